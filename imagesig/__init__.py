@@ -1,0 +1,88 @@
+"""Sign and verify container images with keys that never leave their home.
+
+The public names load on first use: importing this package loads no key SDK, no HTTP client and no click.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from imagesig.api import (
+        InspectedImage,
+        SignedImage,
+        VerificationResult,
+        inspect,
+        sign,
+        verify,
+    )
+    from imagesig.crypto.algorithms import Algorithm, KeyType
+    from imagesig.crypto.public_key import PublicKey
+    from imagesig.errors import ImagesigError
+    from imagesig.images.image import Image
+    from imagesig.images.layout import layout
+    from imagesig.images.registry import registry
+    from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
+    from imagesig.policy import Identity, Policy
+
+_HOMES = {
+    "Algorithm": "imagesig.crypto.algorithms",
+    "Identity": "imagesig.policy",
+    "Image": "imagesig.images.image",
+    "ImagesigError": "imagesig.errors",
+    "InspectedImage": "imagesig.api",
+    "KeyProvider": "imagesig.keys",
+    "KeyType": "imagesig.crypto.algorithms",
+    "Policy": "imagesig.policy",
+    "PublicKey": "imagesig.crypto.public_key",
+    "SignedImage": "imagesig.api",
+    "SigningKey": "imagesig.keys",
+    "VerificationResult": "imagesig.api",
+    "inspect": "imagesig.api",
+    "layout": "imagesig.images.layout",
+    "open_key": "imagesig.keys",
+    "open_public_keys": "imagesig.keys",
+    "registry": "imagesig.images.registry",
+    "sign": "imagesig.api",
+    "verify": "imagesig.api",
+}
+
+__all__ = [
+    "Algorithm",
+    "Identity",
+    "Image",
+    "ImagesigError",
+    "InspectedImage",
+    "KeyProvider",
+    "KeyType",
+    "Policy",
+    "PublicKey",
+    "SignedImage",
+    "SigningKey",
+    "VerificationResult",
+    "__version__",
+    "inspect",
+    "layout",
+    "open_key",
+    "open_public_keys",
+    "registry",
+    "sign",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

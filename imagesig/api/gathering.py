@@ -1,0 +1,63 @@
+"""What signing, verifying and inspecting share: opening images and asking the stores what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from imagesig.errors import ImageNotFound, NotFound, Rejection, TransportError
+from imagesig.formats import Format
+from imagesig.images.image import Image
+from imagesig.images.open import open_image
+from imagesig.oci.descriptor import Descriptor
+from imagesig.signature import StoredSignature
+from imagesig.stores import STORES
+
+ImageLike = str | Image
+"""A reference, `oci:DIRECTORY[:TAG|@DIGEST]`, or an `Image` made by `registry()` or `layout()`."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the stores hold for one digest; `failed` is the first store's failure to answer, if any."""
+
+    found: list[tuple[StoredSignature, Format]] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    failed: TransportError | None = None
+
+
+def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> Stored:
+    """Asks each store once for all the formats that are kept in it."""
+    result = Stored()
+    for storage in dict.fromkeys(item.storage for item in formats):
+        readers = [item for item in formats if item.storage is storage]
+
+        def reader(media_type: str, readers: Sequence[Format] = readers) -> Format | None:
+            return next((item for item in readers if item.reads(media_type)), None)
+
+        try:
+            for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
+                if isinstance(item, Rejection):
+                    result.rejections.append(item)
+                elif found := reader(item.parts[0].media_type):
+                    result.found.append((item, found))
+        except TransportError as error:
+            result.failed = result.failed or error
+    return result
+
+
+def open_or_pass(image: ImageLike) -> Image:
+    return image if isinstance(image, Image) else open_image(image)
+
+
+def resolve(image: Image) -> Descriptor:
+    try:
+        return image.home.resolve(image.target)
+    except ImageNotFound:
+        raise
+    except NotFound as error:
+        raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
+
+
+def pinned_name(image: Image, digest: str) -> str:
+    return image.name.pinned(digest) if image.name else f"{image.home.name}@{digest}"

@@ -1,0 +1,76 @@
+"""`inspect`: what is stored as signatures, none of it checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.errors import ImagesigError
+from imagesig.formats import FORMATS, Format, select_formats
+from imagesig.http import deadline
+from imagesig.images.target import Target, targets_of
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.signature import Claim, StoredSignature
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedSignature:
+    """What a stored signature says of itself. Nothing here was checked, so nothing of it is to be trusted.
+
+    `key_hint` is what it says of its key, empty where the format says nothing. `problem` says why it cannot be read.
+    """
+
+    format: str
+    origin: str
+    digest: str
+    platform: str
+    claim: Claim | None = None
+    key_hint: str = ""
+    annotations: Annotations = NO_ANNOTATIONS
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedImage:
+    """Everything that is stored as a signature of an image and, if it is an index, of its children."""
+
+    image: str
+    digest: str
+    pinned: str
+    signatures: tuple[InspectedSignature, ...]
+
+
+def inspect(image: ImageLike, *, recursive: bool = True) -> InspectedImage:
+    """Lists an image's signatures without checking any of them.
+
+    Raises:
+        ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
+    """
+    opened = open_or_pass(image)
+    formats = select_formats(FORMATS)
+    found: list[InspectedSignature] = []
+    with deadline(opened.timeout):
+        targets = targets_of(opened, recursive=recursive)
+        for target in targets:
+            stored = stored_signatures(opened, target.descriptor.digest, formats)
+            if stored.failed:
+                raise stored.failed
+            found += [_look(item, item_format, target) for item, item_format in stored.found]
+            found += [
+                InspectedSignature("", item.origin, target.descriptor.digest, target.platform, problem=str(item.error))
+                for item in stored.rejections
+            ]
+    digest = targets[0].descriptor.digest
+    return InspectedImage(str(opened), digest, pinned_name(opened, digest), tuple(found))
+
+
+def _look(stored: StoredSignature, item_format: Format, target: Target) -> InspectedSignature:
+    seen = InspectedSignature(item_format.name, stored.origin, target.descriptor.digest, target.platform)
+    try:
+        envelope = item_format.parse(stored)
+        seen = replace(seen, key_hint=envelope.key_hint)
+        claim = item_format.claim(envelope)
+    except ImagesigError as error:
+        return replace(seen, problem=str(error))
+    annotations = next((s.annotations for s in claim.subjects if s.digest == target.descriptor.digest), NO_ANNOTATIONS)
+    return replace(seen, claim=claim, annotations=annotations)

@@ -1,0 +1,295 @@
+"""`sign`: resolve, draft, sign, seal, attach, in this order and each for all images before the next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import overload
+
+from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.concurrency import for_each
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
+from imagesig.http import deadline
+from imagesig.images.image import Image
+from imagesig.images.target import Target, targets_of
+from imagesig.keys.provider import SigningKey
+from imagesig.keys.uri import open_key
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
+from imagesig.stores import STORES
+from imagesig.stores.store import Settle
+
+logger = logging.getLogger("imagesig")
+
+_ROTATIONS = 3
+"""How often a key may rotate between drafting and signing before signing gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSignature:
+    """One signature of a signed image; `state` is `attached`, `present` (it was there) or `planned` (dry run)."""
+
+    digest: str
+    platform: str
+    format: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedImage:
+    """What `sign` did for one image. `pinned` is `repository@digest`; `identity` is the name in the signed payload."""
+
+    image: str
+    digest: str
+    pinned: str
+    identity: str
+    key_id: str
+    public_key: str
+    signatures: tuple[MadeSignature, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@overload  # a str is a Sequence of str to the type checker, and one image to everybody else
+def sign(  # type: ignore[overload-overlap]
+    image: ImageLike,
+    key: str | SigningKey,
+    *,
+    formats: Iterable[str | Format] = DEFAULT_FORMATS,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+    identity: str = "",
+    recursive: bool = True,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> SignedImage: ...
+
+
+@overload
+def sign(
+    image: Sequence[ImageLike],
+    key: str | SigningKey,
+    *,
+    formats: Iterable[str | Format] = DEFAULT_FORMATS,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+    identity: str = "",
+    recursive: bool = True,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> tuple[SignedImage, ...]: ...
+
+
+def sign(
+    image: ImageLike | Sequence[ImageLike],
+    key: str | SigningKey,
+    *,
+    formats: Iterable[str | Format] = DEFAULT_FORMATS,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+    identity: str = "",
+    recursive: bool = True,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> SignedImage | tuple[SignedImage, ...]:
+    """Signs one image, or several with one key, and stores the signatures beside them.
+
+    Everything is drafted, and every refusal raised, before the first signature is made; attaching comes last. Signing
+    again adds nothing: what this key already said of an image is recognised.
+
+    Args:
+        image: one image, or a sequence of them.
+        key: an open `SigningKey`, or a file or key URI to open for this call.
+        formats: names (`cosign`, `bundle`) or configured format objects.
+        annotations: signed along, as text.
+        identity: `repository` or `repository:tag` for the signed payload, instead of the image's own name.
+        recursive: of an index, sign every child too. podman verifies children only.
+        dry_run: stop before the first signature is made.
+        now: the time to write into the signature; the clock's by default. With an offset from UTC.
+
+    Raises:
+        InvalidArgument: a reference, identity, annotation or format that cannot be.
+        ImageNotFound, TransportError: an image could not be read; nothing was signed.
+        KeyProviderError: the key could not be opened or did not sign; nothing was attached.
+        AttachIncomplete: some signatures were attached before one failed; signing again completes it.
+    """
+    images = [image] if isinstance(image, str | Image) else list(image)
+    opened = [open_or_pass(item) for item in images]
+    if not opened:
+        raise InvalidArgument("sign: no image was given")
+    chosen = select_formats(formats)
+    request = _Request(chosen, Annotations(annotations), identity, recursive, now or datetime.now(UTC))
+    if isinstance(key, str):
+        with open_key(key) as opened_key:
+            results = _sign_all(opened, opened_key, request, dry_run=dry_run)
+    else:
+        results = _sign_all(opened, key, request, dry_run=dry_run)
+    return results[0] if isinstance(image, str | Image) else results
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is the same for all images of one `sign`."""
+
+    formats: tuple[Format, ...]
+    annotations: Annotations
+    identity: str
+    recursive: bool
+    now: datetime
+
+
+@dataclass(slots=True)
+class _Work:
+    """One signature to be: its target and format, what was stored before, the draft and what it became."""
+
+    image: Image
+    target: Target
+    format: Format
+    claim: Claim
+    prior: tuple[StoredSignature, ...]
+    draft: Draft | AlreadySigned | None = None
+    sealed: StoredSignature | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.image}: {self.format.name} signature of {self.target.descriptor.digest}"
+
+
+def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dry_run: bool) -> tuple[SignedImage, ...]:
+    planned = for_each(images, lambda image: _plan(image, request))
+    works = [work for plan in planned for work in plan]
+    signer = _draft_and_sign(works, key, request.now, dry_run=dry_run)
+    if not dry_run:
+        _attach(works)
+    return tuple(
+        _result(image, plan, signer, request, dry_run=dry_run) for image, plan in zip(images, planned, strict=True)
+    )
+
+
+def _plan(image: Image, request: _Request) -> list[_Work]:
+    """Resolves the image and finds what has been said of it; nothing is written."""
+    with deadline(image.timeout):
+        reference = str(_identity(image, request.identity) or "")
+        works = []
+        for target in targets_of(image, recursive=request.recursive):
+            subject = Subject(
+                target.descriptor.digest, target.descriptor.media_type, target.descriptor.size, request.annotations
+            )
+            prior = stored_signatures(image, target.descriptor.digest, request.formats)
+            if prior.failed:
+                raise prior.failed
+            for item in request.formats:
+                found = tuple(stored for stored, wanted_by in prior.found if wanted_by is item)
+                works.append(_Work(image, target, item, Claim((subject,), reference), found))
+        return works
+
+
+def _draft_and_sign(works: Sequence[_Work], key: SigningKey, now: datetime, *, dry_run: bool) -> SignerInfo:
+    for _ in range(_ROTATIONS):
+        signer = key.info
+        for work in works:
+            work.draft = work.format.draft(work.claim, signer, now, work.prior)
+        drafts = [(work, work.draft) for work in works if isinstance(work.draft, Draft)]
+        if dry_run:
+            return signer
+        signatures = iter(key.sign_batch([request for _, draft in drafts for request in draft.requests]))
+        if key.info.key_id != signer.key_id:
+            continue  # rotated meanwhile: what was drafted names the old version
+        for work, draft in drafts:
+            work.sealed = work.format.seal(draft, [next(signatures) for _ in draft.requests])
+        return signer
+    raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+
+
+def _attach(works: Sequence[_Work]) -> None:
+    """Stores every sealed signature, then makes sure that no other writer dropped one."""
+    by_image: dict[int, list[_Work]] = {}
+    for work in works:
+        if work.sealed is not None:
+            by_image.setdefault(id(work.image), []).append(work)
+    attached: list[str] = []
+
+    def attach_one_image(group: list[_Work]) -> list[tuple[_Work, Settle]]:
+        settles = []
+        with deadline(group[0].image.timeout):
+            for work in group:
+                assert work.sealed is not None
+                store = STORES[work.format.storage]
+                settles.append((work, store.attach(work.image.signatures, work.target.descriptor, work.sealed)))
+                attached.append(work.name)
+        logger.info("signed %s", group[0].image, extra={"image_done": True})
+        return settles
+
+    def settle(item: tuple[_Work, Settle]) -> None:
+        work, confirm = item
+        try:
+            with deadline(work.image.timeout):
+                confirm()
+        except ImagesigError:
+            attached.remove(work.name)
+            raise
+
+    try:
+        settles = for_each(list(by_image.values()), attach_one_image)
+        for_each([item for group in settles for item in group], settle)
+    except ImagesigError as error:
+        names = [work.name for group in by_image.values() for work in group]
+        missing = [name for name in names if name not in attached]
+        raise AttachIncomplete(
+            f"{len(attached)} of {len(names)} signatures were attached, then: {error}",
+            attached=attached,
+            missing=missing,
+            hint=error.hint or "sign the same images again: what is there stays, what is missing is added",
+        ) from error
+
+
+def _result(
+    image: Image, works: Sequence[_Work], signer: SignerInfo, request: _Request, *, dry_run: bool
+) -> SignedImage:
+    digest = works[0].target.descriptor.digest
+    identity = _identity(image, request.identity)
+    made = tuple(
+        MadeSignature(
+            work.target.descriptor.digest,
+            work.target.platform,
+            work.format.name,
+            "present" if isinstance(work.draft, AlreadySigned) else "planned" if dry_run else "attached",
+        )
+        for work in works
+    )
+    return SignedImage(
+        str(image),
+        digest,
+        pinned_name(image, digest),
+        str(identity or ""),
+        signer.key_id,
+        signer.public_key.fingerprint,
+        made,
+        _warnings(identity, request.formats),
+    )
+
+
+def _identity(image: Image, text: str) -> Reference | None:
+    """The name to sign: as given, else the image's repository and tag, else none."""
+    if text:
+        reference = parse_reference(text)
+        if reference.digest:
+            raise InvalidArgument(f"identity {text!r}: a repository or repository:tag is needed, without a digest")
+        return reference
+    return replace(image.name, digest="") if image.name else None
+
+
+def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:
+    if not any(item.name == "cosign" for item in formats):
+        return ("podman, CRI-O and skopeo read classic signatures only: they will find none",)
+    if identity is None:
+        return (
+            "the signature names no repository: podman will refuse it, and so will imagesig once the image is in a "
+            "registry; sign with the identity REPOSITORY:TAG",
+        )
+    if not identity.tag:
+        return (
+            "the signature names no tag: podman's default policy will refuse the image; sign with the identity "
+            "REPOSITORY:TAG",
+        )
+    return ()

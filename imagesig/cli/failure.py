@@ -1,0 +1,71 @@
+"""Errors for people on stderr, and their exit status."""
+
+from __future__ import annotations
+
+import click
+
+from imagesig.errors import (
+    AttachIncomplete,
+    ImageNotFound,
+    ImagesigError,
+    InvalidArgument,
+    NoSignatureAccepted,
+    NoSignatures,
+)
+
+FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED = 1, 2, 10, 11, 12
+_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND)
+
+
+def exit_status(error: ImagesigError) -> int:
+    """The exit status that stands for this error."""
+    if isinstance(error, NoSignatures):
+        return NO_SIGNATURES
+    if isinstance(error, ImageNotFound):
+        return IMAGE_NOT_FOUND
+    if isinstance(error, NoSignatureAccepted):
+        return NOT_ACCEPTED
+    return USAGE if isinstance(error, InvalidArgument) else FAILED
+
+
+def worst(statuses: list[int]) -> int:
+    """One exit status for several images: the most serious one."""
+    return next((status for status in _WORST_FIRST if status in statuses), 0)
+
+
+def fail(error: ImagesigError) -> int:
+    """Writes the error to stderr with its reasons and hint; returns its exit status."""
+    click.echo(f"error: {error}", err=True)
+    if isinstance(error, NoSignatureAccepted):
+        for rejection in error.rejections:
+            click.echo(f"  - {rejection}", err=True)
+    if isinstance(error, AttachIncomplete):
+        for name in error.attached:
+            click.echo(f"  attached: {name}", err=True)
+        for name in error.missing:
+            click.echo(f"  missing:  {name}", err=True)
+    for hint in dict.fromkeys(_hints(error)):
+        click.echo(f"hint: {hint}", err=True)
+    return exit_status(error)
+
+
+def _hints(error: ImagesigError) -> list[str]:
+    hints = [error.hint] if error.hint else []
+    if isinstance(error, NoSignatureAccepted):
+        hints += [rejection.error.hint for rejection in error.rejections if rejection.error.hint]
+    return hints
+
+
+def error_json(error: ImagesigError) -> dict[str, object]:
+    """The error for machines: its class, sentence, hint, and the reasons where there are several."""
+    rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
+    return {
+        "error": type(error).__name__,
+        "message": str(error),
+        "hint": error.hint,
+        "retryable": error.retryable,
+        "rejections": [
+            {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
+            for item in rejections
+        ],
+    }

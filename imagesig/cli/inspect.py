@@ -1,0 +1,76 @@
+"""`imagesig inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+from imagesig.cli.options import open_images, output_option, transport_options
+from imagesig.cli.render import claim_json, safe_text, write_json
+
+
+@click.command("inspect")
+@click.argument("image", metavar="IMAGE")
+@output_option
+@transport_options
+def command(
+    image: str, output: str, plain_http: bool, registry_ca: Path | None, timeout: float, signature_repository: str
+) -> None:
+    """Show what is stored as signatures of an image. Nothing is checked, so nothing of it is to be trusted."""
+    (opened,) = open_images(
+        [image],
+        plain_http=plain_http,
+        registry_ca=registry_ca,
+        timeout=timeout,
+        signature_repository=signature_repository,
+    )
+    found = inspect(opened)
+    if output == "json":
+        write_json("inspect", [_image_json(found)])
+    else:
+        _write_text(found)
+
+
+def _write_text(found: InspectedImage) -> None:
+    click.echo(found.pinned)
+    if not found.signatures:
+        click.echo("  no signatures")
+        return
+    click.echo("  these claims were NOT checked; `imagesig verify` does that")
+    for signature in found.signatures:
+        where = f"  {signature.platform}" if signature.platform else ""
+        click.echo(f"  {signature.format or 'unknown':7} {signature.digest}{where}")
+        click.echo(f"    stored      {safe_text(signature.origin)}")
+        if signature.key_hint:
+            click.echo(f"    key hint    {safe_text(signature.key_hint)}")
+        if signature.claim and signature.claim.reference is not None:
+            click.echo(f"    signed as   {safe_text(signature.claim.reference)}")
+        for name, value in signature.annotations.items():
+            click.echo(f"    annotation  {safe_text(name)}={safe_text(value)}")
+        if signature.problem:
+            click.echo(f"    problem     {safe_text(signature.problem)}")
+
+
+def _image_json(found: InspectedImage) -> dict[str, object]:
+    return {
+        "image": found.image,
+        "digest": found.digest,
+        "pinned": found.pinned,
+        "trusted": False,
+        "signatures": [_signature_json(signature) for signature in found.signatures],
+    }
+
+
+def _signature_json(signature: InspectedSignature) -> dict[str, object]:
+    claims = claim_json(signature.claim, signature.digest) if signature.claim else {}
+    return {
+        "format": signature.format,
+        "origin": signature.origin,
+        "for": signature.digest,
+        "platform": signature.platform,
+        "key_hint": signature.key_hint,
+        **claims,
+        "problem": signature.problem,
+    }

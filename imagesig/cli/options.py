@@ -1,0 +1,86 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument, quote
+from imagesig.images.image import Image
+from imagesig.images.open import LAYOUT_PREFIX, open_image
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to write to stdout."
+)
+passphrase_option = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the key's passphrase or PIN; else the environment is asked, then you.",
+)
+format_option = click.option(
+    "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
+)
+
+
+def transport_options(command: _Command) -> _Command:
+    """Adds the options of every command that touches a registry."""
+    for option in reversed(
+        (
+            click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking)."),
+            click.option(
+                "--registry-ca",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="PEM file of the certificate authorities to trust instead of the system's.",
+            ),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(min=0, min_open=True),
+                default=limits.OPERATION_SECONDS,
+                show_default=True,
+                metavar="SECONDS",
+                help="For each image as a whole.",
+            ),
+            click.option(
+                "--signature-repository",
+                default="",
+                envvar=["IMAGESIG_SIGNATURE_REPOSITORY", "COSIGN_REPOSITORY"],
+                show_envvar=True,
+                metavar="REPOSITORY",
+                help="Where signatures live, if not beside the image.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def open_images(
+    references: Sequence[str], *, plain_http: bool, registry_ca: Path | None, timeout: float, signature_repository: str
+) -> list[Image]:
+    """The images, all over one pool of connections and one login."""
+    transport: dict[str, Any] = {"timeout": timeout}
+    if not all(reference.startswith(LAYOUT_PREFIX) for reference in references):
+        from imagesig.images.registry import registry_client
+
+        transport["client"] = registry_client(plain_http=plain_http, ca_file=registry_ca)
+        transport["signature_repository"] = signature_repository
+    return [open_image(reference, **transport) for reference in references]
+
+
+def parse_annotations(items: Sequence[str]) -> dict[str, str]:
+    """`name=value` pairs. Raises `InvalidArgument` for anything else and for a name given twice."""
+    annotations: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise InvalidArgument(f"annotation {quote(item)}: NAME=VALUE is needed")
+        if name in annotations:
+            raise InvalidArgument(f"annotation {quote(name)}: given twice")
+        annotations[name] = value
+    return annotations

@@ -1,0 +1,32 @@
+"""Results for machines (stable JSON) and untrusted text for terminals."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from imagesig.signature import Claim
+
+JSON_VERSION = 1
+
+
+def write_json(command: str, images: list[dict[str, object]]) -> None:
+    """One document on stdout: `{"imagesig": 1, "command": …, "images": […]}`. Members are added, never changed."""
+    document = {"imagesig": JSON_VERSION, "command": command, "images": images}
+    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+def claim_json(claim: Claim, digest: str) -> dict[str, object]:
+    """What was claimed of the image with this digest."""
+    annotations = next((dict(subject.annotations) for subject in claim.subjects if subject.digest == digest), {})
+    return {
+        "identity": claim.reference,
+        "annotations": annotations,
+        "subjects": [subject.digest for subject in claim.subjects],
+    }
+
+
+def safe_text(untrusted: str) -> str:
+    """Text from an artefact that cannot move the cursor or hide what else is on the screen."""
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in untrusted)

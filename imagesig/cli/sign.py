@@ -1,0 +1,92 @@
+"""`imagesig sign`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from imagesig.api.signing import SignedImage, sign
+from imagesig.cli.options import (
+    format_option,
+    open_images,
+    output_option,
+    parse_annotations,
+    passphrase_option,
+    transport_options,
+)
+from imagesig.cli.progress import progress
+from imagesig.cli.render import write_json
+from imagesig.cli.settings import key_settings
+from imagesig.formats import DEFAULT_FORMATS
+from imagesig.keys.uri import open_key
+
+
+@click.command("sign")
+@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@format_option
+@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
+@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
+@click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
+@click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
+@passphrase_option
+@output_option
+@transport_options
+def command(
+    key_uri: str,
+    images: tuple[str, ...],
+    formats: tuple[str, ...],
+    annotations: tuple[str, ...],
+    identity: str,
+    no_recursive: bool,
+    dry_run: bool,
+    allow_open_permissions: bool,
+    passphrase_file: Path | None,
+    output: str,
+    plain_http: bool,
+    registry_ca: Path | None,
+    timeout: float,
+    signature_repository: str,
+) -> None:
+    """Sign images and store the signatures beside them.
+
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
+    """
+    signed_annotations = parse_annotations(annotations)
+    opened = open_images(
+        images,
+        plain_http=plain_http,
+        registry_ca=registry_ca,
+        timeout=timeout,
+        signature_repository=signature_repository,
+    )
+    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
+    with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
+        results = sign(
+            opened,
+            key,
+            formats=formats or DEFAULT_FORMATS,
+            annotations=signed_annotations,
+            identity=identity,
+            recursive=not no_recursive,
+            dry_run=dry_run,
+        )
+    if output == "json":
+        write_json("sign", [asdict(result) for result in results])
+    for result in results:
+        for warning in result.warnings:
+            click.echo(f"warning: {result.image}: {warning}", err=True)
+        if output == "text":
+            _write_text(result)
+
+
+def _write_text(result: SignedImage) -> None:
+    click.echo(f"{result.pinned}")
+    click.echo(f"  key       {result.public_key}  {result.key_id}")
+    click.echo(f"  identity  {result.identity or '(none)'}")
+    for signature in result.signatures:
+        where = f"  {signature.platform}" if signature.platform else ""
+        click.echo(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")

@@ -1,0 +1,1 @@
+"""Algorithms, public keys and signature encodings: pure, and no primitive is ours."""

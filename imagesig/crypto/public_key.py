@@ -1,0 +1,206 @@
+"""Public keys: strict reading, stable identity, and the one place where signatures are checked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme
+from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+_CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
+_MODULI = {2048: KeyType.RSA_2048, 3072: KeyType.RSA_3072, 4096: KeyType.RSA_4096}
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key that imagesig works with, equal to another if their SubjectPublicKeyInfo is.
+
+    `spki` is the DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) as this library writes it, never as received.
+    Safe to share between threads.
+    """
+
+    spki: bytes
+    key_type: KeyType
+
+    @classmethod
+    def from_pem(cls, pem: bytes | str) -> PublicKey:
+        """Reads one PEM block, `PUBLIC KEY` or `RSA PUBLIC KEY`.
+
+        Raises:
+            InvalidArgument: not exactly one public key in PEM.
+            UnsupportedAlgorithm: another curve, RSA size or key type.
+            LimitExceeded: larger than any public key file.
+        """
+        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        data = pem.encode() if isinstance(pem, str) else pem
+        if len(data) > limits.PUBLIC_KEY_BYTES:
+            raise LimitExceeded(f"public key: {len(data)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
+        if data.count(b"-----BEGIN ") != 1:
+            raise InvalidArgument(
+                f"public key: {data.count(b'-----BEGIN ')} PEM blocks, exactly one is needed",
+                hint="give a file that starts with -----BEGIN PUBLIC KEY-----",
+            )
+        if b"PRIVATE KEY-----" in data:
+            raise InvalidArgument(
+                "public key: this is a private key", hint="export its public half: imagesig key export KEY_URI"
+            )
+        try:
+            return cls._from_loaded(load_pem_public_key(data))
+        except (ValueError, Unknown) as error:
+            raise _unreadable(error) from error
+
+    @classmethod
+    def from_der(cls, spki: bytes) -> PublicKey:
+        """Reads a DER SubjectPublicKeyInfo. Raises as `from_pem` does."""
+        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        if len(spki) > limits.PUBLIC_KEY_BYTES:
+            raise LimitExceeded(f"public key: {len(spki)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
+        try:
+            return cls._from_loaded(load_der_public_key(spki))
+        except (ValueError, Unknown) as error:
+            raise _unreadable(error) from error
+
+    @classmethod
+    def from_cryptography(cls, key: PublicKeyTypes) -> PublicKey:
+        """Wraps a key object of `cryptography`. Raises `UnsupportedAlgorithm` as `from_pem` does."""
+        return cls._from_loaded(key)
+
+    @classmethod
+    def _from_loaded(cls, key: PublicKeyTypes) -> PublicKey:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        key_type = _key_type(key)
+        self = cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), key_type)
+        self.__dict__["_loaded"] = key
+        return self
+
+    @cached_property
+    def _loaded(self) -> PublicKeyTypes:
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        return load_der_public_key(self.spki)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"spki": self.spki, "key_type": self.key_type}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        return f"PublicKey({self.key_type.value}, {self.fingerprint})"
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and the hex SHA-256 of the SubjectPublicKeyInfo: the key's name everywhere in imagesig."""
+        return "sha256:" + self.spki_sha256.hex()
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """32 bytes; a Sigstore bundle carries them in base64 as the hint of its public key."""
+        return hashlib.sha256(self.spki).digest()
+
+    @property
+    def pem(self) -> str:
+        """`PUBLIC KEY` PEM (RFC 7468 section 13), with a newline at its end."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return self._loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+    def verify(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
+        """Returns if `signature` is this key's over `message`.
+
+        ECDSA signatures are DER, and the one canonical DER of their numbers; RSA and Ed25519 have fixed lengths.
+
+        Raises:
+            SignatureInvalid: it is not.
+            UnsupportedAlgorithm: the algorithm is not one for this type of key.
+        """
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+        key, scheme = self._loaded, algorithm.scheme
+        try:
+            if isinstance(key, ec.EllipticCurvePublicKey) and scheme is Scheme.ECDSA and algorithm.hash:
+                from imagesig.crypto.ecdsa import is_canonical_der
+
+                if not is_canonical_der(signature):
+                    raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
+                key.verify(signature, message, ec.ECDSA(_hash(algorithm.hash)))
+            elif isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
+                key.verify(signature, message, padding.PKCS1v15(), _hash(algorithm.hash))
+            elif isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PSS and algorithm.hash:
+                mgf = padding.MGF1(_hash(algorithm.hash))
+                salt_length = algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
+                key.verify(signature, message, padding.PSS(mgf, salt_length), _hash(algorithm.hash))
+            elif isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519:
+                key.verify(signature, message)
+            elif isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519PH:
+                _verify_ed25519ph(key.public_bytes_raw(), signature, message)
+            else:
+                raise UnsupportedAlgorithm(f"{algorithm} is not an algorithm for a {self.key_type.value} key")
+        except InvalidSignature:
+            raise SignatureInvalid(
+                f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
+            ) from None
+
+
+def _verify_ed25519ph(public_key: bytes, signature: bytes, message: bytes) -> None:
+    # `cryptography` has no Ed25519ph; libsodium's multi-part signing is exactly RFC 8032 section 5.1 with phflag 1
+    # and an empty context. PyNaCl is loaded only when such a signature is met.
+    from nacl import bindings, exceptions
+
+    if len(signature) != bindings.crypto_sign_BYTES:
+        raise SignatureInvalid(f"signature: {len(signature)} bytes, Ed25519ph has {bindings.crypto_sign_BYTES}")
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, message)
+    try:
+        bindings.crypto_sign_ed25519ph_final_verify(state, signature, public_key)
+    except exceptions.BadSignatureError:
+        raise SignatureInvalid("signature: the Ed25519 key does not verify it as ed25519ph-sha512") from None
+
+
+def _key_type(key: PublicKeyTypes) -> KeyType:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if key.curve.name not in _CURVES:
+            raise UnsupportedAlgorithm(f"public key: curve {key.curve.name}, one of P-256, P-384 and P-521 is needed")
+        return _CURVES[key.curve.name]
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return KeyType.ED25519
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size not in _MODULI:
+            raise UnsupportedAlgorithm(f"public key: RSA with {key.key_size} bits, 2048, 3072 or 4096 are needed")
+        return _MODULI[key.key_size]
+    raise UnsupportedAlgorithm(f"public key: {type(key).__name__}, an ECDSA, Ed25519 or RSA key is needed")
+
+
+def _hash(name: Hash) -> hashes.HashAlgorithm:
+    from cryptography.hazmat.primitives import hashes
+
+    match name:
+        case Hash.SHA256:
+            return hashes.SHA256()
+        case Hash.SHA384:
+            return hashes.SHA384()
+        case Hash.SHA512:
+            return hashes.SHA512()
+
+
+def _unreadable(error: Exception) -> InvalidArgument:
+    return InvalidArgument(
+        f"public key: unreadable ({type(error).__name__})",
+        hint="give a PEM block PUBLIC KEY of an ECDSA, Ed25519 or RSA key",
+    )

@@ -1,0 +1,1 @@
+"""Strict reading of JSON from outside, and JSON as Go writes it."""

@@ -1,0 +1,254 @@
+"""Every exception that imagesig raises.
+
+::
+
+    ImagesigError                     the root: `.hint` says what to do, `.retryable` whether trying again can help
+    ├── InvalidArgument               the caller's own input is wrong: a reference, a URI, an option, a policy
+    ├── MissingExtra                  an optional dependency is not installed
+    ├── DeadlineExceeded              the caller's deadline passed
+    ├── KeyProviderError              a place where keys live refused or failed
+    │   ├── KeyNotFound               no such key there; lists what is there where the place tells
+    │   ├── KeyExists                 generating or writing would replace a key
+    │   ├── KeyUnusable               disabled, deleted, wrong type or wrong usage
+    │   ├── UnsupportedAlgorithm      this key or place cannot make this signature
+    │   ├── AccessDenied              login or permission
+    │   │   ├── SecretRequired        a PIN, passphrase or token is needed and nobody gave one
+    │   │   ├── WrongSecret           the one given was refused
+    │   │   └── PinLocked             the token has locked its PIN, or is one try away from it
+    │   ├── KeyMismatch               the key there is not the one the caller pinned
+    │   ├── BadSignature              the place returned a signature that its public key does not verify
+    │   └── KeyProviderUnavailable    no answer, sealed, throttled: retryable
+    ├── MalformedError                bytes from outside do not parse as what they claim to be
+    │   ├── LimitExceeded             more bytes, items or depth than limits.py allows
+    │   └── DigestMismatch            bytes are not those that their descriptor names
+    ├── TransportError                a registry, layout or server could not be used
+    │   ├── Unreachable               no connection, TLS failure, 429 or 5xx after the retries; never "unsigned"
+    │   ├── Unauthorized              401 or 403
+    │   ├── NotFound                  a blob, manifest or tag that should be there is not
+    │   │   └── ImageNotFound         the image itself
+    │   ├── UnexpectedResponse        an answer the protocol does not allow
+    │   └── Stale                     somebody else wrote meanwhile, more often than we were willing to merge
+    ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
+    └── VerificationError             the image is not verified
+        ├── NoSignatures              there is none at all: `.subject`
+        ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
+        └── SignatureRejected         why one signature does not count
+            ├── SignatureInvalid      no trusted key verifies these bytes
+            ├── SubjectMismatch       it was made for another digest
+            ├── IdentityMismatch      it was made for another repository or tag
+            ├── AnnotationMismatch    a required annotation is missing or different
+            └── FormatViolation       the strict rules of its format refuse it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_QUOTED_CHARACTERS = 80
+
+
+def quote(untrusted: object) -> str:
+    """`repr` of an untrusted value, cut so that it cannot flood an error message."""
+    if isinstance(untrusted, str | bytes) and len(untrusted) > _QUOTED_CHARACTERS:
+        return f"{untrusted[:_QUOTED_CHARACTERS]!r}... ({len(untrusted)} long)"
+    text = repr(untrusted)
+    return text if len(text) <= _QUOTED_CHARACTERS + 2 else f"{text[:_QUOTED_CHARACTERS]}..."
+
+
+class ImagesigError(Exception):
+    """Root of every exception imagesig raises.
+
+    `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: dict[str, object]) -> ImagesigError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidArgument(ImagesigError, ValueError):
+    """The caller's own input is wrong: a reference, a key URI, an option, a policy."""
+
+
+class MissingExtra(ImagesigError, ImportError):
+    """An optional dependency is not installed; the hint is the pip command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that are not installed", hint=f"run: pip install 'imagesig[{extra}]'")
+
+
+class DeadlineExceeded(ImagesigError, TimeoutError):
+    """The deadline that the caller set passed before the work was done."""
+
+    retryable = True
+
+
+class KeyProviderError(ImagesigError):
+    """A place where keys live refused or failed."""
+
+
+class KeyNotFound(KeyProviderError):
+    """No key of that name is there."""
+
+
+class KeyExists(KeyProviderError):
+    """A key of that name is there already and is never overwritten."""
+
+
+class KeyUnusable(KeyProviderError):
+    """The key is there but cannot sign: disabled, pending deletion, of a wrong type or usage."""
+
+
+class UnsupportedAlgorithm(KeyProviderError):
+    """This key, or the place where it lives, cannot make or check this kind of signature."""
+
+
+class AccessDenied(KeyProviderError):
+    """The login or a permission is missing."""
+
+
+class SecretRequired(AccessDenied):
+    """A PIN, passphrase or token is needed and no source gave one."""
+
+
+class WrongSecret(AccessDenied):
+    """The PIN, passphrase or credential that was given is wrong. It is never tried twice."""
+
+
+class PinLocked(AccessDenied):
+    """The token has locked its PIN, or one more wrong PIN would lock it."""
+
+
+class KeyMismatch(KeyProviderError):
+    """The key found is not the one whose public key the caller pinned."""
+
+
+class BadSignature(KeyProviderError):
+    """The place returned a signature that the key's own public key does not verify; it was not published."""
+
+
+class KeyProviderUnavailable(KeyProviderError):
+    """The place does not answer, is sealed or throttles; trying again later can help."""
+
+    retryable = True
+
+
+class MalformedError(ImagesigError, ValueError):
+    """Bytes from outside do not parse as what they claim to be."""
+
+
+class LimitExceeded(MalformedError):
+    """More bytes, items or depth than `imagesig.limits` allows; refused before memory was taken."""
+
+
+class DigestMismatch(MalformedError):
+    """The bytes received are not those that the descriptor names."""
+
+
+class TransportError(ImagesigError):
+    """A registry, layout or server could not be used."""
+
+
+class Unreachable(TransportError):
+    """No usable answer: connection, TLS, 429 or 5xx after the retries. Never means "unsigned"."""
+
+    retryable = True
+
+
+class Unauthorized(TransportError):
+    """The server wants other credentials (401) or refuses these (403)."""
+
+
+class NotFound(TransportError):
+    """A blob, manifest or tag that should be there is not."""
+
+
+class ImageNotFound(NotFound):
+    """The image that the caller named does not exist there."""
+
+
+class UnexpectedResponse(TransportError):
+    """The server answered something its protocol does not allow."""
+
+
+class Stale(TransportError):
+    """Other writers changed the same tag more often than we were willing to merge and retry."""
+
+    retryable = True
+
+
+class AttachIncomplete(ImagesigError):
+    """Attaching stopped part way. Signing the same images again completes it and adds nothing twice.
+
+    `attached` and `missing` are names of signatures, in the order in which they were to be attached.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, attached: Sequence[str], missing: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.attached = tuple(attached)
+        self.missing = tuple(missing)
+
+
+class VerificationError(ImagesigError):
+    """The image is not verified."""
+
+
+class NoSignatures(VerificationError):
+    """The image is there and carries no signature in any of the formats looked for."""
+
+
+class SignatureRejected(VerificationError):
+    """Why one signature does not count."""
+
+
+class SignatureInvalid(SignatureRejected):
+    """None of the trusted keys verifies these bytes."""
+
+
+class SubjectMismatch(SignatureRejected):
+    """The signature was made for another digest."""
+
+
+class IdentityMismatch(SignatureRejected):
+    """The signature was made for another repository or tag."""
+
+
+class AnnotationMismatch(SignatureRejected):
+    """A required annotation is missing from what was signed, or has another value."""
+
+
+class FormatViolation(SignatureRejected):
+    """The signature breaks a rule of its format that a strict verifier holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One signature that did not count: where it was found, and why."""
+
+    origin: str
+    error: ImagesigError
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.error}"
+
+
+class NoSignatureAccepted(VerificationError):
+    """There are signatures, and they do not satisfy the policy. `rejections` has the reason for each."""
+
+    def __init__(self, message: str, *, rejections: Sequence[Rejection], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.rejections = tuple(rejections)

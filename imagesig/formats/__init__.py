@@ -1,0 +1,44 @@
+"""Signature formats. A further one is a module here and a line in `FORMATS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+
+from imagesig.errors import InvalidArgument, quote
+from imagesig.formats.format import Format, Storage
+
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
+
+FORMATS: dict[str, str] = {
+    "cosign": "imagesig.formats.cosign:Cosign",
+    "bundle": "imagesig.formats.bundle:Bundle",
+}
+"""The names that users select a format by, and what makes it with its default options."""
+
+DEFAULT_FORMATS = ("cosign", "bundle")
+
+
+def select_formats(chosen: Iterable[str | Format]) -> tuple[Format, ...]:
+    """The formats that were chosen by name or passed as configured objects, each once.
+
+    Raises:
+        InvalidArgument: none, an unknown name, or two of one name.
+    """
+    if isinstance(chosen, str):
+        chosen = (chosen,)
+    formats = tuple(_made(item) if isinstance(item, str) else item for item in dict.fromkeys(chosen))
+    names = [item.name for item in formats]
+    if not formats:
+        raise InvalidArgument("formats: none was chosen", hint=f"choose from {', '.join(FORMATS)}")
+    if len(set(names)) != len(names):
+        raise InvalidArgument(f"formats: {', '.join(names)}; each may be chosen once")
+    return formats
+
+
+def _made(name: str) -> Format:
+    if name not in FORMATS:
+        raise InvalidArgument(f"format {quote(name)} is unknown", hint=f"choose from {', '.join(FORMATS)}")
+    module, _, attribute = FORMATS[name].partition(":")
+    maker: Callable[[], Format] = getattr(import_module(module), attribute)
+    return maker()

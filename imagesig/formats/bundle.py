@@ -1,0 +1,259 @@
+"""Sigstore bundles v0.3 of image signatures: a DSSE envelope over an in-toto statement, stored as an OCI referrer.
+
+Spec: sigstore/protobuf-specs sigstore_bundle.proto; in-toto Statement v1; the predicate is cosign's. What is read is
+stricter than cosign: only this predicate is a signature of an image; an attestation by the same key is not.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from imagesig import limits
+from imagesig.crypto.algorithms import ToSign
+from imagesig.crypto.dsse import pre_authentication_encoding
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, quote
+from imagesig.formats.cosign import CANDIDATES, signing_order
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.oci.annotations import Annotations
+from imagesig.oci.descriptor import parse_annotations
+from imagesig.oci.digest import is_digest
+from imagesig.signature import (
+    AlreadySigned,
+    Check,
+    Claim,
+    Draft,
+    Envelope,
+    Examined,
+    Part,
+    SignerInfo,
+    StoredSignature,
+    Subject,
+)
+from imagesig.trust import TrustAnchors, TrustedKey
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+_BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
+IN_TOTO = "application/vnd.in-toto+json"
+STATEMENT = "https://in-toto.io/Statement/v1"
+_READABLE_STATEMENTS = (STATEMENT, "https://in-toto.io/Statement/v0.1")
+SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+_LIST_ITEMS = 32
+"""Log entries and timestamps of one bundle, sigstore-go's limit (CVE-2024-45395)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    payload: bytes
+    key_hint: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+
+    curve_hash: bool = False
+
+    @property
+    def name(self) -> str:
+        return "bundle"
+
+    @property
+    def storage(self) -> Storage:
+        return Storage.REFERRER
+
+    def reads(self, media_type: str) -> bool:
+        return media_type.startswith(_BUNDLE_FAMILY)
+
+    def draft(
+        self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
+    ) -> Draft | AlreadySigned:
+        payload = statement_bytes(claim)
+        order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
+        algorithm = choose_algorithm(signer, order, self.name)
+        anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
+        for stored in prior:
+            if self._says(stored, claim, anchors):
+                return AlreadySigned(self.name, stored.origin)
+        hint = base64.b64encode(signer.public_key.spki_sha256).decode("ascii")
+        request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)
+        return Draft(self.name, (request,), _Body(payload, hint, at))
+
+    def _says(self, stored: StoredSignature, claim: Claim, anchors: TrustAnchors) -> bool:
+        try:
+            envelope = self.parse(stored)
+            find_signer(envelope, anchors, CANDIDATES)
+            said = self.claim(envelope)
+        except ImagesigError:
+            return False
+        (ours,) = claim.subjects
+        return any(
+            subject.digest == ours.digest and dict(subject.annotations) == dict(ours.annotations)
+            for subject in said.subjects
+        )
+
+    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+        body = draft.body
+        assert isinstance(body, _Body)
+        content = go_json(
+            {
+                "mediaType": BUNDLE,
+                "verificationMaterial": {"publicKey": {"hint": body.key_hint}},
+                "dsseEnvelope": {
+                    "payload": base64.b64encode(body.payload).decode("ascii"),
+                    "payloadType": IN_TOTO,
+                    # No keyid: cosign skips a signature whose keyid is not the key's SSH fingerprint.
+                    "signatures": [{"sig": base64.b64encode(signatures[0]).decode("ascii")}],
+                },
+            }
+        )
+        created = body.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return StoredSignature(
+            origin="new bundle",
+            parts=(Part(BUNDLE, content),),
+            artifact_type=BUNDLE,
+            annotations=Annotations(
+                {
+                    "dev.sigstore.bundle.content": "dsse-envelope",
+                    "dev.sigstore.bundle.predicateType": SIGN_PREDICATE,
+                    "org.opencontainers.image.created": created,
+                }
+            ),
+        )
+
+    def parse(self, stored: StoredSignature) -> Envelope:
+        if len(stored.parts) != 1:
+            raise FormatViolation(f"{len(stored.parts)} layers, exactly one bundle is needed")
+        content = stored.parts[0].content
+        if content[:2] == b"\x1f\x8b":
+            raise FormatViolation("the bundle is compressed with gzip; it is read as plain JSON only")
+        document = parse_object(content, "bundle")
+        _members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, {"messageSignature"}, "bundle")
+        if document["mediaType"] not in _READABLE_TYPES:
+            raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
+        if document.get("messageSignature") is not None:
+            raise FormatViolation("the bundle holds both a DSSE envelope and a message signature")
+        key_hint = _key_hint(document["verificationMaterial"])
+        return _split_envelope(stored, document["dsseEnvelope"], key_hint)
+
+    def claim(self, envelope: Envelope) -> Claim:
+        return parse_statement(envelope.payload)
+
+    def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
+        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
+        claim = self.claim(envelope)
+        check = Check("signature", True, f"{trusted.name} made it over the DSSE envelope, {algorithm}")
+        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+
+
+def statement_bytes(claim: Claim) -> bytes:
+    """The in-toto statement as cosign 3 writes it."""
+    (subject,) = claim.subjects
+    return go_json(
+        {
+            "_type": STATEMENT,
+            "subject": [
+                {
+                    "digest": {"sha256": subject.digest.removeprefix("sha256:")},
+                    "annotations": dict(subject.annotations),
+                }
+            ],
+            "predicateType": SIGN_PREDICATE,
+            "predicate": {},
+        }
+    )
+
+
+def parse_statement(payload: bytes) -> Claim:
+    """The claim in a statement whose signature has been checked.
+
+    Raises:
+        MalformedError: not strict JSON.
+        FormatViolation: not an in-toto statement, or one with another predicate than an image signature's.
+        LimitExceeded: more subjects or digests than sigstore allows (CVE-2024-45395).
+    """
+    document = parse_object(payload, "statement")
+    _members(document, {"_type", "subject", "predicateType"}, {"predicate"}, "statement")
+    if document["_type"] not in _READABLE_STATEMENTS:
+        raise FormatViolation(f"statement of type {quote(document['_type'])}, {STATEMENT} is needed")
+    if document["predicateType"] != SIGN_PREDICATE:
+        raise FormatViolation(
+            f"predicate type {quote(document['predicateType'])} is not an image signature; {SIGN_PREDICATE} is needed"
+        )
+    subjects = document["subject"]
+    if not isinstance(subjects, list) or not subjects:
+        raise FormatViolation(f"statement subject is {quote(subjects)}, a list with at least one entry is needed")
+    if len(subjects) > limits.STATEMENT_SUBJECTS:
+        raise LimitExceeded(f"statement: {len(subjects)} subjects, at most {limits.STATEMENT_SUBJECTS} are read")
+    return Claim(tuple(_subject(subject, f"statement subject {number}") for number, subject in enumerate(subjects)))
+
+
+def _subject(value: object, what: str) -> Subject:
+    if not isinstance(value, dict):
+        raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
+    digests = value.get("digest")
+    if not isinstance(digests, dict) or not digests:
+        raise FormatViolation(f"{what} has the digest {quote(digests)}, an object with sha256 is needed")
+    if len(digests) > limits.STATEMENT_DIGESTS:
+        raise LimitExceeded(f"{what}: {len(digests)} digests, at most {limits.STATEMENT_DIGESTS} are read")
+    hexadecimal = digests.get("sha256")
+    if not is_digest(f"sha256:{hexadecimal}"):
+        raise FormatViolation(f"{what} has the sha256 {quote(hexadecimal)}, 64 lower-case hex digits are needed")
+    return Subject(f"sha256:{hexadecimal}", annotations=parse_annotations(value.get("annotations"), what))
+
+
+def _key_hint(material: object) -> str:
+    if not isinstance(material, dict):
+        raise FormatViolation(f"verificationMaterial is {quote(material)}, an object is needed")
+    if "certificate" in material or "x509CertificateChain" in material:
+        raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
+    _members(material, {"publicKey"}, {"tlogEntries", "timestampVerificationData"}, "verificationMaterial")
+    entries = material.get("tlogEntries") or []
+    if not isinstance(entries, list) or len(entries) > _LIST_ITEMS:
+        raise LimitExceeded(f"bundle: tlogEntries is no list of at most {_LIST_ITEMS} entries")
+    stamps = material.get("timestampVerificationData") or {}
+    listed = stamps.get("rfc3161Timestamps") or [] if isinstance(stamps, dict) else None
+    if not isinstance(listed, list) or len(listed) > _LIST_ITEMS:
+        raise LimitExceeded(f"bundle: rfc3161Timestamps is no list of at most {_LIST_ITEMS} entries")
+    public_key = material["publicKey"]
+    if not isinstance(public_key, dict):
+        raise FormatViolation(f"publicKey is {quote(public_key)}, an object is needed")
+    _members(public_key, set(), {"hint"}, "publicKey")
+    hint = public_key.get("hint", "")
+    if not isinstance(hint, str):
+        raise FormatViolation(f"publicKey.hint is {quote(hint)}, a string is needed")
+    return hint
+
+
+def _split_envelope(stored: StoredSignature, value: object, key_hint: str) -> Envelope:
+    if not isinstance(value, dict):
+        raise FormatViolation(f"dsseEnvelope is {quote(value)}, an object is needed")
+    _members(value, {"payload", "payloadType", "signatures"}, set(), "dsseEnvelope")
+    if value["payloadType"] != IN_TOTO:
+        raise FormatViolation(f"payloadType is {quote(value['payloadType'])}, {IN_TOTO} is needed")
+    signatures = value["signatures"]
+    if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
+        raise FormatViolation("dsseEnvelope.signatures: exactly one signature is needed")
+    # A keyid is neither needed nor believed: the key is found by trying the trusted ones.
+    _members(signatures[0], {"sig"}, {"keyid"}, "dsseEnvelope.signatures[0]")
+    payload = decode_base64(value["payload"], "dsseEnvelope.payload", limits.BUNDLE_BYTES)
+    return Envelope(
+        stored,
+        message=pre_authentication_encoding(IN_TOTO, payload),
+        signature=decode_base64(signatures[0]["sig"], "dsseEnvelope.signatures[0].sig"),
+        payload=payload,
+        key_hint=key_hint,
+    )
+
+
+def _members(value: Mapping[str, object], needed: set[str], allowed: set[str], what: str) -> None:
+    if missing := needed - value.keys():
+        raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")
+    if unknown := value.keys() - needed - allowed:
+        raise FormatViolation(f"{what} has the unknown member {quote(sorted(unknown)[0])}")

@@ -1,0 +1,185 @@
+"""cosign's classic signatures ("simple signing"): a JSON payload as a layer of the manifest tagged `sha256-<hex>.sig`.
+
+Spec: sigstore/cosign specs/SIGNATURE_SPEC.md; the payload is Red Hat's simple signing with cosign's type. What is read
+follows containers/image, the stricter of the two verifiers: what it refuses and cosign accepts, we refuse too.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, quote
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.digest import parse_digest
+from imagesig.signature import (
+    AlreadySigned,
+    Check,
+    Claim,
+    Draft,
+    Envelope,
+    Examined,
+    Part,
+    SignerInfo,
+    StoredSignature,
+    Subject,
+)
+from imagesig.trust import TrustAnchors, TrustedKey
+
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+PAYLOAD_TYPE = "cosign container image signature"
+
+CANDIDATES = {key_type: cosign_algorithms(key_type) for key_type in KeyType}
+
+
+def signing_order(key_type: KeyType, *, curve_hash: bool) -> tuple[Algorithm, ...]:
+    """The algorithms to sign with, the best first: SHA-256 is what every verifier expects of every curve.
+
+    `curve_hash` prefers the curve's own hash, as cosign 2.6 and later sign (and do not verify without a flag).
+    """
+    algorithms = signing_algorithms(key_type)
+    return tuple(reversed(algorithms)) if curve_hash and key_type.is_ecdsa else algorithms
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+
+    curve_hash: bool = False
+
+    @property
+    def name(self) -> str:
+        return "cosign"
+
+    @property
+    def storage(self) -> Storage:
+        return Storage.SIGNATURE_TAG
+
+    def reads(self, media_type: str) -> bool:
+        return media_type == SIMPLE_SIGNING
+
+    def draft(
+        self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
+    ) -> Draft | AlreadySigned:
+        """See `Format.draft`; `at` is not used, for the payload has no time."""
+        payload = payload_bytes(claim)
+        order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
+        algorithm = choose_algorithm(signer, order, self.name)
+        anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
+        for stored in prior:
+            if stored.parts[0].content == payload and self._made_by(stored, anchors):
+                return AlreadySigned(self.name, stored.origin)
+        return Draft(self.name, (ToSign(payload, algorithm),), payload)
+
+    def _made_by(self, stored: StoredSignature, anchors: TrustAnchors) -> bool:
+        try:
+            find_signer(self.parse(stored), anchors, CANDIDATES)
+        except ImagesigError:
+            return False
+        return True
+
+    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+        assert isinstance(draft.body, bytes)
+        signature = base64.b64encode(signatures[0]).decode("ascii")
+        return StoredSignature(
+            origin="new classic signature",
+            parts=(Part(SIMPLE_SIGNING, draft.body, Annotations({SIGNATURE_ANNOTATION: signature})),),
+        )
+
+    def parse(self, stored: StoredSignature) -> Envelope:
+        (part,) = stored.parts
+        if part.media_type != SIMPLE_SIGNING:
+            raise FormatViolation(f"layer of type {quote(part.media_type)}, {SIMPLE_SIGNING} is needed")
+        if SIGNATURE_ANNOTATION not in part.annotations:
+            raise FormatViolation(f"the layer has no annotation {SIGNATURE_ANNOTATION}")
+        signature = decode_base64(part.annotations[SIGNATURE_ANNOTATION], f"annotation {SIGNATURE_ANNOTATION}")
+        return Envelope(stored, message=part.content, signature=signature, payload=part.content)
+
+    def claim(self, envelope: Envelope) -> Claim:
+        return parse_payload(envelope.payload)
+
+    def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
+        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
+        claim = self.claim(envelope)
+        check = Check("signature", True, f"{trusted.name} made it over the payload, {algorithm}")
+        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+
+
+def payload_bytes(claim: Claim) -> bytes:
+    """The payload as cosign writes it, byte for byte.
+
+    Raises:
+        InvalidArgument: not exactly one subject, or annotations that containers/image would refuse to read.
+    """
+    (subject,) = claim.subjects
+    if "timestamp" in subject.annotations:
+        raise InvalidArgument(
+            "annotation 'timestamp': podman and skopeo refuse a payload in which it is text",
+            hint="give the annotation another name",
+        )
+    return go_json(
+        {
+            "critical": {
+                "identity": {"docker-reference": claim.reference or ""},
+                "image": {"docker-manifest-digest": subject.digest},
+                "type": PAYLOAD_TYPE,
+            },
+            "optional": dict(subject.annotations) or None,
+        }
+    )
+
+
+def parse_payload(payload: bytes) -> Claim:
+    """The claim in a payload whose signature has been checked.
+
+    Raises:
+        MalformedError: not strict JSON, or a digest we do not compute.
+        FormatViolation: a member that is missing, unknown or of the wrong type, or another payload type.
+    """
+    document = parse_object(payload, "payload")
+    _exactly(document, {"critical", "optional"}, "payload")
+    critical = _object(document["critical"], {"type", "image", "identity"}, "critical")
+    image = _object(critical["image"], {"docker-manifest-digest"}, "critical.image")
+    identity = _object(critical["identity"], {"docker-reference"}, "critical.identity")
+    if critical["type"] != PAYLOAD_TYPE:
+        raise FormatViolation(f"critical.type is {quote(critical['type'])}, {PAYLOAD_TYPE!r} is needed")
+    reference = identity["docker-reference"]
+    if not isinstance(reference, str):
+        raise FormatViolation(f"critical.identity.docker-reference is {quote(reference)}, a string is needed")
+    digest = parse_digest(image["docker-manifest-digest"], "critical.image.docker-manifest-digest")
+    return Claim((Subject(digest, annotations=_optional(document["optional"])),), reference)
+
+
+def _optional(value: object) -> Annotations:
+    if value is None:
+        return NO_ANNOTATIONS
+    if not isinstance(value, dict):
+        raise FormatViolation(f"optional is {quote(value)}, null or an object is needed")
+    creator, timestamp = value.get("creator"), value.get("timestamp", 0)
+    if creator is not None and not isinstance(creator, str):
+        raise FormatViolation(f"optional.creator is {quote(creator)}, a string is needed")
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not float(timestamp).is_integer():
+        raise FormatViolation(f"optional.timestamp is {quote(timestamp)}, whole seconds are needed")
+    # Nested values are somebody's own business; an annotation that a policy can require is text.
+    return Annotations({name: text for name, text in value.items() if isinstance(text, str)})
+
+
+def _object(value: object, members: set[str], what: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
+    _exactly(value, members, what)
+    return value
+
+
+def _exactly(value: Mapping[str, object], members: set[str], what: str) -> None:
+    if missing := members - value.keys():
+        raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")
+    if unknown := value.keys() - members:
+        raise FormatViolation(f"{what} has the unknown member {quote(sorted(unknown)[0])}")

@@ -1,0 +1,132 @@
+"""What a signature format is: pure functions from claims to bytes and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Algorithm, KeyType
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import FormatViolation, SignatureInvalid, UnsupportedAlgorithm, quote
+from imagesig.signature import AlreadySigned, Claim, Draft, Envelope, Examined, SignerInfo, StoredSignature
+from imagesig.trust import TrustAnchors, TrustedKey
+
+
+class Storage(Enum):
+    """How signatures of a format lie beside their image; `imagesig.stores` has one store for each."""
+
+    SIGNATURE_TAG = "signature tag"
+    REFERRER = "referrer"
+
+
+class Format(Protocol):
+    """One signature format. An instance may carry the format's own options; none of its functions does I/O."""
+
+    @property
+    def name(self) -> str:
+        """The name users select it by."""
+        ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    def reads(self, media_type: str) -> bool:
+        """Whether a stored part of this media type holds a signature of this format."""
+        ...
+
+    def draft(
+        self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
+    ) -> Draft | AlreadySigned:
+        """What `signer` has to sign so that it says `claim`, or the one among `prior` by which it said so already.
+
+        Raises:
+            UnsupportedAlgorithm: the format has no algorithm that this signer can sign with.
+            InvalidArgument: the format cannot say this.
+        """
+        ...
+
+    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+        """The signature to store, from the draft and the signatures of its requests, in order."""
+        ...
+
+    def parse(self, stored: StoredSignature) -> Envelope:
+        """The stored bytes, split; the payload is still bytes.
+
+        Raises:
+            FormatViolation, MalformedError: not a signature of this format.
+        """
+        ...
+
+    def claim(self, envelope: Envelope) -> Claim:
+        """What the payload says. Until `authenticate` has returned, nobody has said it.
+
+        Raises:
+            FormatViolation, MalformedError: the payload breaks the format's rules.
+        """
+        ...
+
+    def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """Finds the trusted key that made the signature over exactly the received bytes, and only then reads the claim.
+
+        Raises:
+            SignatureInvalid: no trusted key made it.
+            FormatViolation, MalformedError: the payload breaks the format's rules.
+        """
+        ...
+
+
+def find_signer(
+    envelope: Envelope, anchors: TrustAnchors, candidates: dict[KeyType, tuple[Algorithm, ...]]
+) -> tuple[TrustedKey, PublicKey, Algorithm]:
+    """The trusted key, and the algorithm among those that the format allows for its type, that verify the envelope.
+
+    Raises:
+        SignatureInvalid: none does.
+    """
+    for trusted in anchors.keys:
+        for public_key in trusted.public_keys:
+            for algorithm in candidates[public_key.key_type]:
+                try:
+                    public_key.verify(envelope.signature, envelope.message, algorithm)
+                except SignatureInvalid:
+                    continue
+                return trusted, public_key, algorithm
+    names = ", ".join(trusted.name for trusted in anchors.keys)
+    hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
+    raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
+
+
+def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_name: str) -> Algorithm:
+    """The first of the wanted algorithms that the signer can sign with.
+
+    Raises:
+        UnsupportedAlgorithm: it can sign with none of them.
+    """
+    for algorithm in wanted:
+        if algorithm in signer.algorithms:
+            return algorithm
+    raise UnsupportedAlgorithm(
+        f"{signer.key_id}: signs {', '.join(map(str, signer.algorithms))}; "
+        f"the {format_name} format needs one of {', '.join(map(str, wanted))}"
+    )
+
+
+def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
+    """The bytes of standard base64 with padding, and nothing around it.
+
+    Raises:
+        FormatViolation: missing, not base64, or longer than `limit` bytes.
+    """
+    if not isinstance(text, str):
+        raise FormatViolation(f"{what}: {quote(text)}, base64 text is needed")
+    if len(text) > 4 * (limit // 3 + 1):
+        raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None

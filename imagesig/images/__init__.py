@@ -1,0 +1,1 @@
+"""Images and the homes they live in: registries and OCI layouts."""

@@ -1,0 +1,28 @@
+"""`Image`: one image by name, and the home that it is read from and signed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesig import limits
+from imagesig.images.source import ImageHome
+from imagesig.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that can be signed and verified; made by `registry()` or `layout()`.
+
+    `target` is the tag or digest that names it in its home; `name` is its reference in a registry, None in a layout.
+    `signatures` is where its signatures live: the home itself, or another repository. `timeout` is in seconds and
+    bounds each signing or verification as a whole.
+    """
+
+    home: ImageHome
+    target: str
+    signatures: ImageHome
+    name: Reference | None = None
+    timeout: float = limits.OPERATION_SECONDS
+
+    def __str__(self) -> str:
+        return str(self.name) if self.name else f"{self.home.name}{'@' if ':' in self.target else ':'}{self.target}"

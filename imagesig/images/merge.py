@@ -1,0 +1,99 @@
+"""Changing what a tag names without losing what other writers put there.
+
+Registries have no compare-and-swap: a PUT of a tag replaces whatever it named. So a change is merged into what is
+there now, written, and read back; if another writer replaced it meanwhile, it is merged again. A writer that read the
+tag before our write and wrote after our last look can still drop ours, so `settle` looks once more after a pause that
+is several times as long as our own write took.
+
+What is guaranteed: between imagesig writers, nothing is lost as long as no single read-merge-write takes longer than
+that pause. Writers that hold a manifest for longer before they write (cosign signs between reading and writing) can
+drop an entry; signing again puts it back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagesig import limits
+from imagesig.errors import NotFound, Stale
+from imagesig.oci.descriptor import Descriptor
+
+_SETTLE_FACTOR = 3.0
+_SETTLE_SECONDS_LEAST = 0.02
+_SETTLE_SECONDS_MOST = 2.0
+
+
+class _TaggedHome(Protocol):
+    @property
+    def name(self) -> str: ...
+    def resolve(self, tag_or_digest: str) -> Descriptor: ...
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes: ...
+    def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What a tag names at one moment."""
+
+    content: bytes
+    media_type: str
+
+
+Merge = Callable[[Tagged | None], Tagged | None]
+"""Given what the tag names now (None: it does not exist), what it should name (None: just that)."""
+
+
+@dataclass(slots=True)
+class TagChange:
+    """One change of one tag, written by `apply` and made sure of by `settle`. Not for use by two threads at once."""
+
+    home: _TaggedHome
+    tag: str
+    merge: Merge
+    _settled_at: float = 0.0
+
+    def apply(self) -> None:
+        """Writes the change, unless it is there already.
+
+        Raises:
+            Stale: other writers won `limits.MERGE_ATTEMPTS` times in a row.
+        """
+        for attempt in range(limits.MERGE_ATTEMPTS):
+            started = time.monotonic()
+            merged = self.merge(self._now())
+            if merged is None:
+                return
+            self.home.put_manifest(merged.content, merged.media_type, self.tag)
+            took = time.monotonic() - started
+            pause = min(max(_SETTLE_FACTOR * took, _SETTLE_SECONDS_LEAST), _SETTLE_SECONDS_MOST)
+            self._settled_at = time.monotonic() + pause
+            if self.merge(self._now()) is None:
+                return
+            # Two writers that collide once would collide again in step.
+            time.sleep(random.uniform(0, pause * min(attempt + 1, 8)))  # noqa: S311 - not a secret
+        raise Stale(
+            f"{self.home.name}: tag {self.tag} was changed by others {limits.MERGE_ATTEMPTS} times while we wrote it",
+            hint="sign again when fewer signers work on this image at once; nothing is added twice",
+        )
+
+    def settle(self) -> None:
+        """Waits until no other writer can still be holding what we replaced, looks again, and repeats the change if
+        lost.
+
+        Raises `Stale` as `apply` does.
+        """
+        while self._settled_at:
+            time.sleep(max(0.0, self._settled_at - time.monotonic()))
+            self._settled_at = 0.0
+            self.apply()
+
+    def _now(self) -> Tagged | None:
+        try:
+            descriptor = self.home.resolve(self.tag)
+        except NotFound:
+            return None
+        return Tagged(self.home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)

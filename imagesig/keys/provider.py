@@ -1,0 +1,196 @@
+"""The two interfaces of the key side: `KeyProvider`, a place with private keys, and `SigningKey`, one of them.
+
+To write a provider: subclass both, raise only `imagesig.errors.KeyProviderError` and its kind, never put a secret into
+a repr, an error or a log, and run `imagesig.testing.ProviderContract` over it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, final, runtime_checkable
+
+from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import BadSignature, KeyMismatch, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.signature import SignerInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """One key that a place holds, as `list` tells it.
+
+    `uri` opens it with `open_key`. `key_type` is None for a key that imagesig cannot use, and `detail` then says why.
+    """
+
+    uri: str
+    key_type: KeyType | None
+    detail: str = ""
+
+
+class SigningKey(ABC):
+    """One private key; its bytes never leave their home.
+
+    Safe to use from several threads at once. Close it, or use it as a context manager.
+    """
+
+    _expected: PublicKey | None = None
+
+    @property
+    @abstractmethod
+    def info(self) -> SignerInfo:
+        """Public key, usable algorithms, stable id with the key's version.
+
+        A key that rotates answers for the version that signed last, or would sign now.
+
+        Raises:
+            KeyProviderError: the place cannot tell.
+        """
+
+    @property
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """Every public key under which signatures of this key are to be accepted, newest first."""
+        return (self.info.public_key,)
+
+    @abstractmethod
+    def _sign(self, request: ToSign) -> bytes:
+        """The raw signature of one request, whose algorithm is one of `info.algorithms`. ECDSA: DER."""
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        """The signatures of all requests, in order, and the signer that made every one of them.
+
+        A place that signs many messages in one call, or whose key may rotate between two calls, overrides this.
+        """
+        return self.info, [self._sign(request) for request in requests]
+
+    @final
+    def sign(self, message: bytes, algorithm: Algorithm | None = None) -> bytes:
+        """The signature of `message`: DER for ECDSA, the fixed-length string for RSA and Ed25519.
+
+        `algorithm` defaults to the key's first, which every image verifier accepts. The signature was checked with the
+        key's own public key before it is returned.
+
+        Raises:
+            UnsupportedAlgorithm: this key cannot sign so.
+            KeyMismatch: the key has become another than the pinned one.
+            BadSignature: the place returned a signature that does not verify.
+            KeyProviderError: the place refused or failed.
+        """
+        return self.sign_batch([ToSign(message, algorithm or self.info.algorithms[0])])[0]
+
+    @final
+    def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
+        """One signature per request, in order: all of them, or an error. Raises as `sign` does."""
+        requests = list(requests)
+        if not requests:
+            return []
+        possible = self.info.algorithms
+        for request in requests:
+            if request.algorithm not in possible:
+                raise UnsupportedAlgorithm(
+                    f"{self.info.key_id}: cannot sign {request.algorithm}; "
+                    f"this {self.info.public_key.key_type.value} key signs {', '.join(map(str, possible))}"
+                )
+        signer, signatures = self._sign_all(requests)
+        self._check_expected(signer)
+        if len(signatures) != len(requests):
+            raise BadSignature(f"{signer.key_id}: {len(signatures)} signatures came back for {len(requests)} messages")
+        for request, signature in zip(requests, signatures, strict=True):
+            try:
+                signer.public_key.verify(signature, request.message, request.algorithm)
+            except SignatureInvalid as error:
+                raise BadSignature(
+                    f"{signer.key_id}: the signature that came back does not verify with the key's own public key "
+                    f"({error}); it was not used",
+                    hint="the token, server or key version is not what it claims to be: compare its public key",
+                ) from error
+        return signatures
+
+    @final
+    def expect(self, public_key: PublicKey) -> Self:
+        """Pins the key: raises now, or at any later signature, if the key is not the one with this public key.
+
+        Raises:
+            KeyMismatch: it is another key.
+        """
+        self._expected = public_key
+        self._check_expected(self.info)
+        return self
+
+    def _check_expected(self, signer: SignerInfo) -> None:
+        if self._expected is not None and signer.public_key != self._expected:
+            raise KeyMismatch(
+                f"{signer.key_id}: its public key is {signer.public_key.fingerprint}, "
+                f"{self._expected.fingerprint} was pinned",
+                hint="find out who replaced or rotated the key before pinning the new one",
+            )
+
+    def check(self) -> str:
+        """Proves that the key can sign now, and says how that was proven. Raises as `sign` does.
+
+        The default signs and verifies a test message that is no signature of anything.
+        """
+        self.sign(b"imagesig key check: this signs nothing")
+        return "signed and verified a test message"
+
+    def close(self) -> None:  # noqa: B027 - closing is optional
+        """Lets go of sessions and connections. Closing twice is harmless; signing afterwards is an error."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class KeyProvider(ABC):
+    """A place where private keys live: a folder, a token, a transit mount, a KMS account. Safe to use from threads."""
+
+    @abstractmethod
+    def open(self, name: str) -> SigningKey:
+        """The key of that name, in the place's own words (file path, PKCS#11 URI, transit key name, KMS key id).
+
+        Raises:
+            KeyNotFound, KeyUnusable, AccessDenied, KeyProviderUnavailable: as `imagesig.errors` says.
+        """
+
+    def public_keys(self, name: str) -> tuple[PublicKey, ...]:
+        """Every public key under which signatures of that key are to be accepted, newest first.
+
+        Needs no right to sign where the place makes that difference. Raises as `open` does.
+        """
+        with self.open(name) as key:
+            return key.public_keys
+
+    def close(self) -> None:  # noqa: B027 - closing is optional
+        """Lets go of sessions and connections; the keys opened here are closed with it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@runtime_checkable
+class ManagesKeys(Protocol):
+    """The second, optional ability of a provider."""
+
+    def generate(self, name: str, key_type: KeyType) -> SigningKey:
+        """Makes a new key pair in the place and opens it.
+
+        Raises:
+            KeyExists: one of that name is there; it is left as it is.
+            UnsupportedAlgorithm: the place has no keys of this type.
+        """
+        ...
+
+    def list(self) -> Iterator[KeyInfo]:
+        """Every key there that this login can see."""
+        ...

@@ -1,0 +1,178 @@
+"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, `awskms://`) to a provider and a key name.
+
+The table is for names typed by humans; programs pass provider objects. Built-in schemes cannot be shadowed; others come
+from packages that register a `ProviderFactory` in the entry-point group `imagesig.key_providers`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+from imagesig.crypto.algorithms import ToSign
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import InvalidArgument, quote
+from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
+from imagesig.signature import SignerInfo
+
+ENTRY_POINTS = "imagesig.key_providers"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """What opening a key by URI may draw on. `environ` is read here and in no provider class.
+
+    `allow_open_permissions` accepts a private key file that other users can read.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    secrets: SecretSource = no_secrets
+    allow_open_permissions: bool = False
+
+
+class ProviderFactory(Protocol):
+    """What a scheme stands for: a function of a provider's module."""
+
+    def __call__(self, uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:
+        """The provider that the whole URI (scheme included) points into, and the key's name for `provider.open`.
+
+        Nothing is contacted yet, except where the place needs a login to exist at all.
+
+        Raises:
+            InvalidArgument: not a URI of this scheme.
+            MissingExtra: the provider's SDK is not installed.
+        """
+        ...
+
+
+_BUILT_IN = {
+    "file": "imagesig.keys.file",
+    "env": "imagesig.keys.file",
+    "pkcs11": "imagesig.keys.pkcs11",
+    "hashivault": "imagesig.keys.vault",
+    "openbao": "imagesig.keys.vault",
+    "awskms": "imagesig.keys.awskms",
+}
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
+
+
+def scheme_of(uri_or_path: str) -> str:
+    """`file` for a path, else the scheme in lower case.
+
+    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
+    """
+    match = _SCHEME.match(uri_or_path)
+    if match and match[1].lower() == "pkcs11":
+        return "pkcs11"
+    return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
+    """The provider that a URI points into, and the name of the key there.
+
+    Raises:
+        InvalidArgument: empty, an unknown scheme, or not a URI of its scheme.
+        MissingExtra: the provider's SDK is not installed.
+    """
+    if not uri_or_path or "\0" in uri_or_path:
+        raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
+    scheme = scheme_of(uri_or_path)
+    if scheme in _BUILT_IN:
+        factory: ProviderFactory = import_module(_BUILT_IN[scheme]).provider_from_uri
+        return factory(uri_or_path, settings)
+    return _from_entry_point(scheme)(uri_or_path, settings)
+
+
+def _from_entry_point(scheme: str) -> ProviderFactory:
+    from importlib.metadata import entry_points
+
+    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == scheme]
+    if len(found) > 1:
+        raise InvalidArgument(f"key: {len(found)} installed packages claim the scheme {scheme}://, one is needed")
+    if not found:
+        raise InvalidArgument(
+            f"key: unknown scheme {quote(scheme)}",
+            hint=f"give a file or a URI of one of these schemes: {', '.join(_BUILT_IN)}",
+        )
+    loaded: ProviderFactory = found[0].load()
+    return loaded
+
+
+def default_settings() -> KeySettings:
+    """This process's environment, and secrets from it."""
+    return KeySettings(environ=os.environ, secrets=from_environ(os.environ))
+
+
+class _OwnedKey(SigningKey):
+    """A key whose provider was made for it and is closed with it."""
+
+    def __init__(self, key: SigningKey, provider: KeyProvider) -> None:
+        self._key, self._provider = key, provider
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._key.info
+
+    @property
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        return self._key.public_keys
+
+    def _sign(self, request: ToSign) -> bytes:
+        return self._key._sign(request)
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        return self._key._sign_all(requests)
+
+    def check(self) -> str:
+        return self._key.check()
+
+    def close(self) -> None:
+        self._key.close()
+        self._provider.close()
+
+    def __repr__(self) -> str:
+        return repr(self._key)
+
+
+def open_key(
+    uri_or_path: str,
+    *,
+    secrets: SecretSource | None = None,
+    expect: PublicKey | None = None,
+    settings: KeySettings | None = None,
+) -> SigningKey:
+    """Opens a private key by file path or URI for signing.
+
+    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key.
+
+    Raises:
+        InvalidArgument: not a path or key URI.
+        MissingExtra: the SDK for this kind of key is not installed.
+        KeyMismatch: another key than `expect`.
+        KeyProviderError: the key cannot be opened.
+    """
+    settings = settings or default_settings()
+    if secrets is not None:
+        settings = KeySettings(settings.environ, first_of(secrets, settings.secrets), settings.allow_open_permissions)
+    provider, name = resolve_key(uri_or_path, settings)
+    try:
+        key = _OwnedKey(provider.open(name), provider)
+        return key if expect is None else key.expect(expect)
+    except BaseException:
+        provider.close()
+        raise
+
+
+def open_public_keys(uri_or_path: str, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
+    """Every public key that a PEM file or a key URI stands for, newest first: what a verifier trusts.
+
+    A key in Vault gives the public keys of all its versions that are still accepted. Raises as `open_key` does.
+    """
+    provider, name = resolve_key(uri_or_path, settings or default_settings())
+    with provider:
+        return provider.public_keys(name)

@@ -1,0 +1,61 @@
+"""Every size, count, depth and time limit, with its unit and its reason. A limit is checked before memory is taken."""
+
+# --- registry documents, bytes -------------------------------------------------------------------------------------
+MANIFEST_BYTES = 4 * 1024 * 1024
+"""OCI distribution-spec asks registries for at least 4 MiB; containers/image reads no more."""
+CONFIG_BYTES = 4 * 1024 * 1024
+REFERRERS_PAGE_BYTES = 8 * 1024 * 1024
+"""One page of a referrers listing: about 20,000 descriptors."""
+ERROR_BODY_BYTES = 64 * 1024
+TOKEN_BODY_BYTES = 1024 * 1024
+CREDENTIAL_FILE_BYTES = 4 * 1024 * 1024
+CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
+
+# --- signatures ----------------------------------------------------------------------------------------------------
+PAYLOAD_BYTES = 4 * 1024 * 1024
+"""One simple-signing payload; containers/image has the same limit (CVE-2024-29902: cosign had none)."""
+BUNDLE_BYTES = 8 * 1024 * 1024
+"""One Sigstore bundle of an image signature; those in the wild are about 1 KiB."""
+SIGNATURE_LAYERS = 1000
+"""Layers of one `.sig` manifest, cosign's own limit (CVE-2023-46737, CVE-2024-29903)."""
+SIGNATURE_BYTES_PER_IMAGE = 64 * 1024 * 1024
+"""All signature material read for one image."""
+REFERRERS = 1000
+"""Referrers of one image that are looked at."""
+REFERRERS_PAGES = 100
+INDEX_CHILDREN = 1000
+"""Manifests of one image index."""
+SIGNATURE_VALUE_BYTES = 8 * 1024
+"""A raw signature; RSA-4096 has 512 bytes."""
+STATEMENT_SUBJECTS = 1024
+"""Subjects of one in-toto statement (CVE-2024-45395)."""
+STATEMENT_DIGESTS = 32
+ANNOTATION_BYTES = 256 * 1024
+"""One annotation value that we read as text."""
+
+# --- encodings -----------------------------------------------------------------------------------------------------
+JSON_DEPTH = 32
+"""Nesting of JSON from outside; the deepest document we read has 9 levels."""
+
+# --- keys, bytes ---------------------------------------------------------------------------------------------------
+KEY_FILE_BYTES = 1024 * 1024
+PUBLIC_KEY_BYTES = 64 * 1024
+SECRET_FILE_BYTES = 64 * 1024
+KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
+"""One answer of a key management service."""
+
+# --- time, seconds -------------------------------------------------------------------------------------------------
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+OPERATION_SECONDS = 180.0
+"""Default deadline of one image's signing or verification; cosign's is three minutes too."""
+RETRY_AFTER_SECONDS = 30.0
+"""The longest pause that a server's Retry-After may impose."""
+HELPER_SECONDS = 30.0
+"""One run of a credential helper."""
+
+# --- attempts ------------------------------------------------------------------------------------------------------
+HTTP_ATTEMPTS = 4
+REDIRECTS = 5
+MERGE_ATTEMPTS = 20
+"""Writes of one tag that other writers keep changing, before `Stale` is raised."""

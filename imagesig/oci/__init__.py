@@ -1,0 +1,1 @@
+"""OCI vocabulary as frozen values: digests, descriptors, references, manifests and indexes."""

@@ -1,0 +1,39 @@
+"""Digests: `sha256:` and 64 lower-case hex digits, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from imagesig.errors import MalformedError, quote
+
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def parse_digest(text: object, what: str) -> str:
+    """`text` if it is a digest that we compute ourselves.
+
+    Other algorithms are refused: a digest nobody recomputes proves nothing, and a free-form one is a path
+    (CVE-2024-3727).
+
+    Raises:
+        MalformedError: anything else.
+    Spec: OCI image-spec, descriptor, "Digests".
+    """
+    if not isinstance(text, str) or not _SHA256.fullmatch(text):
+        raise MalformedError(f"{what}: digest {quote(text)}, sha256: and 64 lower-case hex digits are needed")
+    return text
+
+
+def is_digest(text: str) -> bool:
+    return _SHA256.fullmatch(text) is not None
+
+
+def sha256(data: bytes) -> str:
+    """The digest of these bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def tag_of(digest: str, suffix: str = "") -> str:
+    """The tag of what belongs to a digest: `sha256-<hex>` for the referrers fallback, with `.sig` for cosign."""
+    return digest.replace(":", "-") + suffix

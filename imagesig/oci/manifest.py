@@ -1,0 +1,144 @@
+"""Image manifests and indexes, OCI and Docker, read strictly and written as go-containerregistry does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesig import limits
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.descriptor import Descriptor, parse_annotations, parse_descriptor, parse_media_type
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+
+MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
+EMPTY_CONFIG = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Spec: OCI image-spec, image manifest; Docker image manifest version 2, schema 2."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    media_type: str = OCI_MANIFEST
+    annotations: Annotations = NO_ANNOTATIONS
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The members in the order in which go-containerregistry writes them."""
+        members: dict[str, object] = {
+            "schemaVersion": 2,
+            "mediaType": self.media_type,
+            "config": self.config.to_json(),
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+        if self.annotations:
+            members["annotations"] = dict(self.annotations)
+        if self.subject:
+            members["subject"] = self.subject.to_json()
+        if self.artifact_type:
+            members["artifactType"] = self.artifact_type
+        return go_json(members)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Spec: OCI image-spec, image index; Docker manifest list."""
+
+    manifests: tuple[Descriptor, ...]
+    media_type: str = OCI_INDEX
+    annotations: Annotations = NO_ANNOTATIONS
+
+    def to_bytes(self) -> bytes:
+        members: dict[str, object] = {
+            "schemaVersion": 2,
+            "mediaType": self.media_type,
+            "manifests": [manifest.to_json() for manifest in self.manifests],
+        }
+        if self.annotations:
+            members["annotations"] = dict(self.annotations)
+        return go_json(members)
+
+
+def parse_manifest(data: bytes, media_type: str, what: str) -> Manifest:
+    """The manifest in `data`, which came as `media_type`.
+
+    Raises:
+        MalformedError: not a manifest, or bytes that could be read as an index as well (CVE-2021-41190).
+        LimitExceeded: more layers than we look at.
+    """
+    document = _document(data, media_type, MANIFEST_TYPES, what)
+    if "manifests" in document or "fsLayers" in document:
+        raise MalformedError(f"{what}: a manifest that also reads as another kind of document")
+    layers = _list(document.get("layers"), limits.SIGNATURE_LAYERS, f"{what}: layers")
+    subject = document.get("subject")
+    artifact_type = document.get("artifactType")
+    return Manifest(
+        config=parse_descriptor(document.get("config"), f"{what}: config"),
+        layers=tuple(parse_descriptor(layer, f"{what}: layer {number}") for number, layer in enumerate(layers)),
+        media_type=media_type,
+        annotations=parse_annotations(document.get("annotations"), what),
+        subject=None if subject is None else parse_descriptor(subject, f"{what}: subject"),
+        artifact_type="" if artifact_type is None else parse_media_type(artifact_type, f"{what}: artifactType"),
+    )
+
+
+def parse_index(data: bytes, media_type: str, what: str) -> Index:
+    """The index in `data`, which came as `media_type`. Raises as `parse_manifest` does."""
+    document = _document(data, media_type, INDEX_TYPES, what)
+    if "config" in document or "layers" in document or "fsLayers" in document:
+        raise MalformedError(f"{what}: an index that also reads as another kind of document")
+    manifests = _list(document.get("manifests"), limits.INDEX_CHILDREN, f"{what}: manifests")
+    return Index(
+        manifests=tuple(
+            parse_descriptor(manifest, f"{what}: manifest {number}") for number, manifest in enumerate(manifests)
+        ),
+        media_type=media_type,
+        annotations=parse_annotations(document.get("annotations"), what),
+    )
+
+
+def _document(data: bytes, media_type: str, allowed: tuple[str, ...], what: str) -> dict[str, object]:
+    if media_type not in allowed:
+        raise MalformedError(f"{what}: media type {quote(media_type)}, one of {', '.join(allowed)} is needed")
+    document = parse_object(data, what)
+    if document.get("schemaVersion") != 2 or isinstance(document.get("schemaVersion"), bool):
+        raise MalformedError(f"{what}: schemaVersion {quote(document.get('schemaVersion'))}, 2 is needed")
+    inside = document.get("mediaType")
+    if inside is not None and inside != media_type:
+        raise MalformedError(f"{what}: it came as {media_type} but calls itself {quote(inside)}")
+    return document
+
+
+def _list(value: object, most: int, what: str) -> list[object]:
+    if not isinstance(value, list):
+        raise MalformedError(f"{what}: {quote(value)}, a list is needed")
+    if len(value) > most:
+        raise LimitExceeded(f"{what}: {len(value)} of them, at most {most} are read")
+    return value
+
+
+def detect_media_type(data: bytes, what: str) -> str:
+    """The media type of manifest bytes that came without one, as in a layout entry or behind a lax server.
+
+    Raises:
+        MalformedError: neither its own `mediaType` nor its members tell.
+    """
+    document = parse_object(data, what)
+    inside = document.get("mediaType")
+    if isinstance(inside, str):
+        return inside
+    if "manifests" in document and "layers" not in document:
+        return OCI_INDEX
+    if "layers" in document and "manifests" not in document:
+        return OCI_MANIFEST
+    raise MalformedError(f"{what}: neither a manifest nor an index")

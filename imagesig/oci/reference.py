@@ -1,0 +1,104 @@
+"""Image references, normalised as Docker does: `alpine` is `docker.io/library/alpine`.
+
+Spec: the grammar of distribution/reference; `vectors/oci-reference` holds its test table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagesig.errors import InvalidArgument, quote
+from imagesig.oci.digest import is_digest
+
+DOCKER_HUB = "docker.io"
+_NAME_CHARACTERS = 255
+
+_DOMAIN_COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_DOMAIN = rf"(?:{_DOMAIN_COMPONENT}(?:\.{_DOMAIN_COMPONENT})*|\[(?:[a-fA-F0-9:]+)\])(?::[0-9]+)?"
+_PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
+_DOMAIN_ALONE = re.compile(_DOMAIN)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_ANY_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_HEX_64 = re.compile(r"[a-f0-9]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A normalised image reference. `tag` and `digest` are empty where the text had none; no tag is ever added."""
+
+    domain: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def repository(self) -> str:
+        """`host[:port]/path`, as containers/image writes it."""
+        return f"{self.domain}/{self.path}"
+
+    @property
+    def registry_host(self) -> str:
+        """Where to connect; Docker Hub's API is on another host than its name."""
+        return "registry-1.docker.io" if self.domain == DOCKER_HUB else self.domain
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+    def pinned(self, digest: str) -> str:
+        """`host/path@digest`: the name that cannot come to mean another image."""
+        return f"{self.repository}@{digest}"
+
+
+def parse_reference(text: str) -> Reference:
+    """The reference in `text`.
+
+    Raises:
+        InvalidArgument: not a reference, or a digest we do not compute.
+    """
+    if _HEX_64.fullmatch(text):
+        raise _refused(text, "64 hex digits are an image id; a repository name is needed")
+    rest, at, digest = text.partition("@")
+    if at and not is_digest(digest):
+        known = (
+            "only sha256 digests are supported" if _ANY_DIGEST.fullmatch(digest) else "the part after @ is no digest"
+        )
+        raise _refused(text, known)
+    name, tag = _split_tag(rest)
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise _refused(text, "the part after the last colon is no tag")
+    domain, path = _split_domain(name)
+    if not _DOMAIN_ALONE.fullmatch(domain):
+        raise _refused(text, f"{quote(domain)} is no host")
+    if not _PATH.fullmatch(path):
+        lower = " (repository names are lower case)" if path != path.lower() else ""
+        raise _refused(text, f"{quote(path)} is no repository name{lower}")
+    if len(domain) + 1 + len(path) > _NAME_CHARACTERS:
+        raise _refused(text, f"the repository name has more than {_NAME_CHARACTERS} characters")
+    return Reference(domain, path, tag or "", digest)
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    name, colon, tag = text.rpartition(":")
+    return (name, tag) if colon and "/" not in tag and not tag.endswith("]") else (text, None)
+
+
+def _split_domain(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    # Docker's rule: the first component is a host only if it looks like one.
+    looks_like_host = "." in first or ":" in first or first == "localhost" or first != first.lower()
+    domain, path = (first, rest) if slash and looks_like_host else (DOCKER_HUB, name)
+    if domain == "index.docker.io":
+        domain = DOCKER_HUB
+    if domain == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    return domain, path
+
+
+def _refused(text: str, why: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"image reference {quote(text)}: {why}",
+        hint="write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST] or oci:DIRECTORY",
+    )

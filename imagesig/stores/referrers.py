@@ -1,0 +1,71 @@
+"""OCI 1.1 referrers: one manifest per signature, with the image as its `subject`.
+
+Spec: OCI distribution-spec 1.1, "Listing Referrers", with the fallback tag where the API is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagesig import limits
+from imagesig.errors import LimitExceeded, MalformedError, NotFound, Rejection
+from imagesig.images.source import ImageHome, ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.manifest import EMPTY_CONFIG, INDEX_TYPES, OCI_EMPTY, OCI_MANIFEST, Manifest, parse_manifest
+from imagesig.signature import Part, StoredSignature
+from imagesig.stores.store import Budget, Settle, Wanted
+
+
+class ReferrerStore:
+    """See `SignatureStore`."""
+
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection]:
+        try:
+            referrers = home.referrers(digest)
+        except MalformedError as error:
+            yield Rejection(f"{home.name}: referrers of {digest}", error)
+            return
+        budget = Budget()
+        for referrer in referrers:
+            # Neither artifactType nor annotations of the listing are believed: registries and older clients get them
+            # wrong. The manifest itself says what it holds.
+            if referrer.media_type in INDEX_TYPES:
+                continue
+            origin = f"{home.name}@{referrer.digest}"
+            try:
+                found = self._read(home, referrer, wanted, budget, origin)
+            except (MalformedError, NotFound) as error:
+                yield Rejection(origin, error)
+                continue
+            if found is not None:
+                yield found
+
+    def _read(
+        self, home: ImageSource, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
+    ) -> StoredSignature | None:
+        content = home.read(referrer, limit=limits.MANIFEST_BYTES)
+        manifest = parse_manifest(content, referrer.media_type, origin)
+        if not any(wanted(layer.media_type) for layer in manifest.layers):
+            return None
+        if len(manifest.layers) != 1:
+            raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")
+        (layer,) = manifest.layers
+        budget.take(layer)
+        part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
+        return StoredSignature(origin, (part,), manifest.artifact_type, manifest.annotations)
+
+    def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
+        config = home.put_blob(EMPTY_CONFIG, OCI_EMPTY)
+        layers = []
+        for part in signature.parts:
+            stored = home.put_blob(part.content, part.media_type)
+            layers.append(Descriptor(part.media_type, stored.digest, stored.size, part.annotations))
+        manifest = Manifest(
+            config,
+            tuple(layers),
+            OCI_MANIFEST,
+            signature.annotations,
+            Descriptor(subject.media_type, subject.digest, subject.size),
+            signature.artifact_type,
+        )
+        return home.add_referrer(manifest.to_bytes(), subject)

@@ -1,0 +1,115 @@
+"""cosign's place for classic signatures: the manifest tagged `sha256-<hex>.sig`, one layer per signature.
+
+Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those that cosign writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagesig import limits
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
+from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.source import ImageHome, ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
+from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
+from imagesig.signature import Part, StoredSignature
+from imagesig.stores.store import Budget, Settle, Wanted
+
+SUFFIX = ".sig"
+_CREATED = "0001-01-01T00:00:00Z"
+
+
+class TagStore:
+    """See `SignatureStore`."""
+
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection]:
+        tag = tag_of(digest, SUFFIX)
+        origin = f"{home.name}:{tag}"
+        try:
+            descriptor = home.resolve(tag)
+            content = home.read(descriptor, limit=limits.MANIFEST_BYTES)
+            manifest = parse_manifest(content, descriptor.media_type, tag)
+        except NotFound:
+            return
+        except MalformedError as error:
+            yield Rejection(origin, error)
+            return
+        budget = Budget()
+        payloads: dict[str, bytes] = {}
+        for number, layer in enumerate(manifest.layers):
+            where = f"{origin} layer {number}"
+            if not wanted(layer.media_type):
+                yield Rejection(where, FormatViolation(f"layer of type {quote(layer.media_type)} is no signature"))
+                continue
+            try:
+                if layer.digest not in payloads:
+                    budget.take(layer)
+                    payloads[layer.digest] = home.read(layer, limit=limits.PAYLOAD_BYTES)
+            except (MalformedError, NotFound) as error:
+                yield Rejection(where, error)
+                continue
+            yield StoredSignature(where, (Part(layer.media_type, payloads[layer.digest], layer.annotations),))
+
+    def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
+        (part,) = signature.parts
+        stored = home.put_blob(part.content, part.media_type)
+        layer = Descriptor(part.media_type, stored.digest, stored.size, part.annotations)
+        tag = tag_of(subject.digest, SUFFIX)
+
+        def merge(now: Tagged | None) -> Tagged | None:
+            layers = _layers(now, tag)
+            if any(_is_same(other, layer) for other in layers):
+                return None
+            if len(layers) >= limits.SIGNATURE_LAYERS:
+                raise LimitExceeded(
+                    f"{tag}: holds {len(layers)} signatures; verifiers read no more than {limits.SIGNATURE_LAYERS}",
+                    hint="remove signatures that are no longer needed",
+                )
+            return _written(home, now, [*layers, layer.to_json()])
+
+        change = TagChange(home, tag, merge)
+        change.apply()
+        return change.settle
+
+
+def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
+    """The layers as they stand, with every member that others wrote."""
+    if now is None:
+        return []
+    if now.media_type not in MANIFEST_TYPES:
+        raise MalformedError(f"{tag}: is a {now.media_type}; refusing to replace it by a signature manifest")
+    parse_manifest(now.content, now.media_type, tag)
+    layers = parse_object(now.content, tag)["layers"]
+    assert isinstance(layers, list)
+    return layers
+
+
+def _is_same(other: dict[str, object], layer: Descriptor) -> bool:
+    return other.get("digest") == layer.digest and other.get("annotations") == dict(layer.annotations)
+
+
+def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]]) -> Tagged:
+    config = home.put_blob(config_bytes([str(layer["digest"]) for layer in layers]), OCI_CONFIG)
+    if now is None:
+        document: dict[str, object] = parse_object(Manifest(config, ()).to_bytes(), "new manifest")
+    else:
+        document = parse_object(now.content, "manifest")
+        document |= {"mediaType": OCI_MANIFEST, "config": config.to_json()}
+    return Tagged(go_json(document | {"layers": layers}), OCI_MANIFEST)
+
+
+def config_bytes(payload_digests: list[str]) -> bytes:
+    """The config blob that cosign writes for signatures with these payloads."""
+    return go_json(
+        {
+            "architecture": "",
+            "created": _CREATED,
+            "history": [{"created": _CREATED} for _ in payload_digests],
+            "os": "",
+            "rootfs": {"type": "layers", "diff_ids": payload_digests},
+            "config": {},
+        }
+    )
