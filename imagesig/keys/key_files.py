@@ -1,0 +1,152 @@
+"""Key files on disk: read with their permissions checked on the very file that is read, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets as randomness
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.errors import AccessDenied, KeyExists, KeyNotFound, KeyProviderError, KeyUnusable
+
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Contents and permission bits of one file, taken from the same open file."""
+
+    content: bytes = field(repr=False)
+    mode: int
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether users other than its owner may read or change it."""
+        return bool(self.mode & _OTHERS)
+
+
+def read_key_file(path: Path) -> KeyFile:
+    """One regular file of at most `limits.KEY_FILE_BYTES`; symbolic links are followed.
+
+    Raises:
+        KeyNotFound: no such file.
+        AccessDenied: no permission to read it.
+        KeyUnusable: a folder, pipe or device, or larger than any key file.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise KeyNotFound(
+            f"{path}: no such file", hint=f"create a key there with: imagesig key generate {path}"
+        ) from None
+    except PermissionError as error:
+        raise AccessDenied(f"{path}: {error.strerror}", hint="run as the user who owns the key file") from None
+    except OSError as error:
+        raise KeyUnusable(f"{path}: {error.strerror}, a regular file is needed") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            raise KeyUnusable(f"{path}: {kind}, a regular file is needed")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(limits.KEY_FILE_BYTES + 1)
+    except OSError as error:
+        raise KeyUnusable(f"{path}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    if len(content) > limits.KEY_FILE_BYTES:
+        raise KeyUnusable(f"{path}: larger than any key file, at most {limits.KEY_FILE_BYTES} bytes are read")
+    return KeyFile(content, stat.S_IMODE(status.st_mode))
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    path: Path
+    content: bytes = field(repr=False)
+    mode: int
+
+
+def create_files(files: Sequence[NewFile]) -> None:
+    """Creates all of these files, with all of their content, or none. A file that exists is left as it is.
+
+    Each is written under a temporary name in its own folder, flushed to disk, and then linked to its name, which fails
+    where that name is taken.
+
+    Raises:
+        KeyExists: one of them exists.
+        AccessDenied: no permission to write there.
+        KeyProviderError: the folder is missing, the disk is full, the file system has no hard links.
+    """
+    with ExitStack() as temporary_files:
+        written = [(temporary_files.enter_context(_temporary(file)), file.path) for file in files]
+        created: list[Path] = []
+        try:
+            for temporary, path in written:
+                _link(temporary, path)
+                created.append(path)
+            for folder in {path.parent for path in created}:
+                _flush_folder(folder)
+        except BaseException:
+            for path in created:
+                path.unlink(missing_ok=True)
+            raise
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raises `KeyExists` if something has one of these names, before anybody is asked for a passphrase."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise _exists(path)
+
+
+@contextmanager
+def _temporary(file: NewFile) -> Iterator[Path]:
+    """The content under a name of its own beside its destination, gone again afterwards."""
+    path = file.path.with_name(f".{file.path.name}.{randomness.token_hex(8)}.tmp")
+    try:
+        with _failures_named(file.path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file.mode)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(file.content)
+                stream.flush()
+                os.fsync(descriptor)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    with _failures_named(path):
+        os.link(temporary, path)
+
+
+def _flush_folder(folder: Path) -> None:
+    with _failures_named(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise _exists(path) from None
+    except FileNotFoundError:
+        raise KeyProviderError(f"{path}: cannot be written, there is no folder {path.parent}") from None
+    except PermissionError as error:
+        raise AccessDenied(f"{path}: cannot be written: {error.strerror}") from None
+    except OSError as error:
+        raise KeyProviderError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _exists(path: Path) -> KeyExists:
+    return KeyExists(f"{path}: exists already and is never overwritten", hint="choose another name, or move it away")

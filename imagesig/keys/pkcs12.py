@@ -1,0 +1,78 @@
+"""PKCS#12 files (`.p12`, `.pfx`): a private key together with the certificates that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imagesig.errors import KeyUnusable, UnsupportedAlgorithm, WrongSecret
+from imagesig.keys.private_key import PrivateKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
+    from cryptography.x509 import Certificate
+
+CHAIN_CERTIFICATES = 16
+"""Certificates that a chain may have."""
+
+
+def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) -> PrivateKey:
+    """The key of a PKCS#12 file, with the chain of certificates from its own up to the last issuer in the file.
+
+    `ask_passphrase` is asked only if the file opens neither without a passphrase nor with an empty one.
+
+    Raises:
+        KeyUnusable: there is no private key in it.
+        WrongSecret: the passphrase does not open it, or the file is damaged: PKCS#12 does not tell the two apart.
+        UnsupportedAlgorithm: another curve, RSA size or kind of key.
+    """
+    content = _load(data, None) or _load(data, b"") or _load(data, ask_passphrase())
+    if content is None:
+        raise WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged")
+    if content.key is None:
+        raise KeyUnusable(f"{subject}: there is no private key in this PKCS#12 file")
+    try:
+        key = PrivateKey.of(content.key)
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
+    if content.cert is None:
+        return key
+    return PrivateKey(key.loaded, key.public_key, _chain(content))
+
+
+def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
+    from cryptography.exceptions import InternalError
+    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
+    try:
+        return load_pkcs12(data, passphrase)
+    except (ValueError, TypeError, InternalError, Unknown):
+        return None
+
+
+def _chain(content: PKCS12KeyAndCertificates) -> tuple[bytes, ...]:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    assert content.cert is not None
+    chain = [content.cert.certificate]
+    others = [other.certificate for other in content.additional_certs]
+    while len(chain) < CHAIN_CERTIFICATES:
+        # The file keeps them in no order, and names alone would mix up an authority with its renewed self.
+        issuers = (other for other in others if other not in chain and _is_issued_by(chain[-1], other))
+        issuer = next(issuers, None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+
+
+def _is_issued_by(certificate: Certificate, candidate: Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+
+    try:
+        certificate.verify_directly_issued_by(candidate)
+    except (ValueError, TypeError, InvalidSignature, Unknown):
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""What the contract and the base class catch: providers that break one promise each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from imagesig.crypto.algorithms import KeyType, ToSign
+from imagesig.errors import BadSignature, KeyMismatch
+from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.signature import SignerInfo
+from imagesig.testing import ProviderContract
+
+
+class _Key(SigningKey):
+    """An honest key in memory."""
+
+    def __init__(self, private_key: PrivateKey) -> None:
+        self._private_key = private_key
+
+    @property
+    def info(self) -> SignerInfo:
+        return SignerInfo(self._private_key.public_key, "memory:1")
+
+    def _sign(self, request: ToSign) -> bytes:
+        return self._private_key.sign(request)
+
+
+class _HashesTwice(_Key):
+    def _sign(self, request: ToSign) -> bytes:
+        return super()._sign(ToSign(request.digest, request.algorithm))
+
+
+class _SwapsTheBatch(_Key):
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        signer, signatures = super()._sign_all(requests)
+        return signer, signatures[::-1]
+
+
+class _LosesOneOfTheBatch(_Key):
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        signer, signatures = super()._sign_all(requests)
+        return signer, signatures[1:]
+
+
+class _Rotates(_Key):
+    """Becomes another key between `info` and the signature."""
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        self._private_key = PrivateKey.generate(KeyType.ECDSA_P256)
+        return super()._sign_all(requests)
+
+
+class _NeverCloses(_Key):
+    """Goes on signing after `close`, and shows its passphrase."""
+
+    def __repr__(self) -> str:
+        return "key with passphrase swordfish"
+
+
+class _Provider(KeyProvider):
+    def __init__(self, kind: type[_Key]) -> None:
+        self._kind = kind
+        self._private_key = PrivateKey.generate(KeyType.ECDSA_P256)
+
+    def open(self, name: str) -> SigningKey:
+        return self._kind(self._private_key)
+
+
+class _Contract(ProviderContract):
+    key_types = (KeyType.ECDSA_P256,)
+    secrets = ("swordfish",)
+
+    def make_key(self, provider: KeyProvider, key_type: KeyType) -> str:
+        return "any"
+
+
+def _key(kind: type[_Key]) -> SigningKey:
+    return _Provider(kind).open("any")
+
+
+def test_a_signature_over_a_digest_hashed_twice_is_caught() -> None:
+    with pytest.raises(BadSignature):
+        _key(_HashesTwice).sign(b"message")
+
+
+def test_signatures_in_another_order_are_caught() -> None:
+    key = _key(_SwapsTheBatch)
+    with pytest.raises(BadSignature):
+        key.sign_batch([ToSign(message, key.info.algorithms[0]) for message in (b"first", b"second")])
+
+
+def test_a_missing_signature_is_caught() -> None:
+    key = _key(_LosesOneOfTheBatch)
+    with pytest.raises(BadSignature, match="1 signatures came back for 2"):
+        key.sign_batch([ToSign(message, key.info.algorithms[0]) for message in (b"first", b"second")])
+
+
+def test_a_key_that_rotates_away_from_the_pinned_one_is_caught() -> None:
+    key = _key(_Rotates)
+    key.expect(key.info.public_key)
+    with pytest.raises(KeyMismatch):
+        key.sign(b"message")
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        (_HashesTwice, "test_threads_share_one_key"),
+        (_HashesTwice, "test_the_pinned_key_signs"),
+        (_Rotates, "test_the_pinned_key_signs"),
+    ],
+)
+def test_the_contract_fails_a_provider_whose_signatures_are_refused(kind: type[_Key], check: str) -> None:
+    with pytest.raises((BadSignature, KeyMismatch)):
+        getattr(_Contract(), check)(_Provider(kind), "any")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_a_key_may_be_closed_twice_and_then_refuses_to_sign",
+        "test_a_provider_may_be_closed_twice_and_then_opens_nothing",
+        "test_closing_the_provider_closes_its_keys",
+    ],
+)
+def test_the_contract_fails_a_provider_that_never_closes(check: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        getattr(_Contract(), check)(_Provider(_NeverCloses), "any")
+
+
+def test_the_contract_fails_a_provider_that_opens_what_is_not_there() -> None:
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        _Contract().test_a_missing_key_is_not_found(_Provider(_Key))
+
+
+def test_the_contract_fails_a_repr_with_a_secret() -> None:
+    class Missing(_Provider):
+        def open(self, name: str) -> SigningKey:
+            if name == _Contract().missing_name():
+                from imagesig.errors import KeyNotFound
+
+                raise KeyNotFound("no such key")
+            return super().open(name)
+
+    with pytest.raises(AssertionError):
+        _Contract().test_no_secret_shows_in_a_repr_or_an_error(Missing(_NeverCloses), "any")
