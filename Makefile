@@ -1,0 +1,84 @@
+# What people type. Each target installs what it needs and does not install it twice; `make clean` forgets it all
+# except the peers, which live in ~/.cache/imagesig-peers (IMAGESIG_PEERS names another folder).
+
+# The newest Python on PATH that is new enough; `make PYTHON=/path/to/python3 …` chooses another.
+PYTHON ?= $(shell for python in python3.15 python3.14 python3.13 python3.12 python3.11 python3; do \
+    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; break; }; done)
+PIP = .venv/bin/python -m pip --quiet --disable-pip-version-check
+PYTEST = .venv/bin/python -m pytest
+# Each worker starts servers of its own, so a large machine does not get one worker per core.
+PARALLEL ?= -n auto --maxprocesses 8 --dist loadgroup
+
+ifneq ($(wildcard ../shared/vectors),)
+export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
+endif
+
+.PHONY: demo test unit check bench docs peers venv clean help
+
+help:
+	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
+	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
+	@echo 'make unit    the tests that need no other tool'
+	@echo 'make check   ruff, mypy --strict, import floors'
+	@echo 'make bench   measure imagesig beside its peers'
+	@echo 'make docs    build the documentation into docs/_build/html'
+
+demo: .venv/.package
+	.venv/bin/imagesig demo
+
+test: .venv/.development peers
+	$(PYTEST) $(PARALLEL)
+
+unit: .venv/.development
+	$(PYTEST) $(PARALLEL) -m 'not interop'
+
+check: .venv/.development
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	$(PYTEST) -q tests/test_floors.py
+
+bench: .venv/.bench peers
+	.venv/bin/python -m benchmarks
+
+docs: .venv/.docs
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+peers: .venv/.development
+	.venv/bin/python -m tests.peers.install
+
+venv: .venv/.development
+
+clean:
+	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing that venv writes: where it is missing, the environment is not whole.
+.venv/bin/pip:
+	@package=$$($(or $(PYTHON),false) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2]); \
+	    sys.exit(sys.version_info < (3, 11))') || { \
+	    echo 'make: no python3 >= 3.11 found on PATH: install one, or name it with PYTHON=' >&2; exit 1; }; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	        echo "make: $(PYTHON) cannot make virtual environments: install $$package" >&2; exit 1; fi; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$package"; }
+	$(PYTHON) -m venv --clear .venv
+
+# As a user gets it. Where the development install is already there, it is the same code and stays.
+.venv/.package: pyproject.toml $(shell find imagesig -name '*.py' 2>/dev/null) | .venv/bin/pip
+	test -e .venv/.development || $(PIP) install .
+	touch $@
+
+.venv/.development: pyproject.toml | .venv/bin/pip
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install --editable '.[pkcs11,vault,aws]' --group check --group test
+	touch $@
+
+.venv/.bench: .venv/.development
+	$(PIP) install --group bench
+	touch $@
+
+.venv/.docs: .venv/.development
+	$(PIP) install --group docs
+	touch $@

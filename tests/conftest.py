@@ -1,0 +1,68 @@
+"""Session fixtures: one real server of each kind per test process, started when the first test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.peers.servers import (
+    RegistryServer,
+    SoftHsmToken,
+    VaultServer,
+    registry_server,
+    softhsm_token,
+    vault_server,
+)
+from tests.vectors.conftest import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+
+if TYPE_CHECKING:
+    from tests.peers.kms import KmsServer
+
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    """An unsealed Vault with nothing mounted; a test mounts under a name of its own."""
+    with vault_server(tmp_path_factory.mktemp("vault")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_referrers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A registry with the referrers API; a test pushes to a repository of its own."""
+    with registry_server("referrers", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_tag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A registry without the referrers API."""
+    with registry_server("tag", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_ggcr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """go-containerregistry's registry: the referrers API with its quirks."""
+    with registry_server("ggcr", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsmToken]:
+    """A SoftHSM token; a test names its keys so that they collide with no other test's."""
+    with softhsm_token(tmp_path_factory.mktemp("softhsm")) as token:
+        yield token
+
+
+@pytest.fixture(scope="session")
+def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KmsServer]:
+    """An AWS KMS over HTTP."""
+    from tests.peers.kms import kms_server
+
+    with kms_server() as server:
+        yield server

@@ -1,0 +1,52 @@
+"""The real tools that imagesig must agree with: `binary("cosign3")` gives the path of one, installed by `make peers`.
+
+A peer that is not there raises `MissingPeer`: a test that needs it fails by name and is never skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+CACHE = Path(
+    os.environ.get("IMAGESIG_PEERS")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imagesig-peers"
+).absolute()
+"""Where `make peers` installs; `IMAGESIG_PEERS` names another folder."""
+
+SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "hyperfine"})
+"""Found on PATH, where the machine's own packages put them; all others live in `CACHE/bin`."""
+
+BINARIES = SYSTEM | {
+    "cosign3",  # 3.1.3 from source, with PKCS#11 and all KMS clients
+    "cosign311",  # 3.1.1 as Debian sid ships it: start-up cost as users see it
+    "cosign2",  # 2.5.0 as Debian trixie ships it
+    "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
+    "vault",
+    "registry",  # OCI 1.1 with the referrers API
+    "registry-ggcr",  # go-containerregistry's, with its quirks
+    "docker-registry",  # distribution 2.8.2, without the referrers API
+}
+
+
+class MissingPeer(Exception):
+    """A real tool that a test needs is not installed."""
+
+
+def binary(name: str) -> Path:
+    """The executable of the peer `name`, one of `BINARIES`.
+
+    Raises: MissingPeer: it is not installed. KeyError: there is no such peer.
+    """
+    if name not in BINARIES:
+        raise KeyError(f"no peer is called {name!r}: the peers are {', '.join(sorted(BINARIES))}")
+    if name in SYSTEM:
+        found = shutil.which(name)
+        path = Path(found) if found else None
+    else:
+        path = CACHE / "bin" / name
+    if path is None or not os.access(path, os.X_OK):
+        where = "PATH" if name in SYSTEM else str(CACHE / "bin")
+        raise MissingPeer(f"{name}: not found in {where}, needed by this test; run `make peers`")
+    return path

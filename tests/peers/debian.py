@@ -1,0 +1,197 @@
+"""Debian packages for the tests: installed from the machine's own suite, or unpacked from another without installing.
+
+Where the packages come from is read off the machine's own apt sources; no archive is named here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers.workshop import InstallFailed, Workshop
+
+Source = tuple[str, str, list[str], list[str]]
+"""Options in brackets, address, suites, components: one line of apt's sources."""
+
+_updated: set[str] = set()
+"""Suites whose package lists this run has fetched; "" is the machine's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A recipe: packages of the machine's own suite, for a program on PATH."""
+
+    program: str
+    packages: tuple[str, ...]
+
+    def install(self, workshop: Workshop) -> str:
+        """The version of the first package, after installing those that are missing (as root)."""
+        missing = [package for package in self.packages if _installed_version(workshop, package) is None]
+        if missing:
+            _install(workshop, missing)
+        if shutil.which(self.program) is None:
+            raise InstallFailed(f"{self.program} is not on PATH after installing {' '.join(self.packages)}")
+        return _installed_version(workshop, self.packages[0]) or "of unknown version"
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A recipe: a program of any Debian suite, unpacked into the cache.
+
+    `version` is the Debian version this project was tried with. A newer one of the same major.minor is taken with a
+    notice; any other stops the run, since what it agrees with is then unknown. With `libraries` the program runs under
+    their suite's own loader, for a program whose C library is newer than the machine's.
+    """
+
+    suite: str
+    package: str
+    version: str
+    program: str
+    libraries: tuple[str, ...] = ()
+
+    def install(self, workshop: Workshop) -> str:
+        """The Debian version that the archive served."""
+        with workshop.whole_root() as root:
+            got = self._unpack(workshop, root)
+            if self.libraries:
+                self._wrap(root, workshop.root)
+        program = workshop.root / ("run" if self.libraries else self.program)
+        workshop.publish(program)
+        workshop.run(program, "version" if self.package == "cosign" else "--version")
+        return got
+
+    def present(self, cache: Path) -> bool:
+        """Always, as far as the recipe knows: the stamp and the link in `bin` decide."""
+        return True
+
+    def _unpack(self, workshop: Workshop, root: Path) -> str:
+        options = _suite_options(workshop, self.suite)
+        downloads = root / "downloads"
+        downloads.mkdir()
+        workshop.run("apt-get", *options, "download", self.package, *self.libraries, cwd=downloads)
+        for archive in sorted(downloads.glob("*.deb")):
+            workshop.run("dpkg", "-x", archive, root)
+        (main,) = downloads.glob(f"{self.package}_*.deb")
+        got = workshop.run("dpkg-deb", "-f", main, "Version").strip()
+        shutil.rmtree(downloads)
+        if _major_minor(got) != _major_minor(self.version):
+            raise InstallFailed(
+                f"Debian {self.suite} serves {self.package} {got}, needed {self.version} or one like it: "
+                "try the new one with the interop tests and pin it in tests/peers/recipes.py"
+            )
+        if got != self.version:
+            print(
+                f"NOTICE: {self.package} of Debian {self.suite} is {got} now; imagesig was tried with {self.version}",
+                flush=True,
+            )
+        return got
+
+    def _wrap(self, root: Path, final: Path) -> None:
+        loaders = list(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
+        if len(loaders) != 1:
+            raise InstallFailed(f"the C library of Debian {self.suite} has {len(loaders)} loaders, needed one")
+        loader = final / loaders[0].relative_to(root)
+        wrapper = root / "run"
+        wrapper.write_text(
+            f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" "{final / self.program}" "$@"\n'
+        )
+        wrapper.chmod(0o755)
+
+
+def ensure(workshop: Workshop, packages: tuple[str, ...]) -> None:
+    """Installs those of `packages` that the machine lacks."""
+    missing = [package for package in packages if _installed_version(workshop, package) is None]
+    if missing:
+        _install(workshop, missing)
+
+
+def _install(workshop: Workshop, missing: list[str]) -> None:
+    if os.geteuid() != 0:
+        raise InstallFailed(
+            f"Debian packages are missing: {' '.join(missing)}; install them as root, then run this again"
+        )
+    if "" not in _updated:
+        workshop.run("apt-get", "update")
+        _updated.add("")
+    workshop.run("apt-get", "install", "-y", "--no-install-recommends", *missing)
+
+
+def _installed_version(workshop: Workshop, package: str) -> str | None:
+    try:
+        said = workshop.run("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package)
+    except InstallFailed:
+        return None
+    status, _, version = said.partition(" ")
+    return version if status == "installed" else None
+
+
+def _major_minor(version: str) -> list[str]:
+    return re.sub(r"^\d+:", "", version).split(".")[:2]
+
+
+def _suite_options(workshop: Workshop, suite: str) -> list[str]:
+    """apt-get options that make it see `suite` alone, with a state of its own; its list is fetched once a run."""
+    state = workshop.cache / "apt" / suite
+    (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (state / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    sources = state / "sources.list"
+    sources.write_text(_source_line(suite) + "\n")
+    settings = {
+        "Dir::State": state,
+        "Dir::State::lists": state / "lists",
+        "Dir::Cache": state / "cache",
+        "Dir::Etc::sourcelist": sources,
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
+        "APT::Default-Release": "",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+    }
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    if suite not in _updated:
+        workshop.run("apt-get", *options, "--error-on=any", "update")
+        _updated.add(suite)
+    return options
+
+
+def _source_line(suite: str) -> str:
+    """The machine's own main archive line with `suite` put into it."""
+    own = {_codename(), "stable", "testing", "unstable", "sid"}
+    one_line = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))]
+    deb822 = sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))
+    sources = [source for file in one_line if file.exists() for source in one_line_sources(file.read_text())]
+    sources += [source for file in deb822 for source in deb822_sources(file.read_text())]
+    for options, uri, suites, components in sources:
+        if own.intersection(suites) and "main" in components:
+            return f"deb {options + ' ' if options else ''}{uri} {suite} main"
+    raise InstallFailed(f"no apt source of this machine serves main of Debian {_codename()}, needed to reach {suite}")
+
+
+def _codename() -> str:
+    match = re.search(r'^VERSION_CODENAME="?([a-z]+)', Path("/etc/os-release").read_text(), re.MULTILINE)
+    return match[1] if match else "sid"
+
+
+def one_line_sources(text: str) -> list[Source]:
+    """What a sources.list names."""
+    line = re.compile(r"^\s*deb\s+(\[[^\]]*\])?\s*(\S+)\s+(\S+)\s+([^#\n]+)", re.MULTILINE)
+    return [(match[1] or "", match[2], [match[3]], match[4].split()) for match in line.finditer(text)]
+
+
+def deb822_sources(text: str) -> list[Source]:
+    """What a *.sources file names."""
+    field = re.compile(r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+    found = []
+    for stanza in re.split(r"\n\s*\n", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)):
+        fields = {name.lower(): value.split() for name, value in field.findall(stanza)}
+        if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"] or not fields.get("uris"):
+            continue
+        # A key written into the stanza itself cannot be put on one line; apt's trusted keys stand in for it.
+        signed = fields.get("signed-by", [])
+        options = f"[signed-by={signed[0]}]" if signed and signed[0].startswith("/") else ""
+        found.append((options, fields["uris"][0], fields.get("suites", []), fields.get("components", [])))
+    return found

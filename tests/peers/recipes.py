@@ -1,0 +1,57 @@
+"""The peers and where each comes from: this table is the pin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.peers.debian import Installed, Unpacked
+from tests.peers.golang import GoInstall, GoServer
+from tests.peers.workshop import Workshop
+
+
+class Recipe(Protocol):
+    """How one peer is made; its `repr` holds everything that decides the result."""
+
+    def install(self, workshop: Workshop) -> str:
+        """Makes the peer and gives the version that it got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One real tool; a peer that is not `required` is used by the benchmarks alone."""
+
+    name: str
+    recipe: Recipe
+    required: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the recipe does: the stamp of an installed peer holds it."""
+        return hashlib.sha256(repr(self.recipe).encode()).hexdigest()
+
+
+PEERS = (
+    Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
+    Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
+    Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
+    Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
+    Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
+    Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign"), required=False),
+    Peer(
+        "skopeo",
+        Unpacked(
+            "sid",
+            "skopeo",
+            "1.22.0+ds1-1",
+            "usr/bin/skopeo",
+            libraries=("libc6", "libgpgme45", "libassuan9", "libgpg-error0", "libsqlite3-0"),
+        ),
+    ),
+    Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
+    Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
+    Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
+    Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
+)
+"""The quick ones first: a machine without network fails in seconds."""

@@ -1,0 +1,266 @@
+"""The rules that hold the house together, read off the source with `ast`: floors, purity, late SDKs, size and names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import imagesig
+
+PACKAGE = Path(imagesig.__file__).parent
+
+FLOORS: dict[str, int] = {
+    "errors": 0,
+    "limits": 0,
+    "encoding": 1,
+    "http": 1,
+    "concurrency": 1,
+    "oci": 2,
+    "crypto": 2,
+    "signature": 3,
+    "trust": 3,
+    "formats": 4,
+    "policy": 4,
+    "keys": 4,
+    "images": 4,
+    "witnesses": 4,
+    "stores": 5,
+    "api": 6,
+    "aio": 6,
+    "cli": 7,
+    "testing": 7,
+    "__main__": 8,
+}
+"""A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
+
+PURE = frozenset({"errors", "limits", "encoding", "oci", "crypto", "signature", "trust", "formats", "policy"})
+OUTSIDE_WORLD = frozenset(
+    {"os", "pathlib", "io.open", "glob", "shutil", "tempfile", "fileinput", "linecache", "mmap", "fcntl", "zipfile"}
+    | {"importlib.metadata", "importlib.resources", "getpass", "platform", "logging", "time", "sched", "signal"}
+    | {"socket", "socketserver", "ssl", "select", "selectors", "http", "urllib.request", "urllib3", "requests"}
+    | {"subprocess", "multiprocessing", "concurrent", "threading", "asyncio"}
+)
+"""Modules through which a pure unit would see sockets, files, the environment, other processes, logs or the clock."""
+CLOCKS = frozenset({"now", "utcnow", "today"})
+OUTSIDE_CALLS = frozenset({"open", "input", "print", "breakpoint"})
+
+SDKS = frozenset({"boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
+"""Loaded inside the function that first needs them, so that nobody pays for a backend they do not use."""
+
+LINES = 400
+VAGUE = frozenset({"utils", "util", "helpers", "base", "common", "models", "misc"})
+
+HEAVY = ("boto3", "botocore", "hvac", "requests", "pkcs11", "click", "urllib3", "nacl", "cryptography")
+IMPORTED_MODULES = 40
+"""What `import imagesig` may load beyond bare Python: a count of modules does not depend on how busy the machine is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported module, with the names taken from it, and how it is reached."""
+
+    line: int
+    module: str
+    names: tuple[str, ...] = ()
+    at_load: bool = False
+
+
+class _Imports(ast.NodeVisitor):
+    """Collects imports wherever they stand; those in functions or for type checkers alone are not made at load."""
+
+    def __init__(self, package: str) -> None:
+        self.found: list[Import] = []
+        self._package = package
+        self._deferred = 0
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found += [Import(node.lineno, alias.name, at_load=not self._deferred) for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        module = node.module or ""
+        if node.level:
+            above = self._package.split(".")[: len(self._package.split(".")) - node.level + 1]
+            module = ".".join([*above, *([module] if module else [])])
+        names = tuple(alias.name for alias in node.names)
+        self.found.append(Import(node.lineno, module, names, at_load=not self._deferred))
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        # A table of modules to load by name is an import too.
+        if isinstance(node.value, str) and node.value.startswith("imagesig.") and _is_module(node.value):
+            self.found.append(Import(node.lineno, node.value))
+
+    def visit_If(self, node: ast.If) -> None:
+        typing_only = ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+        self._deferred += typing_only
+        for child in node.body:
+            self.visit(child)
+        self._deferred -= typing_only
+        for child in node.orelse:
+            self.visit(child)
+
+    def _visit_function(self, node: ast.AST) -> None:
+        self._deferred += 1
+        self.generic_visit(node)
+        self._deferred -= 1
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _visit_function
+
+
+def _is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def violations(module: PurePosixPath, source: str) -> list[str]:
+    """Every rule that `source` breaks as the file `module`, a path such as `keys/vault.py` below the package."""
+    if module == PurePosixPath("__init__.py"):
+        return []  # It names the whole house and enters none of it: the import test below holds it.
+    tree = ast.parse(source)
+    unit = PurePosixPath(module.parts[0]).stem
+    collector = _Imports(".".join(["imagesig", *module.parts[:-1]]))
+    collector.visit(tree)
+    found = [*_shape(module, source)]
+    for imported in collector.found:
+        found += [f"line {imported.line}: {text}" for text in _floor(unit, imported)]
+        found += [f"line {imported.line}: {text}" for text in _reach(unit, imported)]
+    if unit in PURE:
+        found += list(_outside_calls(tree))
+    return found
+
+
+def _shape(module: PurePosixPath, source: str) -> Iterator[str]:
+    lines = len(source.splitlines())
+    if lines > LINES:
+        yield f"{lines} lines, needed {LINES} or fewer: split it by idea"
+    for part in (*module.parts[:-1], module.stem):
+        if part in VAGUE:
+            yield f"{part!r} tells nothing: name what it holds"
+    if PurePosixPath(module.parts[0]).stem not in FLOORS:
+        yield f"{module.parts[0]} has no floor: give it one in FLOORS and in the architecture"
+
+
+def _floor(unit: str, imported: Import) -> Iterator[str]:
+    for target in _units(imported):
+        if target == unit or FLOORS.get(target, 99) < FLOORS.get(unit, -1):
+            continue
+        yield f"{unit} (floor {FLOORS.get(unit)}) imports {target} (floor {FLOORS.get(target)})"
+
+
+def _units(imported: Import) -> list[str]:
+    first, *rest = imported.module.split(".")
+    if first != "imagesig":
+        return []
+    if rest:
+        return [rest[0]]
+    return [name for name in imported.names or ("the whole package",) if name != "__version__"]
+
+
+def _reach(unit: str, imported: Import) -> Iterator[str]:
+    parts = imported.module.split(".")
+    names = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    names |= {f"{imported.module}.{name}" for name in imported.names}
+    if unit in PURE and (seen := names & OUTSIDE_WORLD):
+        yield f"{unit} is pure and imports {min(seen)}"
+    if imported.at_load and parts[0] in SDKS:
+        yield f"{parts[0]} is imported when the module loads, needed on first use"
+    if unit != "cli" and parts[0] == "click":
+        yield f"{unit} imports click, which belongs to cli alone"
+
+
+def _outside_calls(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name) and called.id in OUTSIDE_CALLS:
+            yield f"line {node.lineno}: pure code calls {called.id}()"
+        if isinstance(called, ast.Attribute) and called.attr in CLOCKS:
+            yield f"line {node.lineno}: pure code reads the clock with .{called.attr}(); the time is an argument"
+
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_keeps_to_its_floor(module: Path) -> None:
+    found = violations(PurePosixPath(module), (PACKAGE / module).read_text(encoding="utf-8"))
+
+    assert not found, f"imagesig/{module}:\n" + "\n".join(found)
+
+
+def test_the_package_was_found() -> None:
+    assert Path("errors.py") in MODULES
+    assert Path("keys/provider.py") in MODULES
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "said"),
+    [
+        ("crypto/x.py", "from imagesig.keys import provider", "crypto (floor 2) imports keys (floor 4)"),
+        ("crypto/x.py", "from imagesig.oci.digest import Digest", "crypto (floor 2) imports oci (floor 2)"),
+        ("formats/x.py", "import imagesig.policy.judge", "formats (floor 4) imports policy"),
+        ("formats/x.py", "def f():\n    from imagesig.stores import tag", "imports stores (floor 5)"),
+        ("keys/x.py", "from imagesig import api", "imports api (floor 6)"),
+        ("keys/x.py", "import imagesig", "imports the whole package"),
+        ("keys/x.py", "from ..stores import tag", "imports stores"),
+        ("keys/x.py", "from .. import stores", "imports stores"),
+        ("keys/x.py", "HOMES = {'a': 'imagesig.errors', 'b': 'imagesig.images'}", "imports images"),
+        ("oci/x.py", "if TYPE_CHECKING:\n    from imagesig.signature import Claim", "imports signature"),
+        ("oci/x.py", "import os.path", "oci is pure and imports os"),
+        ("oci/x.py", "from urllib import request", "oci is pure and imports urllib.request"),
+        ("signature.py", "def f():\n    import time", "signature is pure and imports time"),
+        ("policy/x.py", "import logging", "policy is pure and imports logging"),
+        ("trust.py", "from datetime import datetime\nx = datetime.now()", "reads the clock"),
+        ("formats/x.py", "x = open('file')", "pure code calls open()"),
+        ("keys/x.py", "import hvac", "hvac is imported when the module loads"),
+        ("keys/x.py", "try:\n    from boto3.session import Session\nexcept ImportError: pass", "boto3 is imported"),
+        ("keys/x.py", "class A:\n    import pkcs11", "pkcs11 is imported"),
+        ("keys/x.py", "def f():\n    import click", "click, which belongs to cli alone"),
+        ("images/x.py", "x = 1\n" * 401, "401 lines"),
+        ("images/helpers.py", "", "'helpers' tells nothing"),
+        ("newcomer/x.py", "", "newcomer has no floor"),
+    ],
+)
+def test_a_broken_rule_is_seen(module: str, source: str, said: str) -> None:
+    found = violations(PurePosixPath(module), source)
+
+    assert any(said in text for text in found), found
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "keys/x.py",
+            "from imagesig.keys import uri\nfrom . import secrets\nfrom ..errors import quote\nimport os, time",
+        ),
+        ("keys/x.py", "def f():\n    import hvac\n    from nacl.secret import SecretBox"),
+        ("keys/x.py", "if TYPE_CHECKING:\n    import boto3"),
+        ("http.py", "from imagesig import __version__\nimport urllib3"),
+        ("crypto/x.py", "from cryptography.hazmat.primitives import hashes\nfrom urllib.parse import quote\nimport io"),
+        ("formats/x.py", "from datetime import datetime\ndef f(now: datetime) -> str:\n    return now.isoformat()"),
+        ("cli/x.py", "import click\nfrom imagesig import api"),
+    ],
+)
+def test_what_the_rules_allow_passes(module: str, source: str) -> None:
+    assert violations(PurePosixPath(module), source) == []
+
+
+def _loaded_by(statement: str) -> set[str]:
+    script = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_imagesig_loads_no_sdk_and_little_else() -> None:
+    loaded = _loaded_by("import imagesig")
+
+    assert "imagesig" in loaded
+    assert not {name.partition(".")[0] for name in loaded}.intersection(HEAVY)
+    assert len(loaded) <= IMPORTED_MODULES, sorted(loaded)

@@ -1,0 +1,206 @@
+"""The wheel and the sdist as a user gets them: built, installed into empty environments, on every Python found."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import imagesig
+
+pytestmark = pytest.mark.interop
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = 11
+"""The oldest supported Python is 3.11."""
+STEP_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """What would be uploaded."""
+
+    wheel: Path
+    sdist: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment that held nothing, not even pip."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def imagesig(self) -> Path:
+        return self.folder / "bin" / "imagesig"
+
+    def install(self, *requirements: str | Path) -> None:
+        _run(sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", *requirements)
+
+
+def _run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
+    """What the command printed, both streams; fails with it unless the status is 0."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env={**_clean_environment(), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=STEP_SECONDS,
+    )
+    assert done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout[-6000:]}"
+    return done.stdout
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's own, less what would let the source tree or the outer test run leak in."""
+    leaks = ("PYTHON", "PYTEST", "COVERAGE", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(leaks)}
+    return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def _empty_environment(folder: Path, python: str | Path = sys.executable) -> Environment:
+    _run(python, "-m", "venv", "--without-pip", folder)
+    return Environment(folder)
+
+
+def _other_pythons() -> dict[str, Path]:
+    """One interpreter of each supported minor version other than the running one, from PATH and from pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    # pyenv's shims stand for versions that may not be switched on; its versions/ folder holds the real ones.
+    on_path = [Path(folder) for folder in os.get_exec_path() if Path(folder).name != "shims"]
+    found: dict[str, Path] = {}
+    for folder in (*on_path, *sorted(pyenv.glob("versions/*/bin"), reverse=True)):
+        for candidate in sorted(folder.glob("python3.*")):
+            match = re.fullmatch(r"python3\.(\d+)", candidate.name)
+            if match and int(match[1]) >= OLDEST and int(match[1]) != sys.version_info.minor:
+                found.setdefault(candidate.name, candidate)
+    return found
+
+
+OTHER_PYTHONS = _other_pythons()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
+    """The sdist, and the wheel built from that sdist: so nothing the build needs is missing from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    (sdist,) = folder.glob("*.tar.gz")
+    return Distributions(wheel, sdist)
+
+
+@pytest.fixture(scope="module")
+def installed(built: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """`pip install imagesig`: the wheel without extras."""
+    environment = _empty_environment(tmp_path_factory.mktemp("installed") / "venv")
+    environment.install(built.wheel)
+    return environment
+
+
+def test_the_wheel_holds_the_package_its_types_and_its_license(built: Distributions) -> None:
+    names = zipfile.ZipFile(built.wheel).namelist()
+
+    assert "imagesig/py.typed" in names
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert {name.partition("/")[0] for name in names} == {"imagesig", f"imagesig-{imagesig.__version__}.dist-info"}
+
+
+def test_the_sdist_holds_what_its_tests_need(built: Distributions) -> None:
+    with tarfile.open(built.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert {"pyproject.toml", "Makefile", "README.md", "LICENSE", "tests/conftest.py"} <= names
+    assert {"tests/peers/recipes.py", "tests/peers/servers_src/vault/go.sum"} <= names
+
+
+def test_the_installed_command_tells_its_version(installed: Environment, tmp_path: Path) -> None:
+    assert imagesig.__version__ in _run(installed.imagesig, "--version", cwd=tmp_path)
+
+
+def test_the_demo_runs_from_a_plain_install(installed: Environment, tmp_path: Path) -> None:
+    _run(installed.imagesig, "demo", cwd=tmp_path, HOME=str(tmp_path))
+
+
+def test_the_sdist_installs(built: Distributions, tmp_path: Path) -> None:
+    environment = _empty_environment(tmp_path / "venv")
+
+    environment.install(built.sdist)
+
+    assert imagesig.__version__ in _run(environment.imagesig, "--version", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "uri"),
+    [
+        ("pkcs11", "pkcs11:token=imagesig;object=key?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-value=1234"),
+        ("vault", "hashivault://key"),
+        ("aws", "awskms:///alias/key"),
+    ],
+)
+def test_without_an_extra_its_key_uri_names_the_pip_command(
+    installed: Environment, tmp_path: Path, extra: str, uri: str
+) -> None:
+    script = (
+        "import sys\nfrom imagesig.errors import MissingExtra\nfrom imagesig.keys import open_key\n"
+        "try:\n    open_key(sys.argv[1])\nexcept MissingExtra as error:\n    print(error, error.hint)\n"
+    )
+
+    said = _run(installed.python, "-c", script, uri, cwd=tmp_path, **_BACKENDS)
+
+    assert re.search(rf"pip install '?\"?imagesig\[{extra}\]", said), said
+
+
+_BACKENDS = {
+    "VAULT_ADDR": "http://127.0.0.1:9",
+    "VAULT_TOKEN": "none",
+    "AWS_REGION": "eu-west-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
+"""Enough for each backend to get as far as its SDK; nothing listens there."""
+
+
+@pytest.mark.parametrize(
+    ("extra", "provider", "sdk"),
+    [("pkcs11", "pkcs11", "pkcs11"), ("vault", "vault", "hvac"), ("aws", "awskms", "boto3")],
+)
+def test_an_extra_brings_what_its_provider_needs(
+    built: Distributions, tmp_path: Path, extra: str, provider: str, sdk: str
+) -> None:
+    environment = _empty_environment(tmp_path / "venv")
+
+    environment.install(f"imagesig[{extra}] @ {built.wheel.as_uri()}")
+
+    _run(environment.python, "-c", f"import imagesig.keys.{provider}, {sdk}", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(OTHER_PYTHONS))
+def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_path: Path, name: str) -> None:
+    environment = _empty_environment(tmp_path / "venv", OTHER_PYTHONS[name])
+    environment.install(
+        f"imagesig[pkcs11,vault,aws] @ {built.wheel.as_uri()}", "--group", f"{ROOT}/pyproject.toml:test"
+    )
+    # The tests without the source tree beside them: what they import is the wheel.
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+
+    said = _run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree)
+
+    assert re.search(r"^\d+ passed", said.splitlines()[-1]), said[-2000:]
