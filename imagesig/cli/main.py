@@ -46,11 +46,10 @@ def cli() -> None:
 def main() -> None:
     """Runs the command and ends the process with its exit status."""
     try:
-        cli.main(standalone_mode=False)
+        # click returns the status of `Exit` here, and None where a command just ends.
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except ImagesigError as error:
         sys.exit(fail(error))
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

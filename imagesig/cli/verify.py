@@ -41,9 +41,8 @@ class _Outcome:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
-@click.option(
-    "--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
-) @ click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
+@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
+@click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
 @format_option
 @passphrase_option
 @output_option

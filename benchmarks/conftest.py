@@ -1,0 +1,91 @@
+"""Servers, keys and images for the benchmarks: the same real peers as the tests use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesig.crypto.algorithms import KeyType
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.registry import registry
+from imagesig.keys.file import FileProvider
+from imagesig.keys.secrets import fixed
+from tests.interop.tools import PASSPHRASE, Tools
+from tests.peers.servers import RegistryServer, VaultServer, registry_server, vault_server
+
+Record = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def registry_referrers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    with registry_server("referrers", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_tag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    with registry_server("tag", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    with vault_server(tmp_path_factory.mktemp("vault")) as server:
+        yield server
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A folder with a P-256 key in three forms, and the tools."""
+
+    folder: Path
+    tools: Tools
+    encrypted_key: Path
+    plain_key: Path
+    public_key: Path
+
+    def push(self, host: str, name: str) -> str:
+        """A small image; its reference by digest."""
+        image = registry(f"{host}/bench/{name}:1.0")
+        descriptor = build_image(image.home, {"bin/app": name.encode()}, PLATFORMS[0], "1.0")
+        return f"{host}/bench/{name}@{descriptor.digest}"
+
+    def imagesig(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("imagesig")), *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "COSIGN_PASSWORD": PASSPHRASE},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    FileProvider(folder, secrets=fixed(PASSPHRASE)).generate("encrypted.key", KeyType.ECDSA_P256)
+    FileProvider(folder).generate("plain.key", KeyType.ECDSA_P256)
+    tools = Tools(tmp_path_factory.mktemp("tools"), {})
+    return Bench(folder, tools, folder / "encrypted.key", folder / "plain.key", folder / "encrypted.pub")
+
+
+@pytest.fixture
+def side(benchmark: Any) -> Record:
+    """Says which side of its group a benchmark is, and for `ours` what the target is."""
+
+    def record(
+        name: str, *, target: float = 0, at_least: bool = False, kind: str = "time", peer: str = "peer"
+    ) -> None:
+        benchmark.extra_info.update(side=name, target=target, at_least=at_least, kind=kind, peer=peer)
+
+    return record

@@ -1,0 +1,45 @@
+"""docs/performance.md from pytest-benchmark's results: in each group one side is `ours`, the other the peer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write(results: Mapping[str, Any], path: Path) -> None:
+    """Writes one row a group: both medians, their ratio, and whether the target was met."""
+    groups: dict[str, dict[str, Any]] = {}
+    for entry in results["benchmarks"]:
+        groups.setdefault(entry["group"], {})[entry["extra_info"]["side"]] = entry
+    machine = results["machine_info"]
+    lines = [
+        "# Performance, as the last `make bench` measured it",
+        "",
+        f"{machine['cpu'].get('count', '?')} cores, {machine['system']}, Python {machine['python_version']}. Medians; both",
+        "sides of a row ran in the same run, on the same machine, against the same servers on loopback. The ratio is ours",
+        "to the peer's: time for time, and rate for rate where the row says so.",
+        "",
+        "| what | imagesig | peer | ratio | target | met |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_row(name, sides) for name, sides in sorted(groups.items()) if {"ours", "peer"} <= sides.keys()]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _row(name: str, sides: Mapping[str, Any]) -> str:
+    ours, peer = sides["ours"], sides["peer"]
+    info = ours["extra_info"]
+    a, b = ours["stats"]["median"], peer["stats"]["median"]
+    rate = info.get("kind") == "rate"
+    ratio = b / a if rate else a / b
+    target = float(info["target"])
+    met = ratio >= target if info.get("at_least") else ratio <= target
+    sign = ">=" if info.get("at_least") else "<="
+    peer_name = peer["extra_info"].get("peer", "peer")
+    shown = f"{_seconds(a)} | {_seconds(b)} ({peer_name}) | {ratio:.2f} x | {sign} {target:g} x"
+    return f"| {name} | {shown} | {'yes' if met else '**no**'} |"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.2f} ms" if value < 1 else f"{value:.2f} s"

@@ -1,0 +1,149 @@
+"""The interop matrix: every key type, in every home, in both formats, in both directions, on every kind of registry.
+
+Each cell is a run of the real tool. What a peer refuses is listed in `REFUSALS` with the reason; any other refusal
+fails, and so does a listed one that is accepted after all. The run writes docs/compatibility.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from imagesig.images.registry import registry
+
+from imagesig.api import sign, verify
+from imagesig.crypto.algorithms import KeyType
+from imagesig.errors import ImagesigError
+from imagesig.images.build import PLATFORMS, build_image
+from tests.interop.homes import HOMES, Homes, SharedKey
+from tests.interop.tools import Run, Tools
+from tests.peers.servers import RegistryServer
+
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("matrix")]
+
+REGISTRIES = ("referrers", "tag", "ggcr")
+THEY_VERIFY = ("cosign 3 classic", "cosign 3 bundle", "cosign 2 classic", "skopeo classic")
+WE_VERIFY = ("cosign 3 classic", "cosign 3 bundle", "cosign 2 classic", "skopeo classic")
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What each cell said, over the registries: `ok`, or which side refused and why."""
+
+    cells: dict[tuple[str, str, str, str], dict[str, str]] = field(default_factory=dict)
+
+    def note(self, direction: str, home: str, key_type: KeyType, column: str, kind: str, said: str) -> None:
+        self.cells.setdefault((direction, home, key_type.value, column), {})[kind] = said
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Matrix]:
+    found = Matrix()
+    yield found
+    from tests.interop.compatibility import write
+
+    write(found.cells, Path(__file__).parents[2] / "docs" / "compatibility.md")
+
+
+@pytest.fixture(params=REGISTRIES)
+def host(request: pytest.FixtureRequest) -> str:
+    server: RegistryServer = request.getfixturevalue(f"registry_{request.param}")
+    return server.host
+
+
+_KEYS: dict[tuple[str, KeyType], SharedKey] = {}
+
+
+@pytest.fixture(params=HOMES)
+def home(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=list(KeyType), ids=lambda key_type: key_type.value)
+def shared_key(request: pytest.FixtureRequest, home: str, homes: Homes) -> SharedKey:
+    """One key per home and type for the whole run: generating RSA-4096 takes its time."""
+    at = (home, request.param)
+    if at not in _KEYS:
+        _KEYS[at] = homes.make(home, request.param)
+    return _KEYS[at]
+
+
+def push(host: str) -> str:
+    """A fresh image of one platform: `host/repository:1.0`."""
+    reference = f"{host}/matrix/{uuid.uuid4().hex[:12]}:1.0"
+    image = registry(reference)
+    build_image(image.home, {"bin/app": uuid.uuid4().bytes}, PLATFORMS[0], "1.0")
+    return reference
+
+
+def test_what_we_sign_the_real_tools_verify(
+    host: str, home: str, shared_key: SharedKey, tools: Tools, matrix: Matrix, request: pytest.FixtureRequest
+) -> None:
+    classic, bundle = push(host), push(host)
+    sign(classic, shared_key.key, formats=["cosign"])
+    sign(bundle, shared_key.key, formats=["bundle"])
+    pem = str(shared_key.pem)
+    runs = {
+        "cosign 3 classic": tools.cosign_verify("cosign3", pem, classic),
+        "cosign 3 bundle": tools.cosign_verify("cosign3", pem, bundle),
+        "cosign 2 classic": tools.cosign_verify("cosign2", pem, classic),
+        "skopeo classic": tools.skopeo_verify(shared_key.pem, classic),
+    }
+    kind = request.node.callspec.params["host"]
+    key_type = shared_key.key.info.public_key.key_type
+    for column, run in runs.items():
+        matrix.note(
+            "ours", home, key_type, column, kind, "ok" if run.ok else f"{column.rsplit(' ', 1)[0]}: {run.reason}"
+        )
+    check(runs, "ours", home, key_type)
+
+
+def test_what_the_real_tools_sign_we_verify(
+    host: str, home: str, shared_key: SharedKey, tools: Tools, matrix: Matrix, request: pytest.FixtureRequest
+) -> None:
+    kind = request.node.callspec.params["host"]
+    key_type = shared_key.key.info.public_key.key_type
+    refusals: dict[str, str] = {}
+    for column in WE_VERIFY if home == "file" else WE_VERIFY[:2]:
+        image = push(host)
+        run = signed_by_peer(column, shared_key, image, tools)
+        if not run.ok:
+            refusals[column] = f"{column.rsplit(' ', 1)[0]} cannot sign: {run.reason}"
+        else:
+            try:
+                verify(image, shared_key.key)
+            except ImagesigError as error:
+                refusals[column] = f"imagesig: {error}; {getattr(error, 'rejections', '')}"
+        matrix.note("theirs", home, key_type, column, kind, refusals.get(column, "ok"))
+    expect(refusals, "theirs", home, key_type)
+
+
+def signed_by_peer(column: str, key: SharedKey, image: str, tools: Tools) -> Run:
+    if column.startswith("cosign 3"):
+        return tools.cosign3_sign(key.peer_uri, image, bundle=column.endswith("bundle"))
+    if column.startswith("cosign 2"):
+        return tools.cosign2_sign(key.peer_uri, image)
+    return tools.skopeo_sign(Path(key.peer_uri), f"docker://{image}", image)
+
+
+def check(runs: dict[str, Run], direction: str, home: str, key_type: KeyType) -> None:
+    expect({column: run.reason for column, run in runs.items() if not run.ok}, direction, home, key_type)
+
+
+def expect(refusals: dict[str, str], direction: str, home: str, key_type: KeyType) -> None:
+    known = {
+        column: reason
+        for (wanted_direction, wanted_home, wanted_type, column), reason in REFUSALS.items()
+        if (wanted_direction, wanted_type) == (direction, key_type.value) and wanted_home in ("*", home)
+    }
+    unexpected = {column: reason for column, reason in refusals.items() if column not in known}
+    healed = known.keys() - refusals.keys()
+    assert not unexpected, f"refused: {unexpected}"
+    assert not healed, f"these are listed as refusals but were accepted: {healed}; update REFUSALS"
+
+
+REFUSALS: dict[tuple[str, str, str, str], str] = {}
