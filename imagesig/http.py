@@ -1,11 +1,38 @@
-"""Deadlines. (The HTTP client arrives with the registry.)"""
+"""One small HTTP client over urllib3: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+
+urllib3 gives connections, TLS and proxies; everything that decides whether a request is made or an answer is believed
+is here. Logs go to `imagesig.http`, with method, redacted URL and status, and never a header.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import email.utils
+import logging
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from imagesig import limits
+from imagesig.errors import DeadlineExceeded, InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable, quote
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+logger = logging.getLogger("imagesig.http")
+
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE = frozenset({"GET", "HEAD"})
+_CHUNK_BYTES = 64 * 1024
+_BACKOFF_SECONDS = 0.2
+_CONNECTIONS = 16
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
 
@@ -21,7 +48,249 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends.reset(token)
 
 
-def remaining() -> float | None:
-    """Seconds left, negative when it is over; None without a deadline."""
+def remaining(what: str) -> float:
+    """Seconds left, infinite without a deadline.
+
+    Raises:
+        DeadlineExceeded: none are left.
+    """
     end = _ends.get()
-    return None if end is None else end - time.monotonic()
+    if end is None:
+        return float("inf")
+    left = end - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded(f"{what}: the deadline passed", hint="give more time: --timeout, or timeout=")
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    url: str
+
+
+def redact(url: str) -> str:
+    """The URL without user information, query and fragment: what may be shown."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port: credentials never leave the origin that they were given for."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number") from None
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in NO_PROXY."""
+
+    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bypass: str = ""
+
+    def for_url(self, url: str) -> str:
+        """The proxy for this URL, empty for none."""
+        scheme, host, _ = origin(url)
+        proxy = self.urls.get(scheme, "")
+        if not proxy:
+            return ""
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+        return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
+
+
+class HttpClient:
+    """A pool of connections. Safe to use from several threads.
+
+    `ca_file` names a PEM file of the authorities to trust instead of the system's.
+    """
+
+    def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
+        self._ca_file = ca_file
+        self._proxies = proxies or Proxies()
+        self._user_agent = user_agent
+        self._pools: dict[str, PoolManager] = {}
+        if ca_file is not None and not ca_file.is_file():
+            raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        follow: bool = True,
+    ) -> Response:
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again.
+
+        Redirects of GET and HEAD are followed unless told otherwise, without credentials once the origin changes and
+        never from HTTPS to HTTP. Every request is repeated after a lost connection: make none that must happen once.
+
+        Raises:
+            LimitExceeded: the body has more than `limit` bytes.
+            Unreachable: no connection, no valid certificate, or 429 or 5xx to the end.
+            DeadlineExceeded: the deadline of the caller passed.
+            UnexpectedResponse: a redirect that is not followed.
+        """
+        sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
+        for _ in range(limits.REDIRECTS + 1):
+            response = self._with_retries(method, url, sent, body, limit)
+            if response.status not in _REDIRECTS or not follow:
+                return response
+            target = _redirect_target(method, response)
+            if origin(target) != origin(url):
+                sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
+            url = target
+        raise UnexpectedResponse(f"{redact(url)}: more than {limits.REDIRECTS} redirects")
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def _with_retries(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+    ) -> Response:
+        attempts = limits.HTTP_ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            try:
+                response = self._once(method, url, headers, body, limit)
+            except Unreachable as error:
+                if attempt == attempts or not error.retryable:
+                    raise
+            else:
+                if response.status not in _TRY_AGAIN:
+                    return response
+                if attempt == attempts:
+                    raise Unreachable(
+                        f"{method} {redact(url)}: status {response.status}, after {attempt} attempts",
+                        hint="the server is busy or broken: try again later",
+                    )
+                pause = _retry_after(response.headers.get("retry-after", ""), pause)
+            left = remaining(f"{method} {redact(url)}")
+            if pause >= left:
+                raise DeadlineExceeded(f"{method} {redact(url)}: told to wait {pause:.0f} s with {left:.0f} s left")
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
+        import urllib3
+
+        what = f"{method} {redact(url)}"
+        left = remaining(what)
+        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
+        try:
+            raw = self._pool(url).urlopen(
+                method,
+                url,
+                body=body,
+                headers=dict(headers),
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            with contextlib.closing(raw):
+                content = b"" if method == "HEAD" else _read(raw, limit, what)
+                raw.release_conn()
+        except urllib3.exceptions.TimeoutError as error:
+            remaining(what)
+            raise Unreachable(f"{what}: no answer in time") from error
+        except urllib3.exceptions.SSLError as error:
+            raise _no_tls(what, error) from error
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise Unreachable(f"{what}: {_reason(error)}") from error
+        logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
+        return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
+
+    def _pool(self, url: str) -> PoolManager:
+        proxy = self._proxies.for_url(url)
+        if proxy not in self._pools:
+            self._pools[proxy] = self._new_pool(proxy)
+        return self._pools[proxy]
+
+    def _new_pool(self, proxy: str) -> PoolManager:
+        import urllib3
+
+        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
+        if not proxy:
+            return urllib3.PoolManager(_CONNECTIONS, **settings)
+        parts = urlsplit(proxy)
+        host = parts.netloc.rpartition("@")[2]
+        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        headers = urllib3.make_headers(proxy_basic_auth=secret) if secret else None
+        return urllib3.ProxyManager(
+            f"{parts.scheme or 'http'}://{host}", _CONNECTIONS, proxy_headers=headers, **settings
+        )
+
+
+def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
+    encoding = raw.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
+    announced = raw.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
+    chunks, length = [], 0
+    while chunk := raw.read1(_CHUNK_BYTES):
+        length += len(chunk)
+        if length > limit:
+            raise LimitExceeded(f"{what}: more than {limit} bytes")
+        chunks.append(chunk)
+        remaining(what)
+    return b"".join(chunks)
+
+
+def _redirect_target(method: str, response: Response) -> str:
+    location = response.headers.get("location", "")
+    where = redact(response.url)
+    if method not in _SAFE:
+        raise UnexpectedResponse(f"{method} {where}: redirected, which is followed for reading only")
+    target = urljoin(response.url, location)
+    scheme = urlsplit(target).scheme
+    if not location or scheme not in ("http", "https"):
+        raise UnexpectedResponse(f"{method} {where}: redirected to {quote(redact(target))}, an HTTP URL is needed")
+    if scheme == "http" and urlsplit(response.url).scheme == "https":
+        raise UnexpectedResponse(f"{method} {where}: redirected from HTTPS to HTTP ({quote(redact(target))})")
+    return target
+
+
+def _retry_after(value: str, otherwise: float) -> float:
+    """Seconds to wait: what the server asks for, as seconds or as a date, but no longer than we are willing to."""
+    if value.isdecimal():
+        return min(float(value), limits.RETRY_AFTER_SECONDS)
+    with contextlib.suppress(ValueError, TypeError):
+        date = email.utils.parsedate_to_datetime(value)
+        return min(max(date.timestamp() - time.time(), 0.0), limits.RETRY_AFTER_SECONDS)
+    return otherwise
+
+
+def _no_tls(what: str, error: Exception) -> Unreachable:
+    failure = Unreachable(
+        f"{what}: no trusted TLS connection: {_reason(error)}",
+        hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",
+    )
+    failure.retryable = False
+    return failure
+
+
+def _reason(error: Exception) -> str:
+    # urllib3 puts the object's repr and the whole URL into its texts; the innermost cause says it in words.
+    innermost: BaseException = error
+    while (inner := innermost.__cause__ or innermost.__context__) is not None:
+        innermost = inner
+    text = getattr(innermost, "strerror", None) or getattr(innermost, "verify_message", None) or str(innermost)
+    return quote(text).strip("'\"") or type(error).__name__

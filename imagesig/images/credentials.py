@@ -1,0 +1,185 @@
+"""Registry credentials from the files and helpers of docker and podman, read when a host is first asked for.
+
+Spec: containers-auth.json(5); the docker CLI's config.json and credential-helper protocol. Within a file a helper beats
+an inline entry, as in docker; podman's repository paths are matched longest first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.encoding.json import parse_object
+from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, quote
+
+_DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
+_HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
+_NOT_FOUND = "credentials not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one registry accepts of us. `source` says where it came from, for errors. Nothing secret is in its repr."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+    source: str = "the program"
+
+
+ANONYMOUS = Credential(source="nobody")
+
+CredentialSource = Callable[[str], Credential]
+"""The credential for a registry host (`host[:port]`), `ANONYMOUS` if there is none."""
+
+
+def anonymous(_host: str) -> Credential:
+    """Logs in nowhere."""
+    return ANONYMOUS
+
+
+def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files to look into, the first that knows the host wins."""
+    home = Path(environ.get("HOME") or "/nonexistent")
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    named = environ.get("REGISTRY_AUTH_FILE")
+    return (
+        *((Path(named),) if named else ()),
+        *((Path(runtime) / "containers/auth.json",) if runtime else ()),
+        config / "containers/auth.json",
+        Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json",
+    )
+
+
+class CredentialFiles:
+    """A `CredentialSource` over such files. Each host is looked up once. `path` is where helpers are searched."""
+
+    def __init__(self, files: Sequence[Path], *, path: str = "") -> None:
+        self._files = tuple(files)
+        self._path = path
+        self._known: dict[str, Credential] = {}
+
+    def __call__(self, host: str) -> Credential:
+        """The credential for this host.
+
+        Raises:
+            InvalidArgument: a file that is no credential file.
+            Unauthorized: a credential helper failed.
+        """
+        if host not in self._known:
+            self._known[host] = self._look_up(host)
+        return self._known[host]
+
+    def _look_up(self, host: str) -> Credential:
+        for file in self._files:
+            document = _read(file)
+            if document is None:
+                continue
+            helper = _helper_for(document, host)
+            found = self._ask(helper, host, file) if helper else ANONYMOUS
+            if found is ANONYMOUS:
+                found = _inline(document, host, file)
+            if found is not ANONYMOUS:
+                return found
+        return ANONYMOUS
+
+    def _ask(self, helper: str, host: str, file: Path) -> Credential:
+        if not _HELPER_NAME.fullmatch(helper):
+            raise InvalidArgument(f"{file}: {quote(helper)} is no name of a credential helper")
+        program = shutil.which(f"docker-credential-{helper}", path=self._path or None)
+        what = f"docker-credential-{helper}, named in {file}"
+        if program is None:
+            raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
+        server = _DOCKER_HUB_KEYS[0] if host in _DOCKER_HUB_KEYS else host
+        try:
+            done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
+                [program, "get"], input=server.encode(), capture_output=True, timeout=limits.HELPER_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Unauthorized(f"{what}: did not answer ({type(error).__name__})") from None
+        if len(done.stdout) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
+            raise Unauthorized(f"{what}: its answer is too long")
+        if done.returncode:
+            if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
+                return ANONYMOUS
+            raise Unauthorized(f"{what}: ended with status {done.returncode}", hint=f"run: docker login {host}")
+        answer = parse_object(done.stdout, what)
+        return _credential(str(answer.get("Username", "")), str(answer.get("Secret", "")), what)
+
+
+def _read(file: Path) -> dict[str, object] | None:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(limits.CREDENTIAL_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InvalidArgument(f"{file}: cannot be read ({error.strerror})") from error
+    if len(content) > limits.CREDENTIAL_FILE_BYTES:
+        raise InvalidArgument(f"{file}: more than {limits.CREDENTIAL_FILE_BYTES} bytes")
+    try:
+        return parse_object(content, str(file)) if content.strip() else None
+    except MalformedError as error:
+        raise InvalidArgument(str(error), hint="mend or remove the file") from error
+
+
+def _helper_for(document: Mapping[str, object], host: str) -> str:
+    helpers = document.get("credHelpers")
+    for key in _keys(host):
+        if isinstance(helpers, dict) and isinstance(helpers.get(key), str):
+            return str(helpers[key])
+    store = document.get("credsStore")
+    return store if isinstance(store, str) else ""
+
+
+def _inline(document: Mapping[str, object], host: str, file: Path) -> Credential:
+    auths = document.get("auths")
+    if not isinstance(auths, dict):
+        return ANONYMOUS
+    for key in _keys(host):
+        entry = auths.get(key)
+        if isinstance(entry, dict):
+            return _entry(entry, f"{file}, entry {quote(key)}")
+    return ANONYMOUS
+
+
+def _keys(host: str) -> tuple[str, ...]:
+    if host in _DOCKER_HUB_KEYS:
+        return _DOCKER_HUB_KEYS
+    return (host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/", f"http://{host}")
+
+
+def _entry(entry: Mapping[str, object], source: str) -> Credential:
+    def text(name: str) -> str:
+        value = entry.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    username, password = text("username"), text("password")
+    if text("auth"):
+        try:
+            decoded = base64.b64decode(text("auth"), validate=True).decode("utf-8")
+        except (binascii.Error, ValueError):
+            raise InvalidArgument(f"{source}: 'auth' is not base64 of text") from None
+        username, colon, password = decoded.partition(":")
+        if not colon:
+            raise InvalidArgument(f"{source}: 'auth' holds no user:password")
+        password = password.rstrip("\0")
+    if text("identitytoken") or text("registrytoken"):
+        return Credential(username, "", text("identitytoken"), text("registrytoken"), source)
+    return _credential(username, password, source) if username else ANONYMOUS
+
+
+def _credential(username: str, secret: str, source: str) -> Credential:
+    if username == _TOKEN_USER:
+        return Credential(identity_token=secret, source=source)
+    return Credential(username, secret, source=source)

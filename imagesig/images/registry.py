@@ -1,0 +1,104 @@
+"""Images in registries: the reference, the connections and the logins behind an `Image`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from imagesig import __version__, limits
+from imagesig.http import HttpClient, Proxies
+from imagesig.images.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.image import Image
+from imagesig.images.registry_auth import RegistryLogin
+from imagesig.images.repository import RegistryRepository
+from imagesig.oci.reference import Reference, parse_reference
+
+
+def registry(
+    reference: str | Reference,
+    *,
+    plain_http: bool = False,
+    ca_file: Path | None = None,
+    credentials: tuple[str, str] | CredentialSource | None = None,
+    timeout: float = limits.OPERATION_SECONDS,
+    signature_repository: str = "",
+    client: RegistryClient | None = None,
+) -> Image:
+    """The image that a reference names in a registry. Nothing is contacted yet.
+
+    Args:
+        reference: as docker and podman write it; without tag and digest it means the tag `latest`.
+        plain_http: speak HTTP without TLS. Loopback addresses need no asking.
+        ca_file: PEM file of the certificate authorities to trust instead of the system's.
+        credentials: a user name and password, a function from host to `Credential`, or None for docker's and podman's
+        own
+            files and helpers.
+        timeout: seconds for each signing or verification of this image as a whole.
+        signature_repository: another repository, that holds the signatures.
+        client: connections and logins to share; the settings before it are then the client's.
+
+    Raises:
+        InvalidArgument: no reference.
+    """
+    name = parse_reference(reference) if isinstance(reference, str) else reference
+    if not name.tag and not name.digest:
+        name = Reference(name.domain, name.path, "latest")
+    client = client or registry_client(plain_http=plain_http, ca_file=ca_file, credentials=credentials)
+    home = client.repository(name)
+    signatures = client.repository(parse_reference(signature_repository)) if signature_repository else home
+    return Image(home, name.digest or name.tag, signatures, name, timeout)
+
+
+def registry_client(
+    *,
+    plain_http: bool = False,
+    ca_file: Path | None = None,
+    credentials: tuple[str, str] | CredentialSource | None = None,
+) -> RegistryClient:
+    """A client with this process's proxies and, unless `credentials` are given, the user's own logins."""
+    environ = os.environ
+    urls = {
+        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
+        for scheme in ("http", "https")
+    }
+    proxies = Proxies(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+    if credentials is None:
+        source: CredentialSource = CredentialFiles(credential_files(environ), path=environ.get("PATH", ""))
+    elif isinstance(credentials, tuple):
+        given = Credential(*credentials)
+        source = lambda _host: given  # noqa: E731
+    else:
+        source = credentials
+    return RegistryClient(source, plain_http=plain_http, ca_file=ca_file, proxies=proxies)
+
+
+class RegistryClient:
+    """One pool of connections and one set of logins, for any number of registries. Thread-safe."""
+
+    def __init__(
+        self,
+        credentials: CredentialSource,
+        *,
+        plain_http: bool = False,
+        ca_file: Path | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._login = RegistryLogin(self._http, credentials)
+        self._plain_http = plain_http
+
+    def repository(self, reference: Reference) -> RegistryRepository:
+        """The repository of this reference; its tag and digest do not matter."""
+        host = reference.registry_host
+        scheme = "http" if self._plain_http or _is_loopback(host) else "https"
+        return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._http.close()
+
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    return name == "localhost" or name.endswith(".localhost") or name == "::1" or name.startswith("127.")

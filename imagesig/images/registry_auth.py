@@ -1,0 +1,191 @@
+"""Logging in to registries: challenges parsed strictly, realms judged before anything is sent, tokens kept by scope.
+
+Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer), the distribution project's token and OAuth 2 protocols.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from imagesig import limits
+from imagesig.encoding.json import parse_object
+from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse, quote
+from imagesig.http import HttpClient, origin, redact
+from imagesig.images.credentials import ANONYMOUS, Credential, CredentialSource
+
+_CLIENT_ID = "imagesig"
+_TOKEN_SECONDS = 60.0
+"""How long a token is valid if the server does not say; the protocol's own default."""
+_EARLY_SECONDS = 5.0
+
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+|$)(?!=)")
+_PARAMETER = re.compile(rf'\s*,*\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One way in that a server offers. `scheme` and the names of parameters are lower case."""
+
+    scheme: str
+    parameters: dict[str, str]
+
+
+def parse_challenges(header: str) -> tuple[Challenge, ...]:
+    """Every challenge of a WWW-Authenticate header, in order; nothing after the first that is malformed."""
+    challenges = []
+    at = 0
+    while at < len(header) and (match := _CHALLENGE.match(header, at)):
+        at, parameters = match.end(), {}
+        while parameter := _PARAMETER.match(header, at):
+            quoted = parameter[2]
+            value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else parameter[3]
+            parameters[parameter[1].lower()] = value
+            at = parameter.end()
+        challenges.append(Challenge(match[1].lower(), parameters))
+    return tuple(challenges)
+
+
+def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
+    """Returns if the token server at `realm` may be asked for the registry at `registry`, both URLs.
+
+    It must speak HTTPS unless the registry itself is spoken to without; and an address inside somebody's network is
+    asked only if it is the registry's own (a registry must not make us call the machine's own services).
+
+    Raises:
+        UnexpectedResponse: it may not.
+    """
+    parts = urlsplit(realm)
+    shown = quote(redact(realm))
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
+        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} is no HTTPS URL")
+    if parts.scheme == "http" and not plain_http:
+        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} does not speak HTTPS")
+    if origin(realm)[1:] == origin(registry)[1:]:
+        return
+    if _is_internal(parts.hostname):
+        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} is an address inside a network")
+
+
+def _is_internal(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+@dataclass(slots=True)
+class _Cached:
+    header: str = field(repr=False)
+    expires: float
+
+
+class RegistryLogin:
+    """The Authorization headers of one client: one for each registry, repository and scope. Thread-safe."""
+
+    def __init__(self, http: HttpClient, credentials: CredentialSource) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._headers: dict[tuple[str, str, str], _Cached] = {}
+        self._lock = threading.Lock()
+
+    def header(self, registry: str, repository: str, actions: str) -> str:
+        """The header that served last for these actions (`pull` or `pull,push`), empty if there is none."""
+        for known in dict.fromkeys((actions, "pull,push")):
+            cached = self._headers.get((registry, repository, known))
+            if cached and cached.expires > time.monotonic():
+                return cached.header
+        return ""
+
+    def answer(self, challenge: str, registry: str, repository: str, actions: str, refused: str) -> str:
+        """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
+
+        Raises:
+            Unauthorized: no credentials, or they are not accepted.
+            UnexpectedResponse: a challenge or token server that we do not follow.
+            TransportError: the token server could not be asked.
+        """
+        key = (registry, repository, actions)
+        with self._lock:
+            cached = self._headers.get(key)
+            if cached and cached.header != refused and cached.expires > time.monotonic():
+                return cached.header  # another thread has logged in meanwhile
+            header, seconds = self._log_in(challenge, registry, repository, actions, refused)
+            self._headers[key] = _Cached(header, time.monotonic() + seconds)
+            return header
+
+    def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
+        host = urlsplit(registry).netloc
+        credential = self._credentials(host)
+        challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
+        if "bearer" in challenges:
+            bearer = challenges["bearer"]
+            realm = bearer.parameters.get("realm", "")
+            check_realm(realm, registry, plain_http=registry.startswith("http:"))
+            scope = f"repository:{repository}:{actions}"
+            return self._token(realm, bearer.parameters.get("service", ""), scope, credential, host)
+        if "basic" in challenges:
+            if credential is ANONYMOUS or not credential.username:
+                raise _refused(host, credential)
+            header = "Basic " + _basic(credential)
+            if header == refused:
+                raise _refused(host, credential)
+            return header, float("inf")
+        offered = ", ".join(challenges) or "none"
+        raise UnexpectedResponse(f"{host}: wants a login, by {quote(offered)}; Bearer or Basic is needed")
+
+    def _token(self, realm: str, service: str, scope: str, credential: Credential, host: str) -> tuple[str, float]:
+        if credential.registry_token:
+            return f"Bearer {credential.registry_token}", float("inf")
+        if credential.identity_token:
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": credential.identity_token,
+                "service": service,
+                "scope": scope,
+                "client_id": _CLIENT_ID,
+            }
+            headers = {"content-type": "application/x-www-form-urlencoded"}
+            body = urlencode(form).encode("ascii")
+            response = self._http.request("POST", realm, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body)
+        else:
+            query = urlencode({"scope": scope, **({"service": service} if service else {})})
+            headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
+            separator = "&" if "?" in realm else "?"
+            url = f"{realm}{separator}{query}"
+            response = self._http.request("GET", url, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False)
+        if response.status in (400, 401, 403):
+            raise _refused(host, credential)
+        if response.status != 200:
+            raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
+        return _read_token(response.body, realm)
+
+
+def _read_token(body: bytes, realm: str) -> tuple[str, float]:
+    what = f"token server {redact(realm)}"
+    document = parse_object(body, what)
+    token = document.get("token") or document.get("access_token")
+    if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+        raise MalformedError(f"{what}: its answer holds no token")
+    seconds = document.get("expires_in", _TOKEN_SECONDS)
+    valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < 10**9
+    return f"Bearer {token}", max((float(seconds) if valid else _TOKEN_SECONDS) - _EARLY_SECONDS, 1.0)  # type: ignore[arg-type]
+
+
+def _basic(credential: Credential) -> str:
+    return base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode("ascii")
+
+
+def _refused(host: str, credential: Credential) -> Unauthorized:
+    hint = f"run: docker login {host}"
+    if credential is ANONYMOUS:
+        return Unauthorized(f"{host}: wants a login and there are no credentials for it", hint=hint)
+    return Unauthorized(f"{host}: does not accept the credentials from {credential.source}", hint=hint)

@@ -1,0 +1,340 @@
+"""One repository of a registry, read and written through the OCI distribution API.
+
+Spec: OCI distribution-spec 1.1, with the tag schema where the referrers API is missing. Signed bytes are kept as they
+came: every body is compared with the digest that it was asked for by, and nothing is parsed and written again.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from urllib.parse import urljoin, urlsplit
+
+from imagesig import limits
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import (
+    DigestMismatch,
+    ImagesigError,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    Unauthorized,
+    UnexpectedResponse,
+    quote,
+)
+from imagesig.http import HttpClient, Response, origin, redact
+from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.registry_auth import RegistryLogin
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import is_digest, sha256, tag_of
+from imagesig.oci.manifest import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    detect_media_type,
+    parse_index,
+    parse_manifest,
+)
+from imagesig.oci.reference import Reference
+
+_ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
+_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
+_PULL, _PUSH = "pull", "pull,push"
+_KEPT_MANIFESTS = 64
+"""Manifests that `resolve` read and `read` may ask for again."""
+
+
+class RegistryRepository:
+    """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
+
+    def __init__(self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference) -> None:
+        self._http = http
+        self._login = login
+        self._registry = registry
+        self._path = reference.path
+        self._name = reference.repository
+        self._manifests: dict[str, bytes] = {}
+        self._writing: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return f"RegistryRepository({self._name!r})"
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def resolve(self, tag_or_digest: str) -> Descriptor:
+        what = f"{self._name}: manifest {tag_or_digest}"
+        response = self._request("GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT)
+        self._expect(response, what, 200)
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
+            media_type = detect_media_type(response.body, what)
+        _parse_either(response.body, media_type, what)
+        digest = sha256(response.body)
+        for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
+            if is_digest(wanted) and wanted != digest:
+                raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
+        self._keep(digest, response.body)
+        return Descriptor(media_type, digest, len(response.body))
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        what = f"{self._name}: {descriptor.digest}"
+        if descriptor.size > limit:
+            raise LimitExceeded(f"{what}: {descriptor.size} bytes, at most {limit} are read")
+        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
+            content = self._manifests.get(descriptor.digest)
+            if content is not None:
+                return content
+            path, accept = f"manifests/{descriptor.digest}", _ACCEPT
+        else:
+            path, accept = f"blobs/{descriptor.digest}", "*/*"
+        response = self._request("GET", path, limit=descriptor.size, accept=accept)
+        self._expect(response, what, 200)
+        if sha256(response.body) != descriptor.digest or len(response.body) != descriptor.size:
+            seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
+            raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
+        if path.startswith("manifests/"):
+            _parse_either(response.body, descriptor.media_type, what)
+            self._keep(descriptor.digest, response.body)
+        return response.body
+
+    def has(self, digest: str) -> bool:
+        response = self._request("HEAD", f"manifests/{digest}", limit=0, accept=_ACCEPT)
+        if response.status == 404:
+            return False
+        self._expect(response, f"{self._name}: manifest {digest}", 200)
+        return True
+
+    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+        listed = self._referrers_api(digest)
+        return self._fallback_index(digest) if listed is None else listed
+
+    def _referrers_api(self, digest: str) -> tuple[Descriptor, ...] | None:
+        """What the referrers API lists, page by page; None where there is no such API."""
+        what = f"{self._name}: referrers of {digest}"
+        url = f"{self._base}/referrers/{digest}"
+        found: dict[str, Descriptor] = {}
+        seen: set[str] = set()
+        while url:
+            if url in seen or len(seen) >= limits.REFERRERS_PAGES:
+                raise LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or one page twice")
+            seen.add(url)
+            response = self._request("GET", url, limit=limits.REFERRERS_PAGE_BYTES, accept=OCI_INDEX)
+            kind = response.headers.get("content-type", "").partition(";")[0].strip()
+            if len(seen) == 1 and (
+                response.status in (400, 404, 405, 501) or (response.status == 200 and kind != OCI_INDEX)
+            ):
+                return None
+            self._expect(response, what, 200)
+            for descriptor in parse_index(response.body, OCI_INDEX, what).manifests:
+                found[descriptor.digest] = descriptor
+            if len(found) > limits.REFERRERS:
+                raise LimitExceeded(f"{what}: more than {limits.REFERRERS} of them")
+            url = _next_page(response, what)
+        return tuple(found.values())
+
+    def _fallback_index(self, digest: str) -> tuple[Descriptor, ...]:
+        tag = tag_of(digest)
+        try:
+            descriptor = self.resolve(tag)
+        except NotFound:
+            return ()
+        content = self.read(descriptor, limit=limits.MANIFEST_BYTES)
+        manifests = parse_index(content, descriptor.media_type, f"{self._name}: {tag}").manifests
+        return tuple({item.digest: item for item in manifests}.values())
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def put_blob(self, content: bytes, media_type: str) -> Descriptor:
+        descriptor = Descriptor.of(content, media_type)
+        what = f"{self._name}: blob {descriptor.digest}"
+        head = self._request("HEAD", f"blobs/{descriptor.digest}", limit=0, actions=_PUSH)
+        if head.status == 200:
+            return descriptor
+        if head.status != 404:
+            self._expect(head, what, 200)
+        start = self._request("POST", "blobs/uploads/", limit=limits.ERROR_BODY_BYTES, body=b"", actions=_PUSH)
+        self._expect(start, f"{what}: upload", 202)
+        location = urljoin(start.url, start.headers.get("location", ""))
+        if not start.headers.get("location"):
+            raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
+        separator = "&" if urlsplit(location).query else "?"
+        done = self._request(
+            "PUT",
+            f"{location}{separator}digest={descriptor.digest}",
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type="application/octet-stream",
+            actions=_PUSH,
+        )
+        self._expect(done, f"{what}: upload", 201)
+        return descriptor
+
+    def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
+        self._put_manifest(content, media_type, tag)
+        return Descriptor.of(content, media_type)
+
+    def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
+        digest = sha256(content)
+        what = f"{self._name}: manifest {tag or digest}"
+        response = self._request(
+            "PUT",
+            f"manifests/{tag or digest}",
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type=media_type,
+            actions=_PUSH,
+        )
+        self._expect(response, what, 201)
+        stored = response.headers.get("docker-content-digest", digest)
+        if stored != digest:
+            raise DigestMismatch(f"{what}: the registry stored {quote(stored)} instead of {digest}")
+        return response
+
+    def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
+        response = self._put_manifest(content, OCI_MANIFEST, "")
+        # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
+        if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
+            return _nothing_to_settle
+        entry = _referrer_entry(content)
+        change = TagChange(self, tag_of(subject.digest), lambda now: _with_entry(now, entry))
+        with self.writing(change.tag):
+            change.apply()
+
+        def settle() -> None:
+            with self.writing(change.tag):
+                change.settle()
+
+        return settle
+
+    def _lists_referrers(self, digest: str) -> bool:
+        return self._referrers_api(digest) is not None
+
+    def writing(self, tag: str) -> threading.Lock:
+        """Held while a tag is changed: writers in this process take turns."""
+        with self._lock:
+            return self._writing.setdefault(tag, threading.Lock())
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    @property
+    def _base(self) -> str:
+        return f"{self._registry}/v2/{self._path}"
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: int,
+        accept: str = "",
+        body: bytes | None = None,
+        content_type: str = "",
+        actions: str = _PULL,
+    ) -> Response:
+        """One request, logged in if the registry asks for it. `path` is below the repository, or a whole URL."""
+        url = path if "://" in path else f"{self._base}/{path}"
+        ours = origin(url) == origin(self._registry)
+        headers = {
+            **({"accept": accept} if accept else {}),
+            **({"content-type": content_type} if content_type else {}),
+        }
+        used = self._login.header(self._registry, self._path, actions) if ours else ""
+        response = self._send(method, url, limit, {**headers, **_authorization(used)}, body)
+        # A challenge counts only from the registry itself, not from where it redirected us to.
+        if response.status != 401 or not ours or origin(response.url) != origin(self._registry):
+            return response
+        challenge = response.headers.get("www-authenticate", "")
+        header = self._login.answer(challenge, self._registry, self._path, actions, used)
+        return self._send(method, url, limit, {**headers, **_authorization(header)}, body)
+
+    def _send(self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None) -> Response:
+        most = max(limit, limits.ERROR_BODY_BYTES)
+        response = self._http.request(method, url, limit=most, headers=headers, body=body)
+        if response.status < 300 and len(response.body) > limit:
+            raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
+        return response
+
+    def _expect(self, response: Response, what: str, status: int) -> None:
+        if response.status != status:
+            raise _failure(response, what, status)
+
+    def _keep(self, digest: str, content: bytes) -> None:
+        if len(self._manifests) >= _KEPT_MANIFESTS:
+            self._manifests.pop(next(iter(self._manifests)), None)
+        self._manifests[digest] = content
+
+
+def _authorization(header: str) -> dict[str, str]:
+    return {"authorization": header} if header else {}
+
+
+def _parse_either(content: bytes, media_type: str, what: str) -> None:
+    """Refuses bytes that are not what their type says, or that could be read as the other kind (CVE-2021-41190)."""
+    (parse_index if media_type in INDEX_TYPES else parse_manifest)(content, media_type, what)
+
+
+def _failure(response: Response, what: str, wanted: int) -> ImagesigError:
+    said = _registry_error(response.body)
+    shown = f"{what}: status {response.status}{said}"
+    if response.status == 404:
+        return NotFound(shown, hint="check the reference")
+    if response.status in (401, 403):
+        return Unauthorized(shown, hint="these credentials do not allow it: log in as somebody who may")
+    return UnexpectedResponse(f"{shown}, {wanted} is needed")
+
+
+def _registry_error(body: bytes) -> str:
+    """The registry's own code and message, quoted, if the body has them."""
+    try:
+        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error").get("errors")
+    except MalformedError:
+        return ""
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
+        return ""
+    return f" ({quote(errors[0].get('code'))}: {quote(errors[0].get('message'))})"
+
+
+def _next_page(response: Response, what: str) -> str:
+    match = _NEXT_PAGE.search(response.headers.get("link", ""))
+    if not match:
+        return ""
+    url: str = urljoin(response.url, match[1])
+    if origin(url) != origin(response.url):
+        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(url))}")
+    return url
+
+
+def _referrer_entry(content: bytes) -> Descriptor:
+    manifest = parse_manifest(content, OCI_MANIFEST, "referrer")
+    descriptor = Descriptor.of(content, OCI_MANIFEST)
+    artifact_type = manifest.artifact_type or manifest.config.media_type
+    return Descriptor(OCI_MANIFEST, descriptor.digest, descriptor.size, manifest.annotations, artifact_type)
+
+
+def _with_entry(now: Tagged | None, entry: Descriptor) -> Tagged | None:
+    """The fallback index with one more entry, every other member kept as it stands."""
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    if now is not None:
+        if now.media_type not in INDEX_TYPES:
+            raise MalformedError(f"referrers tag: is a {now.media_type}; refusing to replace it by an index")
+        parse_index(now.content, now.media_type, "referrers tag")
+        document = parse_object(now.content, "referrers tag")
+    manifests = document["manifests"]
+    assert isinstance(manifests, list)
+    if any(other.get("digest") == entry.digest for other in manifests):
+        return None
+    if len(manifests) >= limits.REFERRERS:
+        raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
+    document["manifests"] = sorted([*manifests, entry.to_json()], key=lambda item: str(item.get("digest")))
+    return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
+
+
+def _nothing_to_settle() -> None:
+    """The registry keeps referrers by itself: nothing that was written can be lost."""
