@@ -54,8 +54,8 @@ _BUILT_IN = {
     "file": "imagesig.keys.file",
     "env": "imagesig.keys.file",
     "pkcs11": "imagesig.keys.pkcs11",
-    "hashivault": "imagesig.keys.vault",
-    "openbao": "imagesig.keys.vault",
+    "hashivault": "imagesig.keys.vault_uri",
+    "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)

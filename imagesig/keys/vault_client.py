@@ -1,0 +1,223 @@
+"""The few calls that transit keys need, over an hvac client that cannot leak, hang, follow or flood.
+
+hvac sends the token along with redirects, has no retries, reads TLS settings when it is imported and answers of any
+size; here its session is ours, no redirect is followed, every answer's type and size is checked, and every call has a
+deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from imagesig import limits
+from imagesig.errors import (
+    AccessDenied,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    MissingExtra,
+    quote,
+)
+from imagesig.http import remaining
+
+if TYPE_CHECKING:
+    import hvac
+    import requests
+
+logger = logging.getLogger("imagesig.keys.vault")
+
+_ATTEMPTS = 3
+_TRY_AGAIN = (429, 502, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultConnection:
+    """Where a Vault is and how it is reached. Plain HTTP is for loopback, or for who asks for it."""
+
+    address: str
+    namespace: str = ""
+    ca: Path | None = None
+    client_certificate: tuple[str, str] | None = None
+    verify_tls: bool = True
+    server_name: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    plain_http: bool = False
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise InvalidArgument(f"Vault address {quote(self.address)}: http(s)://HOST[:PORT] is needed")
+        loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
+        if parts.scheme == "http" and not loopback and not self.plain_http:
+            raise InvalidArgument(
+                f"Vault address {quote(self.address)}: the token would travel unencrypted",
+                hint="use https://, or allow plain HTTP explicitly",
+            )
+
+
+def connect(connection: VaultConnection) -> hvac.Client:
+    """An hvac client whose session is ours, without a token. Nothing is contacted.
+
+    Raises:
+        MissingExtra: hvac is not installed.
+    """
+    try:
+        import hvac
+    except ImportError as error:
+        raise MissingExtra("Vault", "vault") from error
+    return hvac.Client(
+        url=connection.address,
+        token="",
+        namespace=connection.namespace or None,
+        timeout=int(limits.READ_SECONDS),
+        allow_redirects=False,
+        session=_session(connection),
+    )
+
+
+def _session(connection: VaultConnection) -> requests.Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    class Bounded(HTTPAdapter):
+        """Reads each answer up to the limit before anybody parses it."""
+
+        def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+            if connection.server_name:
+                settings |= {"server_hostname": connection.server_name, "assert_hostname": connection.server_name}
+            super().init_poolmanager(*arguments, **settings)
+
+        def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+            response = super().send(request, **{**options, "stream": True})
+            content = response.raw.read(limits.KEY_PROVIDER_BODY_BYTES + 1, decode_content=True)
+            if len(content) > limits.KEY_PROVIDER_BODY_BYTES:
+                response.close()
+                raise requests.exceptions.ContentDecodingError("the answer is too long")
+            response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
+            response.close()
+            return response
+
+    retry = Retry(
+        total=_ATTEMPTS,
+        redirect=0,
+        status_forcelist=_TRY_AGAIN,
+        allowed_methods=None,  # a signature made twice costs a line in the audit log, and nothing else
+        backoff_factor=0.2,
+        backoff_max=limits.RETRY_AFTER_SECONDS,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    session.trust_env = False  # else REQUESTS_CA_BUNDLE, netrc and proxy variables get in
+    session.verify = str(connection.ca) if connection.ca else connection.verify_tls
+    session.cert = connection.client_certificate
+    session.proxies = dict(connection.proxies)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Bounded(max_retries=retry))
+    return session
+
+
+class VaultClient:
+    """Calls with the token that `token` gives at that moment. Safe to use from several threads."""
+
+    def __init__(self, client: hvac.Client, token: Callable[[VaultClient], str]) -> None:
+        self._client = client
+        self._token = token
+        self.address: str = client.url
+
+    def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The `data` of Vault's answer, empty if there is none. Logs in first. Errors as of `request`."""
+        return self._data(self.request(method, path, body, token=self._token(self)), path)
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, token: str = ""
+    ) -> dict[str, Any]:
+        """Vault's whole answer to one request with this token.
+
+        Raises:
+            AccessDenied: 403, or a token that is no longer good.
+            KeyNotFound: 404.
+            KeyUnusable: 400: Vault refuses to do this with this key.
+            KeyProviderUnavailable: sealed, standby, busy, unreachable.
+            KeyProviderError: a redirect, or an answer that is none.
+        """
+        import hvac.exceptions
+        import requests
+
+        what = f"Vault {self.address}: {method} {path}"
+        options: dict[str, Any] = {"timeout": min(limits.READ_SECONDS, remaining(what))}
+        if body is not None:
+            options["json"] = body
+        if token:
+            options["headers"] = {"X-Vault-Token": token}
+        try:
+            answer = self._client.adapter.request(method.lower(), f"/v1/{path}", **options)
+        except hvac.exceptions.VaultError as error:
+            raise _refusal(what, path, error) from None
+        except requests.exceptions.RequestException as error:
+            raise KeyProviderUnavailable(
+                f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
+            ) from None
+        except ValueError:
+            raise KeyProviderError(f"{what}: its answer is not JSON") from None
+        return _checked(answer, what)
+
+    @staticmethod
+    def _data(answer: dict[str, Any], path: str) -> dict[str, Any]:
+        data = answer.get("data") or {}
+        if not isinstance(data, dict):
+            raise KeyProviderError(f"Vault: {path}: its answer has no data object")
+        return data
+
+    def close(self) -> None:
+        """Closes the session; the token is not revoked, for others may use it."""
+        self._client.adapter.close()
+
+
+def _checked(answer: object, what: str) -> dict[str, Any]:
+    if isinstance(answer, dict):
+        return answer
+    status = getattr(answer, "status_code", 0)
+    if status == 204:
+        return {}
+    location = getattr(answer, "headers", {}).get("location", "")
+    if 300 <= status < 400:
+        # Following would carry the token to wherever the answer says.
+        host = urlsplit(location).netloc or "nowhere"
+        raise KeyProviderError(
+            f"{what}: redirected to {quote(host)}, which is not followed",
+            hint="point VAULT_ADDR at the active node or its load balancer",
+        )
+    raise KeyProviderError(f"{what}: status {status} with no JSON object in it")
+
+
+def _refusal(what: str, path: str, error: Exception) -> KeyProviderError:
+    import hvac.exceptions as vault
+
+    said = [text for text in (getattr(error, "errors", None) or []) if isinstance(text, str)]
+    text = f" ({quote('; '.join(said))})" if said else ""
+    if isinstance(error, vault.Forbidden | vault.Unauthorized):
+        capability = "read" if path.rpartition("/")[0].endswith("keys") else "update"
+        return AccessDenied(
+            f"{what}: permission denied{text}",
+            hint=f'the token expired, or its policy lacks: path "{path}" {{ capabilities = ["{capability}"] }}',
+        )
+    if isinstance(error, vault.InvalidPath):
+        unmounted = any("no handler for route" in item for item in said)
+        hint = "mount the transit engine, or name its mount: ?mount=NAME" if unmounted else "check the key's name"
+        return KeyNotFound(f"{what}: not found{text}", hint=hint)
+    if isinstance(error, vault.InvalidRequest | vault.ParamValidationError):
+        return KeyUnusable(f"{what}: refused{text}")
+    if isinstance(error, vault.VaultDown | vault.VaultNotInitialized):
+        sealed = any("sealed" in item for item in said)
+        return KeyProviderUnavailable(f"{what}: {'sealed' if sealed else 'not available'}{text}", hint="unseal Vault")
+    if isinstance(error, vault.RateLimitExceeded | vault.BadGateway | vault.InternalServerError):
+        return KeyProviderUnavailable(f"{what}: {type(error).__name__}{text}", hint="try again later")
+    return KeyProviderError(f"{what}: {type(error).__name__}{text}")

@@ -1,0 +1,131 @@
+"""`hashivault://NAME` and `openbao://NAME`: what a person types, and the environment that goes with it.
+
+Spec: cosign's key references; `mount`, `version`, `namespace`, `address` and `ca` may follow the name as a query.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument, SecretRequired, quote
+from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
+from imagesig.keys.uri import KeySettings
+from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider
+from imagesig.keys.vault_client import VaultConnection
+from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
+
+_URI = re.compile(r"(?:hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+_PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
+_SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - where the token is
+_TRUE = frozenset({"1", "t", "true"})
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, str]:
+    """The provider and the key's name. See `imagesig.keys.uri.ProviderFactory`.
+
+    Raises:
+        InvalidArgument: no such URI, or a setting that cannot be.
+        SecretRequired: no token and no login method in the environment.
+        MissingExtra: hvac is not installed.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise InvalidArgument(f"key URI {quote(uri)}: hashivault://NAME is needed")
+    query = _parse_query(match[2] or "", uri)
+    environ = settings.environ
+    mount = query.get("mount") or environ.get("TRANSIT_SECRET_ENGINE_PATH") or DEFAULT_MOUNT
+    provider = VaultProvider(_connection(query, environ), _login(environ), mount=mount)
+    return provider, match[1] + (f"?version={query['version']}" if "version" in query else "")
+
+
+def _parse_query(text: str, uri: str) -> dict[str, str]:
+    pairs = parse_qsl(text, keep_blank_values=True)
+    query = dict(pairs)
+    unknown = query.keys() - _PARAMETERS
+    if unknown or len(query) != len(pairs):
+        shown = quote(uri.partition("?")[0])
+        raise InvalidArgument(
+            f"key URI {shown}: its query has {quote(sorted(unknown)[0]) if unknown else 'a parameter twice'}",
+            hint=f"parameters are {', '.join(sorted(_PARAMETERS))}",
+        )
+    return query
+
+
+def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultConnection:
+    address = query.get("address") or environ.get("VAULT_ADDR") or environ.get("BAO_ADDR")
+    if not address:
+        raise InvalidArgument("Vault: no address", hint="set VAULT_ADDR, or write hashivault://NAME?address=URL")
+    ca = query.get("ca") or environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH")
+    certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
+    return VaultConnection(
+        address=address.rstrip("/"),
+        namespace=query.get("namespace") or environ.get("VAULT_NAMESPACE", ""),
+        ca=Path(ca) if ca else None,
+        client_certificate=(certificate, key) if certificate and key else None,
+        verify_tls=environ.get("VAULT_SKIP_VERIFY", "").lower() not in _TRUE,
+        server_name=environ.get("VAULT_TLS_SERVER_NAME", ""),
+        proxies=_proxies(environ),
+        plain_http=environ.get("IMAGESIG_VAULT_PLAIN_HTTP", "").lower() in _TRUE,
+    )
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {
+        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") for scheme in ("http", "https")
+    }
+    proxies = {scheme: url for scheme, url in found.items() if url}
+    if proxies and (bypass := environ.get("no_proxy") or environ.get("NO_PROXY")):
+        proxies["no_proxy"] = bypass
+    return proxies
+
+
+def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
+    method = environ.get("IMAGESIG_VAULT_AUTH", "token").lower()
+    if method == "token":
+        return TokenLogin(environ.get("VAULT_TOKEN") or environ.get("BAO_TOKEN") or _token_file(environ))
+    makers: dict[str, Callable[[], MethodLogin]] = {
+        "approle": lambda: app_role(
+            _needed(environ, "ROLE_ID"), _file(environ, "SECRET_ID_FILE"), _mount(environ, "approle")
+        ),
+        "jwt": lambda: jwt(_needed(environ, "ROLE"), _file(environ, "JWT_FILE"), _mount(environ, "jwt")),
+        "kubernetes": lambda: kubernetes(
+            _needed(environ, "ROLE"), _file(environ, "JWT_FILE", _SERVICE_ACCOUNT_TOKEN), _mount(environ, "kubernetes")
+        ),
+        "userpass": lambda: userpass(
+            _needed(environ, "USERNAME"), _file(environ, "PASSWORD_FILE"), _mount(environ, "userpass")
+        ),
+    }
+    if method not in makers:
+        raise InvalidArgument(f"IMAGESIG_VAULT_AUTH is {quote(method)}, one of token, {', '.join(makers)} is needed")
+    return makers[method]()
+
+
+def _token_file(environ: Mapping[str, str]) -> str:
+    path = Path(environ.get("HOME") or "/nonexistent") / ".vault-token"
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.SECRET_FILE_BYTES).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _needed(environ: Mapping[str, str], name: str) -> str:
+    variable = f"IMAGESIG_VAULT_{name}"
+    if not environ.get(variable):
+        raise SecretRequired(f"Vault login: {variable} is not set", hint=f"set {variable}")
+    return environ[variable]
+
+
+def _file(environ: Mapping[str, str], name: str, default: str = "") -> Callable[[], str]:
+    """Reads the file anew for each login: projected tokens change."""
+    path = Path(environ.get(f"IMAGESIG_VAULT_{name}") or default or _needed(environ, name))
+    read = from_file(path)
+    return lambda: (read(SecretRequest(SecretKind.PASSPHRASE, str(path))) or "").strip()
+
+
+def _mount(environ: Mapping[str, str], default: str) -> str:
+    return environ.get("IMAGESIG_VAULT_AUTH_MOUNT", default).strip("/")
