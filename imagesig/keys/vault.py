@@ -43,7 +43,7 @@ _TYPES = {key_type.value: key_type for key_type in KeyType}
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 _BATCH_BYTES = 8 * 1024 * 1024
 MESSAGE_BYTES = 768 * 1024
-"""The longest message that Ed25519 can sign: Vault takes 1 MiB of JSON text, and base64 makes four characters of three."""
+"""The longest message for Ed25519: Vault takes 1 MiB of text, and base64 makes four characters of three bytes."""
 _LATEST = 0
 
 
@@ -231,7 +231,7 @@ class VaultProvider(KeyProvider):
         inputs = [request.digest if prehashed else request.message for request in requests]
         if (longest := max(map(len, inputs))) > MESSAGE_BYTES:
             raise UnsupportedAlgorithm(
-                f"{self.key_id(name)}: a message of {longest} bytes; Vault signs at most {MESSAGE_BYTES} with {algorithm}"
+                f"{self.key_id(name)}: {longest} bytes to sign; Vault takes at most {MESSAGE_BYTES} for {algorithm}"
             )
         body: dict[str, object] = {
             "batch_input": [{"input": base64.b64encode(data).decode("ascii")} for data in inputs],

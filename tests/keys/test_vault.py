@@ -66,8 +66,8 @@ def fresh() -> str:
 class TestContract(ProviderContract):
     key_types = tuple(KeyType)
 
-    def max_message(self, algorithm: Algorithm) -> int | None:
-        return None if algorithm.hash else MESSAGE_BYTES
+    def max_message(self, algorithm: Algorithm) -> int:
+        return super().max_message(algorithm) if algorithm.hash else MESSAGE_BYTES
 
     @pytest.fixture
     def provider(self, vault: VaultServer, root: hvac.Client) -> Iterator[VaultProvider]:
