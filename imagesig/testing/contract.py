@@ -75,6 +75,10 @@ class ProviderContract:
         """The longest message in bytes that the place signs with this algorithm; at most 1 MiB is tried."""
         return _LONG_MESSAGE_BYTES
 
+    def min_message(self, _algorithm: Algorithm) -> int:
+        """The shortest message in bytes that the place signs with this algorithm."""
+        return 0
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Runs each test that takes a `key_type` once for every one of `key_types`."""
         if "key_type" in metafunc.fixturenames:
@@ -136,7 +140,10 @@ class ProviderContract:
     def test_empty_and_long_messages_are_signed(self, provider: KeyProvider, key_type: KeyType) -> None:
         with provider.open(self.make_key(provider, key_type)) as key:
             algorithm = key.info.algorithms[0]
-            for message in (b"", b"m" * min(_LONG_MESSAGE_BYTES, self.max_message(algorithm))):
+            for message in (
+                b"m" * self.min_message(algorithm),
+                b"m" * min(_LONG_MESSAGE_BYTES, self.max_message(algorithm)),
+            ):
                 key.info.public_key.verify(key.sign(message, algorithm), message, algorithm)
 
     def test_a_message_longer_than_the_place_takes_is_refused(self, provider: KeyProvider, key_type: KeyType) -> None:

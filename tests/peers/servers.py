@@ -70,7 +70,7 @@ def vault_server(tmp: Path, *, tls: bool = False) -> Iterator[VaultServer]:
     home = _own_folder(tmp, "vault")
     command = [str(binary("vault")), "127.0.0.1:0"]
     ca_file = _certificate(home, command) if tls else None
-    with _serving("vault", command, home, rb"^(\{.*\})$") as line:
+    with serving("vault", command, home, rb"^(\{.*\})$") as line:
         said = json.loads(line)
         yield VaultServer(said["address"], said["root_token"], said["unseal_key"], ca_file)
 
@@ -87,7 +87,7 @@ def registry_server(kind: Literal["referrers", "tag", "ggcr"], tmp: Path) -> Ite
     else:
         command = [str(binary("registry" if kind == "referrers" else "registry-ggcr")), "127.0.0.1:0"]
         ready = rb"^listening on (127\.0\.0\.1:\d+)$"
-    with _serving(f"registry-{kind}", command, home, ready) as host:
+    with serving(f"registry-{kind}", command, home, ready) as host:
         yield RegistryServer(host)
 
 
@@ -164,15 +164,25 @@ def _certificate(home: Path, command: list[str]) -> Path:
 
 
 @contextlib.contextmanager
-def _serving(name: str, command: Sequence[str], home: Path, ready: bytes) -> Iterator[str]:
-    """Runs `command` for the block and gives the first group of `ready`, found in its output."""
+def serving(
+    name: str, command: Sequence[str], home: Path, ready: bytes, environ: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Runs `command` for the block and gives the first group of `ready`, found in its output.
+
+    It sees PATH and nothing else of this process's environment, and `environ`.
+    """
     log = home / "output.log"
     # A test run that is killed must not leave servers behind.
     setpriv = shutil.which("setpriv")
     command = [setpriv, "--pdeathsig", "KILL", "--", *command] if setpriv else command
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, env=_bare_environment(home)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=home,
+            env=_bare_environment(home) | dict(environ or {}),
         )
     try:
         yield _wait_for(name, process, log, re.compile(ready, re.MULTILINE))

@@ -1,0 +1,331 @@
+"""Keys in AWS KMS.
+
+A key is opened once (DescribeKey, GetPublicKey) and then signs by its ARN, so that an alias moved meanwhile changes
+nothing unseen. ECDSA and RSA send the digest, Ed25519 the message itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    MissingExtra,
+    UnsupportedAlgorithm,
+    quote,
+)
+from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id
+from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.keys.uri import KeySettings
+from imagesig.signature import SignerInfo
+
+if TYPE_CHECKING:
+    import boto3
+
+MESSAGE_BYTES = 4096
+"""The longest message that KMS takes whole. Spec: AWS KMS API Reference, Sign, Message."""
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 10, 3
+_LISTED_KEYS = 10_000
+
+_SPECS = {
+    KeyType.ECDSA_P256: "ECC_NIST_P256",
+    KeyType.ECDSA_P384: "ECC_NIST_P384",
+    KeyType.ECDSA_P521: "ECC_NIST_P521",
+    KeyType.ED25519: "ECC_NIST_EDWARDS25519",
+    KeyType.RSA_2048: "RSA_2048",
+    KeyType.RSA_3072: "RSA_3072",
+    KeyType.RSA_4096: "RSA_4096",
+}
+_TYPES = {spec: key_type for key_type, spec in _SPECS.items()}
+
+
+def _kms_name(algorithm: Algorithm) -> str:
+    """KMS's own name of an algorithm."""
+    if algorithm.scheme is Scheme.ED25519:
+        return "ED25519_SHA_512"
+    prefix = {Scheme.ECDSA: "ECDSA", Scheme.RSA_PKCS1V15: "RSASSA_PKCS1_V1_5", Scheme.RSA_PSS: "RSASSA_PSS"}
+    assert isinstance(algorithm.hash, Hash)
+    return f"{prefix[algorithm.scheme]}_SHA_{algorithm.hash.value.removeprefix('sha')}"
+
+
+class AwsKmsKey(SigningKey):
+    """One KMS key."""
+
+    def __init__(self, provider: AwsKmsProvider, info: SignerInfo) -> None:
+        self._provider = provider
+        self._info = info
+        self._closed = False
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    def _sign(self, request: ToSign) -> bytes:
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        arguments = self._arguments(request)
+        answer = self._provider.call("sign", self._info.key_id, **arguments)
+        signature = answer.get("Signature")
+        if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
+            raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
+        return signature
+
+    def _arguments(self, request: ToSign) -> dict[str, object]:
+        name = _kms_name(request.algorithm)
+        if request.algorithm.hash is not None:
+            return {"Message": request.digest, "MessageType": "DIGEST", "SigningAlgorithm": name}
+        if not 1 <= len(request.message) <= MESSAGE_BYTES:
+            raise UnsupportedAlgorithm(
+                f"{self._info.key_id}: {len(request.message)} bytes to sign; KMS takes 1 to {MESSAGE_BYTES} for Ed25519"
+            )
+        return {"Message": request.message, "MessageType": "RAW", "SigningAlgorithm": name}
+
+    def check(self) -> str:
+        """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
+        arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
+        try:
+            self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)
+        except DryRunSucceeded:
+            return "KMS would sign (DryRun; no signature was made)"
+        return super().check()
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"AwsKmsKey({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+class DryRunSucceeded(KeyProviderError):
+    """KMS would have done it. Spec: AWS KMS Developer Guide, "Testing your permissions"."""
+
+
+class AwsKmsProvider(KeyProvider):
+    """The KMS of one account and region.
+
+    Give it a boto3 KMS `client`, or a `session`; otherwise a session of its own finds credentials as the AWS SDK does,
+    in this process's environment, its files and its metadata service. `endpoint` is a URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Any = None,
+        session: boto3.Session | None = None,
+        region: str = "",
+        endpoint: str = "",
+    ) -> None:
+        self._given = client
+        self._session = session
+        self._region = region
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._made: Any = None
+        self._closed = False
+
+    def open(self, name: str) -> AwsKmsKey:
+        """The key of that id, alias or ARN. Raises as `KeyProvider.open` does."""
+        return AwsKmsKey(self, self._describe(parse_key_id(name).key_id, to_sign=True))
+
+    def public_keys(self, name: str) -> tuple[PublicKey, ...]:
+        """The public key; needs kms:GetPublicKey alone, and works for a disabled key as far as KMS does."""
+        return (self._describe(parse_key_id(name).key_id, to_sign=False).public_key,)
+
+    def generate(self, name: str, key_type: KeyType) -> AwsKmsKey:
+        """Makes a key and the alias `alias/NAME` for it. Raises as `ManagesKeys.generate` does."""
+        alias = parse_key_id(name).alias
+        if not alias or name != alias:
+            raise InvalidArgument(f"KMS key {quote(name)}: a new key is named by an alias", hint="write alias/NAME")
+        try:
+            self.call("describe_key", alias)
+        except KeyNotFound:
+            pass
+        else:
+            raise KeyExists(f"KMS {alias}: exists already and is never moved", hint="choose another alias")
+        arguments = {"KeySpec": _SPECS[key_type], "KeyUsage": "SIGN_VERIFY"}
+        arn = str(self.call("create_key", "", **arguments)["KeyMetadata"]["Arn"])
+        try:
+            self.call("create_alias", "", AliasName=alias, TargetKeyId=arn)
+        except KeyProviderError:
+            # Nothing unnamed is left behind; deletion is what KMS has, after its waiting time.
+            self.call("schedule_key_deletion", arn, PendingWindowInDays=7)
+            raise
+        return self.open(arn)
+
+    def list(self) -> Iterator[KeyInfo]:
+        """Every key of the account and region that is not managed by AWS itself, by its alias if it has one."""
+        listed = self._pages("list_aliases", "Aliases")
+        aliases = {item["TargetKeyId"]: item["AliasName"] for item in listed if "TargetKeyId" in item}
+        for item in self._pages("list_keys", "Keys"):
+            arn = str(item["KeyArn"])
+            try:
+                metadata = self.call("describe_key", arn)["KeyMetadata"]
+            except AccessDenied as error:
+                yield KeyInfo(f"awskms:///{arn}", None, str(error))
+                continue
+            if metadata.get("KeyManager") == "AWS":
+                continue
+            name = aliases.get(item["KeyId"], arn)
+            problem = _problem(metadata)
+            key_type = None if problem else _TYPES[metadata["KeySpec"]]
+            yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
+
+    def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
+        marker: dict[str, object] = {}
+        for _ in range(_LISTED_KEYS // 100):
+            answer = self.call(operation, "", Limit=100, **marker)
+            yield from answer.get(member, [])
+            if not answer.get("Truncated"):
+                return
+            marker = {"Marker": answer["NextMarker"]}
+
+    def _describe(self, key_id: str, *, to_sign: bool) -> SignerInfo:
+        try:
+            metadata = self.call("describe_key", key_id)["KeyMetadata"]
+        except AccessDenied:
+            metadata = {}  # the state shows when it signs; cosign needs this right as well
+        if to_sign and metadata and (problem := _problem(metadata)):
+            hint = _HINTS.get(str(metadata.get("KeyState")), "name another key")
+            raise KeyUnusable(f"KMS {key_id}: {problem}", hint=hint)
+        answer = self.call("get_public_key", key_id)
+        arn = str(metadata.get("Arn") or answer.get("KeyId") or key_id)
+        try:
+            public_key = PublicKey.from_der(answer["PublicKey"])
+        except (ImagesigError, KeyError) as error:
+            raise KeyUnusable(f"KMS {arn}: no key that imagesig works with ({error})") from error
+        offered = set(answer.get("SigningAlgorithms") or ())
+        possible = SignerInfo(public_key, arn).algorithms
+        algorithms = tuple(item for item in possible if _kms_name(item) in offered)
+        if not algorithms:
+            raise KeyUnusable(f"KMS {arn}: signs {sorted(offered)} only, none of which imagesig uses")
+        return SignerInfo(public_key, arn, algorithms)
+
+    def call(self, operation: str, key_id: str, **arguments: object) -> Mapping[str, Any]:
+        """The answer of one KMS operation. Throttling is retried by the SDK, a bounded number of times.
+
+        Raises:
+            KeyProviderError: what KMS or the network said, as the tree in `imagesig.errors` has it.
+        """
+        client = self._client()
+        import botocore.exceptions
+
+        if key_id:
+            arguments["KeyId"] = key_id
+        what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
+        try:
+            answer: Mapping[str, Any] = getattr(client, operation)(**arguments)
+        except botocore.exceptions.ClientError as error:
+            raise _refusal(what, operation, error.response) from None
+        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
+            raise AccessDenied(f"{what}: {error}", hint="configure AWS credentials: aws configure, or a role") from None
+        except botocore.exceptions.BotoCoreError as error:
+            raise KeyProviderUnavailable(
+                f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
+            ) from None
+        return answer
+
+    def _client(self) -> Any:
+        if self._closed:
+            raise KeyUnusable("KMS: this provider was closed")
+        if self._given is not None:
+            return self._given
+        with self._lock:  # a session is not thread-safe, the client is
+            if self._made is None:
+                self._made = self._make_client()
+            return self._made
+
+    def _make_client(self) -> Any:
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
+        except ImportError as error:
+            raise MissingExtra("AWS KMS", "aws") from error
+        settings: dict[str, Any] = {"region_name": self._region or None, "endpoint_url": self._endpoint or None}
+        settings["config"] = Config(
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+        )
+        session = self._session or boto3.Session()
+        try:
+            return session.client("kms", **settings)
+        except (BotoCoreError, ValueError) as error:
+            raise InvalidArgument(
+                f"KMS: no client ({error})", hint="set AWS_REGION, or name the key by its ARN, which holds the region"
+            ) from None
+
+    def close(self) -> None:
+        self._closed = True
+        if self._made is not None:
+            self._made.close()
+
+    def __repr__(self) -> str:
+        return f"AwsKmsProvider(region={self._region!r}, endpoint={self._endpoint!r})"
+
+
+_BAD_CREDENTIALS = (
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "ExpiredTokenException",
+    "SignatureDoesNotMatch",
+)
+_HINTS = {
+    "Disabled": "enable it: aws kms enable-key",
+    "PendingDeletion": "cancel that: aws kms cancel-key-deletion, then enable-key",
+}
+
+
+def _problem(metadata: Mapping[str, Any]) -> str:
+    """Why a key cannot sign; empty if it can."""
+    if metadata.get("KeyUsage") != "SIGN_VERIFY":
+        return f"its usage is {metadata.get('KeyUsage')}, SIGN_VERIFY is needed"
+    if metadata.get("KeySpec") not in _TYPES:
+        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(_TYPES)} is needed"
+    state = metadata.get("KeyState", "Enabled")
+    return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
+
+
+def _refusal(what: str, operation: str, response: Mapping[str, Any]) -> KeyProviderError:
+    error = response.get("Error", {})
+    code = str(error.get("Code", ""))
+    text = f"{what}: {code}: {quote(error.get('Message', ''))}"
+    action = "kms:" + "".join(part.capitalize() for part in operation.split("_"))
+    if code == "DryRunOperationException":
+        return DryRunSucceeded(text)
+    if code in ("NotFoundException", "NotFound"):
+        return KeyNotFound(text, hint="check the key, its region and the account")
+    if code in ("AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"):
+        return AccessDenied(text, hint=f"the caller needs {action} on this key, in IAM or in the key's policy")
+    if code in _BAD_CREDENTIALS:
+        return AccessDenied(text, hint="the AWS credentials are wrong or have expired")
+    if code in ("DisabledException", "KMSInvalidStateException"):
+        return KeyUnusable(text, hint="enable the key: aws kms enable-key")
+    if code in ("InvalidKeyUsageException", "UnsupportedOperationException"):
+        return KeyUnusable(text, hint="name a key whose usage is SIGN_VERIFY")
+    if code == "AlreadyExistsException":
+        return KeyExists(text, hint="choose another alias")
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if status >= 500 or "Throttl" in code or code in ("LimitExceededException", "KMSInternalException"):
+        return KeyProviderUnavailable(text, hint="KMS is busy or throttles this account: try again later")
+    return KeyProviderError(text)
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[AwsKmsProvider, str]:
+    """The provider and the key's id. See `imagesig.keys.uri.ProviderFactory`; an endpoint in the URI means HTTPS."""
+    parsed = parse_awskms_uri(uri)
+    region = parsed.region or settings.environ.get("AWS_REGION") or settings.environ.get("AWS_DEFAULT_REGION") or ""
+    provider = AwsKmsProvider(region=region, endpoint=f"https://{parsed.endpoint}" if parsed.endpoint else "")
+    return provider, parsed.key_id

@@ -1,0 +1,60 @@
+"""`awskms://[ENDPOINT]/KEY`: how a person names a KMS key. Pure.
+
+Spec: cosign's grammar, where KEY is a key id, an alias, or the ARN of either; here any AWS partition is accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagesig.errors import InvalidArgument, quote
+
+_UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+_MULTI_REGION = r"mrk-[0-9A-Fa-f]{32}"
+_ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
+_ID = rf"(?:{_UUID}|{_MULTI_REGION})"
+_ARN = re.compile(rf"arn:aws(?:-[a-z-]+)?:kms:(?P<region>[a-z0-9-]+):[0-9]{{12}}:(?:key/{_ID}|(?P<alias>{_ALIAS}))")
+_KEY = re.compile(rf"{_ID}|(?P<alias>{_ALIAS})")
+_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)/(?P<key>[^?#]*)", re.IGNORECASE)
+_ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKmsUri:
+    """`key_id` as KMS takes it. `region` is the one in an ARN, `alias` is `alias/NAME`; empty where there is none."""
+
+    endpoint: str
+    key_id: str
+    alias: str = ""
+    region: str = ""
+
+
+def parse_key_id(key_id: str) -> AwsKmsUri:
+    """A key id, alias or ARN. Raises `InvalidArgument` for anything else."""
+    match = _ARN.fullmatch(key_id)
+    if match:
+        return AwsKmsUri("", key_id, match["alias"] or "", match["region"])
+    match = _KEY.fullmatch(key_id)
+    if not match:
+        raise InvalidArgument(
+            f"KMS key {quote(key_id)}: a key id, alias/NAME or an ARN is needed", hint="write awskms:///alias/NAME"
+        )
+    return AwsKmsUri("", key_id, match["alias"] or "")
+
+
+def parse_awskms_uri(uri: str) -> AwsKmsUri:
+    """The parts of the URI; an empty key is allowed, for listing.
+
+    Raises:
+        InvalidArgument: not such a URI.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None or (match["endpoint"] and not _ENDPOINT.fullmatch(match["endpoint"])):
+        raise InvalidArgument(
+            f"key URI {quote(uri)}: awskms://[ENDPOINT]/KEY is needed", hint="without an endpoint: awskms:///alias/NAME"
+        )
+    if not match["key"]:
+        return AwsKmsUri(match["endpoint"], "")
+    parsed = parse_key_id(match["key"])
+    return AwsKmsUri(match["endpoint"], parsed.key_id, parsed.alias, parsed.region)
