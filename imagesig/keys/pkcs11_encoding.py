@@ -1,0 +1,176 @@
+"""Between PKCS#11's encodings and ours: public keys from attributes, mechanisms for algorithms, signatures to DER.
+Pure.
+
+Modules disagree on how they write points and parameters, and their default mechanisms sign something else than one
+expects: everything here is explicit, and what is not known is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.ecdsa import der_from_rs
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import KeyUnusable, UnsupportedAlgorithm
+
+CURVES = {
+    KeyType.ECDSA_P256: bytes.fromhex("06082a8648ce3d030107"),
+    KeyType.ECDSA_P384: bytes.fromhex("06052b81040022"),
+    KeyType.ECDSA_P521: bytes.fromhex("06052b81040023"),
+    KeyType.ED25519: bytes.fromhex("06032b6570"),
+}
+"""EC_PARAMS: the DER of the curve's object identifier (RFC 5480, RFC 8410)."""
+_ED25519_NAME = b"\x13\x0cedwards25519"
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
+_DIGEST_INFO = {
+    Hash.SHA256: bytes.fromhex("3031300d060960864801650304020105000420"),
+    Hash.SHA384: bytes.fromhex("3041300d060960864801650304020205000430"),
+    Hash.SHA512: bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+"""What stands before the digest in DigestInfo. Spec: RFC 8017 section 9.2, note 1."""
+
+
+def key_type_of_curve(parameters: bytes) -> KeyType:
+    """The key type that EC_PARAMS name. Raises `KeyUnusable` for another curve."""
+    if parameters == _ED25519_NAME:
+        return KeyType.ED25519
+    for key_type, known in CURVES.items():
+        if parameters == known:
+            return key_type
+    raise KeyUnusable(f"its curve ({parameters[:16].hex()}) is none of P-256, P-384, P-521 and Ed25519")
+
+
+def ec_public_key(parameters: bytes, point: bytes) -> PublicKey:
+    """The public key of EC_PARAMS and EC_POINT.
+
+    EC_POINT is an OCTET STRING by the standard; modules also write a BIT STRING or the bare point.
+
+    Raises:
+        KeyUnusable: another curve, or no point of it.
+    """
+    key_type = key_type_of_curve(parameters)
+    if key_type is KeyType.ED25519:
+        return PublicKey.from_der(_ED25519_SPKI + _bare_point(point, 32))
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    curves = {
+        KeyType.ECDSA_P256: ec.SECP256R1(),
+        KeyType.ECDSA_P384: ec.SECP384R1(),
+        KeyType.ECDSA_P521: ec.SECP521R1(),
+    }
+    bare = _bare_point(point, 1 + 2 * FIELD_BYTES[key_type])
+    try:
+        return PublicKey.from_cryptography(ec.EllipticCurvePublicKey.from_encoded_point(curves[key_type], bare))
+    except ValueError as error:
+        raise KeyUnusable(f"its EC_POINT is no point of {key_type.value}") from error
+
+
+def _bare_point(point: bytes, size: int) -> bytes:
+    # The length decides, not the first byte: an uncompressed point begins with 04, and so does an OCTET STRING.
+    if len(point) == size:
+        return point
+    header = len(point) - size
+    tag, unused = point[:1], b""
+    if tag == b"\x03":
+        header, unused = header - 1, b"\x00"
+    length = len(point) - header
+    written = bytes([length]) if length < 128 else b"\x81" + bytes([length])
+    if tag in (b"\x04", b"\x03") and length < 256 and point[:header] + unused == tag + written + unused:
+        return point[-size:]
+    raise KeyUnusable(f"its EC_POINT has {len(point)} bytes in an unknown encoding, a point of {size} is needed")
+
+
+def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
+    """The public key of MODULUS and PUBLIC_EXPONENT, both big-endian.
+
+    Raises:
+        KeyUnusable: no RSA key.
+        UnsupportedAlgorithm: a size that imagesig does not work with.
+    """
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+    try:
+        numbers = RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus))
+        return PublicKey.from_cryptography(numbers.public_key())
+    except ValueError as error:
+        raise KeyUnusable("its modulus and exponent are no RSA key") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One C_Sign: mechanism and parameter by their names in PKCS#11, and the data that goes in."""
+
+    mechanism: str
+    data: bytes
+    parameter: tuple[str, str, int] | None = None
+
+
+def operation_for(request: ToSign, mechanisms: Collection[str]) -> Operation:
+    """What to ask a token for that has these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`).
+
+    Raises:
+        UnsupportedAlgorithm: the token has no mechanism that makes this signature.
+    """
+    algorithm = request.algorithm
+    for operation in _candidates(request):
+        if operation.mechanism in mechanisms:
+            return operation
+    raise UnsupportedAlgorithm(f"the token has no mechanism for {algorithm}")
+
+
+def _candidates(request: ToSign) -> list[Operation]:
+    algorithm = request.algorithm
+    if algorithm.scheme is Scheme.ED25519:
+        return [Operation("EDDSA", request.message)]
+    assert algorithm.hash is not None
+    hash_name = algorithm.hash.value.upper()
+    if algorithm.scheme is Scheme.ECDSA:
+        return [Operation("ECDSA", request.digest)]
+    if algorithm.scheme is Scheme.RSA_PKCS1V15:
+        # RSA_PKCS pads whatever it gets: without DigestInfo it makes a signature that verifies nowhere.
+        raw = Operation("RSA_PKCS", _DIGEST_INFO[algorithm.hash] + request.digest)
+        return [Operation(f"{hash_name}_RSA_PKCS", request.message), raw]
+    if algorithm.scheme is Scheme.RSA_PSS:
+        parameter = (hash_name, hash_name, _salt_length(algorithm))
+        whole = Operation(f"{hash_name}_RSA_PKCS_PSS", request.message, parameter)
+        return [whole, Operation("RSA_PKCS_PSS", request.digest, parameter)]
+    raise UnsupportedAlgorithm(f"{algorithm} is not made by PKCS#11 tokens")
+
+
+def _salt_length(algorithm: Algorithm) -> int:
+    assert algorithm.hash is not None
+    return algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
+
+
+def signature_from_token(signature: bytes, key_type: KeyType) -> bytes:
+    """A token's signature in our encoding: ECDSA comes as r||s and leaves as DER."""
+    return der_from_rs(signature, key_type) if key_type.is_ecdsa else signature
+
+
+def public_key_of_certificate(der: bytes) -> PublicKey:
+    """The public key in a certificate. Nothing else of it is believed."""
+    from cryptography import x509
+
+    try:
+        return PublicKey.from_cryptography(x509.load_der_x509_certificate(der).public_key())
+    except ValueError as error:
+        raise KeyUnusable("the certificate beside it cannot be read") from error
+
+
+Attributes = Mapping[str, Any]
+
+
+def public_key_from(attributes: Attributes) -> PublicKey:
+    """The public key of an object's attributes, by their names in PKCS#11 without `CKA_`.
+
+    Raises:
+        KeyUnusable: attributes are missing, or of a key that imagesig does not work with.
+    """
+    if attributes.get("EC_PARAMS") and attributes.get("EC_POINT"):
+        return ec_public_key(attributes["EC_PARAMS"], attributes["EC_POINT"])
+    if attributes.get("MODULUS") and attributes.get("PUBLIC_EXPONENT"):
+        return rsa_public_key(attributes["MODULUS"], attributes["PUBLIC_EXPONENT"])
+    raise KeyUnusable("the token does not show its public key")

@@ -1,0 +1,79 @@
+"""Objects in a token: searched, read and made. Every call here is made under the module's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.public_key import PublicKey
+from imagesig.keys.pkcs11_encoding import CURVES, public_key_from
+from imagesig.keys.pkcs11_uri import Pkcs11Uri
+
+_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenObject:
+    handle: Any
+    label: str
+    id: bytes
+
+
+def find_objects(session: Any, kind: str, wanted: Pkcs11Uri) -> Iterator[TokenObject]:
+    """The objects of one class with the label and id that are wanted. The search is always run to its end."""
+    import pkcs11
+
+    template: dict[Any, Any] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
+    if wanted.object:
+        template[pkcs11.Attribute.LABEL] = wanted.object
+    if wanted.id:
+        template[pkcs11.Attribute.ID] = wanted.id
+    for handle in list(session.get_objects(template)):
+        label, identity = read_attribute(handle, "LABEL"), read_attribute(handle, "ID")
+        yield TokenObject(handle, label if isinstance(label, str) else "", bytes(identity or b""))
+
+
+def read_attribute(handle: Any, name: str) -> Any:
+    """One attribute, None where the object does not have or show it."""
+    import pkcs11
+    from pkcs11.exceptions import AttributeSensitive, AttributeTypeInvalid, FunctionFailed
+
+    try:
+        return handle[pkcs11.Attribute[name]]
+    except (AttributeSensitive, AttributeTypeInvalid, FunctionFailed):
+        return None
+
+
+def read_public_key(item: TokenObject) -> PublicKey:
+    names = ("EC_PARAMS", "EC_POINT", "MODULUS", "PUBLIC_EXPONENT")
+    return public_key_from({name: read_attribute(item.handle, name) for name in names})
+
+
+def generate_pair(session: Any, key_type: KeyType, label: str, identity: bytes) -> None:
+    import pkcs11
+
+    private = {
+        pkcs11.Attribute.PRIVATE: True,
+        pkcs11.Attribute.SENSITIVE: True,
+        pkcs11.Attribute.EXTRACTABLE: False,
+    }
+    options: dict[str, Any] = {
+        "store": True,
+        "label": label,
+        "id": identity,
+        "capabilities": pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
+        "private_template": private,
+    }
+    if key_type.is_rsa:
+        session.generate_keypair(pkcs11.KeyType.RSA, _RSA_BITS[key_type], **options)
+        return
+    edwards = key_type is KeyType.ED25519
+    domain = session.create_domain_parameters(
+        pkcs11.KeyType.EC_EDWARDS if edwards else pkcs11.KeyType.EC,
+        {pkcs11.Attribute.EC_PARAMS: CURVES[key_type]},
+        local=True,
+    )
+    mechanism = pkcs11.Mechanism.EC_EDWARDS_KEY_PAIR_GEN if edwards else pkcs11.Mechanism.EC_KEY_PAIR_GEN
+    domain.generate_keypair(mechanism=mechanism, **options)
