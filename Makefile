@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.15 python3.14 python3.13 python3.12 pyth
 PIP = .venv/bin/python -m pip --quiet --disable-pip-version-check
 PYTEST = .venv/bin/python -m pytest
 # Each worker starts servers of its own, so a large machine does not get one worker per core.
-PARALLEL ?= -n auto --maxprocesses 8 --dist loadgroup
+PARALLEL ?= -n auto --maxprocesses 8 --dist loadfile
 
 ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.interop.homes import HOMES
+
 Cells = Mapping[tuple[str, str, str, str], Mapping[str, str]]
 """(direction, home, key type, column) -> registry kind -> `ok` or who refused and why."""
 
@@ -38,7 +40,7 @@ def write(cells: Cells, path: Path) -> None:
 
 def _table(cells: Mapping[tuple[str, str, str], Mapping[str, str]], notes: list[str]) -> list[str]:
     columns = list(dict.fromkeys(column for _, _, column in cells))
-    rows = sorted({(home, key_type) for home, key_type, _ in cells})
+    rows = sorted({(home, key_type) for home, key_type, _ in cells}, key=lambda row: (HOMES.index(row[0]), row[1]))
     lines = ["| key | home | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 2)]
     for home, key_type in rows:
         said = [_cell(cells.get((home, key_type, column)), notes) for column in columns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,19 @@ from pathlib import Path
 from tests.peers import binary
 
 PASSPHRASE = "correct horse"
+
+_UNSTEADY = (
+    (re.compile(r'^time="[^"]*" level=fatal msg="(.*)"$'), r"\1"),
+    (re.compile(r"^[Ee]rror:? (?:during command execution: )?"), ""),
+    (re.compile(r"signing \[[^\]]*\]: recursively signing: signing digest: "), ""),
+    (re.compile(r", RequestID: \w+"), ""),
+)
+
+
+def _steady(text: str) -> str:
+    for pattern, replacement in _UNSTEADY:
+        text = pattern.sub(replacement, text)
+    return text[:300]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +43,13 @@ class Run:
 
     @property
     def reason(self) -> str:
-        """The line that says why it failed."""
+        """The line that says why it failed, without what differs from run to run."""
+        return _steady(self._last_line())
+
+    def _last_line(self) -> str:
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         said = [line for line in lines if "rror" in line or "rejected" in line or "FATA" in line]
-        return (said or lines or ["no output"])[-1][:300]
+        return (said or lines or ["no output"])[-1]
 
     def must_succeed(self) -> Run:
         assert self.ok, f"{' '.join(self.command)}: status {self.status}\n{self.stderr}\n{self.stdout}"
