@@ -5,7 +5,7 @@ The public names load on first use: importing this package loads no key SDK, no 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as `typing` has it; importing that alone would cost more than all of this module
 
 __version__ = "0.1.0"
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.peers.kms import KmsServer
 
 from tests.interop.homes import Homes, open_homes
 from tests.interop.tools import Tools
+from tests.peers.kms import KmsServer
 from tests.peers.servers import SoftHsmToken, VaultServer
 
 

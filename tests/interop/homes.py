@@ -6,13 +6,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.kms import KmsServer
-
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys import KeySettings, SigningKey, resolve_key
 from imagesig.keys.provider import ManagesKeys
 from imagesig.keys.secrets import fixed
 from tests.interop.tools import PASSPHRASE
+from tests.peers.kms import KmsServer
 from tests.peers.servers import SoftHsmToken, VaultServer
 
 HOMES = ("file", "PKCS#11", "Vault", "KMS")
