@@ -83,9 +83,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def side(benchmark: Any) -> Record:
     """Says which side of its group a benchmark is, and for `ours` what the target is."""
 
-    def record(
-        name: str, *, target: float = 0, at_least: bool = False, kind: str = "time", peer: str = "peer"
-    ) -> None:
+    def record(name: str, *, target: float = 0, at_least: bool = False, kind: str = "time", peer: str = "peer") -> None:
         benchmark.extra_info.update(side=name, target=target, at_least=at_least, kind=kind, peer=peer)
 
     return record

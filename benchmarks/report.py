@@ -16,9 +16,9 @@ def write(results: Mapping[str, Any], path: Path) -> None:
     lines = [
         "# Performance, as the last `make bench` measured it",
         "",
-        f"{machine['cpu'].get('count', '?')} cores, {machine['system']}, Python {machine['python_version']}. Medians; both",
-        "sides of a row ran in the same run, on the same machine, against the same servers on loopback. The ratio is ours",
-        "to the peer's: time for time, and rate for rate where the row says so.",
+        f"{machine['cpu'].get('count', '?')} cores, {machine['system']}, Python {machine['python_version']}.",
+        "Medians; both sides of a row ran in the same run, on the same machine, against the same servers on loopback.",
+        "The ratio is ours to the peer's: time for time, and rate for rate where the target is a least one.",
         "",
         "| what | imagesig | peer | ratio | target | met |",
         "|---|---|---|---|---|---|",

@@ -25,7 +25,9 @@ def host(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def signed(bench: Bench, host: str) -> str:
     reference = bench.push(host, f"signed-{next(_numbers)}")
-    bench.imagesig("sign", "--key", str(bench.encrypted_key), "--identity", reference.partition("@")[0] + ":1.0", reference)
+    bench.imagesig(
+        "sign", "--key", str(bench.encrypted_key), "--identity", reference.partition("@")[0] + ":1.0", reference
+    )
     return reference
 
 
@@ -71,7 +73,9 @@ def test_sign_plain_ours(benchmark: Any, side: Record, bench: Bench, host: str, 
     benchmark.pedantic(sign, setup=fresh(bench, host), rounds=ROUNDS)
 
 
-def test_sign_plain_cosign(benchmark: Any, side: Record, bench: Bench, host: str, request: pytest.FixtureRequest) -> None:
+def test_sign_plain_cosign(
+    benchmark: Any, side: Record, bench: Bench, host: str, request: pytest.FixtureRequest
+) -> None:
     group(benchmark, "command: sign one image, PEM key (cosign: encrypted)", request)
     side("peer", peer="cosign 3.1.3, which has no PEM keys")
     sign = lambda image: bench.tools.cosign3_sign(str(bench.encrypted_key), image, bundle=True).must_succeed()  # noqa: E731

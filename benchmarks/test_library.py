@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,10 +14,16 @@ import pytest
 from benchmarks.conftest import Bench, Record
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
+from imagesig.formats.cosign import Cosign
 from imagesig.images.registry import registry
 from imagesig.keys import open_key, open_public_keys
 from imagesig.keys.file import FileProvider
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
+from imagesig.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest
 from imagesig.policy import Policy
+from imagesig.signature import Claim, Draft, Subject
+from imagesig.stores.tag import SUFFIX, config_bytes
 from tests.peers.servers import RegistryServer
 
 ROUNDS = 200
@@ -54,7 +61,9 @@ def test_verify_bare(benchmark: Any, side: Record, bench: Bench, signed: str) ->
     connection = http.client.HTTPConnection(host)
 
     def get(where: str) -> bytes:
-        connection.request("GET", f"/v2/{path}/{where}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"})
+        connection.request(
+            "GET", f"/v2/{path}/{where}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"}
+        )
         return connection.getresponse().read()
 
     def bare() -> None:
@@ -70,23 +79,24 @@ def test_verify_bare(benchmark: Any, side: Record, bench: Bench, signed: str) ->
 
 @pytest.fixture(scope="module")
 def many(bench: Bench, registry_referrers: RegistryServer) -> str:
-    """One image with 999 classic signatures by as many keys, written by ourselves in one go."""
-    from imagesig.formats.cosign import Cosign
-    from imagesig.signature import Claim, Draft, Subject
-    from imagesig.stores.tag import manifest_of
-
+    """One image with 999 classic signatures by as many keys; the one that is looked for is the last."""
     reference = bench.push(registry_referrers.host, "many")
     image = registry(reference)
     subject = image.home.resolve(image.target)
-    provider, form, parts = FileProvider(bench.folder), Cosign(), []
+    provider, form = FileProvider(bench.folder), Cosign()
     claim = Claim((Subject(subject.digest),), reference.partition("@")[0])
+    layers = []
     for number in range(MANY):
-        name = "plain.key" if number == MANY - 1 else f"many-{number}.key"
-        key = provider.open(name) if number == MANY - 1 else provider.generate(name, KeyType.ECDSA_P256)
-        draft = form.draft(claim, key.info, _EPOCH, ())
+        key = provider.generate(f"many-{number}.key", KeyType.ECDSA_P256) if number < MANY - 1 else None
+        key = key or provider.open("plain.key")
+        draft = form.draft(claim, key.info, datetime.now(UTC), ())
         assert isinstance(draft, Draft)
-        parts.append(form.seal(draft, key.sign_batch(draft.requests)).parts[0])
-    manifest_of(image.signatures, subject.digest, parts)
+        part = form.seal(draft, key.sign_batch(draft.requests)).parts[0]
+        stored = image.home.put_blob(part.content, part.media_type)
+        layers.append(Descriptor(part.media_type, stored.digest, stored.size, part.annotations))
+    config = image.home.put_blob(config_bytes([layer.digest for layer in layers]), OCI_CONFIG)
+    tag = tag_of(subject.digest, SUFFIX)
+    image.home.put_manifest(Manifest(config, tuple(layers)).to_bytes(), OCI_MANIFEST, tag)
     return reference
 
 
