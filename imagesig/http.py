@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import email.utils
 import logging
 import random
 import time
@@ -273,6 +272,8 @@ def _retry_after(value: str, otherwise: float) -> float:
     if value.isdecimal():
         return min(float(value), limits.RETRY_AFTER_SECONDS)
     with contextlib.suppress(ValueError, TypeError):
+        import email.utils
+
         date = email.utils.parsedate_to_datetime(value)
         return min(max(date.timestamp() - time.time(), 0.0), limits.RETRY_AFTER_SECONDS)
     return otherwise

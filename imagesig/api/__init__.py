@@ -2,12 +2,31 @@
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
+
+The public names load on first use, so that who only verifies does not pay for signing.
 """
 
-from imagesig.api.gathering import ImageLike
-from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
-from imagesig.api.signing import MadeSignature, SignedImage, sign
-from imagesig.api.verifying import VerificationResult, verify
+from __future__ import annotations
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from imagesig.api.gathering import ImageLike
+    from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+    from imagesig.api.signing import MadeSignature, SignedImage, sign
+    from imagesig.api.verifying import VerificationResult, verify
+
+_HOMES = {
+    "ImageLike": "gathering",
+    "InspectedImage": "inspecting",
+    "InspectedSignature": "inspecting",
+    "MadeSignature": "signing",
+    "SignedImage": "signing",
+    "VerificationResult": "verifying",
+    "inspect": "inspecting",
+    "sign": "signing",
+    "verify": "verifying",
+}
 
 __all__ = [
     "ImageLike",
@@ -20,3 +39,13 @@ __all__ = [
     "sign",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"imagesig.api.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 
@@ -45,6 +46,9 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command and ends the process with its exit status."""
+    # A command is over before its garbage is worth collecting, and collections cost a tenth of loading its modules.
+    gc.freeze()
+    gc.set_threshold(50_000)
     try:
         # click returns the status of `Exit` here, and None where a command just ends.
         sys.exit(cli.main(standalone_mode=False) or 0)

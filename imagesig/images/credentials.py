@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +94,9 @@ class CredentialFiles:
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):
             raise InvalidArgument(f"{file}: {quote(helper)} is no name of a credential helper")
+        import shutil
+        import subprocess
+
         program = shutil.which(f"docker-credential-{helper}", path=self._path or None)
         what = f"docker-credential-{helper}, named in {file}"
         if program is None:

@@ -1,9 +1,8 @@
 """Changing what a tag names without losing what other writers put there.
 
 Registries have no compare-and-swap: a PUT of a tag replaces whatever it named. So a change is merged into what is
-there now, written, and read back; if another writer replaced it meanwhile, it is merged again. A writer that read the
-tag before our write and wrote after our last look can still drop ours, so `settle` looks once more after a pause that
-is several times as long as our own write took.
+there now and written. A writer that read the tag before our write and writes after it drops ours, so `settle` looks
+again after a pause that is several times as long as our own write took, and repeats the change if it was lost.
 
 What is guaranteed: between imagesig writers, nothing is lost as long as no single read-merge-write takes longer than
 that pause. Writers that hold a manifest for longer before they write (cosign signs between reading and writing) can
@@ -57,39 +56,36 @@ class TagChange:
     _settled_at: float = 0.0
 
     def apply(self) -> None:
-        """Writes the change, unless it is there already.
-
-        Raises:
-            Stale: other writers won `limits.MERGE_ATTEMPTS` times in a row.
-        """
-        for attempt in range(limits.MERGE_ATTEMPTS):
-            started = time.monotonic()
-            merged = self.merge(self._now())
-            if merged is None:
-                return
-            self.home.put_manifest(merged.content, merged.media_type, self.tag)
-            took = time.monotonic() - started
-            pause = min(max(_SETTLE_FACTOR * took, _SETTLE_SECONDS_LEAST), _SETTLE_SECONDS_MOST)
-            self._settled_at = time.monotonic() + pause
-            if self.merge(self._now()) is None:
-                return
-            # Two writers that collide once would collide again in step.
-            time.sleep(random.uniform(0, pause * min(attempt + 1, 8)))  # noqa: S311 - not a secret
-        raise Stale(
-            f"{self.home.name}: tag {self.tag} was changed by others {limits.MERGE_ATTEMPTS} times while we wrote it",
-            hint="sign again when fewer signers work on this image at once; nothing is added twice",
-        )
+        """Writes the change once, unless it is there already; `settle` makes sure of it."""
+        started = time.monotonic()
+        merged = self.merge(self._now())
+        if merged is None:
+            return
+        self.home.put_manifest(merged.content, merged.media_type, self.tag)
+        ended = time.monotonic()
+        pause = max(_SETTLE_FACTOR * (ended - started), _SETTLE_SECONDS_LEAST)
+        self._settled_at = ended + min(pause, _SETTLE_SECONDS_MOST)
 
     def settle(self) -> None:
         """Waits until no other writer can still be holding what we replaced, looks again, and repeats the change if
         lost.
 
-        Raises `Stale` as `apply` does.
+        Raises:
+            Stale: other writers won `limits.MERGE_ATTEMPTS` times in a row.
         """
-        while self._settled_at:
-            time.sleep(max(0.0, self._settled_at - time.monotonic()))
+        for attempt in range(limits.MERGE_ATTEMPTS):
+            if not self._settled_at:
+                return
+            pause = max(0.0, self._settled_at - time.monotonic())
+            # Two writers that collide once would collide again in step.
+            jitter = random.uniform(0, _SETTLE_SECONDS_LEAST * min(attempt, 8))  # noqa: S311 - not a secret
+            time.sleep(pause + jitter)
             self._settled_at = 0.0
             self.apply()
+        raise Stale(
+            f"{self.home.name}: tag {self.tag} was changed by others {limits.MERGE_ATTEMPTS} times while we wrote it",
+            hint="sign again when fewer signers work on this image at once; nothing is added twice",
+        )
 
     def _now(self) -> Tagged | None:
         try:

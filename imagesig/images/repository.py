@@ -42,6 +42,7 @@ from imagesig.oci.reference import Reference
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
 _PULL, _PUSH = "pull", "pull,push"
+_SMALL_BYTES = 1024 * 1024
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
 
@@ -56,6 +57,8 @@ class RegistryRepository:
         self._path = reference.path
         self._name = reference.repository
         self._manifests: dict[str, bytes] = {}
+        self._blobs: set[str] = set()
+        self._keeps_referrers: bool | None = None
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -75,7 +78,7 @@ class RegistryRepository:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             media_type = detect_media_type(response.body, what)
-        _parse_either(response.body, media_type, what)
+        _refuse_other_kind(response.body, media_type, what)
         digest = sha256(response.body)
         for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
             if is_digest(wanted) and wanted != digest:
@@ -100,7 +103,7 @@ class RegistryRepository:
             seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
-            _parse_either(response.body, descriptor.media_type, what)
+            _refuse_other_kind(response.body, descriptor.media_type, what)
             self._keep(descriptor.digest, response.body)
         return response.body
 
@@ -154,12 +157,14 @@ class RegistryRepository:
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         descriptor = Descriptor.of(content, media_type)
         what = f"{self._name}: blob {descriptor.digest}"
-        head = self._request("HEAD", f"blobs/{descriptor.digest}", limit=0, actions=_PUSH)
-        if head.status == 200:
+        if descriptor.digest in self._blobs or (
+            len(content) > _SMALL_BYTES and self._has_blob(descriptor.digest, what)
+        ):
             return descriptor
-        if head.status != 404:
-            self._expect(head, what, 200)
-        start = self._request("POST", "blobs/uploads/", limit=limits.ERROR_BODY_BYTES, body=b"", actions=_PUSH)
+        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
+        if start.status == 201:
+            self._blobs.add(descriptor.digest)
+            return descriptor
         self._expect(start, f"{what}: upload", 202)
         location = urljoin(start.url, start.headers.get("location", ""))
         if not start.headers.get("location"):
@@ -174,7 +179,26 @@ class RegistryRepository:
             actions=_PUSH,
         )
         self._expect(done, f"{what}: upload", 201)
+        self._blobs.add(descriptor.digest)
         return descriptor
+
+    def _has_blob(self, digest: str, what: str) -> bool:
+        head = self._request("HEAD", f"blobs/{digest}", limit=0, actions=_PUSH)
+        if head.status == 404:
+            return False
+        self._expect(head, what, 200)
+        return True
+
+    def _begin_upload(self, content: bytes, digest: str) -> Response:
+        """A small blob goes along with the first request; registries that do not take it so answer 202 and wait."""
+        return self._request(
+            "POST",
+            f"blobs/uploads/?digest={digest}" if content else "blobs/uploads/",
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type="application/octet-stream" if content else "",
+            actions=_PUSH,
+        )
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
         self._put_manifest(content, media_type, tag)
@@ -191,6 +215,8 @@ class RegistryRepository:
             content_type=media_type,
             actions=_PUSH,
         )
+        if response.status != 201:
+            self._blobs.clear()  # the registry may have dropped what we stored before
         self._expect(response, what, 201)
         stored = response.headers.get("docker-content-digest", digest)
         if stored != digest:
@@ -214,7 +240,10 @@ class RegistryRepository:
         return settle
 
     def _lists_referrers(self, digest: str) -> bool:
-        return self._referrers_api(digest) is not None
+        """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
+        if self._keeps_referrers is None:
+            self._keeps_referrers = self._referrers_api(digest) is not None
+        return self._keeps_referrers
 
     def writing(self, tag: str) -> threading.Lock:
         """Held while a tag is changed: writers in this process take turns."""
@@ -275,9 +304,12 @@ def _authorization(header: str) -> dict[str, str]:
     return {"authorization": header} if header else {}
 
 
-def _parse_either(content: bytes, media_type: str, what: str) -> None:
+def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
     """Refuses bytes that are not what their type says, or that could be read as the other kind (CVE-2021-41190)."""
-    (parse_index if media_type in INDEX_TYPES else parse_manifest)(content, media_type, what)
+    document = parse_object(content, what)
+    other = ("config", "layers", "fsLayers") if media_type in INDEX_TYPES else ("manifests", "fsLayers")
+    if document.get("mediaType", media_type) != media_type or any(name in document for name in other):
+        raise MalformedError(f"{what}: came as {media_type}, but reads as another kind of document")
 
 
 def _failure(response: Response, what: str, wanted: int) -> ImagesigError:

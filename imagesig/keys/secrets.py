@@ -5,7 +5,6 @@ A provider asks with a `SecretRequest`; a `SecretSource` answers with the secret
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -87,6 +86,8 @@ def prompt(request: SecretRequest) -> str | None:
     """Asks on the terminal, twice for a new secret; has none when there is no terminal."""
     if not sys.stdin.isatty():
         return None
+    import getpass
+
     answer = getpass.getpass(f"{request.kind.value} for {request.subject}: ")
     if request.new and getpass.getpass(f"{request.kind.value} for {request.subject}, again: ") != answer:
         raise InvalidArgument(f"{request.kind.value} for {request.subject}: the two entries differ")

@@ -91,7 +91,7 @@ def test_another_key_ends_with_status_12_and_every_reason(key: Path, image: str,
 
 
 def test_a_reference_that_is_none_ends_with_status_2(key: Path) -> None:
-    done = imagesig("verify", "--key", public_half(key), "UPPER/case")
+    done = imagesig("verify", "--key", public_half(key), "registry.example/UPPER:1")
     assert done.returncode == 2
     assert "lower case" in done.stderr
 
