@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from imagesig import limits
-from imagesig.errors import DeadlineExceeded, InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable, quote
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImagesigError,
+    InvalidArgument,
+    LimitExceeded,
+    UnexpectedResponse,
+    Unreachable,
+    quote,
+)
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -205,6 +213,8 @@ class HttpClient:
             with contextlib.closing(raw):
                 content = b"" if method == "HEAD" else _read(raw, limit, what)
                 raw.release_conn()
+        except ImagesigError:
+            raise  # what `_read` refused; some of our errors are ValueErrors too
         except urllib3.exceptions.TimeoutError as error:
             remaining(what)
             raise Unreachable(f"{what}: no answer in time") from error

@@ -25,7 +25,7 @@ _TOKEN_SECONDS = 60.0
 _EARLY_SECONDS = 5.0
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+|$)(?!=)")
+_CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+(?!=)|(?=,)|$)")
 _PARAMETER = re.compile(rf'\s*,*\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 

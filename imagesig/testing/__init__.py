@@ -1,6 +1,7 @@
 """What the author of a key provider, or of a program that uses imagesig, tests with.
 
-`ProviderContract` is the suite that every key provider passes; it needs pytest. Each name is loaded when it is first
+`ProviderContract` is the suite that every key provider passes; it needs pytest. `InMemoryRegistry` is a registry with
+faults on demand. Each name is loaded when it is first
 used, so that importing this package costs nothing and needs nothing.
 """
 
@@ -11,10 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imagesig.testing.contract import ProviderContract
+    from imagesig.testing.registry import Answer, InMemoryRegistry, Request
 
-__all__ = ["ProviderContract"]
+__all__ = ["Answer", "InMemoryRegistry", "ProviderContract", "Request"]
 
-_HOMES = {"ProviderContract": "imagesig.testing.contract"}
+_HOMES = {
+    "Answer": "imagesig.testing.registry",
+    "InMemoryRegistry": "imagesig.testing.registry",
+    "ProviderContract": "imagesig.testing.contract",
+    "Request": "imagesig.testing.registry",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,253 @@
+"""A registry in memory on loopback, with the faults that a test asks for. Strict: what the protocol forbids is refused.
+
+Spec: OCI distribution-spec 1.1. Use it to test what a program does when a registry misbehaves; for what registries do,
+test with real ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_PATH = re.compile(
+    r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came. Header names are lower case; `path` is without the query."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. `content_length` may lie; `close` ends the connection before anything is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_length: int | None = None
+    close: bool = False
+
+
+Fault = Callable[[Request], Answer | None]
+"""What to answer instead of the registry's own answer; None leaves it to the registry."""
+
+
+class InMemoryRegistry:
+    """Serves while it is entered. `requests` logs what came; each of `faults` is asked before the registry itself.
+
+    `referrers_api`, `oci_subject`: whether there is a referrers API, and whether a PUT is answered with OCI-Subject.
+    `basic`: the user name and password that are wanted; `bearer`: the same, at a token server under `/token`.
+    """
+
+    def __init__(
+        self,
+        *,
+        referrers_api: bool = True,
+        oci_subject: bool = True,
+        basic: tuple[str, str] | None = None,
+        bearer: tuple[str, str] | None = None,
+    ) -> None:
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self._referrers_api, self._oci_subject = referrers_api, oci_subject
+        self._basic, self._bearer = basic, bearer
+        self._blobs: dict[tuple[str, str], bytes] = {}
+        self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._lock = threading.Lock()
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1  # headers and body in one packet
+
+            def handle_any(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                url = urlsplit(self.path)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = self.rfile.read(length)
+                request = Request(self.command, url.path, parse_qs(url.query), headers, body)
+                _send(self, registry._answer(request))
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
+
+            def log_message(self, *_: object) -> None:
+                """Keeps quiet: `requests` is the log."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def host(self) -> str:
+        """`127.0.0.1:PORT`."""
+        assert self._server is not None
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def asked(self, method: str = "", containing: str = "") -> int:
+        """How many requests of this method had this text in their path."""
+        return sum(1 for item in self.requests if method in ("", item.method) and containing in item.path)
+
+    def _answer(self, request: Request) -> Answer:
+        with self._lock:
+            self.requests.append(request)
+        for fault in list(self.faults):
+            if (answer := fault(request)) is not None:
+                return answer
+        with self._lock:
+            return self._log_in(request) or self._route(request)
+
+    # --- logins --------------------------------------------------------------------------------------------------
+
+    def _log_in(self, request: Request) -> Answer | None:
+        given = request.headers.get("authorization", "")
+        if self._basic and given != _basic(self._basic):
+            return Answer(401, _error("UNAUTHORIZED"), {"www-authenticate": 'Basic realm="test"'})
+        if self._bearer is None:
+            return None
+        if request.path == "/token":
+            return self._token(request, given)
+        name = (
+            request.path.removeprefix("/v2/")
+            .partition("/manifests")[0]
+            .partition("/blobs")[0]
+            .partition("/referrers")[0]
+        )
+        actions = "pull" if request.method in ("GET", "HEAD") and "uploads" not in request.path else "pull,push"
+        wanted = f"repository:{name}:{actions}"
+        allowed = {f"Bearer {_encoded(wanted)}", f"Bearer {_encoded(f'repository:{name}:pull,push')}"}
+        if given in allowed:
+            return None
+        challenge = f'Bearer realm="http://{self.host}/token",service="test",scope="{wanted}"'
+        return Answer(401, _error("UNAUTHORIZED"), {"www-authenticate": challenge})
+
+    def _token(self, request: Request, given: str) -> Answer:
+        assert self._bearer is not None
+        form = parse_qs(request.body.decode()) if request.method == "POST" else request.query
+        by_refresh = form.get("refresh_token") == [self._bearer[1]]
+        if not by_refresh and given != _basic(self._bearer):
+            return Answer(401, _error("UNAUTHORIZED"))
+        token = _encoded(form["scope"][0])
+        return Answer(200, json.dumps({"token": token, "expires_in": 300}).encode())
+
+    # --- content -------------------------------------------------------------------------------------------------
+
+    def _route(self, request: Request) -> Answer:
+        match = _PATH.fullmatch(request.path)
+        if match is None:
+            return Answer(404, _error("NAME_INVALID"))
+        name, kind, reference = match["name"], match["kind"], match["reference"]
+        if kind == "blobs/uploads":
+            return self._upload(request, name)
+        if kind == "referrers":
+            return self._referrers(name, reference) if self._referrers_api else Answer(404, b"404 page not found")
+        if kind == "blobs":
+            blob = self._blobs.get((name, reference))
+            return Answer(404, _error("BLOB_UNKNOWN")) if blob is None else _content(blob, "application/octet-stream")
+        if request.method == "PUT":
+            return self._put_manifest(request, name, reference)
+        stored = self._manifests.get((name, reference))
+        return Answer(404, _error("MANIFEST_UNKNOWN")) if stored is None else _content(*stored)
+
+    def _upload(self, request: Request, name: str) -> Answer:
+        digest = request.query.get("digest", [""])[0]
+        if request.method == "POST" and not request.body:
+            return Answer(202, headers={"location": f"/v2/{name}/blobs/uploads/session"})
+        if digest != _digest(request.body):
+            return Answer(400, _error("DIGEST_INVALID"))
+        self._blobs[name, digest] = request.body
+        return Answer(201, headers={"location": f"/v2/{name}/blobs/{digest}"})
+
+    def _put_manifest(self, request: Request, name: str, reference: str) -> Answer:
+        digest, document = _digest(request.body), json.loads(request.body)
+        if reference.startswith("sha256:") and reference != digest:
+            return Answer(400, _error("DIGEST_INVALID"))
+        for layer in [document.get("config"), *document.get("layers", [])]:
+            if layer and (name, layer["digest"]) not in self._blobs:
+                return Answer(404, _error("MANIFEST_BLOB_UNKNOWN"))
+        stored = (request.body, request.headers.get("content-type", ""))
+        self._manifests[name, digest] = self._manifests[name, reference] = stored
+        subject = document.get("subject", {}).get("digest", "")
+        tells = subject and self._referrers_api and self._oci_subject
+        return Answer(201, headers={"docker-content-digest": digest} | ({"oci-subject": subject} if tells else {}))
+
+    def _referrers(self, name: str, digest: str) -> Answer:
+        found = []
+        for (where, reference), (content, media_type) in self._manifests.items():
+            document = json.loads(content)
+            if (
+                where == name
+                and reference.startswith("sha256:")
+                and document.get("subject", {}).get("digest") == digest
+            ):
+                found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
+        document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
+        return _content(json.dumps(document).encode(), _INDEX)
+
+
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    if answer.close:
+        handler.close_connection = True
+        return
+    handler.send_response(answer.status)
+    for name, value in answer.headers.items():
+        handler.send_header(name, value)
+    length = len(answer.body) if answer.content_length is None else answer.content_length
+    handler.send_header("content-length", str(length))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        try:
+            handler.wfile.write(answer.body)
+        except OSError:
+            handler.close_connection = True
+    if length != len(answer.body):
+        handler.close_connection = True
+
+
+def _content(body: bytes, media_type: str) -> Answer:
+    return Answer(200, body, {"content-type": media_type, "docker-content-digest": _digest(body)})
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _error(code: str) -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}).encode()
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _basic(login: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(login).encode()).decode()
