@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from imagesig.keys.pkcs11_uri import parse_pkcs11_uri
-
 from imagesig.errors import InvalidArgument
 from imagesig.keys.awskms_uri import parse_awskms_uri
+from imagesig.keys.pkcs11_uri import parse_pkcs11_uri
 from tests.vectors import report, vectors
 
 

@@ -1,0 +1,64 @@
+"""The documentation says what the code does: examples run, options are listed, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from imagesig.cli.main import cli
+from imagesig.crypto.algorithms import KeyType
+from imagesig.testing import ProviderContract
+from tests.docs.example_provider import MemoryProvider
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
+
+
+class TestTheExampleProvider(ProviderContract):
+    key_types = (KeyType.ECDSA_P256,)
+
+    @pytest.fixture
+    def provider(self) -> Iterator[MemoryProvider]:
+        return MemoryProvider()
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+def test_every_command_and_option_is_documented_and_none_that_does_not_exist() -> None:
+    text = (ROOT / "docs" / "cli.rst").read_text()
+    real = set()
+    for name, command in commands(cli):
+        assert f"imagesig {name}" in text, f"imagesig {name} is not in docs/cli.rst"
+        for parameter in command.params:
+            real |= {option for option in parameter.opts if option.startswith("--")}
+    documented = set(re.findall(r"``(--[a-z-]+)", text))
+    assert documented - {"--version", "--help"} == real
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_python_in_the_documentation_compiles(path: Path) -> None:
+    text = path.read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for block in re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text):
+        blocks.append(re.sub(r"^   ", "", block, flags=re.MULTILINE))
+    for block in blocks:
+        compile(block, str(path), "exec")
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (ROOT / target).exists(), target
