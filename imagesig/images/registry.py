@@ -31,7 +31,7 @@ def registry(
         reference: as docker and podman write it; without tag and digest it means the tag `latest`.
         plain_http: speak HTTP without TLS. Loopback addresses need no asking.
         ca_file: PEM file of the certificate authorities to trust instead of the system's.
-        credentials: user name and password, a function from host to `Credential`, or None for docker's and podman's files.
+        credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
         timeout: seconds for each signing or verification of this image as a whole.
         signature_repository: another repository, that holds the signatures.
         client: connections and logins to share; the settings before it are then the client's.
