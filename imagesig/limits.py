@@ -44,6 +44,15 @@ SECRET_FILE_BYTES = 64 * 1024
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
+# --- certificates --------------------------------------------------------------------------------------------------
+CERTIFICATE_BYTES = 64 * 1024
+"""One certificate in DER; those with many names have a few KiB."""
+CERTIFICATES = 100
+"""Certificates of one file or trust store."""
+CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
+CHAIN_CERTIFICATES = 10
+"""Certificates of one signer's chain."""
+
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0

@@ -50,9 +50,10 @@ def open_or_pass(image: ImageLike) -> Image:
     return image if isinstance(image, Image) else open_image(image)
 
 
-def resolve(image: Image) -> Descriptor:
+def resolve(image: Image, target: str = "") -> Descriptor:
+    """The image itself, or the manifest with that digest. Raises `ImageNotFound` if it is not there."""
     try:
-        return image.home.resolve(image.target)
+        return image.home.resolve(target or image.target)
     except ImageNotFound:
         raise
     except NotFound as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.errors import ImagesigError
-from imagesig.formats import FORMATS, Format, select_formats
+from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.http import deadline
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
@@ -47,7 +47,7 @@ def inspect(image: ImageLike, *, recursive: bool = True) -> InspectedImage:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
     """
     opened = open_or_pass(image)
-    formats = select_formats(FORMATS)
+    formats = select_formats(ALL_FORMATS)
     found: list[InspectedSignature] = []
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive)

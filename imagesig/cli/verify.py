@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imagesig.api.verifying import VerificationResult, verify
+from imagesig.api.verifying import VerificationResult, verify_by_rule
 from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import (
     format_option,
@@ -73,7 +73,8 @@ def command(
         annotations=parse_annotations(annotations),
         identity=Identity.any() if identity == "any" else identity or None,
         formats=formats,
-    ).resolve(lambda text: open_public_keys(text, settings=settings))
+    )
+    rule = policy.default.opened(lambda text: open_public_keys(text, settings=settings))
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -84,7 +85,7 @@ def command(
 
     def verify_one(image: Image) -> _Outcome:
         try:
-            return _Outcome(image, verify(image, policy, platform=platform), None)
+            return _Outcome(image, verify_by_rule(image, rule, platform=platform), None)
         except ImagesigError as error:
             return _Outcome(image, None, error)
 

@@ -8,13 +8,16 @@ from importlib import import_module
 from imagesig.errors import InvalidArgument, quote
 from imagesig.formats.format import Format, Storage
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
+__all__ = ["ALL_FORMATS", "DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
 
 FORMATS: dict[str, str] = {
     "cosign": "imagesig.formats.cosign:Cosign",
     "bundle": "imagesig.formats.bundle:Bundle",
 }
 """The names that users select a format by, and what makes it with its default options."""
+
+ALL_FORMATS = ("cosign", "bundle")
+"""What is looked for where nobody selects: every format once, whatever variants of it have names of their own."""
 
 DEFAULT_FORMATS = ("cosign", "bundle")
 

@@ -17,13 +17,12 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, quote
 from imagesig.formats.cosign import CANDIDATES, signing_order
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations
 from imagesig.oci.digest import is_digest
 from imagesig.signature import (
     AlreadySigned,
-    Check,
     Claim,
     Draft,
     Envelope,
@@ -97,7 +96,7 @@ class Bundle:
             for subject in said.subjects
         )
 
-    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
         body = draft.body
         assert isinstance(body, _Body)
         content = go_json(
@@ -145,11 +144,8 @@ class Bundle:
         return parse_statement(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
-        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
-        claim = self.claim(envelope)
-        check = Check("signature", True, f"{trusted.name} made it over the DSSE envelope, {algorithm}")
-        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+        """See `Format.authenticate`."""
+        return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
 
 
 def statement_bytes(claim: Claim) -> bytes:

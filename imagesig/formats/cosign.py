@@ -14,12 +14,11 @@ from datetime import datetime
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, quote
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
 from imagesig.signature import (
     AlreadySigned,
-    Check,
     Claim,
     Draft,
     Envelope,
@@ -84,7 +83,7 @@ class Cosign:
             return False
         return True
 
-    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
         assert isinstance(draft.body, bytes)
         signature = base64.b64encode(signatures[0]).decode("ascii")
         return StoredSignature(
@@ -105,11 +104,8 @@ class Cosign:
         return parse_payload(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
-        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
-        claim = self.claim(envelope)
-        check = Check("signature", True, f"{trusted.name} made it over the payload, {algorithm}")
-        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+        """See `Format.authenticate`."""
+        return examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
 
 
 def payload_bytes(claim: Claim) -> bytes:

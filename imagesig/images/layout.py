@@ -37,6 +37,7 @@ from imagesig.images.layout_index import (
 )
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.location import Location
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, parse_manifest
 
 _LAYOUT_VERSION = "1.0.0"
@@ -50,7 +51,8 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         ImageNotFound: no image there.
     """
     home = Layout(Path(directory))
-    return Image(home, target or home.only_image(), home, None, timeout)
+    place = Location("oci", path=os.path.realpath(directory))
+    return Image(home, target or home.only_image(), home, None, timeout, place)
 
 
 class Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imagesig.crypto import certificate as values
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm, WrongSecret
 from imagesig.keys.private_key import PrivateKey
 
@@ -51,7 +52,7 @@ def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | N
         return None
 
 
-def _chain(content: PKCS12KeyAndCertificates) -> tuple[bytes, ...]:
+def _chain(content: PKCS12KeyAndCertificates) -> tuple[values.Certificate, ...]:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     assert content.cert is not None
@@ -64,7 +65,7 @@ def _chain(content: PKCS12KeyAndCertificates) -> tuple[bytes, ...]:
         if issuer is None:
             break
         chain.append(issuer)
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+    return tuple(values.Certificate.from_der(certificate.public_bytes(Encoding.DER)) for certificate in chain)
 
 
 def _is_issued_by(certificate: Certificate, candidate: Certificate) -> bool:

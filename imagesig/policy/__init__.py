@@ -1,7 +1,30 @@
 """What must hold of an image's signatures, and the verdict. Pure: keys are opened and clocks read by the caller."""
 
-from imagesig.policy.judge import judge
+from imagesig.policy.authority import KeyLike, KeyReference
+from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
+from imagesig.policy.judge import Verdict, judge
 from imagesig.policy.match import Identity
-from imagesig.policy.requirement import KeyLike, KeyReference, Policy, Rule
+from imagesig.policy.policy import AuthorityLike, Policy
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed
+from imagesig.policy.scope import Scope
 
-__all__ = ["Identity", "KeyLike", "KeyReference", "Policy", "Rule", "judge"]
+__all__ = [
+    "AUDIT",
+    "PERMISSIVE",
+    "STRICT",
+    "AcceptAnything",
+    "Action",
+    "AuthorityLike",
+    "Enforcement",
+    "Identity",
+    "KeyLike",
+    "KeyReference",
+    "Policy",
+    "Reject",
+    "Requirement",
+    "Rule",
+    "Scope",
+    "Signed",
+    "Verdict",
+    "judge",
+]

@@ -52,10 +52,12 @@ class ReferrerStore:
         (layer,) = manifest.layers
         budget.take(layer)
         part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
-        return StoredSignature(origin, (part,), manifest.artifact_type, manifest.annotations)
+        return StoredSignature(
+            origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type
+        )
 
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
-        config = home.put_blob(EMPTY_CONFIG, OCI_EMPTY)
+        config = home.put_blob(EMPTY_CONFIG, signature.config_type or OCI_EMPTY)
         layers = []
         for part in signature.parts:
             stored = home.put_blob(part.content, part.media_type)

@@ -138,7 +138,7 @@ def test_cve_2024_45395_too_many_subjects_digests_and_log_entries_are_refused_ea
 def test_cve_2026_49834_one_key_counts_once_however_often_it_signs() -> None:
     public_key = private_key().public_key
     with pytest.raises(InvalidArgument, match="distinct"):
-        Policy.at_least(2, public_key, public_key.pem).select(None)
+        _ = Policy.at_least(2, public_key, public_key.pem).default.signed[0].anchors
 
 
 def test_cve_2026_39395_an_unparsable_statement_is_a_failure_in_both_formats() -> None:

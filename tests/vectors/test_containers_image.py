@@ -14,7 +14,7 @@ from imagesig.formats.cosign import Cosign, parse_payload
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.policy import Identity, Policy, judge
-from imagesig.signature import Part, StoredSignature
+from imagesig.signature import Part, StoredSignature, Subject
 from tests.makers import DIGEST, NOW
 from tests.vectors import report, vectors
 
@@ -115,7 +115,7 @@ def _evaluate(root: Path, case: dict[str, Any], key_path: str, identity: Identit
     examined, form = [], Cosign()
     image = parse_reference(case["reference"])
     try:
-        rule = Policy.any_of((root / key_path).read_bytes(), identity=identity).select(image)
+        (rule,) = Policy.any_of((root / key_path).read_bytes(), identity=identity).default.signed
     except (OSError, ImagesigError):
         return False
     for path in sorted(folder.glob("signature-*")):
@@ -124,11 +124,7 @@ def _evaluate(root: Path, case: dict[str, Any], key_path: str, identity: Identit
             examined.append(form.authenticate(form.parse(stored), rule.anchors, NOW))
         except ImagesigError:
             continue
-    try:
-        judge(digest, image, rule, examined)
-    except ImagesigError:
-        return False
-    return True
+    return judge(Subject(digest), image, rule, examined).failure is None
 
 
 def _stored(path: Path, edit: dict[str, Any] | None) -> StoredSignature:

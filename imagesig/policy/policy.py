@@ -1,0 +1,98 @@
+"""`Policy`: which rule is for which image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from imagesig.oci.annotations import Annotations
+from imagesig.oci.location import Location
+from imagesig.policy.authority import KeyLike, KeyReference, authority
+from imagesig.policy.match import Identity
+from imagesig.policy.requirement import Reject, Rule, Signed
+from imagesig.policy.scope import Scope, scopes_of
+from imagesig.trust import CertificateAuthority
+
+AuthorityLike = KeyLike | KeyReference | CertificateAuthority
+
+REJECT = Rule((Reject("no rule of the policy is for it"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules by scope, and one for every other image; that one rejects unless told otherwise.
+
+    `any_of`, `all_of` and `at_least` make a policy of one rule for all images. Immutable, hashable, and pickles small.
+    """
+
+    default: Rule = REJECT
+    rules: Mapping[Scope, Rule] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.default, frozenset(self.rules.items())))
+
+    @classmethod
+    def any_of(
+        cls,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """One signature by any of the keys, or of the holders that an authority certified, is enough.
+
+        `annotations` must be in what was signed, with these values. `identity` is the repository or repository:tag that
+        must be in it; without one it is the image's own name.
+
+        Raises:
+            InvalidArgument: no keys, or something that is no key.
+        """
+        return cls._of(authorities, 1, annotations, identity, formats)
+
+    @classmethod
+    def all_of(
+        cls,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """Every one of the keys must have signed. Arguments and errors as of `any_of`."""
+        return cls._of(authorities, None, annotations, identity, formats)
+
+    @classmethod
+    def at_least(
+        cls,
+        threshold: int,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """`threshold` distinct keys must have signed; one key counts once, however often and wherever it is listed."""
+        return cls._of(authorities, threshold, annotations, identity, formats)
+
+    @classmethod
+    def _of(
+        cls,
+        authorities: Iterable[AuthorityLike],
+        threshold: int | None,
+        annotations: Mapping[str, str] | None,
+        identity: Identity | str | None,
+        formats: Iterable[str],
+    ) -> Self:
+        if isinstance(identity, str):
+            identity = Identity.exactly(identity)
+        requirement = Signed(
+            tuple(authority(item) for item in authorities),
+            threshold,
+            Annotations(annotations),
+            identity or Identity.of_image(),
+            (formats,) if isinstance(formats, str) else tuple(formats),
+        )
+        return cls(Rule((requirement,)))
+
+    def select(self, location: Location) -> Rule:
+        """The rule for an image that was asked for there: that of the most specific scope, else the default."""
+        return next((self.rules[scope] for scope in scopes_of(location) if scope in self.rules), self.default)
