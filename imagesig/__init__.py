@@ -12,17 +12,21 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from imagesig.api import (
         InspectedImage,
+        Outcome,
         SignedImage,
         VerificationResult,
         inspect,
         sign,
+        sign_many,
         verify,
+        verify_many,
     )
     from imagesig.crypto.algorithms import Algorithm, KeyType
     from imagesig.crypto.public_key import PublicKey
     from imagesig.errors import ImagesigError
     from imagesig.images.image import Image
     from imagesig.images.layout import layout
+    from imagesig.images.open import Transport
     from imagesig.images.registry import registry
     from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
     from imagesig.policy import Identity, Policy
@@ -35,10 +39,12 @@ _HOMES = {
     "InspectedImage": "imagesig.api",
     "KeyProvider": "imagesig.keys",
     "KeyType": "imagesig.crypto.algorithms",
+    "Outcome": "imagesig.api",
     "Policy": "imagesig.policy",
     "PublicKey": "imagesig.crypto.public_key",
     "SignedImage": "imagesig.api",
     "SigningKey": "imagesig.keys",
+    "Transport": "imagesig.images.open",
     "VerificationResult": "imagesig.api",
     "inspect": "imagesig.api",
     "layout": "imagesig.images.layout",
@@ -46,7 +52,9 @@ _HOMES = {
     "open_public_keys": "imagesig.keys",
     "registry": "imagesig.images.registry",
     "sign": "imagesig.api",
+    "sign_many": "imagesig.api",
     "verify": "imagesig.api",
+    "verify_many": "imagesig.api",
 }
 
 __all__ = [
@@ -57,10 +65,12 @@ __all__ = [
     "InspectedImage",
     "KeyProvider",
     "KeyType",
+    "Outcome",
     "Policy",
     "PublicKey",
     "SignedImage",
     "SigningKey",
+    "Transport",
     "VerificationResult",
     "__version__",
     "inspect",
@@ -69,7 +79,9 @@ __all__ = [
     "open_public_keys",
     "registry",
     "sign",
+    "sign_many",
     "verify",
+    "verify_many",
 ]
 
 

@@ -1,10 +1,15 @@
-"""Doing the same for many things at once, in threads."""
+"""Doing the same for many things at once: a list of them, or a stream that nobody holds as a whole."""
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -28,3 +33,147 @@ def for_each(items: Sequence[_Item], action: Callable[[_Item], _Result]) -> list
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def in_threads(
+    items: Iterable[_Item],
+    action: Callable[[_Item], _Result],
+    *,
+    workers: int = _WORKERS,
+    window: int = 0,
+    in_order: bool = False,
+) -> Generator[tuple[_Item, _Result], None, None]:
+    """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
+
+    Closing it, or an exception, cancels what has not started and waits for what runs. What `action` raises ends it.
+    """
+    if workers <= 1:
+        for item in items:
+            yield item, action(item)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers, "imagesig") as pool:
+
+        def submit(item: _Item) -> Future[_Result]:
+            return pool.submit(contextvars.copy_context().run, action, item)
+
+        for item, future in flow(submit, items, window=window or 4 * workers, in_order=in_order):
+            yield item, future.result()
+
+
+def flow(
+    submit: Callable[[_Item], Future[_Result]],
+    items: Iterable[_Item],
+    *,
+    window: int,
+    in_order: bool = False,
+    again: Callable[[_Item, Future[_Result]], bool] = lambda _item, _future: False,
+    left: Callable[[], float | None] = lambda: None,
+) -> Generator[tuple[_Item, Future[_Result]], None, None]:
+    """Each item with its future, once that is done; at most `window` items are taken and not yet returned.
+
+    An item for which `again` says so is submitted once more instead. When no seconds are `left` the futures that are
+    not done are returned all the same, cancelled or running. Closing it cancels what has not started and waits.
+    """
+    from concurrent.futures import wait
+    from queue import Empty, SimpleQueue
+
+    done: SimpleQueue[Future[_Result]] = SimpleQueue()
+    pending: dict[Future[_Result], tuple[int, _Item]] = {}
+    ready: dict[int, tuple[_Item, Future[_Result]]] = {}
+    numbered = enumerate(items)
+    next_out = 0
+
+    def start(number: int, item: _Item) -> None:
+        future = submit(item)
+        pending[future] = (number, item)
+        future.add_done_callback(done.put)
+
+    try:
+        exhausted = False
+        while True:
+            while not exhausted and len(pending) + len(ready) < window:
+                entry = next(numbered, None)
+                exhausted = entry is None
+                if entry is not None:
+                    start(*entry)
+            if not pending:
+                return
+            try:
+                future = done.get(timeout=left())
+                overdue = False
+            except Empty:
+                future = next(iter(pending))
+                future.cancel()
+                overdue = True
+            if future not in pending:  # returned before, when no time was left
+                continue
+            number, item = pending.pop(future)
+            if not overdue and again(item, future):
+                start(number, item)
+                continue
+            if not in_order:
+                yield item, future
+                continue
+            ready[number] = (item, future)
+            while next_out in ready:
+                yield ready.pop(next_out)
+                next_out += 1
+    finally:
+        wait([future for future in pending if not future.cancel()])
+
+
+def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Lists of `size` items, the last one shorter."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class Once(Generic[_Result]):
+    """Remembers what was made for the last `most` keys, so that nothing is made twice, not even at the same time.
+
+    An exception is remembered too, unless `forget` says of it that another attempt may help. Thread-safe.
+    """
+
+    def __init__(self, most: int, forget: Callable[[Exception], bool] = lambda _error: False) -> None:
+        self._lock = threading.Lock()
+        self._most = most
+        self._forget = forget
+        self._cells: OrderedDict[object, _Cell[_Result]] = OrderedDict()
+
+    def get(self, key: object, make: Callable[[], _Result]) -> _Result:
+        """What was made for this key before, else what `make` makes now. Raises as `make` does or did."""
+        with self._lock:
+            cell = self._cells.setdefault(key, _Cell())
+            self._cells.move_to_end(key)
+            if len(self._cells) > self._most:
+                self._cells.popitem(last=False)
+        with cell.lock:
+            if cell.error is not None:
+                raise cell.error.with_traceback(None)
+            if not cell.made:
+                try:
+                    cell.made.append(make())
+                except Exception as error:
+                    if not self._forget(error):
+                        cell.error = error
+                    raise
+            return cell.made[0]
+
+
+class _Cell(Generic[_Result]):
+    """What one key stands for; `made` holds nothing or one value."""
+
+    __slots__ = ("error", "lock", "made")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.made: list[_Result] = []
+        self.error: Exception | None = None

@@ -6,6 +6,7 @@
     ├── InvalidArgument               the caller's own input is wrong: a reference, a URI, an option, a policy
     ├── MissingExtra                  an optional dependency is not installed
     ├── DeadlineExceeded              the caller's deadline passed
+    ├── WorkerLost                    an executor's worker died with the work, more often than it was given out again
     ├── KeyProviderError              a place where keys live refused or failed
     │   ├── KeyNotFound               no such key there; lists what is there where the place tells
     │   ├── KeyExists                 generating or writing would replace a key
@@ -97,6 +98,12 @@ class MissingExtra(ImagesigError, ImportError):
 
 class DeadlineExceeded(ImagesigError, TimeoutError):
     """The deadline that the caller set passed before the work was done."""
+
+    retryable = True
+
+
+class WorkerLost(ImagesigError):
+    """An executor's worker died with its work, and so did those that were given it again. The image is not judged."""
 
     retryable = True
 

@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import logging
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ _CONNECTIONS = 16
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
+_stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
 
 
 @contextlib.contextmanager
@@ -55,12 +57,25 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends.reset(token)
 
 
+@contextlib.contextmanager
+def until_set(event: threading.Event) -> Iterator[None]:
+    """Everything in the block ends at its next request once the event is set, as if its deadline had passed."""
+    token = _stop.set(event)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
 def remaining(what: str) -> float:
     """Seconds left, infinite without a deadline.
 
     Raises:
         DeadlineExceeded: none are left.
     """
+    stop = _stop.get()
+    if stop is not None and stop.is_set():
+        raise DeadlineExceeded(f"{what}: cancelled by the caller")
     end = _ends.get()
     if end is None:
         return float("inf")

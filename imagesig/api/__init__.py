@@ -11,9 +11,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.fleet import Outcome, verify_many
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.signing import MadeSignature, SignedImage, sign
+    from imagesig.api.signing_many import sign_many
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
@@ -21,11 +23,14 @@ _HOMES = {
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
+    "Outcome": "fleet",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
     "inspect": "inspecting",
     "sign": "signing",
+    "sign_many": "signing_many",
     "verify": "verifying",
+    "verify_many": "fleet",
 }
 
 __all__ = [
@@ -33,11 +38,14 @@ __all__ = [
     "InspectedImage",
     "InspectedSignature",
     "MadeSignature",
+    "Outcome",
     "SignedImage",
     "VerificationResult",
     "inspect",
     "sign",
+    "sign_many",
     "verify",
+    "verify_many",
 ]
 
 

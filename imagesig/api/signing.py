@@ -209,28 +209,16 @@ def _attach(works: Sequence[_Work]) -> None:
             by_image.setdefault(id(work.image), []).append(work)
     attached: list[str] = []
 
-    def attach_one_image(group: list[_Work]) -> list[tuple[_Work, Settle]]:
-        settles = []
-        with deadline(group[0].image.timeout):
-            for work in group:
-                assert work.sealed is not None
-                store = STORES[work.format.storage]
-                settles.append((work, store.attach(work.image.signatures, work.target.descriptor, work.sealed)))
-                attached.append(work.name)
-        logger.info("signed %s", group[0].image, extra={"image_done": True})
-        return settles
-
     def settle(item: tuple[_Work, Settle]) -> None:
         work, confirm = item
         try:
-            with deadline(work.image.timeout):
-                confirm()
+            _settle(work, confirm)
         except ImagesigError:
             attached.remove(work.name)
             raise
 
     try:
-        settles = for_each(list(by_image.values()), attach_one_image)
+        settles = for_each(list(by_image.values()), lambda group: _attach_image(group, attached))
         for_each([item for group in settles for item in group], settle)
     except ImagesigError as error:
         names = [work.name for group in by_image.values() for work in group]
@@ -241,6 +229,24 @@ def _attach(works: Sequence[_Work]) -> None:
             missing=missing,
             hint=error.hint or "sign the same images again: what is there stays, what is missing is added",
         ) from error
+
+
+def _attach_image(works: Sequence[_Work], attached: list[str]) -> list[tuple[_Work, Settle]]:
+    """Stores the sealed signatures of one image and adds their names to `attached`; each is still to be settled."""
+    settles = []
+    with deadline(works[0].image.timeout):
+        for work in works:
+            assert work.sealed is not None
+            store = STORES[work.format.storage]
+            settles.append((work, store.attach(work.image.signatures, work.target.descriptor, work.sealed)))
+            attached.append(work.name)
+    logger.info("signed %s", works[0].image, extra={"image_done": True})
+    return settles
+
+
+def _settle(work: _Work, confirm: Settle) -> None:
+    with deadline(work.image.timeout):
+        confirm()
 
 
 def _result(

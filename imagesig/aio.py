@@ -1,0 +1,165 @@
+"""Async twins of `sign`, `verify`, `inspect`, `sign_many` and `verify_many`: the same work on worker threads.
+
+Cancelling a task that verifies or inspects ends its work at the next request. Signing is not cut off in the middle:
+what has started is finished in its thread, and nothing further is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar, overload
+
+from imagesig import api
+from imagesig.api.fleet import Outcome
+from imagesig.api.gathering import ImageLike
+from imagesig.api.inspecting import InspectedImage
+from imagesig.api.signing import SignedImage
+from imagesig.api.verifying import VerificationResult
+from imagesig.http import until_set
+from imagesig.keys.provider import SigningKey
+from imagesig.policy import AuthorityLike, Policy
+
+_Result = TypeVar("_Result")
+_Step = TypeVar("_Step")
+
+Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
+"""Images for a run: read as it goes, in a worker thread where they are not asynchronous."""
+
+
+async def verify(image: ImageLike, policy: Policy | AuthorityLike, **options: Any) -> VerificationResult:
+    """`imagesig.verify`, with its options and errors."""
+    return await _stoppable(functools.partial(api.verify, image, policy, **options))
+
+
+async def inspect(image: ImageLike, **options: Any) -> InspectedImage:
+    """`imagesig.inspect`, with its options and errors."""
+    return await _stoppable(functools.partial(api.inspect, image, **options))
+
+
+@overload  # a str is a Sequence of str to the type checker, and one image to everybody else
+async def sign(image: ImageLike, key: str | SigningKey, **options: Any) -> SignedImage: ...
+
+
+@overload
+async def sign(image: Sequence[ImageLike], key: str | SigningKey, **options: Any) -> tuple[SignedImage, ...]: ...
+
+
+async def sign(
+    image: ImageLike | Sequence[ImageLike], key: str | SigningKey, **options: Any
+) -> SignedImage | tuple[SignedImage, ...]:
+    """`imagesig.sign`, with its options and errors."""
+    return await asyncio.to_thread(functools.partial(api.sign, image, key, **options))
+
+
+def verify_many(
+    images: Images, policy: Policy | AuthorityLike, **options: Any
+) -> AsyncGenerator[Outcome[VerificationResult], None]:
+    """`imagesig.verify_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+    stop = threading.Event()
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[VerificationResult], None, None]:
+        return api.verify_many(ready, policy, **options)
+
+    return _stream(images, start, stop)
+
+
+def sign_many(images: Images, key: str | SigningKey, **options: Any) -> AsyncGenerator[Outcome[SignedImage], None]:
+    """`imagesig.sign_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
+        return api.sign_many(ready, key, **options)
+
+    return _stream(images, start, None)
+
+
+async def _stoppable(action: Callable[[], _Result]) -> _Result:
+    stop = threading.Event()
+
+    def run() -> _Result:
+        with until_set(stop):
+            return action()
+
+    try:
+        return await asyncio.to_thread(run)
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+
+
+async def _stream(
+    images: Images,
+    start: Callable[[Iterable[ImageLike]], Generator[Outcome[_Result], None, None]],
+    stop: threading.Event | None,
+) -> AsyncGenerator[Outcome[_Result], None]:
+    """The outcomes of a run whose every step is made in a worker thread, all of them in one context."""
+    loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
+    feed = _Feed(images, loop) if isinstance(images, AsyncIterable) else None
+    outcomes: Generator[Outcome[_Result], None, None] | None = None
+    step: asyncio.Future[Outcome[_Result] | None] | None = None
+
+    def in_thread(action: Callable[[], _Step]) -> asyncio.Future[_Step]:
+        return loop.run_in_executor(None, context.run, action)
+
+    def next_outcome() -> Outcome[_Result] | None:
+        nonlocal outcomes
+        with until_set(stop or threading.Event()):  # the threads of the run copy this context
+            if outcomes is None:
+                outcomes = start(feed or images)  # type: ignore[arg-type]
+            return next(outcomes, None)
+
+    try:
+        while True:
+            step = in_thread(next_outcome)
+            outcome = await asyncio.shield(step)
+            if outcome is None:
+                return
+            yield outcome
+    finally:
+        if stop is not None:
+            stop.set()
+        if step is not None and not step.done():
+            if feed is not None:
+                feed.cancel()
+            await asyncio.wait([step])
+            step.exception()  # whatever it was: the caller has left
+        if outcomes is not None:
+            await in_thread(outcomes.close)
+
+
+class _Feed:
+    """Images of an asynchronous iterable, as an iterator for a thread that is not the loop's."""
+
+    def __init__(self, images: AsyncIterable[ImageLike], loop: asyncio.AbstractEventLoop) -> None:
+        self._source = aiter(images)
+        self._loop = loop
+        self._waiting: Future[tuple[ImageLike, ...]] | None = None
+        self._cancelled = False
+
+    def __iter__(self) -> Iterator[ImageLike]:
+        return self
+
+    def __next__(self) -> ImageLike:
+        if self._cancelled:
+            raise StopIteration
+        self._waiting = asyncio.run_coroutine_threadsafe(self._one(), self._loop)
+        found = self._waiting.result()
+        if not found:
+            raise StopIteration
+        return found[0]
+
+    async def _one(self) -> tuple[ImageLike, ...]:
+        async for image in self._source:
+            return (image,)
+        return ()
+
+    def cancel(self) -> None:
+        """Ends the wait for another image."""
+        self._cancelled = True
+        if self._waiting is not None:
+            self._waiting.cancel()
