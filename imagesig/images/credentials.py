@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,12 +61,16 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 class CredentialFiles:
-    """A `CredentialSource` over such files. Each host is looked up once. `path` is where helpers are searched."""
+    """A `CredentialSource` over such files; thread-safe. Each host is looked up once.
+
+    `path` is where helpers are searched.
+    """
 
     def __init__(self, files: Sequence[Path], *, path: str = "") -> None:
         self._files = tuple(files)
         self._path = path
         self._known: dict[str, Credential] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, host: str) -> Credential:
         """The credential for this host.
@@ -74,9 +79,10 @@ class CredentialFiles:
             InvalidArgument: a file that is no credential file.
             Unauthorized: a credential helper failed.
         """
-        if host not in self._known:
-            self._known[host] = self._look_up(host)
-        return self._known[host]
+        with self._lock:  # one run of a helper for each host, however many threads ask at once
+            if host not in self._known:
+                self._known[host] = self._look_up(host)
+            return self._known[host]
 
     def _look_up(self, host: str) -> Credential:
         for file in self._files:

@@ -23,6 +23,8 @@ _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
 """How long a token is valid if the server does not say; the protocol's own default."""
 _EARLY_SECONDS = 5.0
+_KEPT_HEADERS = 1024
+"""Tokens that are remembered, each for one repository: a run over many of them must not grow with their number."""
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+(?!=)|(?=,)|$)")
@@ -89,13 +91,18 @@ class _Cached:
 
 
 class RegistryLogin:
-    """The Authorization headers of one client: one for each registry, repository and scope. Thread-safe."""
+    """The Authorization headers of one client: one for each registry, or for each of its repositories and scopes where
+    it has tokens. Thread-safe.
+    """
 
     def __init__(self, http: HttpClient, credentials: CredentialSource) -> None:
         self._http = http
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
+        self._whole: dict[str, str] = {}
         self._lock = threading.Lock()
+        # Logins to different repositories need not wait for each other.
+        self._logging_in = tuple(threading.Lock() for _ in range(16))
 
     def header(self, registry: str, repository: str, actions: str) -> str:
         """The header that served last for these actions (`pull` or `pull,push`), empty if there is none."""
@@ -103,7 +110,7 @@ class RegistryLogin:
             cached = self._headers.get((registry, repository, known))
             if cached and cached.expires > time.monotonic():
                 return cached.header
-        return ""
+        return self._whole.get(registry, "")
 
     def answer(self, challenge: str, registry: str, repository: str, actions: str, refused: str) -> str:
         """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
@@ -114,13 +121,22 @@ class RegistryLogin:
             TransportError: the token server could not be asked.
         """
         key = (registry, repository, actions)
-        with self._lock:
+        with self._logging_in[hash(key) % len(self._logging_in)]:
             cached = self._headers.get(key)
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
             header, seconds = self._log_in(challenge, registry, repository, actions, refused)
-            self._headers[key] = _Cached(header, time.monotonic() + seconds)
+            self._keep(key, header, seconds)
             return header
+
+    def _keep(self, key: tuple[str, str, str], header: str, seconds: float) -> None:
+        with self._lock:
+            if seconds == float("inf"):  # not a token of one repository: it serves in all of them
+                self._whole[key[0]] = header
+            self._headers.pop(key, None)
+            self._headers[key] = _Cached(header, time.monotonic() + seconds)
+            if len(self._headers) > _KEPT_HEADERS:
+                self._headers.pop(next(iter(self._headers)))
 
     def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc

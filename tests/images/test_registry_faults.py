@@ -447,3 +447,13 @@ def test_a_registry_that_keeps_referrers_without_saying_so_gets_no_fallback_tag(
 
 def test_signing_logs_under_its_own_name() -> None:
     assert signing_module.logger.name == "imagesig"
+
+
+def test_no_referrers_written_as_null_is_an_image_without_signatures(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server)
+    null = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": None}).encode()
+    server.faults.append(
+        lambda request: Answer(200, null, {"content-type": OCI_INDEX}) if "/referrers/" in request.path else None
+    )
+    with pytest.raises(NoSignatures):
+        verify(image, Policy.any_of(key.info.public_key))
