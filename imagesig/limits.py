@@ -33,6 +33,15 @@ STATEMENT_DIGESTS = 32
 ANNOTATION_BYTES = 256 * 1024
 """One annotation value that we read as text."""
 
+# --- lists of images -----------------------------------------------------------------------------------------------
+IMAGE_LINE_BYTES = 4096
+"""One line of a list of images; a reference with a digest has a few hundred."""
+WORKLOAD_FILE_BYTES = 4 * 1024 * 1024
+"""One Kubernetes or compose file, rendered."""
+WORKLOAD_DEPTH = 64
+"""Nesting of YAML; a CronJob's container lies 10 levels deep."""
+WORKLOAD_NODES = 500_000
+
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""

@@ -32,7 +32,7 @@ FLOORS: dict[str, int] = {
     "witnesses": 4,
     "stores": 5,
     "api": 6,
-    "aio": 6,
+    "aio": 7,
     "cli": 7,
     "testing": 7,
     "__main__": 8,
@@ -50,7 +50,7 @@ OUTSIDE_WORLD = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 OUTSIDE_CALLS = frozenset({"open", "input", "print", "breakpoint"})
 
-SDKS = frozenset({"boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
+SDKS = frozenset({"boto3", "botocore", "hvac", "nacl", "pkcs11", "requests", "yaml"})
 """Loaded inside the function that first needs them, so that nobody pays for a backend they do not use."""
 
 LINES = 400

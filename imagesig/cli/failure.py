@@ -11,10 +11,12 @@ from imagesig.errors import (
     InvalidArgument,
     NoSignatureAccepted,
     NoSignatures,
+    RefusedByPolicy,
+    Unproved,
 )
 
-FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED = 1, 2, 10, 11, 12
-_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND)
+FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNPROVED = 1, 2, 10, 11, 12, 13
+_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, UNPROVED, NO_SIGNATURES, IMAGE_NOT_FOUND)
 
 
 def exit_status(error: ImagesigError) -> int:
@@ -23,8 +25,10 @@ def exit_status(error: ImagesigError) -> int:
         return NO_SIGNATURES
     if isinstance(error, ImageNotFound):
         return IMAGE_NOT_FOUND
-    if isinstance(error, NoSignatureAccepted):
+    if isinstance(error, NoSignatureAccepted | RefusedByPolicy):
         return NOT_ACCEPTED
+    if isinstance(error, Unproved):
+        return UNPROVED
     return USAGE if isinstance(error, InvalidArgument) else FAILED
 
 
@@ -33,12 +37,15 @@ def worst(statuses: list[int]) -> int:
     return next((status for status in _WORST_FIRST if status in statuses), 0)
 
 
-def fail(error: ImagesigError) -> int:
-    """Writes the error to stderr with its reasons and hint; returns its exit status."""
-    click.echo(f"error: {error}", err=True)
+def fail(error: ImagesigError, where: str = "") -> int:
+    """Writes the error to stderr with its reasons and hint; returns its exit status. `where` is a place in a file."""
+    click.echo(f"error: {where}{': ' if where else ''}{error}", err=True)
     if isinstance(error, NoSignatureAccepted):
         for rejection in error.rejections:
             click.echo(f"  - {rejection}", err=True)
+    if isinstance(error, Unproved):
+        for reason in error.reasons:
+            click.echo(f"  - {reason}", err=True)
     if isinstance(error, AttachIncomplete):
         for name in error.attached:
             click.echo(f"  attached: {name}", err=True)

@@ -4,20 +4,57 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_CELLS = 24
+_SECONDS_BETWEEN = 0.1
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Bar:
+    """One line that says how far the work is; `total` is None where nobody knows. Drawn on terminals only."""
+
+    def __init__(self, total: int | None, verb: str) -> None:
+        self._total, self._verb = total, verb
+        self._done = self._failed = 0
+        self._drawn = 0.0
+        self._visible = (total is None or total > 1) and sys.stderr.isatty()
+
+    def advance(self, *, failed: bool = False) -> None:
+        """Counts one more image."""
+        self._done += 1
+        self._failed += failed
+        now = time.monotonic()
+        if self._visible and (now - self._drawn >= _SECONDS_BETWEEN or self._done == self._total):
+            self._drawn = now
+            sys.stderr.write(_CLEAR_LINE + self._text())
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Takes the line away, so that something else can be written; the next `advance` draws it again."""
+        if self._visible and self._drawn:
+            self._drawn = 0.0
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()
+
+    def _text(self) -> str:
+        failed = f", {self._failed} failed" if self._failed else ""
+        if self._total is None:
+            return f"{self._verb} {self._done} images{failed}"
+        filled = min(_CELLS, _CELLS * self._done // max(self._total, 1))
+        return f"[{'#' * filled}{'.' * (_CELLS - filled)}] {self._verb} {self._done} of {self._total} images{failed}"
+
 
 class _Counter(logging.Handler):
-    def __init__(self, total: int, verb: str) -> None:
+    def __init__(self, bar: Bar) -> None:
         super().__init__(logging.INFO)
-        self._total, self._verb, self._done = total, verb, 0
+        self._bar = bar
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "image_done", False):
-            self._done += 1
-            sys.stderr.write(f"\r{self._verb} {self._done} of {self._total} images")
-            sys.stderr.flush()
+            self._bar.advance()
 
 
 @contextmanager
@@ -26,8 +63,9 @@ def progress(total: int, verb: str) -> Iterator[None]:
     if total < 2 or not sys.stderr.isatty():
         yield
         return
+    bar = Bar(total, verb)
     logger = logging.getLogger("imagesig")
-    counter, level = _Counter(total, verb), logger.level
+    counter, level = _Counter(bar), logger.level
     logger.addHandler(counter)
     logger.setLevel(logging.INFO)
     try:
@@ -35,4 +73,4 @@ def progress(total: int, verb: str) -> Iterator[None]:
     finally:
         logger.removeHandler(counter)
         logger.setLevel(level)
-        sys.stderr.write("\n")
+        bar.clear()

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
+from imagesig.api.fleet import Outcome
 from imagesig.api.signing import SignedImage, sign
+from imagesig.api.signing_many import sign_many
+from imagesig.cli.failure import error_json
+from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
+from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
     format_option,
     open_images,
-    output_option,
     parse_annotations,
     passphrase_option,
     transport_options,
 )
-from imagesig.cli.progress import progress
-from imagesig.cli.render import write_json
+from imagesig.cli.progress import Bar, progress
 from imagesig.cli.settings import key_settings
 from imagesig.formats import DEFAULT_FORMATS
+from imagesig.images.open import Transport
 from imagesig.keys.uri import open_key
 
 
 @click.command("sign")
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@images_from_option
 @format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
@@ -33,11 +39,12 @@ from imagesig.keys.uri import open_key
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
 @passphrase_option
-@output_option
+@fleet_output_option
 @transport_options
 def command(
     key_uri: str,
     images: tuple[str, ...],
+    images_from: str,
     formats: tuple[str, ...],
     annotations: tuple[str, ...],
     identity: str,
@@ -55,32 +62,46 @@ def command(
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
-    signed_annotations = parse_annotations(annotations)
-    opened = open_images(
-        images,
-        plain_http=plain_http,
-        registry_ca=registry_ca,
-        timeout=timeout,
-        signature_repository=signature_repository,
-    )
+    named = Images(images, images_from)
+    options: dict[str, Any] = {
+        "formats": formats or DEFAULT_FORMATS,
+        "annotations": parse_annotations(annotations),
+        "identity": identity,
+        "recursive": not no_recursive,
+        "dry_run": dry_run,
+    }
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
-    with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
-        results = sign(
-            opened,
-            key,
-            formats=formats or DEFAULT_FORMATS,
-            annotations=signed_annotations,
-            identity=identity,
-            recursive=not no_recursive,
-            dry_run=dry_run,
-        )
-    if output == "json":
-        write_json("sign", [asdict(result) for result in results])
-    for result in results:
-        for warning in result.warnings:
-            click.echo(f"warning: {result.image}: {warning}", err=True)
-        if output == "text":
-            _write_text(result)
+    transport = Transport(plain_http, registry_ca, None, timeout, signature_repository)
+    summary = Summary("planned" if dry_run else "signed")
+    writer = writer_for(output, "sign", _write_text, _entry)
+    with open_key(key_uri, settings=settings) as key:
+        if named.known is None:
+            outcomes = sign_many(named, key, transport=transport, **options)
+            bar = Bar(named.total, "signed")
+        else:
+            # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
+            opened = open_images(
+                named.known,
+                plain_http=plain_http,
+                registry_ca=registry_ca,
+                timeout=timeout,
+                signature_repository=signature_repository,
+            )
+            with progress(len(opened), "signed"):
+                signed = sign(opened, key, **options)
+            outcomes = (Outcome(named.known[index], index, result) for index, result in enumerate(signed))
+            bar = Bar(0, "signed")
+        for outcome in report(outcomes, writer, summary, bar):
+            for warning in outcome.result.warnings if outcome.result else ():
+                click.echo(f"warning: {outcome.image}: {warning}", err=True)
+    raise click.exceptions.Exit(summary.status)
+
+
+def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
+    if outcome.result is None:
+        assert outcome.error is not None
+        return {"image": str(outcome.image), "signed": False, **error_json(outcome.error)}
+    return asdict(outcome.result)
 
 
 def _write_text(result: SignedImage) -> None:

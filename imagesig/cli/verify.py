@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from imagesig.api.verifying import VerificationResult, verify_by_rule
-from imagesig.cli.failure import error_json, exit_status, fail, worst
-from imagesig.cli.options import (
-    format_option,
-    open_images,
-    output_option,
-    parse_annotations,
-    passphrase_option,
-    transport_options,
-)
-from imagesig.cli.progress import progress
-from imagesig.cli.render import claim_json, write_json
+from imagesig.api.fleet import Outcome, verify_many
+from imagesig.api.verifying import VerificationResult
+from imagesig.cli.failure import error_json
+from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
+from imagesig.cli.images_from import Images, images_from_option
+from imagesig.cli.options import format_option, parse_annotations, passphrase_option, transport_options
+from imagesig.cli.progress import Bar
+from imagesig.cli.render import claim_json
 from imagesig.cli.settings import key_settings
-from imagesig.concurrency import for_each
-from imagesig.errors import ImagesigError
-from imagesig.images.image import Image
+from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    image: Image
-    result: VerificationResult | None
-    error: ImagesigError | None
 
 
 @click.command("verify")
 @click.option(
     "--key", "keys", multiple=True, required=True, metavar="KEY", help="Public key file or key URI; repeat for several."
 )
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@images_from_option
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Kubernetes or compose file whose images to verify; repeatable.",
+)
+@click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
 @click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
 @format_option
 @passphrase_option
-@output_option
+@fleet_output_option
 @transport_options
 def command(
     keys: tuple[str, ...],
     images: tuple[str, ...],
+    images_from: str,
+    manifests: tuple[Path, ...],
+    print_pinned: bool,
     threshold: int,
     annotations: tuple[str, ...],
     identity: str,
@@ -66,6 +65,9 @@ def command(
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
+    if print_pinned and (len(manifests) != 1 or output != "text"):
+        raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
+    named = Images(images, images_from, manifests)
     settings = key_settings(passphrase_file)
     policy = Policy.at_least(
         threshold,
@@ -74,31 +76,29 @@ def command(
         identity=Identity.any() if identity == "any" else identity or None,
         formats=formats,
     )
-    rule = policy.default.opened(lambda text: open_public_keys(text, settings=settings))
-    opened = open_images(
-        images,
-        plain_http=plain_http,
-        registry_ca=registry_ca,
-        timeout=timeout,
-        signature_repository=signature_repository,
+    # Opened first: a key that cannot be used is one error of the command, not one of every image.
+    policy = Policy(policy.default.opened(lambda text: open_public_keys(text, settings=settings)))
+    outcomes = verify_many(
+        named.known or named,
+        policy,
+        platform=platform,
+        transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
+        in_order=output != "jsonl",
     )
+    summary = Summary("verified")
+    show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
+    writer = writer_for(output, "verify", show, _entry)
+    digests: dict[str, str] = {}
+    for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
+        if print_pinned and outcome.result is not None:
+            digests[str(outcome.image)] = outcome.result.digest
+    if print_pinned and not summary.status:
+        click.get_binary_stream("stdout").write(named.workloads[0].pinned(digests))
+    raise click.exceptions.Exit(summary.status)
 
-    def verify_one(image: Image) -> _Outcome:
-        try:
-            return _Outcome(image, verify_by_rule(image, rule, platform=platform), None)
-        except ImagesigError as error:
-            return _Outcome(image, None, error)
 
-    with progress(len(opened), "verified"):
-        outcomes = for_each(opened, verify_one)
-    if output == "json":
-        write_json("verify", [_outcome_json(outcome) for outcome in outcomes])
-    for outcome in outcomes:
-        if outcome.error is not None:
-            fail(outcome.error)
-        elif outcome.result is not None and output == "text":
-            _write_text(outcome.result)
-    raise click.exceptions.Exit(worst([exit_status(outcome.error) for outcome in outcomes if outcome.error]))
+def _say_nothing(_result: VerificationResult) -> None:
+    """Stdout is for the file alone."""
 
 
 def _write_text(result: VerificationResult) -> None:
@@ -115,7 +115,7 @@ def _write_text(result: VerificationResult) -> None:
         click.echo(f"    - {rejection}")
 
 
-def _outcome_json(outcome: _Outcome) -> dict[str, object]:
+def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
         return {"image": str(outcome.image), "verified": False, **error_json(outcome.error)}

@@ -1,0 +1,158 @@
+"""The outcomes of a command over many images as they come: text, one JSON document or JSON lines, and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import click
+
+from imagesig.api.fleet import Outcome
+from imagesig.cli.failure import exit_status, fail, worst
+from imagesig.cli.progress import Bar
+from imagesig.cli.render import JSON_VERSION
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImageNotFound,
+    ImagesigError,
+    NoSignatureAccepted,
+    NoSignatures,
+    RefusedByPolicy,
+    Unproved,
+    Unreachable,
+)
+
+_Result = TypeVar("_Result")
+
+fleet_output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="What to write to stdout: json is one document in the order of the images, jsonl a line each as they finish.",
+)
+
+_LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str], ...] = (
+    (Unproved, "unproved"),
+    ((NoSignatureAccepted, RefusedByPolicy), "refused"),
+    (NoSignatures, "unsigned"),
+    (ImageNotFound, "not found"),
+    ((Unreachable, DeadlineExceeded), "unreachable"),
+)
+
+
+@dataclass(slots=True)
+class Summary:
+    """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones."""
+
+    verb: str
+    counts: dict[str, int] = field(default_factory=dict)
+    statuses: set[int] = field(default_factory=set)
+
+    def add(self, error: ImagesigError | None) -> None:
+        label = self.verb
+        if error is not None:
+            self.statuses.add(exit_status(error))
+            label = next((label for kinds, label in _LABELS if isinstance(error, kinds)), "failed")
+        self.counts[label] = self.counts.get(label, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def status(self) -> int:
+        return worst(list(self.statuses))
+
+    def __str__(self) -> str:
+        order = (self.verb, *(label for _, label in _LABELS), "failed")
+        counted = [f"{self.counts[label]} {label}" for label in order if label in self.counts]
+        return f"{self.total} images: {', '.join(counted)}"
+
+
+class Writer(Protocol[_Result]):
+    """One way of writing outcomes to stdout. Nothing of them is kept."""
+
+    def add(self, outcome: Outcome[_Result]) -> None: ...
+    def end(self, summary: Summary) -> None: ...
+
+
+@dataclass(slots=True)
+class TextWriter(Generic[_Result]):
+    show: Callable[[_Result], None]
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        if outcome.result is not None:
+            self.show(outcome.result)
+
+    def end(self, summary: Summary) -> None:
+        """The summary goes to stderr, with the errors."""
+
+
+@dataclass(slots=True)
+class JsonWriter(Generic[_Result]):
+    """The document that `write_json` writes, an image at a time, with the summary as a further member."""
+
+    command: str
+    entry: Callable[[Outcome[_Result]], dict[str, object]]
+    _started: bool = False
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        self._open()
+        text = json.dumps(self.entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
+        click.echo(f"{',' if self._started else ''}\n    {text}", nl=False)
+        self._started = True
+
+    def end(self, summary: Summary) -> None:
+        self._open()
+        counts = json.dumps({"total": summary.total, **summary.counts})
+        click.echo(("\n  " if self._started else "") + f'],\n  "summary": {counts}\n}}')
+
+    def _open(self) -> None:
+        if not self._started:
+            click.echo(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self.command)},', nl=False)
+            click.echo('\n  "images": [', nl=False)
+
+
+@dataclass(slots=True)
+class JsonLinesWriter(Generic[_Result]):
+    entry: Callable[[Outcome[_Result]], dict[str, object]]
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        click.echo(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self.entry(outcome)}))
+
+    def end(self, summary: Summary) -> None:
+        """Every line stands for itself."""
+
+
+def report(
+    outcomes: Iterable[Outcome[_Result]], writer: Writer[_Result], summary: Summary, bar: Bar
+) -> Iterable[Outcome[_Result]]:
+    """Writes every outcome as it comes, errors to stderr, and passes on those that have a result."""
+    for outcome in outcomes:
+        summary.add(outcome.error)
+        bar.clear()
+        writer.add(outcome)
+        if outcome.error is not None:
+            fail(outcome.error, where=getattr(outcome.image, "where", ""))
+        else:
+            yield outcome
+        bar.advance(failed=outcome.error is not None)
+    bar.clear()
+    writer.end(summary)
+    if summary.total > 1:
+        click.echo(str(summary), err=True)
+
+
+def writer_for(
+    output: str,
+    command: str,
+    show: Callable[[_Result], None],
+    entry: Callable[[Outcome[_Result]], dict[str, object]],
+) -> Writer[_Result]:
+    """The writer of an `--output` choice."""
+    if output == "json":
+        return JsonWriter(command, entry)
+    return JsonLinesWriter(entry) if output == "jsonl" else TextWriter(show)

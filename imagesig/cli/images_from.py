@@ -1,0 +1,136 @@
+"""Where the images of a command come from: arguments, a list (`--images-from`), workload files (`--manifest`)."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from imagesig import limits
+from imagesig.cli.workloads import Workloads, read_workloads
+from imagesig.errors import InvalidArgument, quote
+
+STDIN = "-"
+
+images_from_option = click.option(
+    "--images-from",
+    metavar="FILE",
+    default="",
+    help="File with one image a line, # for comments; - is stdin. Outcomes stream, so it may be of any length.",
+)
+
+
+class ListedImage(str):
+    """An image as it was written, and where: `images.txt:17`; empty for an argument."""
+
+    where: str
+
+    def __new__(cls, text: str, where: str = "") -> ListedImage:
+        self = super().__new__(cls, text)
+        self.where = where
+        return self
+
+
+def read_list(stream: BinaryIO, name: str) -> Iterator[ListedImage]:
+    """The images of a list, one a line; blank lines and what follows a `#` after white space do not count.
+
+    Raises:
+        InvalidArgument: a line that is not text, holds a NUL byte or several words, or is too long; with its number.
+    """
+    number = 0
+    while line := stream.readline(limits.IMAGE_LINE_BYTES + 1):
+        number += 1
+        where = f"{name}:{number}"
+        if len(line) > limits.IMAGE_LINE_BYTES:
+            raise InvalidArgument(f"{where}: more than {limits.IMAGE_LINE_BYTES} bytes, one image is needed")
+        if b"\0" in line:
+            raise InvalidArgument(f"{where}: a NUL byte, text is needed", hint="separate images by line ends")
+        try:
+            words = line.decode("utf-8-sig" if number == 1 else "utf-8").split()
+        except UnicodeDecodeError:
+            raise InvalidArgument(f"{where}: not UTF-8") from None
+        comment = next((at for at, word in enumerate(words) if word.startswith("#")), len(words))
+        if comment > 1:
+            raise InvalidArgument(f"{where}: {quote(' '.join(words[:comment]))}, one image a line is needed")
+        if comment:
+            yield ListedImage(words[0], where)
+
+
+class Images:
+    """All images of one command, read as it goes, each distinct one once, in the order in which they were first named.
+
+    `workloads` are the files of `--manifest`. `total` is how many there are at most, None where that is not known.
+
+    Raises:
+        click.UsageError: there is no source of images at all.
+        InvalidArgument, MissingExtra: a workload file that cannot be read.
+    """
+
+    def __init__(self, arguments: Sequence[str], images_from: str = "", manifests: Sequence[Path] = ()) -> None:
+        if not arguments and not images_from and not manifests:
+            raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
+        self.workloads: tuple[Workloads, ...] = tuple(read_workloads(path) for path in manifests)
+        self._arguments = [ListedImage(text) for text in arguments]
+        self._images_from = images_from
+        mentioned = [
+            ListedImage(mention.image, f"{workloads.name}:{mention.line}")
+            for workloads in self.workloads
+            for mention in workloads.mentions
+        ]
+        self._known = list(_distinct([*self._arguments, *mentioned]))
+
+    @property
+    def known(self) -> list[ListedImage] | None:
+        """All of them, where that is known without reading a list."""
+        return None if self._images_from else self._known
+
+    @property
+    def total(self) -> int | None:
+        if not self._images_from:
+            return len(self._known)
+        return None if self._images_from == STDIN else len(self._known) + _lines(Path(self._images_from))
+
+    def __iter__(self) -> Iterator[ListedImage]:
+        found = False
+        for image in _distinct([*self._known]) if not self._images_from else _distinct(self._all()):
+            found = True
+            yield image
+        if not found:
+            raise InvalidArgument("no image was named", hint="an empty list proves nothing: look at what wrote it")
+
+    def _all(self) -> Iterator[ListedImage]:
+        yield from self._known
+        if self._images_from == STDIN:
+            yield from read_list(sys.stdin.buffer, "stdin")
+            return
+        path = Path(self._images_from)
+        try:
+            with path.open("rb") as stream:
+                yield from read_list(stream, str(path))
+        except OSError as error:
+            raise InvalidArgument(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
+    seen: set[int] = set()
+    for image in images:
+        # 61 bits of a keyed hash instead of the text: a list may be long, and its author does not know the key.
+        mark = hash(str(image))
+        if mark not in seen:
+            seen.add(mark)
+            yield image
+
+
+def _lines(path: Path) -> int:
+    """How many lines may hold an image, for the progress bar; 0 where nobody can tell yet."""
+    count = 0
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as stream:
+                while line := stream.readline(limits.IMAGE_LINE_BYTES):
+                    count += bool(line.strip()) and not line.lstrip().startswith(b"#")
+    return count
