@@ -1,7 +1,8 @@
-"""One small HTTP client over urllib3: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+"""One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
 
-urllib3 gives connections, TLS and proxies; everything that decides whether a request is made or an answer is believed
-is here. Logs go to `imagesig.http`, with method, redacted URL and status, and never a header.
+`imagesig.wire` gives connections and TLS, and urllib3 what goes through a proxy; everything that decides whether a
+request is made or an answer is believed is here. Logs go to `imagesig.http`, with method, redacted URL and status, and
+never a header.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as percent_encoded
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from imagesig import limits
+from imagesig import limits, wire
 from imagesig.errors import (
     DeadlineExceeded,
     ImagesigError,
@@ -40,6 +42,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
 _BACKOFF_SECONDS = 0.2
 _CONNECTIONS = 16
+_ALLOWED = "!#$%&'()*+,/:;=?@[]~"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
@@ -140,6 +143,7 @@ class HttpClient:
         self._ca_file = ca_file
         self._proxies = proxies or Proxies()
         self._user_agent = user_agent
+        self._direct = wire.Connections(str(ca_file) if ca_file else None, _CONNECTIONS)
         self._pools: dict[str, PoolManager] = {}
         if ca_file is not None and not ca_file.is_file():
             raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
@@ -178,6 +182,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Closes idle connections."""
+        self._direct.close()
         for pool in self._pools.values():
             pool.clear()
 
@@ -208,6 +213,8 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
+        if not self._proxies.for_url(url):
+            return self._once_directly(method, url, headers, body, limit)
         import urllib3
 
         what = f"{method} {redact(url)}"
@@ -239,6 +246,32 @@ class HttpClient:
             raise Unreachable(f"{what}: {_reason(error)}") from error
         logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
         return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
+
+    def _once_directly(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+    ) -> Response:
+        what = f"{method} {redact(url)}"
+        left = remaining(what)
+        patience = wire.Patience(
+            min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left), lambda: remaining(what)
+        )
+        request = wire.Request(method, _target(url), headers, body, limit)
+        try:
+            status, fields, content = self._direct.exchange(origin(url), request, patience)
+        except wire.TooLarge as error:
+            raise LimitExceeded(f"{what}: {error}") from None
+        except wire.TlsFailed as error:
+            raise _no_tls(what, error) from error
+        except TimeoutError as error:
+            remaining(what)
+            raise Unreachable(f"{what}: no answer in time") from error
+        except (OSError, wire.WireError, UnicodeError) as error:
+            raise Unreachable(f"{what}: {_reason(error)}") from error
+        encoding = fields.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
+        logger.debug("%s: %d, %d bytes", what, status, len(content))
+        return Response(status, fields, content, url)
 
     def _pool(self, url: str) -> PoolManager:
         proxy = self._proxies.for_url(url)
@@ -276,6 +309,13 @@ def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
         chunks.append(chunk)
         remaining(what)
     return b"".join(chunks)
+
+
+def _target(url: str) -> str:
+    """Path and query as they go over the line: what is not ASCII, and blanks, percent-encoded."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return target if target.isascii() and " " not in target else percent_encoded(target, safe=_ALLOWED)
 
 
 def _redirect_target(method: str, response: Response) -> str:

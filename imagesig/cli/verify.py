@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def command(
         if print_pinned and outcome.result is not None:
             digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
-        click.get_binary_stream("stdout").write(named.workloads[0].pinned(digests))
+        sys.stdout.buffer.write(named.workloads[0].pinned(digests))
     raise click.exceptions.Exit(summary.status)
 
 
