@@ -235,8 +235,8 @@ class _Connection:
         return status, fields, body
 
     def _read_head(self, patience: Patience) -> tuple[int, int, dict[str, str]]:
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            if len(self._buffer) > _HEAD_BYTES:
+        while (end := self._buffer.find(b"\r\n\r\n", 0, _HEAD_BYTES)) < 0:
+            if len(self._buffer) >= _HEAD_BYTES:
                 raise WireError(f"an answer whose head is over {_HEAD_BYTES} bytes")
             self._fill(patience)
         first, *lines = self._buffer[:end].split(b"\r\n")
