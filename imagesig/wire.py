@@ -141,7 +141,9 @@ class Connections:
 
     def _connect(self, origin: tuple[str, str, int], patience: Patience) -> _Connection:
         scheme, host, port = origin
-        plain = socket.create_connection((host, port), patience.connect)
+        # Bytes: looking a text up loads the tables of internationalised names, which takes longer than the request.
+        address = host.encode("ascii") if host.isascii() else host
+        plain = socket.create_connection((address, port), patience.connect)  # type: ignore[arg-type]
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return _Connection(plain if scheme == "http" else self._secured(plain, host))

@@ -6,13 +6,15 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from imagesig import limits
-from imagesig.cli.workloads import Workloads, read_workloads
 from imagesig.errors import InvalidArgument, quote
+
+if TYPE_CHECKING:
+    from imagesig.cli.workloads import Workloads
 
 STDIN = "-"
 
@@ -73,7 +75,7 @@ class Images:
     def __init__(self, arguments: Sequence[str], images_from: str = "", manifests: Sequence[Path] = ()) -> None:
         if not arguments and not images_from and not manifests:
             raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
-        self.workloads: tuple[Workloads, ...] = tuple(read_workloads(path) for path in manifests)
+        self.workloads = _read_all(manifests) if manifests else ()
         self._arguments = [ListedImage(text) for text in arguments]
         self._images_from = images_from
         mentioned = [
@@ -113,6 +115,12 @@ class Images:
                 yield from read_list(stream, str(path))
         except OSError as error:
             raise InvalidArgument(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:
+    from imagesig.cli.workloads import read_workloads
+
+    return tuple(read_workloads(path) for path in paths)
 
 
 def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
+_P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+"""What stands before the 65 bytes of an uncompressed P-256 point in its SubjectPublicKeyInfo (RFC 5480)."""
+_P256_PEM = re.compile(
+    rb"-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/]{64})\r?\n([A-Za-z0-9+/]{58}==)\r?\n-----END PUBLIC KEY-----\s*"
+)
 _MODULI = {2048: KeyType.RSA_2048, 3072: KeyType.RSA_3072, 4096: KeyType.RSA_4096}
 
 
@@ -39,9 +46,6 @@ class PublicKey:
             UnsupportedAlgorithm: another curve, RSA size or key type.
             LimitExceeded: larger than any public key file.
         """
-        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
         data = pem.encode() if isinstance(pem, str) else pem
         if len(data) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(data)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
@@ -54,6 +58,12 @@ class PublicKey:
             raise InvalidArgument(
                 "public key: this is a private key", hint="export its public half: imagesig key export KEY_URI"
             )
+        # Nearly every key is this one, and reading it does not take all of `cryptography`'s formats into memory.
+        if (match := _P256_PEM.fullmatch(data)) and (key := _plain_p256(base64.b64decode(match[1] + match[2]))):
+            return key
+        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
         try:
             return cls._from_loaded(load_pem_public_key(data))
         except (ValueError, Unknown) as error:
@@ -88,6 +98,8 @@ class PublicKey:
 
     @cached_property
     def _loaded(self) -> PublicKeyTypes:
+        if self.key_type is KeyType.ECDSA_P256 and (same := _plain_p256(self.spki)):
+            return same._loaded
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         return load_der_public_key(self.spki)
@@ -128,32 +140,58 @@ class PublicKey:
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-        key, scheme = self._loaded, algorithm.scheme
         try:
-            if isinstance(key, ec.EllipticCurvePublicKey) and scheme is Scheme.ECDSA and algorithm.hash:
-                from imagesig.crypto.ecdsa import is_canonical_der
-
-                if not is_canonical_der(signature):
-                    raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
-                key.verify(signature, message, ec.ECDSA(_hash(algorithm.hash)))
-            elif isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
-                key.verify(signature, message, padding.PKCS1v15(), _hash(algorithm.hash))
-            elif isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PSS and algorithm.hash:
-                mgf = padding.MGF1(_hash(algorithm.hash))
-                salt_length = algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
-                key.verify(signature, message, padding.PSS(mgf, salt_length), _hash(algorithm.hash))
-            elif isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519:
-                key.verify(signature, message)
-            elif isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519PH:
-                _verify_ed25519ph(key.public_bytes_raw(), signature, message)
-            else:
-                raise UnsupportedAlgorithm(f"{algorithm} is not an algorithm for a {self.key_type.value} key")
+            self._check(signature, message, algorithm)
         except InvalidSignature:
             raise SignatureInvalid(
                 f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
             ) from None
+
+    def _check(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
+        """Raises `cryptography`'s `InvalidSignature`, or our own errors. Each kind of key loads its own module."""
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key, scheme = self._loaded, algorithm.scheme
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            if scheme is Scheme.ECDSA and algorithm.hash:
+                from imagesig.crypto.ecdsa import is_canonical_der
+
+                if not is_canonical_der(signature):
+                    raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
+                return key.verify(signature, message, ec.ECDSA(_hash(algorithm.hash)))
+            raise self._no_algorithm(algorithm)
+        from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+
+        if isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
+            return key.verify(signature, message, padding.PKCS1v15(), _hash(algorithm.hash))
+        if isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PSS and algorithm.hash:
+            mgf = padding.MGF1(_hash(algorithm.hash))
+            salt_length = algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
+            return key.verify(signature, message, padding.PSS(mgf, salt_length), _hash(algorithm.hash))
+        if isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519:
+            return key.verify(signature, message)
+        if isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519PH:
+            return _verify_ed25519ph(key.public_bytes_raw(), signature, message)
+        raise self._no_algorithm(algorithm)
+
+    def _no_algorithm(self, algorithm: Algorithm) -> UnsupportedAlgorithm:
+        return UnsupportedAlgorithm(f"{algorithm} is not an algorithm for a {self.key_type.value} key")
+
+
+def _plain_p256(spki: bytes) -> PublicKey | None:
+    """The P-256 key in the one DER form that `cryptography` writes; None for anything else, which it shall read."""
+    if len(spki) != len(_P256_SPKI) + 65 or not spki.startswith(_P256_SPKI + b"\x04"):
+        return None
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        loaded = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), spki[len(_P256_SPKI) :])
+    except ValueError:
+        return None  # not on the curve: the general reader says so
+    key = PublicKey(spki, KeyType.ECDSA_P256)
+    key.__dict__["_loaded"] = loaded
+    return key
 
 
 def _verify_ed25519ph(public_key: bytes, signature: bytes, message: bytes) -> None:

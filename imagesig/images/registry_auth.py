@@ -6,7 +6,6 @@ Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer), the distribution proj
 from __future__ import annotations
 
 import base64
-import ipaddress
 import re
 import threading
 import time
@@ -78,6 +77,8 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
 def _is_internal(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    import ipaddress
+
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
