@@ -70,7 +70,19 @@ def until_set(event: threading.Event) -> Iterator[None]:
         _stop.reset(token)
 
 
-def remaining(what: str) -> float:
+class Exchange:
+    """What is being asked of whom, for errors and logs: put into words only when somebody reads them."""
+
+    __slots__ = ("_method", "_url")
+
+    def __init__(self, method: str, url: str) -> None:
+        self._method, self._url = method, url
+
+    def __str__(self) -> str:
+        return f"{self._method} {redact(self._url)}"
+
+
+def remaining(what: str | Exchange) -> float:
     """Seconds left, infinite without a deadline.
 
     Raises:
@@ -213,7 +225,7 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
-        if not self._proxies.for_url(url):
+        if not (self._proxies.urls and self._proxies.for_url(url)):
             return self._once_directly(method, url, headers, body, limit)
         import urllib3
 
@@ -250,7 +262,7 @@ class HttpClient:
     def _once_directly(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
     ) -> Response:
-        what = f"{method} {redact(url)}"
+        what = Exchange(method, url)
         left = remaining(what)
         patience = wire.Patience(
             min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left), lambda: remaining(what)
@@ -344,7 +356,7 @@ def _retry_after(value: str, otherwise: float) -> float:
     return otherwise
 
 
-def _no_tls(what: str, error: Exception) -> Unreachable:
+def _no_tls(what: str | Exchange, error: Exception) -> Unreachable:
     failure = Unreachable(
         f"{what}: no trusted TLS connection: {_reason(error)}",
         hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",

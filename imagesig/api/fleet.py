@@ -151,7 +151,7 @@ class Run:
         with within(image.timeout):
             digest = image.target if is_digest(image.target) else resolve(image).digest
             key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
-            pinned = replace(image, target=digest)
+            pinned = image if image.target == digest else replace(image, target=digest)
             result = self._verdicts.get(
                 key,
                 lambda: verify_by_rule(

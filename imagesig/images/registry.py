@@ -60,6 +60,7 @@ def registry_client(
         scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
         for scheme in ("http", "https")
     }
+    urls = {scheme: url for scheme, url in urls.items() if url}
     proxies = Proxies(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
     if credentials is None:
         source: CredentialSource = CredentialFiles(credential_files(environ), path=environ.get("PATH", ""))

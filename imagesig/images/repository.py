@@ -268,8 +268,9 @@ class RegistryRepository:
         actions: str = _PULL,
     ) -> Response:
         """One request, logged in if the registry asks for it. `path` is below the repository, or a whole URL."""
-        url = path if "://" in path else f"{self._base}/{path}"
-        ours = origin(url) == origin(self._registry)
+        whole = "://" in path
+        url = path if whole else f"{self._base}/{path}"
+        ours = not whole or origin(url) == origin(self._registry)
         headers = {
             **({"accept": accept} if accept else {}),
             **({"content-type": content_type} if content_type else {}),

@@ -95,4 +95,6 @@ class Policy:
 
     def select(self, location: Location) -> Rule:
         """The rule for an image that was asked for there: that of the most specific scope, else the default."""
+        if not self.rules:
+            return self.default
         return next((self.rules[scope] for scope in scopes_of(location) if scope in self.rules), self.default)
