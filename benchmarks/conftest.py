@@ -41,6 +41,12 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
         yield server
 
 
+def environment(home: Path) -> dict[str, str]:
+    """What a measured process sees of the developer's environment: where programs and this very source tree are."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return {**kept, "HOME": str(home), "COSIGN_PASSWORD": PASSPHRASE}
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """A folder with a P-256 key in three forms, and the tools."""
@@ -60,7 +66,7 @@ class Bench:
     def imagesig(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(Path(sys.executable).with_name("imagesig")), *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "COSIGN_PASSWORD": PASSPHRASE},
+            env=environment(self.folder),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

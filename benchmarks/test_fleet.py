@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.conftest import Bench, Record
+from benchmarks.conftest import Bench, Record, environment
 from imagesig import sign_many
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys import open_key
-from tests.interop.tools import PASSPHRASE
 from tests.peers import binary
 from tests.peers.servers import RegistryServer
 
@@ -38,12 +37,7 @@ class Usage:
 
 def measured(command: list[str], home: Path) -> Usage:
     """Runs a command that must succeed."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "COSIGN_PASSWORD": PASSPHRASE,
-        "SIGSTORE_REKOR_PUBLIC_KEY": "/nonexistent",
-    }
+    environ = environment(home) | {"SIGSTORE_REKOR_PUBLIC_KEY": "/nonexistent"}
     with (home / "output").open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -56,12 +50,15 @@ def measured(command: list[str], home: Path) -> Usage:
 
 def ours(bench: Bench, *arguments: str) -> Usage:
     program = str(Path(sys.executable).with_name("imagesig"))
-    return measured([program, "verify", "--key", str(bench.public_key), *arguments], bench.folder)
+    return measured([program, "verify", "--key", str(bench.plain_key.with_suffix(".pub")), *arguments], bench.folder)
 
 
 def cosign(bench: Bench, *images: str) -> Usage:
     options = ["--insecure-ignore-tlog=true", "--allow-http-registry", "--allow-insecure-registry"]
-    return measured([str(binary("cosign3")), "verify", "--key", str(bench.public_key), *options, *images], bench.folder)
+    return measured(
+        [str(binary("cosign3")), "verify", "--key", str(bench.plain_key.with_suffix(".pub")), *options, *images],
+        bench.folder,
+    )
 
 
 def push(host: str, name: str, count: int) -> list[str]:
@@ -79,7 +76,7 @@ def push(host: str, name: str, count: int) -> list[str]:
 def fleet(request: pytest.FixtureRequest, bench: Bench, registry_referrers: RegistryServer) -> tuple[str, list[str]]:
     """Signed in one form, or in both; and the images."""
     images = push(registry_referrers.host, f"fleet-{request.param}", IMAGES)
-    with open_key(str(bench.encrypted_key)) as key:
+    with open_key(str(bench.plain_key)) as key:
         assert all(outcome.ok for outcome in sign_many(images, key, formats=FORMS[request.param]))
     return request.param, images
 
@@ -105,9 +102,7 @@ def test_verify_ours(
 
 
 @pytest.mark.parametrize("kind", ["rate", "cpu"])
-def test_verify_cosign(
-    benchmark: Any, side: Record, bench: Bench, fleet: tuple[str, list[str]], kind: str
-) -> None:
+def test_verify_cosign(benchmark: Any, side: Record, bench: Bench, fleet: tuple[str, list[str]], kind: str) -> None:
     form, images = fleet
     compare(benchmark, side, "peer", 0, lambda: cosign(bench, *images), form, kind)
 
@@ -117,7 +112,7 @@ def tags(bench: Bench, registry_referrers: RegistryServer) -> list[str]:
     """Many references by tag, of a few signed images: each is resolved, found signed and judged by its own name."""
     opener, references = ImageOpener(Transport()), []
     images = push(registry_referrers.host, "memory", FEW)
-    with open_key(str(bench.encrypted_key)) as key:
+    with open_key(str(bench.plain_key)) as key:
         names = [image.partition("@")[0] for image in images]
         for image, name in zip(images, names, strict=True):
             assert all(outcome.ok for outcome in sign_many([image], key, identity=name, formats=["cosign"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import random
 import threading
@@ -267,9 +268,10 @@ class HttpClient:
         patience = wire.Patience(
             min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left), lambda: remaining(what)
         )
-        request = wire.Request(method, _target(url), headers, body, limit)
+        server, target = _address(url)
+        request = wire.Request(method, target, headers, body, limit)
         try:
-            status, fields, content = self._direct.exchange(origin(url), request, patience)
+            status, fields, content = self._direct.exchange(server, request, patience)
         except wire.TooLarge as error:
             raise LimitExceeded(f"{what}: {error}") from None
         except wire.TlsFailed as error:
@@ -323,11 +325,19 @@ def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
     return b"".join(chunks)
 
 
-def _target(url: str) -> str:
-    """Path and query as they go over the line: what is not ASCII, and blanks, percent-encoded."""
-    parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return target if target.isascii() and " " not in target else percent_encoded(target, safe=_ALLOWED)
+_known_origin = functools.lru_cache(maxsize=256)(origin)
+
+
+def _address(url: str) -> tuple[tuple[str, str, int], str]:
+    """The origin, and path and query as they go over the line: what is not ASCII, and blanks, percent-encoded."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    if not slash or not path.isascii() or any(mark in url for mark in "# ") or "?" in authority:
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return origin(url), percent_encoded(target, safe=_ALLOWED)
+    # The usual case, without taking every URL apart: there is a new one for each digest, and few servers.
+    return _known_origin(f"{scheme}://{authority}"), f"/{path}"
 
 
 def _redirect_target(method: str, response: Response) -> str:

@@ -31,7 +31,6 @@ _ORIGINS = 16
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?")
 _FIELD_LINES = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*(?:\r\n|$))*")
 _TARGET = re.compile(r"/[!-~]*")
-_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -180,13 +179,16 @@ def _head(origin: tuple[str, str, int], request: Request) -> bytes:
     host = f"[{host}]" if ":" in host else host
     standard = port == (443 if scheme == "https" else 80)
     lines = [f"{request.method} {request.target} HTTP/1.1", f"host: {host if standard else f'{host}:{port}'}"]
-    for name, value in request.headers.items():
-        if not _VALUE.fullmatch(value):
-            raise WireError(f"a control character in the header {name}")
-        lines.append(f"{name}: {value}")
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
     if request.body is not None or request.method not in ("GET", "HEAD"):
         lines.append(f"content-length: {len(request.body or b'')}")
-    return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+    text = "\r\n".join([*lines, "\r\n"])
+    if not text.count("\r") == text.count("\n") == len(lines) + 1 or "\0" in text:
+        raise WireError("a control character in a header")
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise WireError("a character in a header that HTTP does not have") from None
 
 
 class _Connection:

@@ -14,6 +14,27 @@ from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError, quote
 
 
+class _NotStrict(Exception):
+    """What JSON in general allows and we do not."""
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _NotStrict(f"member {quote(twice)} stands twice in one object")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise _NotStrict(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant)
+"""Made once: making it costs as much as reading a manifest with it."""
+
+
 def parse(data: bytes, what: str) -> object:
     """The one JSON value in `data`. `what` names the document in errors.
 
@@ -22,26 +43,14 @@ def parse(data: bytes, what: str) -> object:
         LimitExceeded: nested deeper than `limits.JSON_DEPTH`.
     """
     _check_depth(data, what)
-
-    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise MalformedError(f"{what}: member {quote(twice)} stands twice in one object")
-        return found
-
-    def constant(name: str) -> NoReturn:
-        raise MalformedError(f"{what}: {name} is not JSON")
-
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_constant=constant)
+        return _DECODER.decode(data.decode("utf-8"))
+    except _NotStrict as error:
+        raise MalformedError(f"{what}: {error}") from None
     except UnicodeDecodeError as error:
         raise MalformedError(f"{what}: not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise MalformedError(f"{what}: not JSON ({error.msg}, character {error.pos})") from None
-    except MalformedError:
-        raise
     except ValueError:  # an integer of thousands of digits
         raise MalformedError(f"{what}: a number longer than any we read") from None
 
