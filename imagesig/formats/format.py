@@ -175,6 +175,8 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
+        if len(text) % 4:  # b64decode overlooks one pad too many
+            raise ValueError(text)
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
