@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -22,17 +23,8 @@ def for_each(items: Sequence[_Item], action: Callable[[_Item], _Result]) -> list
 
     The first failure is raised as soon as what runs already has ended; what has not started then never starts.
     """
-    if len(items) <= 1:
-        return [action(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(min(_WORKERS, len(items)), "imagesig") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, action, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    workers = min(_WORKERS, len(items))
+    return [result for _, result in in_threads(items, action, workers=workers, in_order=True)]
 
 
 def in_threads(
@@ -45,21 +37,83 @@ def in_threads(
 ) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
-    Closing it, or an exception, cancels what has not started and waits for what runs. What `action` raises ends it.
+    Items are taken in the caller's thread. Closing it, or an exception, leaves what has not started and waits for what
+    runs. What `action` raises ends it. The threads see the caller's context variables as they are at the start.
     """
     if workers <= 1:
         for item in items:
             yield item, action(item)
         return
-    from concurrent.futures import ThreadPoolExecutor
+    window = window or 4 * workers
+    crew = _Crew(action, workers)
+    ready: dict[int, tuple[_Item, _Result]] = {}
+    numbered = enumerate(items)
+    taken = returned = 0
+    exhausted = False
+    try:
+        while True:
+            while not exhausted and taken - returned < window:
+                entry = next(numbered, None)
+                exhausted = entry is None
+                if entry is not None:
+                    taken += 1
+                    crew.give(*entry)
+            if returned == taken:
+                return
+            number, item, result = crew.take()
+            if not in_order:
+                returned += 1
+                yield item, result
+                continue
+            ready[number] = (item, result)
+            while returned in ready:
+                returned += 1
+                yield ready.pop(returned - 1)
+    finally:
+        crew.dismiss()
 
-    with ThreadPoolExecutor(workers, "imagesig") as pool:
 
-        def submit(item: _Item) -> Future[_Result]:
-            return pool.submit(contextvars.copy_context().run, action, item)
+class _Crew(Generic[_Item, _Result]):
+    """Threads that do one thing to what they are given. Futures and a pool would cost as much as a small request."""
 
-        for item, future in flow(submit, items, window=window or 4 * workers, in_order=in_order):
-            yield item, future.result()
+    def __init__(self, action: Callable[[_Item], _Result], workers: int) -> None:
+        self._action = action
+        self._todo: SimpleQueue[tuple[int, _Item] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[int, _Item, _Result] | BaseException] = SimpleQueue()
+        self._dismissed = False
+        self._most = workers
+        self._threads: list[threading.Thread] = []
+
+    def give(self, number: int, item: _Item) -> None:
+        if len(self._threads) < self._most:
+            context = contextvars.copy_context()
+            thread = threading.Thread(target=context.run, args=(self._work,), name="imagesig", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._todo.put((number, item))
+
+    def take(self) -> tuple[int, _Item, _Result]:
+        """What is done, with its number; waits for it. Raises what the action raised."""
+        done = self._done.get()
+        if isinstance(done, BaseException):
+            raise done
+        return done
+
+    def dismiss(self) -> None:
+        """Leaves what has not started and waits for what runs."""
+        self._dismissed = True
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (entry := self._todo.get()) is not None and not self._dismissed:
+            number, item = entry
+            try:
+                self._done.put((number, item, self._action(item)))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
+                self._done.put(error)
 
 
 def flow(
@@ -77,7 +131,7 @@ def flow(
     not done are returned all the same, cancelled or running. Closing it cancels what has not started and waits.
     """
     from concurrent.futures import wait
-    from queue import Empty, SimpleQueue
+    from queue import Empty
 
     done: SimpleQueue[Future[_Result]] = SimpleQueue()
     pending: dict[Future[_Result], tuple[int, _Item]] = {}

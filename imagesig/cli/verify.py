@@ -103,17 +103,16 @@ def _say_nothing(_result: VerificationResult) -> None:
 
 
 def _write_text(result: VerificationResult) -> None:
-    click.echo(result.pinned)
+    lines = [result.pinned]
     if result.through_index:
-        click.echo(f"  {result.platform} is listed in the index that was signed")
+        lines.append(f"  {result.platform} is listed in the index that was signed")
     for signature in result.signatures:
-        click.echo(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
-        for check in signature.checks:
-            click.echo(f"    {check.name:10} {check.detail}")
+        lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        lines += [f"    {check.name:10} {check.detail}" for check in signature.checks]
     if result.rejections:
-        click.echo(f"  {len(result.rejections)} other signatures did not count:")
-    for rejection in result.rejections:
-        click.echo(f"    - {rejection}")
+        lines.append(f"  {len(result.rejections)} other signatures did not count:")
+        lines += [f"    - {rejection}" for rejection in result.rejections]
+    click.echo("\n".join(lines))
 
 
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
