@@ -25,6 +25,11 @@ def write(results: Mapping[str, Any], path: Path) -> None:
         "|---|---|---|---|---|---|",
     ]
     lines += [_row(name, sides) for name, sides in sorted(groups.items()) if {"ours", "peer"} <= sides.keys()]
+    profiles = [entry["extra_info"]["profile"] for entry in results["benchmarks"] if "profile" in entry["extra_info"]]
+    for profile in profiles:
+        lines += ["", "## Where the CPU time of a verification goes", "", *profile["text"], ""]
+        lines += ["| what | µs | share |", "|---|---|---|"]
+        lines += [f"| {name} | {time:.0f} | {share:.0f} % |" for name, time, share in profile["rows"]]
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

@@ -79,29 +79,30 @@ class Writer(Protocol[_Result]):
     def end(self, summary: Summary) -> None: ...
 
 
-@dataclass(slots=True)
 class TextWriter(Generic[_Result]):
-    show: Callable[[_Result], None]
+    """What people read."""
+
+    def __init__(self, show: Callable[[_Result], None]) -> None:
+        self._show = show
 
     def add(self, outcome: Outcome[_Result]) -> None:
         if outcome.result is not None:
-            self.show(outcome.result)
+            self._show(outcome.result)
 
     def end(self, summary: Summary) -> None:
         """The summary goes to stderr, with the errors."""
 
 
-@dataclass(slots=True)
 class JsonWriter(Generic[_Result]):
     """The document that `write_json` writes, an image at a time, with the summary as a further member."""
 
-    command: str
-    entry: Callable[[Outcome[_Result]], dict[str, object]]
-    _started: bool = False
+    def __init__(self, command: str, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
+        self._command, self._entry = command, entry
+        self._started = False
 
     def add(self, outcome: Outcome[_Result]) -> None:
         self._open()
-        text = json.dumps(self.entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
+        text = json.dumps(self._entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
         click.echo(f"{',' if self._started else ''}\n    {text}", nl=False)
         self._started = True
 
@@ -112,16 +113,18 @@ class JsonWriter(Generic[_Result]):
 
     def _open(self) -> None:
         if not self._started:
-            click.echo(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self.command)},', nl=False)
+            click.echo(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},', nl=False)
             click.echo('\n  "images": [', nl=False)
 
 
-@dataclass(slots=True)
 class JsonLinesWriter(Generic[_Result]):
-    entry: Callable[[Outcome[_Result]], dict[str, object]]
+    """A line of JSON for each image."""
+
+    def __init__(self, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
+        self._entry = entry
 
     def add(self, outcome: Outcome[_Result]) -> None:
-        click.echo(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self.entry(outcome)}))
+        click.echo(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}))
 
     def end(self, summary: Summary) -> None:
         """Every line stands for itself."""
