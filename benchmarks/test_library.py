@@ -75,6 +75,7 @@ def test_verify_bare(benchmark: Any, side: Record, bench: Bench, signed: str) ->
         assert json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest
 
     benchmark.pedantic(bare, rounds=ROUNDS, warmup_rounds=20)
+    connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -103,10 +103,10 @@ def test_profile(benchmark: Any, bench: Bench, registry_referrers: RegistryServe
     bare = requests + ecdsa
     text = [
         f"`verify_many` over {IMAGES} images with one classic signature each, by digest, one thread, warm:",
-        f"**{ours:.0f} µs** of CPU an image, for {len(asked) / IMAGES:.0f} requests and one ECDSA verification. The same",
-        f"requests by the standard library's `http.client` take {requests:.0f} µs and the ECDSA verification",
-        f"{ecdsa:.0f} µs: together {bare:.0f} µs, so imagesig takes **{ours / bare:.2f} x** the bare work. The table is",
-        "from `cProfile`, which makes Python look slower than it is: read the shares, not the times.",
+        f"**{ours:.0f} µs** of CPU an image, for {len(asked) / IMAGES:.0f} requests and one ECDSA verification.",
+        f"The same requests by the standard library's `http.client` take {requests:.0f} µs and the ECDSA",
+        f"verification {ecdsa:.0f} µs: together {bare:.0f} µs, so imagesig takes **{ours / bare:.2f} x** the bare work.",
+        "The table is from `cProfile`, which makes Python look slower than it is: read the shares, not the times.",
     ]
     benchmark.group = "profile"
     benchmark.extra_info.update(side="profile", profile={"text": text, "rows": rows})

@@ -94,7 +94,8 @@ class Images:
     def total(self) -> int | None:
         if not self._images_from:
             return len(self._known)
-        return None if self._images_from == STDIN else len(self._known) + _lines(Path(self._images_from))
+        listed = None if self._images_from == STDIN else _lines(Path(self._images_from))
+        return None if listed is None else len(self._known) + listed
 
     def __iter__(self) -> Iterator[ListedImage]:
         found = False
@@ -133,12 +134,12 @@ def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
             yield image
 
 
-def _lines(path: Path) -> int:
-    """How many lines may hold an image, for the progress bar; 0 where nobody can tell yet."""
+def _lines(path: Path) -> int | None:
+    """How many lines may hold an image, for the progress bar; None for a pipe, which reads once."""
+    if not path.is_file():
+        return None
     count = 0
-    with contextlib.suppress(OSError):
-        if path.is_file():
-            with path.open("rb") as stream:
-                while line := stream.readline(limits.IMAGE_LINE_BYTES):
-                    count += bool(line.strip()) and not line.lstrip().startswith(b"#")
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        while line := stream.readline(limits.IMAGE_LINE_BYTES):
+            count += bool(line.strip()) and not line.lstrip().startswith(b"#")
     return count
