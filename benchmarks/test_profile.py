@@ -105,7 +105,7 @@ def test_profile(benchmark: Any, bench: Bench, registry_referrers: RegistryServe
         f"`verify_many` over {IMAGES} images with one classic signature each, by digest, one thread, warm:",
         f"**{ours:.0f} µs** of CPU an image, for {len(asked) / IMAGES:.0f} requests and one ECDSA verification.",
         f"The same requests by the standard library's `http.client` take {requests:.0f} µs and the ECDSA",
-        f"verification {ecdsa:.0f} µs: together {bare:.0f} µs, so imagesig takes **{ours / bare:.2f} x** the bare work.",
+        f"verification {ecdsa:.0f} µs: together {bare:.0f} µs, so imagesig takes **{ours / bare:.2f} x** that.",
         "The table is from `cProfile`, which makes Python look slower than it is: read the shares, not the times.",
     ]
     benchmark.group = "profile"

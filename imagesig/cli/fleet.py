@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -103,7 +104,7 @@ class JsonWriter(Generic[_Result]):
     def add(self, outcome: Outcome[_Result]) -> None:
         self._open()
         text = json.dumps(self._entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
-        click.echo(f"{',' if self._started else ''}\n    {text}", nl=False)
+        sys.stdout.write(f"{',' if self._started else ''}\n    {text}")
         self._started = True
 
     def end(self, summary: Summary) -> None:
@@ -113,8 +114,8 @@ class JsonWriter(Generic[_Result]):
 
     def _open(self) -> None:
         if not self._started:
-            click.echo(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},', nl=False)
-            click.echo('\n  "images": [', nl=False)
+            sys.stdout.write(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},')
+            sys.stdout.write('\n  "images": [')
 
 
 class JsonLinesWriter(Generic[_Result]):

@@ -112,7 +112,8 @@ def _write_text(result: VerificationResult) -> None:
     if result.rejections:
         lines.append(f"  {len(result.rejections)} other signatures did not count:")
         lines += [f"    - {rejection}" for rejection in result.rejections]
-    click.echo("\n".join(lines))
+    # Not click.echo, which flushes: a system call for each image lets go of the lock that the verifying threads want.
+    sys.stdout.write("\n".join([*lines, ""]))
 
 
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
