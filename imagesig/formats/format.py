@@ -175,6 +175,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
+    # The decoder overlooks surplus padding and stray bits at the end: one value has one encoding.
+    if base64.b64encode(decoded).decode("ascii") != text:
+        raise FormatViolation(f"{what}: {quote(text)} is not the standard base64 of its {len(decoded)} bytes")
+    return decoded

@@ -23,6 +23,7 @@ from imagesig.crypto.ecdsa import rs_from_der
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
 from imagesig.formats.cosign import Cosign, parse_payload, payload_bytes
+from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AlreadySigned, Claim, Draft, Part, SignerInfo, StoredSignature, Subject
 from imagesig.stores.tag import config_bytes
@@ -186,6 +187,12 @@ def test_base64_with_anything_around_it_is_refused(change: str) -> None:
     data = json.dumps(payload()).encode()
     with pytest.raises((FormatViolation, SignatureInvalid)):
         authenticate(classic(data, signature=change.format(sign(private_key(), data)) if change else ""))
+
+
+@pytest.mark.parametrize("text", ["AAAA=", "AAAA==", "AAA", "AB==", "AAB=", "AA=A", "AA==AA=="])
+def test_every_value_has_one_base64_encoding(text: str) -> None:
+    with pytest.raises(FormatViolation):
+        decode_base64(text, "signature")
 
 
 def test_a_missing_signature_annotation_is_refused() -> None:
