@@ -118,38 +118,48 @@ def _verify_image(image: Image, rule: Rule, now: datetime) -> VerificationResult
 def _verify_platform(image: Image, rule: Rule, platform: str, now: datetime) -> VerificationResult:
     root = resolve(image)
     child = child_for_platform(image, root, platform)
-    through_index = False
-    try:
-        result = _verify_digest(image, child.digest, rule, now)
-    except (NoSignatures, NoSignatureAccepted):
-        if child.digest == root.digest:
-            raise
-        # A signed index vouches for its children: it lists them by digest.
-        result = _verify_digest(image, root.digest, rule, now)
-        through_index = True
+    result, through_index = _verify_child(image, child.digest, root.digest, rule, now)
     pinned = pinned_name(image, child.digest)
     return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)
 
 
+def _verify_child(image: Image, child: str, root: str, rule: Rule, now: datetime) -> tuple[VerificationResult, bool]:
+    """The result for the child and whether it came through the index: a signed index lists its children by digest."""
+    try:
+        own = _verify_digest(image, child, rule, now)
+    except (NoSignatures, NoSignatureAccepted):
+        if child == root:
+            raise
+        return _verify_digest(image, root, rule, now), True
+    if own.proved or child == root:
+        return own, False
+    of_index = _verify_digest(image, root, rule, now)
+    return (of_index, True) if of_index.proved else (own, False)
+
+
 def _verify_digest(image: Image, digest: str, rule: Rule, now: datetime) -> VerificationResult:
     """The result for one manifest; where the rule only warns, what failed becomes a warning."""
-    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
-    for requirement in rule.requirements:
-        if isinstance(requirement, Reject):
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
-    signed = rule.signed
-    if not signed:
-        return replace(result, proved=False)
     try:
-        verdicts = _verdicts(image, digest, signed, now)
+        return _strictly(image, digest, rule, now)
     except VerificationError as error:
         if not rule.warn:
             raise
-        rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
-        findings = error.findings if isinstance(error, NoSignatureAccepted) else ()
-        return replace(
-            result, proved=False, warnings=(str(error),), rejections=tuple(rejections), findings=tuple(findings)
+        result = VerificationResult(
+            str(image), digest, pinned_name(image, digest), (), proved=False, rule=rule.name, warnings=(str(error),)
         )
+        if not isinstance(error, NoSignatureAccepted):
+            return result
+        return replace(result, rejections=error.rejections, findings=error.findings)
+
+
+def _strictly(image: Image, digest: str, rule: Rule, now: datetime) -> VerificationResult:
+    for requirement in rule.requirements:
+        if isinstance(requirement, Reject):
+            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
+    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
+    if not rule.signed:
+        return replace(result, proved=False)
+    verdicts = _verdicts(image, digest, rule.signed, now)
     return replace(
         result,
         signatures=tuple(dict.fromkeys(item for verdict in verdicts for item in verdict.accepted)),
