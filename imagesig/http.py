@@ -215,6 +215,8 @@ class HttpClient:
                 raw.release_conn()
         except ImagesigError:
             raise  # what `_read` refused; some of our errors are ValueErrors too
+        except urllib3.exceptions.NewConnectionError as error:  # which urllib3 counts among the timeouts
+            raise Unreachable(f"{what}: {_reason(error)}") from error
         except urllib3.exceptions.TimeoutError as error:
             remaining(what)
             raise Unreachable(f"{what}: no answer in time") from error

@@ -11,30 +11,35 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.diagnosing import Diagnosis, diagnose
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.signing import MadeSignature, SignedImage, sign
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
+    "Diagnosis": "diagnosing",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
+    "diagnose": "diagnosing",
     "inspect": "inspecting",
     "sign": "signing",
     "verify": "verifying",
 }
 
 __all__ = [
+    "Diagnosis",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
     "MadeSignature",
     "SignedImage",
     "VerificationResult",
+    "diagnose",
     "inspect",
     "sign",
     "verify",

@@ -17,6 +17,7 @@ _COMMANDS = {
     "verify": "imagesig.cli.verify",
     "inspect": "imagesig.cli.inspect",
     "key": "imagesig.cli.key",
+    "doctor": "imagesig.cli.doctor",
     "demo": "imagesig.cli.demo",
     "completion": "imagesig.cli.completion",
 }

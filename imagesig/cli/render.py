@@ -11,9 +11,9 @@ from imagesig.signature import Claim
 JSON_VERSION = 1
 
 
-def write_json(command: str, images: list[dict[str, object]]) -> None:
+def write_json(command: str, items: list[dict[str, object]], member: str = "images") -> None:
     """One document on stdout: `{"imagesig": 1, "command": …, "images": […]}`. Members are added, never changed."""
-    document = {"imagesig": JSON_VERSION, "command": command, "images": images}
+    document = {"imagesig": JSON_VERSION, "command": command, member: items}
     click.echo(json.dumps(document, indent=2, ensure_ascii=True))
 
 

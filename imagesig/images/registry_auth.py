@@ -97,6 +97,13 @@ class RegistryLogin:
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._lock = threading.Lock()
 
+    def source(self, registry: str) -> str:
+        """Who we are at a registry and where that comes from, for people."""
+        credential = self._credentials(urlsplit(registry).netloc)
+        if credential is ANONYMOUS:
+            return "nobody (no credentials for it)"
+        return f"{credential.username or 'the holder of a token'}, from {credential.source}"
+
     def header(self, registry: str, repository: str, actions: str) -> str:
         """The header that served last for these actions (`pull` or `pull,push`), empty if there is none."""
         for known in dict.fromkeys((actions, "pull,push")):

@@ -226,7 +226,7 @@ class RegistryRepository:
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
         response = self._put_manifest(content, OCI_MANIFEST, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
-        if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
+        if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return _nothing_to_settle
         entry = _referrer_entry(content)
         change = TagChange(self, tag_of(subject.digest), lambda now: _with_entry(now, entry))
@@ -239,7 +239,7 @@ class RegistryRepository:
 
         return settle
 
-    def _lists_referrers(self, digest: str) -> bool:
+    def lists_referrers(self, digest: str) -> bool:
         """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
         if self._keeps_referrers is None:
             self._keeps_referrers = self._referrers_api(digest) is not None
@@ -251,6 +251,15 @@ class RegistryRepository:
             return self._writing.setdefault(tag, threading.Lock())
 
     # --- requests ------------------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, *, actions: str) -> Response:
+        """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
+        return self._request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
+
+    @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._login.source(self._registry)
 
     @property
     def _base(self) -> str:

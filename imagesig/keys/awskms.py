@@ -182,6 +182,16 @@ class AwsKmsProvider(KeyProvider):
             key_type = None if problem else _TYPES[metadata["KeySpec"]]
             yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
+        meta = self._client().meta
+        yield "KMS", f"{meta.endpoint_url}, region {meta.region_name}"
+        if self._given is None:
+            import boto3
+
+            credentials = (self._session or boto3.Session()).get_credentials()
+            yield "AWS credentials", f"from {credentials.method}" if credentials else "none found"
+
     def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
         marker: dict[str, object] = {}
         for _ in range(_LISTED_KEYS // 100):

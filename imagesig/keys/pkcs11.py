@@ -198,6 +198,13 @@ class Pkcs11Provider(KeyProvider):
                     found.append(KeyInfo(str(uri), None, str(error)))
         yield from found
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`. No PIN is asked for."""
+        yield "PKCS#11 module", str(self._module.path)
+        with self.locked("PKCS#11 module"):
+            tokens = self._module.describe_tokens()
+        yield from (("PKCS#11 token", token) for token in tokens or ("none",))
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

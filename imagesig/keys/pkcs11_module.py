@@ -104,6 +104,22 @@ class Module:
             )
         return fitting[0]
 
+    def describe_tokens(self) -> tuple[str, ...]:
+        """Every token there and the state of its PIN, for people. Call it inside `locked()`."""
+        import pkcs11
+
+        states = {
+            pkcs11.TokenFlag.USER_PIN_LOCKED: "its PIN is locked",
+            pkcs11.TokenFlag.USER_PIN_FINAL_TRY: "one more wrong PIN locks it",
+            pkcs11.TokenFlag.LOGIN_REQUIRED: "wants a login",
+        }
+        described = []
+        for slot in self._lib.get_slots(token_present=True):
+            token = slot.get_token()
+            state = next((text for flag, text in states.items() if token.flags & flag), "wants no login")
+            described.append(f"{quote(_text(token.label))}, serial {_serial(token)}, slot {slot.slot_id}: {state}")
+        return tuple(described)
+
     def log_in(self, token: Any, secrets: SecretSource) -> str:
         """Logs in unless this process is logged in; returns what `log_out` takes. Call it inside `locked()`.
 

@@ -72,6 +72,11 @@ def scheme_of(uri_or_path: str) -> str:
     return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
 
 
+def is_key_uri(text: str) -> bool:
+    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    return scheme_of(text) != "file" or text.lower().startswith("file:")
+
+
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
     """The provider that a URI points into, and the name of the key there.
 
