@@ -43,6 +43,12 @@ def parse_key_id(key_id: str) -> AwsKmsUri:
     return AwsKmsUri("", key_id, match["alias"] or "")
 
 
+def region_of(key_id: str) -> str:
+    """The region in an ARN; empty for anything else."""
+    match = _ARN.fullmatch(key_id)
+    return match["region"] if match else ""
+
+
 def parse_awskms_uri(uri: str) -> AwsKmsUri:
     """The parts of the URI; an empty key is allowed, for listing.
 
