@@ -29,7 +29,7 @@ from imagesig.errors import (
 )
 from imagesig.http import remaining
 from imagesig.keys.pkcs11_encoding import algorithms_for, operation_for, signature_from_token
-from imagesig.keys.pkcs11_module import Module, module_at
+from imagesig.keys.pkcs11_module import Module, module_at, text_of
 from imagesig.keys.pkcs11_objects import (
     TokenObject,
     find_objects,
@@ -313,8 +313,7 @@ class Pkcs11Provider(KeyProvider):
 
     def _uri_of(self, item: TokenObject) -> Pkcs11Uri:
         token = self._opened_now().token
-        label = token.label if isinstance(token.label, str) else token.label.decode("utf-8", "replace")
-        return Pkcs11Uri(token=label.rstrip(" \0"), object=item.label, id=item.id, type="private")
+        return Pkcs11Uri(text_of(token.label), text_of(token.serial), object=item.label, id=item.id, type="private")
 
     def _private_keys(self, wanted: Pkcs11Uri) -> Sequence[TokenObject]:
         logins = self._module.logins_made

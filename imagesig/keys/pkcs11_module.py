@@ -137,7 +137,7 @@ class Module:
         tokens = [(slot.slot_id, slot.get_token()) for slot in slots]
         fitting = [token for slot_id, token in tokens if _token_fits(token, slot_id, wanted)]
         if len(fitting) != 1:
-            there = ", ".join(f"{quote(_text(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
+            there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
             raise KeyNotFound(
                 f"PKCS#11 module {self.path.name}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
                 hint=f"tokens there: {there}",
@@ -176,7 +176,7 @@ class Module:
         """The PIN for a key that wants it for every signature. Raises as `log_in` does. Call it inside `locked()`."""
         import pkcs11
 
-        name = f"PKCS#11 token {quote(_text(token.label))}"
+        name = f"PKCS#11 token {quote(text_of(token.label))}"
         if token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH:
             raise KeyUnusable(f"{name}: its PIN pad cannot be used for a key that wants the PIN for every signature")
         pin = ask_pin(name, secrets)
@@ -190,7 +190,7 @@ class Module:
     def _refuse_again(self, token: Any, pin: str) -> None:
         if (_key(token), hash(pin)) in self._refused:
             raise WrongSecret(
-                f"PKCS#11 token {quote(_text(token.label))}: this PIN was refused before and is not tried again",
+                f"PKCS#11 token {quote(text_of(token.label))}: this PIN was refused before and is not tried again",
                 hint="give the right PIN",
             )
 
@@ -198,7 +198,7 @@ class Module:
         import pkcs11
         import pkcs11.exceptions
 
-        name = f"PKCS#11 token {quote(_text(token.label))}"
+        name = f"PKCS#11 token {quote(text_of(token.label))}"
         flags = token.flags
         if not flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
             return None
@@ -245,7 +245,7 @@ def ask_pin(name: str, secrets: SecretSource) -> str:
 
 
 _modules: dict[tuple[int, int], Module] = {}
-_modules_lock = threading.Lock()
+_modules_lock = threading.RLock()
 
 
 def module_at(path: Path) -> Module:
@@ -268,45 +268,53 @@ def module_at(path: Path) -> Module:
         ) from None
     if not path.is_absolute() or not real.is_file():
         raise InvalidArgument(f"PKCS#11 module {path}: the absolute path of a shared library is needed")
+    key = (status.st_dev, status.st_ino)
     with _modules_lock:
-        return _modules.setdefault((status.st_dev, status.st_ino), Module(real))
+        if key not in _modules:
+            _modules[key] = Module(real)
+        return _modules[key]
+
+
+def _before_fork() -> None:
+    """Waits until no thread is inside a module: the child gets it, and our locks, between two calls."""
+    _modules_lock.acquire()
+    for module in _modules.values():
+        module._lock.acquire()
 
 
 def _after_fork() -> None:
-    """A lock that another thread held when the parent forked would never be released in the child."""
-    global _modules_lock
-    _modules_lock = threading.Lock()
     for module in _modules.values():
-        module._lock = threading.RLock()
+        module._lock.release()
+    _modules_lock.release()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def _token_fits(token: Any, slot_id: int, wanted: Pkcs11Uri) -> bool:
     if wanted.slot_id is not None:  # as cosign has it, the slot outdoes the label
         return slot_id == wanted.slot_id
     return (
-        wanted.token in ("", _text(token.label))
+        wanted.token in ("", text_of(token.label))
         and wanted.serial in ("", _serial(token))
-        and wanted.manufacturer in ("", _text(token.manufacturer_id))
-        and wanted.model in ("", _text(token.model))
-        and wanted.slot_description in ("", _text(token.slot.slot_description))
-        and wanted.slot_manufacturer in ("", _text(token.slot.manufacturer_id))
+        and wanted.manufacturer in ("", text_of(token.manufacturer_id))
+        and wanted.model in ("", text_of(token.model))
+        and wanted.slot_description in ("", text_of(token.slot.slot_description))
+        and wanted.slot_manufacturer in ("", text_of(token.slot.manufacturer_id))
     )
 
 
-def _text(value: str | bytes | None) -> str:
+def text_of(value: str | bytes | None) -> str:
     decoded = value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
     return decoded.rstrip(" \0")
 
 
 def _serial(token: Any) -> str:
-    return _text(token.serial)
+    return text_of(token.serial)
 
 
 def _key(token: Any) -> str:
-    return f"{_text(token.label)}/{_serial(token)}"
+    return f"{text_of(token.label)}/{_serial(token)}"
 
 
 def _is_initialized_now(lib: Any) -> bool:
