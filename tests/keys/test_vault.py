@@ -43,6 +43,7 @@ from imagesig.keys.vault import MESSAGE_BYTES, VaultKey, VaultProvider
 from imagesig.keys.vault_client import VaultConnection
 from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, userpass
 from imagesig.testing import ProviderContract
+from tests.peers import binary
 from tests.peers.servers import VaultServer, vault_server
 
 pytestmark = pytest.mark.interop
@@ -275,7 +276,7 @@ def test_the_name_in_the_certificate_may_be_another_than_the_address(secure: Vau
 
 def test_authorities_may_be_a_folder(secure: VaultServer, tmp_path: Path) -> None:
     assert secure.ca_file is not None
-    command = ["openssl", "x509", "-in", str(secure.ca_file), "-noout", "-subject_hash"]
+    command = [str(binary("openssl")), "x509", "-in", str(secure.ca_file), "-noout", "-subject_hash"]
     hashed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     (tmp_path / f"{hashed}.0").write_bytes(secure.ca_file.read_bytes())
     signs_with({"VAULT_ADDR": secure.address, "VAULT_TOKEN": secure.root_token, "VAULT_CAPATH": str(tmp_path)})
