@@ -133,9 +133,12 @@ class Module:
         Raises:
             KeyNotFound: none, or several; lists those that are there.
         """
-        slots = self._lib.get_slots(token_present=True)
-        tokens = [(slot.slot_id, slot.get_token()) for slot in slots]
+        import pkcs11
+
+        tokens = list(self._tokens())
         fitting = [token for slot_id, token in tokens if _token_fits(token, slot_id, wanted)]
+        if len(fitting) > 1:  # SoftHSM shows a slot for the next token too
+            fitting = [token for token in fitting if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
         if len(fitting) != 1:
             there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
             raise KeyNotFound(
@@ -143,6 +146,14 @@ class Module:
                 hint=f"tokens there: {there}",
             )
         return fitting[0]
+
+    def _tokens(self) -> Iterator[tuple[int, Any]]:
+        import pkcs11.exceptions
+
+        for slot in self._lib.get_slots(token_present=True):
+            # One card that was pulled out, or is none that the module knows, does not hide the others.
+            with suppress(pkcs11.exceptions.TokenNotPresent, pkcs11.exceptions.TokenNotRecognised):
+                yield slot.slot_id, slot.get_token()
 
     def log_in(self, token: Any, secrets: SecretSource) -> str:
         """Logs in unless this process is logged in; returns what `log_out` takes. Call it inside `locked()`.

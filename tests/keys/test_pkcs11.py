@@ -25,7 +25,8 @@ from imagesig.keys.private_key import PrivateKey
 from imagesig.keys.secrets import fixed
 from imagesig.testing import ProviderContract
 from tests.makers import private_key
-from tests.peers.servers import SoftHsmToken
+from tests.peers import binary
+from tests.peers.servers import SoftHsmToken, softhsm_token
 
 pytestmark = pytest.mark.interop
 
@@ -220,6 +221,20 @@ def test_of_two_tokens_the_serial_the_slot_and_the_description_choose(softhsm: S
     assert run(script).splitlines() == ["2 tokens fit", *["[True]"] * 4]
 
 
+def test_the_only_token_needs_no_name(tmp_path: Path) -> None:
+    with softhsm_token(tmp_path) as token:
+        script = f"""
+            from imagesig.crypto.algorithms import KeyType
+            from imagesig.keys import KeySettings, open_key, resolve_key
+            from imagesig.keys.secrets import fixed
+            settings = KeySettings({{"COSIGN_PKCS11_MODULE_PATH": {str(token.module)!r}}}, fixed({token.pin!r}))
+            provider, name = resolve_key("pkcs11:object=only", settings)
+            provider.generate(name, KeyType.ECDSA_P256)
+            print(len(open_key("pkcs11:object=only", settings=settings).sign(b"message")) > 60)
+        """
+        assert run(script) == "True"
+
+
 def test_a_type_that_is_no_key_is_refused(provider: Pkcs11Provider) -> None:
     label = fresh()
     provider.generate(label, KeyType.ECDSA_P256)
@@ -230,7 +245,7 @@ def test_a_type_that_is_no_key_is_refused(provider: Pkcs11Provider) -> None:
 
 def pkcs11_tool(token: SoftHsmToken, *arguments: str) -> None:
     login = ["--login", "--pin", token.pin, "--token-label", token.label]
-    command = ["pkcs11-tool", "--module", str(token.module), *login, *arguments]
+    command = [str(binary("pkcs11-tool")), "--module", str(token.module), *login, *arguments]
     subprocess.run(command, check=True, capture_output=True)
 
 

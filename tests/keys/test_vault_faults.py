@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ECDSA_SHA256, ToSign
@@ -73,7 +75,11 @@ class Double:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Keeps quiet about handshakes that fail, as they should."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -297,6 +303,29 @@ def test_a_proxy_is_used_but_not_for_the_hosts_that_need_none(double: Double) ->
     double.fault = lambda _method, _path: (403, {}, b'{"errors":["the proxy was asked"]}')
     with pytest.raises(AccessDenied, match="the proxy was asked"):
         open_key("hashivault://app", settings=KeySettings(proxied))
+
+
+def test_a_client_certificate_is_shown_to_a_vault_that_wants_one(double: Double, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    double.server.socket = context.wrap_socket(double.server.socket, server_side=True)
+    own = authority.issue_cert("signer@example.org")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
+    own.private_key_pem.write_to_path(str(tmp_path / "own.key"))
+    environ = {
+        "VAULT_ADDR": double.address.replace("http:", "https:"),
+        "VAULT_TOKEN": TOKEN,
+        "VAULT_CACERT": str(tmp_path / "ca.pem"),
+    }
+    shown = {"VAULT_CLIENT_CERT": str(tmp_path / "own.pem"), "VAULT_CLIENT_KEY": str(tmp_path / "own.key")}
+    with open_key("hashivault://app", settings=KeySettings(environ | shown)) as key:
+        assert key.sign(b"message")
+    with pytest.raises(KeyProviderUnavailable):
+        open_key("hashivault://app", settings=KeySettings(environ))
 
 
 def test_the_namespace_goes_along(double: Double) -> None:
