@@ -28,7 +28,7 @@ from imagesig.errors import (
     MissingExtra,
     quote,
 )
-from imagesig.http import remaining
+from imagesig.http import redact, remaining
 
 if TYPE_CHECKING:
     import hvac
@@ -57,7 +57,7 @@ class VaultConnection:
     def __post_init__(self) -> None:
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise InvalidArgument(f"Vault address {quote(self.address)}: http(s)://HOST[:PORT] is needed")
+            raise InvalidArgument(f"Vault address {quote(redact(self.address))}: http(s)://HOST[:PORT] is needed")
         loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
         if parts.scheme == "http" and not loopback and not self.plain_http:
             raise InvalidArgument(

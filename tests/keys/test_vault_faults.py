@@ -81,7 +81,7 @@ class Double:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, path: str, body: bytes) -> Reply:
@@ -346,6 +346,12 @@ def test_plain_http_beyond_loopback_has_to_be_allowed() -> None:
     with pytest.raises(InvalidArgument, match="unencrypted"):
         VaultConnection("http://vault.example:8200")
     assert VaultConnection("http://vault.example:8200", plain_http=True)
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(InvalidArgument, match="Vault address") as refused:
+        VaultConnection("https://user:s3cret@vault.example")
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
