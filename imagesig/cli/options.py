@@ -23,6 +23,15 @@ passphrase_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with the key's passphrase or PIN; else the environment is asked, then you.",
 )
+expect_option = click.option(
+    "--expect",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PUB_FILE",
+    help="Refuse the key unless its public key is the one in this file.",
+)
+permissions_option = click.option(
+    "--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read."
+)
 format_option = click.option(
     "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
 )

@@ -35,6 +35,7 @@ class Peer:
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
+    Peer("openssl", Installed("openssl", ("openssl",))),
     Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
