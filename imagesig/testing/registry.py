@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+_POLL_SECONDS = 0.02
+"""How long the end of the `with` block may have to wait for the server."""
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PATH = re.compile(
     r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
@@ -97,7 +99,7 @@ class InMemoryRegistry:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
     def __exit__(
