@@ -70,6 +70,27 @@ def remaining(what: str) -> float:
     return left
 
 
+def growing_pause(attempt: int) -> float:
+    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    return _BACKOFF_SECONDS * factor
+
+
+def wait(seconds: float, what: str) -> None:
+    """Sleeps so long.
+
+    Raises:
+        DeadlineExceeded: at once, if the deadline passes before that.
+    """
+    left = remaining(what)
+    if seconds >= left:
+        raise DeadlineExceeded(
+            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            hint="give more time: --timeout, or timeout=",
+        )
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
@@ -138,8 +159,9 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, whatever its status is, but for 429 and 5xx, which are tried again.
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
 
         Redirects of GET and HEAD are followed unless told otherwise, without credentials once the origin changes and
         never from HTTPS to HTTP. Every request is repeated after a lost connection: make none that must happen once.
@@ -152,7 +174,7 @@ class HttpClient:
         """
         sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, body, limit)
+            response = self._with_retries(method, url, sent, body, limit, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -167,11 +189,10 @@ class HttpClient:
             pool.clear()
 
     def _with_retries(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, attempts: int
     ) -> Response:
-        attempts = limits.HTTP_ATTEMPTS
         for attempt in range(1, attempts + 1):
-            pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            pause = growing_pause(attempt)
             try:
                 response = self._once(method, url, headers, body, limit)
             except Unreachable as error:
@@ -180,16 +201,10 @@ class HttpClient:
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
-                if attempt == attempts:
-                    raise Unreachable(
-                        f"{method} {redact(url)}: status {response.status}, after {attempt} attempts",
-                        hint="the server is busy or broken: try again later",
-                    )
                 pause = _retry_after(response.headers.get("retry-after", ""), pause)
-            left = remaining(f"{method} {redact(url)}")
-            if pause >= left:
-                raise DeadlineExceeded(f"{method} {redact(url)}: told to wait {pause:.0f} s with {left:.0f} s left")
-            time.sleep(pause)
+                if attempt == attempts:
+                    raise _busy(f"{method} {redact(url)}: status {response.status}, after {attempt} attempts", pause)
+            wait(pause, f"{method} {redact(url)}")
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
@@ -287,6 +302,12 @@ def _retry_after(value: str, otherwise: float) -> float:
         date = email.utils.parsedate_to_datetime(value)
         return min(max(date.timestamp() - time.time(), 0.0), limits.RETRY_AFTER_SECONDS)
     return otherwise
+
+
+def _busy(what: str, pause: float) -> Unreachable:
+    failure = Unreachable(what, hint="the server is busy or broken: try again later")
+    failure.retry_after = pause
+    return failure
 
 
 def _no_tls(what: str, error: Exception) -> Unreachable:

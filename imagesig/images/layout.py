@@ -235,6 +235,9 @@ class Layout:
                 self._write_index(marked_for_cosign([*others, entry], entry))
         return descriptor
 
+    def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        self.put_manifest(content, media_type, tag)
+
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
         entry = self.put_blob(content, OCI_MANIFEST).to_json()
         with self._locked():

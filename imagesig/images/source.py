@@ -64,6 +64,14 @@ class ImageTarget(Protocol):
         """Stores a manifest or index by its digest, or under a tag, replacing what the tag named before."""
         ...
 
+    def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+
+        Raises:
+            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+        """
+        ...
+
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
         """Stores an OCI manifest whose `subject` is `subject` so that `referrers` finds it.
 

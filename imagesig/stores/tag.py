@@ -70,7 +70,7 @@ class TagStore:
                 )
             return _written(home, now, [*layers, layer.to_json()])
 
-        change = TagChange(home, tag, merge)
+        change = TagChange(home, tag, merge, uploads=True)
         change.apply()
         return change.settle
 
