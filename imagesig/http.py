@@ -349,10 +349,11 @@ def _busy(what: str, pause: float) -> Unreachable:
 
 
 def _no_tls(what: str, error: Exception) -> Unreachable:
-    failure = Unreachable(
-        f"{what}: no trusted TLS connection: {_reason(error)}",
-        hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",
-    )
+    reason = _reason(error)
+    hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+    if "WRONG_VERSION" in reason or "record layer" in reason:
+        hint = "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http="
+    failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
 

@@ -305,6 +305,12 @@ def test_a_server_of_an_unknown_authority_is_refused_at_once_and_the_option_is_n
     assert not refused.value.retryable
 
 
+def test_a_server_without_tls_is_refused_and_the_option_is_named(client: HttpClient) -> None:
+    with InMemoryRegistry() as plain, pytest.raises(Unreachable, match="TLS") as refused:
+        client.request("GET", f"https://{plain.host}/", limit=10)
+    assert "--plain-http" in refused.value.hint
+
+
 def test_a_certificate_for_another_host_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with tls_server(authority, "registry.example") as host:
