@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse, quote
 from imagesig.http import HttpClient, origin, redact
-from imagesig.images.credentials import ANONYMOUS, Credential, CredentialSource
+from imagesig.images.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
@@ -74,12 +75,18 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
 
 
 def _is_internal(host: str) -> bool:
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001 and 2130706433 are addresses too
+        except OSError:
+            return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
 
 
 @dataclass(slots=True)
@@ -124,7 +131,11 @@ class RegistryLogin:
 
     def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc
-        credential = self._credentials(host)
+        known = self._credentials
+        if isinstance(known, CredentialFiles):
+            credential = known.for_repository(host, repository)
+        else:
+            credential = known(host)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
         if "bearer" in challenges:
             bearer = challenges["bearer"]

@@ -379,6 +379,71 @@ def test_cve_2019_10214_a_token_server_without_tls_is_refused() -> None:
         check_realm("http://auth.example.com/token", "https://registry.example.com", plain_http=False)
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost.", "[::ffff:127.0.0.1]", "a.localhost"])
+def test_a_token_server_inside_a_network_is_refused_however_it_is_written(host: str) -> None:
+    with pytest.raises(UnexpectedResponse, match="inside a network"):
+        check_realm(f"https://{host}/token", "https://registry.example.com", plain_http=False)
+
+
+@pytest.mark.parametrize(
+    "realm", ["", "ftp://x", "https://user:s3cret@auth.example.com/", "//auth.example.com", "https:"]
+)
+def test_a_realm_that_is_no_https_url_is_refused(realm: str) -> None:
+    with pytest.raises(UnexpectedResponse) as refused:
+        check_realm(realm, "https://registry.example.com", plain_http=True)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_upload_to_another_server_carries_no_credentials(key: SigningKey) -> None:
+    with InMemoryRegistry(basic=("user", "s3cret")) as server, InMemoryRegistry() as thief:
+        image = registry(f"{server.host}/team/app:1.0", credentials=("user", "s3cret"))
+        session = Answer(202, headers={"location": f"http://{thief.host}/v2/team/app/blobs/uploads/session"})
+        server.faults.append(lambda request: session if request.method == "POST" else None)
+        image.home.put_blob(b"content", "a/b")
+        assert thief.asked("PUT") == 1
+        assert "authorization" not in thief.requests[0].headers
+
+
+def test_a_refresh_token_is_not_sent_where_the_token_server_redirects(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(bearer=("user", "refresh-me")) as server, InMemoryRegistry() as thief:
+        entry = {"auth": "dXNlcjo=", "identitytoken": "refresh-me"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {server.host: entry}}))
+        moved = Answer(307, headers={"location": f"http://{thief.host}/token"})
+        server.faults.append(lambda request: moved if request.path == "/token" else None)
+        with pytest.raises(TransportError):
+            verify(
+                registry(f"{server.host}/team/app:1.0", credentials=CredentialFiles([tmp_path / "config.json"])), key
+            )
+        assert not thief.requests
+
+
+def test_credentials_of_one_registry_never_go_to_another(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(basic=("user", "s3cret")) as ours, InMemoryRegistry(basic=("x", "y")) as other:
+        entry = {"username": "user", "password": "s3cret"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {ours.host: entry}}))
+        files = CredentialFiles([tmp_path / "config.json"])
+        home = registry(f"{ours.host}/team/app:1.0", credentials=files).home
+        build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        with pytest.raises(Unauthorized):
+            sign(
+                registry(
+                    f"{ours.host}/team/app:1.0", credentials=files, signature_repository=f"{other.host}/team/signatures"
+                ),
+                key,
+            )
+        assert all("authorization" not in request.headers for request in other.requests)
+
+
+def test_podmans_credentials_of_a_path_are_used_for_that_repository(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(basic=("team", "s3cret")) as server:
+        auths = {server.host: {"username": "all", "password": "x"}}
+        auths[f"{server.host}/team"] = {"username": "team", "password": "s3cret"}
+        (tmp_path / "auth.json").write_text(json.dumps({"auths": auths}))
+        image = registry(f"{server.host}/team/app:1.0", credentials=CredentialFiles([tmp_path / "auth.json"]))
+        build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        assert sign(image, key)
+
+
 def test_challenges_are_parsed_strictly_and_all_of_them() -> None:
     header = 'Negotiate, Basic realm="a \\"b\\"", Bearer realm="https://x/y",service="s,t", scope="r:p"'
     schemes = parse_challenges(header)
