@@ -132,10 +132,7 @@ class RegistryLogin:
     def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc
         known = self._credentials
-        if isinstance(known, CredentialFiles):
-            credential = known.for_repository(host, repository)
-        else:
-            credential = known(host)
+        credential = known.for_repository(host, repository) if isinstance(known, CredentialFiles) else known(host)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
         if "bearer" in challenges:
             bearer = challenges["bearer"]

@@ -206,7 +206,9 @@ def test_other_bytes_than_those_signed_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "optional",
-    [None, {}, {"a": {"b": [1]}}, {"timestamp": 1}, {"timestamp": 1.0}, {"creator": "x"}, {"creator": None}, {"n": 1}],
+    [None, {}, {"a": {"b": [1]}}, {"timestamp": 1}, {"timestamp": 1.0}, {"creator": "x"}, {"creator": None}, {"n": 1}]
+    + [{"timestamp": 10**400}],
+    ids=lambda value: repr(value)[:30],
 )
 def test_an_optional_part_that_is_well_formed_is_accepted(optional: object) -> None:
     assert parse_payload(json.dumps(payload() | {"optional": optional}).encode())
@@ -218,6 +220,13 @@ def test_an_optional_part_that_is_well_formed_is_accepted(optional: object) -> N
 def test_an_optional_part_that_is_not_is_refused(optional: object) -> None:
     with pytest.raises(FormatViolation):
         parse_payload(json.dumps(payload() | {"optional": optional}).encode())
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" + "0" * 5000, "1.5", "-0.1"])
+def test_a_timestamp_of_no_time_is_refused_and_crashes_nobody(number: str) -> None:
+    content = json.dumps(payload() | {"optional": {"timestamp": 0}}).replace('"timestamp": 0', f'"timestamp": {number}')
+    with pytest.raises((FormatViolation, MalformedError)):
+        parse_payload(content.encode())
 
 
 def test_a_missing_optional_part_is_refused() -> None:
