@@ -1,4 +1,4 @@
-"""Changing what a tag names without losing what other writers put there.
+"""Changing what a tag of a registry names without losing what other writers put there.
 
 Registries have no compare-and-swap: a PUT of a tag replaces whatever it named. So a change is merged into what is
 there now and written at once, and a write that failed is merged anew before it is repeated. A writer that read the tag
@@ -28,11 +28,14 @@ _SETTLE_SECONDS_LEAST = 0.02
 _SETTLE_SECONDS_MOST = 2.0
 
 
-class _TaggedHome(Protocol):
-    @property
-    def name(self) -> str: ...
+class _Readable(Protocol):
     def resolve(self, tag_or_digest: str) -> Descriptor: ...
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes: ...
+
+
+class _Writable(_Readable, Protocol):
+    @property
+    def name(self) -> str: ...
     def move_tag(self, tag: str, content: bytes, media_type: str) -> None: ...
 
 
@@ -48,6 +51,15 @@ Merge = Callable[[Tagged | None], Tagged | None]
 """Given what the tag names now (None: it does not exist), what it should name (None: just that)."""
 
 
+def look(home: _Readable, tag: str) -> Tagged | None:
+    """What the tag names now, None if it does not exist."""
+    try:
+        descriptor = home.resolve(tag)
+    except NotFound:
+        return None
+    return Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)
+
+
 @dataclass(slots=True)
 class TagChange:
     """One change of one tag, written by `apply` and made sure of by `settle`. Not for use by two threads at once.
@@ -56,7 +68,7 @@ class TagChange:
     look and the write is short.
     """
 
-    home: _TaggedHome
+    home: _Writable
     tag: str
     merge: Merge
     uploads: bool = False
@@ -115,20 +127,13 @@ class TagChange:
     def _merged(self) -> Tagged | None:
         """What the tag should name, from a look at it that is as fresh as can be; None if it names that already."""
         self._looked = time.monotonic()
-        self._seen = self._now()
+        self._seen = look(self.home, self.tag)
         for _ in range(limits.MERGE_ATTEMPTS):
             merged = self.merge(self._seen)
             if merged is None or not self.uploads:
                 break
             before, self._looked = self._seen, time.monotonic()
-            self._seen = self._now()
+            self._seen = look(self.home, self.tag)
             if self._seen == before:
                 break
         return merged
-
-    def _now(self) -> Tagged | None:
-        try:
-            descriptor = self.home.resolve(self.tag)
-        except NotFound:
-            return None
-        return Tagged(self.home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)

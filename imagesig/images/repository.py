@@ -15,7 +15,7 @@ from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import DigestMismatch, LimitExceeded, MalformedError, NotFound, UnexpectedResponse, quote
 from imagesig.http import HttpClient, Response, growing_pause, origin, redact, wait
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.merge import Merge, TagChange, Tagged
 from imagesig.images.registry_auth import RegistryLogin
 from imagesig.images.registry_error import failure, is_passing
 from imagesig.oci.descriptor import Descriptor
@@ -207,6 +207,11 @@ class RegistryRepository:
         return Descriptor.of(content, media_type)
 
     def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+
+        Raises:
+            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+        """
         self._stored(self._put(content, media_type, tag, attempts=1), content, tag)
 
     def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
@@ -241,12 +246,15 @@ class RegistryRepository:
         if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
             return _nothing_to_settle
         entry = _referrer_entry(content)
-        change = TagChange(self, tag_of(subject.digest), lambda now: _with_entry(now, entry))
-        with self.writing(change.tag):
+        return self.change_tag(tag_of(subject.digest), lambda now: _with_entry(now, entry))
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        change = TagChange(self, tag, merge, uploads)
+        with self.writing(tag):
             change.apply()
 
         def settle() -> None:
-            with self.writing(change.tag):
+            with self.writing(tag):
                 change.settle()
 
         return settle
