@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -68,11 +71,20 @@ def _give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C: several images are worked on in threads, whose requests under way are waited for; but not twice."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    if threading.active_count() > 1:
+        os.write(2, b"\nending what is under way; Ctrl-C again ends at once\n")
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Runs the command and ends the process with its exit status."""
     # A command is over before its garbage is worth collecting, and collections cost a tenth of loading its modules.
     gc.freeze()
     gc.set_threshold(50_000)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         # click returns the status of `Exit` here, and None where a command just ends.
         sys.exit(cli.main(standalone_mode=False) or 0)

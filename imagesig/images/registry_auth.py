@@ -26,8 +26,9 @@ _TOKEN_SECONDS = 60.0
 _EARLY_SECONDS = 5.0
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+(?!=)|(?=,)|$)")
-_PARAMETER = re.compile(rf'\s*,*\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+# Nothing here can match the same characters in two ways: a hostile header must not cost more than its length.
+_CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
+_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 
 @dataclass(frozen=True, slots=True)

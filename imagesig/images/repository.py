@@ -32,11 +32,12 @@ from imagesig.oci.manifest import (
 from imagesig.oci.reference import Reference
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
+_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
 _PULL, _PUSH = "pull", "pull,push"
 _SMALL_BYTES = 1024 * 1024
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
+_KEPT_BYTES = 1024 * 1024
 
 
 class RegistryRepository:
@@ -325,7 +326,8 @@ class RegistryRepository:
     def _keep(self, digest: str, content: bytes) -> None:
         if len(self._manifests) >= _KEPT_MANIFESTS:
             self._manifests.pop(next(iter(self._manifests)), None)
-        self._manifests[digest] = content
+        if len(content) <= _KEPT_BYTES:
+            self._manifests[digest] = content
 
 
 def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:

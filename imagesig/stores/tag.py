@@ -46,7 +46,7 @@ class TagStore:
                 continue
             try:
                 if layer.digest not in payloads:
-                    budget.take(layer)
+                    budget.take(layer, limits.PAYLOAD_BYTES)
                     payloads[layer.digest] = home.read(layer, limit=limits.PAYLOAD_BYTES)
             except (MalformedError, NotFound) as error:
                 yield Rejection(where, error)

@@ -337,6 +337,39 @@ def test_ctrl_c_says_so_and_the_same_command_completes_what_was_begun(key: Path)
         assert states == {"cosign": "present", "bundle": "attached"}
 
 
+def test_a_second_ctrl_c_ends_at_once(key: Path) -> None:
+    with InMemoryRegistry() as server:
+        waiting, go_on = threading.Event(), threading.Event()
+        server.faults.append(lambda _request: (waiting.set(), go_on.wait(60)) and Answer(500, close=True))
+        running = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _RUN,
+                "verify",
+                "--key",
+                public_half(key),
+                f"{server.host}/a:1",
+                f"{server.host}/a:2",
+            ],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": ROOT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.wait(30)
+        assert running.stderr is not None
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.readline() + running.stderr.readline()  # only then is the first one dealt with
+        running.send_signal(signal.SIGINT)
+        try:
+            running.communicate(timeout=30)
+        finally:
+            go_on.set()
+        assert b"Ctrl-C again" in said
+        assert running.returncode == 130
+
+
 def test_progress_is_counted_on_a_terminal_for_several_images(key: Path, image: str, tmp_path: Path) -> None:
     other = Layout.create(tmp_path / "other")
     build_image(other, {"a": b"b"}, PLATFORMS[0], "1")

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -179,6 +180,15 @@ def test_raw_r_and_s_are_refused() -> None:
     raw = rs_from_der(base64.b64decode(sign(private_key(), data)), KeyType.ECDSA_P256)
     with pytest.raises(SignatureInvalid):
         authenticate(classic(data, signature=base64.b64encode(raw).decode()))
+
+
+def test_s_replaced_by_n_minus_s_verifies_too() -> None:
+    """Anybody can make the one of the other; both are by one key, which counts once."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+    data = json.dumps(payload()).encode()
+    r, s = decode_dss_signature(base64.b64decode(sign(private_key(), data)))
+    other = base64.b64encode(encode_dss_signature(r, order - s)).decode()
+    assert authenticate(classic(data, signature=other))
 
 
 @pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}\x00", ""])

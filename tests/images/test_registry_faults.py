@@ -379,6 +379,20 @@ def test_cve_2019_10214_a_token_server_without_tls_is_refused() -> None:
         check_realm("http://auth.example.com/token", "https://registry.example.com", plain_http=False)
 
 
+@pytest.mark.parametrize("header", ["\x0b" * 60_000 + '"', "Basic" + " " * 60_000 + '"', "a," * 30_000])
+def test_a_challenge_costs_no_more_than_its_length(header: str) -> None:
+    """With a pattern that matches white space in two ways, the first one takes a minute."""
+    assert len(parse_challenges(header)) in (0, 1, 30_000)
+
+
+def test_a_link_to_the_next_page_costs_no_more_than_its_length(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server, key)
+    page = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode()
+    headers = {"content-type": OCI_INDEX, "link": "<a>; " * 10_000}
+    server.faults.append(lambda request: Answer(200, page, headers) if "/referrers/" in request.path else None)
+    assert verify(image, key).signatures
+
+
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost.", "[::ffff:127.0.0.1]", "a.localhost"])
 def test_a_token_server_inside_a_network_is_refused_however_it_is_written(host: str) -> None:
     with pytest.raises(UnexpectedResponse, match="inside a network"):
