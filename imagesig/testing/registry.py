@@ -97,7 +97,7 @@ class InMemoryRegistry:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet: `requests` is the log."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
@@ -214,6 +214,11 @@ class InMemoryRegistry:
                 found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
         document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
         return _content(json.dumps(document).encode(), _INDEX)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keeps quiet of clients that went away in the middle: some tests are about that."""
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
