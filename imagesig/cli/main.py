@@ -73,7 +73,7 @@ def _give_up_stdout() -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     """Ctrl-C: several images are worked on in threads, whose requests under way are waited for; but not twice."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no handler of Python's, which may have to wait for a lock
     if threading.active_count() > 1:
         os.write(2, b"\nending what is under way; Ctrl-C again ends at once\n")
     raise KeyboardInterrupt
