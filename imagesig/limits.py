@@ -65,6 +65,8 @@ HELPER_SECONDS = 30.0
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
+UPLOAD_ATTEMPTS = 6
+"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
 REDIRECTS = 5
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""

@@ -57,8 +57,11 @@ def _hints(error: ImagesigError) -> list[str]:
 
 
 def error_json(error: ImagesigError) -> dict[str, object]:
-    """The error for machines: its class, sentence, hint, and the reasons where there are several."""
+    """The error for machines: its class, sentence, hint, the reasons where there are several, and what was attached."""
     rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
+    parts: dict[str, object] = {}
+    if isinstance(error, AttachIncomplete):
+        parts = {"attached": list(error.attached), "missing": list(error.missing)}
     return {
         "error": type(error).__name__,
         "message": str(error),
@@ -68,4 +71,5 @@ def error_json(error: ImagesigError) -> dict[str, object]:
             {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
             for item in rejections
         ],
+        **parts,
     }

@@ -15,8 +15,36 @@ from imagesig.images.open import LAYOUT_PREFIX, open_image
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
+_OUTPUT = "imagesig.output"
+
+
+def wants_json(ctx: click.Context) -> bool:
+    """Whether the command that runs was asked for JSON."""
+    return ctx.meta.get(_OUTPUT) == "json"
+
+
+def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    ctx.meta[_OUTPUT] = value  # shared by all contexts of one run
+    return value
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds: not a NaN, which no comparison refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to write to stdout."
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    callback=_remember_output,
+    help="What to write to stdout.",
 )
 passphrase_option = click.option(
     "--passphrase-file",
@@ -49,7 +77,7 @@ def transport_options(command: _Command) -> _Command:
             ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(min=0, min_open=True),
+                type=_Seconds(min=0, min_open=True),
                 default=limits.OPERATION_SECONDS,
                 show_default=True,
                 metavar="SECONDS",

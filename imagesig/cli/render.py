@@ -17,6 +17,12 @@ def write_json(command: str, items: list[dict[str, object]], member: str = "imag
     click.echo(json.dumps(document, indent=2, ensure_ascii=True))
 
 
+def write_json_error(command: str, error: dict[str, object]) -> None:
+    """The document of a command that ended before it had results: the error stands where the results would."""
+    results: dict[str, object] = {} if command == "key" else {"images": []}
+    click.echo(json.dumps({"imagesig": JSON_VERSION, "command": command, **results, **error}, indent=2))
+
+
 def claim_json(claim: Claim, digest: str) -> dict[str, object]:
     """What was claimed of the image with this digest."""
     annotations = next((dict(subject.annotations) for subject in claim.subjects if subject.digest == digest), {})

@@ -58,6 +58,8 @@ def parse_reference(text: str) -> Reference:
     Raises:
         InvalidArgument: not a reference, or a digest we do not compute.
     """
+    if not text:
+        raise _refused(text, "it is empty")
     if _HEX_64.fullmatch(text):
         raise _refused(text, "64 hex digits are an image id; a repository name is needed")
     rest, at, digest = text.partition("@")
