@@ -16,6 +16,7 @@ _COMMANDS = {
     "sign": "imagesig.cli.sign",
     "verify": "imagesig.cli.verify",
     "inspect": "imagesig.cli.inspect",
+    "policy": "imagesig.cli.policy",
     "key": "imagesig.cli.key",
     "demo": "imagesig.cli.demo",
     "completion": "imagesig.cli.completion",
@@ -39,8 +40,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Sign and verify container images with keys in files, PKCS#11 tokens, Vault and AWS KMS.
 
-    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 2 usage, 1 anything
-    else.
+    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 13 not proved, 2
+    usage, 1 anything else.
     """
 
 

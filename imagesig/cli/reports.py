@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote as percent_encode
-from xml.etree import ElementTree
 
 import click
 
@@ -20,6 +19,9 @@ from imagesig.cli.failure import exit_status, worst
 from imagesig.cli.render import safe_text
 from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
 from imagesig.images.image import Image
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 report_option = click.option(
     "--output",
@@ -150,6 +152,8 @@ def _pinned(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def junit(outcomes: Sequence[Outcome]) -> str:
     """JUnit XML with a test case for every image: refused is a failure, not to be judged an error."""
+    from xml.etree import ElementTree
+
     failures = sum(_is_refusal(outcome.error) for outcome in outcomes)
     errors = sum(outcome.error is not None for outcome in outcomes) - failures
     counts = {"tests": str(len(outcomes)), "failures": str(failures), "errors": str(errors)}
@@ -162,15 +166,17 @@ def junit(outcomes: Sequence[Outcome]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
 
 
-def _junit_case(case: ElementTree.Element, outcome: Outcome) -> None:
+def _junit_case(case: Element, outcome: Outcome) -> None:
+    from xml.etree.ElementTree import SubElement
+
     if outcome.error is not None:
         kind = "failure" if _is_refusal(outcome.error) else "error"
         attributes = {"type": type(outcome.error).__name__, "message": safe_text(str(outcome.error))}
-        ElementTree.SubElement(case, kind, attributes).text = safe_lines("\n".join(_reasons(outcome)))
+        SubElement(case, kind, attributes).text = safe_lines("\n".join(_reasons(outcome)))
         return
     assert outcome.result is not None
     lines = [outcome.result.pinned] if outcome.result.proved else _reasons(outcome)
-    ElementTree.SubElement(case, "system-out").text = safe_lines("\n".join(lines))
+    SubElement(case, "system-out").text = safe_lines("\n".join(lines))
 
 
 def _is_refusal(error: ImagesigError | None) -> bool:

@@ -36,7 +36,7 @@ _FIELDS_FOR = {
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URI = re.compile(r"(?:[a-z][a-z0-9+.-]+://|pkcs11:|file:)", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.DOTALL)
 
@@ -92,6 +92,11 @@ def joined(folder: str, path: str) -> str:
     """The path, from `folder` if it is relative; never one that could be taken for a key URI."""
     whole = path if path.startswith("/") or not folder else f"{folder.rstrip('/')}/{path}"
     return whole if whole.startswith(("/", "./")) else f"./{whole}"
+
+
+def is_key_file(text: str) -> bool:
+    """Is the text of a `KeyReference` a path, and not a URI?"""
+    return not _URI.match(text)
 
 
 def _key_uri(node: Node) -> str:
