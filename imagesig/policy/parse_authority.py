@@ -37,7 +37,7 @@ _FIELDS_FOR = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _URI = re.compile(r"(?:[a-z][a-z0-9+.-]+://|pkcs11:|file:)", re.IGNORECASE)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.DOTALL)
 
 

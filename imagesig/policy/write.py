@@ -196,7 +196,7 @@ def toml_text(document: Mapping[str, object]) -> str:
                 lines += ["", f"[[{_key(name)}]]", *_members(item)]
         elif not isinstance(value, dict):
             continue
-        elif all(isinstance(item, dict) for item in value.values()):
+        elif value and all(isinstance(item, dict) for item in value.values()):
             for key, item in value.items():
                 lines += ["", f"[{_key(name)}.{_key(key)}]", *_members(item)]
         else:
@@ -205,7 +205,9 @@ def toml_text(document: Mapping[str, object]) -> str:
 
 
 def _is_tabular(value: object) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+    )
 
 
 def _members(table: Mapping[str, object]) -> list[str]:
