@@ -55,9 +55,9 @@ def parse_policy(document: Node, *, folder: str = "", read_file: ReadFile | None
 
 
 def _refuse_foreign(document: Node) -> None:
-    if not isinstance(document.value, dict) or "version" in document.value:
+    if not isinstance(document.value, dict):
         return
-    if isinstance(document.value.get("default"), list):
+    if "version" not in document.value and isinstance(document.value.get("default"), list):
         raise document.refused(
             "this looks like containers/image's policy.json, not like a policy of imagesig",
             hint="read it with --policy-from containers, Policy.from_containers_policy(), "
