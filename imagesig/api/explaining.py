@@ -18,9 +18,11 @@ from imagesig.errors import (
 )
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import KeyReference, Policy, Requirement, Rule, Signed
+from imagesig.policy import KeyReference, Policy, Reject, Requirement, Rule, Signed
 from imagesig.policy.authority import Authority
 from imagesig.policy.scope import scopes_of
+
+_UNPROVED = "the image passes without proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,10 @@ def _explained(
     open_keys: Callable[[str], tuple[PublicKey, ...]],
     now: datetime | None,
 ) -> ExplainedRequirement:
+    if isinstance(requirement, Reject):
+        return ExplainedRequirement(requirement, False, problem=requirement.reason)
     if not isinstance(requirement, Signed):
-        result = _judged(image, requirement, now)
-        return ExplainedRequirement(requirement, isinstance(result, VerificationResult), problem=_problem(result))
+        return ExplainedRequirement(requirement, True, problem=_UNPROVED)
     authorities = tuple(_opened(item, open_keys) for item in requirement.authorities)
     if any(item.problem for item in authorities):
         return ExplainedRequirement(requirement, None, authorities, problem="not every key can be opened")
@@ -129,7 +132,7 @@ def _judged(image: Image, requirement: Requirement, now: datetime | None) -> Ver
 def _problem(result: VerificationResult | ImagesigError) -> str:
     if isinstance(result, ImagesigError):
         return str(result)
-    return "" if result.proved else "the image passes without proof"
+    return "" if result.proved else _UNPROVED
 
 
 def _is_verdict(result: VerificationResult | ImagesigError) -> bool:

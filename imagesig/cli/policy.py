@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -58,6 +59,9 @@ def check_command(
         write_policy_json("policy check", check_json(policy, problems))
     else:
         write_check(str(policy_file), policy, problems)
+    for scope in policy.rules:
+        if scope.transport in LOCAL_TRANSPORTS and os.path.realpath(scope.name or "/") != (scope.name or "/"):
+            click.echo(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope", err=True)
     if problems:
         raise click.exceptions.Exit(FAILED)
 

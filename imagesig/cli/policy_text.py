@@ -93,7 +93,7 @@ def _write_requirement(explained: ExplainedRequirement) -> None:
     for item in explained.authorities:
         click.echo(f"    {safe_text(item.authority.name)}")
         click.echo(f"      is       {safe_text(describe_authority(item.authority))}")
-        click.echo(f"      has      {safe_text(_found(item))}")
+        click.echo(f"      has      {safe_text(_found(item, explained.is_met))}")
     if explained.problem:
         click.echo(f"    {safe_text(explained.problem)}")
     for warning in explained.warnings:
@@ -102,14 +102,16 @@ def _write_requirement(explained: ExplainedRequirement) -> None:
         click.echo(f"    - {safe_text(str(rejection))}")
 
 
-def _found(item: ExplainedAuthority) -> str:
+def _found(item: ExplainedAuthority, is_met: bool | None) -> str:
     if item.problem:
         return f"no key that can be opened: {item.problem}"
+    if is_met is None:
+        return "not known"
     if item.finding is None:
-        return "no signature"
+        return "no signature found"
     if item.finding.accepted:
         return f"signed: {', '.join(item.finding.accepted)}"
-    return "; ".join(item.finding.reasons) or "no signature"
+    return "; ".join(item.finding.reasons) or "no signature found"
 
 
 def explanation_json(explained: Explanation) -> dict[str, object]:

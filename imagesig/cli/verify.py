@@ -117,9 +117,9 @@ def _write_text(result: VerificationResult) -> None:
     if result.through_index:
         click.echo(f"  {result.platform} is listed in the index that was signed")
     if not result.proved:
-        click.echo(f"  NOT PROVED: rule {result.rule} lets it pass", err=True)
+        click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
     for warning in result.warnings:
-        click.echo(f"  warning: {safe_lines(warning)}", err=True)
+        click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
     for signature in result.signatures:
         click.echo(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
         for check in signature.checks:
