@@ -199,7 +199,9 @@ def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_pat
     # The tests without the source tree beside them: what they import is the wheel.
     tree = tmp_path / "tree"
     shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tree)
+    shutil.copytree(ROOT / "docs", tree / "docs")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tree)
 
     said = _run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree)
 
