@@ -10,9 +10,10 @@ import click
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
 from imagesig.cli.failure import findings_json
 from imagesig.cli.render import JSON_VERSION, safe_text
-from imagesig.policy import AcceptAnything, Policy, Rule, Unsupported
+from imagesig.policy import AcceptAnything, IdentityKind, Policy, Rule, Signed, Unsupported
 from imagesig.policy.describe import describe, describe_authority
 
+_ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
 _NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
 
 
@@ -42,6 +43,12 @@ def _write_rule(rule: Rule) -> None:
         click.echo(f"    {safe_text(describe(requirement))}")
         if isinstance(requirement, Unsupported):
             click.echo(f"warning: {rule.name}: every image of this scope is refused", err=True)
+        if isinstance(requirement, Signed) and requirement.identity.kind in _ANY_TAG:
+            click.echo(
+                f"warning: {rule.name}: {requirement.identity.kind.value} compares no tags, so an older signed image "
+                "can take the place of a newer one",
+                err=True,
+            )
         if isinstance(requirement, AcceptAnything) and len(rule.requirements) == 1:
             click.echo(f"warning: {rule.name}: images of this scope pass without proof", err=True)
     if rule.warn:

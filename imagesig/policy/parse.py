@@ -100,7 +100,7 @@ def _scope_maker(text: str) -> Callable[[], Scope]:
 def _default(node: Node, authorities: Authorities) -> Rule:
     name = f"default ({node.file}:{node.line})"
     if isinstance(node.value, str):
-        return Rule((_whole(node, name),), name)
+        return Rule((_whole(node),), name)
     return _rule(node, node.table(_RULE_FIELDS, needed=("require",)), name, authorities)
 
 
@@ -115,11 +115,11 @@ def _rule(node: Node, fields: Mapping[str, Node], name: str, authorities: Author
                 f"it has no use beside require = {require.value!r}",
                 hint="warn is for rules that require signatures",
             )
-        return Rule((_whole(require, name),), name)
+        return Rule((_whole(require),), name)
     return Rule(tuple(parse_requirement(item, authorities) for item in require.items()), name, warn)
 
 
-def _whole(node: Node, name: str) -> Requirement:
+def _whole(node: Node) -> Requirement:
     if node.choice((REJECT_ALL, ACCEPT_ALL)) == ACCEPT_ALL:
         return AcceptAnything()
-    return Reject(f"{name} rejects it")
+    return Reject()

@@ -186,6 +186,12 @@ def test_check_warns_of_scopes_that_pass_without_proof_or_cannot_be_judged(place
     assert "every image of this scope is refused" in done.stderr
 
 
+def test_check_warns_where_no_tags_are_compared(place: Path) -> None:
+    assert "compares no tags" not in run("policy", "check", policy(place, 'any = ["release"]')).stderr
+    path = policy(place, 'any = ["release"], identity = "matchRepository"')
+    assert "compares no tags" in run("policy", "check", path).stderr
+
+
 def test_check_warns_of_a_place_that_no_image_can_be_in(place: Path) -> None:
     (place / "link").symlink_to(place / "signed")
     path = policy(place, 'any = ["release"]')
