@@ -37,6 +37,10 @@ ANNOTATION_BYTES = 256 * 1024
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
 
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_BYTES = 4 * 1024 * 1024
+"""One policy file; ten thousand rules have about 1 MiB."""
+
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024

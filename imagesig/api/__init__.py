@@ -1,4 +1,4 @@
-"""Sign, verify and inspect images: `signing`, `verifying` and `inspecting` each read top to bottom.
+"""Sign, verify and inspect images: `signing`, `verifying`, `inspecting` and `explaining` each read top to bottom.
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from imagesig.api.diagnosing import Diagnosis, diagnose
+    from imagesig.api.explaining import Explanation, explain
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.signing import MadeSignature, SignedImage, sign
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Diagnosis": "diagnosing",
+    "Explanation": "explaining",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
@@ -26,6 +28,7 @@ _HOMES = {
     "SignedImage": "signing",
     "VerificationResult": "verifying",
     "diagnose": "diagnosing",
+    "explain": "explaining",
     "inspect": "inspecting",
     "sign": "signing",
     "verify": "verifying",
@@ -33,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "Diagnosis",
+    "Explanation",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
@@ -40,6 +44,7 @@ __all__ = [
     "SignedImage",
     "VerificationResult",
     "diagnose",
+    "explain",
     "inspect",
     "sign",
     "verify",

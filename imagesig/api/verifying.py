@@ -29,7 +29,7 @@ from imagesig.images.target import child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
-from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Verdict, judge
+from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
 
@@ -155,7 +155,8 @@ def _verify_digest(image: Image, digest: str, rule: Rule, now: datetime) -> Veri
 def _strictly(image: Image, digest: str, rule: Rule, now: datetime) -> VerificationResult:
     for requirement in rule.requirements:
         if isinstance(requirement, Reject):
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
+            hint = _UNSUPPORTED_HINT if isinstance(requirement, Unsupported) else _NO_RULE_HINT
+            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=hint)
     result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
     if not rule.signed:
         return replace(result, proved=False)
@@ -229,6 +230,7 @@ class _Whole:
         return Subject(self.digest, self._found.media_type, self._found.size)
 
 
+_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
 _NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 

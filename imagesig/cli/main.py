@@ -21,6 +21,7 @@ _COMMANDS = {
     "sign": "imagesig.cli.sign",
     "verify": "imagesig.cli.verify",
     "inspect": "imagesig.cli.inspect",
+    "policy": "imagesig.cli.policy",
     "key": "imagesig.cli.key",
     "doctor": "imagesig.cli.doctor",
     "demo": "imagesig.cli.demo",
@@ -61,8 +62,8 @@ def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
 def cli() -> None:
     """Sign and verify container images with keys in files, PKCS#11 tokens, Vault and AWS KMS.
 
-    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 2 usage, 1 anything
-    else.
+    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 13 not proved, 2
+    usage, 1 anything else.
     """
 
 

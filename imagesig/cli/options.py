@@ -38,14 +38,19 @@ class _Seconds(click.FloatRange):
         return seconds
 
 
-output_option = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    callback=_remember_output,
-    help="What to write to stdout.",
-)
+def choose_output(*choices: str, help_text: str = "What to write to stdout.") -> Callable[[_Command], _Command]:
+    """The option `--output`, with the first choice as its default."""
+    return click.option(
+        "--output",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help=help_text,
+        callback=_remember_output,
+    )
+
+
+output_option = choose_output("text", "json")
 passphrase_option = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -82,6 +82,15 @@ def parse_reference(text: str) -> Reference:
     return Reference(domain, path, tag or "", digest)
 
 
+def is_name_prefix(text: str) -> bool:
+    """Can a normalised name start with this: a host, or a host and components of a path?
+
+    That a short name (`busybox`) is written like a host cannot be seen; it is the prefix of nothing.
+    """
+    domain, slash, path = text.partition("/")
+    return bool(_DOMAIN_ALONE.fullmatch(domain)) and (not slash or bool(_PATH.fullmatch(path)))
+
+
 def _split_tag(text: str) -> tuple[str, str | None]:
     name, colon, tag = text.rpartition(":")
     return (name, tag) if colon and "/" not in tag and not tag.endswith("]") else (text, None)
