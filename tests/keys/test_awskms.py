@@ -193,7 +193,11 @@ def test_a_key_is_opened_by_uri_with_what_the_environment_says(
         assert open_public_keys(uri, settings=settings) == (made.public_key,)
 
 
-def test_without_a_region_the_hint_says_where_it_comes_from(environment: dict[str, str]) -> None:
+def test_without_a_region_the_hint_says_where_it_comes_from(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(InvalidArgument, match="region") as missing:
         open_key("awskms:///alias/app", settings=KeySettings({}))
     assert "AWS_REGION" in missing.value.hint

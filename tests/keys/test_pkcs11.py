@@ -490,6 +490,7 @@ def test_a_fork_while_threads_sign_leaves_parent_and_children_signing(
         from imagesig.keys.secrets import fixed
         module = Path({str(softhsm.module)!r})
         key = Pkcs11Provider(module, token={softhsm.label!r}, secrets=fixed({softhsm.pin!r})).open({label!r})
+        key.sign(b"first")  # a fork while another thread imports a module hangs the child, whoever imports what
         done = threading.Event()
         failures = []
         def work():
