@@ -200,8 +200,8 @@ def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_pat
     tree = tmp_path / "tree"
     shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "docs", tree / "docs")
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, tree)
+    for file in (ROOT / "pyproject.toml", ROOT / "LICENSE", *ROOT.glob("*.md")):
+        shutil.copy(file, tree)
 
     said = _run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree)
 
