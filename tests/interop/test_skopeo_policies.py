@@ -24,6 +24,7 @@ from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, Ve
 from imagesig.formats.cosign import Cosign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
+from imagesig.images.layout import Layout
 from imagesig.images.registry import registry, registry_client
 from imagesig.keys.private_key import PrivateKey
 from imagesig.oci.descriptor import Descriptor
@@ -309,3 +310,25 @@ def test_skopeo_and_imagesig_give_the_same_verdicts(world: World) -> None:
     assert not different, "\n\n".join(different)
     counts = Counter(theirs)
     assert min(counts[True], counts[False]) >= COMBINATIONS // 5, f"too one-sided to prove much: {counts}"
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_local_images_have_the_same_scopes(number: int, world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b" / "image"
+    folder.parent.mkdir(parents=True)
+    build_image(Layout.create(folder), {"bin/app": b"hello"}, PLATFORMS[0], "1.0")
+    dice = random.Random(SEED + number)
+    kinds = ("reject", "insecureAcceptAnything")
+    places = [str(folder), str(folder.parent), str(tmp_path), f"{folder}x", f"{folder}:1.0", ""]
+    rules = {scope: [{"type": dice.choice(kinds)}] for scope in dice.sample(places, dice.choice((1, 2, 3)))}
+    policy: Json = {"default": [{"type": dice.choice(kinds)}], "transports": {"oci": rules}}
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(policy))
+    done = world.tools.run("skopeo", "--policy", str(path), "copy", f"oci:{folder}:1.0", f"dir:{tmp_path}/out")
+    assert done.ok or "rejected by policy" in done.stderr, done.stderr
+    try:
+        verify(f"oci:{folder}:1.0", Policy.from_containers_policy(path), allow_unproved=True)
+    except VerificationError:
+        assert not done.ok, policy
+    else:
+        assert done.ok, policy

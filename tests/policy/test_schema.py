@@ -96,7 +96,7 @@ def _change(document: Json, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["take", "add", "rename", "replace", "replace", "replace"]))
     if kind == "add" or not names:
         every = ["any", "all", "threshold", "of", "warn", "require", "scope", "key_uri", "role", "fingerprint", "oops"]
-        table[data.draw(st.sampled_from(every))] = data.draw(_junk)
+        table[data.draw(st.sampled_from(every))] = copy.deepcopy(data.draw(_junk))
         return
     name = data.draw(st.sampled_from(names))
     if kind == "take":
@@ -104,7 +104,7 @@ def _change(document: Json, data: st.DataObject) -> None:
     elif kind == "rename":
         table[name + "s"] = table.pop(name)
     else:
-        table[name] = data.draw(_junk)
+        table[name] = copy.deepcopy(data.draw(_junk))
 
 
 def _tables(value: Any) -> list[dict[str, Any]]:
