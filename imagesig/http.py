@@ -104,6 +104,15 @@ class Proxies:
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     bypass: str = ""
 
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
+        """Those that `http_proxy`, `https_proxy` and `no_proxy` name, in lower or upper case."""
+        urls = {
+            scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
+            for scheme in ("http", "https")
+        }
+        return cls(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+
     def for_url(self, url: str) -> str:
         """The proxy for this URL, empty for none."""
         scheme, host, _ = origin(url)
@@ -138,8 +147,9 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, whatever its status is, but for 429 and 5xx, which are tried again.
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
 
         Redirects of GET and HEAD are followed unless told otherwise, without credentials once the origin changes and
         never from HTTPS to HTTP. Every request is repeated after a lost connection: make none that must happen once.
@@ -152,7 +162,7 @@ class HttpClient:
         """
         sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, body, limit)
+            response = self._with_retries(method, url, sent, body, limit, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -167,9 +177,8 @@ class HttpClient:
             pool.clear()
 
     def _with_retries(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, attempts: int
     ) -> Response:
-        attempts = limits.HTTP_ATTEMPTS
         for attempt in range(1, attempts + 1):
             pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
             try:
