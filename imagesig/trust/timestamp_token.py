@@ -76,6 +76,7 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
 
 
 def _signed_data(token: bytes) -> Any:
+    import asn1crypto.tsp  # noqa: F401 - teaches `cms` the attribute signingCertificateV2
     from asn1crypto.cms import ContentInfo
 
     outer = ContentInfo.load(token, strict=True)
