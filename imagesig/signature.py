@@ -109,6 +109,8 @@ AUTHENTIC_TIMESTAMP = "authenticTimestamp"
 EXPIRY = "expiry"
 REVOCATION = "revocation"
 """The checks that a rule may log or skip instead of enforcing them. Spec: Notary Project, "Signature Verification"."""
+TIMESTAMP_REVOCATION = "timestamp revocation"
+"""Part of `authenticTimestamp`: what a rule does about revoked signers says nothing of revoked timestamp services."""
 
 
 @dataclass(frozen=True, slots=True)

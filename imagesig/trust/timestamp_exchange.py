@@ -10,8 +10,9 @@ from typing import Any
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
+from imagesig.encoding.asn1 import UNREADABLE
 from imagesig.errors import TimestampInvalid, quote
-from imagesig.trust.timestamp_token import UNREADABLE, TimestampToken
+from imagesig.trust.timestamp_token import TimestampToken
 
 NONCE_BITS = 159
 """Positive and at most 20 bytes as a DER integer, which every service takes."""

@@ -15,15 +15,13 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
+from imagesig.encoding.asn1 import UNREADABLE
 from imagesig.errors import MalformedError, SignatureInvalid, TimestampInvalid, quote
 from imagesig.trust.extensions import name_of
 
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
-
-UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
-"""What asn1crypto raises, sooner or later, for bytes that are not what they should be."""
 
 
 @dataclass(frozen=True, slots=True)
