@@ -29,7 +29,9 @@ class Certificate:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
         self = cls(der)
         try:
-            self.x509  # noqa: B018 - parses
+            parsed = self.x509
+            # Read here, for `cryptography` would read them, and fail, only where somebody asks.
+            _ = parsed.issuer, parsed.subject, parsed.not_valid_before_utc, parsed.not_valid_after_utc
         except ValueError as error:
             raise MalformedError(f"{what}: not a certificate in DER") from error
         return self

@@ -38,6 +38,7 @@ def timestamp_chain(
     for root in roots:
         _check_root(root)
     _check_leaf(signer)
+    _check_hash(signer)
     problem: TimestampInvalid | None = None
     for chain in _paths(signer, others, roots):
         try:
@@ -140,8 +141,7 @@ def _check_authority(certificate: Certificate, below: int) -> None:
 
 
 def _check_any(certificate: Certificate, at: datetime) -> None:
-    if has_weak_signature(certificate):
-        raise _unfit(certificate, "it is signed with SHA-1 or another hash that is broken")
+    _check_hash(certificate)
     for item in certificate.x509.extensions:
         if item.critical and item.oid.dotted_string not in _READ:
             raise _unfit(certificate, f"its critical extension {item.oid.dotted_string} is not understood")
@@ -151,6 +151,11 @@ def _check_any(certificate: Certificate, at: datetime) -> None:
             f"it is valid from {certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}, "
             f"not at {at.isoformat()}, the time of the timestamp",
         )
+
+
+def _check_hash(certificate: Certificate) -> None:
+    if has_weak_signature(certificate):
+        raise _unfit(certificate, "it is signed with SHA-1 or another hash that is broken")
 
 
 def _read(certificate: Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
