@@ -309,13 +309,12 @@ def freshest(*urls: str) -> tuple[x509.ExtensionType, bool]:
 
 def with_invalidity_date(response: bytes, invalid_since: datetime, resign: Callable[[bytes], bytes]) -> bytes:
     """The OCSP response (ECDSA) with an invalidityDate in its one answer, signed again."""
-    from asn1crypto.core import GeneralizedTime
     from asn1crypto.ocsp import OCSPResponse
 
     parsed = OCSPResponse.load(response)
     basic = parsed["response_bytes"]["response"].parsed
     single = basic["tbs_response_data"]["responses"][0]
-    value = GeneralizedTime(invalid_since).dump()
+    value = invalid_since.strftime("%Y%m%d%H%M%SZ")
     single["single_extensions"] = [{"extn_id": "2.5.29.24", "critical": False, "extn_value": value}]
     basic["signature"] = resign(basic["tbs_response_data"].dump(force=True))
     parsed["response_bytes"]["response"] = basic

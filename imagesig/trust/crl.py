@@ -66,7 +66,7 @@ def open_crl(data: bytes, issuer: Certificate, at: datetime) -> RevocationList:
         number, indicator = _extension(loaded, x509.CRLNumber), _extension(loaded, x509.DeltaCRLIndicator)
     except MalformedError:
         raise
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise MalformedError("CRL: not a certificate revocation list in DER") from error
     return RevocationList(loaded, number.crl_number if number else None, indicator.crl_number if indicator else None)
 
@@ -152,9 +152,7 @@ def _check_delta(base: RevocationList, delta: RevocationList) -> None:
     if delta.base_number is None or delta.number is None or base.number is None:
         raise MalformedError("delta CRL: it, or the complete list, has no number")
     if delta.number <= base.number:
-        raise MalformedError(
-            f"delta CRL: number {delta.number}, more than {base.number} of the complete list is needed"
-        )
+        raise MalformedError(f"delta CRL: number {delta.number}, and the complete list has {base.number} already")
     if delta.base_number > base.number:
         raise MalformedError(f"delta CRL: it adds to list {delta.base_number}, and the complete list is {base.number}")
     scopes = [_extension(item.x509, x509.IssuingDistributionPoint) for item in (base, delta)]

@@ -47,7 +47,7 @@ def judge_ocsp(
     """What a received OCSP response says of the certificate at that time. `signed_at`: see `forgiven`."""
     from asn1crypto.ocsp import OCSPResponse as Parsed
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.x509 import ocsp
+    from cryptography.x509 import InvalidVersion, ocsp
 
     if len(response) > limits.OCSP_RESPONSE_BYTES:
         return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
@@ -64,7 +64,7 @@ def judge_ocsp(
             if _is_about(single, certificate, issuer):
                 parsed = basic["tbs_response_data"]["responses"][number]
                 return _judge_single(single, parsed["single_extensions"], at, signed_at)
-    except (*UNREADABLE, UnsupportedAlgorithm) as error:
+    except (*UNREADABLE, UnsupportedAlgorithm, InvalidVersion) as error:
         return Answer.useless(f"not an OCSP response ({type(error).__name__})")
     return Answer.useless("the response is about other certificates")
 
