@@ -219,7 +219,7 @@ class Authority:
             (issuer or self).x509,
             id_hash or hashes.SHA1(),
             status,
-            this_update or self.now - timedelta(hours=1),
+            this_update or min(self.now, next_update or self.now) - timedelta(hours=1),
             None if endless else next_update or self.now + timedelta(days=1),
             self.now - timedelta(days=2) if revoked else None,
             reason if revoked else None,
@@ -248,7 +248,7 @@ class Authority:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(issuer or self.x509.subject)
-            .last_update(this_update or self.now - timedelta(hours=1))
+            .last_update(this_update or min(self.now, next_update or self.now) - timedelta(hours=1))
             .next_update(next_update or self.now + timedelta(days=1))
         )
         if number is not None:
