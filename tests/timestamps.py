@@ -116,10 +116,7 @@ def token(
 
 def response(token: bytes = b"", status: str = "granted", **fields: Any) -> bytes:
     """A TimeStampResp."""
-    content: dict[str, Any] = {"status": {"status": status, **fields}}
-    if token:
-        content["time_stamp_token"] = cms.ContentInfo.load(token)
-    encoded: bytes = tsp.TimeStampResp(content).dump()
+    encoded: bytes = emit(0, 1, 16, tsp.PKIStatusInfo({"status": status, **fields}).dump() + token)
     return encoded
 
 

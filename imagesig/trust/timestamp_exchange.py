@@ -6,6 +6,7 @@ Spec: RFC 3161 sections 2.4.1 and 2.4.2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from imagesig import limits
@@ -64,14 +65,12 @@ def token_in_response(response: bytes) -> bytes:
     Raises:
         TimestampInvalid: malformed, or the service refused: with the reasons it gives.
     """
-    from asn1crypto.tsp import TimeStampResp
-
     if len(response) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(
             f"answer of the timestamp service: {len(response)} bytes, at most {limits.TIMESTAMP_BYTES} are read"
         )
     try:
-        parsed = TimeStampResp.load(response, strict=True)
+        parsed = _response_type().load(response, strict=True)
         status = parsed["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             raise TimestampInvalid(f"the timestamp service refused: {_reasons(parsed['status'])}")
@@ -83,6 +82,18 @@ def token_in_response(response: bytes) -> bytes:
     if not token:
         raise TimestampInvalid("the timestamp service granted a timestamp and sent none")
     return token
+
+
+@cache
+def _response_type() -> Any:
+    from asn1crypto import cms, core, tsp
+
+    class Response(core.Sequence):  # type: ignore[misc]
+        """TimeStampResp; asn1crypto's own has no answers without a token, which are those of services that refuse."""
+
+        _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
+
+    return Response
 
 
 def _reasons(status: Any) -> str:
