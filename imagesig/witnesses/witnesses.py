@@ -39,6 +39,12 @@ class Witnesses:
             seconds=self.timestamp_seconds,
         )
 
+    def close(self) -> None:
+        """Closes idle connections, if the fetcher has any."""
+        close = getattr(self.fetcher, "close", None)
+        if close is not None:
+            close()
+
 
 def online(
     *,
