@@ -19,7 +19,7 @@ from imagesig.cli.options import (
 )
 from imagesig.cli.progress import progress
 from imagesig.cli.render import claim_json, write_json
-from imagesig.cli.settings import key_settings
+from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.concurrency import for_each
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
@@ -83,9 +83,11 @@ def command(
         signature_repository=signature_repository,
     )
 
+    witnesses = witnesses_for(rule)
+
     def verify_one(image: Image) -> _Outcome:
         try:
-            return _Outcome(image, verify_by_rule(image, rule, platform=platform), None)
+            return _Outcome(image, verify_by_rule(image, rule, platform=platform, witnesses=witnesses), None)
         except ImagesigError as error:
             return _Outcome(image, None, error)
 

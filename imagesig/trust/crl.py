@@ -40,11 +40,18 @@ class RevocationList:
 
     @property
     def delta_urls(self) -> tuple[str, ...]:
-        """Where its delta list is; there must be one in force if there is any URL."""
+        """Where its delta list is, if it says that there is one.
+
+        Raises:
+            MalformedError: there is one, and nobody says where, or it is another issuer's.
+        """
         from cryptography.x509 import FreshestCRL
 
-        freshest = _extension(self.x509, FreshestCRL)
-        return tuple(uris(name for point in freshest or () for name in point.full_name or ()))
+        points = list(_extension(self.x509, FreshestCRL) or ())
+        found = tuple(uris(name for point in points for name in point.full_name or ()))
+        if points and (not found or any(point.reasons or point.crl_issuer for point in points)):
+            raise MalformedError("CRL: it names a delta list without an address, of some reasons, or of another issuer")
+        return found
 
 
 def open_crl(data: bytes, issuer: Certificate, at: datetime) -> RevocationList:
@@ -113,12 +120,16 @@ def judge_crl(
     signed_at: datetime | None = None,
 ) -> Answer:
     """What opened lists of the certificate's issuer say of it. `signed_at`: see `forgiven`."""
+    from cryptography.x509 import FreshestCRL
+
     try:
         if base.base_number is not None:
             raise MalformedError("CRL: a delta list stands where a complete one is needed")
         _check_scope(certificate, base.x509)
         if delta is not None:
             _check_delta(base, delta)
+        elif extension(certificate, FreshestCRL) is not None:
+            raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
         entries = [entry for item in (base, delta) if item for entry in _entries(item.x509, certificate)]
         return _judge_entries(entries, base, signed_at)
     except MalformedError as error:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_UNHASHED = frozenset({"1.2.840.10045.4.1", "1.2.840.113549.1.1.5", "1.2.840.113549.1.1.4", "1.2.840.113549.1.1.2"})
+_WEAK_ALGORITHMS = frozenset(
+    {"1.2.840.10045.4.1", "1.2.840.113549.1.1.5", "1.2.840.113549.1.1.4", "1.2.840.113549.1.1.2"}
+)
 _WEAK_HASHES = frozenset({"sha1", "md5", "md2", "md4"})
 
 
@@ -60,10 +62,10 @@ def has_weak_signature(certificate: Certificate) -> bool:
     """Whether it is signed with SHA-1, MD5 or a hash that cannot be found out."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
-    if certificate.x509.signature_algorithm_oid.dotted_string in _UNHASHED:
+    if certificate.x509.signature_algorithm_oid.dotted_string in _WEAK_ALGORITHMS:
         return True
     try:
         used = certificate.x509.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, ValueError):
         return True
     return used is not None and used.name in _WEAK_HASHES

@@ -17,13 +17,12 @@ from imagesig import limits
 from imagesig.concurrency import for_each
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument, MalformedError, TransportError
-from imagesig.http import redact
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.ocsp import judge_ocsp, ocsp_request
 from imagesig.trust.revocation import Answer, CertificateStatus, RevocationStatus, servers_of, with_issuers
 from imagesig.witnesses.crl_cache import CrlBytes, CrlCache, MemoryCrlCache
 from imagesig.witnesses.memory import Memory
-from imagesig.witnesses.web import Fetcher, Query, check_url
+from imagesig.witnesses.web import Fetcher, Query, check_url, shown
 
 _GET_CHARACTERS = 255
 """A request of this length in base64, or more, goes by POST. Spec: RFC 6960 appendix A.1."""
@@ -112,7 +111,7 @@ class RevocationChecker:
         problems = []
         for url in urls:
             answer = self._ask_responder(url, question)
-            said = Answer(answer.status, f"OCSP {redact(url)}: {answer.reason}", answer.final)
+            said = Answer(answer.status, f"OCSP {shown(url)}: {answer.reason}", answer.final)
             if answer.final:
                 return said
             problems.append(said.reason)
@@ -151,7 +150,7 @@ class RevocationChecker:
         good = Answer.useless("no CRL is named")
         for url in urls:
             answer = self._look_up_one(url, question)
-            said = Answer(answer.status, f"CRL {redact(url)}: {answer.reason}", answer.final)
+            said = Answer(answer.status, f"CRL {shown(url)}: {answer.reason}", answer.final)
             if answer.status is RevocationStatus.REVOKED:
                 return said
             if answer.status is RevocationStatus.UNKNOWN:

@@ -12,6 +12,7 @@ from imagesig.http import HttpClient, Response, deadline, redact, remaining
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ATTEMPTS = 2
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,15 @@ class Offline:
 
     def fetch(self, query: Query) -> Response:
         raise Unreachable(f"{redact(query.url)}: not asked, for this is offline")
+
+
+def shown(url: str) -> str:
+    """A URL from outside as it may be shown."""
+    try:
+        text = redact(url)
+    except ValueError:
+        return quote(url)
+    return text if text.isprintable() and len(text) <= _SHOWN else quote(text)
 
 
 def check_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> None:

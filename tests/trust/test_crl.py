@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig import limits
-from imagesig.crypto.certificate import Certificate
 from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.revocation import Answer, RevocationStatus
-from tests.certificates import Authority, Issued, Revoked, ec_key, freshest, name, rsa_key, scope
+from tests.certificates import Authority, Issued, Revoked, ec_key, freshest, name, point, rsa_key, scope
 from tests.makers import NOW
 
 URL = "http://crl.example/1.crl"
@@ -278,5 +277,21 @@ def test_a_complete_list_names_its_delta_lists() -> None:
     )
 
 
-def test_the_makers_certificate_is_what_the_reader_reads() -> None:
-    assert Certificate.from_der(LEAF.der) == LEAF.certificate
+def test_a_delta_list_that_only_the_certificate_names_leaves_its_status_unknown() -> None:
+    value, critical = freshest("http://a.example/d")
+    leaf = CA.leaf(crl=(URL,), extra=(x509.Extension(value.oid, critical, value),))
+
+    useless("the complete list names none", CA.crl(number=5), leaf=leaf)
+    assert judge(CA.crl(number=5), CA.crl(number=6, base=5), leaf=leaf).status is RevocationStatus.OK
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"full_name": [x509.DirectoryName(name("somewhere"))]}, {"crl_issuer": [x509.DirectoryName(name("another"))]}],
+    ids=["no address", "another issuer"],
+)
+def test_a_delta_list_that_cannot_be_fetched_is_not_overlooked(fields: dict[str, Any]) -> None:
+    named = x509.FreshestCRL([point("http://a.example/d", **fields)]), False
+
+    with pytest.raises(MalformedError, match="names a delta list"):
+        _ = opened(CA.crl(extra=[named])).delta_urls

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from imagesig import limits
 from imagesig.errors import DeadlineExceeded, LimitExceeded, UnexpectedResponse
 from imagesig.trust.ocsp import ocsp_request
 from imagesig.trust.revocation import CertificateStatus, RevocationStatus
-from imagesig.witnesses import CrlBytes, FileCrlCache, MemoryCrlCache, Offline, RevocationChecker
+from imagesig.witnesses import CrlBytes, FileCrlCache, MemoryCrlCache, Offline, Query, RevocationChecker
 from tests.certificates import Authority, Issued, Revoked, freshest
 from tests.makers import NOW
 from tests.witnesses.loopback import Fake
@@ -112,7 +114,9 @@ def test_nobody_who_answers_is_unknown_with_every_reason() -> None:
     assert "nobody there" in found.reason
 
 
-@pytest.mark.parametrize("url", ["https://ocsp.example", "ldap://ocsp.example", "file:///etc/passwd", "http://u:p@a.b"])
+@pytest.mark.parametrize(
+    "url", ["https://ocsp.example", "ldap://ocsp.example", "file:///etc/passwd", "http://u:p@a.b", "http://[::1"]
+)
 def test_only_plain_http_is_asked(url: str) -> None:
     fake = Fake({url: ROOT.ocsp(BOTH)})
 
@@ -205,6 +209,25 @@ def test_every_certificate_but_the_root_is_asked_about_with_its_own_issuer() -> 
         (leaf.certificate, OK),
         (between.certificate, REVOKED),
     ]
+
+
+def test_certificates_of_one_chain_are_asked_about_at_the_same_time() -> None:
+    between = ROOT.intermediate(ocsp=(OCSP,))
+    leaf = between.leaf(ocsp=(OCSP_2,))
+    both = threading.Barrier(2, timeout=30)
+
+    def together(answer: bytes) -> Callable[[Query], bytes]:
+        def answer_when_both_asked(_: Query) -> bytes:
+            both.wait()
+            return answer
+
+        return answer_when_both_asked
+
+    fake = Fake({OCSP: together(ROOT.ocsp(between)), OCSP_2: together(between.ocsp(leaf))})
+
+    found = RevocationChecker(fake).check((leaf.certificate, between.certificate, ROOT.certificate), NOW)
+
+    assert [item.status for item in found] == [OK, OK]
 
 
 def test_an_issuer_that_is_trusted_and_not_in_the_chain_checks_the_answers() -> None:
