@@ -13,7 +13,7 @@ from asn1crypto.parser import emit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from tests.certificates import Issued
+from tests.authorities import Issued
 from tests.makers import NOW
 
 MESSAGE = b"the raw bytes of a signature"

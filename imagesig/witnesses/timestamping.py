@@ -29,9 +29,10 @@ def request_timestamp(
     now: datetime,
     seconds: float = limits.TIMESTAMP_SECONDS,
 ) -> bytes:
-    """A token (DER ContentInfo) over the raw bytes of a signature that a verifier will accept, examined as one does.
+    """A token (DER ContentInfo) over a signature, as the request wants it, that a verifier will accept.
 
-    Asked again, with another nonce each time. `now` is the clock's time.
+    It is examined as a verifier examines it. `signature` is as the key made it; what is stamped is its stored form.
+    `now` is the clock's time.
 
     Raises:
         InvalidArgument: the URL cannot be used.
@@ -41,7 +42,8 @@ def request_timestamp(
     """
     check_url(request.url)
     nonce = 1 << (NONCE_BITS - 1) | secrets.randbits(NONCE_BITS - 1)
-    question = TimestampQuery(request.hash, request.hash.digest(signature), nonce)
+    stamped = request.stored_form(signature)
+    question = TimestampQuery(request.hash, request.hash.digest(stamped), nonce)
     query = Query(request.url, _ANSWER, limits.TIMESTAMP_BYTES, seconds, question.encode(), _QUESTION)
     response = fetcher.fetch(query)
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -51,7 +53,7 @@ def request_timestamp(
         encoded = token_in_response(response.body)
         token = open_token(encoded)
         question.check_answer(token)
-        timestamp = judge_token(token, signature, TimestampAuthorities(request.authorities), now)
+        timestamp = judge_token(token, stamped, TimestampAuthorities(request.authorities), now)
     except TimestampInvalid as error:
         raise TimestampInvalid(f"{redact(request.url)}: {error}", hint=error.hint) from error
     if failure := revocation_failure(revocation.check(timestamp.chain, now)):

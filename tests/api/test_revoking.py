@@ -19,8 +19,8 @@ from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check
 from imagesig.trust import CertificateAuthority, TimestampAuthorities
 from imagesig.witnesses import RevocationChecker, Witnesses
 from tests.api.certified import Certified
-from tests.certificates import Authority, Issued
-from tests.certificates import Revoked as Entry
+from tests.authorities import Authority, Issued
+from tests.authorities import Revoked as Entry
 from tests.makers import NOW
 from tests.witnesses.loopback import Fake
 

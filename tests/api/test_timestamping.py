@@ -22,7 +22,7 @@ from imagesig.trust import TimestampAuthorities
 from imagesig.trust.timestamp import examine_timestamp
 from imagesig.witnesses import Query, RevocationChecker, Witnesses
 from tests.api.certified import TOKEN, Certified
-from tests.certificates import Authority, Issued
+from tests.authorities import Authority, Issued
 from tests.makers import NOW
 from tests.timestamps import response, token, tst_info
 from tests.witnesses.loopback import Fake

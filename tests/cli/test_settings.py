@@ -10,7 +10,7 @@ from imagesig.cli.settings import witnesses_for
 from imagesig.policy import Rule, Signed
 from imagesig.trust import CertificateAuthority, TrustedKey
 from imagesig.witnesses import CrlBytes, RevocationChecker
-from tests.certificates import Authority, Revoked
+from tests.authorities import Authority, Revoked
 from tests.makers import NOW, private_key
 from tests.witnesses.loopback import Fake
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from imagesig.crypto.certificate import Certificate
-from tests.certificates import Authority, Issued
+from tests.authorities import Authority, Issued
 from tests.peers import binary
 
 

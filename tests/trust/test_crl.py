@@ -15,7 +15,7 @@ from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.revocation import Answer, RevocationStatus
-from tests.certificates import Authority, Issued, Revoked, ec_key, freshest, name, point, rsa_key, scope
+from tests.authorities import Authority, Issued, Revoked, ec_key, freshest, name, point, rsa_key, scope
 from tests.makers import NOW
 
 URL = "http://crl.example/1.crl"

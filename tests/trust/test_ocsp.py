@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from imagesig import limits
 from imagesig.trust.ocsp import judge_ocsp, ocsp_request
 from imagesig.trust.revocation import Answer, RevocationStatus
-from tests.certificates import (
+from tests.authorities import (
     CODE_SIGNING,
     MONTH,
     OCSP_SIGNING,

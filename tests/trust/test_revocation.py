@@ -19,7 +19,7 @@ from imagesig.trust.revocation import (
     servers_of,
     with_issuers,
 )
-from tests.certificates import Authority, name, point
+from tests.authorities import Authority, name, point
 from tests.makers import NOW
 
 ROOT = Authority()

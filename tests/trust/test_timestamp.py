@@ -17,7 +17,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.errors import TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
-from tests.certificates import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
+from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, ess, token, tst_info
 

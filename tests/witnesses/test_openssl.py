@@ -22,7 +22,7 @@ from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.revocation import RevocationStatus
 from imagesig.trust.timestamp import examine_timestamp
 from imagesig.witnesses import Witnesses, online
-from tests.certificates import Authority, Issued, ec_key, rsa_key
+from tests.authorities import Authority, Issued, ec_key, rsa_key
 from tests.peers.openssl import Publisher, TimestampService, openssl, pem
 from tests.witnesses.loopback import Asked, Said, serving
 
@@ -207,7 +207,7 @@ def _request(asked: Asked) -> bytes:
 def test_a_timestamp_service_that_was_revoked_is_not_used(tmp_path: Path) -> None:
     # CVE-2024-56138, with the real services on both sides.
     with published(tmp_path / "ca") as (publisher, issue, _), witnesses() as made:
-        from tests.certificates import TIME_STAMPING
+        from tests.authorities import TIME_STAMPING
 
         tsa = issue("ocsp", purposes=TIME_STAMPING, purposes_critical=True)
         service = TimestampService(tmp_path / "tsa", tsa, ())

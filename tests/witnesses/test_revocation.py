@@ -18,7 +18,7 @@ from imagesig.errors import DeadlineExceeded, LimitExceeded, UnexpectedResponse
 from imagesig.trust.ocsp import ocsp_request
 from imagesig.trust.revocation import CertificateStatus, RevocationStatus
 from imagesig.witnesses import CrlBytes, FileCrlCache, MemoryCrlCache, Offline, Query, RevocationChecker
-from tests.certificates import Authority, Issued, Revoked, freshest
+from tests.authorities import Authority, Issued, Revoked, freshest
 from tests.makers import NOW
 from tests.witnesses.loopback import Fake
 
@@ -179,7 +179,7 @@ def test_a_delta_list_is_fetched_from_where_the_complete_list_says() -> None:
 
 
 def test_a_certificate_that_names_a_list_of_some_reasons_is_never_good_by_it() -> None:
-    from tests.certificates import point
+    from tests.authorities import point
 
     points = x509.CRLDistributionPoints([point(CRL, reasons=frozenset([x509.ReasonFlags.key_compromise]))])
     leaf = ROOT.leaf(extra=(x509.Extension(points.oid, False, points),))

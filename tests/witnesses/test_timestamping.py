@@ -16,8 +16,8 @@ from imagesig.signature import TimestampRequest
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import examine_timestamp
 from imagesig.trust.timestamp_exchange import TimestampQuery
-from imagesig.witnesses import RevocationChecker, Web, request_timestamp
-from tests.certificates import Authority, Issued
+from imagesig.witnesses import Query, RevocationChecker, Web, request_timestamp
+from tests.authorities import Authority, Issued
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, response, token, tst_info
 from tests.witnesses.loopback import Asked, Fake, Said, serving
@@ -94,6 +94,22 @@ def test_every_request_has_a_nonce_of_its_own() -> None:
     nonces = {tsp.TimeStampReq.load(ask(service())[1][0].body)["nonce"].native for _ in range(3)}
 
     assert len(nonces) == 3
+
+
+def test_what_is_stamped_is_the_form_that_is_stored() -> None:
+    # An envelope holds ECDSA as r||s where keys give DER: a stamp on the DER would prove nothing to a verifier.
+    def answer(query: Query) -> bytes:
+        return service()(query.body or b"")
+
+    fake = Fake({"http://tsa.example": answer})
+    request = TimestampRequest("http://tsa.example", Hash.SHA256, (ROOT.certificate,), lambda made: b"stored " + made)
+
+    found = request_timestamp(request, b"made", fetcher=fake, revocation=RevocationChecker(fake), now=NOW)
+
+    roots = TimestampAuthorities((ROOT.certificate,))
+    assert examine_timestamp(found, b"stored made", roots, NOW)
+    with pytest.raises(TimestampInvalid, match="made for other bytes"):
+        examine_timestamp(found, b"made", roots, NOW)
 
 
 @pytest.mark.parametrize("nonce", [None, 7], ids=["none", "another"])
