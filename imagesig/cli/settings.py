@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
-from imagesig.policy import Rule
+from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ def key_settings(passphrase_file: Path | None, *, allow_open_permissions: bool =
     return KeySettings(os.environ, first_of(*sources), allow_open_permissions)
 
 
-def witnesses_for(rule: Rule, environ: Mapping[str, str] | None = None) -> Witnesses | None:
-    """Witnesses that keep CRLs in the user's cache for the next run; None for a rule that trusts keys alone."""
-    authorities = (item for requirement in rule.signed for item in requirement.authorities)
-    if not any(isinstance(item, CertificateAuthority) for item in authorities):
+def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
+    """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
+    signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
+    if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
         return None
     from imagesig.witnesses import online
 

@@ -83,7 +83,7 @@ def command(
         signature_repository=signature_repository,
     )
 
-    witnesses = witnesses_for(rule)
+    witnesses = witnesses_for(policy)
 
     def verify_one(image: Image) -> _Outcome:
         try:

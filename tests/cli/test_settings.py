@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesig.cli.settings import witnesses_for
-from imagesig.policy import Rule, Signed
+from imagesig.policy import Policy, Rule, Scope, Signed
 from imagesig.trust import CertificateAuthority, TrustedKey
 from imagesig.witnesses import CrlBytes, RevocationChecker
 from tests.authorities import Authority, Revoked
@@ -15,11 +15,14 @@ from tests.makers import NOW, private_key
 from tests.witnesses.loopback import Fake
 
 ROOT = Authority()
-CERTIFIED = Rule((Signed((CertificateAuthority("ca", (ROOT.certificate,)),)),))
+CERTIFIED = Policy(Rule((Signed((CertificateAuthority("ca", (ROOT.certificate,)),)),)))
 
 
-def test_a_rule_of_keys_needs_no_witnesses() -> None:
-    assert witnesses_for(Rule((Signed((TrustedKey("key", (private_key().public_key,)),)),))) is None
+def test_a_policy_of_keys_needs_no_witnesses() -> None:
+    keys = Rule((Signed((TrustedKey("key", (private_key().public_key,)),)),))
+
+    assert witnesses_for(Policy(keys)) is None
+    assert witnesses_for(Policy(keys, {Scope("docker", "a.example"): CERTIFIED.default})) is not None
 
 
 @pytest.mark.parametrize(
