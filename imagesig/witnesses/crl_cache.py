@@ -52,11 +52,16 @@ class MemoryCrlCache:
         self._memory = Memory(capacity)
 
     def get(self, url: str) -> CrlBytes | None:
-        content = self._memory.get(url)
-        return None if content is None else _decoded(content)
+        base = self._memory.get(f"base {url}")
+        if base is None:
+            return None
+        delta = self._memory.get(f"delta {url}")
+        # Without a delta list that was there once, the complete list names one and is of no use: it is fetched again.
+        return CrlBytes(base, delta)
 
     def put(self, url: str, crl: CrlBytes) -> None:
-        self._memory.put(url, _encoded(crl))
+        self._memory.put(f"delta {url}", crl.delta)
+        self._memory.put(f"base {url}", crl.base)
 
 
 class FileCrlCache:

@@ -28,11 +28,12 @@ class Memory:
             self._kept.move_to_end(name)
             return content
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | None) -> None:
+        """Keeps the content instead of what was kept before under that name; None keeps nothing."""
         with self._lock:
             if name in self._kept:
                 self._drop(name)
-            if len(content) > self._capacity:
+            if content is None or len(content) > self._capacity:
                 return
             self._kept[name] = (time.monotonic() + self._seconds, content)
             self._size += len(content)
