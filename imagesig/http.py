@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from imagesig import limits
 from imagesig.errors import (
@@ -39,6 +39,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
 _BACKOFF_SECONDS = 0.2
 _CONNECTIONS = 16
+_LOOK = "look at the host name, the network and the proxy settings"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
@@ -70,6 +71,32 @@ def remaining(what: str) -> float:
     return left
 
 
+def growing_pause(attempt: int) -> float:
+    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    return _BACKOFF_SECONDS * factor
+
+
+def wait(seconds: float, what: str) -> None:
+    """Sleeps so long.
+
+    Raises:
+        DeadlineExceeded: at once, if the deadline passes before that.
+    """
+    left = remaining(what)
+    if seconds >= left:
+        raise DeadlineExceeded(
+            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            hint="give more time: --timeout, or timeout=",
+        )
+    time.sleep(seconds)
+
+
+def _read_seconds() -> float:
+    end = _ends.get()
+    return limits.READ_SECONDS if end is None else min(limits.READ_SECONDS, end - time.monotonic())
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
@@ -93,7 +120,7 @@ def origin(url: str) -> tuple[str, str, int]:
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     except ValueError:
-        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number") from None
+        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number from 0 to 65535") from None
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
@@ -119,6 +146,8 @@ class Proxies:
         proxy = self.urls.get(scheme, "")
         if not proxy:
             return ""
+        if "://" not in proxy:
+            proxy = f"http://{proxy}"
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
         return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
@@ -135,8 +164,8 @@ class HttpClient:
         self._proxies = proxies or Proxies()
         self._user_agent = user_agent
         self._pools: dict[str, PoolManager] = {}
-        if ca_file is not None and not ca_file.is_file():
-            raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
+        if ca_file is not None:
+            _check_authorities(ca_file)
 
     def request(
         self,
@@ -180,7 +209,7 @@ class HttpClient:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, attempts: int
     ) -> Response:
         for attempt in range(1, attempts + 1):
-            pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            pause = growing_pause(attempt)
             try:
                 response = self._once(method, url, headers, body, limit)
             except Unreachable as error:
@@ -189,26 +218,21 @@ class HttpClient:
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
-                if attempt == attempts:
-                    raise Unreachable(
-                        f"{method} {redact(url)}: status {response.status}, after {attempt} attempts",
-                        hint="the server is busy or broken: try again later",
-                    )
                 pause = _retry_after(response.headers.get("retry-after", ""), pause)
-            left = remaining(f"{method} {redact(url)}")
-            if pause >= left:
-                raise DeadlineExceeded(f"{method} {redact(url)}: told to wait {pause:.0f} s with {left:.0f} s left")
-            time.sleep(pause)
+                if attempt == attempts:
+                    raise _busy(f"{method} {redact(url)}: status {response.status}, after {attempt} attempts", pause)
+            wait(pause, f"{method} {redact(url)}")
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
         import urllib3
 
-        what = f"{method} {redact(url)}"
+        proxy = self._proxies.for_url(url)
+        what = f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
         left = remaining(what)
         timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
         try:
-            raw = self._pool(url).urlopen(
+            raw = self._pool(proxy).urlopen(
                 method,
                 url,
                 body=body,
@@ -224,18 +248,20 @@ class HttpClient:
                 raw.release_conn()
         except ImagesigError:
             raise  # what `_read` refused; some of our errors are ValueErrors too
+        except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+            remaining(what)
+            raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
         except urllib3.exceptions.TimeoutError as error:
             remaining(what)
-            raise Unreachable(f"{what}: no answer in time") from error
+            raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
         except urllib3.exceptions.SSLError as error:
             raise _no_tls(what, error) from error
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unreachable(f"{what}: {_reason(error)}") from error
+            raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
         logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
         return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
-    def _pool(self, url: str) -> PoolManager:
-        proxy = self._proxies.for_url(url)
+    def _pool(self, proxy: str) -> PoolManager:
         if proxy not in self._pools:
             self._pools[proxy] = self._new_pool(proxy)
         return self._pools[proxy]
@@ -243,15 +269,42 @@ class HttpClient:
     def _new_pool(self, proxy: str) -> PoolManager:
         import urllib3
 
+        from imagesig.http_connection import timely
+
         settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
         if not proxy:
-            return urllib3.PoolManager(_CONNECTIONS, **settings)
+            return timely(urllib3.PoolManager(_CONNECTIONS, **settings), _read_seconds)
         parts = urlsplit(proxy)
+        _check_proxy(proxy, parts)
         host = parts.netloc.rpartition("@")[2]
-        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         headers = urllib3.make_headers(proxy_basic_auth=secret) if secret else None
-        return urllib3.ProxyManager(
-            f"{parts.scheme or 'http'}://{host}", _CONNECTIONS, proxy_headers=headers, **settings
+        through = urllib3.ProxyManager(f"{parts.scheme}://{host}", _CONNECTIONS, proxy_headers=headers, **settings)
+        return timely(through, _read_seconds)
+
+
+def _check_authorities(file: Path) -> None:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError:
+        raise InvalidArgument(f"certificate authorities: {file} holds no certificate in PEM form") from None
+    except FileNotFoundError:
+        raise InvalidArgument(f"certificate authorities: there is no file {file}") from None
+    except OSError as error:
+        raise InvalidArgument(f"certificate authorities: {file} cannot be read ({error.strerror})") from None
+
+
+def _check_proxy(proxy: str, parts: SplitResult) -> None:
+    try:
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidArgument(
+            f"proxy {quote(redact(proxy))}: http://HOST:PORT or https://HOST:PORT is needed",
+            hint="look at the environment variables HTTP_PROXY and HTTPS_PROXY",
         )
 
 
@@ -298,11 +351,18 @@ def _retry_after(value: str, otherwise: float) -> float:
     return otherwise
 
 
+def _busy(what: str, pause: float) -> Unreachable:
+    failure = Unreachable(what, hint="the server is busy or broken: try again later")
+    failure.retry_after = pause
+    return failure
+
+
 def _no_tls(what: str, error: Exception) -> Unreachable:
-    failure = Unreachable(
-        f"{what}: no trusted TLS connection: {_reason(error)}",
-        hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",
-    )
+    reason = _reason(error)
+    hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+    if "WRONG_VERSION" in reason or "record layer" in reason:
+        hint = "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http="
+    failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
 

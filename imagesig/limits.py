@@ -39,6 +39,10 @@ ANNOTATION_BYTES = 256 * 1024
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
 
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_BYTES = 4 * 1024 * 1024
+"""One policy file; ten thousand rules have about 1 MiB."""
+
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
@@ -99,6 +103,8 @@ CLOCK_SKEW_SECONDS = 300
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
+UPLOAD_ATTEMPTS = 6
+"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
 REDIRECTS = 5
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""

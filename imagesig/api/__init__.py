@@ -1,4 +1,4 @@
-"""Sign, verify and inspect images: `signing`, `verifying` and `inspecting` each read top to bottom.
+"""Sign, verify and inspect images: `signing`, `verifying`, `inspecting` and `explaining` each read top to bottom.
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
@@ -11,30 +11,40 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.diagnosing import Diagnosis, diagnose
+    from imagesig.api.explaining import Explanation, explain
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.signing import MadeSignature, SignedImage, sign
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
+    "Diagnosis": "diagnosing",
+    "Explanation": "explaining",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
+    "diagnose": "diagnosing",
+    "explain": "explaining",
     "inspect": "inspecting",
     "sign": "signing",
     "verify": "verifying",
 }
 
 __all__ = [
+    "Diagnosis",
+    "Explanation",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
     "MadeSignature",
     "SignedImage",
     "VerificationResult",
+    "diagnose",
+    "explain",
     "inspect",
     "sign",
     "verify",

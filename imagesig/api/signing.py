@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.concurrency import for_each
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.http import deadline
 from imagesig.images.image import Image
@@ -126,7 +126,7 @@ def sign(
     if not opened:
         raise InvalidArgument("sign: no image was given")
     chosen = select_formats(formats)
-    request = _Request(chosen, Annotations(annotations), identity, recursive, now or datetime.now(UTC), witnesses)
+    request = _Request(chosen, _signable(annotations), identity, recursive, now or datetime.now(UTC), witnesses)
     if isinstance(key, str):
         with open_key(key) as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
@@ -306,6 +306,18 @@ def _result(
         made,
         _warnings(identity, request.formats),
     )
+
+
+def _signable(annotations: Mapping[str, str]) -> Annotations:
+    for name, value in annotations.items():
+        if not _is_text(name) or not _is_text(value) or not name:
+            raise InvalidArgument(f"annotation {quote(name)}={quote(value)}: a name and a value in Unicode are needed")
+    return Annotations(annotations)
+
+
+def _is_text(value: object) -> bool:
+    """Lone surrogates, as the command line makes of bytes that are not UTF-8, would be signed as something else."""
+    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value
 
 
 def _identity(image: Image, text: str) -> Reference | None:

@@ -32,7 +32,7 @@ from imagesig.images.target import child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
-from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Verdict, judge
+from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
 
@@ -148,39 +148,51 @@ def _verify_image(image: Image, court: _Court) -> VerificationResult:
 def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
     root = resolve(image)
     child = child_for_platform(image, root, platform)
-    through_index = False
-    try:
-        result = _verify_digest(image, child.digest, court)
-    except (NoSignatures, NoSignatureAccepted):
-        if child.digest == root.digest:
-            raise
-        # A signed index vouches for its children: it lists them by digest.
-        result = _verify_digest(image, root.digest, court)
-        through_index = True
+    result, through_index = _verify_child(image, child.digest, root.digest, court)
     pinned = pinned_name(image, child.digest)
     return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)
 
 
+def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[VerificationResult, bool]:
+    """The result for the child and whether it came through the index: a signed index lists its children by digest."""
+    try:
+        own = _verify_digest(image, child, court)
+    except (NoSignatures, NoSignatureAccepted):
+        if child == root:
+            raise
+        return _verify_digest(image, root, court), True
+    if own.proved or child == root:
+        return own, False
+    of_index = _verify_digest(image, root, court)
+    return (of_index, True) if of_index.proved else (own, False)
+
+
 def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:
     """The result for one manifest; where the rule only warns, what failed becomes a warning."""
+    try:
+        return _strictly(image, digest, court)
+    except VerificationError as error:
+        if not court.rule.warn:
+            raise
+        name = court.rule.name
+        result = VerificationResult(
+            str(image), digest, pinned_name(image, digest), (), proved=False, rule=name, warnings=(str(error),)
+        )
+        if not isinstance(error, NoSignatureAccepted):
+            return result
+        return replace(result, rejections=error.rejections, findings=error.findings)
+
+
+def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
     rule = court.rule
-    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
     for requirement in rule.requirements:
         if isinstance(requirement, Reject):
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
-    signed = rule.signed
-    if not signed:
+            hint = _UNSUPPORTED_HINT if isinstance(requirement, Unsupported) else _NO_RULE_HINT
+            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=hint)
+    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
+    if not rule.signed:
         return replace(result, proved=False)
-    try:
-        verdicts = _verdicts(image, digest, signed, court)
-    except VerificationError as error:
-        if not rule.warn:
-            raise
-        rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
-        findings = error.findings if isinstance(error, NoSignatureAccepted) else ()
-        return replace(
-            result, proved=False, warnings=(str(error),), rejections=tuple(rejections), findings=tuple(findings)
-        )
+    verdicts = _verdicts(image, digest, rule.signed, court)
     return replace(
         result,
         signatures=tuple(dict.fromkeys(item for verdict in verdicts for item in verdict.accepted)),
@@ -252,6 +264,7 @@ class _Whole:
         return Subject(self.digest, self._found.media_type, self._found.size)
 
 
+_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
 _NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 

@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
 
-def key_settings(passphrase_file: Path | None, *, allow_open_permissions: bool = False) -> KeySettings:
-    """Settings of this process. A file that was named is asked before the environment."""
+def key_settings(
+    passphrase_file: Path | None, *, allow_open_permissions: bool = False, expect: Path | None = None
+) -> KeySettings:
+    """Settings of this process. A file that was named is asked before the environment.
+
+    `expect` is a public key file; keys are pinned to the key in it.
+
+    Raises:
+        KeyNotFound, KeyUnusable: there is no such file, or no public key in it.
+    """
     sources: list[SecretSource] = [from_environ(os.environ), _prompt]
     if passphrase_file is not None:
         sources.insert(0, from_file(passphrase_file))
-    return KeySettings(os.environ, first_of(*sources), allow_open_permissions)
+    expected = None
+    if expect is not None:
+        from imagesig.keys.file import FileProvider
+
+        (expected,) = FileProvider().public_keys(str(expect))
+    return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected)
 
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:

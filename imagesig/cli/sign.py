@@ -9,11 +9,13 @@ import click
 
 from imagesig.api.signing import SignedImage, sign
 from imagesig.cli.options import (
+    expect_option,
     format_option,
     open_images,
     output_option,
     parse_annotations,
     passphrase_option,
+    permissions_option,
     transport_options,
 )
 from imagesig.cli.progress import progress
@@ -31,7 +33,8 @@ from imagesig.keys.uri import open_key
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
-@click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
+@expect_option
+@permissions_option
 @passphrase_option
 @output_option
 @transport_options
@@ -43,6 +46,7 @@ def command(
     identity: str,
     no_recursive: bool,
     dry_run: bool,
+    expect: Path | None,
     allow_open_permissions: bool,
     passphrase_file: Path | None,
     output: str,
@@ -63,7 +67,7 @@ def command(
         timeout=timeout,
         signature_repository=signature_repository,
     )
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
+    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
     with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
         results = sign(
             opened,

@@ -161,7 +161,8 @@ def _optional(value: object) -> Annotations:
     creator, timestamp = value.get("creator"), value.get("timestamp", 0)
     if creator is not None and not isinstance(creator, str):
         raise FormatViolation(f"optional.creator is {quote(creator)}, a string is needed")
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not float(timestamp).is_integer():
+    whole = isinstance(timestamp, int) or (isinstance(timestamp, float) and timestamp.is_integer())
+    if isinstance(timestamp, bool) or not whole:
         raise FormatViolation(f"optional.timestamp is {quote(timestamp)}, whole seconds are needed")
     # Nested values are somebody's own business; an annotation that a policy can require is text.
     return Annotations({name: text for name, text in value.items() if isinstance(text, str)})

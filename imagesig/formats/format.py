@@ -165,7 +165,7 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
 
 
 def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
-    """The bytes of standard base64 with padding, and nothing around it.
+    """The bytes of standard base64: the one text that encodes them, and nothing around it.
 
     Raises:
         FormatViolation: missing, not base64, or longer than `limit` bytes.
@@ -175,6 +175,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
+        decoded = None
+    # Python before 3.13 takes padding that is too much, and every version takes bits in it.
+    if decoded is None or base64.b64encode(decoded) != text.encode():
+        raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
+    return decoded

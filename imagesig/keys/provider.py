@@ -200,3 +200,16 @@ class ManagesKeys(Protocol):
     def list(self) -> Iterator[KeyInfo]:
         """Every key there that this login can see."""
         ...
+
+
+@runtime_checkable
+class TellsFacts(Protocol):
+    """A third, optional ability: what `imagesig doctor` shows of the place."""
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Names and values, for people, and nothing secret.
+
+        Raises:
+            KeyProviderError: the place cannot be reached or used; what was told before stands.
+        """
+        ...

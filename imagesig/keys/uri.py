@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Protocol
 
@@ -27,12 +27,14 @@ ENTRY_POINTS = "imagesig.key_providers"
 class KeySettings:
     """What opening a key by URI may draw on. `environ` is read here and in no provider class.
 
-    `allow_open_permissions` accepts a private key file that other users can read.
+    `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
+    caller pins; `open_key` checks it, and a place that holds private halves alone takes the public one from it.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     secrets: SecretSource = no_secrets
     allow_open_permissions: bool = False
+    expected: PublicKey | None = None
 
 
 class ProviderFactory(Protocol):
@@ -53,7 +55,7 @@ class ProviderFactory(Protocol):
 _BUILT_IN = {
     "file": "imagesig.keys.file",
     "env": "imagesig.keys.file",
-    "pkcs11": "imagesig.keys.pkcs11",
+    "pkcs11": "imagesig.keys.pkcs11_open",
     "hashivault": "imagesig.keys.vault_uri",
     "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
@@ -70,6 +72,11 @@ def scheme_of(uri_or_path: str) -> str:
     if match and match[1].lower() == "pkcs11":
         return "pkcs11"
     return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def is_key_uri(text: str) -> bool:
+    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
@@ -129,7 +136,9 @@ class _OwnedKey(SigningKey):
         return self._key._sign_all(requests)
 
     def check(self) -> str:
-        return self._key.check()
+        proof = self._key.check()
+        self._check_expected(self.info)
+        return proof
 
     def close(self) -> None:
         self._key.close()
@@ -158,7 +167,9 @@ def open_key(
     """
     settings = settings or default_settings()
     if secrets is not None:
-        settings = KeySettings(settings.environ, first_of(secrets, settings.secrets), settings.allow_open_permissions)
+        settings = replace(settings, secrets=first_of(secrets, settings.secrets))
+    expect = settings.expected if expect is None else expect
+    settings = replace(settings, expected=expect)
     provider, name = resolve_key(uri_or_path, settings)
     try:
         key = _OwnedKey(provider.open(name), provider)

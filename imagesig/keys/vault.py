@@ -213,6 +213,18 @@ class VaultProvider(KeyProvider):
             else:
                 yield KeyInfo(self.key_id(name), versions.key_type, f"{len(versions.public_keys)} versions")
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`."""
+        yield "Vault address", self._client.address
+        state = self._client.request("GET", "sys/seal-status")
+        yield "Vault", f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
+        token = self._call("GET", "auth/token/lookup-self")
+        seconds = token.get("ttl")
+        lifetime = f"{seconds} s left" if seconds else "does not expire"
+        policies = ", ".join(map(str, token.get("policies") or ())) or "none"
+        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(policies)}"
+        yield "transit mount", self._mount
+
     def read(self, name: str) -> _Versions:
         """Type and public keys of one transit key: one request.
 

@@ -200,6 +200,8 @@ class ProviderContract:
         key.close()
         with pytest.raises(KeyProviderError):
             key.sign(b"message", signing_algorithms(self.key_types[0])[0])
+        with pytest.raises(KeyProviderError):
+            key.check()
 
     def test_closing_one_key_leaves_the_others_open(self, provider: KeyProvider, name: str) -> None:
         with provider.open(name) as second:
@@ -211,12 +213,23 @@ class ProviderContract:
         provider.close()
         with pytest.raises(KeyProviderError):
             provider.open(name)
+        with pytest.raises(KeyProviderError):
+            provider.public_keys(name)
 
     def test_closing_the_provider_closes_its_keys(self, provider: KeyProvider, name: str) -> None:
         key = provider.open(name)
         provider.close()
         with pytest.raises(KeyProviderError):
             key.sign(b"message", signing_algorithms(self.key_types[0])[0])
+
+    def test_leaving_a_with_block_closes(self, provider: KeyProvider, name: str) -> None:
+        with provider as entered:
+            with entered.open(name) as key:
+                assert key.sign(b"message")
+            with pytest.raises(KeyProviderError):
+                key.sign(b"message", signing_algorithms(self.key_types[0])[0])
+        with pytest.raises(KeyProviderError):
+            provider.open(name)
 
     # --- threads ------------------------------------------------------------------------------------------------
 

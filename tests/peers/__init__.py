@@ -15,7 +15,7 @@ CACHE = Path(
 ).absolute()
 """Where `make peers` installs; `IMAGESIG_PEERS` names another folder."""
 
-SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "hyperfine", "openssl"})
+SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "openssl", "hyperfine"})
 """Found on PATH, where the machine's own packages put them; all others live in `CACHE/bin`."""
 
 BINARIES = SYSTEM | {

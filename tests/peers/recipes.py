@@ -35,8 +35,8 @@ class Peer:
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
-    Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
     Peer("openssl", Installed("openssl", ("openssl",))),
+    Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign"), required=False),
