@@ -81,6 +81,7 @@ def _paths(
 def _check_root(root: Certificate) -> None:
     from cryptography import x509
 
+    _check_hash(root)
     constraints = _read(root, x509.BasicConstraints)
     if not is_self_signed(root) or constraints is None or not constraints.value.ca:
         raise TimestampInvalid(

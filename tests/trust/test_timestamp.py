@@ -407,6 +407,10 @@ def test_a_signature_with_sha1_anywhere_in_the_chain_is_refused() -> None:
     refused(by(weak, BETWEEN, named=ess(weak)), "broken")
 
 
+def test_a_root_signed_with_sha1_is_refused_for_that_reason() -> None:
+    refused(GOOD, "broken", roots=(with_sha1(ROOT.certificate, ROOT.key),))
+
+
 def test_a_thicket_of_cross_certificates_costs_a_bounded_number_of_checks() -> None:
     # Every authority certifies every other: the ways through them are far too many to try.
     keys = [ec_key() for _ in range(4)]
