@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_READ = frozenset(f"2.5.29.{number}" for number in (14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 46, 54))
-"""Extensions of RFC 5280 section 4.2. Any other that is critical says something that nobody here understands."""
+_KNOWN = frozenset(f"2.5.29.{number}" for number in (14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 46, 54))
+"""Extensions of RFC 5280 section 4.2. Any other that is critical says something that nobody here understands.
+
+Constraints on names and policies are known and not evaluated, as the specification has it: the root is pinned.
+"""
 
 
 def timestamp_chain(
@@ -144,7 +147,7 @@ def _check_authority(certificate: Certificate, below: int) -> None:
 def _check_any(certificate: Certificate, at: datetime) -> None:
     _check_hash(certificate)
     for item in certificate.x509.extensions:
-        if item.critical and item.oid.dotted_string not in _READ:
+        if item.critical and item.oid.dotted_string not in _KNOWN:
             raise _unfit(certificate, f"its critical extension {item.oid.dotted_string} is not understood")
     if not certificate.not_before <= at <= certificate.not_after:
         raise _unfit(
