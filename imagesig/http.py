@@ -131,6 +131,15 @@ class Proxies:
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     bypass: str = ""
 
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
+        """Those that `http_proxy`, `https_proxy` and `no_proxy` name, in lower or upper case."""
+        urls = {
+            scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
+            for scheme in ("http", "https")
+        }
+        return cls(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+
     def for_url(self, url: str) -> str:
         """The proxy for this URL, empty for none."""
         scheme, host, _ = origin(url)

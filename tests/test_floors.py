@@ -53,13 +53,13 @@ OUTSIDE_WORLD = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 OUTSIDE_CALLS = frozenset({"open", "input", "print", "breakpoint"})
 
-SDKS = frozenset({"boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
+SDKS = frozenset({"asn1crypto", "boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
 """Loaded inside the function that first needs them, so that nobody pays for a backend they do not use."""
 
 LINES = 400
 VAGUE = frozenset({"utils", "util", "helpers", "base", "common", "models", "misc"})
 
-HEAVY = ("boto3", "botocore", "hvac", "requests", "pkcs11", "click", "urllib3", "nacl", "cryptography")
+HEAVY = ("asn1crypto", "boto3", "botocore", "hvac", "requests", "pkcs11", "click", "urllib3", "nacl", "cryptography")
 IMPORTED_MODULES = 40
 """What `import imagesig` may load beyond bare Python: a count of modules does not depend on how busy the machine is."""
 

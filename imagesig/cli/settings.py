@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
+from imagesig.policy import Policy
+from imagesig.trust import CertificateAuthority
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
 
 
 def key_settings(
@@ -28,6 +35,22 @@ def key_settings(
 
         (expected,) = FileProvider().public_keys(str(expect))
     return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected)
+
+
+def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
+    """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
+    signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
+    if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
+        return None
+    from imagesig.witnesses import online
+
+    return online(crl_folder=_cache_folder(os.environ if environ is None else environ) / "crl")
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
+    # A relative path is to be ignored. Spec: XDG Base Directory.
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "imagesig"
 
 
 def _prompt(request: SecretRequest) -> str | None:

@@ -20,7 +20,7 @@ from imagesig.cli.policy_options import OpenedRules, policy_of_command, policy_o
 from imagesig.cli.progress import progress
 from imagesig.cli.render import claim_json, write_json
 from imagesig.cli.reports import REPORTS, report_option, safe_lines
-from imagesig.cli.settings import key_settings
+from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.concurrency import for_each
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
@@ -79,7 +79,8 @@ def command(
             formats=formats,
         )
 
-    rules = OpenedRules(policy_of_command(policy_file, policy_from, policy_of_keys), settings)
+    policy = policy_of_command(policy_file, policy_from, policy_of_keys)
+    rules = OpenedRules(policy, settings)
     if policy_file is None:
         rules.open_default()
     opened = open_images(
@@ -89,11 +90,12 @@ def command(
         timeout=timeout,
         signature_repository=signature_repository,
     )
+    witnesses = witnesses_for(policy)
 
     def verify_one(image: Image) -> _Outcome:
         try:
             rule = rules.rule_for(image)
-            result = verify_by_rule(image, rule, platform=platform, allow_unproved=allow_unproved)
+            result = verify_by_rule(image, rule, platform=platform, allow_unproved=allow_unproved, witnesses=witnesses)
             return _Outcome(image, result, None)
         except ImagesigError as error:
             return _Outcome(image, None, error)

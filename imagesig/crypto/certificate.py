@@ -27,10 +27,14 @@ class Certificate:
         """Raises `MalformedError` if this is no certificate, `LimitExceeded` if it is larger than any."""
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
+        from cryptography.x509 import InvalidVersion
+
         self = cls(der)
         try:
-            self.x509  # noqa: B018 - parses
-        except ValueError as error:
+            parsed = self.x509
+            # Read here, for `cryptography` would read them, and fail, only where somebody asks.
+            _ = parsed.issuer, parsed.subject, parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        except (ValueError, TypeError, InvalidVersion) as error:
             raise MalformedError(f"{what}: not a certificate in DER") from error
         return self
 
@@ -94,6 +98,6 @@ def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
 
     try:
         loaded = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise MalformedError(f"{what}: not certificates in PEM") from error
     return tuple(Certificate.from_der(item.public_bytes(Encoding.DER), what) for item in loaded)
