@@ -25,6 +25,8 @@ REFERRERS = 1000
 REFERRERS_PAGES = 100
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
+TIMESTAMP_BYTES = 1024 * 1024
+"""One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
 STATEMENT_SUBJECTS = 1024
@@ -36,6 +38,9 @@ ANNOTATION_BYTES = 256 * 1024
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
+
+CBOR_DEPTH = 8
+"""Nesting of CBOR from outside; a COSE signature has 4 levels."""
 
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
@@ -52,6 +57,10 @@ CERTIFICATES = 100
 CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
 CHAIN_CERTIFICATES = 10
 """Certificates of one signer's chain."""
+PATH_CHECKS = 100
+"""Signatures of certificates checked while a path from one signer to an authority is looked for."""
+DISTINGUISHED_NAME_CHARACTERS = 4096
+"""One distinguished name of a policy."""
 
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
