@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Literal
 
 from imagesig import __version__
@@ -162,7 +163,8 @@ class Notation:
         stamp = None
         if self.timestamp_url:
             assert algorithm.hash is not None
-            stamp = TimestampRequest(self.timestamp_url, algorithm.hash, self.timestamp_authorities)
+            stored_form = partial(encoded_signature, key_type=signer.public_key.key_type)
+            stamp = TimestampRequest(self.timestamp_url, algorithm.hash, self.timestamp_authorities, stored_form)
         body = _Body(form, opened, signer.chain, signer.public_key, at)
         return Draft(self.name, (ToSign(message, algorithm),), body, stamp)
 
