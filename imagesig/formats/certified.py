@@ -8,17 +8,21 @@ from datetime import datetime
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
-from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     Expired,
     FormatViolation,
     InvalidArgument,
     LimitExceeded,
+    MalformedError,
     NotTrusted,
     SignatureInvalid,
     TimestampInvalid,
+    quote,
 )
+from imagesig.formats.format import decode_base64
+from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
 from imagesig.trust import TimestampAuthorities, TrustAnchors
 from imagesig.trust.chain import check_validity, path_to_authority
@@ -45,6 +49,57 @@ def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     if len(chain) > limits.CHAIN_CERTIFICATES:
         raise LimitExceeded(f"{len(chain)} certificates, at most {limits.CHAIN_CERTIFICATES} are read")
     return tuple(Certificate.from_der(der, f"certificate {number}") for number, der in enumerate(chain))
+
+
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+
+
+def classic_chain(annotations: Annotations) -> tuple[Certificate, ...]:
+    """The certificates beside a classic signature of cosign's: the signer's, then others; none if there are none.
+
+    Raises:
+        MalformedError: what is there is no certificate in PEM.
+        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
+    """
+    certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
+    if not certificate.strip():
+        return ()
+    signer = _from_pem(certificate, CERTIFICATE_ANNOTATION)
+    if len(signer) != 1:
+        raise FormatViolation(f"annotation {CERTIFICATE_ANNOTATION}: {len(signer)} certificates, exactly one is needed")
+    # It may be empty: cosign leaves out the root, and there may be nothing between.
+    others = _from_pem(chain, CHAIN_ANNOTATION) if chain.strip() else ()
+    if len(others) >= limits.CHAIN_CERTIFICATES:
+        raise LimitExceeded(f"annotation {CHAIN_ANNOTATION}: more than {limits.CHAIN_CERTIFICATES} certificates")
+    return (*signer, *others)
+
+
+def _from_pem(text: str, what: str) -> tuple[Certificate, ...]:
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise MalformedError(f"annotation {what}: {quote(text)}, certificates in PEM are needed")
+    return parse_certificates(text.encode("utf-8", "replace"), f"annotation {what}")
+
+
+def bundle_chain(material: object) -> tuple[bytes, ...]:
+    """The certificates of a bundle's verification material, in DER: one `certificate`, or an `x509CertificateChain`.
+
+    Raises:
+        FormatViolation: none are there.
+    """
+    listed = material.get("certificates", [material]) if isinstance(material, dict) else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= limits.CHAIN_CERTIFICATES:
+        raise FormatViolation(
+            f"verificationMaterial has {quote(listed)}, one to {limits.CHAIN_CERTIFICATES} certificates are needed"
+        )
+    return tuple(
+        decode_base64(
+            item.get("rawBytes") if isinstance(item, dict) else None,
+            f"verificationMaterial certificate {number}",
+            limits.CERTIFICATE_BYTES,
+        )
+        for number, item in enumerate(listed)
+    )
 
 
 def timing(

@@ -144,6 +144,8 @@ def find_signer(
                 except SignatureInvalid:
                     continue
                 return trusted, public_key, algorithm
+    if not anchors.keys:
+        raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
     hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
