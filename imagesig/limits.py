@@ -35,6 +35,9 @@ STATEMENT_DIGESTS = 32
 ANNOTATION_BYTES = 256 * 1024
 """One annotation value that we read as text."""
 
+POLICY_BYTES = 1024 * 1024
+"""One policy file."""
+
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""

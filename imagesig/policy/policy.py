@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
@@ -13,6 +13,13 @@ from imagesig.policy.match import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed
 from imagesig.policy.scope import Scope, scopes_of
 from imagesig.trust import CertificateAuthority
+
+
+class PathLike(Protocol):
+    """A path, as `pathlib.Path` is one."""
+
+    def __fspath__(self) -> str: ...
+
 
 AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 
@@ -72,6 +79,21 @@ class Policy:
     ) -> Self:
         """`threshold` distinct keys must have signed; one key counts once, however often and wherever it is listed."""
         return cls._of(authorities, threshold, annotations, identity, formats)
+
+    @classmethod
+    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+        """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
+
+        `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
+        `local/hello`, the policy of that scope is for every image: layouts have no name of their own. Repositories
+        that no policy has as a scope are refused, and those of level `skip` pass without proof.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
+        """
+        from imagesig.policy.load_notation import load_notation_policy
+
+        return load_notation_policy(path, trust_store, scope)
 
     @classmethod
     def _of(

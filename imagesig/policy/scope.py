@@ -17,11 +17,12 @@ class Scope:
     """Images of one transport: all of them (`name` empty) or those below a name.
 
     In a registry the name is `host[:port][/namespace…[/repository[:tag|@digest]]]` or `*.domain`; elsewhere it is the
-    absolute path of a file or of a folder above it.
+    absolute path of a file or of a folder above it. An `exact` scope is one repository, with nothing below it.
     """
 
     transport: str
     name: str = ""
+    exact: bool = False
 
     def __str__(self) -> str:
         return self.name if self.transport == REGISTRY and self.name else f"{self.transport}:{self.name}"
@@ -31,6 +32,8 @@ def scopes_of(location: Location) -> Iterator[Scope]:
     """The scopes that the image is in, the most specific first."""
     reference = location.reference
     for name in _names_of_path(location.path) if reference is None else _names_in_registry(reference):
+        if reference and name == reference.repository:
+            yield Scope(location.transport, name, exact=True)
         yield Scope(location.transport, name)
     yield Scope(location.transport)
 

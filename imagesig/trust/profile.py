@@ -174,6 +174,17 @@ def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
     return True
 
 
+def is_authority(certificate: Certificate) -> bool:
+    """Whether it calls itself a certificate authority's."""
+    from cryptography import x509
+
+    try:
+        constraints = _extension(certificate, x509.BasicConstraints)
+    except FormatViolation:
+        return False
+    return constraints is not None and constraints.value.ca
+
+
 def is_self_signed(certificate: Certificate) -> bool:
     return is_issued_by(certificate, certificate)
 
