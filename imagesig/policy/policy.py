@@ -11,7 +11,7 @@ from imagesig.oci.location import Location
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.match import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed
-from imagesig.policy.scope import Scope, scopes_of
+from imagesig.policy.scope import Scope, lookup_order
 from imagesig.trust import CertificateAuthority
 
 
@@ -117,4 +117,4 @@ class Policy:
 
     def select(self, location: Location) -> Rule:
         """The rule for an image that was asked for there: that of the most specific scope, else the default."""
-        return next((self.rules[scope] for scope in scopes_of(location) if scope in self.rules), self.default)
+        return next((self.rules[scope] for scope in lookup_order(location) if scope in self.rules), self.default)

@@ -6,7 +6,7 @@ Spec: containers-policy.json(5), "transports"; `vectors/containers-image` holds 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference
@@ -28,12 +28,18 @@ class Scope:
         return self.name if self.transport == REGISTRY and self.name else f"{self.transport}:{self.name}"
 
 
+def lookup_order(location: Location) -> Iterator[Scope]:
+    """The scopes of which the first that has a rule counts: an exact one goes before the same repository as a scope."""
+    for scope in scopes_of(location):
+        if location.reference and scope.name == location.reference.repository:
+            yield replace(scope, exact=True)
+        yield scope
+
+
 def scopes_of(location: Location) -> Iterator[Scope]:
     """The scopes that the image is in, the most specific first."""
     reference = location.reference
     for name in _names_of_path(location.path) if reference is None else _names_in_registry(reference):
-        if reference and name == reference.repository:
-            yield Scope(location.transport, name, exact=True)
         yield Scope(location.transport, name)
     yield Scope(location.transport)
 
