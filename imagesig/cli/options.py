@@ -24,7 +24,11 @@ passphrase_option = click.option(
     help="File with the key's passphrase or PIN; else the environment is asked, then you.",
 )
 format_option = click.option(
-    "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="cosign (classic), bundle, notation-jws or notation-cose; repeatable. Default: cosign and bundle to sign.",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import click
@@ -18,13 +19,14 @@ from imagesig.cli.options import (
     transport_options,
 )
 from imagesig.cli.progress import progress
-from imagesig.cli.render import claim_json, write_json
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
 from imagesig.cli.settings import key_settings
+from imagesig.cli.trust import Trust, trust_options
 from imagesig.concurrency import for_each
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import Identity, Policy
+from imagesig.policy import Identity, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,8 @@ class _Outcome:
 
 
 @click.command("verify")
-@click.option(
-    "--key", "keys", multiple=True, required=True, metavar="KEY", help="Public key file or key URI; repeat for several."
-)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@trust_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
@@ -49,6 +50,7 @@ class _Outcome:
 @transport_options
 def command(
     keys: tuple[str, ...],
+    trust: Trust,
     images: tuple[str, ...],
     threshold: int,
     annotations: tuple[str, ...],
@@ -62,19 +64,25 @@ def command(
     timeout: float,
     signature_repository: str,
 ) -> None:
-    """Verify that images are signed by the keys given, and print the names to deploy.
+    """Verify that images are signed by whom you trust, and print the names to deploy.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
     settings = key_settings(passphrase_file)
-    policy = Policy.at_least(
-        threshold,
-        *keys,
+    policy = trust.policy(
+        keys,
+        threshold=threshold,
         annotations=parse_annotations(annotations),
         identity=Identity.any() if identity == "any" else identity or None,
         formats=formats,
     )
-    rule = policy.default.opened(lambda text: open_public_keys(text, settings=settings))
+
+    @cache
+    def opened_rule(rule: Rule) -> Rule:
+        return rule.opened(lambda text: open_public_keys(text, settings=settings))
+
+    if not policy.rules:
+        opened_rule(policy.default)
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -85,6 +93,7 @@ def command(
 
     def verify_one(image: Image) -> _Outcome:
         try:
+            rule = opened_rule(policy.select(image.location))
             return _Outcome(image, verify_by_rule(image, rule, platform=platform), None)
         except ImagesigError as error:
             return _Outcome(image, None, error)
@@ -107,8 +116,12 @@ def _write_text(result: VerificationResult) -> None:
         click.echo(f"  {result.platform} is listed in the index that was signed")
     for signature in result.signatures:
         click.echo(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        if signature.chain:
+            click.echo(f"    signer     {safe_text(certificate_line(signature.chain[0]))}")
         for check in signature.checks:
             click.echo(f"    {check.name:10} {check.detail}")
+    for warning in result.warnings:
+        click.echo(f"warning: {result.image}: {warning}", err=True)
     if result.rejections:
         click.echo(f"  {len(result.rejections)} other signatures did not count:")
     for rejection in result.rejections:
@@ -134,6 +147,7 @@ def _outcome_json(outcome: _Outcome) -> dict[str, object]:
                 "key": signature.authority,
                 "public_key": signature.public_key.fingerprint,
                 "algorithm": str(signature.algorithm),
+                "certificates": [certificate_json(certificate) for certificate in signature.chain],
                 **claim_json(signature.claim, result.digest),
                 "checks": [
                     {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
@@ -94,6 +94,15 @@ class Format(Protocol):
             SignatureInvalid: no trusted key made it, or not the key of its certificate.
             FormatViolation, MalformedError: it breaks the format's rules.
         """
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """The second, optional ability of a format: signatures with attributes of their own."""
+
+    def describe(self, envelope: Envelope) -> Mapping[str, str]:
+        """The attributes by name, for people. Nothing of it was checked. Raises as `parse` does."""
         ...
 
 

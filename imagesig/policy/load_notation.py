@@ -14,7 +14,7 @@ from imagesig import limits
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.notation import TIMESTAMPING, Store, parse_trust_policy, policy_of
-from imagesig.policy.policy import Policy
+from imagesig.policy.policy import PathLike, Policy
 from imagesig.trust.profile import is_authority, is_self_signed
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
@@ -22,9 +22,7 @@ POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
 TRUST_STORE = "truststore"
 
 
-def load_notation_policy(
-    path: str | os.PathLike[str], trust_store: str | os.PathLike[str] = "", scope: str = ""
-) -> Policy:
+def load_notation_policy(path: str | PathLike, trust_store: str | PathLike = "", scope: str = "") -> Policy:
     """See `Policy.from_notation`."""
     file = _policy_file(Path(path))
     stores = Path(trust_store) if trust_store else file.parent / TRUST_STORE
