@@ -11,11 +11,12 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.private_key import PrivateKey
 from imagesig.signature import SignerInfo
 from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities, TrustAnchors
@@ -41,7 +42,7 @@ class Issuer:
     """A certificate with its private key."""
 
     certificate: Certificate
-    key: PrivateKey
+    key: PrivateKey | PublicKey
     above: tuple[Certificate, ...] = ()
 
     @property
@@ -51,7 +52,12 @@ class Issuer:
 
     @property
     def signer(self) -> SignerInfo:
-        return SignerInfo(self.key.public_key, "test:key", chain=self.chain)
+        return SignerInfo(self.certificate.public_key, "test:key", chain=self.chain)
+
+    @property
+    def private_key(self) -> PrivateKey:
+        assert isinstance(self.key, PrivateKey)
+        return self.key
 
 
 def key_usage(*names: str) -> x509.KeyUsage:
@@ -75,7 +81,7 @@ CERTIFIES = (key_usage("key_cert_sign", "crl_sign"), True)
 
 def issue(
     issuer: Issuer | None,
-    key: PrivateKey,
+    key: PrivateKey | PublicKey,
     subject: str,
     *extensions: tuple[x509.ExtensionType, bool] | None,
     start: datetime = START,
@@ -84,11 +90,13 @@ def issue(
 ) -> Issuer:
     """A certificate for the key: by the issuer, or by itself. Extensions come with whether they are critical."""
     by = issuer.key if issuer else key
+    assert isinstance(by, PrivateKey), "a self-signed certificate needs the private key"
+    public_key = key if isinstance(key, PublicKey) else key.public_key
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject))
         .issuer_name(issuer.certificate.x509.subject if issuer else name(subject))
-        .public_key(key.loaded.public_key())  # type: ignore[arg-type]
+        .public_key(load_der_public_key(public_key.spki))  # type: ignore[arg-type]
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(end)
@@ -133,7 +141,7 @@ def leaf(
     issuer: Issuer | None,
     subject: str = f"{SUBJECT},CN=leaf",
     *extensions: tuple[x509.ExtensionType, bool],
-    key: PrivateKey | None = None,
+    key: PrivateKey | PublicKey | None = None,
     constraints: tuple[x509.ExtensionType, bool] | None = (x509.BasicConstraints(ca=False, path_length=None), True),
     usage: tuple[x509.ExtensionType, bool] | None = SIGNS,
     purposes: Sequence[x509.ObjectIdentifier] | None = (CODE_SIGNING,),
