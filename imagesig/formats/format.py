@@ -47,7 +47,7 @@ class Format(Protocol):
     def storage(self) -> Storage: ...
 
     def reads(self, media_type: str) -> bool:
-        """Whether a stored part of this media type holds a signature of this format."""
+        """Whether a stored part, or a manifest, of this type holds a signature of this format."""
         ...
 
     def draft(

@@ -132,7 +132,7 @@ class Notation:
         return Storage.REFERRER
 
     def reads(self, media_type: str) -> bool:
-        return any(form.media_type == media_type for form in self._forms)
+        return media_type == SIGNATURE or any(form.media_type == media_type for form in self._forms)
 
     @property
     def _forms(self) -> tuple[EnvelopeForm, ...]:
