@@ -186,6 +186,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
+        data = None
+    # `validate` takes one padding character too many, and bits after the last byte.
+    if data is None or base64.b64encode(data) != text.encode():
+        raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
+    return data

@@ -43,9 +43,7 @@ def test_jose_cookbook() -> None:
         message = Jws().message(protected, case["input"]["payload"].encode())
         assert message.decode() == case["signing"]["sig-input"]
         key = key_of(case["input"]["key"])
-        algorithm = (
-            RSA_PKCS1V15_SHA256 if case["input"]["alg"] == "RS256" else ALGORITHMS[key.key_type].algorithm
-        )
+        algorithm = RSA_PKCS1V15_SHA256 if case["input"]["alg"] == "RS256" else ALGORITHMS[key.key_type].algorithm
         key.verify(decoded_signature(unpadded(case["signing"]["sig"]), key.key_type), message, algorithm)
         for output in case["output"].values():
             content = output.encode() if isinstance(output, str) else json.dumps(output).encode()
