@@ -149,7 +149,9 @@ def leaf(
 ) -> Issuer:
     """The signer's certificate; without an issuer a self-signed one."""
     extended = (x509.ExtendedKeyUsage(purposes), False) if purposes else None
-    return issue(issuer, key or private_key(), subject, constraints, usage, extended, *extensions, **more)
+    return issue(
+        issuer, key or private_key(KeyType.ECDSA_P256), subject, constraints, usage, extended, *extensions, **more
+    )
 
 
 @cache
