@@ -82,7 +82,7 @@ CERTIFIES = (key_usage("key_cert_sign", "crl_sign"), True)
 def issue(
     issuer: Issuer | None,
     key: PrivateKey | PublicKey,
-    subject: str,
+    subject: str | x509.Name,
     *extensions: tuple[x509.ExtensionType, bool] | None,
     start: datetime = START,
     end: datetime = END,
@@ -109,7 +109,9 @@ def issue(
     return Issuer(Certificate.from_der(made.public_bytes(Encoding.DER)), key, issuer.chain if issuer else ())
 
 
-def name(text: str) -> x509.Name:
+def name(text: str | x509.Name) -> x509.Name:
+    if isinstance(text, x509.Name):
+        return text
     pairs = [part.split("=", 1) for part in text.split(",")]
     return x509.Name([x509.NameAttribute(_OIDS[kind], value) for kind, value in pairs])
 
@@ -139,7 +141,7 @@ def intermediate(
 
 def leaf(
     issuer: Issuer | None,
-    subject: str = f"{SUBJECT},CN=leaf",
+    subject: str | x509.Name = f"{SUBJECT},CN=leaf",
     *extensions: tuple[x509.ExtensionType, bool],
     key: PrivateKey | PublicKey | None = None,
     constraints: tuple[x509.ExtensionType, bool] | None = (x509.BasicConstraints(ca=False, path_length=None), True),

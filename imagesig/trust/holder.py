@@ -23,8 +23,8 @@ class HolderKind(Enum):
     URI = "URI"
 
 
-_DN_START = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)\s*=")
-_URI_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_SUBJECT = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+) *=.*", re.DOTALL)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DNS = re.compile(
     r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
@@ -64,14 +64,13 @@ class Holder:
         if colon and prefix.strip() == HolderKind.SUBJECT.value:
             return cls(HolderKind.SUBJECT, rest.strip())
         for kind, pattern in (
-            (HolderKind.URI, _URI_START),
+            (HolderKind.URI, _URI),
+            (HolderKind.SUBJECT, _SUBJECT),
             (HolderKind.EMAIL, _EMAIL),
             (HolderKind.DNS, _DNS),
         ):
             if pattern.fullmatch(text):
                 return cls(kind, text)
-        if _DN_START.match(text):
-            return cls(HolderKind.SUBJECT, text)
         raise InvalidArgument(
             f"certificate holder {quote(text)}: no subject, e-mail address, DNS name or URI",
             hint="for example: 'C=US, ST=WA, O=Example', ci@example.com, build.example.com, spiffe://example.com/ci",

@@ -46,9 +46,7 @@ KEY_TYPES = [key_type for key_type in KeyType if key_type is not KeyType.ED25519
 both = pytest.mark.parametrize("envelope", ENVELOPES)
 
 
-def signed(
-    reader: Notation, signer: Issuer | None = None, *, claim: Claim = CLAIM, timestamp: bytes = b""
-) -> StoredSignature:
+def signed(reader: Notation, signer: Issuer | None = None, *, claim: Claim = CLAIM) -> StoredSignature:
     signer = signer or certified()
     draft = reader.draft(claim, signer.signer, NOW, ())
     assert isinstance(draft, Draft)
