@@ -14,8 +14,7 @@ import pytest
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AnnotationMismatch, Expired, NoSignatureAccepted, NotTrusted, SignatureRejected
-from imagesig.formats.notation import Notation
-from imagesig.formats.notation.notation import ManifestForm
+from imagesig.formats.notation import ManifestForm, Notation
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout, layout

@@ -18,8 +18,8 @@ from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Expired, ImagesigError, InvalidArgument, NotTrusted, TimestampInvalid, UnsupportedAlgorithm
 from imagesig.formats import ALL_FORMATS, select_formats
-from imagesig.formats.notation import SIGNING_AUTHORITY, Attribute, Notation
-from imagesig.formats.notation.notation import THUMBPRINTS, ManifestForm
+from imagesig.formats.notation import SIGNING_AUTHORITY, Attribute, ManifestForm, Notation
+from imagesig.formats.notation.notation import THUMBPRINTS
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.manifest import OCI_MANIFEST
