@@ -18,7 +18,7 @@ from imagesig import __version__
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import ImagesigError, InvalidArgument, quote
+from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid, quote
 from imagesig.formats.certified import check_chain_of_key
 from imagesig.formats.format import Storage, choose_algorithm
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
@@ -204,9 +204,11 @@ class Notation:
         return at + self.expiry / 2 <= expiry <= at + self.expiry
 
     def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
-        """See `Format.seal`."""
+        """See `Format.seal`. Raises `TimestampInvalid` if the draft wanted a timestamp and none is given."""
         body = draft.body
         assert isinstance(body, _Body)
+        if draft.timestamp and not timestamp:
+            raise TimestampInvalid(f"notation: no timestamp came from {draft.timestamp.url}; nothing is sealed without")
         signature = encoded_signature(signatures[0], body.public_key.key_type)
         unprotected = replace(body.opened.unprotected, timestamp=timestamp)
         content = body.form.write(replace(body.opened, signature=signature, unprotected=unprotected))

@@ -210,6 +210,8 @@ def test_a_timestamp_is_asked_for_over_the_form_in_which_the_envelope_holds_the_
     assert draft.timestamp is not None
     der = certified().private_key.sign(draft.requests[0])
     assert len(draft.timestamp.stored_form(der)) == 64
+    with pytest.raises(TimestampInvalid):
+        stamped.seal(draft, [der])
     document = json.loads(stamped.seal(draft, [der], b"token").parts[0].content)
     assert base64.b64decode(document["header"]["io.cncf.notary.timestampSignature"]) == b"token"
     assert base64.urlsafe_b64decode(document["signature"] + "==") == draft.timestamp.stored_form(der)
