@@ -25,7 +25,7 @@ from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import Examined, Part, StoredSignature
 from imagesig.trust import TrustAnchors
-from tests.certificates import Issuer, certified, trusting
+from tests.chains import Issuer, certified, trusting
 from tests.makers import DIGEST, NOW
 
 GONE = object()

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 JSON_VERSION = 1
 
@@ -36,19 +32,15 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
     """One certificate; its names are what it says of itself."""
     return {
         "fingerprint": certificate.fingerprint,
-        "subject": _name(certificate.x509.subject),
-        "issuer": _name(certificate.x509.issuer),
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),
     }
 
 
 def certificate_line(certificate: Certificate) -> str:
-    return f"{_name(certificate.x509.subject)}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"
-
-
-def _name(name: x509.Name) -> str:
-    return name.rfc4514_string()
+    return f"{certificate.subject}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"
 
 
 def safe_text(untrusted: str) -> str:

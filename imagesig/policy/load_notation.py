@@ -65,8 +65,7 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
             wrong = [item for item in certificates if not (is_authority(item) or is_self_signed(item))]
             needed = "only those of authorities, and self-signed ones, are trusted"
         if wrong:
-            subject = wrong[0].x509.subject.rfc4514_string()
-            raise InvalidArgument(f"{what}: {file.name} holds the certificate of {subject!r}; {needed}")
+            raise InvalidArgument(f"{what}: {file.name} holds the certificate of {wrong[0].subject!r}; {needed}")
         found += certificates
         if len(found) > limits.CERTIFICATES:
             raise InvalidArgument(f"{what}: more than {limits.CERTIFICATES} certificates")

@@ -21,6 +21,7 @@ from imagesig.trust.profile import (
     CODE_SIGNING,
     check_authority,
     check_hash,
+    extensions_of,
     is_issued_by,
     naming,
     purposes_of,
@@ -120,13 +121,10 @@ def _check_cosign_signer(signer: Certificate) -> None:
 
 def _check_extensions(certificate: Certificate) -> None:
     """A critical extension that nobody here understands forbids; name constraints forbid even if they are not."""
-    try:
-        for extension in certificate.x509.extensions:
-            oid = extension.oid.dotted_string
-            if oid == _NAME_CONSTRAINTS or (extension.critical and oid not in _UNDERSTOOD):
-                raise FormatViolation(f"certificate {naming(certificate)}: its extension {oid} is not understood")
-    except ValueError:
-        raise FormatViolation(f"certificate {naming(certificate)}: its extensions cannot be read") from None
+    for extension in extensions_of(certificate):
+        oid = extension.oid.dotted_string
+        if oid == _NAME_CONSTRAINTS or (extension.critical and oid not in _UNDERSTOOD):
+            raise FormatViolation(f"certificate {naming(certificate)}: its extension {oid} is not understood")
 
 
 def _path(
@@ -169,7 +167,7 @@ class _Search:
             check_hash(issuer)
             _check_extensions(issuer)
             purposes = purposes_of(issuer)
-        except (FormatViolation, ValueError):
+        except (FormatViolation, ValueError, TypeError):
             return False
         if purposes is not None and purposes.isdisjoint({CODE_SIGNING, ANY_PURPOSE}):
             return False

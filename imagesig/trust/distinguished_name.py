@@ -131,7 +131,7 @@ def subject_of(certificate: Certificate) -> dict[str, str]:
 def _attributes_of(certificate: Certificate) -> list[x509.NameAttribute[str | bytes]]:
     try:
         return list(certificate.x509.subject)
-    except ValueError:
+    except (ValueError, TypeError):
         raise NotTrusted("the certificate's subject cannot be read") from None
 
 

@@ -112,16 +112,13 @@ def alternative_names(certificate: Certificate, kind: HolderKind) -> tuple[str, 
         return tuple(str(name) for name in names.get_values_for_type(types[kind]))
     except x509.ExtensionNotFound:
         return ()
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise NotTrusted("the certificate's alternative names cannot be read") from None
 
 
 def describe_holder(certificate: Certificate) -> str:
     """How the certificate itself names its holder, for people."""
-    try:
-        return quote(certificate.x509.subject.rfc4514_string())
-    except ValueError:
-        return "a subject that cannot be read"
+    return quote(certificate.subject)
 
 
 def overlapping(holders: Sequence[Holder]) -> tuple[Holder, Holder] | None:

@@ -208,8 +208,16 @@ def _extension(certificate: Certificate, kind: type[_Extension]) -> x509.Extensi
     from cryptography import x509
 
     try:
-        return certificate.x509.extensions.get_extension_for_class(kind)
+        return extensions_of(certificate).get_extension_for_class(kind)
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+
+
+def extensions_of(certificate: Certificate) -> x509.Extensions:
+    """Raises `FormatViolation` if they cannot be read, or one stands twice."""
+    from cryptography import x509
+
+    try:
+        return certificate.x509.extensions
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise FormatViolation(f"certificate {naming(certificate)}: its extensions cannot be read") from None

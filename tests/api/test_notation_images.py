@@ -46,7 +46,7 @@ from imagesig.policy import AUDIT, PERMISSIVE, Enforcement, Policy, Rule, Signed
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore
 from imagesig.trust import CertificateAuthority
-from tests.certificates import Issuer, certified, leaf, root, trusting
+from tests.chains import Issuer, certified, leaf, root, trusting
 from tests.envelopes import stored, target
 from tests.makers import NOW
 

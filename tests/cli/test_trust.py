@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
-from tests.certificates import SUBJECT, Issuer, intermediate, leaf, pem, root
+from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
 
 PASSPHRASE = "s3cret"
 

@@ -31,7 +31,7 @@ from imagesig.formats.cosign import Cosign
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, StoredSignature
 from imagesig.trust import TimestampAuthorities, TrustAnchors, TrustedKey
-from tests.certificates import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
+from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
 from tests.makers import NOW, bundle_document, classic, payload, private_key, stored_bundle
 
 FORMS = ("classic", "bundle", "bundle chain")

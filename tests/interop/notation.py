@@ -17,7 +17,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.private_key import PrivateKey
 from imagesig.policy import Policy
-from tests.certificates import SUBJECT, Issuer, intermediate, leaf, pem, root
+from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
 from tests.interop.tools import Run, Tools
 
 KEY_TYPES = tuple(key_type for key_type in KeyType if key_type is not KeyType.ED25519)

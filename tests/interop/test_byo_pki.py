@@ -22,7 +22,7 @@ from imagesig.keys import KeySettings, open_key
 from imagesig.keys.secrets import fixed
 from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority, Holder
-from tests.certificates import SUBJECT, Issuer, intermediate, leaf, pem, root
+from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
 from tests.interop.notation import NotationHome, now
 from tests.interop.tools import PASSPHRASE, Run, Tools
 from tests.makers import private_key

@@ -22,7 +22,7 @@ from imagesig.images.registry import registry
 from imagesig.keys.file import FileKey
 from imagesig.keys.private_key import PrivateKey
 from imagesig.policy import Policy
-from tests.certificates import leaf, root
+from tests.chains import leaf, root
 from tests.interop.notation import KEY_TYPES, NotationHome, now
 from tests.makers import private_key
 from tests.peers.servers import RegistryServer

@@ -25,7 +25,7 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout, layout
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore
-from tests.certificates import CODE_SIGNING, SIGNS, Issuer, issue, key_usage, leaf, root
+from tests.chains import CODE_SIGNING, SIGNS, Issuer, issue, key_usage, leaf, root
 from tests.envelopes import ENVELOPES, EXPIRING, GONE, of_bytes, stored, target
 from tests.interop.notation import NotationHome, now
 from tests.makers import NOW, private_key

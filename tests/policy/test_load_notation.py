@@ -16,7 +16,7 @@ from imagesig.oci.reference import parse_reference
 from imagesig.policy import Policy, Signed
 from imagesig.policy.load_notation import load_trust_store, notation_folder
 from imagesig.policy.notation import Store
-from tests.certificates import Issuer, intermediate, leaf, pem, root
+from tests.chains import Issuer, intermediate, leaf, pem, root
 
 TEAM = Store("ca", "team")
 

@@ -16,7 +16,7 @@ from imagesig.oci.reference import parse_reference
 from imagesig.policy import AUDIT, PERMISSIVE, STRICT, AcceptAnything, Action, Policy, Reject, Signed
 from imagesig.policy.notation import Store, parse_trust_policy, policy_of
 from imagesig.trust import Role
-from tests.certificates import root
+from tests.chains import root
 
 IDENTITY = "x509.subject: C=US, ST=WA, O=Example"
 

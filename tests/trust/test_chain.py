@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from imagesig.errors import Expired, FormatViolation, NotTrusted
 from imagesig.trust import CertificateAuthority, Role
 from imagesig.trust.chain import _Search, check_validity, path_to_authority, vouching
-from tests.certificates import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
+from tests.chains import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
 from tests.makers import NOW
 
 

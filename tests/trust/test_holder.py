@@ -11,7 +11,7 @@ from imagesig.errors import InvalidArgument, NotTrusted
 from imagesig.trust import Holder, HolderKind
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name, subject_of
 from imagesig.trust.holder import overlapping
-from tests.certificates import SUBJECT, leaf, root
+from tests.chains import SUBJECT, leaf, root
 
 
 def parsed(text: str) -> dict[str, str]:

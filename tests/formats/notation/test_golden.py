@@ -14,7 +14,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.formats.notation import Notation
 from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import Subject
-from tests.certificates import trusting
+from tests.chains import trusting
 from tests.envelopes import of_bytes
 
 GOLDEN = Path(__file__).parent / "golden"

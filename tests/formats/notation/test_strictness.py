@@ -38,7 +38,7 @@ from imagesig.formats.notation.attributes import (
 )
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.signature import StoredSignature
-from tests.certificates import CERTIFIES, SIGNS, certified, intermediate, issue, key_usage, leaf, root, trusting
+from tests.chains import CERTIFIES, SIGNS, certified, intermediate, issue, key_usage, leaf, root, trusting
 from tests.envelopes import (
     AUTHORITY_HEADER,
     ENVELOPES,
