@@ -35,6 +35,9 @@ STATEMENT_DIGESTS = 32
 ANNOTATION_BYTES = 256 * 1024
 """One annotation value that we read as text."""
 
+POLICY_BYTES = 1024 * 1024
+"""One policy file."""
+
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
@@ -42,6 +45,8 @@ JSON_DEPTH = 32
 # --- policies ------------------------------------------------------------------------------------------------------
 POLICY_BYTES = 4 * 1024 * 1024
 """One policy file; ten thousand rules have about 1 MiB."""
+CBOR_DEPTH = 8
+"""Nesting of CBOR from outside; a COSE signature has 4 levels."""
 
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
@@ -80,6 +85,8 @@ CRL_CACHE_FILES = 256
 """Files in the CRL cache; the oldest go first."""
 OCSP_MEMORY_BYTES = 2 * 1024 * 1024
 """OCSP responses kept in memory."""
+DISTINGUISHED_NAME_CHARACTERS = 4096
+"""One distinguished name of a policy."""
 
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0

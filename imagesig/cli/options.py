@@ -66,7 +66,11 @@ permissions_option = click.option(
     "--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read."
 )
 format_option = click.option(
-    "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="cosign (classic), bundle, notation-jws or notation-cose; repeatable. Default: cosign and bundle to sign.",
 )
 
 

@@ -27,12 +27,18 @@ policy_from_option = click.option(
     help="Whose policy file it is: imagesig's, or the policy.json of podman and skopeo.",
 )
 
-_KEY_OPTIONS = {
+_TRUST_OPTIONS = {
     "keys": "--key",
     "threshold": "--threshold",
     "annotations": "--annotation",
     "identity": "--identity",
     "formats": "--format",
+    "authorities": "--ca",
+    "holders": "--certificate-identity",
+    "trust_policy": "--trust-policy",
+    "trust_store": "--trust-store",
+    "scope": "--scope",
+    "notation": "--notation",
 }
 
 
@@ -61,18 +67,16 @@ def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable
     """The policy in the file, or, without one, the policy that `make` makes of the other options.
 
     Raises:
-        UsageError: neither a policy nor a key, or a policy and an option that a policy has a line for.
-        InvalidArgument: the file is wrong.
+        UsageError: a policy, and an option that a policy has a line for.
+        InvalidArgument: the file is wrong, or the other options trust nobody.
     """
     context = click.get_current_context()
     given = [
         option
-        for name, option in _KEY_OPTIONS.items()
+        for name, option in _TRUST_OPTIONS.items()
         if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
     ]
     if policy_file is None:
-        if "--key" not in given:
-            raise click.UsageError("one of --key and --policy is needed", context)
         return make()
     if given:
         raise click.UsageError(f"{given[0]} and --policy exclude each other: the policy says it", context)

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
 
 JSON_VERSION = 1
@@ -31,6 +32,21 @@ def claim_json(claim: Claim, digest: str) -> dict[str, object]:
         "annotations": annotations,
         "subjects": [subject.digest for subject in claim.subjects],
     }
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
+    """One certificate; its names are what it says of itself."""
+    return {
+        "fingerprint": certificate.fingerprint,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+    }
+
+
+def certificate_line(certificate: Certificate) -> str:
+    return f"{certificate.subject}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"
 
 
 def safe_text(untrusted: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from imagesig.api.signing import SignedImage, sign
+from imagesig.cli.expiry import DURATION, expiring
 from imagesig.cli.options import (
     expect_option,
     format_option,
@@ -21,7 +23,7 @@ from imagesig.cli.options import (
 from imagesig.cli.progress import progress
 from imagesig.cli.render import write_json
 from imagesig.cli.settings import key_settings
-from imagesig.formats import DEFAULT_FORMATS
+from imagesig.formats import DEFAULT_FORMATS, select_formats
 from imagesig.keys.uri import open_key
 
 
@@ -31,6 +33,11 @@ from imagesig.keys.uri import open_key
 @format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option(
+    "--expiry",
+    type=DURATION,
+    help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
+)
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @expect_option
@@ -44,6 +51,7 @@ def command(
     formats: tuple[str, ...],
     annotations: tuple[str, ...],
     identity: str,
+    expiry: timedelta | None,
     no_recursive: bool,
     dry_run: bool,
     expect: Path | None,
@@ -60,6 +68,9 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
     signed_annotations = parse_annotations(annotations)
+    chosen = select_formats(formats or DEFAULT_FORMATS)
+    if expiry is not None:
+        chosen = expiring(chosen, expiry)
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -72,7 +83,7 @@ def command(
         results = sign(
             opened,
             key,
-            formats=formats or DEFAULT_FORMATS,
+            formats=chosen,
             annotations=signed_annotations,
             identity=identity,
             recursive=not no_recursive,

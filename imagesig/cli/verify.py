@@ -18,9 +18,10 @@ from imagesig.cli.options import (
 )
 from imagesig.cli.policy_options import OpenedRules, policy_of_command, policy_options
 from imagesig.cli.progress import progress
-from imagesig.cli.render import claim_json, write_json
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
 from imagesig.cli.reports import REPORTS, report_option, safe_lines
 from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.trust import Trust, trust_options
 from imagesig.concurrency import for_each
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
@@ -36,6 +37,7 @@ class _Outcome:
 
 @click.command("verify")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@trust_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
@@ -48,6 +50,7 @@ class _Outcome:
 @transport_options
 def command(
     keys: tuple[str, ...],
+    trust: Trust,
     images: tuple[str, ...],
     threshold: int,
     annotations: tuple[str, ...],
@@ -70,18 +73,18 @@ def command(
     """
     settings = key_settings(passphrase_file)
 
-    def policy_of_keys() -> Policy:
-        return Policy.at_least(
-            threshold,
-            *keys,
+    def policy_of_options() -> Policy:
+        return trust.policy(
+            keys,
+            threshold=threshold,
             annotations=parse_annotations(annotations),
             identity=Identity.any() if identity == "any" else identity or None,
             formats=formats,
         )
 
-    policy = policy_of_command(policy_file, policy_from, policy_of_keys)
+    policy = policy_of_command(policy_file, policy_from, policy_of_options)
     rules = OpenedRules(policy, settings)
-    if policy_file is None:
+    if not policy.rules:
         rules.open_default()
     opened = open_images(
         images,
@@ -124,6 +127,8 @@ def _write_text(result: VerificationResult) -> None:
         click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
     for signature in result.signatures:
         click.echo(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        if signature.chain:
+            click.echo(f"    signer     {safe_text(certificate_line(signature.chain[0]))}")
         for check in signature.checks:
             click.echo(f"    {check.name:10} {check.detail}")
     if result.rejections:
@@ -155,6 +160,7 @@ def _outcome_json(outcome: _Outcome) -> dict[str, object]:
                 "key": signature.authority,
                 "public_key": signature.public_key.fingerprint,
                 "algorithm": str(signature.algorithm),
+                "certificates": [certificate_json(certificate) for certificate in signature.chain],
                 **claim_json(signature.claim, result.digest),
                 "checks": [
                     {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks

@@ -13,10 +13,13 @@ __all__ = ["ALL_FORMATS", "DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "se
 FORMATS: dict[str, str] = {
     "cosign": "imagesig.formats.cosign:Cosign",
     "bundle": "imagesig.formats.bundle:Bundle",
+    "notation": "imagesig.formats.notation:Notation",
+    "notation-jws": "imagesig.formats.notation:notation_jws",
+    "notation-cose": "imagesig.formats.notation:notation_cose",
 }
 """The names that users select a format by, and what makes it with its default options."""
 
-ALL_FORMATS = ("cosign", "bundle")
+ALL_FORMATS = ("cosign", "bundle", "notation")
 """What is looked for where nobody selects: every format once, whatever variants of it have names of their own."""
 
 DEFAULT_FORMATS = ("cosign", "bundle")

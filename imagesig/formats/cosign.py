@@ -13,7 +13,8 @@ from datetime import datetime
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, quote
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid, quote
+from imagesig.formats.certified import classic_chain, examine_certified
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
@@ -98,14 +99,24 @@ class Cosign:
         if SIGNATURE_ANNOTATION not in part.annotations:
             raise FormatViolation(f"the layer has no annotation {SIGNATURE_ANNOTATION}")
         signature = decode_base64(part.annotations[SIGNATURE_ANNOTATION], f"annotation {SIGNATURE_ANNOTATION}")
-        return Envelope(stored, message=part.content, signature=signature, payload=part.content)
+        try:
+            chain = tuple(item.der for item in classic_chain(part.annotations))
+        except MalformedError:
+            chain = ()  # where a bare key is trusted they do not matter; else `authenticate` says what is wrong
+        return Envelope(stored, message=part.content, signature=signature, payload=part.content, chain=chain)
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_payload(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`."""
-        return examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
+        """See `Format.authenticate`. A trusted key counts whatever certificate lies beside its signature."""
+        try:
+            return examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
+        except SignatureInvalid:
+            chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
+            if not chain:
+                raise
+        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
 
 
 def payload_bytes(claim: Claim) -> bytes:

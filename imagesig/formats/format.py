@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
@@ -47,7 +47,7 @@ class Format(Protocol):
     def storage(self) -> Storage: ...
 
     def reads(self, media_type: str) -> bool:
-        """Whether a stored part of this media type holds a signature of this format."""
+        """Whether a stored part, or a manifest, of this type holds a signature of this format."""
         ...
 
     def draft(
@@ -94,6 +94,15 @@ class Format(Protocol):
             SignatureInvalid: no trusted key made it, or not the key of its certificate.
             FormatViolation, MalformedError: it breaks the format's rules.
         """
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """The second, optional ability of a format: signatures with attributes of their own."""
+
+    def describe(self, envelope: Envelope) -> Mapping[str, str]:
+        """The attributes by name, for people. Nothing of it was checked. Raises as `parse` does."""
         ...
 
 
@@ -144,6 +153,8 @@ def find_signer(
                 except SignatureInvalid:
                     continue
                 return trusted, public_key, algorithm
+    if not anchors.keys:
+        raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
     hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")

@@ -13,7 +13,7 @@ from imagesig.policy.parse_authority import Authorities
 from imagesig.policy.requirement import Signed
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustedKey
 
-FORMATS = ("cosign", "bundle")
+FORMATS = ("cosign", "bundle", "notation", "notation-jws", "notation-cose")
 """The formats that a policy can name: `imagesig.formats.FORMATS`, which is no lower floor; a test compares the two."""
 
 LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}

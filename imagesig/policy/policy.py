@@ -12,7 +12,7 @@ from imagesig.oci.location import Location
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.match import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed
-from imagesig.policy.scope import Scope, scopes_of
+from imagesig.policy.scope import Scope, lookup_order
 from imagesig.trust import CertificateAuthority
 
 
@@ -112,6 +112,21 @@ class Policy:
         return cls._of(authorities, threshold, annotations, identity, formats)
 
     @classmethod
+    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+        """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
+
+        `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
+        `local/hello`, the policy of that scope is for every image: layouts have no name of their own. Repositories
+        that no policy has as a scope are refused, and those of level `skip` pass without proof.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
+        """
+        from imagesig.policy.load_notation import load_notation_policy
+
+        return load_notation_policy(path, trust_store, scope)
+
+    @classmethod
     def _of(
         cls,
         authorities: Iterable[AuthorityLike],
@@ -143,4 +158,4 @@ class Policy:
                 f"{reference}: the policy does not judge names with a tag and a digest, as containers/image does not",
                 hint="leave out the tag or the digest",
             )
-        return next((self.rules[scope] for scope in scopes_of(location) if scope in self.rules), self.default)
+        return next((self.rules[scope] for scope in lookup_order(location) if scope in self.rules), self.default)

@@ -6,7 +6,7 @@ Spec: containers-policy.json(5), "transports"; `vectors/containers-image` holds 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagesig.errors import InvalidArgument, quote
 from imagesig.oci.location import REGISTRY, Location
@@ -21,11 +21,12 @@ class Scope:
     """Images of one transport: all of them (`name` empty) or those below a name.
 
     In a registry the name is `host[:port][/namespace…[/repository[:tag|@digest]]]` or `*.domain`; elsewhere it is the
-    absolute path of a file or of a folder above it.
+    absolute path of a file or of a folder above it. An `exact` scope is one repository, with nothing below it.
     """
 
     transport: str
     name: str = ""
+    exact: bool = False
 
     def __str__(self) -> str:
         return self.name if self.transport == REGISTRY and self.name else f"{self.transport}:{self.name}"
@@ -85,6 +86,14 @@ def _no_scope(text: str, why: str) -> InvalidArgument:
         hint="write HOST[:PORT][/NAMESPACE][/REPOSITORY[:TAG|@DIGEST]], *.DOMAIN, or a transport and an absolute path "
         "such as oci:/srv/images",
     )
+
+
+def lookup_order(location: Location) -> Iterator[Scope]:
+    """The scopes of which the first that has a rule counts: an exact one goes before the same repository as a scope."""
+    for scope in scopes_of(location):
+        if location.reference and scope.name == location.reference.repository:
+            yield replace(scope, exact=True)
+        yield scope
 
 
 def scopes_of(location: Location) -> Iterator[Scope]:

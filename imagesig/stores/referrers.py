@@ -46,7 +46,8 @@ class ReferrerStore:
     ) -> StoredSignature | None:
         content = home.read(referrer, limit=limits.MANIFEST_BYTES)
         manifest = parse_manifest(content, referrer.media_type, origin)
-        if not any(wanted(layer.media_type) for layer in manifest.layers):
+        kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
+        if not any(wanted(kind) for kind in kinds):
             return None
         if len(manifest.layers) != 1:
             raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")

@@ -12,7 +12,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 
 Wanted = Callable[[str], bool]
-"""Whether a part of this media type is worth fetching."""
+"""Whether a part, or a manifest, of this media type is worth fetching."""
 
 Settle = Callable[[], None]
 """Makes sure, once every signature is attached, that no other writer dropped it. May wait; raises `Stale`."""

@@ -50,6 +50,7 @@ PEERS = (
             libraries=("libc6", "libgpgme45", "libassuan9", "libgpg-error0", "libsqlite3-0"),
         ),
     ),
+    Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
