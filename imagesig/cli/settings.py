@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
-from imagesig.policy import Policy
-from imagesig.trust import CertificateAuthority
 
 if TYPE_CHECKING:
+    from imagesig.policy import Policy
     from imagesig.witnesses import Witnesses
 
 
@@ -39,6 +38,8 @@ def key_settings(
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
     """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
+    from imagesig.trust import CertificateAuthority
+
     signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
     if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
         return None
