@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesig.crypto.algorithms import KeyType, ToSign
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     BadSignature,
@@ -25,6 +26,7 @@ from imagesig.errors import (
     MalformedError,
     quote,
 )
+from imagesig.keys.pkcs11_certificates import find_chain
 from imagesig.keys.pkcs11_encoding import (
     operation_for,
     public_key_of_certificate,
@@ -74,7 +76,8 @@ class Pkcs11Key(SigningKey):
         self._closed = False
         with provider.locked(f"PKCS#11 key {wanted}"):
             self._found, self._uri, public_key = provider.find(wanted)
-        self._info = SignerInfo(public_key, str(self._uri))
+            chain = provider.find_chain(self._uri, public_key)
+        self._info = SignerInfo(public_key, str(self._uri), chain=chain)
 
     @property
     def info(self) -> SignerInfo:
@@ -253,6 +256,10 @@ class Pkcs11Provider(KeyProvider):
         public_key = self._public_half(opened.session, item)
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
         return _Found(item.handle, opened.generation, always), self._uri_of(item), public_key
+
+    def find_chain(self, key: Pkcs11Uri, public_key: PublicKey) -> tuple[Certificate, ...]:
+        """The certificates that the token holds for this key, leaf first. Call it inside `locked()`."""
+        return find_chain(self._opened_now().session, key, public_key)
 
     def sign(self, handle: Any, request: ToSign, pin: str | None) -> bytes:
         """One C_Sign. Call it inside `locked()`."""

@@ -119,6 +119,14 @@ class SigningKey(ABC):
         self._check_expected(self.info)
         return self
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        """This key, signing only with the version that has this public key; what it is given for is closed with it.
+
+        Raises:
+            KeyMismatch: no version of it has that public key, or its home signs with the newest one alone.
+        """
+        return self.expect(public_key)
+
     def _check_expected(self, signer: SignerInfo) -> None:
         if self._expected is not None and signer.public_key != self._expected:
             raise KeyMismatch(
