@@ -50,7 +50,7 @@ OUTSIDE_WORLD = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 OUTSIDE_CALLS = frozenset({"open", "input", "print", "breakpoint"})
 
-SDKS = frozenset({"boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
+SDKS = frozenset({"asn1crypto", "boto3", "botocore", "hvac", "nacl", "pkcs11", "requests"})
 """Loaded inside the function that first needs them, so that nobody pays for a backend they do not use."""
 
 LINES = 400

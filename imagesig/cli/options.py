@@ -23,8 +23,18 @@ passphrase_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with the key's passphrase or PIN; else the environment is asked, then you.",
 )
+certificate_chain_option = click.option(
+    "--certificate-chain",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings itself.",
+)
 format_option = click.option(
-    "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="cosign (classic) or bundle; with certificates cosign-x509, bundle-x509; repeatable. Default: cosign, bundle",
 )
 
 

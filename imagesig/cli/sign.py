@@ -9,6 +9,7 @@ import click
 
 from imagesig.api.signing import SignedImage, sign
 from imagesig.cli.options import (
+    certificate_chain_option,
     format_option,
     open_images,
     output_option,
@@ -32,6 +33,7 @@ from imagesig.keys.uri import open_key
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
+@certificate_chain_option
 @passphrase_option
 @output_option
 @transport_options
@@ -44,6 +46,7 @@ def command(
     no_recursive: bool,
     dry_run: bool,
     allow_open_permissions: bool,
+    certificate_chain: Path | None,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -64,7 +67,7 @@ def command(
         signature_repository=signature_repository,
     )
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
-    with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
+    with open_key(key_uri, chain=certificate_chain, settings=settings) as key, progress(len(opened), "signed"):
         results = sign(
             opened,
             key,
