@@ -44,6 +44,10 @@ SECRET_FILE_BYTES = 64 * 1024
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
+PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What a plugin reads or prints; notation's own limit."""
+PLUGIN_STDERR_BYTES = 64 * 1024
+
 # --- certificates --------------------------------------------------------------------------------------------------
 CERTIFICATE_BYTES = 64 * 1024
 """One certificate in DER; those with many names have a few KiB."""
@@ -62,6 +66,8 @@ RETRY_AFTER_SECONDS = 30.0
 """The longest pause that a server's Retry-After may impose."""
 HELPER_SECONDS = 30.0
 """One run of a credential helper."""
+PLUGIN_SECONDS = 60.0
+"""One run of a key plugin; a person may have to touch a token meanwhile."""
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
