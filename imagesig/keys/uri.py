@@ -1,4 +1,4 @@
-"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, `awskms://`) to a provider and a key name.
+"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, …) to a provider and the name of a key in it.
 
 The table is for names typed by humans; programs pass provider objects. Built-in schemes cannot be shadowed; others come
 from packages that register a `ProviderFactory` in the entry-point group `imagesig.key_providers`.
@@ -61,6 +61,8 @@ _BUILT_IN = {
     "hashivault": "imagesig.keys.vault_uri",
     "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
+    "notation-plugin": "imagesig.keys.notation_plugin",
+    "sigstore-kms": "imagesig.keys.sigstore_plugin",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 

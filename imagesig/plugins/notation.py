@@ -7,7 +7,6 @@ Plugin configuration: `cert_chain`, a PEM file with the key's certificates, its 
 
 from __future__ import annotations
 
-import binascii
 import json
 import os
 import sys
@@ -138,7 +137,7 @@ def _generate_signature(request: Mapping[str, object], environ: Mapping[str, str
     from imagesig.crypto.algorithms import Algorithm, Hash, Scheme
     from imagesig.crypto.ecdsa import rs_from_der
 
-    payload = _base64(_text(request, "payload"), "payload")
+    payload = _base64(request.get("payload"), "payload")
     opened = _open(request, environ)
     with opened.key as key:
         _expect(request, "keySpec", opened.spec)
@@ -210,8 +209,10 @@ def _text(request: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _base64(text: str, what: str) -> bytes:
+def _base64(value: object, what: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidArgument(f"request: {what} is not base64") from None
+        if isinstance(value, str):
+            return b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise InvalidArgument(f"request: {what} is not base64")
