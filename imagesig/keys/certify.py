@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from imagesig.crypto.algorithms import Algorithm, Scheme
@@ -14,12 +14,14 @@ from imagesig.crypto.certification import (
     request_pem,
     request_to_sign,
 )
-from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
+from imagesig.errors import InvalidArgument, KeyMismatch, UnsupportedAlgorithm
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
 
 SERIAL_BYTES = 16
 DAYS = 36_500
+_ROTATIONS = 3
+"""How often a key may rotate between drafting and signing before this gives up."""
 
 
 def certificate_request(key: SigningKey, subject: str, alternative_names: Sequence[str] = ()) -> str:
@@ -32,10 +34,8 @@ def certificate_request(key: SigningKey, subject: str, alternative_names: Sequen
         InvalidArgument: a name that cannot be.
         KeyProviderError: the key did not sign.
     """
-    names, signer = parse_names(subject, alternative_names), key.info
-    algorithm = _algorithm(signer)
-    message = request_to_sign(names, signer.public_key)
-    return request_pem(message, algorithm, _sign(key, signer, message, algorithm))
+    names = parse_names(subject, alternative_names)
+    return request_pem(*_signed(key, lambda signer, _: request_to_sign(names, signer.public_key)))
 
 
 def self_signed_certificate(
@@ -56,18 +56,20 @@ def self_signed_certificate(
     """
     if not 1 <= days <= DAYS:
         raise InvalidArgument(f"days: {days}, 1 to {DAYS} are possible")
-    names, signer = parse_names(subject, alternative_names), key.info
-    algorithm = _algorithm(signer)
+    names = parse_names(subject, alternative_names)
     start = (now or datetime.now(UTC)).astimezone(UTC)
-    message = certificate_to_sign(
-        names,
-        signer.public_key,
-        algorithm,
-        serial_number=int.from_bytes(b"\x01" + secrets.token_bytes(SERIAL_BYTES)),
-        not_before=start,
-        not_after=start + timedelta(days=days),
-    )
-    return certificate_pem(message, algorithm, _sign(key, signer, message, algorithm))
+
+    def draft(signer: SignerInfo, algorithm: Algorithm) -> bytes:
+        return certificate_to_sign(
+            names,
+            signer.public_key,
+            algorithm,
+            serial_number=int.from_bytes(b"\x01" + secrets.token_bytes(SERIAL_BYTES)),
+            not_before=start,
+            not_after=start + timedelta(days=days),
+        )
+
+    return certificate_pem(*_signed(key, draft))
 
 
 def _algorithm(signer: SignerInfo) -> Algorithm:
@@ -78,6 +80,17 @@ def _algorithm(signer: SignerInfo) -> Algorithm:
     return found
 
 
-def _sign(key: SigningKey, signer: SignerInfo, message: bytes, algorithm: Algorithm) -> bytes:
-    """The signature by exactly the version of the key that the message names."""
-    return key.pinned_to(signer.public_key).sign(message, algorithm)
+def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) -> tuple[bytes, Algorithm, bytes]:
+    """What was drafted for the signer, and its signature by exactly the version of the key that the draft names.
+
+    Raises:
+        KeyMismatch: the key rotates each time that it signs.
+    """
+    for _ in range(_ROTATIONS):
+        signer = key.info
+        algorithm = _algorithm(signer)
+        message = draft(signer, algorithm)
+        signature = key.sign(message, algorithm)
+        if key.info.public_key == signer.public_key:
+            return message, algorithm, signature
+    raise KeyMismatch(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")

@@ -120,10 +120,12 @@ class SigningKey(ABC):
         return self
 
     def pinned_to(self, public_key: PublicKey) -> SigningKey:
-        """This key, signing only with the version that has this public key; what it is given for is closed with it.
+        """A key that signs only with the version that has this public key; it may be this object, pinned.
+
+        A home that can sign with older versions overrides this. Close this key, and the other is closed too.
 
         Raises:
-            KeyMismatch: no version of it has that public key, or its home signs with the newest one alone.
+            KeyMismatch: no version that can sign has that public key.
         """
         return self.expect(public_key)
 

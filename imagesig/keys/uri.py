@@ -130,7 +130,9 @@ class _OwnedKey(SigningKey):
 
     def pinned_to(self, public_key: PublicKey) -> SigningKey:
         pinned = _OwnedKey(self._key.pinned_to(public_key), self._provider)
-        return pinned if self._expected is None else pinned.expect(self._expected)
+        if self._expected is not None:
+            pinned.expect(self._expected)
+        return pinned.expect(public_key)
 
     def _sign(self, request: ToSign) -> bytes:
         return self._key._sign(request)

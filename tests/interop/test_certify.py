@@ -105,6 +105,17 @@ class TestRotationInVault:
                 assert certified.sign(b"message")
                 assert certified.info.key_id == f"hashivault://{name}?version=1"
 
+    def test_a_request_made_after_a_rotation_is_for_the_new_version_and_pins_nothing(
+        self, homes: Homes, issuer: Authority, vault: VaultServer
+    ) -> None:
+        key, name = self.made(homes)
+        self.rotate(vault, name)
+        chain = issuer.issue(certificate_request(key, SUBJECT)).encode()
+        with open_key(f"hashivault://{name}", chain=chain, settings=settings(homes)) as certified:
+            assert certified.info.key_id == f"hashivault://{name}?version=2"
+        self.rotate(vault, name)
+        assert key.sign(b"message")
+
     def test_a_certificate_of_a_version_that_is_gone_is_refused(
         self, homes: Homes, issuer: Authority, vault: VaultServer
     ) -> None:

@@ -74,6 +74,18 @@ def test_a_key_that_brings_its_chain_needs_no_configuration(
     notation.verify(image).must_succeed()
 
 
+def test_a_key_added_with_its_configuration_signs_by_name(
+    homes: Homes, notation: Notation, issuer: Authority, image: str
+) -> None:
+    shared, name = homes.make("KMS", KeyType.RSA_2048), f"key-{uuid.uuid4().hex[:8]}"
+    chain = issuer.folder / f"{name}.pem"
+    chain.write_text(issuer.issue(certificate_request(shared.key, SUBJECT)))
+    added = ["--plugin", "imagesig", "--id", shared.peer_uri, "--plugin-config", f"cert_chain={chain}", name]
+    notation.run("key", "add", *added).must_succeed()
+    notation.run("sign", "--insecure-registry", "--key", name, image).must_succeed()
+    notation.verify(image).must_succeed()
+
+
 def test_a_certificate_that_we_self_signed_is_one_that_notation_accepts(
     homes: Homes, image: str, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.keys import SigningKey, open_key
 from imagesig.keys.certified import CertifiedKey
+from imagesig.keys.certify import certificate_request, self_signed_certificate
 from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import KeyProvider
 from imagesig.signature import SignerInfo
@@ -67,6 +68,34 @@ def test_a_key_that_rotated_after_the_certificate_was_issued_never_signs_with_th
         key.sign(b"message")
     with pytest.raises(KeyMismatch):
         key.check()
+
+
+def test_a_request_does_not_pin_the_key_that_signs_it() -> None:
+    rotating = RotatingKey()
+    assert certificate_request(rotating, "CN=release")
+    rotating.versions.append(SECOND)
+    assert rotating.sign(b"message")
+
+
+def test_a_key_that_rotates_with_every_signature_gets_no_certificate() -> None:
+    class Restless(RotatingKey):
+        def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+            self.versions.append(FIRST if self.versions[-1] is SECOND else SECOND)
+            return super()._sign_all(requests)
+
+    with pytest.raises(KeyMismatch):
+        self_signed_certificate(Restless(), "CN=release")
+
+
+def test_a_key_opened_by_uri_stays_pinned(tmp_path: Path) -> None:
+    path = tmp_path / "release.key"
+    path.write_bytes(FIRST.to_pem(None))
+    path.chmod(0o600)
+    with open_key(str(path)) as key:
+        pinned = key.pinned_to(FIRST.public_key)
+        with pytest.raises(KeyMismatch):
+            key.pinned_to(SECOND.public_key)
+        assert pinned._expected == FIRST.public_key
 
 
 def test_a_certificate_of_another_key_is_refused_before_anything_is_signed() -> None:
