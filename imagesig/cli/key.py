@@ -94,7 +94,10 @@ def check(key_uri: str, certificate_chain: Path | None, passphrase_file: Path | 
         info = key.info
     click.echo(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
     for certificate in info.chain:
-        subject = certificate.x509.subject.rfc4514_string()
+        try:
+            subject = certificate.x509.subject.rfc4514_string()
+        except ValueError:
+            subject = "(a name that cannot be read)"
         click.echo(f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {subject}")
 
 

@@ -31,7 +31,7 @@ def annotations_of(chain: Sequence[Certificate]) -> dict[str, str]:
     """What cosign's classic format writes beside the signature: the leaf, and those above it."""
     issuers = list(chain[1:])
     # Both cosign and containers/image take the last one for the root, and leave it out of the path.
-    if issuers and issuers[-1].x509.subject != issuers[-1].x509.issuer:
+    if issuers and not _is_own_issuer(issuers[-1]):
         issuers.append(issuers[-1])
     return {CERTIFICATE_ANNOTATION: _pem(chain[0]), CHAIN_ANNOTATION: "".join(map(_pem, issuers))}
 
@@ -59,6 +59,13 @@ def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
         return False
     certificate = material.get("certificate") if isinstance(material, dict) else None
     return certificate == (bundle_material(chain)["certificate"] if chain else None)
+
+
+def _is_own_issuer(certificate: Certificate) -> bool:
+    try:
+        return certificate.x509.subject == certificate.x509.issuer
+    except ValueError:  # a name that cannot be read is no root's
+        return False
 
 
 def _pem(certificate: Certificate) -> str:

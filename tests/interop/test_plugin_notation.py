@@ -86,12 +86,13 @@ def test_a_key_added_with_its_configuration_signs_by_name(
     notation.verify(image).must_succeed()
 
 
+@pytest.mark.parametrize("key_type", NOTATION_KEYS, ids=lambda key_type: key_type.value)
 def test_a_certificate_that_we_self_signed_is_one_that_notation_accepts(
-    homes: Homes, image: str, tmp_path: Path
+    key_type: KeyType, homes: Homes, image: str, tmp_path: Path
 ) -> None:
     rig = notation_rig(tmp_path / "own", homes.environ)
     program(rig.plugins / "imagesig", "notation-imagesig")
-    shared = homes.make("Vault", KeyType.RSA_3072)
+    shared = homes.make("Vault", key_type)
     own = tmp_path / "own.crt"
     own.write_text(self_signed_certificate(shared.key, SUBJECT))
     rig.trust(own, TRUSTED)

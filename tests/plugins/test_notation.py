@@ -30,7 +30,7 @@ from imagesig.errors import (
 from imagesig.plugins.notation import UnsupportedContract, refusal, respond
 from tests.certificates import Issuer, pem
 from tests.makers import private_key
-from tests.plugins.programs import program
+from tests.plugins.programs import executable, program
 
 ROOT = Issuer("root")
 
@@ -221,3 +221,21 @@ def test_the_program_fails_on_stderr_with_status_1_and_nothing_else(tmp_path: Pa
     done = run(tmp_path, "describe-key", {"keyId": "/nonexistent/x.key"})
     assert (done.returncode, done.stdout) == (1, b"")
     assert json.loads(done.stderr)["errorMetadata"] == {"error": "KeyNotFound"}
+
+
+def test_what_a_library_prints_meanwhile_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    script = (
+        f"import os, sys\nsys.path.insert(0, {root!r})\nfrom imagesig.plugins import notation as plugin\n"
+        "real = plugin.respond\n"
+        "def noisy(*arguments):\n"
+        "    print('noise'); os.write(1, b'noise'); os.write(2, b'noise')\n"
+        "    return real(*arguments)\n"
+        "plugin.respond = noisy\nplugin.main()\n"
+    )
+    made = executable(tmp_path / "noisy", script)
+    for command in ("get-plugin-metadata", "no-such-command"):
+        done = subprocess.run([str(made), command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        answer, other = (done.stdout, done.stderr) if done.returncode == 0 else (done.stderr, done.stdout)
+        assert json.loads(answer)
+        assert other == b""

@@ -32,7 +32,7 @@ from imagesig.errors import (
 )
 from imagesig.plugins.sigstore import key_uri, respond
 from tests.makers import private_key
-from tests.plugins.programs import program
+from tests.plugins.programs import executable, program
 
 MESSAGE = b"to be signed"
 
@@ -183,3 +183,22 @@ def test_the_program_tells_errors_on_stdout_as_the_protocol_wants(tmp_path: Path
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 1
     assert "no such file" in json.loads(done.stdout)["errorMessage"]
+
+
+def test_what_a_library_prints_meanwhile_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    script = (
+        f"import os, sys\nsys.path.insert(0, {root!r})\nfrom imagesig.plugins import sigstore as plugin\n"
+        "real = plugin.respond\n"
+        "def noisy(*arguments):\n"
+        "    print('noise'); os.write(1, b'noise')\n"
+        "    return real(*arguments)\n"
+        "plugin.respond = noisy\nplugin.main()\n"
+    )
+    made = executable(tmp_path / "noisy", script)
+    init = {"protocolVersion": "v1", "keyResourceID": "x", "hashFunc": 5}
+    for method in ("defaultAlgorithm", "noSuchMethod"):
+        call_text = json.dumps({"initOptions": init, "methodName": method})
+        done = subprocess.run([str(made), "v1", call_text], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        assert json.loads(done.stdout)
+        assert b"noise" in done.stderr
