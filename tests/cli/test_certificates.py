@@ -12,8 +12,8 @@ from imagesig.crypto.certificate import parse_certificates
 from imagesig.formats.attached import CERTIFICATE_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
-from tests.certificates import Issuer, pem
 from tests.cli.test_commands import imagesig
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
 KEY = private_key()

@@ -14,7 +14,7 @@ from imagesig.keys.private_key import PrivateKey
 from imagesig.keys.provider import KeyProvider
 from imagesig.keys.sigstore_plugin import SigstorePluginProvider
 from imagesig.testing import ProviderContract
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.plugins.programs import program
 
 pytestmark = pytest.mark.interop

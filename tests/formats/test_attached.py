@@ -13,7 +13,7 @@ from imagesig.formats.attached import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.cosign import Cosign
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import DIGEST, NAME, NOW, private_key
 
 KEY = private_key()

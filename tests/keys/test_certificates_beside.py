@@ -9,7 +9,7 @@ import pytest
 from imagesig.crypto.certificate import Certificate
 from imagesig.keys.file import FileProvider, MemoryProvider
 from imagesig.keys.secrets import fixed
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
 ROOT = Issuer("root")

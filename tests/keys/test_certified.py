@@ -16,7 +16,7 @@ from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import KeyProvider
 from imagesig.signature import SignerInfo
 from imagesig.testing import ProviderContract
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
 ROOT = Issuer("root")

@@ -7,7 +7,7 @@ import pytest
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.keys.chain import build_chain, chain_in, check_leaf, parse_chain
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
 KEY, OTHER = private_key().public_key, private_key(number=1).public_key

@@ -23,7 +23,7 @@ from imagesig.errors import (
 )
 from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.notation_plugin import PROBE, NotationPluginKey, NotationPluginProvider, plugin_directory
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 from tests.plugins.programs import executable, program
 

@@ -11,7 +11,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.keys.pkcs11 import Pkcs11Provider
 from imagesig.keys.secrets import fixed
-from tests.certificates import Issuer
+from tests.issuers import Issuer
 from tests.keys.test_pkcs11 import pkcs11_tool
 from tests.makers import private_key
 from tests.peers.servers import SoftHsmToken

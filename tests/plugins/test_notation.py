@@ -28,7 +28,7 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.plugins.notation import UnsupportedContract, refusal, respond
-from tests.certificates import Issuer, pem
+from tests.issuers import Issuer, pem
 from tests.makers import private_key
 from tests.plugins.programs import executable, program
 
