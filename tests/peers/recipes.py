@@ -39,7 +39,6 @@ PEERS = (
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),
-    Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
     Peer(
         "skopeo",
         Unpacked(
@@ -50,6 +49,7 @@ PEERS = (
             libraries=("libc6", "libgpgme45", "libassuan9", "libgpg-error0", "libsqlite3-0"),
         ),
     ),
+    Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
