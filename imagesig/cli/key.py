@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from imagesig.cli.key_certificates import csr, self_sign, write_chain
 from imagesig.cli.options import certificate_chain_option, output_option, passphrase_option
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.algorithms import KeyType
@@ -24,6 +25,10 @@ def command() -> None:
     KEY_URI is a file, env://NAME, pkcs11:…, hashivault://NAME, awskms:///ID, notation-plugin://NAME/ID or
     sigstore-kms://NAME/ID.
     """
+
+
+command.add_command(csr)
+command.add_command(self_sign)
 
 
 @command.command("generate")
@@ -93,53 +98,4 @@ def check(key_uri: str, certificate_chain: Path | None, passphrase_file: Path | 
         proof = key.check()
         info = key.info
     click.echo(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
-    for certificate in info.chain:
-        try:
-            subject = certificate.x509.subject.rfc4514_string()
-        except ValueError:
-            subject = "(a name that cannot be read)"
-        click.echo(f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {subject}")
-
-
-_subject_option = click.option(
-    "--subject",
-    required=True,
-    metavar="DN",
-    help="Distinguished name as RFC 4514 writes it: C=US,ST=WA,O=Acme,CN=release.",
-)
-_san_option = click.option(
-    "--san",
-    "alternative_names",
-    multiple=True,
-    metavar="KIND:VALUE",
-    help="Alternative name: email:…, dns:… or uri:…; repeatable.",
-)
-
-
-@command.command("csr")
-@click.argument("key_uri", metavar="KEY_URI")
-@_subject_option
-@_san_option
-@passphrase_option
-def csr(key_uri: str, subject: str, alternative_names: tuple[str, ...], passphrase_file: Path | None) -> None:
-    """Print a certificate signing request (PKCS #10, PEM), signed by the key where it lives."""
-    from imagesig.keys.certify import certificate_request
-
-    with open_key(key_uri, settings=key_settings(passphrase_file)) as key:
-        click.echo(certificate_request(key, subject, alternative_names), nl=False)
-
-
-@command.command("self-sign")
-@click.argument("key_uri", metavar="KEY_URI")
-@_subject_option
-@_san_option
-@click.option("--days", type=int, default=1, show_default=True, help="How long it is good, from now.")
-@passphrase_option
-def self_sign(
-    key_uri: str, subject: str, alternative_names: tuple[str, ...], days: int, passphrase_file: Path | None
-) -> None:
-    """Print a self-signed code-signing certificate (PEM), to try things out with."""
-    from imagesig.keys.certify import self_signed_certificate
-
-    with open_key(key_uri, settings=key_settings(passphrase_file)) as key:
-        click.echo(self_signed_certificate(key, subject, alternative_names, days=days), nl=False)
+    write_chain(info.chain)
