@@ -1,7 +1,4 @@
-"""Keys behind notation plugins: `notation-plugin://NAME/KEYID[?SETTING=VALUE&…]`.
-
-NAME is the plugin's, KEYID the key's id in the plugin's own words, the settings become its pluginConfig; all but NAME
-are percent-decoded. The plugin must have the capability SIGNATURE_GENERATOR.RAW.
+"""Keys behind notation plugins that have the capability SIGNATURE_GENERATOR.RAW.
 
 The protocol tells a key's certificates only together with a signature. So opening a key has it sign a fixed text, and
 that is no signature of anything.
@@ -12,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -20,7 +16,6 @@ from pathlib import Path
 from threading import Event, Lock
 from types import MappingProxyType
 from urllib.parse import quote as percent_encoded
-from urllib.parse import unquote_to_bytes
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
@@ -40,9 +35,8 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     quote,
 )
-from imagesig.keys.plugin_process import NAME, plugin_environ, run_plugin, told
+from imagesig.keys.plugin_process import NAME, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
-from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
 
 SCHEME = "notation-plugin://"
@@ -271,49 +265,3 @@ def _decoded(value: object, what: str) -> bytes:
 
 def _encoded(data: bytes) -> str:
     return b64encode(data).decode("ascii")
-
-
-def provider_from_uri(uri: str, settings: KeySettings) -> tuple[NotationPluginProvider, str]:
-    """The plugin that the URI names, and the key's id. See `imagesig.keys.uri.ProviderFactory`.
-
-    Plugins lie where notation has them: in `plugins` of NOTATION_LIBEXEC, else of notation's configuration folder.
-    """
-    match = re.fullmatch(r"[^:]*://([^/?#]*)/([^?]*)(?:\?(.*))?", uri, re.DOTALL)
-    if match is None or not match[2]:
-        raise InvalidArgument(f"key URI {quote(uri)}: not of the form {SCHEME}NAME/KEYID?SETTING=VALUE")
-    provider = NotationPluginProvider(
-        match[1],
-        plugin_directory(settings.environ),
-        config=_settings(match[3] or "", uri),
-        environ=plugin_environ(settings.environ),
-    )
-    return provider, _percent_decoded(match[2], uri)
-
-
-def plugin_directory(environ: Mapping[str, str]) -> Path:
-    """Where notation keeps its plugins."""
-    if environ.get("NOTATION_LIBEXEC"):
-        return Path(environ["NOTATION_LIBEXEC"]) / "plugins"
-    config = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME') or '~'}/.config"
-    return Path(config).expanduser() / "notation" / "plugins"
-
-
-def _settings(query: str, uri: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for item in query.split("&") if query else ():
-        name, equals, value = item.partition("=")
-        name = _percent_decoded(name, uri)
-        if not name or not equals or name in found:
-            raise InvalidArgument(f"key URI {quote(uri)}: {quote(item)} is not SETTING=VALUE, each setting once")
-        found[name] = _percent_decoded(value, uri)
-    return found
-
-
-def _percent_decoded(text: str, uri: str) -> str:
-    try:
-        decoded = unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
-        decoded = "\0"
-    if "\0" in decoded or re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise InvalidArgument(f"key URI {quote(uri)}: percent-encoded UTF-8 without NUL bytes is needed")
-    return decoded

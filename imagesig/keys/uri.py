@@ -61,7 +61,7 @@ _BUILT_IN = {
     "hashivault": "imagesig.keys.vault_uri",
     "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
-    "notation-plugin": "imagesig.keys.notation_plugin",
+    "notation-plugin": "imagesig.keys.notation_plugin_uri",
     "sigstore-kms": "imagesig.keys.sigstore_plugin",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
