@@ -191,6 +191,15 @@ class ProviderContract:
             with pytest.raises(KeyMismatch):
                 key.sign(b"message")
 
+    def test_a_key_is_pinned_to_a_version_that_it_has(self, provider: KeyProvider, name: str) -> None:
+        with provider.open(name) as key:
+            own = key.info.public_key
+            with key.pinned_to(own) as pinned:
+                assert pinned.info.public_key == own
+                assert pinned.sign(b"message")
+        with provider.open(name) as key, pytest.raises(KeyMismatch):
+            key.pinned_to(_another_public_key())
+
     def test_a_missing_key_is_not_found(self, provider: KeyProvider) -> None:
         with pytest.raises(self.missing_key):
             provider.open(self.missing_name())

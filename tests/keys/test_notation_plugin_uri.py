@@ -5,16 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagesig.crypto.algorithms import RSA_PSS_SHA256, KeyType
 from imagesig.errors import InvalidArgument, KeyProviderError
 from imagesig.keys import KeySettings, open_key, resolve_key
+from imagesig.keys.notation_plugin import NotationPluginProvider
 from imagesig.keys.notation_plugin_uri import plugin_directory
 from tests.issuers import Issuer, pem
 from tests.makers import private_key
 from tests.plugins.programs import executable, program
 
 ROOT = Issuer("root")
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> NotationPluginProvider:
+    """One that is there, and is never run."""
+    folder = tmp_path_factory.mktemp("libexec") / "plugins"
+    executable(folder / "fake" / "notation-fake", "")
+    return NotationPluginProvider("fake", folder, environ={})
 
 
 @pytest.mark.parametrize(
@@ -65,6 +76,12 @@ def test_a_uri_of_another_shape_is_refused(uri: str, tmp_path: Path) -> None:
     executable(tmp_path / "plugins" / "fake" / "notation-fake", "")
     with pytest.raises(InvalidArgument):
         resolve_key(uri, KeySettings({"NOTATION_LIBEXEC": str(tmp_path)}))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_the_uri_of_a_key_leads_back_to_it(plugin: NotationPluginProvider, key_id: str) -> None:
+    environ = {"NOTATION_LIBEXEC": str(plugin._program.parents[2])}
+    assert resolve_key(plugin.key_uri(key_id), KeySettings(environ))[1] == key_id
 
 
 def test_our_own_plugin_is_one_of_them(tmp_path: Path) -> None:
