@@ -55,6 +55,10 @@ SECRET_FILE_BYTES = 64 * 1024
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
+PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What a plugin reads or prints; notation's own limit."""
+PLUGIN_STDERR_BYTES = 64 * 1024
+
 # --- certificates --------------------------------------------------------------------------------------------------
 CERTIFICATE_BYTES = 64 * 1024
 """One certificate in DER; those with many names have a few KiB."""
@@ -107,6 +111,8 @@ OCSP_MEMORY_SECONDS = 300.0
 """How long an OCSP response is used again: it hides a revocation for that long."""
 CLOCK_SKEW_SECONDS = 300
 """How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+PLUGIN_SECONDS = 60.0
+"""One run of a key plugin; a person may have to touch a token meanwhile."""
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4

@@ -35,6 +35,7 @@ FLOORS: dict[str, int] = {
     "api": 6,
     "aio": 6,
     "cli": 7,
+    "plugins": 7,
     "testing": 7,
     "__main__": 8,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -135,6 +136,17 @@ def test_the_sdist_holds_what_its_tests_need(built: Distributions) -> None:
 
 def test_the_installed_command_tells_its_version(installed: Environment, tmp_path: Path) -> None:
     assert imagesig.__version__ in _run(installed.imagesig, "--version", cwd=tmp_path)
+
+
+def test_the_plugins_answer_from_a_plain_install(installed: Environment, tmp_path: Path) -> None:
+    programs = installed.folder / "bin"
+
+    metadata = _run(programs / "notation-imagesig", "get-plugin-metadata", cwd=tmp_path)
+    call = '{"initOptions": {"keyResourceID": "x", "hashFunc": 5}, "methodName": "defaultAlgorithm"}'
+    algorithm = _run(programs / "sigstore-kms-imagesig", "v1", call, cwd=tmp_path)
+
+    assert json.loads(metadata)["version"] == imagesig.__version__
+    assert json.loads(algorithm) == {"defaultAlgorithm": {"defaultAlgorithm": "ecdsa-p256"}}
 
 
 def test_the_demo_runs_from_a_plain_install(installed: Environment, tmp_path: Path) -> None:

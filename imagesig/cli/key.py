@@ -1,4 +1,4 @@
-"""`imagesig key`: generate, export, list, check."""
+"""`imagesig key`: generate, export, list, check, csr, self-sign."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from imagesig.cli.options import expect_option, output_option, passphrase_option, permissions_option
+from imagesig.cli.key_certificates import csr, self_sign, write_chain
+from imagesig.cli.options import (
+    certificate_chain_option,
+    expect_option,
+    output_option,
+    passphrase_option,
+    permissions_option,
+)
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
@@ -21,10 +28,15 @@ _TYPES = [key_type.value for key_type in KeyType]
 
 @click.group("key")
 def command() -> None:
-    """Generate, export, list and check keys.
+    """Generate, export, list and check keys; get certificates for them.
 
-    KEY_URI is a file, env://NAME, pkcs11:…, hashivault://NAME or awskms:///ID.
+    KEY_URI is a file, env://NAME, pkcs11:…, hashivault://NAME, awskms:///ID, notation-plugin://NAME/ID or
+    sigstore-kms://NAME/ID.
     """
+
+
+command.add_command(csr)
+command.add_command(self_sign)
 
 
 @command.command("generate")
@@ -84,25 +96,32 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
 
 @command.command("check")
 @click.argument("key_uri", metavar="KEY_URI")
+@certificate_chain_option
 @expect_option
 @permissions_option
 @passphrase_option
 @output_option
 def check(
-    key_uri: str, expect: Path | None, allow_open_permissions: bool, passphrase_file: Path | None, output: str
+    key_uri: str,
+    certificate_chain: Path | None,
+    expect: Path | None,
+    allow_open_permissions: bool,
+    passphrase_file: Path | None,
+    output: str,
 ) -> None:
     """Prove that the key can sign: it signs a test message, which is verified with its public key.
 
-    A KMS is asked whether it would sign, without a signature.
+    A KMS is asked whether it would sign, without a signature. Certificates that the key signs with are listed.
     """
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
-    with open_key(key_uri, settings=settings) as key:
+    with open_key(key_uri, chain=certificate_chain, settings=settings) as key:
         proof = key.check()
         info = key.info
     if output == "json":
         _write_json("key check", _key_json(info) | {"proof": proof})
         return
     click.echo(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
+    write_chain(info.chain)
 
 
 def _key_json(info: SignerInfo) -> dict[str, object]:

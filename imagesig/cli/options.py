@@ -65,12 +65,18 @@ expect_option = click.option(
 permissions_option = click.option(
     "--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read."
 )
+certificate_chain_option = click.option(
+    "--certificate-chain",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings itself.",
+)
 format_option = click.option(
     "--format",
     "formats",
     multiple=True,
     metavar="NAME",
-    help="cosign (classic), bundle, notation-jws or notation-cose; repeatable. Default: cosign and bundle to sign.",
+    help="cosign, bundle, cosign-x509, bundle-x509, notation-jws or notation-cose; repeatable. To sign: the first two.",
 )
 
 

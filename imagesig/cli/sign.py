@@ -11,6 +11,7 @@ import click
 from imagesig.api.signing import SignedImage, sign
 from imagesig.cli.expiry import DURATION, expiring
 from imagesig.cli.options import (
+    certificate_chain_option,
     expect_option,
     format_option,
     open_images,
@@ -40,6 +41,7 @@ from imagesig.keys.uri import open_key
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
+@certificate_chain_option
 @expect_option
 @permissions_option
 @passphrase_option
@@ -56,6 +58,7 @@ def command(
     dry_run: bool,
     expect: Path | None,
     allow_open_permissions: bool,
+    certificate_chain: Path | None,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -79,7 +82,7 @@ def command(
         signature_repository=signature_repository,
     )
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
-    with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
+    with open_key(key_uri, chain=certificate_chain, settings=settings) as key, progress(len(opened), "signed"):
         results = sign(
             opened,
             key,

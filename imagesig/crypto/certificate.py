@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -63,12 +62,12 @@ class Certificate:
 
     @property
     def subject(self) -> str:
-        """The subject's distinguished name as RFC 4514 writes it, for people; what cannot be read says so."""
-        return _text(lambda: self.x509.subject)
+        """The subject's distinguished name as RFC 4514 writes it, for people."""
+        return self.x509.subject.rfc4514_string()
 
     @property
     def issuer(self) -> str:
-        return _text(lambda: self.x509.issuer)
+        return self.x509.issuer.rfc4514_string()
 
     @property
     def not_before(self) -> datetime:
@@ -86,13 +85,6 @@ class Certificate:
 
     def __repr__(self) -> str:
         return f"Certificate({self.fingerprint})"
-
-
-def _text(name: Callable[[], x509.Name]) -> str:
-    try:
-        return name().rfc4514_string()
-    except (ValueError, TypeError):  # read when they are asked for, and not only with one kind of error
-        return "a name that cannot be read"
 
 
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:

@@ -16,6 +16,7 @@ from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, quote
+from imagesig.formats.attached import bundle_material, carries, chain_to_attach
 from imagesig.formats.certified import bundle_chain, examine_certified, read_chain
 from imagesig.formats.cosign import CANDIDATES, signing_order
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
@@ -49,15 +50,24 @@ _LIST_ITEMS = 32
 @dataclass(frozen=True, slots=True)
 class _Body:
     payload: bytes
-    key_hint: str
+    material: Mapping[str, object]
     created: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
+
+    `certificates` writes the signer's certificate instead of a hint to its key, for verifiers that trust its issuer.
+    """
 
     curve_hash: bool = False
+    certificates: bool = False
+
+    @classmethod
+    def certified(cls) -> Bundle:
+        """Writes the signer's certificate too: what users select as `bundle-x509`."""
+        return cls(certificates=True)
 
     @property
     def name(self) -> str:
@@ -76,13 +86,15 @@ class Bundle:
         payload = statement_bytes(claim)
         order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
         algorithm = choose_algorithm(signer, order, self.name)
+        chain = chain_to_attach(signer, self.name) if self.certificates else ()
         anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
         for stored in prior:
-            if self._says(stored, claim, anchors):
+            if carries(stored, chain) and self._says(stored, claim, anchors):
                 return AlreadySigned(self.name, stored.origin)
         hint = base64.b64encode(signer.public_key.spki_sha256).decode("ascii")
+        material = bundle_material(chain) if chain else {"publicKey": {"hint": hint}}
         request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)
-        return Draft(self.name, (request,), _Body(payload, hint, at))
+        return Draft(self.name, (request,), _Body(payload, material, at))
 
     def _says(self, stored: StoredSignature, claim: Claim, anchors: TrustAnchors) -> bool:
         try:
@@ -103,7 +115,7 @@ class Bundle:
         content = go_json(
             {
                 "mediaType": BUNDLE,
-                "verificationMaterial": {"publicKey": {"hint": body.key_hint}},
+                "verificationMaterial": body.material,
                 "dsseEnvelope": {
                     "payload": base64.b64encode(body.payload).decode("ascii"),
                     "payloadType": IN_TOTO,

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
+from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid, quote
+from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
 from imagesig.formats.certified import classic_chain, examine_certified
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
@@ -48,10 +50,25 @@ def signing_order(key_type: KeyType, *, curve_hash: bool) -> tuple[Algorithm, ..
 
 
 @dataclass(frozen=True, slots=True)
+class _Body:
+    payload: bytes
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cosign:
-    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
+
+    `certificates` writes the signer's certificates beside the signature, for verifiers that trust their issuer.
+    """
 
     curve_hash: bool = False
+    certificates: bool = False
+
+    @classmethod
+    def certified(cls) -> Cosign:
+        """Writes the signer's certificates too: what users select as `cosign-x509`."""
+        return cls(certificates=True)
 
     @property
     def name(self) -> str:
@@ -71,11 +88,13 @@ class Cosign:
         payload = payload_bytes(claim)
         order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
         algorithm = choose_algorithm(signer, order, self.name)
+        chain = chain_to_attach(signer, self.name) if self.certificates else ()
         anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
         for stored in prior:
-            if stored.parts[0].content == payload and self._made_by(stored, anchors):
+            same = stored.parts[0].content == payload and is_of_leaf(classic_leaf(stored), chain)
+            if same and self._made_by(stored, anchors):
                 return AlreadySigned(self.name, stored.origin)
-        return Draft(self.name, (ToSign(payload, algorithm),), payload)
+        return Draft(self.name, (ToSign(payload, algorithm),), _Body(payload, chain))
 
     def _made_by(self, stored: StoredSignature, anchors: TrustAnchors) -> bool:
         try:
@@ -85,11 +104,13 @@ class Cosign:
         return True
 
     def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
-        assert isinstance(draft.body, bytes)
+        body = draft.body
+        assert isinstance(body, _Body)
         signature = base64.b64encode(signatures[0]).decode("ascii")
+        annotations = {SIGNATURE_ANNOTATION: signature} | (annotations_of(body.chain) if body.chain else {})
         return StoredSignature(
             origin="new classic signature",
-            parts=(Part(SIMPLE_SIGNING, draft.body, Annotations({SIGNATURE_ANNOTATION: signature})),),
+            parts=(Part(SIMPLE_SIGNING, body.payload, Annotations(annotations)),),
         )
 
     def parse(self, stored: StoredSignature) -> Envelope:

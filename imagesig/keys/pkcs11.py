@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     BadSignature,
@@ -28,6 +29,7 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.http import remaining
+from imagesig.keys.pkcs11_certificates import find_chain
 from imagesig.keys.pkcs11_encoding import algorithms_for, operation_for, signature_from_token
 from imagesig.keys.pkcs11_module import Module, module_at, text_of
 from imagesig.keys.pkcs11_objects import (
@@ -69,6 +71,7 @@ class _Found:
     uri: Pkcs11Uri
     public_key: PublicKey
     algorithms: tuple[Algorithm, ...]
+    chain: tuple[Certificate, ...]
     always_authenticate: bool
 
 
@@ -80,7 +83,7 @@ class Pkcs11Key(SigningKey):
         self._closed = False
         self._found = provider.attempt(f"PKCS#11 key {wanted}", lambda: provider.find(wanted))
         self._uri = self._found.uri
-        self._info = SignerInfo(self._found.public_key, str(self._uri), self._found.algorithms)
+        self._info = SignerInfo(self._found.public_key, str(self._uri), self._found.algorithms, self._found.chain)
 
     @property
     def info(self) -> SignerInfo:
@@ -262,7 +265,9 @@ class Pkcs11Provider(KeyProvider):
         public_key = public_half(opened.session, item, self._public_key)
         algorithms = algorithms_for(public_key.key_type, self._mechanisms_of(opened.token))
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
-        return _Found(item.handle, opened.generation, self._uri_of(item), public_key, algorithms, always)
+        uri = self._uri_of(item)
+        chain = find_chain(opened.session, uri, public_key)
+        return _Found(item.handle, opened.generation, uri, public_key, algorithms, chain, always)
 
     def sign(self, found: _Found, request: ToSign) -> bytes:
         """One C_Sign. Call it inside `locked()`."""

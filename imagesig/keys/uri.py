@@ -1,4 +1,4 @@
-"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, `awskms://`) to a provider and a key name.
+"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, …) to a provider and the name of a key in it.
 
 The table is for names typed by humans; programs pass provider objects. Built-in schemes cannot be shadowed; others come
 from packages that register a `ProviderFactory` in the entry-point group `imagesig.key_providers`.
@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
@@ -19,6 +20,9 @@ from imagesig.errors import InvalidArgument, quote
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
 from imagesig.signature import SignerInfo
+
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
 
 ENTRY_POINTS = "imagesig.key_providers"
 
@@ -59,6 +63,8 @@ _BUILT_IN = {
     "hashivault": "imagesig.keys.vault_uri",
     "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
+    "notation-plugin": "imagesig.keys.notation_plugin_uri",
+    "sigstore-kms": "imagesig.keys.sigstore_plugin",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
@@ -129,6 +135,12 @@ class _OwnedKey(SigningKey):
     def public_keys(self) -> tuple[PublicKey, ...]:
         return self._key.public_keys
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        pinned = _OwnedKey(self._key.pinned_to(public_key), self._provider)
+        if self._expected is not None:
+            pinned.expect(self._expected)
+        return pinned.expect(public_key)
+
     def _sign(self, request: ToSign) -> bytes:
         return self._key._sign(request)
 
@@ -153,16 +165,19 @@ def open_key(
     *,
     secrets: SecretSource | None = None,
     expect: PublicKey | None = None,
+    chain: bytes | str | Path | Sequence[Certificate] | None = None,
     settings: KeySettings | None = None,
 ) -> SigningKey:
     """Opens a private key by file path or URI for signing.
 
-    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key.
+    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key. `chain` is
+    the key's certificates, its own first: PEM bytes, the path of a PEM file, or parsed; it replaces what the key brings
+    itself, and the key then signs with the version that the certificate is for.
 
     Raises:
-        InvalidArgument: not a path or key URI.
+        InvalidArgument: not a path or key URI, or not a chain.
         MissingExtra: the SDK for this kind of key is not installed.
-        KeyMismatch: another key than `expect`.
+        KeyMismatch: another key than `expect`, or than the one that the chain's first certificate is for.
         KeyProviderError: the key cannot be opened.
     """
     settings = settings or default_settings()
@@ -172,7 +187,11 @@ def open_key(
     settings = replace(settings, expected=expect)
     provider, name = resolve_key(uri_or_path, settings)
     try:
-        key = _OwnedKey(provider.open(name), provider)
+        key: SigningKey = _OwnedKey(provider.open(name), provider)
+        if chain is not None:
+            from imagesig.keys.certified import CertifiedKey, read_chain
+
+            key = CertifiedKey(key, *read_chain(chain))
         return key if expect is None else key.expect(expect)
     except BaseException:
         provider.close()

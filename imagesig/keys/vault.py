@@ -83,6 +83,12 @@ class VaultKey(SigningKey):
             return (self._info.public_key,)
         return tuple(key for _, key in sorted(self._versions.public_keys.items(), reverse=True))
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        versions = [number for number, key in self._versions.public_keys.items() if key == public_key]
+        if not versions or self._pinned:
+            return self.expect(public_key)
+        return VaultKey(self._provider, self._name, max(versions)).expect(public_key)
+
     def _signer(self, version: int) -> SignerInfo:
         if version not in self._versions.public_keys:
             self._versions = self._provider.read(self._name)  # rotated since it was read

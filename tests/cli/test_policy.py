@@ -121,11 +121,10 @@ def test_what_a_policy_says_cannot_be_given_beside_it(more: tuple[str, str], pla
     assert "exclude each other" in done.stderr
 
 
-def test_trusting_nobody_is_an_error_that_names_the_options() -> None:
+def test_trusting_nobody_is_an_error() -> None:
     done = run("verify", "oci:signed:1.0")
     assert done.exit_code == 2
     assert "nobody is trusted" in done.stderr
-    assert "--policy FILE" in done.stderr
 
 
 def test_a_key_that_is_missing_fails_only_where_its_rule_applies(place: Path) -> None:

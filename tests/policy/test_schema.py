@@ -164,6 +164,8 @@ def test_both_refuse_documents_that_are_wrong(document: Json) -> None:
     assert not VALIDATOR.is_valid(document)
 
 
-def test_every_format_of_imagesig_can_be_named() -> None:
-    assert set(NAMED) == set(FORMATS)
-    assert set(SCHEMA["$defs"]["requirement"]["properties"]["formats"]["items"]["enum"]) == set(FORMATS)
+def test_every_format_of_imagesig_that_is_one_to_read_can_be_named() -> None:
+    # `cosign-x509` and the like only write, what `cosign` reads.
+    readable = {name for name in FORMATS if not name.endswith("-x509")}
+    assert set(NAMED) == readable
+    assert set(SCHEMA["$defs"]["requirement"]["properties"]["formats"]["items"]["enum"]) == readable
