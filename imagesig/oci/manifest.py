@@ -97,7 +97,9 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
     document = _document(data, media_type, INDEX_TYPES, what)
     if "config" in document or "layers" in document or "fsLayers" in document:
         raise MalformedError(f"{what}: an index that also reads as another kind of document")
-    manifests = _list(document.get("manifests"), limits.INDEX_CHILDREN, f"{what}: manifests")
+    # Registries in Go list no referrers as null: their word for an empty list.
+    listed = [] if "manifests" in document and document["manifests"] is None else document.get("manifests")
+    manifests = _list(listed, limits.INDEX_CHILDREN, f"{what}: manifests")
     return Index(
         manifests=tuple(
             parse_descriptor(manifest, f"{what}: manifest {number}") for number, manifest in enumerate(manifests)
