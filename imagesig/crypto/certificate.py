@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -26,14 +25,16 @@ class Certificate:
     @classmethod
     def from_der(cls, der: bytes, what: str = "certificate") -> Certificate:
         """Raises `MalformedError` if this is no certificate, `LimitExceeded` if it is larger than any."""
-        from cryptography import x509
-
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
+        from cryptography.x509 import InvalidVersion
+
         self = cls(der)
         try:
-            self.not_before, self.not_after  # noqa: B018 - parses, and the validity lazily
-        except (ValueError, x509.InvalidVersion) as error:
+            parsed = self.x509
+            # Read here, for `cryptography` would read them, and fail, only where somebody asks.
+            _ = parsed.issuer, parsed.subject, parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        except (ValueError, TypeError, InvalidVersion) as error:
             raise MalformedError(f"{what}: not a certificate in DER") from error
         return self
 
@@ -61,12 +62,12 @@ class Certificate:
 
     @property
     def subject(self) -> str:
-        """The subject's distinguished name as RFC 4514 writes it, for people; what cannot be read says so."""
-        return _text(lambda: self.x509.subject)
+        """The subject's distinguished name as RFC 4514 writes it, for people."""
+        return self.x509.subject.rfc4514_string()
 
     @property
     def issuer(self) -> str:
-        return _text(lambda: self.x509.issuer)
+        return self.x509.issuer.rfc4514_string()
 
     @property
     def not_before(self) -> datetime:
@@ -84,13 +85,6 @@ class Certificate:
 
     def __repr__(self) -> str:
         return f"Certificate({self.fingerprint})"
-
-
-def _text(name: Callable[[], x509.Name]) -> str:
-    try:
-        return name().rfc4514_string()
-    except (ValueError, TypeError):  # read when they are asked for, and not only with one kind of error
-        return "a name that cannot be read"
 
 
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
