@@ -167,7 +167,7 @@ class _Search:
             check_hash(issuer)
             _check_extensions(issuer)
             purposes = purposes_of(issuer)
-        except (FormatViolation, ValueError, TypeError):
+        except FormatViolation:
             return False
         if purposes is not None and purposes.isdisjoint({CODE_SIGNING, ANY_PURPOSE}):
             return False

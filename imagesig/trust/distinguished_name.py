@@ -14,7 +14,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument, NotTrusted, quote
 
 if TYPE_CHECKING:
-    from cryptography import x509
+    pass
 
 NEEDED = ("C", "ST", "O")
 """What the Notary Project wants in every identity of a trust policy."""
@@ -116,23 +116,16 @@ def subject_of(certificate: Certificate) -> dict[str, str]:
     """The attributes of a certificate's subject, by the same names.
 
     Raises:
-        NotTrusted: a subject that no identity can name: unreadable, or with an attribute type twice.
+        NotTrusted: it has an attribute type twice, so no identity can name it.
     """
     attributes: dict[str, str] = {}
-    for attribute in _attributes_of(certificate):
+    for attribute in certificate.x509.subject:
         oid = attribute.oid.dotted_string
         name = _TYPES.get(oid, oid)
         if name in attributes:
             raise NotTrusted(f"the certificate's subject has {name} twice, so no distinguished name can stand for it")
         attributes[name] = attribute.value if isinstance(attribute.value, str) else "#" + attribute.value.hex()
     return attributes
-
-
-def _attributes_of(certificate: Certificate) -> list[x509.NameAttribute[str | bytes]]:
-    try:
-        return list(certificate.x509.subject)
-    except (ValueError, TypeError):
-        raise NotTrusted("the certificate's subject cannot be read") from None
 
 
 def is_part_of(some: Mapping[str, str], whole: Mapping[str, str]) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +17,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from imagesig.api import sign, verify
+from imagesig.api import verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Expired, FormatViolation, ImagesigError, NoSignatureAccepted, NotTrusted
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry import registry
-from imagesig.keys import KeySettings, open_key
-from imagesig.keys.secrets import fixed
 from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority, Holder
 from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
@@ -162,14 +164,22 @@ def test_one_sign_for_cosign_3_cosign_2_skopeo_and_notation(tmp_path: Path, regi
     public.write_text(key.public_key.pem)
     image = push(registry_referrers.host)
 
-    with open_key(str(file), settings=KeySettings({}, fixed(PASSPHRASE))) as opened:
-        signed = sign(image, opened, formats=["cosign", "bundle", "notation-jws"])
+    formats = [word for name in ("cosign", "bundle", "notation-jws") for word in ("--format", name)]
+    done = subprocess.run(
+        [sys.executable, "-m", "imagesig", "sign", "--key", str(file), *formats, "--output", "json", image],
+        env={**os.environ, "IMAGESIG_PASSPHRASE": PASSPHRASE, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pinned = json.loads(done.stdout)["images"][0]["pinned"]
 
     tools = Tools(tmp_path)
     tools.cosign_verify("cosign3", str(public), image).must_succeed()
     tools.cosign_verify("cosign2", str(public), image).must_succeed()
     tools.skopeo_verify(public, image).must_succeed()
-    home.verify(signed.pinned).must_succeed()
+    home.verify(pinned).must_succeed()
     assert {item.format for item in verify(image, key.public_key).signatures} == {"cosign", "bundle"}
     authority = CertificateAuthority("acme", (home.authority.chain[-1],), (Holder.of("C=US,ST=WA,O=imagesig"),))
     assert {item.format for item in verify(image, Policy.any_of(authority)).signatures} == {"notation"}

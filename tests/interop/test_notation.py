@@ -13,7 +13,14 @@ import pytest
 
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import AnnotationMismatch, Expired, NoSignatureAccepted, NotTrusted, SignatureRejected
+from imagesig.errors import (
+    AnnotationMismatch,
+    Expired,
+    NoSignatureAccepted,
+    NoSignatures,
+    NotTrusted,
+    SignatureRejected,
+)
 from imagesig.formats.notation import ManifestForm, Notation
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image
@@ -164,6 +171,11 @@ def test_notation_inspects_what_imagesig_signs(registry_referrers: RegistryServe
     assert "application/cose" in shown
     assert "imagesig/" in shown
     assert "CN=leaf" in shown
+
+
+def test_an_image_without_signatures_is_unsigned_on_every_registry(host: str, home: NotationHome) -> None:
+    with pytest.raises(NoSignatures):
+        verify(push(host), home.policy)
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
