@@ -24,6 +24,7 @@ from imagesig.cli.options import (
 from imagesig.cli.progress import progress
 from imagesig.cli.render import write_json
 from imagesig.cli.settings import key_settings
+from imagesig.cli.timestamp import timestamped
 from imagesig.formats import DEFAULT_FORMATS, select_formats
 from imagesig.keys.uri import open_key
 
@@ -38,6 +39,12 @@ from imagesig.keys.uri import open_key
     "--expiry",
     type=DURATION,
     help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
+)
+@click.option("--timestamp-url", default="", metavar="URL", help="RFC 3161 service that witnesses notation signatures.")
+@click.option(
+    "--timestamp-root",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the root certificates that must vouch for that service.",
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
@@ -54,6 +61,8 @@ def command(
     annotations: tuple[str, ...],
     identity: str,
     expiry: timedelta | None,
+    timestamp_url: str,
+    timestamp_root: Path | None,
     no_recursive: bool,
     dry_run: bool,
     expect: Path | None,
@@ -74,6 +83,8 @@ def command(
     chosen = select_formats(formats or DEFAULT_FORMATS)
     if expiry is not None:
         chosen = expiring(chosen, expiry)
+    if timestamp_url or timestamp_root is not None:
+        chosen = timestamped(chosen, timestamp_url, timestamp_root)
     opened = open_images(
         images,
         plain_http=plain_http,

@@ -26,12 +26,10 @@ from imagesig.keys.file import FileKey
 from imagesig.signature import AUTHENTIC_TIMESTAMP, REVOCATION, TIMESTAMP_REVOCATION
 from imagesig.witnesses import Witnesses, offline, online
 from tests.authorities import Authority, Issued
+from tests.interop.notation import NotationHome
 from tests.makers import private_key
 from tests.peers.openssl import Publisher, TimestampService, pem
 from tests.witnesses.loopback import Asked, Said, Server, serving
-
-pytest.importorskip("imagesig.formats.notation")
-NotationHome = pytest.importorskip("tests.interop.notation").NotationHome
 
 pytestmark = pytest.mark.interop
 
