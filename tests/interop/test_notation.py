@@ -216,7 +216,7 @@ def test_both_refuse_an_expired_certificate_where_nothing_timestamps(
     image = push(registry_referrers.host)
     at = now() - timedelta(minutes=30)
     short = leaf(own_home.authority, start=at - timedelta(minutes=1), end=at + timedelta(minutes=1))
-    sign(image, opened(replace(private_key(), chain=short.chain)), formats=["notation"], now=at)
+    sign(image, opened(replace(short.private_key, chain=short.chain)), formats=["notation"], now=at)
     assert "authenticTimestamp validation failed" in own_home.verify(image).stderr
     assert isinstance(reason(image, own_home.policy), Expired)
     own_home.write_policy(level="permissive")
