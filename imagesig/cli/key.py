@@ -19,6 +19,7 @@ from imagesig.cli.options import (
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
+from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import ManagesKeys
 from imagesig.keys.uri import open_key, open_public_keys, resolve_key, scheme_of
 from imagesig.signature import SignerInfo
@@ -81,10 +82,12 @@ def export(key_uri: str, all_versions: bool, allow_open_permissions: bool, passp
 @output_option
 def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
     """List the keys in the place that KEY_URI points into: a folder, a token, a transit mount, a KMS account."""
-    provider, _ = resolve_key(key_uri, key_settings(passphrase_file))
+    provider, name = resolve_key(key_uri, key_settings(passphrase_file))
     with provider:
         if not isinstance(provider, ManagesKeys):
             raise InvalidArgument(f"{scheme_of(key_uri)} keys cannot be listed")
+        if isinstance(provider, FileProvider) and name:
+            raise InvalidArgument(f"{key_uri}: is no folder", hint="give the folder that holds the key files")
         found = list(provider.list())
     if output == "json":
         keys = [{"uri": k.uri, "type": k.key_type.value if k.key_type else None, "detail": k.detail} for k in found]

@@ -87,14 +87,18 @@ class FileProvider(KeyProvider):
         """The private key in the file of that name. Raises as `KeyProvider.open` does."""
         path = self._path(name)
         file = read_key_file(path)
-        self._check_permissions(path, file)
+        if has_private_key(file.content):  # what is none is refused for that, whoever may read it
+            self._check_permissions(path, file)
         private_key = read_private_key(file.content, str(path), self._secrets)
         return FileKey(_certified(private_key, file.content, path), str(path), self._closed)
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key in the file of that name: a `PUBLIC KEY`, an `RSA PUBLIC KEY` or half of a private key."""
         path = self._path(name)
-        file = read_key_file(path)
+        try:
+            file = read_key_file(path)
+        except KeyNotFound as error:
+            raise KeyNotFound(str(error), hint="check the path of the public key") from None
         if not has_private_key(file.content):
             return (_public_key(file.content, str(path)),)
         self._check_permissions(path, file)
