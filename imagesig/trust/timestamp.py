@@ -51,6 +51,7 @@ def examine_timestamp(
 
     Raises:
         TimestampInvalid: it proves nothing: the message says why.
+
     Spec: RFC 3161 section 2.4.2; Notary Project signature-specification, "Timestamp Countersignature".
     """
     return judge_token(open_token(token, known), signature, authorities, at, known=known)

@@ -1,16 +1,17 @@
 """notation as a tool with a configuration of its own: its keys, trust stores and trust policy, in one folder.
 
 `NotationHome` is what a test of any home of keys needs: certify the key's public half, sign with the key, and let
-notation verify; notation itself signs with keys in files alone.
+notation verify; notation itself signs with keys in files, or through the plugin.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
@@ -38,10 +39,12 @@ class NotationHome:
     authority: Issuer
 
     @classmethod
-    def create(cls, folder: Path) -> NotationHome:
+    def create(cls, folder: Path, reach: Mapping[str, str] = MappingProxyType({})) -> NotationHome:
+        """A fresh one; `reach` is what plugins need to reach their keys."""
         start, end = now() - timedelta(hours=1), now() + timedelta(days=2)
         authority = intermediate(root(start=start, end=end), start=start, end=end)
         environ = {
+            **reach,
             "NOTATION_CONFIG": str(folder / "config"),
             "NOTATION_LIBEXEC": str(folder / "libexec"),
             "NOTATION_CACHE": str(folder / "cache"),
@@ -109,6 +112,11 @@ class NotationHome:
     def sign(self, key: str, envelope: str, image: str, *more: str) -> Run:
         where = ["--oci-layout"] if image.startswith("/") else ["--insecure-registry"]
         return self.tools.run("notation", "sign", *where, "--key", key, "--signature-format", envelope, *more, image)
+
+    def sign_through_plugin(self, key_uri: str, chain: Path, envelope: str, image: str) -> Run:
+        """Signs with a key of imagesig's, through the installed `notation-imagesig`."""
+        key = ["--plugin", "imagesig", "--id", key_uri, "--plugin-config", f"cert_chain={chain}"]
+        return self.tools.run("notation", "sign", "--insecure-registry", *key, "--signature-format", envelope, image)
 
     def verify(self, image: str, *more: str) -> Run:
         where = ["--oci-layout", "--scope", LAYOUT_SCOPE] if image.startswith("/") else ["--insecure-registry"]
