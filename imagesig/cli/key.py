@@ -84,10 +84,10 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
     """List the keys in the place that KEY_URI points into: a folder, a token, a transit mount, a KMS account."""
     provider, name = resolve_key(key_uri, key_settings(passphrase_file))
     with provider:
-        if not isinstance(provider, ManagesKeys):
-            raise InvalidArgument(f"{scheme_of(key_uri)} keys cannot be listed")
         if isinstance(provider, FileProvider) and name:
             raise InvalidArgument(f"{key_uri}: is no folder", hint="give the folder that holds the key files")
+        if not isinstance(provider, ManagesKeys):
+            raise InvalidArgument(f"{scheme_of(key_uri)} keys cannot be listed")
         found = list(provider.list())
     if output == "json":
         keys = [{"uri": k.uri, "type": k.key_type.value if k.key_type else None, "detail": k.detail} for k in found]

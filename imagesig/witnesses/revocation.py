@@ -38,6 +38,13 @@ class _Question:
     signed_at: datetime | None
 
 
+def _names_servers(certificate: Certificate) -> bool:
+    try:
+        return not servers_of(certificate).none
+    except MalformedError:
+        return False
+
+
 class RevocationChecker:
     """Asks the servers that certificates name. Thread-safe; keep one to keep what it remembers.
 
@@ -84,7 +91,10 @@ class RevocationChecker:
             answer = self._ask(_Question(certificate, issuer, at, signed_at))
             return CertificateStatus(certificate, answer.status, answer.reason)
 
-        return tuple(for_each(with_issuers(chain, trusted), one))
+        pairs = with_issuers(chain, trusted)
+        # Threads are for waiting: where there is nobody to ask they would cost more than all the rest.
+        to_ask = sum(1 for certificate, _ in pairs if _names_servers(certificate))
+        return tuple(for_each(pairs, one) if to_ask > 1 else map(one, pairs))
 
     def _ask(self, question: _Question) -> Answer:
         try:
