@@ -171,7 +171,12 @@ class DigestMismatch(MalformedError):
 
 
 class TransportError(ImagesigError):
-    """A registry, layout or server could not be used."""
+    """A registry, layout or server could not be used.
+
+    `retry_after` is how many seconds to wait before trying again, where that can help and is known.
+    """
+
+    retry_after = 0.0
 
 
 class Unreachable(TransportError):

@@ -1,15 +1,13 @@
-"""One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+"""One small HTTP client over urllib3: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
 
-`imagesig.wire` gives connections and TLS, and urllib3 what goes through a proxy; everything that decides whether a
-request is made or an answer is believed is here. Logs go to `imagesig.http`, with method, redacted URL and status, and
-never a header.
+urllib3 gives connections, TLS and proxies; everything that decides whether a request is made or an answer is believed
+is here. Logs go to `imagesig.http`, with method, redacted URL and status, and never a header.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import functools
 import logging
 import random
 import threading
@@ -18,10 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as percent_encoded
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
-from imagesig import limits, wire
+from imagesig import limits
 from imagesig.errors import (
     DeadlineExceeded,
     ImagesigError,
@@ -43,7 +40,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
 _BACKOFF_SECONDS = 0.2
 _CONNECTIONS = 16
-_ALLOWED = "!#$%&'()*+,/:;=?@[]~"
+_LOOK = "look at the host name, the network and the proxy settings"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
@@ -71,19 +68,7 @@ def until_set(event: threading.Event) -> Iterator[None]:
         _stop.reset(token)
 
 
-class Exchange:
-    """What is being asked of whom, for errors and logs: put into words only when somebody reads them."""
-
-    __slots__ = ("_method", "_url")
-
-    def __init__(self, method: str, url: str) -> None:
-        self._method, self._url = method, url
-
-    def __str__(self) -> str:
-        return f"{self._method} {redact(self._url)}"
-
-
-def remaining(what: str | Exchange) -> float:
+def remaining(what: str) -> float:
     """Seconds left, infinite without a deadline.
 
     Raises:
@@ -99,6 +84,32 @@ def remaining(what: str | Exchange) -> float:
     if left <= 0:
         raise DeadlineExceeded(f"{what}: the deadline passed", hint="give more time: --timeout, or timeout=")
     return left
+
+
+def growing_pause(attempt: int) -> float:
+    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    return _BACKOFF_SECONDS * factor
+
+
+def wait(seconds: float, what: str) -> None:
+    """Sleeps so long.
+
+    Raises:
+        DeadlineExceeded: at once, if the deadline passes before that.
+    """
+    left = remaining(what)
+    if seconds >= left:
+        raise DeadlineExceeded(
+            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            hint="give more time: --timeout, or timeout=",
+        )
+    time.sleep(seconds)
+
+
+def _read_seconds() -> float:
+    end = _ends.get()
+    return limits.READ_SECONDS if end is None else min(limits.READ_SECONDS, end - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ def origin(url: str) -> tuple[str, str, int]:
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     except ValueError:
-        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number") from None
+        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number from 0 to 65535") from None
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
@@ -135,12 +146,23 @@ class Proxies:
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     bypass: str = ""
 
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
+        """Those that `http_proxy`, `https_proxy` and `no_proxy` name, in lower or upper case."""
+        urls = {
+            scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
+            for scheme in ("http", "https")
+        }
+        return cls(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+
     def for_url(self, url: str) -> str:
         """The proxy for this URL, empty for none."""
         scheme, host, _ = origin(url)
         proxy = self.urls.get(scheme, "")
         if not proxy:
             return ""
+        if "://" not in proxy:
+            proxy = f"http://{proxy}"
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
         return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
@@ -156,10 +178,9 @@ class HttpClient:
         self._ca_file = ca_file
         self._proxies = proxies or Proxies()
         self._user_agent = user_agent
-        self._direct = wire.Connections(str(ca_file) if ca_file else None, _CONNECTIONS)
         self._pools: dict[str, PoolManager] = {}
-        if ca_file is not None and not ca_file.is_file():
-            raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
+        if ca_file is not None:
+            _check_authorities(ca_file)
 
     def request(
         self,
@@ -170,8 +191,9 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, whatever its status is, but for 429 and 5xx, which are tried again.
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
 
         Redirects of GET and HEAD are followed unless told otherwise, without credentials once the origin changes and
         never from HTTPS to HTTP. Every request is repeated after a lost connection: make none that must happen once.
@@ -184,7 +206,7 @@ class HttpClient:
         """
         sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, body, limit)
+            response = self._with_retries(method, url, sent, body, limit, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -195,16 +217,14 @@ class HttpClient:
 
     def close(self) -> None:
         """Closes idle connections."""
-        self._direct.close()
         for pool in self._pools.values():
             pool.clear()
 
     def _with_retries(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, attempts: int
     ) -> Response:
-        attempts = limits.HTTP_ATTEMPTS
         for attempt in range(1, attempts + 1):
-            pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            pause = growing_pause(attempt)
             try:
                 response = self._once(method, url, headers, body, limit)
             except Unreachable as error:
@@ -213,28 +233,21 @@ class HttpClient:
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
-                if attempt == attempts:
-                    raise Unreachable(
-                        f"{method} {redact(url)}: status {response.status}, after {attempt} attempts",
-                        hint="the server is busy or broken: try again later",
-                    )
                 pause = _retry_after(response.headers.get("retry-after", ""), pause)
-            left = remaining(f"{method} {redact(url)}")
-            if pause >= left:
-                raise DeadlineExceeded(f"{method} {redact(url)}: told to wait {pause:.0f} s with {left:.0f} s left")
-            time.sleep(pause)
+                if attempt == attempts:
+                    raise _busy(f"{method} {redact(url)}: status {response.status}, after {attempt} attempts", pause)
+            wait(pause, f"{method} {redact(url)}")
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
-        if not (self._proxies.urls and self._proxies.for_url(url)):
-            return self._once_directly(method, url, headers, body, limit)
         import urllib3
 
-        what = f"{method} {redact(url)}"
+        proxy = self._proxies.for_url(url)
+        what = f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
         left = remaining(what)
         timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
         try:
-            raw = self._pool(url).urlopen(
+            raw = self._pool(proxy).urlopen(
                 method,
                 url,
                 body=body,
@@ -250,45 +263,20 @@ class HttpClient:
                 raw.release_conn()
         except ImagesigError:
             raise  # what `_read` refused; some of our errors are ValueErrors too
+        except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+            remaining(what)
+            raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
         except urllib3.exceptions.TimeoutError as error:
             remaining(what)
-            raise Unreachable(f"{what}: no answer in time") from error
+            raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
         except urllib3.exceptions.SSLError as error:
             raise _no_tls(what, error) from error
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unreachable(f"{what}: {_reason(error)}") from error
+            raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
         logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
         return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
-    def _once_directly(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> Response:
-        what = Exchange(method, url)
-        left = remaining(what)
-        patience = wire.Patience(
-            min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left), lambda: remaining(what)
-        )
-        server, target = _address(url)
-        request = wire.Request(method, target, headers, body, limit)
-        try:
-            status, fields, content = self._direct.exchange(server, request, patience)
-        except wire.TooLarge as error:
-            raise LimitExceeded(f"{what}: {error}") from None
-        except wire.TlsFailed as error:
-            raise _no_tls(what, error) from error
-        except TimeoutError as error:
-            remaining(what)
-            raise Unreachable(f"{what}: no answer in time") from error
-        except (OSError, wire.WireError, UnicodeError) as error:
-            raise Unreachable(f"{what}: {_reason(error)}") from error
-        encoding = fields.get("content-encoding", "identity")
-        if encoding != "identity":
-            raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
-        logger.debug("%s: %d, %d bytes", what, status, len(content))
-        return Response(status, fields, content, url)
-
-    def _pool(self, url: str) -> PoolManager:
-        proxy = self._proxies.for_url(url)
+    def _pool(self, proxy: str) -> PoolManager:
         if proxy not in self._pools:
             self._pools[proxy] = self._new_pool(proxy)
         return self._pools[proxy]
@@ -296,15 +284,42 @@ class HttpClient:
     def _new_pool(self, proxy: str) -> PoolManager:
         import urllib3
 
+        from imagesig.http_connection import timely
+
         settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
         if not proxy:
-            return urllib3.PoolManager(_CONNECTIONS, **settings)
+            return timely(urllib3.PoolManager(_CONNECTIONS, **settings), _read_seconds)
         parts = urlsplit(proxy)
+        _check_proxy(proxy, parts)
         host = parts.netloc.rpartition("@")[2]
-        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         headers = urllib3.make_headers(proxy_basic_auth=secret) if secret else None
-        return urllib3.ProxyManager(
-            f"{parts.scheme or 'http'}://{host}", _CONNECTIONS, proxy_headers=headers, **settings
+        through = urllib3.ProxyManager(f"{parts.scheme}://{host}", _CONNECTIONS, proxy_headers=headers, **settings)
+        return timely(through, _read_seconds)
+
+
+def _check_authorities(file: Path) -> None:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError:
+        raise InvalidArgument(f"certificate authorities: {file} holds no certificate in PEM form") from None
+    except FileNotFoundError:
+        raise InvalidArgument(f"certificate authorities: there is no file {file}") from None
+    except OSError as error:
+        raise InvalidArgument(f"certificate authorities: {file} cannot be read ({error.strerror})") from None
+
+
+def _check_proxy(proxy: str, parts: SplitResult) -> None:
+    try:
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidArgument(
+            f"proxy {quote(redact(proxy))}: http://HOST:PORT or https://HOST:PORT is needed",
+            hint="look at the environment variables HTTP_PROXY and HTTPS_PROXY",
         )
 
 
@@ -323,21 +338,6 @@ def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
         chunks.append(chunk)
         remaining(what)
     return b"".join(chunks)
-
-
-_known_origin = functools.lru_cache(maxsize=256)(origin)
-
-
-def _address(url: str) -> tuple[tuple[str, str, int], str]:
-    """The origin, and path and query as they go over the line: what is not ASCII, and blanks, percent-encoded."""
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    if not slash or not path.isascii() or any(mark in url for mark in "# ") or "?" in authority:
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return origin(url), percent_encoded(target, safe=_ALLOWED)
-    # The usual case, without taking every URL apart: there is a new one for each digest, and few servers.
-    return _known_origin(f"{scheme}://{authority}"), f"/{path}"
 
 
 def _redirect_target(method: str, response: Response) -> str:
@@ -366,11 +366,18 @@ def _retry_after(value: str, otherwise: float) -> float:
     return otherwise
 
 
-def _no_tls(what: str | Exchange, error: Exception) -> Unreachable:
-    failure = Unreachable(
-        f"{what}: no trusted TLS connection: {_reason(error)}",
-        hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",
-    )
+def _busy(what: str, pause: float) -> Unreachable:
+    failure = Unreachable(what, hint="the server is busy or broken: try again later")
+    failure.retry_after = pause
+    return failure
+
+
+def _no_tls(what: str, error: Exception) -> Unreachable:
+    reason = _reason(error)
+    hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+    if "WRONG_VERSION" in reason or "record layer" in reason:
+        hint = "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http="
+    failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
 

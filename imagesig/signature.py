@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -109,6 +110,8 @@ AUTHENTIC_TIMESTAMP = "authenticTimestamp"
 EXPIRY = "expiry"
 REVOCATION = "revocation"
 """The checks that a rule may log or skip instead of enforcing them. Spec: Notary Project, "Signature Verification"."""
+TIMESTAMP_REVOCATION = "timestamp revocation"
+"""Part of `authenticTimestamp`: what a rule does about revoked signers says nothing of revoked timestamp services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +169,22 @@ class VerifiedSignature:
     chain: tuple[Certificate, ...] = ()
 
 
+def _as_made(signature: bytes) -> bytes:
+    return signature
+
+
 @dataclass(frozen=True, slots=True)
 class TimestampRequest:
     """A timestamp that is to be fetched over the first signature of a draft (RFC 3161).
 
-    `hash` is that of the message imprint; the service's chain must end in one of `authorities`.
+    `hash` is that of the message imprint; the service's chain must end in one of `authorities`. What is stamped is
+    `stored_form(signature)`: an envelope that holds ECDSA as r||s has that stamped, and keys give DER.
     """
 
     url: str
     hash: Hash
     authorities: tuple[Certificate, ...]
+    stored_form: Callable[[bytes], bytes] = _as_made
 
 
 @dataclass(frozen=True, slots=True)

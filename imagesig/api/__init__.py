@@ -1,4 +1,4 @@
-"""Sign, verify and inspect images: `signing`, `verifying` and `inspecting` each read top to bottom.
+"""Sign, verify and inspect images: `signing`, `verifying`, `inspecting` and `explaining` each read top to bottom.
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
@@ -11,6 +11,8 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.diagnosing import Diagnosis, diagnose
+    from imagesig.api.explaining import Explanation, explain
     from imagesig.api.fleet import Outcome, verify_many
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
+    "Diagnosis": "diagnosing",
+    "Explanation": "explaining",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
@@ -26,6 +30,8 @@ _HOMES = {
     "Outcome": "fleet",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
+    "diagnose": "diagnosing",
+    "explain": "explaining",
     "inspect": "inspecting",
     "sign": "signing",
     "sign_many": "signing_many",
@@ -34,6 +40,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Diagnosis",
+    "Explanation",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
@@ -41,6 +49,8 @@ __all__ = [
     "Outcome",
     "SignedImage",
     "VerificationResult",
+    "diagnose",
+    "explain",
     "inspect",
     "sign",
     "sign_many",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from imagesig.api.gathering import ImageLike, resolve
@@ -21,6 +22,8 @@ from imagesig.policy import AuthorityLike, Policy, Rule
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from imagesig.witnesses import Witnesses
 
 WORKERS = 8
 ORDERED_WINDOW = 256
@@ -60,6 +63,7 @@ def verify_many(
     now: datetime | None = None,
     transport: Transport | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
+    witnesses: Witnesses | None = None,
     in_order: bool = False,
 ) -> Generator[Outcome[VerificationResult], None, None]:
     """Verifies images, each as `verify` does, and gives an outcome for every one of them as it finishes.
@@ -81,6 +85,7 @@ def verify_many(
         platform, allow_unproved, now: as of `verify`.
         transport: how images given by name are reached.
         open_keys: opens files and key URIs of the policy.
+        witnesses: as of `verify`; workers of an `executor` have their own.
         in_order: outcomes in the order of the images; a slow one holds up at most `ORDERED_WINDOW` others.
 
     Raises:
@@ -96,16 +101,16 @@ def verify_many(
         from imagesig.api.dispatch import verify_elsewhere
 
         return verify_elsewhere(executor, images, job, tasks=workers, ends=ends, in_order=in_order)
-    return _verify_here(images, job, workers=workers, ends=ends, in_order=in_order)
+    return _verify_here(images, Run(job, witnesses), workers=workers, ends=ends, in_order=in_order)
 
 
 def _verify_here(
-    images: Iterable[ImageLike], job: Job, *, workers: int, ends: float | None, in_order: bool
+    images: Iterable[ImageLike], run: Run, *, workers: int, ends: float | None, in_order: bool
 ) -> Generator[Outcome[VerificationResult], None, None]:
     if isinstance(images, list | tuple):
         workers = max(1, min(workers, len(images)))
     window = ORDERED_WINDOW if in_order else 0
-    with Run(job) as run:
+    with run:
         tasks = in_threads(
             enumerate(images),
             lambda item: run.outcome(*item, None if ends is None else ends - time.monotonic()),
@@ -132,8 +137,10 @@ class Job:
 class Run:
     """One run in one process: connections, opened rules, and verdicts already reached. Thread-safe."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, witnesses: Witnesses | None = None) -> None:
         self._job = job
+        self._witnesses = witnesses
+        self._lock = Lock()
         self._opener = ImageOpener(job.transport)
         # A key that could not be opened is not tried again for every image: a wrong PIN thrice locks a token.
         self._rules: Once[Rule] = Once(_RULES)
@@ -155,10 +162,24 @@ class Run:
             result = self._verdicts.get(
                 key,
                 lambda: verify_by_rule(
-                    pinned, opened, platform=job.platform, allow_unproved=job.allow_unproved, now=job.now
+                    pinned,
+                    opened,
+                    platform=job.platform,
+                    allow_unproved=job.allow_unproved,
+                    now=job.now,
+                    witnesses=self._witnesses_for(opened),
                 ),
             )
         return result if result.image == str(image) else replace(result, image=str(image))
+
+    def _witnesses_for(self, rule: Rule) -> Witnesses | None:
+        """One for all images, for it remembers what servers answered; none for rules that trust keys alone."""
+        with self._lock:
+            if self._witnesses is None and any(requirement.anchors.authorities for requirement in rule.signed):
+                from imagesig.witnesses import online
+
+                self._witnesses = online()
+            return self._witnesses
 
     def close(self) -> None:
         self._opener.close()

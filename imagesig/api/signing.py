@@ -1,4 +1,4 @@
-"""`sign`: resolve, draft, sign, seal, attach, in this order and each for all images before the next."""
+"""`sign`: resolve, draft, sign, timestamp and seal, attach, in this order and each for all images before the next."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.concurrency import for_each
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.http import deadline
 from imagesig.images.image import Image
@@ -22,6 +22,9 @@ from imagesig.oci.reference import Reference, parse_reference
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
 
 logger = logging.getLogger("imagesig")
 
@@ -64,6 +67,7 @@ def sign(  # type: ignore[overload-overlap]
     recursive: bool = True,
     dry_run: bool = False,
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> SignedImage: ...
 
 
@@ -78,6 +82,7 @@ def sign(
     recursive: bool = True,
     dry_run: bool = False,
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> tuple[SignedImage, ...]: ...
 
 
@@ -91,6 +96,7 @@ def sign(
     recursive: bool = True,
     dry_run: bool = False,
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
     """Signs one image, or several with one key, and stores the signatures beside them.
 
@@ -106,11 +112,13 @@ def sign(
         recursive: of an index, sign every child too. podman verifies children only.
         dry_run: stop before the first signature is made.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
+        witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
 
     Raises:
         InvalidArgument: a reference, identity, annotation or format that cannot be.
         ImageNotFound, TransportError: an image could not be read; nothing was signed.
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
+        TimestampInvalid, Revoked: the timestamp service gave none that a verifier would accept; nothing was attached.
         AttachIncomplete: some signatures were attached before one failed; signing again completes it.
     """
     images = [image] if isinstance(image, str | Image) else list(image)
@@ -118,7 +126,7 @@ def sign(
     if not opened:
         raise InvalidArgument("sign: no image was given")
     chosen = select_formats(formats)
-    request = _Request(chosen, Annotations(annotations), identity, recursive, now or datetime.now(UTC))
+    request = _Request(chosen, _signable(annotations), identity, recursive, now or datetime.now(UTC), witnesses)
     if isinstance(key, str):
         with open_key(key) as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
@@ -136,6 +144,7 @@ class _Request:
     identity: str
     recursive: bool
     now: datetime
+    witnesses: Witnesses | None
 
 
 @dataclass(slots=True)
@@ -148,6 +157,7 @@ class _Work:
     claim: Claim
     prior: tuple[StoredSignature, ...]
     draft: Draft | AlreadySigned | None = None
+    signatures: tuple[bytes, ...] = ()
     sealed: StoredSignature | None = None
 
     @property
@@ -160,6 +170,7 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
     works = [work for plan in planned for work in plan]
     signer = _draft_and_sign(works, key, request.now, dry_run=dry_run)
     if not dry_run:
+        _seal(works, request.witnesses)
         _attach(works)
     return tuple(
         _result(image, plan, signer, request, dry_run=dry_run) for image, plan in zip(images, planned, strict=True)
@@ -196,9 +207,37 @@ def _draft_and_sign(works: Sequence[_Work], key: SigningKey, now: datetime, *, d
         if key.info.key_id != signer.key_id:
             continue  # rotated meanwhile: what was drafted names the old version
         for work, draft in drafts:
-            work.sealed = work.format.seal(draft, [next(signatures) for _ in draft.requests])
+            work.signatures = tuple(next(signatures) for _ in draft.requests)
         return signer
     raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+
+
+def _seal(works: Sequence[_Work], witnesses: Witnesses | None) -> None:
+    """Makes what is to be stored of every signature, with its timestamp where the draft wants one."""
+    tokens = _timestamps([work for work in works if isinstance(work.draft, Draft) and work.draft.timestamp], witnesses)
+    for work in works:
+        if isinstance(work.draft, Draft):
+            work.sealed = work.format.seal(work.draft, work.signatures, tokens.get(id(work), b""))
+
+
+def _timestamps(works: Sequence[_Work], witnesses: Witnesses | None) -> dict[int, bytes]:
+    """A token over the first signature of each, by the work's `id`."""
+    if not works:
+        return {}
+    if witnesses is None:
+        from imagesig.witnesses import online
+
+        witnesses = online()
+    asked = witnesses
+
+    def fetch(work: _Work) -> bytes:
+        assert isinstance(work.draft, Draft)
+        assert work.draft.timestamp is not None
+        with deadline(work.image.timeout):
+            # Judged by the clock, whatever time was written into the signature: the service answers now.
+            return asked.timestamp(work.draft.timestamp, work.signatures[0], datetime.now(UTC))
+
+    return dict(zip(map(id, works), for_each(works, fetch), strict=True))
 
 
 def _attach(works: Sequence[_Work]) -> None:
@@ -273,6 +312,18 @@ def _result(
         made,
         _warnings(identity, request.formats),
     )
+
+
+def _signable(annotations: Mapping[str, str]) -> Annotations:
+    for name, value in annotations.items():
+        if not _is_text(name) or not _is_text(value) or not name:
+            raise InvalidArgument(f"annotation {quote(name)}={quote(value)}: a name and a value in Unicode are needed")
+    return Annotations(annotations)
+
+
+def _is_text(value: object) -> bool:
+    """Lone surrogates, as the command line makes of bytes that are not UTF-8, would be signed as something else."""
+    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value
 
 
 def _identity(image: Image, text: str) -> Reference | None:

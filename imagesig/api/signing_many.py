@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from imagesig.api.fleet import WORKERS, Outcome, attempt
 from imagesig.api.gathering import ImageLike
@@ -17,7 +18,9 @@ from imagesig.api.signing import (
     _plan,
     _Request,
     _result,
+    _seal,
     _settle,
+    _signable,
     _Work,
 )
 from imagesig.concurrency import batches, in_threads
@@ -27,9 +30,12 @@ from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
-from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.signature import SignerInfo
+from imagesig.oci.annotations import NO_ANNOTATIONS
+from imagesig.signature import Draft, SignerInfo
 from imagesig.stores.store import Settle
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
 
 BATCH = 64
 """Images whose signatures the key makes together: one call per algorithm where keys live in a service."""
@@ -48,6 +54,7 @@ def sign_many(
     dry_run: bool = False,
     now: datetime | None = None,
     transport: Transport | None = None,
+    witnesses: Witnesses | None = None,
 ) -> Generator[Outcome[SignedImage], None, None]:
     """Signs images, each as `sign` does, and gives an outcome for every one of them as it finishes.
 
@@ -62,7 +69,7 @@ def sign_many(
         workers: images read, or written, at once.
         deadline: seconds for all of them; those that are not done by then have the error `DeadlineExceeded`.
         transport: how images given by name are reached.
-        key, formats, annotations, identity, recursive, dry_run, now: as of `sign`.
+        key, formats, annotations, identity, recursive, dry_run, now, witnesses: as of `sign`.
 
     Raises:
         InvalidArgument: at once, for a format, annotation or worker count that cannot be.
@@ -71,7 +78,8 @@ def sign_many(
     """
     if workers < 1:
         raise InvalidArgument(f"sign_many: {workers} workers, at least one is needed")
-    request = _Request(select_formats(formats), Annotations(annotations), identity, recursive, now or datetime.now(UTC))
+    at = now or datetime.now(UTC)
+    request = _Request(select_formats(formats), _signable(annotations), identity, recursive, at, witnesses)
     ends = None if deadline is None else time.monotonic() + deadline
     opened = open_key(key) if isinstance(key, str) else key
     line = _Line(opened, request, workers, ends, dry_run)
@@ -148,14 +156,20 @@ def _sign_batch(batch: Sequence[_Planned], line: _Line) -> Generator[Outcome[Sig
 
 
 def _attach_one(item: _Planned, line: _Line) -> ImagesigError | None:
-    works = [work for work in item.works if work.sealed is not None]
-    if not works or line.dry_run:
+    drafted = _drafted(item)
+    if not drafted or line.dry_run:
         return None
 
     def attach() -> None:
-        item.settles = _attach_image(works, item.attached)
+        _seal(drafted, line.request.witnesses)
+        item.settles = _attach_image(drafted, item.attached)
 
     return attempt(item.index, item.given, line.left, attach).error
+
+
+def _drafted(item: _Planned) -> list[_Work]:
+    """What is new of the image; the rest was signed before."""
+    return [work for work in item.works if isinstance(work.draft, Draft)]
 
 
 def _settle_one(item: _Planned, failed: ImagesigError | None, signer: SignerInfo, line: _Line) -> Outcome[SignedImage]:
@@ -173,7 +187,7 @@ def _settle_one(item: _Planned, failed: ImagesigError | None, signer: SignerInfo
 
 
 def _incomplete(item: _Planned, error: ImagesigError) -> ImagesigError:
-    names = [work.name for work in item.works if work.sealed is not None]
+    names = [work.name for work in _drafted(item)]
     failure = AttachIncomplete(
         f"{len(item.attached)} of {len(names)} signatures were attached, then: {error}",
         attached=item.attached,

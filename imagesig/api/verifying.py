@@ -1,4 +1,4 @@
-"""`verify`: resolve, select, find, examine, judge; it returns proof or raises."""
+"""`verify`: resolve, select, find, examine, revoke, judge; it returns proof or raises."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
+from imagesig.api.revoking import with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     Finding,
@@ -29,9 +32,12 @@ from imagesig.images.target import child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
-from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Verdict, judge
+from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import RevocationChecker, Witnesses
 
 logger = logging.getLogger("imagesig")
 
@@ -68,13 +74,14 @@ def verify(
     platform: str = "",
     allow_unproved: bool = False,
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> VerificationResult:
     """Proves that an image's signatures satisfy a policy, or raises.
 
     `policy` may be one public key (PEM text, file, key URI, `PublicKey`) for "signed by this key". `platform`, as
     `os/architecture[/variant]`, verifies that child of an index: by its own signatures or, failing them, by the
     index's. `allow_unproved` returns a result without proof where the policy lets the image pass so. `now` is the time
-    to judge at; the clock's by default.
+    to judge at; the clock's by default. `witnesses` are asked whether certificates were revoked: `online()` by default.
 
     Raises:
         NoSignatures: the image is there and has no signature in the formats that count.
@@ -89,16 +96,39 @@ def verify(
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
     rule = policy.select(opened.location).opened(open_public_keys)
-    return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now)
+    return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now, witnesses=witnesses)
+
+
+@dataclass(frozen=True)
+class _Court:
+    """What every signature is judged by: the rule, the time, and who testifies."""
+
+    rule: Rule
+    now: datetime
+    witnesses: Witnesses | None
+
+    @cached_property
+    def revocation(self) -> RevocationChecker:
+        if self.witnesses is not None:
+            return self.witnesses.revocation
+        from imagesig.witnesses import online
+
+        return online().revocation
 
 
 def verify_by_rule(
-    image: Image, rule: Rule, *, platform: str = "", allow_unproved: bool = False, now: datetime | None = None
+    image: Image,
+    rule: Rule,
+    *,
+    platform: str = "",
+    allow_unproved: bool = False,
+    now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
-    at = now or datetime.now(UTC)
+    court = _Court(rule, now or datetime.now(UTC), witnesses)
     with deadline(image.timeout):
-        result = _verify_platform(image, rule, platform, at) if platform else _verify_image(image, rule, at)
+        result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
     if not result.proved and not allow_unproved:
         reasons = result.warnings or ("the rule accepts anything",)
         raise Unproved(
@@ -110,46 +140,59 @@ def verify_by_rule(
     return result
 
 
-def _verify_image(image: Image, rule: Rule, now: datetime) -> VerificationResult:
+def _verify_image(image: Image, court: _Court) -> VerificationResult:
     digest = image.target if is_digest(image.target) else resolve(image).digest
-    return _verify_digest(image, digest, rule, now)
+    return _verify_digest(image, digest, court)
 
 
-def _verify_platform(image: Image, rule: Rule, platform: str, now: datetime) -> VerificationResult:
+def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
     root = resolve(image)
     child = child_for_platform(image, root, platform)
-    through_index = False
-    try:
-        result = _verify_digest(image, child.digest, rule, now)
-    except (NoSignatures, NoSignatureAccepted):
-        if child.digest == root.digest:
-            raise
-        # A signed index vouches for its children: it lists them by digest.
-        result = _verify_digest(image, root.digest, rule, now)
-        through_index = True
+    result, through_index = _verify_child(image, child.digest, root.digest, court)
     pinned = pinned_name(image, child.digest)
     return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)
 
 
-def _verify_digest(image: Image, digest: str, rule: Rule, now: datetime) -> VerificationResult:
+def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[VerificationResult, bool]:
+    """The result for the child and whether it came through the index: a signed index lists its children by digest."""
+    try:
+        own = _verify_digest(image, child, court)
+    except (NoSignatures, NoSignatureAccepted):
+        if child == root:
+            raise
+        return _verify_digest(image, root, court), True
+    if own.proved or child == root:
+        return own, False
+    of_index = _verify_digest(image, root, court)
+    return (of_index, True) if of_index.proved else (own, False)
+
+
+def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:
     """The result for one manifest; where the rule only warns, what failed becomes a warning."""
-    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
+    try:
+        return _strictly(image, digest, court)
+    except VerificationError as error:
+        if not court.rule.warn:
+            raise
+        name = court.rule.name
+        result = VerificationResult(
+            str(image), digest, pinned_name(image, digest), (), proved=False, rule=name, warnings=(str(error),)
+        )
+        if not isinstance(error, NoSignatureAccepted):
+            return result
+        return replace(result, rejections=error.rejections, findings=error.findings)
+
+
+def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
+    rule = court.rule
     for requirement in rule.requirements:
         if isinstance(requirement, Reject):
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
-    signed = rule.signed
-    if not signed:
+            hint = _UNSUPPORTED_HINT if isinstance(requirement, Unsupported) else _NO_RULE_HINT
+            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=hint)
+    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
+    if not rule.signed:
         return replace(result, proved=False)
-    try:
-        verdicts = _verdicts(image, digest, signed, now)
-    except VerificationError as error:
-        if not rule.warn:
-            raise
-        rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
-        findings = error.findings if isinstance(error, NoSignatureAccepted) else ()
-        return replace(
-            result, proved=False, warnings=(str(error),), rejections=tuple(rejections), findings=tuple(findings)
-        )
+    verdicts = _verdicts(image, digest, rule.signed, court)
     return replace(
         result,
         signatures=tuple(dict.fromkeys(item for verdict in verdicts for item in verdict.accepted)),
@@ -160,7 +203,7 @@ def _verify_digest(image: Image, digest: str, rule: Rule, now: datetime) -> Veri
     )
 
 
-def _verdicts(image: Image, digest: str, signed: Sequence[Signed], now: datetime) -> list[Verdict]:
+def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court) -> list[Verdict]:
     """One verdict for each requirement, all of which hold.
 
     Raises:
@@ -172,7 +215,9 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], now: datetime
     whole = _Whole(image, digest)
     verdicts = []
     for requirement in signed:
-        examined, rejections = _examine(stored, requirement, now)
+        examined, rejections = _examine(stored, requirement, court.now)
+        if any(item.chain for item in examined):
+            examined = with_revocation(examined, requirement, court.revocation, court.now)
         verdict = judge(whole.subject_for(examined), image.name, requirement, examined, rejections)
         if verdict.failure:
             if stored.failed:
@@ -219,6 +264,7 @@ class _Whole:
         return Subject(self.digest, self._found.media_type, self._found.size)
 
 
+_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
 _NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 

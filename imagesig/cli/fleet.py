@@ -12,6 +12,7 @@ import click
 
 from imagesig.api.fleet import Outcome
 from imagesig.cli.failure import exit_status, fail, worst
+from imagesig.cli.options import choose_output
 from imagesig.cli.progress import Bar
 from imagesig.cli.render import JSON_VERSION
 from imagesig.errors import (
@@ -27,12 +28,11 @@ from imagesig.errors import (
 
 _Result = TypeVar("_Result")
 
-fleet_output_option = click.option(
-    "--output",
-    type=click.Choice(["text", "json", "jsonl"]),
-    default="text",
-    show_default=True,
-    help="What to write to stdout: json is one document in the order of the images, jsonl a line each as they finish.",
+_OUTPUT_HELP = "What to write to stdout: json is one document, jsonl a line for each image as soon as it is known"
+
+fleet_output_option = choose_output("text", "json", "jsonl", help_text=f"{_OUTPUT_HELP}.")
+verify_output_option = choose_output(
+    "text", "json", "jsonl", "sarif", "junit", help_text=f"{_OUTPUT_HELP}; sarif and junit are for CI systems."
 )
 
 _LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str], ...] = (
@@ -129,6 +129,20 @@ class JsonLinesWriter(Generic[_Result]):
 
     def end(self, summary: Summary) -> None:
         """Every line stands for itself."""
+
+
+class ReportWriter(Generic[_Result]):
+    """A report for a CI system: one document that is made of all outcomes together."""
+
+    def __init__(self, make: Callable[[list[Outcome[_Result]]], str]) -> None:
+        self._make = make
+        self._outcomes: list[Outcome[_Result]] = []
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        self._outcomes.append(outcome)
+
+    def end(self, summary: Summary) -> None:
+        click.echo(self._make(self._outcomes))
 
 
 def report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,24 @@ import click
 from imagesig.api.fleet import Outcome
 from imagesig.api.signing import SignedImage, sign
 from imagesig.api.signing_many import sign_many
+from imagesig.cli.expiry import DURATION, expiring
 from imagesig.cli.failure import error_json
 from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
+    certificate_chain_option,
+    expect_option,
     format_option,
     open_images,
     parse_annotations,
     passphrase_option,
+    permissions_option,
     transport_options,
 )
 from imagesig.cli.progress import Bar, progress
 from imagesig.cli.settings import key_settings
-from imagesig.formats import DEFAULT_FORMATS
+from imagesig.cli.timestamp import timestamped
+from imagesig.formats import DEFAULT_FORMATS, select_formats
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_key
 
@@ -35,9 +41,22 @@ from imagesig.keys.uri import open_key
 @format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option(
+    "--expiry",
+    type=DURATION,
+    help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
+)
+@click.option("--timestamp-url", default="", metavar="URL", help="RFC 3161 service that witnesses notation signatures.")
+@click.option(
+    "--timestamp-root",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the root certificates that must vouch for that service.",
+)
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
-@click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
+@certificate_chain_option
+@expect_option
+@permissions_option
 @passphrase_option
 @fleet_output_option
 @transport_options
@@ -48,9 +67,14 @@ def command(
     formats: tuple[str, ...],
     annotations: tuple[str, ...],
     identity: str,
+    expiry: timedelta | None,
+    timestamp_url: str,
+    timestamp_root: Path | None,
     no_recursive: bool,
     dry_run: bool,
+    expect: Path | None,
     allow_open_permissions: bool,
+    certificate_chain: Path | None,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -63,18 +87,23 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
     named = Images(images, images_from)
+    chosen = select_formats(formats or DEFAULT_FORMATS)
+    if expiry is not None:
+        chosen = expiring(chosen, expiry)
+    if timestamp_url or timestamp_root is not None:
+        chosen = timestamped(chosen, timestamp_url, timestamp_root)
     options: dict[str, Any] = {
-        "formats": formats or DEFAULT_FORMATS,
+        "formats": chosen,
         "annotations": parse_annotations(annotations),
         "identity": identity,
         "recursive": not no_recursive,
         "dry_run": dry_run,
     }
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
+    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
     transport = Transport(plain_http, registry_ca, None, timeout, signature_repository)
     summary = Summary("planned" if dry_run else "signed")
     writer = writer_for(output, "sign", _write_text, _entry)
-    with open_key(key_uri, settings=settings) as key:
+    with open_key(key_uri, chain=certificate_chain, settings=settings) as key:
         if named.known is None:
             outcomes = sign_many(named, key, transport=transport, **options)
             bar = Bar(named.total, "signed")

@@ -10,22 +10,25 @@ import click
 
 from imagesig.api.fleet import Outcome, verify_many
 from imagesig.api.verifying import VerificationResult
-from imagesig.cli.failure import error_json
-from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
+from imagesig.cli.failure import error_json, findings_json
+from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import format_option, parse_annotations, passphrase_option, transport_options
+from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.progress import Bar
-from imagesig.cli.render import claim_json
-from imagesig.cli.settings import key_settings
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text
+from imagesig.cli.reports import REPORTS, safe_lines
+from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.trust import Trust, trust_options
+from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
 
 
 @click.command("verify")
-@click.option(
-    "--key", "keys", multiple=True, required=True, metavar="KEY", help="Public key file or key URI; repeat for several."
-)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@trust_options
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @images_from_option
 @click.option(
@@ -41,11 +44,13 @@ from imagesig.policy import Identity, Policy
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
 @click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
 @format_option
+@policy_options
 @passphrase_option
-@fleet_output_option
+@verify_output_option
 @transport_options
 def command(
     keys: tuple[str, ...],
+    trust: Trust,
     images: tuple[str, ...],
     images_from: str,
     manifests: tuple[Path, ...],
@@ -55,6 +60,9 @@ def command(
     identity: str,
     platform: str,
     formats: tuple[str, ...],
+    policy_file: Path | None,
+    policy_from: str,
+    allow_unproved: bool,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -62,7 +70,7 @@ def command(
     timeout: float,
     signature_repository: str,
 ) -> None:
-    """Verify that images are signed by the keys given, and print the names to deploy.
+    """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
     """
@@ -70,25 +78,38 @@ def command(
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
     named = Images(images, images_from, manifests)
     settings = key_settings(passphrase_file)
-    policy = Policy.at_least(
-        threshold,
-        *keys,
-        annotations=parse_annotations(annotations),
-        identity=Identity.any() if identity == "any" else identity or None,
-        formats=formats,
-    )
-    # Opened first: a key that cannot be used is one error of the command, not one of every image.
-    policy = Policy(policy.default.opened(lambda text: open_public_keys(text, settings=settings)))
+
+    def policy_of_options() -> Policy:
+        return trust.policy(
+            keys,
+            threshold=threshold,
+            annotations=parse_annotations(annotations),
+            identity=Identity.any() if identity == "any" else identity or None,
+            formats=formats,
+        )
+
+    def open_keys(text: str) -> tuple[PublicKey, ...]:
+        return open_public_keys(text, settings=settings)
+
+    policy = policy_of_command(policy_file, policy_from, policy_of_options)
+    if not policy.rules:
+        # Opened first: a key that cannot be used is one error of the command, not one of every image.
+        policy = Policy(policy.default.opened(open_keys))
     outcomes = verify_many(
         named.known or named,
         policy,
         platform=platform,
+        allow_unproved=allow_unproved,
         transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
+        open_keys=open_keys,
+        witnesses=witnesses_for(policy),
         in_order=output != "jsonl",
     )
     summary = Summary("verified")
     show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
-    writer = writer_for(output, "verify", show, _entry)
+    writer: Writer[VerificationResult] = (
+        ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
+    )
     digests: dict[str, str] = {}
     for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
         if print_pinned and outcome.result is not None:
@@ -106,8 +127,14 @@ def _write_text(result: VerificationResult) -> None:
     lines = [result.pinned]
     if result.through_index:
         lines.append(f"  {result.platform} is listed in the index that was signed")
+    if not result.proved:
+        click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
+    for warning in result.warnings:
+        click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
     for signature in result.signatures:
         lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        if signature.chain:
+            lines.append(f"    signer     {safe_text(certificate_line(signature.chain[0]))}")
         lines += [f"    {check.name:10} {check.detail}" for check in signature.checks]
     if result.rejections:
         lines.append(f"  {len(result.rejections)} other signatures did not count:")
@@ -123,7 +150,11 @@ def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     result = outcome.result
     return {
         "image": result.image,
-        "verified": True,
+        "verified": result.proved,
+        "proved": result.proved,
+        "rule": result.rule,
+        "warnings": list(result.warnings),
+        "findings": findings_json(result.findings),
         "digest": result.digest,
         "pinned": result.pinned,
         "platform": result.platform,
@@ -135,6 +166,7 @@ def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
                 "key": signature.authority,
                 "public_key": signature.public_key.fingerprint,
                 "algorithm": str(signature.algorithm),
+                "certificates": [certificate_json(certificate) for certificate in signature.chain],
                 **claim_json(signature.claim, result.digest),
                 "checks": [
                     {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks

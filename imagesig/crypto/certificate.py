@@ -25,12 +25,16 @@ class Certificate:
     @classmethod
     def from_der(cls, der: bytes, what: str = "certificate") -> Certificate:
         """Raises `MalformedError` if this is no certificate, `LimitExceeded` if it is larger than any."""
+        from cryptography import x509
+
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
         self = cls(der)
         try:
-            self.x509  # noqa: B018 - parses
-        except ValueError as error:
+            parsed = self.x509
+            # Read here, for `cryptography` would read them, and fail, only where somebody asks.
+            _ = parsed.issuer, parsed.subject, parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        except (ValueError, TypeError, x509.InvalidVersion) as error:
             raise MalformedError(f"{what}: not a certificate in DER") from error
         return self
 
@@ -55,6 +59,15 @@ class Certificate:
     def fingerprint(self) -> str:
         """`sha256:` and the hex SHA-256 of the DER bytes."""
         return "sha256:" + hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """The subject's distinguished name as RFC 4514 writes it, for people."""
+        return self.x509.subject.rfc4514_string()
+
+    @property
+    def issuer(self) -> str:
+        return self.x509.issuer.rfc4514_string()
 
     @property
     def not_before(self) -> datetime:
@@ -94,6 +107,6 @@ def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
 
     try:
         loaded = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise MalformedError(f"{what}: not certificates in PEM") from error
     return tuple(Certificate.from_der(item.public_bytes(Encoding.DER), what) for item in loaded)

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
@@ -47,7 +47,7 @@ class Format(Protocol):
     def storage(self) -> Storage: ...
 
     def reads(self, media_type: str) -> bool:
-        """Whether a stored part of this media type holds a signature of this format."""
+        """Whether a stored part, or a manifest, of this type holds a signature of this format."""
         ...
 
     def draft(
@@ -94,6 +94,15 @@ class Format(Protocol):
             SignatureInvalid: no trusted key made it, or not the key of its certificate.
             FormatViolation, MalformedError: it breaks the format's rules.
         """
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """The second, optional ability of a format: signatures with attributes of their own."""
+
+    def describe(self, envelope: Envelope) -> Mapping[str, str]:
+        """The attributes by name, for people. Nothing of it was checked. Raises as `parse` does."""
         ...
 
 
@@ -144,6 +153,8 @@ def find_signer(
                 except SignatureInvalid:
                     continue
                 return trusted, public_key, algorithm
+    if not anchors.keys:
+        raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
     hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
@@ -165,7 +176,7 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
 
 
 def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
-    """The bytes of standard base64 with padding, and nothing around it.
+    """The bytes of standard base64: the one text that encodes them, and nothing around it.
 
     Raises:
         FormatViolation: missing, not base64, or longer than `limit` bytes.
@@ -175,8 +186,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
-        if len(text) % 4:  # b64decode overlooks one pad too many
-            raise ValueError(text)
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
+        decoded = None
+    # Python before 3.13 takes padding that is too much, and every version takes bits in it.
+    if decoded is None or base64.b64encode(decoded) != text.encode():
+        raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
+    return decoded

@@ -26,6 +26,7 @@ from imagesig.errors import (
     TransportError,
     quote,
 )
+from imagesig.http import wait
 from imagesig.images.image import Image
 from imagesig.images.layout_index import (
     REF_NAME,
@@ -35,12 +36,15 @@ from imagesig.images.layout_index import (
     saved_by_cosign,
     tag_of_entry,
 )
+from imagesig.images.merge import Merge, look
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, sha256
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, parse_manifest
 
 _LAYOUT_VERSION = "1.0.0"
+_TURN_SECONDS = 0.005
+"""Between two looks at whether another writer of the layout is done."""
 
 
 def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
@@ -231,11 +235,22 @@ class Layout:
         """Stores a manifest; `index.json` lists it if it has a tag (the children of an index have none)."""
         descriptor = self.put_blob(content, media_type)
         if tag:
-            entry = descriptor.to_json() | {"annotations": {REF_NAME: tag}}
             with self._locked():
-                others = [other for other in self._index() if entry_annotations(other).get(REF_NAME) != tag]
-                self._write_index(marked_for_cosign([*others, entry], entry))
+                self._list(descriptor, tag)
         return descriptor
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        with self._locked():
+            merged = merge(look(self, tag))
+            if merged is not None:
+                self._list(self.put_blob(merged.content, merged.media_type), tag)
+        return _nothing_to_settle
+
+    def _list(self, descriptor: Descriptor, tag: str) -> None:
+        """Makes `index.json` name the manifest by this tag; to be called by the writer whose turn it is."""
+        entry = descriptor.to_json() | {"annotations": {REF_NAME: tag}}
+        others = [other for other in self._index() if entry_annotations(other).get(REF_NAME) != tag]
+        self._write_index(marked_for_cosign([*others, entry], entry))
 
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
         entry = self.put_blob(content, OCI_MANIFEST).to_json()
@@ -254,7 +269,8 @@ class Layout:
         except OSError as error:
             raise TransportError(f"{self.name}: cannot be opened ({error.strerror})") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            while not _took(descriptor):
+                wait(_TURN_SECONDS, f"{self.name}: another writer's turn")
             yield
         finally:
             os.close(descriptor)
@@ -270,6 +286,14 @@ class Layout:
             _write_atomically(self._directory / "index.json", content)
         except OSError as error:
             raise TransportError(f"{self.name}: cannot write index.json ({error.strerror})") from error
+
+
+def _took(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _nothing_to_settle() -> None:

@@ -13,19 +13,11 @@ from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import (
-    DigestMismatch,
-    ImagesigError,
-    LimitExceeded,
-    MalformedError,
-    NotFound,
-    Unauthorized,
-    UnexpectedResponse,
-    quote,
-)
-from imagesig.http import HttpClient, Response, origin, redact
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.errors import DigestMismatch, LimitExceeded, MalformedError, NotFound, UnexpectedResponse, quote
+from imagesig.http import HttpClient, Response, growing_pause, origin, redact, wait
+from imagesig.images.merge import Merge, TagChange, Tagged
 from imagesig.images.registry_auth import RegistryLogin
+from imagesig.images.registry_error import failure, is_passing
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256, tag_of
 from imagesig.oci.manifest import (
@@ -40,11 +32,12 @@ from imagesig.oci.manifest import (
 from imagesig.oci.reference import Reference
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
+_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
 _PULL, _PUSH = "pull", "pull,push"
 _SMALL_BYTES = 1024 * 1024
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
+_KEPT_BYTES = 1024 * 1024
 
 
 class RegistryRepository:
@@ -161,26 +154,36 @@ class RegistryRepository:
             len(content) > _SMALL_BYTES and self._has_blob(descriptor.digest, what)
         ):
             return descriptor
-        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
-        if start.status == 201:
-            self._blobs.add(descriptor.digest)
-            return descriptor
-        self._expect(start, f"{what}: upload", 202)
+        done = self._patiently(lambda: self._upload(content, descriptor.digest, what), what)
+        self._expect(done, f"{what}: upload", 201)
+        self._blobs.add(descriptor.digest)
+        return descriptor
+
+    def _upload(self, content: bytes, digest: str, what: str) -> Response:
+        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", digest)
+        if start.status != 202:
+            return start
         location = urljoin(start.url, start.headers.get("location", ""))
         if not start.headers.get("location"):
             raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
         separator = "&" if urlsplit(location).query else "?"
-        done = self._request(
+        return self._request(
             "PUT",
-            f"{location}{separator}digest={descriptor.digest}",
+            f"{location}{separator}digest={digest}",
             limit=limits.ERROR_BODY_BYTES,
             body=content,
             content_type="application/octet-stream",
             actions=_PUSH,
         )
-        self._expect(done, f"{what}: upload", 201)
-        self._blobs.add(descriptor.digest)
-        return descriptor
+
+    def _patiently(self, upload: Callable[[], Response], what: str) -> Response:
+        """The answer to an upload, which is repeated where the registry refused it for a fault of its own."""
+        for attempt in range(1, limits.UPLOAD_ATTEMPTS):
+            response = upload()
+            if not is_passing(response):
+                return response
+            wait(growing_pause(attempt), what)
+        return upload()
 
     def _has_blob(self, digest: str, what: str) -> bool:
         head = self._request("HEAD", f"blobs/{digest}", limit=0, actions=_PUSH)
@@ -204,18 +207,33 @@ class RegistryRepository:
         self._put_manifest(content, media_type, tag)
         return Descriptor.of(content, media_type)
 
+    def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+
+        Raises:
+            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+        """
+        self._stored(self._put(content, media_type, tag, attempts=1), content, tag)
+
     def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
-        digest = sha256(content)
-        what = f"{self._name}: manifest {tag or digest}"
-        response = self._request(
+        what = f"{self._name}: manifest {tag or sha256(content)}"
+        return self._stored(self._patiently(lambda: self._put(content, media_type, tag), what), content, tag)
+
+    def _put(self, content: bytes, media_type: str, tag: str, attempts: int = limits.HTTP_ATTEMPTS) -> Response:
+        return self._request(
             "PUT",
-            f"manifests/{tag or digest}",
+            f"manifests/{tag or sha256(content)}",
             limit=limits.ERROR_BODY_BYTES,
             body=content,
             content_type=media_type,
             actions=_PUSH,
+            attempts=attempts,
         )
-        if response.status != 201:
+
+    def _stored(self, response: Response, content: bytes, tag: str) -> Response:
+        digest = sha256(content)
+        what = f"{self._name}: manifest {tag or digest}"
+        if response.status != 201 and not is_passing(response):
             self._blobs.clear()  # the registry may have dropped what we stored before
         self._expect(response, what, 201)
         stored = response.headers.get("docker-content-digest", digest)
@@ -226,20 +244,23 @@ class RegistryRepository:
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
         response = self._put_manifest(content, OCI_MANIFEST, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
-        if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
+        if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return _nothing_to_settle
         entry = _referrer_entry(content)
-        change = TagChange(self, tag_of(subject.digest), lambda now: _with_entry(now, entry))
-        with self.writing(change.tag):
+        return self.change_tag(tag_of(subject.digest), lambda now: _with_entry(now, entry))
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        change = TagChange(self, tag, merge, uploads)
+        with self.writing(tag):
             change.apply()
 
         def settle() -> None:
-            with self.writing(change.tag):
+            with self.writing(tag):
                 change.settle()
 
         return settle
 
-    def _lists_referrers(self, digest: str) -> bool:
+    def lists_referrers(self, digest: str) -> bool:
         """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
         if self._keeps_referrers is None:
             self._keeps_referrers = self._referrers_api(digest) is not None
@@ -251,6 +272,15 @@ class RegistryRepository:
             return self._writing.setdefault(tag, threading.Lock())
 
     # --- requests ------------------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, *, actions: str) -> Response:
+        """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
+        return self._request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
+
+    @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._login.source(self._registry)
 
     @property
     def _base(self) -> str:
@@ -266,6 +296,7 @@ class RegistryRepository:
         body: bytes | None = None,
         content_type: str = "",
         actions: str = _PULL,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
         """One request, logged in if the registry asks for it. `path` is below the repository, or a whole URL."""
         whole = "://" in path
@@ -276,33 +307,37 @@ class RegistryRepository:
             **({"content-type": content_type} if content_type else {}),
         }
         used = self._login.header(self._registry, self._path, actions) if ours else ""
-        response = self._send(method, url, limit, {**headers, **_authorization(used)}, body)
+
+        def send(authorization: str) -> Response:
+            sent = {**headers, **({"authorization": authorization} if authorization else {})}
+            return self._send(method, url, limit, sent, body, attempts)
+
+        response = send(used)
         # A challenge counts only from the registry itself, not from where it redirected us to.
         if response.status != 401 or not ours or origin(response.url) != origin(self._registry):
             return response
         challenge = response.headers.get("www-authenticate", "")
         header = self._login.answer(challenge, self._registry, self._path, actions, used)
-        return self._send(method, url, limit, {**headers, **_authorization(header)}, body)
+        return send(header)
 
-    def _send(self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None) -> Response:
+    def _send(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int
+    ) -> Response:
         most = max(limit, limits.ERROR_BODY_BYTES)
-        response = self._http.request(method, url, limit=most, headers=headers, body=body)
+        response = self._http.request(method, url, limit=most, headers=headers, body=body, attempts=attempts)
         if response.status < 300 and len(response.body) > limit:
             raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
         return response
 
     def _expect(self, response: Response, what: str, status: int) -> None:
         if response.status != status:
-            raise _failure(response, what, status)
+            raise failure(response, what, status)
 
     def _keep(self, digest: str, content: bytes) -> None:
         if len(self._manifests) >= _KEPT_MANIFESTS:
             self._manifests.pop(next(iter(self._manifests)), None)
-        self._manifests[digest] = content
-
-
-def _authorization(header: str) -> dict[str, str]:
-    return {"authorization": header} if header else {}
+        if len(content) <= _KEPT_BYTES:
+            self._manifests[digest] = content
 
 
 def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
@@ -311,27 +346,6 @@ def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
     other = ("config", "layers", "fsLayers") if media_type in INDEX_TYPES else ("manifests", "fsLayers")
     if document.get("mediaType", media_type) != media_type or any(name in document for name in other):
         raise MalformedError(f"{what}: came as {media_type}, but reads as another kind of document")
-
-
-def _failure(response: Response, what: str, wanted: int) -> ImagesigError:
-    said = _registry_error(response.body)
-    shown = f"{what}: status {response.status}{said}"
-    if response.status == 404:
-        return NotFound(shown, hint="check the reference")
-    if response.status in (401, 403):
-        return Unauthorized(shown, hint="these credentials do not allow it: log in as somebody who may")
-    return UnexpectedResponse(f"{shown}, {wanted} is needed")
-
-
-def _registry_error(body: bytes) -> str:
-    """The registry's own code and message, quoted, if the body has them."""
-    try:
-        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error").get("errors")
-    except MalformedError:
-        return ""
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return ""
-    return f" ({quote(errors[0].get('code'))}: {quote(errors[0].get('message'))})"
 
 
 def _next_page(response: Response, what: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
 
 
@@ -62,6 +63,18 @@ class ImageTarget(Protocol):
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
         """Stores a manifest or index by its digest, or under a tag, replacing what the tag named before."""
+        ...
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        """Makes a tag name what `merge` makes of what it names now, keeping what others write at the same time.
+
+        `uploads` says that `merge` stores blobs here. What is returned settles the change (`TagChange.settle`); call it
+        once everything else has been written. It does nothing where writers take turns.
+
+        Raises:
+            TransportError: it could not be written.
+            Whatever `merge` raises; nothing is written then.
+        """
         ...
 
     def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:

@@ -3,10 +3,10 @@
 from imagesig.policy.authority import KeyLike, KeyReference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.judge import Verdict, judge
-from imagesig.policy.match import Identity
+from imagesig.policy.match import Identity, IdentityKind
 from imagesig.policy.policy import AuthorityLike, Policy
-from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed
-from imagesig.policy.scope import Scope
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
+from imagesig.policy.scope import Scope, parse_scope
 
 __all__ = [
     "AUDIT",
@@ -17,6 +17,7 @@ __all__ = [
     "AuthorityLike",
     "Enforcement",
     "Identity",
+    "IdentityKind",
     "KeyLike",
     "KeyReference",
     "Policy",
@@ -25,6 +26,8 @@ __all__ = [
     "Rule",
     "Scope",
     "Signed",
+    "Unsupported",
     "Verdict",
     "judge",
+    "parse_scope",
 ]

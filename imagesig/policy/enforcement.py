@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION
+from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, TIMESTAMP_REVOCATION
 
 
 class Action(Enum):
@@ -31,6 +31,7 @@ class Enforcement:
         return {
             AUTHENTICITY: self.authenticity,
             AUTHENTIC_TIMESTAMP: self.authentic_timestamp,
+            TIMESTAMP_REVOCATION: self.authentic_timestamp,
             EXPIRY: self.expiry,
             REVOCATION: self.revocation,
         }.get(check, Action.ENFORCE)

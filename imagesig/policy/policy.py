@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
+from imagesig.errors import InvalidArgument
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.match import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed
-from imagesig.policy.scope import Scope, scopes_of
+from imagesig.policy.scope import Scope, lookup_order
 from imagesig.trust import CertificateAuthority
+
+
+class PathLike(Protocol):
+    """A path, as `pathlib.Path` is one."""
+
+    def __fspath__(self) -> str: ...
+
 
 AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 
@@ -23,14 +31,44 @@ REJECT = Rule((Reject("no rule of the policy is for it"),))
 class Policy:
     """Rules by scope, and one for every other image; that one rejects unless told otherwise.
 
-    `any_of`, `all_of` and `at_least` make a policy of one rule for all images. Immutable, hashable, and pickles small.
+    `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
+    a file. Immutable, hashable, and pickles small. `refuse_tag_with_digest` has names with both refused, as
+    containers/image does, where it is unclear which of the two a rule is about.
     """
 
     default: Rule = REJECT
     rules: Mapping[Scope, Rule] = field(default_factory=dict)
+    refuse_tag_with_digest: bool = False
 
     def __hash__(self) -> int:
-        return hash((self.default, frozenset(self.rules.items())))
+        return hash((self.default, frozenset(self.rules.items()), self.refuse_tag_with_digest))
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> Policy:
+        """The policy in a TOML or JSON file. Files that it names are relative to it.
+
+        Files with certificates are read now; keys are opened by `verify`, and only those of the rule that applies.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; the message names the line.
+        """
+        from imagesig.policy.load import load_policy
+
+        return load_policy(path)
+
+    @classmethod
+    def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
+        """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
+
+        `formats` are the formats that count for it; podman reads classic signatures alone. An image whose rule asks for
+        what imagesig cannot judge (OpenPGP, Fulcio, PKI, Rekor) is refused; the others are judged.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; the message names the line.
+        """
+        from imagesig.policy.load import load_containers_policy
+
+        return load_containers_policy(path, formats=formats)
 
     @classmethod
     def any_of(
@@ -74,6 +112,21 @@ class Policy:
         return cls._of(authorities, threshold, annotations, identity, formats)
 
     @classmethod
+    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+        """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
+
+        `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
+        `local/hello`, the policy of that scope is for every image: layouts have no name of their own. Repositories
+        that no policy has as a scope are refused, and those of level `skip` pass without proof.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
+        """
+        from imagesig.policy.load_notation import load_notation_policy
+
+        return load_notation_policy(path, trust_store, scope)
+
+    @classmethod
     def _of(
         cls,
         authorities: Iterable[AuthorityLike],
@@ -94,7 +147,17 @@ class Policy:
         return cls(Rule((requirement,)))
 
     def select(self, location: Location) -> Rule:
-        """The rule for an image that was asked for there: that of the most specific scope, else the default."""
+        """The rule for an image that was asked for there: that of the most specific scope, else the default.
+
+        Raises:
+            InvalidArgument: a name with tag and digest, and the policy refuses such names.
+        """
+        reference = location.reference
+        if self.refuse_tag_with_digest and reference and reference.tag and reference.digest:
+            raise InvalidArgument(
+                f"{reference}: the policy does not judge names with a tag and a digest, as containers/image does not",
+                hint="leave out the tag or the digest",
+            )
         if not self.rules:
             return self.default
-        return next((self.rules[scope] for scope in scopes_of(location) if scope in self.rules), self.default)
+        return next((self.rules[scope] for scope in lookup_order(location) if scope in self.rules), self.default)

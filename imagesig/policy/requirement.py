@@ -83,6 +83,11 @@ class Reject:
     reason: str = "the policy rejects it"
 
 
+@dataclass(frozen=True, slots=True)
+class Unsupported(Reject):
+    """What another tool's policy asks for and imagesig cannot judge. It holds of no image: nothing is passed over."""
+
+
 Requirement = Signed | AcceptAnything | Reject
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.merge import Tagged
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
@@ -46,7 +46,7 @@ class TagStore:
                 continue
             try:
                 if layer.digest not in payloads:
-                    budget.take(layer)
+                    budget.take(layer, limits.PAYLOAD_BYTES)
                     payloads[layer.digest] = home.read(layer, limit=limits.PAYLOAD_BYTES)
             except (MalformedError, NotFound) as error:
                 yield Rejection(where, error)
@@ -70,9 +70,7 @@ class TagStore:
                 )
             return _written(home, now, [*layers, layer.to_json()])
 
-        change = TagChange(home, tag, merge)
-        change.apply()
-        return change.settle
+        return home.change_tag(tag, merge, uploads=True)
 
 
 def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:

@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+_POLL_SECONDS = 0.02
+"""How long the end of the `with` block may have to wait for the server."""
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PATH = re.compile(
     r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
@@ -95,9 +97,9 @@ class InMemoryRegistry:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet: `requests` is the log."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
     def __exit__(
@@ -212,6 +214,11 @@ class InMemoryRegistry:
                 found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
         document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
         return _content(json.dumps(document).encode(), _INDEX)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keeps quiet of clients that went away in the middle: some tests are about that."""
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:

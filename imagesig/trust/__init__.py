@@ -8,5 +8,15 @@ from imagesig.trust.anchors import (
     TrustedKey,
     Window,
 )
+from imagesig.trust.holder import Holder, HolderKind
 
-__all__ = ["CertificateAuthority", "Role", "TimestampAuthorities", "TrustAnchors", "TrustedKey", "Window"]
+__all__ = [
+    "CertificateAuthority",
+    "Holder",
+    "HolderKind",
+    "Role",
+    "TimestampAuthorities",
+    "TrustAnchors",
+    "TrustedKey",
+    "Window",
+]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Self
 
-from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.trust.holder import Holder
 
 
@@ -57,6 +60,19 @@ class CertificateAuthority:
     certificates: tuple[Certificate, ...]
     holders: tuple[Holder, ...] = ()
     role: Role = Role.CA
+
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes, holders: Iterable[str] = (), role: Role = Role.CA) -> Self:
+        """The authority of these certificates, PEM or one in DER, and the holders as text (`Holder.of`).
+
+        Raises:
+            InvalidArgument: no certificates, or text that names no holder.
+        """
+        try:
+            certificates = parse_certificates(pem, name)
+        except MalformedError as error:
+            raise InvalidArgument(str(error), hint="give certificates in PEM") from error
+        return cls(name, certificates, tuple(Holder.of(text) for text in holders), role)
 
 
 @dataclass(frozen=True, slots=True)

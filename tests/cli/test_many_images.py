@@ -128,9 +128,18 @@ def test_an_unreachable_registry_is_counted_as_such(folder: Path, server: InMemo
 
 @pytest.mark.parametrize(
     ("statuses", "status"),
-    [([10, 11, 12, 13, 1], 1), ([10, 11, 12, 13], 12), ([10, 11, 13], 13), ([10, 11], 10), ([11], 11), ([], 0)],
+    [
+        ([10, 11, 12, 13, 1], 1),
+        ([10, 11, 12, 13], 12),
+        ([10, 11, 13], 10),
+        ([11, 13], 11),
+        ([13], 13),
+        ([10, 11], 10),
+        ([11], 11),
+        ([], 0),
+    ],
 )
-def test_the_worst_status_is_1_then_12_13_10_11(statuses: list[int], status: int) -> None:
+def test_the_worst_status_is_1_then_12_10_11_13(statuses: list[int], status: int) -> None:
     assert worst(statuses) == status
 
 

@@ -1,6 +1,7 @@
 """Every published attack on cosign, sigstore and containers/image that can reach the pure core, named after its id.
 
-Those on transport are in tests/images/test_registry_attacks.py. These cannot reach imagesig 0.1, which has no such
+Those on transport are in tests/images/test_registry_faults.py, tests/test_http.py and tests/stores. These cannot reach
+imagesig 0.1, which has no such
 feature:
 
 - transparency log and its bundles as evidence: CVE-2022-36056, CVE-2026-24117, CVE-2026-22772, CVE-2026-49478,

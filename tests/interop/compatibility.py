@@ -27,6 +27,8 @@ def write(cells: Cells, path: Path) -> None:
         "registry: with the referrers API, without it, and go-containerregistry's. `ok` means on all of them. A number",
         "points to the reason below the tables. cosign signs with the very same key: the encrypted file, the token,",
         "Vault, KMS; every tool verifies with the public key in PEM. cosign 2 and skopeo know key files only.",
+        "notation signs with the same keys through `notation-imagesig`, and trusts the authority that certified them;",
+        "the Notary Project has no Ed25519.",
         "",
     ]
     notes: list[str] = []

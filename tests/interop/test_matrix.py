@@ -1,4 +1,4 @@
-"""The interop matrix: every key type, in every home, in both formats, in both directions, on every kind of registry.
+"""The interop matrix: every key type, in every home and format, in both directions, on every kind of registry.
 
 Each cell is a run of the real tool. What a peer refuses is listed in `REFUSALS` with the reason; any other refusal
 fails, and so does a listed one that is accepted after all. The run writes docs/compatibility.md.
@@ -13,14 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import sign, verify
+from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import ImagesigError
+from imagesig.errors import ImagesigError, UnsupportedAlgorithm
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry import registry
+from imagesig.keys.certified import CertifiedKey
+from tests.chains import pem
 from tests.interop.homes import HOMES, Homes, SharedKey
-from tests.interop.tools import Run, Tools
+from tests.interop.notation import NotationHome
+from tests.interop.tools import PASSPHRASE, Run, Tools
 from tests.peers.servers import RegistryServer
+from tests.plugins.programs import program
 
 pytestmark = pytest.mark.interop
 
@@ -72,6 +76,16 @@ def shared_key(request: pytest.FixtureRequest, home: str, homes: Homes) -> Share
     return _KEYS[at]
 
 
+@pytest.fixture(scope="module")
+def notation(tmp_path_factory: pytest.TempPathFactory, homes: Homes) -> NotationHome:
+    """notation with our plugin, and an authority that certifies every key of the matrix."""
+    reach = homes.environ | {"IMAGESIG_PASSPHRASE": PASSPHRASE}
+    own = NotationHome.create(tmp_path_factory.mktemp("notation") / "home", reach)
+    made = program(tmp_path_factory.mktemp("plugin"), "notation-imagesig")
+    own.tools.run("notation", "plugin", "install", "--file", str(made)).must_succeed()
+    return own
+
+
 def push(host: str) -> str:
     """A fresh image of one platform: `host/repository:1.0`."""
     reference = f"{host}/matrix/{uuid.uuid4().hex[:12]}:1.0"
@@ -120,6 +134,42 @@ def test_what_the_real_tools_sign_we_verify(
                 refusals[column] = f"imagesig: {error}; {getattr(error, 'rejections', '')}"
         matrix.note("theirs", home, key_type, column, kind, refusals.get(column, "ok"))
     expect(refusals, "theirs", home, key_type)
+
+
+@pytest.mark.parametrize("envelope", ["jws", "cose"])
+def test_notation_and_imagesig_verify_each_others_signatures_with_the_same_key(
+    envelope: str,
+    host: str,
+    home: str,
+    shared_key: SharedKey,
+    notation: NotationHome,
+    matrix: Matrix,
+    request: pytest.FixtureRequest,
+) -> None:
+    key_type = shared_key.key.info.public_key.key_type
+    if key_type is KeyType.ED25519:
+        with pytest.raises(UnsupportedAlgorithm, match="no algorithm for ed25519"):
+            sign(push(host), shared_key.key, formats=[f"notation-{envelope}"])
+        return
+    chain = notation.certify(shared_key.key.info.public_key)
+    chain_file = notation.folder / f"{uuid.uuid4().hex}.pem"
+    chain_file.write_text(pem(chain))
+    ours, theirs = pinned(push(host)), pinned(push(host))
+    sign(ours, CertifiedKey(shared_key.key, chain), formats=[f"notation-{envelope}"])
+    said = {
+        "ours": notation.verify(ours),
+        "theirs": notation.sign_through_plugin(shared_key.peer_uri, chain_file, envelope, theirs),
+    }
+    kind, column = request.node.callspec.params["host"], f"notation {envelope.upper()}"
+    for direction, run in said.items():
+        matrix.note(direction, home, key_type, column, kind, "ok" if run.ok else f"notation: {run.reason}")
+        run.must_succeed()
+    assert verify(theirs, notation.policy).proved
+
+
+def pinned(reference: str) -> str:
+    """The image by its digest: notation warns of tags, and signs digests."""
+    return inspect(reference, recursive=False).pinned
 
 
 def signed_by_peer(column: str, key: SharedKey, image: str, tools: Tools) -> Run:
