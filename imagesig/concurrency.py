@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections import OrderedDict
@@ -38,82 +39,24 @@ def in_threads(
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
     Items are taken in the caller's thread. Closing it, or an exception, leaves what has not started and waits for what
-    runs. What `action` raises ends it. The threads see the caller's context variables as they are at the start.
+    runs. What `action` raises ends it. The threads see the caller's context variables.
     """
     if workers <= 1:
         for item in items:
             yield item, action(item)
         return
-    window = window or 4 * workers
-    crew = _Crew(action, workers)
-    ready: dict[int, tuple[_Item, _Result]] = {}
-    numbered = enumerate(items)
-    taken = returned = 0
-    exhausted = False
-    try:
-        while True:
-            while not exhausted and taken - returned < window:
-                entry = next(numbered, None)
-                exhausted = entry is None
-                if entry is not None:
-                    taken += 1
-                    crew.give(*entry)
-            if returned == taken:
-                return
-            number, item, result = crew.take()
-            if not in_order:
-                returned += 1
-                yield item, result
-                continue
-            ready[number] = (item, result)
-            while returned in ready:
-                returned += 1
-                yield ready.pop(returned - 1)
-    finally:
-        crew.dismiss()
+    from concurrent.futures import ThreadPoolExecutor
 
-
-class _Crew(Generic[_Item, _Result]):
-    """Threads that do one thing to what they are given. Futures and a pool would cost as much as a small request."""
-
-    def __init__(self, action: Callable[[_Item], _Result], workers: int) -> None:
-        self._action = action
-        self._todo: SimpleQueue[tuple[int, _Item] | None] = SimpleQueue()
-        self._done: SimpleQueue[tuple[int, _Item, _Result] | BaseException] = SimpleQueue()
-        self._dismissed = False
-        self._most = workers
-        self._threads: list[threading.Thread] = []
-
-    def give(self, number: int, item: _Item) -> None:
-        if len(self._threads) < self._most:
-            context = contextvars.copy_context()
-            thread = threading.Thread(target=context.run, args=(self._work,), name="imagesig", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._todo.put((number, item))
-
-    def take(self) -> tuple[int, _Item, _Result]:
-        """What is done, with its number; waits for it. Raises what the action raised."""
-        done = self._done.get()
-        if isinstance(done, BaseException):
-            raise done
-        return done
-
-    def dismiss(self) -> None:
-        """Leaves what has not started and waits for what runs."""
-        self._dismissed = True
-        for _ in self._threads:
-            self._todo.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self) -> None:
-        while (entry := self._todo.get()) is not None and not self._dismissed:
-            number, item = entry
-            try:
-                self._done.put((number, item, self._action(item)))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
-                self._done.put(error)
+    with ThreadPoolExecutor(workers, "imagesig") as pool:
+        tasks = flow(
+            lambda item: pool.submit(contextvars.copy_context().run, action, item),
+            items,
+            window=window or 4 * workers,
+            in_order=in_order,
+        )
+        with contextlib.closing(tasks):
+            for item, future in tasks:
+                yield item, future.result()
 
 
 def flow(
