@@ -4,6 +4,7 @@
 
     ImagesigError                     the root: `.hint` says what to do, `.retryable` whether trying again can help
     ├── InvalidArgument               the caller's own input is wrong: a reference, a URI, an option, a policy
+    │   └── SignaturesUnsupported     this form of image has no place for these signatures
     ├── MissingExtra                  an optional dependency is not installed
     ├── DeadlineExceeded              the caller's deadline passed
     ├── KeyProviderError              a place where keys live refused or failed
@@ -27,6 +28,7 @@
     │   ├── NotFound                  a blob, manifest or tag that should be there is not
     │   │   └── ImageNotFound         the image itself
     │   ├── UnexpectedResponse        an answer the protocol does not allow
+    │   ├── DeletionRefused           the registry deletes nothing, or not for these credentials
     │   └── Stale                     somebody else wrote meanwhile, more often than we were willing to merge
     ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
     └── VerificationError             the image is not verified
@@ -80,6 +82,10 @@ def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: di
 
 class InvalidArgument(ImagesigError, ValueError):
     """The caller's own input is wrong: a reference, a key URI, an option, a policy."""
+
+
+class SignaturesUnsupported(InvalidArgument):
+    """This form of image (`dir:`, an old `docker-archive:`) has no place for signatures of this kind."""
 
 
 class MissingExtra(ImagesigError, ImportError):
@@ -181,6 +187,10 @@ class ImageNotFound(NotFound):
 
 class UnexpectedResponse(TransportError):
     """The server answered something its protocol does not allow."""
+
+
+class DeletionRefused(TransportError):
+    """The registry deletes nothing, or not for these credentials."""
 
 
 class Stale(TransportError):

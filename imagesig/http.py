@@ -11,7 +11,7 @@ import contextvars
 import logging
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,10 @@ class Proxies:
         return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
 
 
+_Once = Callable[[str, Mapping[str, str]], Response]
+"""One request to this URL with these headers."""
+
+
 class HttpClient:
     """A pool of connections. Safe to use from several threads.
 
@@ -150,9 +154,68 @@ class HttpClient:
             DeadlineExceeded: the deadline of the caller passed.
             UnexpectedResponse: a redirect that is not followed.
         """
-        sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
+
+        def once(url: str, headers: Mapping[str, str]) -> Response:
+            return self._once(method, url, headers, body, limit)
+
+        return self._follow(method, url, headers or {}, once, follow=follow)
+
+    @contextlib.contextmanager
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Response, Iterator[bytes]]]:
+        """The answer to a GET and, if its status is 200, its body in pieces; otherwise the body is in the answer.
+
+        Opening is retried and redirected as in `request`. A body that breaks off raises `Unreachable`: start again.
+        """
+        with contextlib.ExitStack() as stack:
+            bodies: list[Iterator[bytes]] = [iter(())]
+
+            def once(url: str, headers: Mapping[str, str]) -> Response:
+                what = f"GET {redact(url)}"
+                raw = self._open("GET", url, headers, None)
+                stack.callback(raw.close)
+                with _translated(what):
+                    content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
+                bodies[0] = _pieces(raw, None, what) if raw.status == 200 else iter(())
+                return _answer(raw, content, url)
+
+            response = self._follow("GET", url, headers or {}, once)
+            yield response, bodies[0]
+
+    def upload(
+        self, method: str, url: str, chunks: Iterable[bytes], size: int, *, limit: int, headers: Mapping[str, str]
+    ) -> Response:
+        """The answer to one request whose body is `size` bytes that come in pieces. It is made once: never retried.
+
+        What the pieces raise goes through unchanged.
+        """
+        failed: list[BaseException] = []
+
+        def watched() -> Iterator[bytes]:
+            try:
+                yield from chunks
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        sent = {**self._own_headers(), **headers, "content-length": str(size)}
+        try:
+            return self._once(method, url, sent, watched(), limit)
+        except Unreachable:
+            if failed:  # a failing source looks like a lost connection to urllib3
+                raise failed[0] from None
+            raise
+
+    def _own_headers(self) -> dict[str, str]:
+        return {"user-agent": self._user_agent, "accept-encoding": "identity"}
+
+    def _follow(
+        self, method: str, url: str, headers: Mapping[str, str], once: _Once, *, follow: bool = True
+    ) -> Response:
+        sent = {**self._own_headers(), **headers}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, body, limit)
+            response = self._with_retries(method, url, sent, once)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -166,14 +229,12 @@ class HttpClient:
         for pool in self._pools.values():
             pool.clear()
 
-    def _with_retries(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> Response:
+    def _with_retries(self, method: str, url: str, headers: Mapping[str, str], once: _Once) -> Response:
         attempts = limits.HTTP_ATTEMPTS
         for attempt in range(1, attempts + 1):
             pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
             try:
-                response = self._once(method, url, headers, body, limit)
+                response = once(url, headers)
             except Unreachable as error:
                 if attempt == attempts or not error.retryable:
                     raise
@@ -192,14 +253,26 @@ class HttpClient:
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, limit: int
+    ) -> Response:
+        what = f"{method} {redact(url)}"
+        raw = self._open(method, url, headers, body)
+        with contextlib.closing(raw), _translated(what):
+            content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
+            raw.release_conn()
+        return _answer(raw, content, url, method)
+
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+    ) -> BaseHTTPResponse:
         import urllib3
 
         what = f"{method} {redact(url)}"
         left = remaining(what)
         timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
-        try:
-            raw = self._pool(url).urlopen(
+        with _translated(what):
+            return self._pool(url).urlopen(
                 method,
                 url,
                 body=body,
@@ -210,20 +283,6 @@ class HttpClient:
                 preload_content=False,
                 decode_content=False,
             )
-            with contextlib.closing(raw):
-                content = b"" if method == "HEAD" else _read(raw, limit, what)
-                raw.release_conn()
-        except ImagesigError:
-            raise  # what `_read` refused; some of our errors are ValueErrors too
-        except urllib3.exceptions.TimeoutError as error:
-            remaining(what)
-            raise Unreachable(f"{what}: no answer in time") from error
-        except urllib3.exceptions.SSLError as error:
-            raise _no_tls(what, error) from error
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unreachable(f"{what}: {_reason(error)}") from error
-        logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
-        return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
     def _pool(self, url: str) -> PoolManager:
         proxy = self._proxies.for_url(url)
@@ -246,21 +305,45 @@ class HttpClient:
         )
 
 
-def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """urllib3's exceptions stop here."""
+    import urllib3
+
+    try:
+        yield
+    except ImagesigError:
+        raise  # what was refused here; some of our errors are ValueErrors too
+    except urllib3.exceptions.TimeoutError as error:
+        remaining(what)
+        raise Unreachable(f"{what}: no answer in time") from error
+    except urllib3.exceptions.SSLError as error:
+        raise _no_tls(what, error) from error
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise Unreachable(f"{what}: {_reason(error)}") from error
+
+
+def _answer(raw: BaseHTTPResponse, content: bytes, url: str, method: str = "GET") -> Response:
+    logger.debug("%s %s: %d, %d bytes", method, redact(url), raw.status, len(content))
+    return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
+
+
+def _pieces(raw: BaseHTTPResponse, limit: int | None, what: str) -> Iterator[bytes]:
+    """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
     encoding = raw.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
     announced = raw.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if limit is not None and announced.isdecimal() and int(announced) > limit:
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
-    chunks, length = [], 0
-    while chunk := raw.read1(_CHUNK_BYTES):
-        length += len(chunk)
-        if length > limit:
-            raise LimitExceeded(f"{what}: more than {limit} bytes")
-        chunks.append(chunk)
-        remaining(what)
-    return b"".join(chunks)
+    length = 0
+    with _translated(what):
+        while chunk := raw.read1(_CHUNK_BYTES):
+            length += len(chunk)
+            if limit is not None and length > limit:
+                raise LimitExceeded(f"{what}: more than {limit} bytes")
+            yield chunk
+            remaining(what)
 
 
 def _redirect_target(method: str, response: Response) -> str:

@@ -10,6 +10,8 @@ from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
 from imagesig.oci.reference import parse_reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
+IMAGE_NAME = "io.containerd.image.name"
+"""The whole name, as Docker writes it beside the tag."""
 _KIND = "kind"
 _KIND_IMAGE = "dev.cosignproject.cosign/image"
 _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
@@ -30,6 +32,20 @@ def tag_of_entry(entry: Descriptor) -> str:
         return parse_reference(name).tag
     except InvalidArgument:
         return name
+
+
+def is_named(entry: Descriptor, text: str) -> bool:
+    """Whether the entry has this tag or, as `docker save` names images, this reference."""
+    if tag_of_entry(entry) == text:
+        return True
+    whole = entry.annotations.get(IMAGE_NAME, "")
+    if not whole:
+        return False
+    try:
+        wanted, named = parse_reference(text), parse_reference(whole)
+    except InvalidArgument:
+        return False
+    return (wanted.repository, wanted.tag or "latest") == (named.repository, named.tag or "latest")
 
 
 def is_image(entry: Descriptor) -> bool:
@@ -74,3 +90,22 @@ def marked_for_cosign(
             entry = entry | {"annotations": entry_annotations(entry) | {_KIND: _KIND_SIGNATURES}}
         result.append(entry)
     return result
+
+
+def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
+    """The entries with this one under the tag, instead of whichever had it."""
+    entry = entry | {"annotations": {REF_NAME: tag}}
+    others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
+    return marked_for_cosign([*others, entry], entry)
+
+
+def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:
+    """The entries with this referrer of the digest `subject` among them, once."""
+    if not any(other.get("digest") == entry["digest"] for other in entries):
+        entries = [*entries, entry]
+    return marked_for_cosign(entries, None, subject)
+
+
+def without(entries: list[dict[str, object]], digest: str) -> list[dict[str, object]]:
+    """The entries without those of this digest."""
+    return [other for other in entries if other.get("digest") != digest]

@@ -4,9 +4,10 @@ Registries have no compare-and-swap: a PUT of a tag replaces whatever it named. 
 there now and written. A writer that read the tag before our write and writes after it drops ours, so `settle` looks
 again after a pause that is several times as long as our own write took, and repeats the change if it was lost.
 
-What is guaranteed: between imagesig writers, nothing is lost as long as no single read-merge-write takes longer than
-that pause. Writers that hold a manifest for longer before they write (cosign signs between reading and writing) can
-drop an entry; signing again puts it back.
+Where writers can take turns (in a layout, in an archive, the threads of one process) they do, and nothing is lost at
+all. For registries this is guaranteed: between imagesig writers, nothing is lost as long as no single read-merge-write
+takes longer than that pause. Writers that hold a manifest for longer before they write (cosign signs between reading
+and writing) can drop an entry; signing again puts it back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +34,7 @@ class _TaggedHome(Protocol):
     def resolve(self, tag_or_digest: str) -> Descriptor: ...
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes: ...
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor: ...
+    def exclusive(self, tag: str) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,12 @@ class TagChange:
 
     def apply(self) -> None:
         """Writes the change once, unless it is there already; `settle` makes sure of it."""
-        started = time.monotonic()
-        merged = self.merge(self._now())
-        if merged is None:
-            return
-        self.home.put_manifest(merged.content, merged.media_type, self.tag)
+        with self.home.exclusive(self.tag):
+            started = time.monotonic()
+            merged = self.merge(self._now())
+            if merged is None:
+                return
+            self.home.put_manifest(merged.content, merged.media_type, self.tag)
         ended = time.monotonic()
         pause = max(_SETTLE_FACTOR * (ended - started), _SETTLE_SECONDS_LEAST)
         self._settled_at = ended + min(pause, _SETTLE_SECONDS_MOST)

@@ -97,15 +97,21 @@ class RegistryLogin:
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._lock = threading.Lock()
 
-    def header(self, registry: str, repository: str, actions: str) -> str:
-        """The header that served last for these actions (`pull` or `pull,push`), empty if there is none."""
-        for known in dict.fromkeys((actions, "pull,push")):
-            cached = self._headers.get((registry, repository, known))
+    def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
+        """The header that served last for these actions (`pull`, `pull,push`), empty if there is none.
+
+        `pull_from` is a second repository that the request reads, to mount a blob from.
+        """
+        wider = (actions,) if pull_from or "delete" in actions else (actions, "pull,push")
+        for known in dict.fromkeys(wider):
+            cached = self._headers.get((registry, repository, _scoped(known, pull_from)))
             if cached and cached.expires > time.monotonic():
                 return cached.header
         return ""
 
-    def answer(self, challenge: str, registry: str, repository: str, actions: str, refused: str) -> str:
+    def answer(
+        self, challenge: str, registry: str, repository: str, actions: str, refused: str, pull_from: str = ""
+    ) -> str:
         """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
 
         Raises:
@@ -113,16 +119,19 @@ class RegistryLogin:
             UnexpectedResponse: a challenge or token server that we do not follow.
             TransportError: the token server could not be asked.
         """
-        key = (registry, repository, actions)
+        key = (registry, repository, _scoped(actions, pull_from))
+        scopes = [f"repository:{repository}:{actions}"]
+        if pull_from:
+            scopes.append(f"repository:{pull_from}:pull")
         with self._lock:
             cached = self._headers.get(key)
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
-            header, seconds = self._log_in(challenge, registry, repository, actions, refused)
+            header, seconds = self._log_in(challenge, registry, scopes, refused)
             self._headers[key] = _Cached(header, time.monotonic() + seconds)
             return header
 
-    def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
+    def _log_in(self, text: str, registry: str, scopes: list[str], refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc
         credential = self._credentials(host)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
@@ -130,8 +139,7 @@ class RegistryLogin:
             bearer = challenges["bearer"]
             realm = bearer.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
-            scope = f"repository:{repository}:{actions}"
-            return self._token(realm, bearer.parameters.get("service", ""), scope, credential, host)
+            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, host)
         if "basic" in challenges:
             if credential is ANONYMOUS or not credential.username:
                 raise _refused(host, credential)
@@ -142,7 +150,9 @@ class RegistryLogin:
         offered = ", ".join(challenges) or "none"
         raise UnexpectedResponse(f"{host}: wants a login, by {quote(offered)}; Bearer or Basic is needed")
 
-    def _token(self, realm: str, service: str, scope: str, credential: Credential, host: str) -> tuple[str, float]:
+    def _token(
+        self, realm: str, service: str, scopes: list[str], credential: Credential, host: str
+    ) -> tuple[str, float]:
         if credential.registry_token:
             return f"Bearer {credential.registry_token}", float("inf")
         if credential.identity_token:
@@ -150,14 +160,15 @@ class RegistryLogin:
                 "grant_type": "refresh_token",
                 "refresh_token": credential.identity_token,
                 "service": service,
-                "scope": scope,
+                "scope": " ".join(scopes),
                 "client_id": _CLIENT_ID,
             }
             headers = {"content-type": "application/x-www-form-urlencoded"}
             body = urlencode(form).encode("ascii")
             response = self._http.request("POST", realm, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body)
         else:
-            query = urlencode({"scope": scope, **({"service": service} if service else {})})
+            named = [("service", service)] if service else []
+            query = urlencode([*(("scope", scope) for scope in scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
             separator = "&" if "?" in realm else "?"
             url = f"{realm}{separator}{query}"
@@ -167,6 +178,10 @@ class RegistryLogin:
         if response.status != 200:
             raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
         return _read_token(response.body, realm)
+
+
+def _scoped(actions: str, pull_from: str) -> str:
+    return f"{actions} {pull_from}" if pull_from else actions
 
 
 def _read_token(body: bytes, realm: str) -> tuple[str, float]:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from urllib.parse import urljoin
 
 from imagesig import limits
-from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.json import parse_object
 from imagesig.errors import (
+    DeletionRefused,
     DigestMismatch,
-    ImagesigError,
     LimitExceeded,
     MalformedError,
     NotFound,
-    Unauthorized,
     UnexpectedResponse,
     quote,
 )
 from imagesig.http import HttpClient, Response, origin, redact
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.fallback_index import referrer_entry, with_entry, without_entry
+from imagesig.images.merge import Merge, TagChange
 from imagesig.images.registry_auth import RegistryLogin
+from imagesig.images.registry_blobs import RegistryBlobs
+from imagesig.images.registry_session import DELETE, PUSH, RegistrySession
+from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256, tag_of
 from imagesig.oci.manifest import (
@@ -35,14 +39,11 @@ from imagesig.oci.manifest import (
     OCI_MANIFEST,
     detect_media_type,
     parse_index,
-    parse_manifest,
 )
 from imagesig.oci.reference import Reference
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
-_PULL, _PUSH = "pull", "pull,push"
-_SMALL_BYTES = 1024 * 1024
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
 
@@ -51,30 +52,28 @@ class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
     def __init__(self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference) -> None:
-        self._http = http
-        self._login = login
-        self._registry = registry
-        self._path = reference.path
-        self._name = reference.repository
+        self._session = RegistrySession(http, login, registry, reference)
+        self._blobs = RegistryBlobs(self._session)
         self._manifests: dict[str, bytes] = {}
-        self._blobs: set[str] = set()
         self._keeps_referrers: bool | None = None
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._session.name
 
     def __repr__(self) -> str:
-        return f"RegistryRepository({self._name!r})"
+        return f"RegistryRepository({self.name!r})"
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
-        what = f"{self._name}: manifest {tag_or_digest}"
-        response = self._request("GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT)
-        self._expect(response, what, 200)
+        what = f"{self.name}: manifest {tag_or_digest}"
+        response = self._session.request(
+            "GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT
+        )
+        self._session.expect(response, what, 200)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             media_type = detect_media_type(response.body, what)
@@ -87,7 +86,7 @@ class RegistryRepository:
         return Descriptor(media_type, digest, len(response.body))
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
-        what = f"{self._name}: {descriptor.digest}"
+        what = f"{self.name}: {descriptor.digest}"
         if descriptor.size > limit:
             raise LimitExceeded(f"{what}: {descriptor.size} bytes, at most {limit} are read")
         if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
@@ -97,8 +96,8 @@ class RegistryRepository:
             path, accept = f"manifests/{descriptor.digest}", _ACCEPT
         else:
             path, accept = f"blobs/{descriptor.digest}", "*/*"
-        response = self._request("GET", path, limit=descriptor.size, accept=accept)
-        self._expect(response, what, 200)
+        response = self._session.request("GET", path, limit=descriptor.size, accept=accept)
+        self._session.expect(response, what, 200)
         if sha256(response.body) != descriptor.digest or len(response.body) != descriptor.size:
             seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
@@ -107,11 +106,14 @@ class RegistryRepository:
             self._keep(descriptor.digest, response.body)
         return response.body
 
+    def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
+        return self._blobs.open(descriptor)
+
     def has(self, digest: str) -> bool:
-        response = self._request("HEAD", f"manifests/{digest}", limit=0, accept=_ACCEPT)
+        response = self._session.request("HEAD", f"manifests/{digest}", limit=0, accept=_ACCEPT)
         if response.status == 404:
             return False
-        self._expect(response, f"{self._name}: manifest {digest}", 200)
+        self._session.expect(response, f"{self.name}: manifest {digest}", 200)
         return True
 
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
@@ -120,21 +122,21 @@ class RegistryRepository:
 
     def _referrers_api(self, digest: str) -> tuple[Descriptor, ...] | None:
         """What the referrers API lists, page by page; None where there is no such API."""
-        what = f"{self._name}: referrers of {digest}"
-        url = f"{self._base}/referrers/{digest}"
+        what = f"{self.name}: referrers of {digest}"
+        url = f"{self._session.base}/referrers/{digest}"
         found: dict[str, Descriptor] = {}
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) >= limits.REFERRERS_PAGES:
                 raise LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or one page twice")
             seen.add(url)
-            response = self._request("GET", url, limit=limits.REFERRERS_PAGE_BYTES, accept=OCI_INDEX)
+            response = self._session.request("GET", url, limit=limits.REFERRERS_PAGE_BYTES, accept=OCI_INDEX)
             kind = response.headers.get("content-type", "").partition(";")[0].strip()
             if len(seen) == 1 and (
                 response.status in (400, 404, 405, 501) or (response.status == 200 and kind != OCI_INDEX)
             ):
                 return None
-            self._expect(response, what, 200)
+            self._session.expect(response, what, 200)
             for descriptor in parse_index(response.body, OCI_INDEX, what).manifests:
                 found[descriptor.digest] = descriptor
             if len(found) > limits.REFERRERS:
@@ -149,56 +151,28 @@ class RegistryRepository:
         except NotFound:
             return ()
         content = self.read(descriptor, limit=limits.MANIFEST_BYTES)
-        manifests = parse_index(content, descriptor.media_type, f"{self._name}: {tag}").manifests
+        manifests = parse_index(content, descriptor.media_type, f"{self.name}: {tag}").manifests
         return tuple({item.digest: item for item in manifests}.values())
 
     # --- writing -------------------------------------------------------------------------------------------------
 
+    def check_holds(self, *, referrers: bool) -> None:
+        """See `ImageTarget`: a registry holds both, whether or not it has a referrers API."""
+
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
-        descriptor = Descriptor.of(content, media_type)
-        what = f"{self._name}: blob {descriptor.digest}"
-        if descriptor.digest in self._blobs or (
-            len(content) > _SMALL_BYTES and self._has_blob(descriptor.digest, what)
-        ):
-            return descriptor
-        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
-        if start.status == 201:
-            self._blobs.add(descriptor.digest)
-            return descriptor
-        self._expect(start, f"{what}: upload", 202)
-        location = urljoin(start.url, start.headers.get("location", ""))
-        if not start.headers.get("location"):
-            raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
-        separator = "&" if urlsplit(location).query else "?"
-        done = self._request(
-            "PUT",
-            f"{location}{separator}digest={descriptor.digest}",
-            limit=limits.ERROR_BODY_BYTES,
-            body=content,
-            content_type="application/octet-stream",
-            actions=_PUSH,
-        )
-        self._expect(done, f"{what}: upload", 201)
-        self._blobs.add(descriptor.digest)
-        return descriptor
+        return self._blobs.put(content, media_type)
 
-    def _has_blob(self, digest: str, what: str) -> bool:
-        head = self._request("HEAD", f"blobs/{digest}", limit=0, actions=_PUSH)
-        if head.status == 404:
-            return False
-        self._expect(head, what, 200)
-        return True
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._blobs.has(descriptor)
 
-    def _begin_upload(self, content: bytes, digest: str) -> Response:
-        """A small blob goes along with the first request; registries that do not take it so answer 202 and wait."""
-        return self._request(
-            "POST",
-            f"blobs/uploads/?digest={digest}" if content else "blobs/uploads/",
-            limit=limits.ERROR_BODY_BYTES,
-            body=content,
-            content_type="application/octet-stream" if content else "",
-            actions=_PUSH,
-        )
+    def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        self._blobs.put_stream(descriptor, chunks)
+
+    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
+        return isinstance(source, RegistryRepository) and self._blobs.mount(descriptor, source._session)
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
         self._put_manifest(content, media_type, tag)
@@ -206,38 +180,57 @@ class RegistryRepository:
 
     def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
         digest = sha256(content)
-        what = f"{self._name}: manifest {tag or digest}"
-        response = self._request(
+        what = f"{self.name}: manifest {tag or digest}"
+        response = self._session.request(
             "PUT",
             f"manifests/{tag or digest}",
             limit=limits.ERROR_BODY_BYTES,
             body=content,
             content_type=media_type,
-            actions=_PUSH,
+            actions=PUSH,
         )
         if response.status != 201:
-            self._blobs.clear()  # the registry may have dropped what we stored before
-        self._expect(response, what, 201)
+            self._blobs.forget()  # the registry may have dropped what we stored before
+        self._session.expect(response, what, 201)
         stored = response.headers.get("docker-content-digest", digest)
         if stored != digest:
             raise DigestMismatch(f"{what}: the registry stored {quote(stored)} instead of {digest}")
         return response
 
-    def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
-        response = self._put_manifest(content, OCI_MANIFEST, "")
+    def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
+        response = self._put_manifest(content, media_type, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
         if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
             return _nothing_to_settle
-        entry = _referrer_entry(content)
-        change = TagChange(self, tag_of(subject.digest), lambda now: _with_entry(now, entry))
-        with self.writing(change.tag):
-            change.apply()
+        entry = referrer_entry(content, media_type)
+        return self._change_fallback(subject.digest, lambda now: with_entry(now, entry))
 
-        def settle() -> None:
-            with self.writing(change.tag):
-                change.settle()
-
+    def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        if self._lists_referrers(subject):
+            self.delete_manifest(referrer.digest)
+            return _nothing_to_settle
+        settle = self._change_fallback(subject, lambda now: without_entry(now, referrer.digest))
+        # Unlisted, it is found no more: that some registries keep it does not matter.
+        with suppress(DeletionRefused, NotFound):
+            self.delete_manifest(referrer.digest)
         return settle
+
+    def _change_fallback(self, subject: str, merge: Merge) -> Callable[[], None]:
+        change = TagChange(self, tag_of(subject), merge)
+        change.apply()
+        return change.settle
+
+    def delete_manifest(self, digest: str) -> None:
+        response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
+        what = f"{self.name}: manifest {digest}"
+        self._manifests.pop(digest, None)
+        if response.status in (400, 401, 403, 405, 501):
+            raise DeletionRefused(
+                f"{what}: the registry does not delete it, status {response.status}",
+                hint="allow deleting in the registry, or log in as somebody who may",
+            )
+        if response.status not in (200, 202):
+            self._session.expect(response, what, 202)
 
     def _lists_referrers(self, digest: str) -> bool:
         """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
@@ -245,63 +238,18 @@ class RegistryRepository:
             self._keeps_referrers = self._referrers_api(digest) is not None
         return self._keeps_referrers
 
-    def writing(self, tag: str) -> threading.Lock:
-        """Held while a tag is changed: writers in this process take turns."""
+    @contextmanager
+    def exclusive(self, tag: str) -> Iterator[None]:
+        """Writers in this process take turns."""
         with self._lock:
-            return self._writing.setdefault(tag, threading.Lock())
-
-    # --- requests ------------------------------------------------------------------------------------------------
-
-    @property
-    def _base(self) -> str:
-        return f"{self._registry}/v2/{self._path}"
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        limit: int,
-        accept: str = "",
-        body: bytes | None = None,
-        content_type: str = "",
-        actions: str = _PULL,
-    ) -> Response:
-        """One request, logged in if the registry asks for it. `path` is below the repository, or a whole URL."""
-        url = path if "://" in path else f"{self._base}/{path}"
-        ours = origin(url) == origin(self._registry)
-        headers = {
-            **({"accept": accept} if accept else {}),
-            **({"content-type": content_type} if content_type else {}),
-        }
-        used = self._login.header(self._registry, self._path, actions) if ours else ""
-        response = self._send(method, url, limit, {**headers, **_authorization(used)}, body)
-        # A challenge counts only from the registry itself, not from where it redirected us to.
-        if response.status != 401 or not ours or origin(response.url) != origin(self._registry):
-            return response
-        challenge = response.headers.get("www-authenticate", "")
-        header = self._login.answer(challenge, self._registry, self._path, actions, used)
-        return self._send(method, url, limit, {**headers, **_authorization(header)}, body)
-
-    def _send(self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None) -> Response:
-        most = max(limit, limits.ERROR_BODY_BYTES)
-        response = self._http.request(method, url, limit=most, headers=headers, body=body)
-        if response.status < 300 and len(response.body) > limit:
-            raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
-        return response
-
-    def _expect(self, response: Response, what: str, status: int) -> None:
-        if response.status != status:
-            raise _failure(response, what, status)
+            writing = self._writing.setdefault(tag, threading.Lock())
+        with writing:
+            yield
 
     def _keep(self, digest: str, content: bytes) -> None:
         if len(self._manifests) >= _KEPT_MANIFESTS:
             self._manifests.pop(next(iter(self._manifests)), None)
         self._manifests[digest] = content
-
-
-def _authorization(header: str) -> dict[str, str]:
-    return {"authorization": header} if header else {}
 
 
 def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
@@ -312,27 +260,6 @@ def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
         raise MalformedError(f"{what}: came as {media_type}, but reads as another kind of document")
 
 
-def _failure(response: Response, what: str, wanted: int) -> ImagesigError:
-    said = _registry_error(response.body)
-    shown = f"{what}: status {response.status}{said}"
-    if response.status == 404:
-        return NotFound(shown, hint="check the reference")
-    if response.status in (401, 403):
-        return Unauthorized(shown, hint="these credentials do not allow it: log in as somebody who may")
-    return UnexpectedResponse(f"{shown}, {wanted} is needed")
-
-
-def _registry_error(body: bytes) -> str:
-    """The registry's own code and message, quoted, if the body has them."""
-    try:
-        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error").get("errors")
-    except MalformedError:
-        return ""
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return ""
-    return f" ({quote(errors[0].get('code'))}: {quote(errors[0].get('message'))})"
-
-
 def _next_page(response: Response, what: str) -> str:
     match = _NEXT_PAGE.search(response.headers.get("link", ""))
     if not match:
@@ -341,31 +268,6 @@ def _next_page(response: Response, what: str) -> str:
     if origin(url) != origin(response.url):
         raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(url))}")
     return url
-
-
-def _referrer_entry(content: bytes) -> Descriptor:
-    manifest = parse_manifest(content, OCI_MANIFEST, "referrer")
-    descriptor = Descriptor.of(content, OCI_MANIFEST)
-    artifact_type = manifest.artifact_type or manifest.config.media_type
-    return Descriptor(OCI_MANIFEST, descriptor.digest, descriptor.size, manifest.annotations, artifact_type)
-
-
-def _with_entry(now: Tagged | None, entry: Descriptor) -> Tagged | None:
-    """The fallback index with one more entry, every other member kept as it stands."""
-    document: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-    if now is not None:
-        if now.media_type not in INDEX_TYPES:
-            raise MalformedError(f"referrers tag: is a {now.media_type}; refusing to replace it by an index")
-        parse_index(now.content, now.media_type, "referrers tag")
-        document = parse_object(now.content, "referrers tag")
-    manifests = document["manifests"]
-    assert isinstance(manifests, list)
-    if any(other.get("digest") == entry.digest for other in manifests):
-        return None
-    if len(manifests) >= limits.REFERRERS:
-        raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
-    document["manifests"] = sorted([*manifests, entry.to_json()], key=lambda item: str(item.get("digest")))
-    return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
 
 
 def _nothing_to_settle() -> None:
