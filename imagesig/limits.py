@@ -59,3 +59,19 @@ HTTP_ATTEMPTS = 4
 REDIRECTS = 5
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""
+
+# --- archives ------------------------------------------------------------------------------------------------------
+ARCHIVE_MEMBERS = 50_000
+"""Files of one image archive; a layout with a thousand signatures has about three thousand."""
+ARCHIVE_NAME_BYTES = 4096
+"""A member's name, and any other text of an extended header."""
+ARCHIVE_HEADER_BYTES = 64 * 1024
+"""One extended header: it is read into memory."""
+DOCKER_MANIFEST_BYTES = 1024 * 1024
+"""`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
+
+# --- copying -------------------------------------------------------------------------------------------------------
+COPIED_MANIFESTS = 10_000
+"""Manifests that one copy takes along: the image, its platforms, everything that refers to them."""
+REFERRER_DEPTH = 4
+"""Referrers of referrers: a signature of an SBOM of an image has depth 2."""

@@ -168,6 +168,8 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
 
 def _plan(image: Image, request: _Request) -> list[_Work]:
     """Resolves the image and finds what has been said of it; nothing is written."""
+    for item in request.formats:
+        STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
         reference = str(_identity(image, request.identity) or "")
         works = []
@@ -211,12 +213,15 @@ def _attach(works: Sequence[_Work]) -> None:
 
     def attach_one_image(group: list[_Work]) -> list[tuple[_Work, Settle]]:
         settles = []
-        with deadline(group[0].image.timeout):
+        with deadline(group[0].image.timeout), group[0].image.signatures.transaction() as at_once:
             for work in group:
                 assert work.sealed is not None
                 store = STORES[work.format.storage]
                 settles.append((work, store.attach(work.image.signatures, work.target.descriptor, work.sealed)))
-                attached.append(work.name)
+                if not at_once:
+                    attached.append(work.name)
+        if at_once:
+            attached.extend(work.name for work in group)
         logger.info("signed %s", group[0].image, extra={"image_done": True})
         return settles
 

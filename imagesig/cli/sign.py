@@ -53,7 +53,8 @@ def command(
 ) -> None:
     """Sign images and store the signatures beside them.
 
-    IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
+    oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     signed_annotations = parse_annotations(annotations)
     opened = open_images(

@@ -64,7 +64,8 @@ def command(
 ) -> None:
     """Verify that images are signed by the keys given, and print the names to deploy.
 
-    IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
+    oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     settings = key_settings(passphrase_file)
     policy = Policy.at_least(

@@ -6,24 +6,28 @@ an entry of `index.json` that is marked with cosign's `kind` annotation, bundles
 
 from __future__ import annotations
 
-import fcntl
 import os
-import stat
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
 
 from imagesig import limits
-from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.errors import InvalidArgument, TransportError
+from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
 from imagesig.images.image import Image
-from imagesig.images.layout_index import with_referrer, with_tagged, without
-from imagesig.images.layout_reader import INDEX, LAYOUT_VERSION, MARKER, LayoutReader
+from imagesig.images.layout_index import (
+    INDEX,
+    MARKER,
+    IndexChange,
+    new_documents,
+    with_referrer,
+    with_tagged,
+    without,
+)
+from imagesig.images.layout_reader import LayoutReader
 from imagesig.images.source import ImageSource
-from imagesig.images.stream import CHUNK_BYTES, checked
+from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import OCI_MANIFEST
@@ -53,13 +57,10 @@ class Layout(LayoutReader):
         """Makes an empty layout, or opens the one that is there."""
         try:
             (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-            for name, document in (
-                (MARKER, {"imageLayoutVersion": LAYOUT_VERSION}),
-                (INDEX, {"schemaVersion": 2, "manifests": []}),
-            ):
+            for name, content in new_documents().items():
                 if not (directory / name).exists():
-                    with replacing(directory / name) as file:
-                        file.write(go_json(document))
+                    with replacing(directory / name, f"oci:{directory}") as file:
+                        file.write(content)
         except OSError as error:
             raise TransportError(f"oci:{directory}: cannot be created ({error.strerror})") from error
         return cls(directory)
@@ -75,19 +76,17 @@ class Layout(LayoutReader):
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
-        name = self._blob(descriptor.digest)
-        with self._opened(name) as file:
-            yield checked(_chunks(file, f"{self.name}: {name}"), descriptor, f"{self.name}: {descriptor.digest}")
+        what = f"{self.name}: {descriptor.digest}"
+        with open_regular(self._directory / self._blob(descriptor.digest), what) as file:
+            yield checked(chunks_of(file, what), descriptor, what)
 
     def _file(self, name: str, most: int) -> bytes:
-        with self._opened(name) as file:
-            try:
-                content = file.read(most + 1)
-            except OSError as error:
-                raise TransportError(f"{self.name}: {name} cannot be read ({error.strerror})") from error
-        if len(content) > most:
-            raise LimitExceeded(f"{self.name}: {name} has more than {most} bytes")
-        return content
+        missing = self._is_none if name in (MARKER, INDEX) else None
+        return read_file(self._directory / name, most, self.name, missing=missing)
+
+    def _is_none(self) -> InvalidArgument:
+        hint = "write dir:DIRECTORY for that form" if (self._directory / "version").exists() else "check the path"
+        return InvalidArgument(f"{self.name}: no OCI layout there", hint=hint)
 
     def _has_file(self, name: str) -> bool:
         return (self._directory / name).is_file()
@@ -106,30 +105,13 @@ class Layout(LayoutReader):
         for name in found:
             yield f"sha256:{name}", lambda name=name: self._file(f"blobs/sha256/{name}", limits.MANIFEST_BYTES)  # type: ignore[misc]
 
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[BinaryIO]:
-        try:
-            # Not blocking: somebody may have put a pipe there.
-            descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if name in (MARKER, INDEX):
-                raise InvalidArgument(f"{self.name}: {name}: no OCI layout there", hint="check the path") from None
-            raise NotFound(f"{self.name}: {name}: it is not there", hint="check the path") from None
-        except OSError as error:
-            raise TransportError(f"{self.name}: {name} cannot be read ({error.strerror})") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise MalformedError(f"{self.name}: {name} is no regular file")
-        with os.fdopen(descriptor, "rb") as file:
-            yield file
-
     # --- writing -------------------------------------------------------------------------------------------------
 
     def check_holds(self, *, referrers: bool) -> None:
         """See `ImageTarget`: a layout holds both."""
 
-    def transaction(self, *, resume: bool = False) -> AbstractContextManager[None]:
-        return nullcontext()
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
+        return nullcontext(False)
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         descriptor = Descriptor.of(content, media_type)
@@ -138,16 +120,9 @@ class Layout(LayoutReader):
         return descriptor
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
-        path = self._directory / self._blob(descriptor.digest)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as file:
-                for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
-                    file.write(chunk)
-        except ImagesigError:
-            raise  # of the pieces; a passed deadline is an OSError too
-        except OSError as error:
-            raise TransportError(f"{self.name}: cannot write {path.name} ({error.strerror})") from error
+        with replacing(self._directory / self._blob(descriptor.digest), self.name) as file:
+            for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
+                file.write(chunk)
 
     def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
         return False
@@ -177,62 +152,15 @@ class Layout(LayoutReader):
         except OSError as error:
             raise TransportError(f"{self.name}: cannot delete {path.name} ({error.strerror})") from error
 
-    def _change_index(self, change: Callable[[list[dict[str, object]]], list[dict[str, object]]]) -> None:
-        with self._locked():
-            document = parse_object(self._file(INDEX, limits.MANIFEST_BYTES), INDEX)
-            content = go_json(document | {"manifests": change(self._index())})
-            if len(content) > limits.MANIFEST_BYTES:
-                raise LimitExceeded(f"{self.name}: index.json would grow over {limits.MANIFEST_BYTES} bytes")
-            try:
-                with replacing(self._directory / INDEX) as file:
-                    file.write(content)
-            except OSError as error:
-                raise TransportError(f"{self.name}: cannot write index.json ({error.strerror})") from error
-
     def exclusive(self, tag: str) -> AbstractContextManager[None]:
-        return self._locked()
+        return locked(self._directory, self.name, self._held)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One writer of `index.json` at a time, across threads and processes."""
-        if getattr(self._held, "here", False):
-            yield
-            return
-        try:
-            descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise TransportError(f"{self.name}: cannot be opened ({error.strerror})") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._held.here = True
-            yield
-        finally:
-            self._held.here = False
-            os.close(descriptor)
+    def _change_index(self, change: IndexChange) -> None:
+        with self.exclusive(INDEX):
+            content = self._changed_index(change)
+            with replacing(self._directory / INDEX, self.name) as file:
+                file.write(content)
 
 
 def _nothing_to_settle() -> None:
     """Writers of a layout take turns, so nothing that was written can be lost."""
-
-
-def _chunks(file: BinaryIO, what: str) -> Iterator[bytes]:
-    try:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
-    except OSError as error:
-        raise TransportError(f"{what} cannot be read ({error.strerror})") from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` once the block is through, whole and on the disk; or never."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".imagesig-", delete=False) as file:
-        try:
-            yield file  # type: ignore[misc]
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-            Path(file.name).rename(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from imagesig.encoding.json import go_json
 from imagesig.errors import InvalidArgument
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
 from imagesig.oci.reference import parse_reference
 
+LAYOUT_VERSION = "1.0.0"
+MARKER = "oci-layout"
+INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 """The whole name, as Docker writes it beside the tag."""
@@ -16,6 +20,18 @@ _KIND = "kind"
 _KIND_IMAGE = "dev.cosignproject.cosign/image"
 _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
 _KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
+
+
+IndexChange = Callable[[list[dict[str, object]]], list[dict[str, object]]]
+"""From the entries as they stand to those that shall stand."""
+
+
+def new_documents() -> dict[str, bytes]:
+    """The files of a layout that holds nothing yet."""
+    return {
+        MARKER: go_json({"imageLayoutVersion": LAYOUT_VERSION}),
+        INDEX: go_json({"schemaVersion": 2, "manifests": []}),
+    }
 
 
 def entry_annotations(entry: Mapping[str, object]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from imagesig import limits
-from imagesig.encoding.json import parse_object
+from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import (
     DigestMismatch,
     ImageNotFound,
@@ -19,7 +19,16 @@ from imagesig.errors import (
     NotFound,
     quote,
 )
-from imagesig.images.layout_index import is_image, is_named, saved_by_cosign, tag_of_entry
+from imagesig.images.layout_index import (
+    INDEX,
+    LAYOUT_VERSION,
+    MARKER,
+    IndexChange,
+    is_image,
+    is_named,
+    saved_by_cosign,
+    tag_of_entry,
+)
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, sha256
 from imagesig.oci.manifest import (
@@ -30,10 +39,6 @@ from imagesig.oci.manifest import (
     parse_index,
     parse_manifest,
 )
-
-LAYOUT_VERSION = "1.0.0"
-MARKER = "oci-layout"
-INDEX = "index.json"
 
 
 class LayoutReader(ABC):
@@ -168,4 +173,12 @@ class LayoutReader(ABC):
         content = self._file(self._blob(digest), most)
         if sha256(content) != digest:
             raise DigestMismatch(f"{self.name}: the blob {digest} holds other bytes, {sha256(content)}")
+        return content
+
+    def _changed_index(self, change: IndexChange) -> bytes:
+        """The bytes of `index.json` after a change, every other member kept as it stands."""
+        document = parse_object(self._file(INDEX, limits.MANIFEST_BYTES), INDEX)
+        content = go_json(document | {"manifests": change(self._index())})
+        if len(content) > limits.MANIFEST_BYTES:
+            raise LimitExceeded(f"{self.name}: index.json would grow over {limits.MANIFEST_BYTES} bytes")
         return content

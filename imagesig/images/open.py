@@ -2,43 +2,108 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from imagesig import limits
 from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
+from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 
-LAYOUT_PREFIX = "oci:"
+LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
+
+
+def is_local(text: str) -> bool:
+    """Whether this names a file or directory and not a registry."""
+    return text.startswith(LOCAL_PREFIXES)
 
 
 def open_image(text: str, **transport: Any) -> Image:
-    """`oci:DIRECTORY[:TAG|@DIGEST]`, or a reference to a registry.
+    """`oci:DIRECTORY[:TAG|@DIGEST]`, `oci-archive:FILE[:TAG|@DIGEST]`, `docker-archive:FILE[:REFERENCE|@DIGEST]`,
+    `dir:DIRECTORY`, or a reference to a registry.
 
     `transport` is passed to `registry()`.
 
     Raises:
-        InvalidArgument: neither of the two.
-        ImageNotFound: the layout holds no image.
+        InvalidArgument: none of these, or what it names is not there.
+        ImageNotFound: there is no image in it.
     """
-    if text.startswith(LAYOUT_PREFIX):
+    if not is_local(text):
+        from imagesig.images.registry import registry
+
+        return registry(text, **transport)
+    timeout = transport.get("timeout", limits.OPERATION_SECONDS)
+    prefix, path, target = _split(text)
+    if prefix == "oci:":
         from imagesig.images.layout import layout
 
-        directory, target = _split_layout(text.removeprefix(LAYOUT_PREFIX))
-        return layout(directory, target, **{k: v for k, v in transport.items() if k == "timeout"})
-    from imagesig.images.registry import registry
+        return layout(path, target, timeout=timeout)
+    if prefix == "oci-archive:":
+        from imagesig.images.archive import archive
 
-    return registry(text, **transport)
+        return archive(path, target, timeout=timeout)
+    if prefix == "docker-archive:":
+        from imagesig.images.docker_archive import docker_archive
+
+        return docker_archive(path, target, timeout=timeout)
+    from imagesig.images.directory import directory
+
+    return directory(path, timeout=timeout)
 
 
-def _split_layout(text: str) -> tuple[str, str]:
-    directory, at, digest = text.rpartition("@")
-    if at and directory:
+def open_destination(text: str, **transport: Any) -> Image:
+    """As `open_image`, for what need not be there yet. `target` is empty where the text names no tag.
+
+    Raises:
+        InvalidArgument: it cannot be written.
+    """
+    if not is_local(text):
+        from imagesig.images.registry import registry
+
+        return registry(text, **transport)
+    prefix, path, target = _split(text)
+    home = _created(prefix, Path(path), text)
+    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS))
+
+
+def _created(prefix: str, path: Path, text: str) -> ImageHome:
+    if prefix == "oci:":
+        from imagesig.images.layout import Layout
+
+        return Layout.create(path)
+    if prefix == "oci-archive:":
+        from imagesig.images.archive import Archive
+
+        return Archive(path, create=True)
+    if prefix == "docker-archive:":
+        raise InvalidArgument(
+            f"{quote(text)}: this form is read, not written",
+            hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
+        )
+    from imagesig.images.directory import Directory
+
+    return Directory.create(path)
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The prefix, the path, and the tag, reference or digest, empty if there is none."""
+    prefix, _, rest = text.partition(":")
+    prefix += ":"
+    path, target = rest, ""
+    before, at, digest = rest.rpartition("@")
+    if prefix == "dir:":
+        pass
+    elif at and before:
         if not is_digest(digest):
-            raise InvalidArgument(f"image {quote(LAYOUT_PREFIX + text)}: the part after @ is no sha256 digest")
-        return directory, digest
-    directory, colon, tag = text.rpartition(":")
-    if colon and directory and "/" not in tag:
-        return directory, tag
-    if not text:
-        raise InvalidArgument("image 'oci:': the directory is missing", hint="write oci:DIRECTORY[:TAG|@DIGEST]")
-    return text, ""
+            raise InvalidArgument(f"image {quote(text)}: the part after @ is no sha256 digest")
+        path, target = before, digest
+    elif prefix == "docker-archive:":
+        path, _, target = rest.partition(":")
+    else:
+        before, colon, tag = rest.rpartition(":")
+        if colon and before and "/" not in tag:
+            path, target = before, tag
+    if not path:
+        raise InvalidArgument(f"image {quote(text)}: the path is missing", hint=f"write {prefix}PATH")
+    return prefix, path, target

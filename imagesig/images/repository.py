@@ -159,8 +159,8 @@ class RegistryRepository:
     def check_holds(self, *, referrers: bool) -> None:
         """See `ImageTarget`: a registry holds both, whether or not it has a referrers API."""
 
-    def transaction(self, *, resume: bool = False) -> AbstractContextManager[None]:
-        return nullcontext()
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
+        return nullcontext(False)
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         return self._blobs.put(content, media_type)

@@ -82,10 +82,10 @@ class ImageTarget(Protocol):
         """
         ...
 
-    def transaction(self, *, resume: bool = False) -> AbstractContextManager[None]:
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         """What is written in the block is written at once, where that matters: an archive becomes one new file.
 
-        If the block fails, an archive stays as it was; `resume` keeps the blobs that came so far, for the next
+        True if it is at once: if the block fails, all stays as it was. `resume` keeps the blobs that came so far, for the next
         transaction that resumes. Registries and layouts write as they go, in an order that is safe at every point.
         """
         ...

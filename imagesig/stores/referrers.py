@@ -54,6 +54,9 @@ class ReferrerStore:
         part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
         return StoredSignature(origin, (part,), manifest.artifact_type, manifest.annotations)
 
+    def check(self, home: ImageHome) -> None:
+        home.check_holds(referrers=True)
+
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         config = home.put_blob(EMPTY_CONFIG, OCI_EMPTY)
         layers = []

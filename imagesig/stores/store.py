@@ -29,6 +29,14 @@ class SignatureStore(Protocol):
         """
         ...
 
+    def check(self, home: ImageHome) -> None:
+        """Returns if the home has a place for signatures kept in this way. Asks nobody.
+
+        Raises:
+            SignaturesUnsupported: it has none.
+        """
+        ...
+
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         """Stores one more signature of `subject`, keeping all that others stored.
 

@@ -11,6 +11,7 @@ from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
 from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
@@ -19,7 +20,6 @@ from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Budget, Settle, Wanted
 
 SUFFIX = ".sig"
-_CREATED = "0001-01-01T00:00:00Z"
 
 
 class TagStore:
@@ -52,6 +52,9 @@ class TagStore:
                 yield Rejection(where, error)
                 continue
             yield StoredSignature(where, (Part(layer.media_type, payloads[layer.digest], layer.annotations),))
+
+    def check(self, home: ImageHome) -> None:
+        home.check_holds(referrers=False)
 
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         (part,) = signature.parts
@@ -99,17 +102,3 @@ def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]
         document = parse_object(now.content, "manifest")
         document |= {"mediaType": OCI_MANIFEST, "config": config.to_json()}
     return Tagged(go_json(document | {"layers": layers}), OCI_MANIFEST)
-
-
-def config_bytes(payload_digests: list[str]) -> bytes:
-    """The config blob that cosign writes for signatures with these payloads."""
-    return go_json(
-        {
-            "architecture": "",
-            "created": _CREATED,
-            "history": [{"created": _CREATED} for _ in payload_digests],
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": payload_digests},
-            "config": {},
-        }
-    )
