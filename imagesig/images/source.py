@@ -85,8 +85,8 @@ class ImageTarget(Protocol):
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         """What is written in the block is written at once, where that matters: an archive becomes one new file.
 
-        True if it is at once: if the block fails, all stays as it was. `resume` keeps the blobs that came so far, for the next
-        transaction that resumes. Registries and layouts write as they go, in an order that is safe at every point.
+        True if it is at once: if the block fails, all stays as it was. `resume` keeps the blobs that came so far, for
+        the next transaction that resumes. Registries and layouts write as they go, in an order that is safe throughout.
         """
         ...
 
