@@ -11,16 +11,23 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from imagesig.api import (
+        CopiedImage,
         InspectedImage,
+        RemovedImage,
         SignedImage,
         VerificationResult,
+        copy,
         inspect,
+        remove,
         sign,
         verify,
     )
     from imagesig.crypto.algorithms import Algorithm, KeyType
     from imagesig.crypto.public_key import PublicKey
     from imagesig.errors import ImagesigError
+    from imagesig.images.archive import archive
+    from imagesig.images.directory import directory
+    from imagesig.images.docker_archive import docker_archive
     from imagesig.images.image import Image
     from imagesig.images.layout import layout
     from imagesig.images.registry import registry
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Algorithm": "imagesig.crypto.algorithms",
+    "CopiedImage": "imagesig.api",
     "Identity": "imagesig.policy",
     "Image": "imagesig.images.image",
     "ImagesigError": "imagesig.errors",
@@ -37,20 +45,27 @@ _HOMES = {
     "KeyType": "imagesig.crypto.algorithms",
     "Policy": "imagesig.policy",
     "PublicKey": "imagesig.crypto.public_key",
+    "RemovedImage": "imagesig.api",
     "SignedImage": "imagesig.api",
     "SigningKey": "imagesig.keys",
     "VerificationResult": "imagesig.api",
+    "archive": "imagesig.images.archive",
+    "copy": "imagesig.api",
+    "directory": "imagesig.images.directory",
+    "docker_archive": "imagesig.images.docker_archive",
     "inspect": "imagesig.api",
     "layout": "imagesig.images.layout",
     "open_key": "imagesig.keys",
     "open_public_keys": "imagesig.keys",
     "registry": "imagesig.images.registry",
+    "remove": "imagesig.api",
     "sign": "imagesig.api",
     "verify": "imagesig.api",
 }
 
 __all__ = [
     "Algorithm",
+    "CopiedImage",
     "Identity",
     "Image",
     "ImagesigError",
@@ -59,15 +74,21 @@ __all__ = [
     "KeyType",
     "Policy",
     "PublicKey",
+    "RemovedImage",
     "SignedImage",
     "SigningKey",
     "VerificationResult",
     "__version__",
+    "archive",
+    "copy",
+    "directory",
+    "docker_archive",
     "inspect",
     "layout",
     "open_key",
     "open_public_keys",
     "registry",
+    "remove",
     "sign",
     "verify",
 ]

@@ -75,3 +75,5 @@ COPIED_MANIFESTS = 10_000
 """Manifests that one copy takes along: the image, its platforms, everything that refers to them."""
 REFERRER_DEPTH = 4
 """Referrers of referrers: a signature of an SBOM of an image has depth 2."""
+COPIED_MANIFEST_BYTES = 256 * 1024 * 1024
+"""All of them together: they are held in memory until they are written."""

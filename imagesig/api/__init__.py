@@ -1,4 +1,4 @@
-"""Sign, verify and inspect images: `signing`, `verifying` and `inspecting` each read top to bottom.
+"""Sign, verify, inspect and copy images, and take signatures away: a module for each, read top to bottom.
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
@@ -11,31 +11,48 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.carrying import CopiedManifest
+    from imagesig.api.copying import Admit, CopiedImage, copy
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+    from imagesig.api.removing import RemovedImage, RemovedSignature, remove
     from imagesig.api.signing import MadeSignature, SignedImage, sign
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
+    "Admit": "copying",
+    "CopiedImage": "copying",
+    "CopiedManifest": "carrying",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
+    "RemovedImage": "removing",
+    "RemovedSignature": "removing",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
+    "copy": "copying",
     "inspect": "inspecting",
+    "remove": "removing",
     "sign": "signing",
     "verify": "verifying",
 }
 
 __all__ = [
+    "Admit",
+    "CopiedImage",
+    "CopiedManifest",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
     "MadeSignature",
+    "RemovedImage",
+    "RemovedSignature",
     "SignedImage",
     "VerificationResult",
+    "copy",
     "inspect",
+    "remove",
     "sign",
     "verify",
 ]

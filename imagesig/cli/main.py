@@ -16,6 +16,8 @@ _COMMANDS = {
     "sign": "imagesig.cli.sign",
     "verify": "imagesig.cli.verify",
     "inspect": "imagesig.cli.inspect",
+    "copy": "imagesig.cli.copy",
+    "remove": "imagesig.cli.remove",
     "key": "imagesig.cli.key",
     "demo": "imagesig.cli.demo",
     "completion": "imagesig.cli.completion",

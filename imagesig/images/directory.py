@@ -22,7 +22,6 @@ from imagesig.errors import (
     MalformedError,
     NotFound,
     SignaturesUnsupported,
-    TransportError,
     quote,
 )
 from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
@@ -67,25 +66,15 @@ def directory(path: str | os.PathLike[str], *, timeout: float = limits.OPERATION
 class Directory:
     """One directory; an `ImageHome`. Safe to use from several threads and processes: writers take turns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = False) -> None:
         self._path = path
         self._made: dict[str, bytes] = {}  # what no file holds: payloads of signatures and the manifests that show them
         self._held = threading.local()
+        if create and not (path.is_dir() and any(path.iterdir())):
+            return  # begun with the first file that is written
         version = read_file(path / "version", limits.CONFIG_BYTES, self.name, missing=self._is_none)
         if not version.startswith(_VERSION + b"1."):
             raise InvalidArgument(f"{self.name}: version {quote(version)}, {quote(_WRITTEN_VERSION)} is needed")
-
-    @classmethod
-    def create(cls, path: Path) -> Directory:
-        """Makes an empty directory of this form, or opens the one that is there."""
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            if not any(path.iterdir()):
-                with replacing(path / "version", f"dir:{path}") as file:
-                    file.write(_WRITTEN_VERSION)
-        except OSError as error:
-            raise TransportError(f"dir:{path}: cannot be created ({error.strerror})") from error
-        return cls(path)
 
     @property
     def name(self) -> str:
@@ -227,8 +216,15 @@ class Directory:
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         return nullcontext(False)
 
-    def exclusive(self, tag: str) -> AbstractContextManager[None]:
-        return locked(self._path, self.name, self._held)
+    @contextmanager
+    def exclusive(self, tag: str) -> Iterator[None]:
+        self._begin()
+        with locked(self._path, self.name, self._held):
+            yield
+
+    def _begin(self) -> None:
+        if not (self._path / "version").exists():
+            self._write("version", _WRITTEN_VERSION)
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         """Kept in memory until a manifest is stored that names it: a signature's payload is no file of its own."""
@@ -237,6 +233,7 @@ class Directory:
         return descriptor
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        self._begin()
         with replacing(self._path / _hex(descriptor.digest), self.name) as file:
             for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
                 file.write(chunk)

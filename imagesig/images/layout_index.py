@@ -96,23 +96,29 @@ def marked_for_cosign(
     marked = [entry for entry in entries if entry_annotations(entry).get(_KIND) in (_KIND_IMAGE, _KIND_INDEX)]
     if not subject or (marked and marked[0].get("digest") != subject):
         return entries
-    result = []
-    for entry in entries:
-        if entry.get("digest") == subject and not marked:
-            kind = _KIND_INDEX if entry.get("mediaType") in INDEX_TYPES else _KIND_IMAGE
-            entry = entry | {"annotations": entry_annotations(entry) | {_KIND: kind}}
-            marked = [entry]
-        elif entry is written and tag.endswith(".sig") and marked:
-            entry = entry | {"annotations": entry_annotations(entry) | {_KIND: _KIND_SIGNATURES}}
-        result.append(entry)
-    return result
+    if not marked:
+        marked = [entry for entry in entries if entry.get("digest") == subject][:1]
+        kind = _KIND_INDEX if marked and marked[0].get("mediaType") in INDEX_TYPES else _KIND_IMAGE
+        entries = [_marked(entry, kind) if entry.get("digest") == subject else entry for entry in entries]
+    signs = marked and tag.endswith(".sig")
+    return [_marked(entry, _KIND_SIGNATURES) if signs and entry is written else entry for entry in entries]
+
+
+def _marked(entry: dict[str, object], kind: str) -> dict[str, object]:
+    return entry | {"annotations": entry_annotations(entry) | {_KIND: kind}}
 
 
 def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
     """The entries with this one under the tag, instead of whichever had it."""
     entry = entry | {"annotations": {REF_NAME: tag}}
     others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
-    return marked_for_cosign([*others, entry], entry)
+    entries = marked_for_cosign([*others, entry], entry)
+    signatures = f"{str(entry['digest']).replace(':', '-')}.sig"
+    signed = [other for other in others if entry_annotations(other).get(REF_NAME) == signatures]
+    if signed or (not tag.startswith("sha256-") and any(REF_NAME not in entry_annotations(other) for other in others)):
+        # Copied with its signatures, which came first.
+        entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
+    return entries
 
 
 def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:

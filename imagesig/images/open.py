@@ -10,6 +10,7 @@ from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
+from imagesig.oci.reference import parse_reference
 
 LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
 
@@ -52,6 +53,23 @@ def open_image(text: str, **transport: Any) -> Image:
     return directory(path, timeout=timeout)
 
 
+def check_destination(text: str) -> None:
+    """Returns if the text names something that can be written; nothing is looked at.
+
+    Raises:
+        InvalidArgument: it does not.
+    """
+    if is_local(text):
+        prefix, _, _ = _split(text)
+        if prefix == "docker-archive:":
+            raise InvalidArgument(
+                f"{quote(text)}: this form is read, not written",
+                hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
+            )
+    else:
+        parse_reference(text)
+
+
 def open_destination(text: str, **transport: Any) -> Image:
     """As `open_image`, for what need not be there yet. `target` is empty where the text names no tag.
 
@@ -62,12 +80,13 @@ def open_destination(text: str, **transport: Any) -> Image:
         from imagesig.images.registry import registry
 
         return registry(text, **transport)
+    check_destination(text)
     prefix, path, target = _split(text)
-    home = _created(prefix, Path(path), text)
+    home = _created(prefix, Path(path))
     return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS))
 
 
-def _created(prefix: str, path: Path, text: str) -> ImageHome:
+def _created(prefix: str, path: Path) -> ImageHome:
     if prefix == "oci:":
         from imagesig.images.layout import Layout
 
@@ -76,14 +95,9 @@ def _created(prefix: str, path: Path, text: str) -> ImageHome:
         from imagesig.images.archive import Archive
 
         return Archive(path, create=True)
-    if prefix == "docker-archive:":
-        raise InvalidArgument(
-            f"{quote(text)}: this form is read, not written",
-            hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
-        )
     from imagesig.images.directory import Directory
 
-    return Directory.create(path)
+    return Directory(path, create=True)
 
 
 def _split(text: str) -> tuple[str, str, str]:

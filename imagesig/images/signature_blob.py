@@ -27,6 +27,11 @@ _HEADER_BYTES = 64
 _OPENPGP_STARTS = frozenset(b"\xa0\xa1\xa2\xa3\xc8\x90\x91\x92\xc4\x3d\x88\x89\x8a\x8b\xc2")
 
 
+def is_file_only(media_type: str) -> bool:
+    """Whether a signature of this type can be kept as a file and nowhere else."""
+    return media_type in (OPENPGP, UNKNOWN)
+
+
 def parse_signature_file(content: bytes, what: str) -> Part:
     """The signature in a file: a classic one as it lies in a registry, or the file itself under one of our types.
 

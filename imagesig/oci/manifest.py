@@ -101,7 +101,10 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
     document = _document(data, media_type, INDEX_TYPES, what)
     if "config" in document or "layers" in document or "fsLayers" in document:
         raise MalformedError(f"{what}: an index that also reads as another kind of document")
-    manifests = _list(document.get("manifests"), limits.INDEX_CHILDREN, f"{what}: manifests")
+    listed = document.get("manifests")
+    if listed is None and "manifests" in document:
+        listed = []  # as Go writes a list without entries, in the answer of a registry without referrers
+    manifests = _list(listed, limits.INDEX_CHILDREN, f"{what}: manifests")
     return Index(
         manifests=tuple(
             parse_descriptor(manifest, f"{what}: manifest {number}") for number, manifest in enumerate(manifests)

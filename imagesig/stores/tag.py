@@ -5,15 +5,15 @@ Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.merge import Merge, TagChange, Tagged
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
-from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
@@ -76,6 +76,44 @@ class TagStore:
         change = TagChange(home, tag, merge)
         change.apply()
         return change.settle
+
+
+def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
+    """The change by which a tag holds, besides its own, all the layers of another manifest of this kind.
+
+    Where there is nothing yet, the other manifest is taken as it is, byte by byte.
+    """
+    carried = [parse_descriptor(layer, tag) for layer in _layers(theirs, tag)]
+
+    def merge(now: Tagged | None) -> Tagged | None:
+        if now is None:
+            return theirs
+        layers = _layers(now, tag)
+        missing = [layer for layer in carried if not any(_is_same(other, layer) for other in layers)]
+        if not missing:
+            return None
+        if len(layers) + len(missing) > limits.SIGNATURE_LAYERS:
+            raise LimitExceeded(
+                f"{tag}: would hold {len(layers) + len(missing)} layers; verifiers read no more than "
+                f"{limits.SIGNATURE_LAYERS}",
+                hint="remove signatures that are no longer needed",
+            )
+        return _written(home, now, [*layers, *(layer.to_json() for layer in missing)])
+
+    return merge
+
+
+def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) -> Merge:
+    """The change by which a tag holds its layers but for those dropped; nothing changes where none is."""
+
+    def merge(now: Tagged | None) -> Tagged | None:
+        if now is None:
+            return None
+        layers = _layers(now, tag)
+        kept = [layer for layer in layers if not dropped(parse_descriptor(layer, tag))]
+        return None if len(kept) == len(layers) else _written(home, now, kept)
+
+    return merge
 
 
 def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
