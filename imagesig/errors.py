@@ -31,6 +31,7 @@
     │   ├── DeletionRefused           the registry deletes nothing, or not for these credentials
     │   └── Stale                     somebody else wrote meanwhile, more often than we were willing to merge
     ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
+    ├── RemovalIncomplete             some signatures are still there: `.removed`, `.left`
     └── VerificationError             the image is not verified
         ├── NoSignatures              there is none at all: `.subject`
         ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
@@ -211,6 +212,15 @@ class AttachIncomplete(ImagesigError):
         super().__init__(message, hint=hint)
         self.attached = tuple(attached)
         self.missing = tuple(missing)
+
+
+class RemovalIncomplete(ImagesigError):
+    """Some signatures could not be taken away. `removed` and `left` say where each one is or was."""
+
+    def __init__(self, message: str, *, removed: Sequence[str], left: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.removed = tuple(removed)
+        self.left = tuple(left)
 
 
 class VerificationError(ImagesigError):

@@ -16,6 +16,7 @@ from datetime import datetime
 from imagesig.crypto.algorithms import Algorithm, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.descriptor import Descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,14 @@ class StoredSignature:
     """One signature as it is or will be stored. Everything in it is untrusted.
 
     `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. `artifact_type` and `annotations` are
-    those of its own manifest, for formats that have one manifest per signature.
+    those of its own manifest, for formats that have one manifest per signature; `manifest` is then where it was found.
     """
 
     origin: str
     parts: tuple[Part, ...]
     artifact_type: str = ""
     annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
+    manifest: Descriptor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import overload
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.removing import RemovedSignature, anchors_of
+from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
@@ -19,6 +22,7 @@ from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.policy import KeyLike
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
@@ -41,7 +45,10 @@ class MadeSignature:
 
 @dataclass(frozen=True, slots=True)
 class SignedImage:
-    """What `sign` did for one image. `pinned` is `repository@digest`; `identity` is the name in the signed payload."""
+    """What `sign` did for one image.
+
+    `pinned` is `repository@digest`; `identity` is the name in the signed payload; `removed` is what was replaced.
+    """
 
     image: str
     digest: str
@@ -51,6 +58,7 @@ class SignedImage:
     public_key: str
     signatures: tuple[MadeSignature, ...]
     warnings: tuple[str, ...] = ()
+    removed: tuple[RemovedSignature, ...] = ()
 
 
 @overload  # a str is a Sequence of str to the type checker, and one image to everybody else
@@ -63,6 +71,7 @@ def sign(  # type: ignore[overload-overlap]
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
 ) -> SignedImage: ...
 
@@ -77,6 +86,7 @@ def sign(
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
 ) -> tuple[SignedImage, ...]: ...
 
@@ -90,6 +100,7 @@ def sign(
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
     """Signs one image, or several with one key, and stores the signatures beside them.
@@ -105,6 +116,8 @@ def sign(
         identity: `repository` or `repository:tag` for the signed payload, instead of the image's own name.
         recursive: of an index, sign every child too. podman verifies children only.
         dry_run: stop before the first signature is made.
+        replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers. Once everything is signed, their
+            signatures that say just the same (digest, name, annotations; in these formats) go; others stay.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
 
     Raises:
@@ -112,13 +125,17 @@ def sign(
         ImageNotFound, TransportError: an image could not be read; nothing was signed.
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
         AttachIncomplete: some signatures were attached before one failed; signing again completes it.
+        RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
     images = [image] if isinstance(image, str | Image) else list(image)
     opened = [open_or_pass(item) for item in images]
     if not opened:
         raise InvalidArgument("sign: no image was given")
     chosen = select_formats(formats)
-    request = _Request(chosen, Annotations(annotations), identity, recursive, now or datetime.now(UTC))
+    at = now or datetime.now(UTC)
+    old = (replace,) if isinstance(replace, str) else tuple(replace)
+    replacement = Replacement(anchors_of(old), at) if old else None
+    request = _Request(chosen, Annotations(annotations), identity, recursive, at, replacement)
     if isinstance(key, str):
         with open_key(key) as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
@@ -136,6 +153,7 @@ class _Request:
     identity: str
     recursive: bool
     now: datetime
+    replacement: Replacement | None = None
 
 
 @dataclass(slots=True)
@@ -156,11 +174,18 @@ class _Work:
 
 
 def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dry_run: bool) -> tuple[SignedImage, ...]:
+    if request.replacement:
+        request.replacement.check_signer(key.info)
     planned = for_each(images, lambda image: _plan(image, request))
     works = [work for plan in planned for work in plan]
+    if request.replacement:
+        for work in works:
+            request.replacement.find(work.image, work.target, work.format, work.claim, work.prior)
     signer = _draft_and_sign(works, key, request.now, dry_run=dry_run)
     if not dry_run:
         _attach(works)
+        if request.replacement:
+            request.replacement.run()
     return tuple(
         _result(image, plan, signer, request, dry_run=dry_run) for image, plan in zip(images, planned, strict=True)
     )
@@ -252,6 +277,7 @@ def _result(
     image: Image, works: Sequence[_Work], signer: SignerInfo, request: _Request, *, dry_run: bool
 ) -> SignedImage:
     digest = works[0].target.descriptor.digest
+    replacement = request.replacement
     identity = _identity(image, request.identity)
     made = tuple(
         MadeSignature(
@@ -270,7 +296,8 @@ def _result(
         signer.key_id,
         signer.public_key.fingerprint,
         made,
-        _warnings(identity, request.formats),
+        (*_warnings(identity, request.formats), *(replacement.warnings(image) if replacement else ())),
+        replacement.planned(image, dry_run=dry_run) if replacement else (),
     )
 
 
@@ -281,7 +308,7 @@ def _identity(image: Image, text: str) -> Reference | None:
         if reference.digest:
             raise InvalidArgument(f"identity {text!r}: a repository or repository:tag is needed, without a digest")
         return reference
-    return replace(image.name, digest="") if image.name else None
+    return changed(image.name, digest="") if image.name else None
 
 
 def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:

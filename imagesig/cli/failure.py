@@ -11,6 +11,7 @@ from imagesig.errors import (
     InvalidArgument,
     NoSignatureAccepted,
     NoSignatures,
+    RemovalIncomplete,
 )
 
 FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED = 1, 2, 10, 11, 12
@@ -44,6 +45,11 @@ def fail(error: ImagesigError) -> int:
             click.echo(f"  attached: {name}", err=True)
         for name in error.missing:
             click.echo(f"  missing:  {name}", err=True)
+    if isinstance(error, RemovalIncomplete):
+        for name in error.removed:
+            click.echo(f"  removed: {name}", err=True)
+        for name in error.left:
+            click.echo(f"  left:    {name}", err=True)
     for hint in dict.fromkeys(_hints(error)):
         click.echo(f"hint: {hint}", err=True)
     return exit_status(error)

@@ -17,7 +17,7 @@ from imagesig.cli.options import (
     transport_options,
 )
 from imagesig.cli.progress import progress
-from imagesig.cli.render import write_json
+from imagesig.cli.render import safe_text, write_json
 from imagesig.cli.settings import key_settings
 from imagesig.formats import DEFAULT_FORMATS
 from imagesig.keys.uri import open_key
@@ -30,6 +30,12 @@ from imagesig.keys.uri import open_key
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
+@click.option(
+    "--replace",
+    multiple=True,
+    metavar="KEY",
+    help="Public key of an old signer: then take away its signatures that say the same; repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
 @passphrase_option
@@ -42,6 +48,7 @@ def command(
     annotations: tuple[str, ...],
     identity: str,
     no_recursive: bool,
+    replace: tuple[str, ...],
     dry_run: bool,
     allow_open_permissions: bool,
     passphrase_file: Path | None,
@@ -74,6 +81,7 @@ def command(
             identity=identity,
             recursive=not no_recursive,
             dry_run=dry_run,
+            replace=replace,
         )
     if output == "json":
         write_json("sign", [asdict(result) for result in results])
@@ -91,3 +99,6 @@ def _write_text(result: SignedImage) -> None:
     for signature in result.signatures:
         where = f"  {signature.platform}" if signature.platform else ""
         click.echo(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
+    for removed in result.removed:
+        where = f"  {removed.platform}" if removed.platform else ""
+        click.echo(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {safe_text(removed.origin)}")

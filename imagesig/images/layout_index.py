@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from imagesig.encoding.json import go_json
 from imagesig.errors import InvalidArgument
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
 from imagesig.oci.reference import parse_reference
 
@@ -112,13 +113,25 @@ def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag:
     """The entries with this one under the tag, instead of whichever had it."""
     entry = entry | {"annotations": {REF_NAME: tag}}
     others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
+    if tag.endswith(".sig") and any(tag == tag_of(str(other.get("digest")), ".sig") for other in _saved(others)):
+        # What `cosign save` left without a name has just been merged.
+        others = [other for other in others if not _is_unnamed_signature(other)]
     entries = marked_for_cosign([*others, entry], entry)
-    signatures = f"{str(entry['digest']).replace(':', '-')}.sig"
+    signatures = tag_of(str(entry["digest"]), ".sig")
     signed = [other for other in others if entry_annotations(other).get(REF_NAME) == signatures]
     if signed or (not tag.startswith("sha256-") and any(REF_NAME not in entry_annotations(other) for other in others)):
         # Copied with its signatures, which came first.
         entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
     return entries
+
+
+def _saved(entries: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [entry for entry in entries if entry_annotations(entry).get(_KIND) in (_KIND_IMAGE, _KIND_INDEX)]
+
+
+def _is_unnamed_signature(entry: dict[str, object]) -> bool:
+    annotations = entry_annotations(entry)
+    return annotations.get(_KIND) == _KIND_SIGNATURES and REF_NAME not in annotations
 
 
 def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:

@@ -5,16 +5,17 @@ Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
+from imagesig.errors import DeletionRefused, FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
 from imagesig.images.merge import Merge, TagChange, Tagged
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
-from imagesig.oci.digest import tag_of
+from imagesig.oci.digest import sha256, tag_of
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Budget, Settle, Wanted
@@ -76,6 +77,29 @@ class TagStore:
         change = TagChange(home, tag, merge)
         change.apply()
         return change.settle
+
+    def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
+        tag = tag_of(digest, SUFFIX)
+        gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
+        change = TagChange(home, tag, without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone))
+        change.apply()
+
+        def settle() -> None:
+            change.settle()
+            _delete_if_empty(home, tag)
+
+        return settle
+
+
+def _delete_if_empty(home: ImageHome, tag: str) -> None:
+    """A list without signatures is as good as none: it is deleted where that can be done.
+
+    By its digest: whoever signs meanwhile gives the tag another one, and that stays.
+    """
+    with suppress(NotFound, DeletionRefused):
+        descriptor = home.resolve(tag)
+        if not _layers(Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type), tag):
+            home.delete_manifest(descriptor.digest)
 
 
 def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
