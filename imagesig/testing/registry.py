@@ -151,7 +151,8 @@ class InMemoryRegistry:
             wanted.append(f"repository:{other}:pull")
         if _granted(given).issuperset(_permissions(wanted)):
             return None
-        challenge = f'Bearer realm="http://{self.host}/token",service="test",scope="{" ".join(wanted)}"'
+        scope = " ".join(wanted)
+        challenge = f'Bearer realm="http://{self.host}/token",service="test",scope="{scope}"'
         return Answer(401, _error("UNAUTHORIZED"), {"www-authenticate": challenge})
 
     def _token(self, request: Request, given: str) -> Answer:
