@@ -153,7 +153,7 @@ def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
 
 
 def _is_same(other: dict[str, object], layer: Descriptor) -> bool:
-    return other.get("digest") == layer.digest and other.get("annotations") == dict(layer.annotations)
+    return other.get("digest") == layer.digest and (other.get("annotations") or {}) == dict(layer.annotations)
 
 
 def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]]) -> Tagged:
