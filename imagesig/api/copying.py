@@ -66,8 +66,7 @@ def copy(
     Args:
         source: what to copy.
         destination: where to; what is not there yet is made. Without a tag it gets the source's.
-        all_platforms: of an index, the whole. Otherwise one platform of it becomes the image there, by a digest of its
-            own.
+        all_platforms: of an index, the whole; otherwise one platform of it, by a digest of its own.
         platform: which one, as `os/architecture[/variant]`; Linux on this machine's CPU by default.
         signatures: take signatures and everything else along that belongs to the image.
         admit: called with the image before anything is written.

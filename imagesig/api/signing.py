@@ -108,6 +108,9 @@ def sign(
     Everything is drafted, and every refusal raised, before the first signature is made; attaching comes last. Signing
     again adds nothing: what this key already said of an image is recognised.
 
+    After a key rotation, `replace` names the old key: once everything is signed, its signatures go that say just the
+    same (digest, name, annotations; in these formats); others stay.
+
     Args:
         image: one image, or a sequence of them.
         key: an open `SigningKey`, or a file or key URI to open for this call.
@@ -116,8 +119,7 @@ def sign(
         identity: `repository` or `repository:tag` for the signed payload, instead of the image's own name.
         recursive: of an index, sign every child too. podman verifies children only.
         dry_run: stop before the first signature is made.
-        replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers. Once everything is signed, their
-            signatures that say just the same (digest, name, annotations; in these formats) go; others stay.
+        replace: public keys (files, key URIs, PEM text, `PublicKey`) whose signatures that say the same are then removed.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
 
     Raises:
