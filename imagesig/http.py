@@ -128,7 +128,7 @@ class HttpClient:
     def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
         self._ca_file = ca_file
         self._proxies = proxies or Proxies()
-        self._user_agent = user_agent
+        self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         self._pools: dict[str, PoolManager] = {}
         if ca_file is not None and not ca_file.is_file():
             raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
@@ -199,21 +199,18 @@ class HttpClient:
                 failed.append(error)
                 raise
 
-        sent = {**self._own_headers(), **headers, "content-length": str(size)}
+        sent = {**self._own, **headers, "content-length": str(size)}
         try:
-            return self._once(method, url, sent, watched(), limit)
+            return self._once(method, url, sent, watched(), limit, size / limits.UPLOAD_BYTES_PER_SECOND)
         except Unreachable:
             if failed:  # a failing source looks like a lost connection to urllib3
                 raise failed[0] from None
             raise
 
-    def _own_headers(self) -> dict[str, str]:
-        return {"user-agent": self._user_agent, "accept-encoding": "identity"}
-
     def _follow(
         self, method: str, url: str, headers: Mapping[str, str], once: _Once, *, follow: bool = True
     ) -> Response:
-        sent = {**self._own_headers(), **headers}
+        sent = {**self._own, **headers}
         for _ in range(limits.REDIRECTS + 1):
             response = self._with_retries(method, url, sent, once)
             if response.status not in _REDIRECTS or not follow:
@@ -254,23 +251,34 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, limit: int
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
+        limit: int,
+        patience: float = 0,
     ) -> Response:
         what = f"{method} {redact(url)}"
-        raw = self._open(method, url, headers, body)
+        raw = self._open(method, url, headers, body, patience)
         with contextlib.closing(raw), _translated(what):
             content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
             raw.release_conn()
         return _answer(raw, content, url, method)
 
     def _open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
+        patience: float = 0,
     ) -> BaseHTTPResponse:
         import urllib3
 
         what = f"{method} {redact(url)}"
         left = remaining(what)
-        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
+        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS + patience, left))
         with _translated(what):
             return self._pool(url).urlopen(
                 method,

@@ -47,6 +47,8 @@ KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
+UPLOAD_BYTES_PER_SECOND = 16 * 1024 * 1024
+"""How fast a registry at least looks through what was uploaded: it answers only then."""
 OPERATION_SECONDS = 180.0
 """Default deadline of one image's signing or verification; cosign's is three minutes too."""
 RETRY_AFTER_SECONDS = 30.0

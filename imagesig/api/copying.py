@@ -15,6 +15,7 @@ from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupporte
 from imagesig.http import deadline
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.image import Image
+from imagesig.images.layout_reader import LayoutReader
 from imagesig.images.open import check_destination, open_destination
 from imagesig.images.signature_blob import is_file_only
 from imagesig.images.target import child_for_platform
@@ -22,6 +23,7 @@ from imagesig.images.transfer import BlobCount
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import INDEX_TYPES
+from imagesig.oci.reference import parse_reference
 
 logger = logging.getLogger("imagesig")
 
@@ -157,11 +159,16 @@ def _tag(target: Image, source: Image, root: Descriptor) -> str:
         return ""
     if target.target:
         return target.target
-    return source.name.tag if source.name and source.name.tag else _own_tag(source)
+    return _tag_of_source(source) or _DEFAULT_TAG
 
 
-def _own_tag(source: Image) -> str:
-    return _DEFAULT_TAG if is_digest(source.target) or "/" in source.target else source.target
+def _tag_of_source(source: Image) -> str:
+    if source.name:
+        return source.name.tag
+    if is_digest(source.target):
+        return source.home.tag_for(source.target) if isinstance(source.home, LayoutReader) else ""
+    # `docker save` names images by whole references.
+    return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
 
 
 def _check_place(plan: _Plan, target: Image) -> None:

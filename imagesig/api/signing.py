@@ -119,7 +119,7 @@ def sign(
         identity: `repository` or `repository:tag` for the signed payload, instead of the image's own name.
         recursive: of an index, sign every child too. podman verifies children only.
         dry_run: stop before the first signature is made.
-        replace: public keys (files, key URIs, PEM text, `PublicKey`) whose signatures that say the same are then removed.
+        replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
 
     Raises:

@@ -10,6 +10,7 @@ import click
 
 from imagesig.api.copying import CopiedImage, copy
 from imagesig.cli.options import output_option
+from imagesig.cli.progress import blob_progress
 from imagesig.cli.render import safe_text, write_json
 from imagesig.images.open import is_local, open_image
 
@@ -60,15 +61,16 @@ def command(
     """
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
-    result = copy(
-        open_image(source, **of_source),
-        destination,
-        all_platforms=all_platforms,
-        platform=platform,
-        signatures=not no_signatures,
-        timeout=timeout,
-        transport=transport,
-    )
+    with blob_progress():
+        result = copy(
+            open_image(source, **of_source),
+            destination,
+            all_platforms=all_platforms,
+            platform=platform,
+            signatures=not no_signatures,
+            timeout=timeout,
+            transport=transport,
+        )
     for warning in result.warnings:
         click.echo(f"warning: {result.source}: {safe_text(warning)}", err=True)
     if output == "json":

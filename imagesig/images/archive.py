@@ -106,11 +106,11 @@ class Archive(LayoutReader):
         with source.open(member) as chunks:
             return b"".join(chunks)
 
-    def _has_file(self, name: str) -> bool:
-        with self._lock:
-            written = self._writer and self._writer.get(name)
-            before = self._current and name not in self._removed and self._current.members.files.get(name)
-            return bool(written or before)
+    def _size(self, name: str) -> int | None:
+        try:
+            return self._find(name)[1].size
+        except (NotFound, InvalidArgument):
+            return None
 
     def _find(self, name: str) -> tuple[ArchiveFile | ArchiveWriter, Member]:
         with self._lock:
@@ -127,7 +127,7 @@ class Archive(LayoutReader):
         names |= dict.fromkeys(self._current.members.files if self._current else ())
         for name in names:
             digest = f"sha256:{name.removeprefix(_BLOBS)}"
-            if not name.startswith(_BLOBS) or not is_digest(digest) or not self._has_file(name):
+            if not name.startswith(_BLOBS) or not is_digest(digest) or self._size(name) is None:
                 continue
             source, member = self._find(name)
             if member.size > limits.MANIFEST_BYTES:
@@ -227,7 +227,8 @@ class Archive(LayoutReader):
         name = self._blob(descriptor.digest)
         with self.transaction(), self._lock:
             assert self._writer is not None
-            if not self._writer.get(name):
+            written = self._writer.get(name)
+            if not written or written.size != descriptor.size:
                 content = checked(chunks, descriptor, f"{self.name}: {descriptor.digest}")
                 self._writer.add(name, descriptor.size, content)
                 self._removed.discard(name)

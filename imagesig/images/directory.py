@@ -132,7 +132,10 @@ class Directory:
         return True
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return descriptor.digest in self._made or (self._path / _hex(descriptor.digest)).is_file()
+        if descriptor.digest in self._made:
+            return True
+        path = self._path / _hex(descriptor.digest)
+        return path.is_file() and path.stat().st_size == descriptor.size
 
     def _read(self, name: str, most: int) -> bytes:
         return read_file(self._path / name, most, self.name)

@@ -87,15 +87,19 @@ class DockerArchive(ReadOnly):
         self._entries = self._read_entries()
         self._manifests: dict[str, bytes] = {}
         self._members: dict[str, Member] = {}
+        self._named: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"DockerArchive({self.name!r})"
 
     def named(self, reference: str) -> str:
-        """The digest of the image with this name, or of the only one. This reads every layer of it once."""
+        """The name, else the digest, of the image with this name or the only one. This reads every layer of it once."""
         fitting = [entry for entry in self._entries if not reference or _is_named(entry, reference)]
         if len(fitting) == 1:
-            return self._convert(fitting[0])
+            digest = self._convert(fitting[0])
+            name = reference or next(iter(fitting[0].tags), digest)
+            self._named[name] = digest
+            return name
         names = ", ".join(quote(tag) for entry in self._entries[:10] for tag in entry.tags or ("no name",))
         if not fitting:
             raise ImageNotFound(f"{self.name}: holds no image {quote(reference)} (it holds: {names or 'none'})")
@@ -106,8 +110,9 @@ class DockerArchive(ReadOnly):
     # --- reading -------------------------------------------------------------------------------------------------
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
-        if tag_or_digest in self._manifests:
-            return Descriptor.of(self._manifests[tag_or_digest], OCI_MANIFEST)
+        digest = self._named.get(tag_or_digest, tag_or_digest)
+        if digest in self._manifests:
+            return Descriptor.of(self._manifests[digest], OCI_MANIFEST)
         if _SIGNATURES_TAG.fullmatch(tag_or_digest):
             self._no_signatures()
         raise NotFound(f"{self.name}: no manifest {quote(tag_or_digest)}")

@@ -88,8 +88,11 @@ class Layout(LayoutReader):
         hint = "write dir:DIRECTORY for that form" if (self._directory / "version").exists() else "check the path"
         return InvalidArgument(f"{self.name}: no OCI layout there", hint=hint)
 
-    def _has_file(self, name: str) -> bool:
-        return (self._directory / name).is_file()
+    def _size(self, name: str) -> int | None:
+        try:
+            return (self._directory / name).stat().st_size
+        except OSError:
+            return None
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         directory = self._directory / "blobs" / "sha256"

@@ -59,7 +59,8 @@ class LayoutReader(ABC):
         """
 
     @abstractmethod
-    def _has_file(self, name: str) -> bool: ...
+    def _size(self, name: str) -> int | None:
+        """The size of a file; None if it is not there."""
 
     @abstractmethod
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -99,10 +100,10 @@ class LayoutReader(ABC):
         return content
 
     def has(self, digest: str) -> bool:
-        return self._has_file(self._blob(digest))
+        return self._size(self._blob(digest)) is not None
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return self._has_file(self._blob(descriptor.digest))
+        return self._size(self._blob(descriptor.digest)) == descriptor.size
 
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
         """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
@@ -135,6 +136,11 @@ class LayoutReader(ABC):
                 f"{self.name}: holds {len(images)} images ({tags})", hint=f"name one: {self.name}:TAG or @DIGEST"
             )
         return next(iter(images))
+
+    def tag_for(self, digest: str) -> str:
+        """A tag of the image with this digest, empty if it has none."""
+        tags = [tag_of_entry(entry) for entry in self._entries() if entry.digest == digest]
+        return next((tag for tag in tags if tag), "")
 
     def _has_subject(self, entry: Descriptor) -> bool:
         if entry.media_type not in MANIFEST_TYPES:

@@ -11,7 +11,7 @@ from urllib.parse import quote as percent_encoded
 from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
-from imagesig.errors import UnexpectedResponse
+from imagesig.errors import Unauthorized, UnexpectedResponse
 from imagesig.http import Response
 from imagesig.images.registry_session import PUSH, RegistrySession
 from imagesig.images.stream import checked
@@ -80,13 +80,17 @@ class RegistryBlobs:
             return False
         if source.path == self._session.path:
             return True
-        response = self._session.request(
-            "POST",
-            f"blobs/uploads/?mount={descriptor.digest}&from={percent_encoded(source.path, safe='/')}",
-            limit=limits.ERROR_BODY_BYTES,
-            actions=PUSH,
-            pull_from=source.path,
-        )
+        try:
+            response = self._session.request(
+                "POST",
+                f"blobs/uploads/?mount={descriptor.digest}&from={percent_encoded(source.path, safe='/')}",
+                limit=limits.ERROR_BODY_BYTES,
+                actions=PUSH,
+                pull_from=source.path,
+            )
+        except Unauthorized:
+            self._unmountable.add(source.path)  # who may write here may not read there: then the bytes are sent
+            return False
         if response.status == 201:
             self._there.add(descriptor.digest)
             return True

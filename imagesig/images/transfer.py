@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -12,6 +13,8 @@ from imagesig.errors import NotFound, Unreachable
 from imagesig.http import remaining
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
+
+logger = logging.getLogger("imagesig")
 
 _WHOLE_BYTES = 1024 * 1024
 """Up to here a blob is sent with one request."""
@@ -89,3 +92,5 @@ class Transfer:
     def _add(self, one: BlobCount) -> None:
         with self._lock:
             self.count += one
+            count = self.count
+        logger.debug("%s: %s", self._target.name, count, extra={"blobs": count})

@@ -246,6 +246,24 @@ def test_what_was_admitted_is_what_is_copied(tmp_path: Path) -> None:
     )
 
 
+def test_a_blob_that_was_cut_short_at_the_destination_is_sent_again(source: str, tmp_path: Path) -> None:
+    copy(source, f"oci:{tmp_path / 'to'}:1.0", all_platforms=True)
+    blob = min((tmp_path / "to" / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[:1])
+    assert copy(source, f"oci:{tmp_path / 'to'}:1.0", all_platforms=True).blobs.sent == 1
+    assert blob.read_bytes() == whole
+
+
+def test_an_image_is_tagged_anew_where_it_lies(source: str, tmp_path: Path, keys: list[SigningKey]) -> None:
+    copy(source, f"oci-archive:{tmp_path / 'a.tar'}", all_platforms=True)
+    for prefix, path in (("oci", "source"), ("oci-archive", "a.tar")):
+        image = f"{prefix}:{tmp_path / path}"
+        copied = copy(f"{image}:1.0", f"{image}:2.0", all_platforms=True)
+        assert copied.blobs.sent == 0
+        assert verify(f"{image}:2.0", keys[0]).digest == verify(f"{image}:1.0", keys[0]).digest
+
+
 # --- where signatures cannot follow -----------------------------------------------------------------------------------
 
 
@@ -369,8 +387,9 @@ def test_more_manifests_than_we_carry_are_refused(source: str, tmp_path: Path, m
 def test_the_tag_of_the_source_is_kept_where_none_is_named(source: str, tmp_path: Path) -> None:
     assert copy(source, f"oci-archive:{tmp_path / 'a.tar'}", all_platforms=True).tag == "1.0"
     assert open_image(f"oci-archive:{tmp_path / 'a.tar'}:1.0")
-    by_digest = f"oci:{tmp_path / 'source'}@{open_image(source).home.resolve('1.0').digest}"
-    assert copy(by_digest, f"oci:{tmp_path / 'b'}", all_platforms=True).tag == "latest"
+    assert copy(f"oci-archive:{tmp_path / 'a.tar'}", f"oci:{tmp_path / 'b'}", all_platforms=True).tag == "1.0"
+    by_digest = f"oci:{tmp_path / 'source'}@{inspect(source).signatures[-1].digest}"
+    assert copy(by_digest, f"oci:{tmp_path / 'c'}", all_platforms=True).tag == "latest"
 
 
 def test_a_destination_by_digest_takes_that_image_only(server: InMemoryRegistry, source: str) -> None:

@@ -66,9 +66,15 @@ def test_the_same_archive_always_becomes_the_same_image(path: Path, tmp_path: Pa
     assert len(digests) == 1
 
 
+def test_the_tag_goes_along(path: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("", f":{NAME}")):
+        assert copy(f"docker-archive:{path}{name}", f"oci:{tmp_path / str(number)}").tag == "1.0"
+
+
 def test_one_of_several_images_is_found_by_its_name(tmp_path: Path) -> None:
     path = docker_save_before(tmp_path / "two.tar", {NAME: LAYERS, "app:latest": LAYERS[:1]})
-    assert open_image(f"docker-archive:{path}:app").target != open_image(f"docker-archive:{path}:{NAME}").target
+    first, second = (open_image(f"docker-archive:{path}:{name}") for name in ("app", NAME))
+    assert first.home.resolve(first.target) != second.home.resolve(second.target)
     with pytest.raises(InvalidArgument, match="holds 2 images"):
         open_image(f"docker-archive:{path}")
     with pytest.raises(ImageNotFound, match="holds no image"):

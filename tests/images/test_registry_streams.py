@@ -198,6 +198,17 @@ def test_mounting_logs_in_for_both_repositories() -> None:
         client.close()
 
 
+def test_a_neighbour_that_may_not_be_read_for_mounting_is_sent(client: RegistryClient) -> None:
+    with InMemoryRegistry() as server:
+        source = at(client, server, "from/here")
+        source.put_blob_stream(BLOB, (CONTENT,))
+        refused = {"www-authenticate": 'Basic realm="test"'}
+        server.faults.append(lambda request: Answer(401, headers=refused) if "mount" in request.query else None)
+        transfer = Transfer(at(client, server, "to/there"))
+        transfer.blob(BLOB, source)
+        assert transfer.count == BlobCount(sent=1, sent_bytes=len(CONTENT))
+
+
 def test_streams_log_in_and_are_refused_like_all_else() -> None:
     with InMemoryRegistry(bearer=("user", "password")) as server:
         client = registry_client(credentials=("user", "password"))
