@@ -23,6 +23,7 @@ from imagesig.images.layout_index import (
     INDEX,
     MARKER,
     IndexChange,
+    is_signature,
     new_documents,
     with_referrer,
     with_tagged,
@@ -37,6 +38,9 @@ from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import OCI_MANIFEST
 
 _NEW_FILE_MODE = 0o644
+DOCKER = "docker-archive"
+_ASIDE = "imagesig-index.json"
+"""In Docker's archives signatures are listed here: `docker load` takes every entry of `index.json` for an image."""
 _BLOBS = "blobs/sha256/"
 _WAIT_SECONDS = 0.1
 
@@ -69,7 +73,7 @@ class Archive(LayoutReader):
         self._form = form
         self._current = opened
         self._writer: ArchiveWriter | None = None
-        self._index_content = b""
+        self._indexes: dict[str, bytes] = {}
         self._removed: set[str] = set()
         self._turn = threading.Lock()
         self._lock = threading.RLock()
@@ -94,10 +98,12 @@ class Archive(LayoutReader):
             yield checked(chunks, descriptor, f"{self.name}: {descriptor.digest}")
 
     def _file(self, name: str, most: int) -> bytes:
-        if name == INDEX and self._index_content:
-            return self._index_content
+        if name in self._indexes:
+            return self._indexes[name]
         if self._current is None and name in (INDEX, MARKER):
             return new_documents()[name]
+        if name == _ASIDE and self._size(name) is None:
+            return new_documents()[INDEX]
         source, member = self._find(name)
         if isinstance(source, ArchiveFile):
             return source.read(member, most)
@@ -181,14 +187,13 @@ class Archive(LayoutReader):
     def _commit(self, *, resume: bool) -> None:
         writer = self._writer
         assert writer is not None
-        if not (writer.names() or self._index_content or self._removed):
+        if not (writer.names() or self._indexes or self._removed):
             self._end(keep=resume)
             return
         before = self._current.members.files.values() if self._current else ()
         try:
             documents = {} if self._current else new_documents()
-            if self._index_content:
-                documents[INDEX] = self._index_content
+            documents |= self._indexes
             for name, content in documents.items():
                 writer.add(name, len(content), (content,))
             kept = [
@@ -209,7 +214,8 @@ class Archive(LayoutReader):
         self._reset()
 
     def _reset(self) -> None:
-        self._writer, self._index_content = None, b""
+        self._writer = None
+        self._indexes.clear()
         self._removed.clear()
 
     @contextmanager
@@ -265,7 +271,19 @@ class Archive(LayoutReader):
 
     def _change_index(self, change: IndexChange) -> None:
         with self._lock:
-            self._index_content = self._changed_index(change)
+            listed = {str(entry.get("digest")) for entry in self._listed(INDEX)}
+            entries = change(self._index())
+            aside = [
+                entry
+                for entry in entries
+                if self._form == DOCKER and is_signature(entry) and entry.get("digest") not in listed
+            ]
+            if aside or self._size(_ASIDE) is not None:
+                self._indexes[_ASIDE] = self._rewritten(_ASIDE, aside)
+            self._indexes[INDEX] = self._rewritten(INDEX, [entry for entry in entries if entry not in aside])
+
+    def _index(self) -> list[dict[str, object]]:
+        return [*self._listed(INDEX), *self._listed(_ASIDE)]
 
 
 def _nothing_to_settle() -> None:

@@ -28,7 +28,7 @@ from imagesig.errors import (
     SignaturesUnsupported,
     quote,
 )
-from imagesig.images.archive import Archive
+from imagesig.images.archive import DOCKER, Archive
 from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.image import Image
 from imagesig.images.layout_index import INDEX, MARKER
@@ -37,12 +37,12 @@ from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
-from imagesig.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest
+from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
 
 _DOCUMENT = "manifest.json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
-_FORM = "docker-archive"
 _SIGNATURES_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
 
 
@@ -57,16 +57,37 @@ def docker_archive(
         ImageNotFound: no such image there.
     """
     path = Path(file)
-    what = f"{_FORM}:{path}"
+    what = f"{DOCKER}:{path}"
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
         if opened.members.links:
             raise MalformedError(f"{what}: holds symbolic links, which an archive of an OCI layout may not")
-        layout = Archive(path, _FORM, opened=opened)
-        return Image(layout, reference or layout.only_image(), layout, None, timeout)
+        layout = Archive(path, DOCKER, opened=opened)
+        target = reference or layout.only_image()
+        if not _lacks_layers(layout, target):
+            return Image(layout, target, layout, None, timeout)
     home = DockerArchive(opened, what)
     return Image(home, home.named(reference), home, None, timeout)
+
+
+def _lacks_layers(layout: Archive, target: str) -> bool:
+    """Whether the manifest names no layers although the config does: Docker 25.0.0 wrote such (moby#47065).
+
+    A signature of it would be one of an empty image.
+    """
+    try:
+        descriptor = layout.resolve(target)
+    except NotFound:
+        return False
+    if descriptor.media_type not in MANIFEST_TYPES:
+        return False
+    content = layout.read(descriptor, limit=limits.MANIFEST_BYTES)
+    manifest = parse_manifest(content, descriptor.media_type, f"{layout.name}: {descriptor.digest}")
+    if manifest.layers or manifest.config.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
+        return False
+    config = layout.read(manifest.config, limit=limits.CONFIG_BYTES)
+    return bool(_diff_ids(config, f"{layout.name}: config"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +213,8 @@ class DockerArchive(ReadOnly):
 
     def _no_signatures(self) -> NoReturn:
         raise SignaturesUnsupported(
-            f"{self.name}: is in the form that Docker wrote before version 25, without a manifest: there is no digest "
-            "that a signature could name, so it can be neither signed nor verified",
+            f"{self.name}: holds no manifest that names its layers (so Docker wrote before version 25, and 25.0.0 "
+            "too): there is no digest that a signature could name, so it can be neither signed nor verified",
             hint=f"convert it and sign that: imagesig copy {self.name} oci-archive:FILE (or push it and sign there)",
         )
 

@@ -160,7 +160,7 @@ class Layout(LayoutReader):
 
     def _change_index(self, change: IndexChange) -> None:
         with self.exclusive(INDEX):
-            content = self._changed_index(change)
+            content = self._rewritten(INDEX, change(self._index()))
             with replacing(self._directory / INDEX, self.name) as file:
                 file.write(content)
 

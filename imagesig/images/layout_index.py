@@ -23,6 +23,13 @@ _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
 _KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
 
 
+def is_signature(entry: Mapping[str, object]) -> bool:
+    """Whether an entry is what a signer adds: the list of an image's signatures, or a referrer without a name."""
+    annotations = entry_annotations(entry)
+    name = str(annotations.get(REF_NAME, ""))
+    return name.startswith("sha256-") or (not name and IMAGE_NAME not in annotations)
+
+
 IndexChange = Callable[[list[dict[str, object]]], list[dict[str, object]]]
 """From the entries as they stand to those that shall stand."""
 

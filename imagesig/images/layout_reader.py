@@ -23,7 +23,6 @@ from imagesig.images.layout_index import (
     INDEX,
     LAYOUT_VERSION,
     MARKER,
-    IndexChange,
     is_image,
     is_named,
     saved_by_cosign,
@@ -152,10 +151,16 @@ class LayoutReader(ABC):
         return [parse_descriptor(entry, f"{self.name}: index.json entry") for entry in self._index()]
 
     def _index(self) -> list[dict[str, object]]:
-        content = self._file(INDEX, limits.MANIFEST_BYTES)
-        entries = parse_object(content, f"{self.name}: index.json").get("manifests")
+        return self._listed(INDEX)
+
+    def _listed(self, name: str) -> list[dict[str, object]]:
+        """The entries of `index.json`, or of another index of its form."""
+        document = parse_object(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
+        entries = document.get("manifests")
+        if entries is None and "manifests" in document:
+            return []  # as Go writes a list without entries; Docker 25.0 did
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise MalformedError(f"{self.name}: index.json has no list of manifests")
+            raise MalformedError(f"{self.name}: {name} has no list of manifests")
         return entries
 
     def _manifest_by_digest(self, digest: str) -> Descriptor:
@@ -181,10 +186,10 @@ class LayoutReader(ABC):
             raise DigestMismatch(f"{self.name}: the blob {digest} holds other bytes, {sha256(content)}")
         return content
 
-    def _changed_index(self, change: IndexChange) -> bytes:
-        """The bytes of `index.json` after a change, every other member kept as it stands."""
-        document = parse_object(self._file(INDEX, limits.MANIFEST_BYTES), INDEX)
-        content = go_json(document | {"manifests": change(self._index())})
+    def _rewritten(self, name: str, entries: list[dict[str, object]]) -> bytes:
+        """The bytes of an index with these entries, every other member kept as it stands."""
+        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name)
+        content = go_json(document | {"manifests": entries})
         if len(content) > limits.MANIFEST_BYTES:
-            raise LimitExceeded(f"{self.name}: index.json would grow over {limits.MANIFEST_BYTES} bytes")
+            raise LimitExceeded(f"{self.name}: {name} would grow over {limits.MANIFEST_BYTES} bytes")
         return content

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import copy, inspect, sign, verify
+from imagesig.api import copy, inspect, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,
@@ -168,8 +168,33 @@ def test_what_docker_saves_today_is_found_by_its_whole_name_and_signed(tmp_path:
         assert verify(f"docker-archive:{path}{name}", key).signatures
     with pytest.raises(ImageNotFound):
         verify(f"docker-archive:{path}:team/other:1.0", key)
+
+
+def test_docker_finds_its_images_and_nothing_else_in_what_we_signed(tmp_path: Path, key: SigningKey) -> None:
+    """`docker load` takes every entry of index.json for an image to unpack: signatures are listed elsewhere."""
+    build_image(Layout.create(tmp_path / "one"), {"a": b"b"}, PLATFORMS[0], "1.0")
+    path = docker_save_today(tmp_path / "one", tmp_path / "saved.tar", "docker.io/team/app:1.0")
     with tarfile.open(path) as read:
-        assert "manifest.json" in read.getnames()
+        before = {name: _content(read, name) for name in ("index.json", "manifest.json")}
+    digest = sign(f"docker-archive:{path}", key, identity="team/app:1.0").digest
+    with tarfile.open(path) as read:
+        entries = json.loads(_content(read, "index.json"))["manifests"]
+        assert [entry["digest"] for entry in entries] == [digest]
+        assert (
+            entries[0]["annotations"].items() >= json.loads(before["index.json"])["manifests"][0]["annotations"].items()
+        )
+        assert _content(read, "manifest.json") == before["manifest.json"]
+    copy(f"docker-archive:{path}", f"oci:{tmp_path / 'to'}:1.0")
+    assert {item.format for item in verify(f"oci:{tmp_path / 'to'}:1.0", key).signatures} == {"cosign", "bundle"}
+    assert len(remove(f"docker-archive:{path}", all=True).removed) == 2
+    with pytest.raises(NoSignatures):
+        verify(f"docker-archive:{path}", key)
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
 
 
 @pytest.mark.parametrize("missing", ["oci-layout", "index.json"])

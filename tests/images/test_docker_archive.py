@@ -11,13 +11,14 @@ import pytest
 from imagesig.api import copy, inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImageNotFound, InvalidArgument, MalformedError, SignaturesUnsupported
+from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
 from imagesig.images.open import open_image
 from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import parse_manifest
-from tests.images.archives import docker_save_before, tar_of
+from tests.images.archives import docker_save_25_0_0, docker_save_before, tar_of
 
 LAYERS = (tar_of([("a", b"first")]), tar_of([("b", b"second")]))
 NAME = "registry.example/team/app:1.0"
@@ -127,6 +128,24 @@ def test_a_manifest_json_that_is_none_is_a_clear_error(tmp_path: Path, document:
     path = docker_save_before(tmp_path / "bad.tar", {NAME: LAYERS}, change={"manifest.json": document})
     with pytest.raises(MalformedError):
         open_image(f"docker-archive:{path}")
+
+
+def test_a_manifest_without_the_layers_is_none_to_sign(tmp_path: Path, key: SigningKey) -> None:
+    build_image(Layout.create(tmp_path / "layout"), {"a": b"b"}, PLATFORMS[0], "1.0")
+    path = docker_save_25_0_0(tmp_path / "layout", tmp_path / "saved.tar", NAME)
+    with pytest.raises(SignaturesUnsupported, match=r"25\.0\.0"):
+        sign(f"docker-archive:{path}", key)
+    copied = copy(f"docker-archive:{path}", f"oci:{tmp_path / 'to'}:1.0")
+    assert copied.blobs.sent == 2
+    assert sign(f"oci:{tmp_path / 'to'}:1.0", key).signatures
+
+
+def test_an_index_of_nothing_holds_no_image(tmp_path: Path) -> None:
+    empty = b'{"schemaVersion": 2, "manifests": null}'
+    files = [("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", empty), ("manifest.json", b"[]")]
+    (tmp_path / "x.tar").write_bytes(tar_of(files))
+    with pytest.raises(ImageNotFound):
+        open_image(f"docker-archive:{tmp_path / 'x.tar'}")
 
 
 def test_a_tar_of_something_else_says_so(tmp_path: Path) -> None:
