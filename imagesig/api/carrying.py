@@ -72,7 +72,7 @@ class Carrying:
         )
 
     def _send(self, pieces: Sequence[Piece], transfer: Transfer, source: ImageHome) -> None:
-        for_each(distinct_blobs(pieces), lambda blob: transfer.blob(blob, source))
+        for_each(distinct_blobs(pieces), lambda blob: transfer.blob(blob, source), stop=transfer.stop)
 
     def _store(self, piece: Piece, home: ImageHome) -> str:
         if home.has(piece.descriptor.digest):

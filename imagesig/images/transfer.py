@@ -6,10 +6,11 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imagesig import limits
-from imagesig.errors import NotFound, Unreachable
+from imagesig.errors import NotFound, TransportError, Unreachable
 from imagesig.http import remaining
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
@@ -47,7 +48,12 @@ class Transfer:
     def __init__(self, target: ImageHome) -> None:
         self._target = target
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self.count = BlobCount()
+
+    def stop(self) -> None:
+        """Makes all that is under way fail soon: somebody else has failed, or pressed Ctrl-C."""
+        self._stopped.set()
 
     def blob(self, descriptor: Descriptor, source: ImageSource) -> None:
         """Makes sure that the target has the blob; what is sent is compared with its digest on the way.
@@ -87,7 +93,13 @@ class Transfer:
             self._target.put_blob(content, descriptor.media_type)
             return
         with source.open_blob(descriptor) as chunks:
-            self._target.put_blob_stream(descriptor, chunks)
+            self._target.put_blob_stream(descriptor, self._until_stopped(chunks))
+
+    def _until_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._stopped.is_set():
+                raise TransportError("copy: stopped, for something else failed")
+            yield chunk
 
     def _add(self, one: BlobCount) -> None:
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import multiprocessing
+import subprocess
+import sys
 import tarfile
 import threading
 import tracemalloc
@@ -316,6 +318,39 @@ def test_an_interrupted_copy_is_not_there_and_is_continued(directory: Path, tmp_
     assert copied.blobs.present >= 1
     assert [item.name for item in tmp_path.iterdir() if "imagesig" in item.name] == []
     assert archive(target, "1.0").home.resolve("1.0").digest == copied.digest
+
+
+_DIES = """
+import os, sys
+from imagesig import copy
+from imagesig.images.archive_writer import ArchiveWriter
+add, written = ArchiveWriter.add, []
+
+def dies_in_the_third(self, name, size, chunks):
+    def broken():
+        for chunk in chunks:
+            yield chunk[: len(chunk) // 2]
+            self._file.flush()
+            os._exit(9)
+
+    written.append(name)
+    add(self, name, size, broken() if len(written) == 3 else chunks)
+
+ArchiveWriter.add = dies_in_the_third
+copy(sys.argv[1], sys.argv[2], all_platforms=True)
+"""
+
+
+def test_a_copy_that_was_killed_in_the_middle_of_a_blob_is_continued(directory: Path, tmp_path: Path) -> None:
+    source, target = f"oci:{directory}:1.0", f"oci-archive:{tmp_path / 'copy.tar'}"
+    environ = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", _DIES, source, target], env=environ, check=False)
+    assert done.returncode == 9
+    assert not (tmp_path / "copy.tar").exists()
+    copied = copy(source, target, all_platforms=True)
+    assert copied.blobs.present == 2
+    assert copied.blobs.sent == 2
+    assert open_image(target).home.resolve("1.0").digest == copied.digest
 
 
 def test_what_an_interrupted_copy_left_is_believed_only_if_its_digests_hold(directory: Path, tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.errors import DeadlineExceeded, DigestMismatch, MalformedError, Unauthorized, Unreachable
+from imagesig.errors import (
+    DeadlineExceeded,
+    DigestMismatch,
+    MalformedError,
+    TransportError,
+    Unauthorized,
+    Unreachable,
+)
 from imagesig.http import deadline
 from imagesig.images.layout import Layout
 from imagesig.images.registry import RegistryClient, registry, registry_client
@@ -161,6 +168,16 @@ def test_what_is_there_is_not_sent_again(client: RegistryClient, server: InMemor
     transfer.blob(BLOB, layout)
     assert transfer.count == BlobCount(present=1)
     assert [request.method for request in server.requests] == ["HEAD"]
+
+
+def test_what_is_under_way_ends_when_it_is_told_to_stop(
+    client: RegistryClient, server: InMemoryRegistry, layout: Layout
+) -> None:
+    transfer = Transfer(at(client, server))
+    transfer.stop()
+    with pytest.raises(TransportError, match="stopped"):
+        transfer.blob(BLOB, layout)
+    assert not at(client, server).has_blob(BLOB)
 
 
 def test_a_neighbours_blob_is_mounted(client: RegistryClient, server: InMemoryRegistry) -> None:
