@@ -35,11 +35,17 @@
     └── VerificationError             the image is not verified
         ├── NoSignatures              there is none at all: `.subject`
         ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
+        ├── RefusedByPolicy           the policy refuses this name, whatever is signed
+        ├── Unproved                  the policy would let it pass without proof, which nobody allowed
         └── SignatureRejected         why one signature does not count
             ├── SignatureInvalid      no trusted key verifies these bytes
             ├── SubjectMismatch       it was made for another digest
             ├── IdentityMismatch      it was made for another repository or tag
             ├── AnnotationMismatch    a required annotation is missing or different
+            ├── NotTrusted            nobody that the policy trusts vouches for the signer's certificate
+            ├── Expired               the signature, its certificate or its key is not valid at the time that counts
+            ├── Revoked               a certificate was revoked, or nobody could be asked whether it was
+            ├── TimestampInvalid      the timestamp is missing or proves nothing
             └── FormatViolation       the strict rules of its format refuse it
 """
 
@@ -165,7 +171,12 @@ class DigestMismatch(MalformedError):
 
 
 class TransportError(ImagesigError):
-    """A registry, layout or server could not be used."""
+    """A registry, layout or server could not be used.
+
+    `retry_after` is how many seconds to wait before trying again, where that can help and is known.
+    """
+
+    retry_after = 0.0
 
 
 class Unreachable(TransportError):
@@ -251,24 +262,76 @@ class AnnotationMismatch(SignatureRejected):
     """A required annotation is missing from what was signed, or has another value."""
 
 
+class NotTrusted(SignatureRejected):
+    """Nobody that the policy trusts vouches for the signer's certificate, or not for this holder."""
+
+
+class Expired(SignatureRejected):
+    """The signature, a certificate or the trusted key is not valid at the time that counts."""
+
+
+class Revoked(SignatureRejected):
+    """A certificate was revoked, or whether it was could not be found out."""
+
+
+class TimestampInvalid(SignatureRejected):
+    """A timestamp is missing where the policy wants one, or what is there proves nothing."""
+
+
 class FormatViolation(SignatureRejected):
     """The signature breaks a rule of its format that a strict verifier holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One signature that did not count: where it was found, and why."""
+    """One signature that did not count: where it was found, why, and which trusted authority made it, if one did."""
 
     origin: str
     error: ImagesigError
+    authority: str = ""
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.error}"
 
 
-class NoSignatureAccepted(VerificationError):
-    """There are signatures, and they do not satisfy the policy. `rejections` has the reason for each."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one authority that a rule names: origins of the signatures that count, reasons for the others.
 
-    def __init__(self, message: str, *, rejections: Sequence[Rejection], hint: str = "") -> None:
+    Neither means that no signature of this authority was there.
+    """
+
+    authority: str
+    accepted: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.accepted:
+            return f"{self.authority}: signed"
+        return f"{self.authority}: {'; '.join(self.reasons) or 'no signature found'}"
+
+
+class NoSignatureAccepted(VerificationError):
+    """There are signatures, and they do not satisfy the policy.
+
+    `rejections` has the reason for each; `findings` says the same by authority.
+    """
+
+    def __init__(
+        self, message: str, *, rejections: Sequence[Rejection], findings: Sequence[Finding] = (), hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.rejections = tuple(rejections)
+        self.findings = tuple(findings)
+
+
+class RefusedByPolicy(VerificationError):
+    """The policy refuses every image of this name, or has no rule for it."""
+
+
+class Unproved(VerificationError):
+    """The policy lets the image pass without proof, which the caller did not allow. `reasons` says what is missing."""
+
+    def __init__(self, message: str, *, reasons: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)

@@ -14,22 +14,34 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.errors import (
     DeadlineExceeded,
     ImagesigError,
-    InvalidArgument,
     LimitExceeded,
     UnexpectedResponse,
     Unreachable,
     quote,
 )
+from imagesig.http_pools import Pools, Proxies, origin, redact
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
+
+__all__ = [
+    "HttpClient",
+    "Proxies",
+    "Response",
+    "deadline",
+    "growing_pause",
+    "origin",
+    "redact",
+    "remaining",
+    "wait",
+]
 
 logger = logging.getLogger("imagesig.http")
 
@@ -38,10 +50,12 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
 _BACKOFF_SECONDS = 0.2
-_CONNECTIONS = 16
+_LOOK = "look at the host name, the network and the proxy settings"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
+_patience: contextvars.ContextVar[float] = contextvars.ContextVar("imagesig_patience", default=0.0)
+"""Seconds that an answer may take longer than usual: a registry hashes what was uploaded first."""
 
 
 @contextlib.contextmanager
@@ -70,6 +84,33 @@ def remaining(what: str) -> float:
     return left
 
 
+def growing_pause(attempt: int) -> float:
+    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    return _BACKOFF_SECONDS * factor
+
+
+def wait(seconds: float, what: str) -> None:
+    """Sleeps so long.
+
+    Raises:
+        DeadlineExceeded: at once, if the deadline passes before that.
+    """
+    left = remaining(what)
+    if seconds >= left:
+        raise DeadlineExceeded(
+            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            hint="give more time: --timeout, or timeout=",
+        )
+    time.sleep(seconds)
+
+
+def _read_seconds() -> float:
+    end = _ends.get()
+    most = limits.READ_SECONDS + _patience.get()
+    return most if end is None else min(most, end - time.monotonic())
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
@@ -78,41 +119,6 @@ class Response:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     url: str
-
-
-def redact(url: str) -> str:
-    """The URL without user information, query and fragment: what may be shown."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: credentials never leave the origin that they were given for."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number") from None
-    return parts.scheme, (parts.hostname or "").lower(), port
-
-
-@dataclass(frozen=True, slots=True)
-class Proxies:
-    """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in NO_PROXY."""
-
-    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    bypass: str = ""
-
-    def for_url(self, url: str) -> str:
-        """The proxy for this URL, empty for none."""
-        scheme, host, _ = origin(url)
-        proxy = self.urls.get(scheme, "")
-        if not proxy:
-            return ""
-        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-        return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
 
 
 _Once = Callable[[str, Mapping[str, str]], Response]
@@ -126,12 +132,9 @@ class HttpClient:
     """
 
     def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
-        self._ca_file = ca_file
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
-        self._pools: dict[str, PoolManager] = {}
-        if ca_file is not None and not ca_file.is_file():
-            raise InvalidArgument(f"certificate authorities: there is no file {ca_file}")
+        self._pools = Pools(ca_file, _read_seconds)
 
     def request(
         self,
@@ -142,8 +145,9 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, whatever its status is, but for 429 and 5xx, which are tried again.
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
 
         Redirects of GET and HEAD are followed unless told otherwise, without credentials once the origin changes and
         never from HTTPS to HTTP. Every request is repeated after a lost connection: make none that must happen once.
@@ -158,7 +162,7 @@ class HttpClient:
         def once(url: str, headers: Mapping[str, str]) -> Response:
             return self._once(method, url, headers, body, limit)
 
-        return self._follow(method, url, headers or {}, once, follow=follow)
+        return self._follow(method, url, headers or {}, once, follow=follow, attempts=attempts)
 
     @contextlib.contextmanager
     def stream(
@@ -172,13 +176,12 @@ class HttpClient:
             bodies: list[Iterator[bytes]] = [iter(())]
 
             def once(url: str, headers: Mapping[str, str]) -> Response:
-                what = f"GET {redact(url)}"
+                what = self._what("GET", url)
                 raw = self._open("GET", url, headers, None)
                 stack.callback(raw.close)
-                with _translated(what):
-                    content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
+                content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
                 bodies[0] = _pieces(raw, None, what) if raw.status == 200 else iter(())
-                return _answer(raw, content, url)
+                return _answer(raw, content, url, what)
 
             response = self._follow("GET", url, headers or {}, once)
             yield response, bodies[0]
@@ -194,25 +197,41 @@ class HttpClient:
 
         def watched() -> Iterator[bytes]:
             try:
-                yield from chunks
+                for chunk in chunks:
+                    remaining(f"{method} {redact(url)}")
+                    yield chunk
             except BaseException as error:
                 failed.append(error)
                 raise
 
         sent = {**self._own, **headers, "content-length": str(size)}
+        patience = _patience.set(size / limits.UPLOAD_BYTES_PER_SECOND)
         try:
-            return self._once(method, url, sent, watched(), limit, size / limits.UPLOAD_BYTES_PER_SECOND)
+            return self._once(method, url, sent, watched(), limit)
         except Unreachable:
             if failed:  # a failing source looks like a lost connection to urllib3
                 raise failed[0] from None
             raise
+        finally:
+            _patience.reset(patience)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._pools.clear()
 
     def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], once: _Once, *, follow: bool = True
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        once: _Once,
+        *,
+        follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
         sent = {**self._own, **headers}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, once)
+            response = self._with_retries(method, url, sent, once, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -221,15 +240,9 @@ class HttpClient:
             url = target
         raise UnexpectedResponse(f"{redact(url)}: more than {limits.REDIRECTS} redirects")
 
-    def close(self) -> None:
-        """Closes idle connections."""
-        for pool in self._pools.values():
-            pool.clear()
-
-    def _with_retries(self, method: str, url: str, headers: Mapping[str, str], once: _Once) -> Response:
-        attempts = limits.HTTP_ATTEMPTS
+    def _with_retries(self, method: str, url: str, headers: Mapping[str, str], once: _Once, attempts: int) -> Response:
         for attempt in range(1, attempts + 1):
-            pause = _BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            pause = growing_pause(attempt)
             try:
                 response = once(url, headers)
             except Unreachable as error:
@@ -238,49 +251,32 @@ class HttpClient:
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
-                if attempt == attempts:
-                    raise Unreachable(
-                        f"{method} {redact(url)}: status {response.status}, after {attempt} attempts",
-                        hint="the server is busy or broken: try again later",
-                    )
                 pause = _retry_after(response.headers.get("retry-after", ""), pause)
-            left = remaining(f"{method} {redact(url)}")
-            if pause >= left:
-                raise DeadlineExceeded(f"{method} {redact(url)}: told to wait {pause:.0f} s with {left:.0f} s left")
-            time.sleep(pause)
+                if attempt == attempts:
+                    raise _busy(f"{method} {redact(url)}: status {response.status}, after {attempt} attempts", pause)
+            wait(pause, f"{method} {redact(url)}")
         raise AssertionError("the last attempt returns or raises")
 
     def _once(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None,
-        limit: int,
-        patience: float = 0,
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, limit: int
     ) -> Response:
-        what = f"{method} {redact(url)}"
-        raw = self._open(method, url, headers, body, patience)
+        what = self._what(method, url)
+        raw = self._open(method, url, headers, body)
         with contextlib.closing(raw), _translated(what):
             content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
             raw.release_conn()
-        return _answer(raw, content, url, method)
+        return _answer(raw, content, url, what)
 
     def _open(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None,
-        patience: float = 0,
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
     ) -> BaseHTTPResponse:
         import urllib3
 
-        what = f"{method} {redact(url)}"
+        what = self._what(method, url)
         left = remaining(what)
-        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS + patience, left))
+        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS + _patience.get(), left))
         with _translated(what):
-            return self._pool(url).urlopen(
+            return self._pools.pool(self._proxies.for_url(url)).urlopen(
                 method,
                 url,
                 body=body,
@@ -292,25 +288,9 @@ class HttpClient:
                 decode_content=False,
             )
 
-    def _pool(self, url: str) -> PoolManager:
+    def _what(self, method: str, url: str) -> str:
         proxy = self._proxies.for_url(url)
-        if proxy not in self._pools:
-            self._pools[proxy] = self._new_pool(proxy)
-        return self._pools[proxy]
-
-    def _new_pool(self, proxy: str) -> PoolManager:
-        import urllib3
-
-        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
-        if not proxy:
-            return urllib3.PoolManager(_CONNECTIONS, **settings)
-        parts = urlsplit(proxy)
-        host = parts.netloc.rpartition("@")[2]
-        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
-        headers = urllib3.make_headers(proxy_basic_auth=secret) if secret else None
-        return urllib3.ProxyManager(
-            f"{parts.scheme or 'http'}://{host}", _CONNECTIONS, proxy_headers=headers, **settings
-        )
+        return f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
 
 
 @contextlib.contextmanager
@@ -322,17 +302,20 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except ImagesigError:
         raise  # what was refused here; some of our errors are ValueErrors too
+    except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+        remaining(what)
+        raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
     except urllib3.exceptions.TimeoutError as error:
         remaining(what)
-        raise Unreachable(f"{what}: no answer in time") from error
+        raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
     except urllib3.exceptions.SSLError as error:
         raise _no_tls(what, error) from error
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise Unreachable(f"{what}: {_reason(error)}") from error
+        raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
 
 
-def _answer(raw: BaseHTTPResponse, content: bytes, url: str, method: str = "GET") -> Response:
-    logger.debug("%s %s: %d, %d bytes", method, redact(url), raw.status, len(content))
+def _answer(raw: BaseHTTPResponse, content: bytes, url: str, what: str) -> Response:
+    logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
     return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
 
@@ -345,6 +328,7 @@ def _pieces(raw: BaseHTTPResponse, limit: int | None, what: str) -> Iterator[byt
     if limit is not None and announced.isdecimal() and int(announced) > limit:
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
     length = 0
+    # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
     with _translated(what):
         while chunk := raw.read1(_CHUNK_BYTES):
             length += len(chunk)
@@ -380,11 +364,18 @@ def _retry_after(value: str, otherwise: float) -> float:
     return otherwise
 
 
+def _busy(what: str, pause: float) -> Unreachable:
+    failure = Unreachable(what, hint="the server is busy or broken: try again later")
+    failure.retry_after = pause
+    return failure
+
+
 def _no_tls(what: str, error: Exception) -> Unreachable:
-    failure = Unreachable(
-        f"{what}: no trusted TLS connection: {_reason(error)}",
-        hint="name the authority that signed the certificate: --registry-ca FILE, or ca_file=",
-    )
+    reason = _reason(error)
+    hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+    if "WRONG_VERSION" in reason or "record layer" in reason:
+        hint = "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http="
+    failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
 

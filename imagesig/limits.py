@@ -25,6 +25,8 @@ REFERRERS = 1000
 REFERRERS_PAGES = 100
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
+TIMESTAMP_BYTES = 1024 * 1024
+"""One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
 STATEMENT_SUBJECTS = 1024
@@ -33,9 +35,18 @@ STATEMENT_DIGESTS = 32
 ANNOTATION_BYTES = 256 * 1024
 """One annotation value that we read as text."""
 
+POLICY_BYTES = 1024 * 1024
+"""One policy file."""
+
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
+
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_BYTES = 4 * 1024 * 1024
+"""One policy file; ten thousand rules have about 1 MiB."""
+CBOR_DEPTH = 8
+"""Nesting of CBOR from outside; a COSE signature has 4 levels."""
 
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
@@ -43,6 +54,43 @@ PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
+
+PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What a plugin reads or prints; notation's own limit."""
+PLUGIN_STDERR_BYTES = 64 * 1024
+
+# --- certificates --------------------------------------------------------------------------------------------------
+CERTIFICATE_BYTES = 64 * 1024
+"""One certificate in DER; those with many names have a few KiB."""
+CERTIFICATES = 100
+"""Certificates of one file or trust store."""
+CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
+CHAIN_CERTIFICATES = 10
+"""Certificates of one signer's chain."""
+PATH_CHECKS = 100
+"""Signatures of certificates checked while a path from one signer to an authority is looked for."""
+TIMESTAMP_CERTIFICATES = 20
+"""Certificates in one timestamp token; those in the wild have 1 to 4."""
+
+# --- revocation ----------------------------------------------------------------------------------------------------
+OCSP_RESPONSE_BYTES = 20 * 1024
+"""notation's own limit; usual are 0.5 to 4 KiB."""
+OCSP_CERTIFICATES = 5
+"""Certificates that come with one OCSP response: its signer, and what leads to it."""
+CRL_BYTES = 32 * 1024 * 1024
+"""notation's own limit; the largest public lists have about 10 MiB."""
+CRL_ENTRIES_PER_CERTIFICATE = 100
+"""Entries of one certificate in one list; a certificate that is held and released again may have several."""
+REVOCATION_URLS = 10
+"""Servers of each kind that one certificate may name."""
+CRL_MEMORY_BYTES = 64 * 1024 * 1024
+"""CRLs kept in memory; the least recently used go first."""
+CRL_CACHE_FILES = 256
+"""Files in the CRL cache; the oldest go first."""
+OCSP_MEMORY_BYTES = 2 * 1024 * 1024
+"""OCSP responses kept in memory."""
+DISTINGUISHED_NAME_CHARACTERS = 4096
+"""One distinguished name of a policy."""
 
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
@@ -55,9 +103,23 @@ RETRY_AFTER_SECONDS = 30.0
 """The longest pause that a server's Retry-After may impose."""
 HELPER_SECONDS = 30.0
 """One run of a credential helper."""
+TIMESTAMP_SECONDS = 15.0
+"""One answer of a timestamp service, as in notation."""
+OCSP_SECONDS = 2.0
+"""One answer of an OCSP responder, as in notation."""
+CRL_SECONDS = 5.0
+"""One download of a CRL, as in notation."""
+OCSP_MEMORY_SECONDS = 300.0
+"""How long an OCSP response is used again: it hides a revocation for that long."""
+CLOCK_SKEW_SECONDS = 300
+"""How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+PLUGIN_SECONDS = 60.0
+"""One run of a key plugin; a person may have to touch a token meanwhile."""
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
+UPLOAD_ATTEMPTS = 6
+"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
 REDIRECTS = 5
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""

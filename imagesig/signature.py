@@ -10,11 +10,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from imagesig.crypto.algorithms import Algorithm, ToSign, signing_algorithms
+from imagesig.crypto.algorithms import Algorithm, Hash, ToSign, signing_algorithms
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
 
@@ -24,13 +27,13 @@ class SignerInfo:
     """The public side of one signing key.
 
     `key_id` names the key and its version where it lives, stable over time and free of secrets, for example
-    `hashivault://app?version=3` or the ARN of a KMS key. `chain` holds DER certificates, leaf first, if there are any.
+    `hashivault://app?version=3` or the ARN of a KMS key. `chain` holds its certificates, leaf first, if there are any.
     """
 
     public_key: PublicKey
     key_id: str
     algorithms: tuple[Algorithm, ...] = ()
-    chain: tuple[bytes, ...] = ()
+    chain: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.algorithms:
@@ -50,14 +53,16 @@ class Part:
 class StoredSignature:
     """One signature as it is or will be stored. Everything in it is untrusted.
 
-    `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. `artifact_type` and `annotations` are
-    those of its own manifest, for formats that have one manifest per signature; `manifest` is then where it was found.
+    `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. The others are of its own manifest, for
+    formats that have one manifest per signature: `config_type` is the media type of its config, which stands for the
+    artifact type where that is missing; `manifest` is where it was found.
     """
 
     origin: str
     parts: tuple[Part, ...]
     artifact_type: str = ""
     annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
+    config_type: str = ""
     manifest: Descriptor | None = None
 
 
@@ -90,7 +95,8 @@ class Claim:
 class Envelope:
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
-    `key_hint` and `chain` (DER, leaf first) come from the artefact: they may select among trusted keys, never add one.
+    `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact: they may select among trusted keys and
+    show the way to a trusted authority, never add one.
     """
 
     stored: StoredSignature
@@ -101,20 +107,39 @@ class Envelope:
     chain: tuple[bytes, ...] = ()
 
 
+AUTHENTICITY = "authenticity"
+AUTHENTIC_TIMESTAMP = "authenticTimestamp"
+EXPIRY = "expiry"
+REVOCATION = "revocation"
+"""The checks that a rule may log or skip instead of enforcing them. Spec: Notary Project, "Signature Verification"."""
+TIMESTAMP_REVOCATION = "timestamp revocation"
+"""Part of `authenticTimestamp`: what a rule does about revoked signers says nothing of revoked timestamp services."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked and what came out, for people and for JSON."""
+    """One thing that was checked and what came out, for people and for JSON.
+
+    `failure` is the reason to refuse the signature, where there is one: whether it does is for the rule to say.
+    """
 
     name: str
     passed: bool
     detail: str
+    failure: SignatureRejected | None = None
+
+    @classmethod
+    def failed(cls, name: str, failure: SignatureRejected) -> Check:
+        return cls(name, False, str(failure), failure)
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A signature whose bytes a trusted key made. The claim is what was signed; it is not yet known to fit the image.
+    """A signature whose bytes are whole. The claim is what was signed; it is not yet known to fit the image.
 
-    `authority` is the trusted key's name in the policy. `authentic_time` is a proven time of signing, if there is one.
+    `authority` is the name, in the policy, of the trusted key that made it or of the authority that vouches for its
+    certificate; it is empty only where a check named `authenticity` failed. `chain` holds the signer's certificates,
+    leaf first, and `timestamp_chain` those of the service whose timestamp proves `authentic_time`.
     """
 
     format: str
@@ -125,11 +150,16 @@ class Examined:
     claim: Claim
     checks: tuple[Check, ...]
     authentic_time: datetime | None = None
+    chain: tuple[Certificate, ...] = ()
+    timestamp_chain: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """A signature that the policy accepted for the image. Made by `imagesig.policy.judge` and nowhere else."""
+    """A signature that the policy accepted for the image. Made by `imagesig.policy.judge` and nowhere else.
+
+    `authority` is empty where the rule only logs that nobody trusted vouches for the signer.
+    """
 
     format: str
     origin: str
@@ -138,15 +168,35 @@ class VerifiedSignature:
     algorithm: Algorithm
     claim: Claim
     checks: tuple[Check, ...]
+    chain: tuple[Certificate, ...] = ()
+
+
+def _as_made(signature: bytes) -> bytes:
+    return signature
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampRequest:
+    """A timestamp that is to be fetched over the first signature of a draft (RFC 3161).
+
+    `hash` is that of the message imprint; the service's chain must end in one of `authorities`. What is stamped is
+    `stored_form(signature)`: an envelope that holds ECDSA as r||s has that stamped, and keys give DER.
+    """
+
+    url: str
+    hash: Hash
+    authorities: tuple[Certificate, ...]
+    stored_form: Callable[[bytes], bytes] = _as_made
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a format wants signed for one subject. `body` is the format's own and goes back to its `seal`."""
+    """What a format wants signed for one subject, and timestamped. `body` is the format's own, for its `seal`."""
 
     format: str
     requests: tuple[ToSign, ...]
     body: object = field(repr=False)
+    timestamp: TimestampRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

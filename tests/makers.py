@@ -24,9 +24,13 @@ OTHER_DIGEST = "sha256:" + "cd" * 32
 NAME = "registry.example/team/app"
 
 
-@cache
 def private_key(key_type: KeyType = KeyType.ECDSA_P256, number: int = 0) -> PrivateKey:
-    """The same key for the same arguments, for as long as the test process lives."""
+    """The same key for the same arguments, given or not, for as long as the test process lives."""
+    return _private_key(key_type, number)
+
+
+@cache
+def _private_key(key_type: KeyType, number: int) -> PrivateKey:
     return PrivateKey.generate(key_type)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 
 import imagesig
+from tests.interop.homes import Homes, open_homes
+from tests.peers.kms import KmsServer
+from tests.peers.servers import SoftHsmToken, VaultServer
 
 pytestmark = pytest.mark.interop
 
@@ -134,6 +138,17 @@ def test_the_installed_command_tells_its_version(installed: Environment, tmp_pat
     assert imagesig.__version__ in _run(installed.imagesig, "--version", cwd=tmp_path)
 
 
+def test_the_plugins_answer_from_a_plain_install(installed: Environment, tmp_path: Path) -> None:
+    programs = installed.folder / "bin"
+
+    metadata = _run(programs / "notation-imagesig", "get-plugin-metadata", cwd=tmp_path)
+    call = '{"initOptions": {"keyResourceID": "x", "hashFunc": 5}, "methodName": "defaultAlgorithm"}'
+    algorithm = _run(programs / "sigstore-kms-imagesig", "v1", call, cwd=tmp_path)
+
+    assert json.loads(metadata)["version"] == imagesig.__version__
+    assert json.loads(algorithm) == {"defaultAlgorithm": {"defaultAlgorithm": "ecdsa-p256"}}
+
+
 def test_the_demo_runs_from_a_plain_install(installed: Environment, tmp_path: Path) -> None:
     _run(installed.imagesig, "demo", cwd=tmp_path, HOME=str(tmp_path))
 
@@ -149,7 +164,7 @@ def test_the_sdist_installs(built: Distributions, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "uri"),
     [
-        ("pkcs11", "pkcs11:token=imagesig;object=key?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-value=1234"),
+        ("pkcs11", "pkcs11:token=imagesig;object=key?module-path=/usr/lib/softhsm/libsofthsm2.so"),
         ("vault", "hashivault://key"),
         ("aws", "awskms:///alias/key"),
     ],
@@ -176,18 +191,30 @@ _BACKENDS = {
 """Enough for each backend to get as far as its SDK; nothing listens there."""
 
 
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory, softhsm: SoftHsmToken, vault: VaultServer, kms: KmsServer) -> Homes:
+    return open_homes(tmp_path_factory.mktemp("keys"), softhsm, vault, kms)
+
+
 @pytest.mark.parametrize(
-    ("extra", "provider", "sdk"),
-    [("pkcs11", "pkcs11", "pkcs11"), ("vault", "vault", "hvac"), ("aws", "awskms", "boto3")],
+    ("extra", "uri"),
+    [
+        ("pkcs11", "pkcs11:token={token};object=packaged"),
+        ("vault", "hashivault://packaged"),
+        ("aws", "awskms:///alias/packaged"),
+    ],
 )
-def test_an_extra_brings_what_its_provider_needs(
-    built: Distributions, tmp_path: Path, extra: str, provider: str, sdk: str
+def test_an_extra_brings_what_its_keys_need_to_sign(
+    built: Distributions, homes: Homes, tmp_path: Path, extra: str, uri: str
 ) -> None:
     environment = _empty_environment(tmp_path / "venv")
 
     environment.install(f"imagesig[{extra}] @ {built.wheel.as_uri()}")
 
-    _run(environment.python, "-c", f"import imagesig.keys.{provider}, {sdk}", cwd=tmp_path)
+    uri = uri.format(token=homes.environ["TOKEN_LABEL"])
+    _run(environment.imagesig, "key", "generate", uri, cwd=tmp_path, **homes.environ)
+    script = "import sys\nfrom imagesig.keys import open_key\nopen_key(sys.argv[1]).sign(b'message')\n"
+    _run(environment.python, "-c", script, uri, cwd=tmp_path, **homes.environ)
 
 
 @pytest.mark.parametrize("name", sorted(OTHER_PYTHONS))
@@ -196,10 +223,11 @@ def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_pat
     environment.install(
         f"imagesig[pkcs11,vault,aws] @ {built.wheel.as_uri()}", "--group", f"{ROOT}/pyproject.toml:test"
     )
-    # The tests without the source tree beside them: what they import is the wheel.
+    # All of the sdist but the package, so that what the tests import is the wheel.
     tree = tmp_path / "tree"
-    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tree)
+    shutil.unpack_archive(built.sdist, tmp_path, filter="data")
+    (tmp_path / built.sdist.name.removesuffix(".tar.gz")).rename(tree)
+    shutil.rmtree(tree / "imagesig")
 
     said = _run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree)
 

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from imagesig.api.carrying import CopiedManifest
     from imagesig.api.copying import Admit, CopiedImage, copy
+    from imagesig.api.diagnosing import Diagnosis, diagnose
+    from imagesig.api.explaining import Explanation, explain
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.removing import RemovedImage, RemovedSignature, remove
@@ -23,6 +25,8 @@ _HOMES = {
     "Admit": "copying",
     "CopiedImage": "copying",
     "CopiedManifest": "carrying",
+    "Diagnosis": "diagnosing",
+    "Explanation": "explaining",
     "ImageLike": "gathering",
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
@@ -32,6 +36,8 @@ _HOMES = {
     "SignedImage": "signing",
     "VerificationResult": "verifying",
     "copy": "copying",
+    "diagnose": "diagnosing",
+    "explain": "explaining",
     "inspect": "inspecting",
     "remove": "removing",
     "sign": "signing",
@@ -42,6 +48,8 @@ __all__ = [
     "Admit",
     "CopiedImage",
     "CopiedManifest",
+    "Diagnosis",
+    "Explanation",
     "ImageLike",
     "InspectedImage",
     "InspectedSignature",
@@ -51,6 +59,8 @@ __all__ = [
     "SignedImage",
     "VerificationResult",
     "copy",
+    "diagnose",
+    "explain",
     "inspect",
     "remove",
     "sign",

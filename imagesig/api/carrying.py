@@ -9,7 +9,7 @@ from imagesig.concurrency import for_each
 from imagesig.errors import NotFound
 from imagesig.images.closure import Piece, distinct_blobs
 from imagesig.images.image import Image
-from imagesig.images.merge import TagChange, Tagged
+from imagesig.images.merge import Tagged
 from imagesig.images.source import ImageHome
 from imagesig.images.transfer import BlobCount, Transfer
 from imagesig.stores.store import Settle
@@ -113,20 +113,18 @@ class Carrying:
         merge = merged(home, piece.tag, theirs) if piece.label in _MERGED_SUFFIXES else None
         state = "present"
 
-        def change_tag(now: Tagged | None) -> Tagged | None:
+        def changed(now: Tagged | None) -> Tagged | None:
             nonlocal state
             if now is not None and merge is None:
                 if now.content != theirs.content:
                     state = "kept"
                 return None
-            changed = theirs if merge is None else merge(now)
-            if changed is not None:
+            wanted = theirs if merge is None else merge(now)
+            if wanted is not None:
                 state = "merged" if now else "copied"
-            return changed
+            return wanted
 
-        change = TagChange(home, piece.tag, change_tag)
-        change.apply()
-        self._settles.append(change.settle)
+        self._settles.append(home.change_tag(piece.tag, changed, uploads=merge is not None))
         if state == "kept":
             self.warnings.append(f"{piece.tag}: the destination has another one, which stays")
         return state

@@ -39,7 +39,10 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
             for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
-                elif found := reader(item.parts[0].media_type):
+                    continue
+                # What calls itself a signature and holds something else is a broken signature, not none.
+                kinds = (item.parts[0].media_type, item.artifact_type, item.config_type)
+                if found := next(filter(None, map(reader, kinds)), None):
                     result.found.append((item, found))
         except TransportError as error:
             result.failed = result.failed or error
@@ -50,9 +53,10 @@ def open_or_pass(image: ImageLike) -> Image:
     return image if isinstance(image, Image) else open_image(image)
 
 
-def resolve(image: Image) -> Descriptor:
+def resolve(image: Image, target: str = "") -> Descriptor:
+    """The image itself, or the manifest with that digest. Raises `ImageNotFound` if it is not there."""
     try:
-        return image.home.resolve(image.target)
+        return image.home.resolve(target or image.target)
     except ImageNotFound:
         raise
     except NotFound as error:

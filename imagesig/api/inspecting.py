@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.crypto.certificate import Certificate
 from imagesig.errors import ImagesigError
-from imagesig.formats import FORMATS, Format, select_formats
+from imagesig.formats import ALL_FORMATS, Format, select_formats
+from imagesig.formats.certified import read_chain
+from imagesig.formats.format import Describes
 from imagesig.http import deadline
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
@@ -17,7 +20,8 @@ from imagesig.signature import Claim, StoredSignature
 class InspectedSignature:
     """What a stored signature says of itself. Nothing here was checked, so nothing of it is to be trusted.
 
-    `key_hint` is what it says of its key, empty where the format says nothing. `problem` says why it cannot be read.
+    `key_hint` is what it says of its key, empty where the format says nothing. `chain` holds the certificates that came
+    with it and `attributes` what the signature says of itself. `problem` says why it cannot be read.
     """
 
     format: str
@@ -28,6 +32,8 @@ class InspectedSignature:
     key_hint: str = ""
     annotations: Annotations = NO_ANNOTATIONS
     problem: str = ""
+    chain: tuple[Certificate, ...] = ()
+    attributes: Annotations = NO_ANNOTATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def inspect(image: ImageLike, *, recursive: bool = True) -> InspectedImage:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
     """
     opened = open_or_pass(image)
-    formats = select_formats(FORMATS)
+    formats = select_formats(ALL_FORMATS)
     found: list[InspectedSignature] = []
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive)
@@ -69,6 +75,9 @@ def _look(stored: StoredSignature, item_format: Format, target: Target) -> Inspe
     try:
         envelope = item_format.parse(stored)
         seen = replace(seen, key_hint=envelope.key_hint)
+        if isinstance(item_format, Describes):
+            seen = replace(seen, attributes=Annotations(item_format.describe(envelope)))
+        seen = replace(seen, chain=read_chain(envelope.chain))
         claim = item_format.claim(envelope)
     except ImagesigError as error:
         return replace(seen, problem=str(error))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, RemovalIncomplete, SignatureRejected
-from imagesig.formats import FORMATS, Format, Storage, select_formats
+from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.http import deadline
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
@@ -107,15 +107,19 @@ def remove(
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:
     """The public keys behind what names them, opened."""
-    return Policy.any_of(*keys).resolve(open_public_keys).select(None).anchors
+    (signed,) = Policy.any_of(*keys).default.opened(open_public_keys).signed
+    return signed.anchors
 
 
 def made_by(item: StoredSignature, item_format: Format, anchors: TrustAnchors, now: datetime) -> Examined | None:
     """What one of these keys signed there; None if it was another key, or is no signature of an image."""
     try:
-        return item_format.authenticate(item_format.parse(item), anchors, now)
+        examined = item_format.authenticate(item_format.parse(item), anchors, now)
     except (SignatureRejected, MalformedError):
         return None
+    # With a certificate it is whole whoever made it: whose key it was decides.
+    ours = any(examined.public_key in trusted.public_keys for trusted in anchors.keys)
+    return examined if ours else None
 
 
 def detach(image: Image, chosen: Sequence[Found]) -> None:
@@ -161,7 +165,7 @@ class _Removal:
     warnings: list[str] = field(default_factory=list)
 
     def find(self, image: Image, target: Target, anchors: TrustAnchors | None, now: datetime) -> None:
-        stored = stored_signatures(image, target.descriptor.digest, select_formats(FORMATS))
+        stored = stored_signatures(image, target.descriptor.digest, select_formats(ALL_FORMATS))
         if stored.failed:
             raise stored.failed
         self.warnings += [f"stays: {rejection}" for rejection in stored.rejections]

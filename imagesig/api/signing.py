@@ -1,4 +1,4 @@
-"""`sign`: resolve, draft, sign, seal, attach, in this order and each for all images before the next."""
+"""`sign`: resolve, draft, sign, timestamp and seal, attach, in this order and each for all images before the next."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.http import deadline
 from imagesig.images.image import Image
@@ -26,6 +26,9 @@ from imagesig.policy import KeyLike
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
 
 logger = logging.getLogger("imagesig")
 
@@ -73,6 +76,7 @@ def sign(  # type: ignore[overload-overlap]
     dry_run: bool = False,
     replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> SignedImage: ...
 
 
@@ -88,6 +92,7 @@ def sign(
     dry_run: bool = False,
     replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> tuple[SignedImage, ...]: ...
 
 
@@ -102,6 +107,7 @@ def sign(
     dry_run: bool = False,
     replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
     """Signs one image, or several with one key, and stores the signatures beside them.
 
@@ -121,11 +127,13 @@ def sign(
         dry_run: stop before the first signature is made.
         replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
+        witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
 
     Raises:
         InvalidArgument: a reference, identity, annotation or format that cannot be.
         ImageNotFound, TransportError: an image could not be read; nothing was signed.
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
+        TimestampInvalid, Revoked: the timestamp service gave none that a verifier would accept; nothing was attached.
         AttachIncomplete: some signatures were attached before one failed; signing again completes it.
         RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
@@ -137,7 +145,7 @@ def sign(
     at = now or datetime.now(UTC)
     old = (replace,) if isinstance(replace, str) else tuple(replace)
     replacement = Replacement(anchors_of(old), at) if old else None
-    request = _Request(chosen, Annotations(annotations), identity, recursive, at, replacement)
+    request = _Request(chosen, _signable(annotations), identity, recursive, at, witnesses, replacement)
     if isinstance(key, str):
         with open_key(key) as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
@@ -155,6 +163,7 @@ class _Request:
     identity: str
     recursive: bool
     now: datetime
+    witnesses: Witnesses | None
     replacement: Replacement | None = None
 
 
@@ -168,6 +177,7 @@ class _Work:
     claim: Claim
     prior: tuple[StoredSignature, ...]
     draft: Draft | AlreadySigned | None = None
+    signatures: tuple[bytes, ...] = ()
     sealed: StoredSignature | None = None
 
     @property
@@ -185,6 +195,7 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
             request.replacement.find(work.image, work.target, work.format, work.claim, work.prior)
     signer = _draft_and_sign(works, key, request.now, dry_run=dry_run)
     if not dry_run:
+        _seal(works, request.witnesses)
         _attach(works)
         if request.replacement:
             request.replacement.run()
@@ -225,9 +236,37 @@ def _draft_and_sign(works: Sequence[_Work], key: SigningKey, now: datetime, *, d
         if key.info.key_id != signer.key_id:
             continue  # rotated meanwhile: what was drafted names the old version
         for work, draft in drafts:
-            work.sealed = work.format.seal(draft, [next(signatures) for _ in draft.requests])
+            work.signatures = tuple(next(signatures) for _ in draft.requests)
         return signer
     raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+
+
+def _seal(works: Sequence[_Work], witnesses: Witnesses | None) -> None:
+    """Makes what is to be stored of every signature, with its timestamp where the draft wants one."""
+    tokens = _timestamps([work for work in works if isinstance(work.draft, Draft) and work.draft.timestamp], witnesses)
+    for work in works:
+        if isinstance(work.draft, Draft):
+            work.sealed = work.format.seal(work.draft, work.signatures, tokens.get(id(work), b""))
+
+
+def _timestamps(works: Sequence[_Work], witnesses: Witnesses | None) -> dict[int, bytes]:
+    """A token over the first signature of each, by the work's `id`."""
+    if not works:
+        return {}
+    if witnesses is None:
+        from imagesig.witnesses import online
+
+        witnesses = online()
+    asked = witnesses
+
+    def fetch(work: _Work) -> bytes:
+        assert isinstance(work.draft, Draft)
+        assert work.draft.timestamp is not None
+        with deadline(work.image.timeout):
+            # Judged by the clock, whatever time was written into the signature: the service answers now.
+            return asked.timestamp(work.draft.timestamp, work.signatures[0], datetime.now(UTC))
+
+    return dict(zip(map(id, works), for_each(works, fetch), strict=True))
 
 
 def _attach(works: Sequence[_Work]) -> None:
@@ -301,6 +340,18 @@ def _result(
         (*_warnings(identity, request.formats), *(replacement.warnings(image) if replacement else ())),
         replacement.planned(image, dry_run=dry_run) if replacement else (),
     )
+
+
+def _signable(annotations: Mapping[str, str]) -> Annotations:
+    for name, value in annotations.items():
+        if not _is_text(name) or not _is_text(value) or not name:
+            raise InvalidArgument(f"annotation {quote(name)}={quote(value)}: a name and a value in Unicode are needed")
+    return Annotations(annotations)
+
+
+def _is_text(value: object) -> bool:
+    """Lone surrogates, as the command line makes of bytes that are not UTF-8, would be signed as something else."""
+    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value
 
 
 def _identity(image: Image, text: str) -> Reference | None:

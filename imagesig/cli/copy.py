@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesig.api.copying import CopiedImage, copy
-from imagesig.cli.options import output_option
+from imagesig.api.copying import Admit, CopiedImage, copy
+from imagesig.api.verifying import verify_by_rule
+from imagesig.cli.options import output_option, passphrase_option
+from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
 from imagesig.cli.progress import blob_progress
 from imagesig.cli.render import safe_text, write_json
+from imagesig.cli.reports import safe_lines
+from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.images.open import is_local, open_image
+
+if TYPE_CHECKING:
+    from imagesig.images.image import Image
 
 
 @click.command("copy")
@@ -41,6 +48,8 @@ from imagesig.images.open import is_local, open_image
     metavar="REPOSITORY",
     help="Where the source's signatures live, if not beside it. At the destination they lie beside the image.",
 )
+@policy_options
+@passphrase_option
 @output_option
 def command(
     source: str,
@@ -52,13 +61,23 @@ def command(
     plain_http: bool,
     registry_ca: Path | None,
     signature_repository: str,
+    policy_file: Path | None,
+    policy_from: str,
+    allow_unproved: bool,
+    passphrase_file: Path | None,
     output: str,
 ) -> None:
     """Copy an image with all its signatures and referrers, between registries, layouts and archives.
 
     SRC and DST are references, oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY; SRC may also be
     docker-archive:FILE[:REFERENCE]. What is at DST already is not sent again: run an interrupted copy once more.
+    With --policy, nothing is written unless the policy admits SRC.
     """
+    if policy_file is None and (allow_unproved or policy_from != IMAGESIG):
+        raise click.UsageError("--policy-from and --allow-unproved are about a policy: name its file with --policy")
+    admit = None
+    if policy_file is not None:
+        admit = _admission(policy_file, policy_from, passphrase_file, allow_unproved=allow_unproved)
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
     with blob_progress():
@@ -68,6 +87,7 @@ def command(
             all_platforms=all_platforms,
             platform=platform,
             signatures=not no_signatures,
+            admit=admit,
             timeout=timeout,
             transport=transport,
         )
@@ -77,6 +97,23 @@ def command(
         write_json("copy", [asdict(result)])
     else:
         _write_text(result)
+
+
+def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unproved: bool) -> Admit:
+    """What lets through only what the policy admits."""
+    policy = load_policy(policy_file, policy_from)
+    rules = OpenedRules(policy, key_settings(passphrase_file))
+    witnesses = witnesses_for(policy)
+
+    def admit(image: Image) -> None:
+        rule = rules.rule_for(image)
+        result = verify_by_rule(image, rule, allow_unproved=allow_unproved, witnesses=witnesses)
+        if not result.proved:
+            click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
+        for warning in result.warnings:
+            click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
+
+    return admit
 
 
 def _transport(source: str, destination: str, *, plain_http: bool, registry_ca: Path | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import ImagesigError
+from imagesig.errors import ImagesigError, InvalidArgument, quote
 from imagesig.images.build import build_index
 from imagesig.images.layout import Layout, layout
 from imagesig.keys.file import FileProvider
@@ -23,7 +23,13 @@ _IDENTITY = "registry.example/demo/app:1.0"
 def command(keep: Path | None) -> None:
     """Generate a key, build, sign, verify and inspect an image, then change a byte and see it refused."""
     if keep is not None:
-        keep.mkdir(parents=True)
+        try:
+            keep.mkdir(parents=True)
+        except OSError as error:
+            raise InvalidArgument(
+                f"folder {quote(str(keep))}: cannot be made ({error.strerror})",
+                hint="name a folder that is not there yet",
+            ) from error
         _run(keep)
         return
     with tempfile.TemporaryDirectory(prefix="imagesig-demo-") as folder:

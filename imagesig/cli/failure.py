@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from imagesig.errors import (
     AttachIncomplete,
+    Finding,
     ImageNotFound,
     ImagesigError,
     InvalidArgument,
     NoSignatureAccepted,
     NoSignatures,
+    RefusedByPolicy,
     RemovalIncomplete,
+    Unproved,
 )
 
-FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED = 1, 2, 10, 11, 12
-_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND)
+FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNPROVED = 1, 2, 10, 11, 12, 13
+_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNPROVED)
 
 
 def exit_status(error: ImagesigError) -> int:
@@ -24,8 +29,10 @@ def exit_status(error: ImagesigError) -> int:
         return NO_SIGNATURES
     if isinstance(error, ImageNotFound):
         return IMAGE_NOT_FOUND
-    if isinstance(error, NoSignatureAccepted):
+    if isinstance(error, NoSignatureAccepted | RefusedByPolicy):
         return NOT_ACCEPTED
+    if isinstance(error, Unproved):
+        return UNPROVED
     return USAGE if isinstance(error, InvalidArgument) else FAILED
 
 
@@ -40,6 +47,11 @@ def fail(error: ImagesigError) -> int:
     if isinstance(error, NoSignatureAccepted):
         for rejection in error.rejections:
             click.echo(f"  - {rejection}", err=True)
+        for finding in error.findings:
+            click.echo(f"  needed: {finding}", err=True)
+    if isinstance(error, Unproved):
+        for reason in error.reasons:
+            click.echo(f"  - {reason}", err=True)
     if isinstance(error, AttachIncomplete):
         for name in error.attached:
             click.echo(f"  attached: {name}", err=True)
@@ -63,8 +75,11 @@ def _hints(error: ImagesigError) -> list[str]:
 
 
 def error_json(error: ImagesigError) -> dict[str, object]:
-    """The error for machines: its class, sentence, hint, and the reasons where there are several."""
+    """The error for machines: its class, sentence, hint, the reasons where there are several, and what was attached."""
     rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
+    parts: dict[str, object] = {}
+    if isinstance(error, AttachIncomplete):
+        parts = {"attached": list(error.attached), "missing": list(error.missing)}
     return {
         "error": type(error).__name__,
         "message": str(error),
@@ -74,4 +89,15 @@ def error_json(error: ImagesigError) -> dict[str, object]:
             {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
             for item in rejections
         ],
+        **parts,
+        "findings": findings_json(error.findings if isinstance(error, NoSignatureAccepted) else ()),
+        "reasons": list(error.reasons) if isinstance(error, Unproved) else [],
     }
+
+
+def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """What was found of each authority that the rule names."""
+    return [
+        {"authority": item.authority, "accepted": list(item.accepted), "reasons": list(item.reasons)}
+        for item in findings
+    ]

@@ -8,7 +8,7 @@ import click
 
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
 from imagesig.cli.options import open_images, output_option, transport_options
-from imagesig.cli.render import claim_json, safe_text, write_json
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
 
 
 @click.command("inspect")
@@ -47,6 +47,10 @@ def _write_text(found: InspectedImage) -> None:
             click.echo(f"    key hint    {safe_text(signature.key_hint)}")
         if signature.claim and signature.claim.reference is not None:
             click.echo(f"    signed as   {safe_text(signature.claim.reference)}")
+        for certificate in signature.chain:
+            click.echo(f"    certificate {safe_text(certificate_line(certificate))}")
+        for name, value in signature.attributes.items():
+            click.echo(f"    attribute   {safe_text(name)}={safe_text(value)}")
         for name, value in signature.annotations.items():
             click.echo(f"    annotation  {safe_text(name)}={safe_text(value)}")
         if signature.problem:
@@ -72,5 +76,7 @@ def _signature_json(signature: InspectedSignature) -> dict[str, object]:
         "platform": signature.platform,
         "key_hint": signature.key_hint,
         **claims,
+        "certificates": [certificate_json(certificate) for certificate in signature.chain],
+        "attributes": dict(signature.attributes),
         "problem": signature.problem,
     }

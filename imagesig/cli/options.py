@@ -15,16 +15,68 @@ from imagesig.images.open import is_local, open_image
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
-output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to write to stdout."
-)
+_OUTPUT = "imagesig.output"
+
+
+def wants_json(ctx: click.Context) -> bool:
+    """Whether the command that runs was asked for JSON."""
+    return ctx.meta.get(_OUTPUT) == "json"
+
+
+def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    ctx.meta[_OUTPUT] = value  # shared by all contexts of one run
+    return value
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds: not a NaN, which no comparison refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
+def choose_output(*choices: str, help_text: str = "What to write to stdout.") -> Callable[[_Command], _Command]:
+    """The option `--output`, with the first choice as its default."""
+    return click.option(
+        "--output",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help=help_text,
+        callback=_remember_output,
+    )
+
+
+output_option = choose_output("text", "json")
 passphrase_option = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with the key's passphrase or PIN; else the environment is asked, then you.",
 )
+expect_option = click.option(
+    "--expect",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PUB_FILE",
+    help="Refuse the key unless its public key is the one in this file.",
+)
+permissions_option = click.option(
+    "--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read."
+)
+certificate_chain_option = click.option(
+    "--certificate-chain",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings itself.",
+)
 format_option = click.option(
-    "--format", "formats", multiple=True, metavar="NAME", help="cosign (classic) or bundle; repeatable. Default: both."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="cosign, bundle, cosign-x509, bundle-x509, notation-jws or notation-cose; repeatable. To sign: the first two.",
 )
 
 
@@ -40,7 +92,7 @@ def transport_options(command: _Command) -> _Command:
             ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(min=0, min_open=True),
+                type=_Seconds(min=0, min_open=True),
                 default=limits.OPERATION_SECONDS,
                 show_default=True,
                 metavar="SECONDS",

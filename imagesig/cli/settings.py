@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
 
+if TYPE_CHECKING:
+    from imagesig.policy import Policy
+    from imagesig.witnesses import Witnesses
 
-def key_settings(passphrase_file: Path | None, *, allow_open_permissions: bool = False) -> KeySettings:
-    """Settings of this process. A file that was named is asked before the environment."""
+
+def key_settings(
+    passphrase_file: Path | None, *, allow_open_permissions: bool = False, expect: Path | None = None
+) -> KeySettings:
+    """Settings of this process. A file that was named is asked before the environment.
+
+    `expect` is a public key file; keys are pinned to the key in it.
+
+    Raises:
+        KeyNotFound, KeyUnusable: there is no such file, or no public key in it.
+    """
     sources: list[SecretSource] = [from_environ(os.environ), _prompt]
     if passphrase_file is not None:
         sources.insert(0, from_file(passphrase_file))
-    return KeySettings(os.environ, first_of(*sources), allow_open_permissions)
+    expected = None
+    if expect is not None:
+        from imagesig.keys.file import FileProvider
+
+        (expected,) = FileProvider().public_keys(str(expect))
+    return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected)
+
+
+def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
+    """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
+    from imagesig.trust import CertificateAuthority
+
+    signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
+    if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
+        return None
+    from imagesig.witnesses import online
+
+    return online(crl_folder=_cache_folder(os.environ if environ is None else environ) / "crl")
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
+    # A relative path is to be ignored. Spec: XDG Base Directory.
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "imagesig"
 
 
 def _prompt(request: SecretRequest) -> str | None:

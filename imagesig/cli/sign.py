@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from imagesig.api.signing import SignedImage, sign
+from imagesig.cli.expiry import DURATION, expiring
 from imagesig.cli.options import (
+    certificate_chain_option,
+    expect_option,
     format_option,
     open_images,
     output_option,
     parse_annotations,
     passphrase_option,
+    permissions_option,
     transport_options,
 )
 from imagesig.cli.progress import progress
 from imagesig.cli.render import safe_text, write_json
 from imagesig.cli.settings import key_settings
-from imagesig.formats import DEFAULT_FORMATS
+from imagesig.cli.timestamp import timestamped
+from imagesig.formats import DEFAULT_FORMATS, select_formats
 from imagesig.keys.uri import open_key
 
 
@@ -29,6 +35,17 @@ from imagesig.keys.uri import open_key
 @format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option(
+    "--expiry",
+    type=DURATION,
+    help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
+)
+@click.option("--timestamp-url", default="", metavar="URL", help="RFC 3161 service that witnesses notation signatures.")
+@click.option(
+    "--timestamp-root",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the root certificates that must vouch for that service.",
+)
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option(
     "--replace",
@@ -37,7 +54,9 @@ from imagesig.keys.uri import open_key
     help="Public key of an old signer: then take away its signatures that say the same; repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
-@click.option("--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read.")
+@certificate_chain_option
+@expect_option
+@permissions_option
 @passphrase_option
 @output_option
 @transport_options
@@ -47,10 +66,15 @@ def command(
     formats: tuple[str, ...],
     annotations: tuple[str, ...],
     identity: str,
+    expiry: timedelta | None,
+    timestamp_url: str,
+    timestamp_root: Path | None,
     no_recursive: bool,
     replace: tuple[str, ...],
     dry_run: bool,
+    expect: Path | None,
     allow_open_permissions: bool,
+    certificate_chain: Path | None,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -64,6 +88,11 @@ def command(
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     signed_annotations = parse_annotations(annotations)
+    chosen = select_formats(formats or DEFAULT_FORMATS)
+    if expiry is not None:
+        chosen = expiring(chosen, expiry)
+    if timestamp_url or timestamp_root is not None:
+        chosen = timestamped(chosen, timestamp_url, timestamp_root)
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -71,12 +100,12 @@ def command(
         timeout=timeout,
         signature_repository=signature_repository,
     )
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
-    with open_key(key_uri, settings=settings) as key, progress(len(opened), "signed"):
+    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
+    with open_key(key_uri, chain=certificate_chain, settings=settings) as key, progress(len(opened), "signed"):
         results = sign(
             opened,
             key,
-            formats=formats or DEFAULT_FORMATS,
+            formats=chosen,
             annotations=signed_annotations,
             identity=identity,
             recursive=not no_recursive,

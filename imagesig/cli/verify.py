@@ -7,23 +7,24 @@ from pathlib import Path
 
 import click
 
-from imagesig.api.verifying import VerificationResult, verify
-from imagesig.cli.failure import error_json, exit_status, fail, worst
+from imagesig.api.verifying import VerificationResult, verify_by_rule
+from imagesig.cli.failure import error_json, exit_status, fail, findings_json, worst
 from imagesig.cli.options import (
     format_option,
     open_images,
-    output_option,
     parse_annotations,
     passphrase_option,
     transport_options,
 )
+from imagesig.cli.policy_options import OpenedRules, policy_of_command, policy_options
 from imagesig.cli.progress import progress
-from imagesig.cli.render import claim_json, write_json
-from imagesig.cli.settings import key_settings
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
+from imagesig.cli.reports import REPORTS, report_option, safe_lines
+from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.trust import Trust, trust_options
 from imagesig.concurrency import for_each
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
-from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
 
 
@@ -35,26 +36,30 @@ class _Outcome:
 
 
 @click.command("verify")
-@click.option(
-    "--key", "keys", multiple=True, required=True, metavar="KEY", help="Public key file or key URI; repeat for several."
-)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@trust_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
 @click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
 @format_option
+@policy_options
 @passphrase_option
-@output_option
+@report_option
 @transport_options
 def command(
     keys: tuple[str, ...],
+    trust: Trust,
     images: tuple[str, ...],
     threshold: int,
     annotations: tuple[str, ...],
     identity: str,
     platform: str,
     formats: tuple[str, ...],
+    policy_file: Path | None,
+    policy_from: str,
+    allow_unproved: bool,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -62,19 +67,26 @@ def command(
     timeout: float,
     signature_repository: str,
 ) -> None:
-    """Verify that images are signed by the keys given, and print the names to deploy.
+    """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     settings = key_settings(passphrase_file)
-    policy = Policy.at_least(
-        threshold,
-        *keys,
-        annotations=parse_annotations(annotations),
-        identity=Identity.any() if identity == "any" else identity or None,
-        formats=formats,
-    ).resolve(lambda text: open_public_keys(text, settings=settings))
+
+    def policy_of_options() -> Policy:
+        return trust.policy(
+            keys,
+            threshold=threshold,
+            annotations=parse_annotations(annotations),
+            identity=Identity.any() if identity == "any" else identity or None,
+            formats=formats,
+        )
+
+    policy = policy_of_command(policy_file, policy_from, policy_of_options)
+    rules = OpenedRules(policy, settings)
+    if not policy.rules:
+        rules.open_default()
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -82,10 +94,13 @@ def command(
         timeout=timeout,
         signature_repository=signature_repository,
     )
+    witnesses = witnesses_for(policy)
 
     def verify_one(image: Image) -> _Outcome:
         try:
-            return _Outcome(image, verify(image, policy, platform=platform), None)
+            rule = rules.rule_for(image)
+            result = verify_by_rule(image, rule, platform=platform, allow_unproved=allow_unproved, witnesses=witnesses)
+            return _Outcome(image, result, None)
         except ImagesigError as error:
             return _Outcome(image, None, error)
 
@@ -93,6 +108,8 @@ def command(
         outcomes = for_each(opened, verify_one)
     if output == "json":
         write_json("verify", [_outcome_json(outcome) for outcome in outcomes])
+    elif output in REPORTS:
+        click.echo(REPORTS[output](outcomes))
     for outcome in outcomes:
         if outcome.error is not None:
             fail(outcome.error)
@@ -105,8 +122,14 @@ def _write_text(result: VerificationResult) -> None:
     click.echo(result.pinned)
     if result.through_index:
         click.echo(f"  {result.platform} is listed in the index that was signed")
+    if not result.proved:
+        click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
+    for warning in result.warnings:
+        click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
     for signature in result.signatures:
         click.echo(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        if signature.chain:
+            click.echo(f"    signer     {safe_text(certificate_line(signature.chain[0]))}")
         for check in signature.checks:
             click.echo(f"    {check.name:10} {check.detail}")
     if result.rejections:
@@ -122,7 +145,11 @@ def _outcome_json(outcome: _Outcome) -> dict[str, object]:
     result = outcome.result
     return {
         "image": result.image,
-        "verified": True,
+        "verified": result.proved,
+        "proved": result.proved,
+        "rule": result.rule,
+        "warnings": list(result.warnings),
+        "findings": findings_json(result.findings),
         "digest": result.digest,
         "pinned": result.pinned,
         "platform": result.platform,
@@ -134,6 +161,7 @@ def _outcome_json(outcome: _Outcome) -> dict[str, object]:
                 "key": signature.authority,
                 "public_key": signature.public_key.fingerprint,
                 "algorithm": str(signature.algorithm),
+                "certificates": [certificate_json(certificate) for certificate in signature.chain],
                 **claim_json(signature.claim, result.digest),
                 "checks": [
                     {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from operator import attrgetter
 
 from imagesig.errors import InvalidArgument, quote
 from imagesig.formats.format import Format, Storage
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
+__all__ = ["ALL_FORMATS", "DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
 
 FORMATS: dict[str, str] = {
     "cosign": "imagesig.formats.cosign:Cosign",
+    "cosign-x509": "imagesig.formats.cosign:Cosign.certified",
     "bundle": "imagesig.formats.bundle:Bundle",
+    "bundle-x509": "imagesig.formats.bundle:Bundle.certified",
+    "notation": "imagesig.formats.notation:Notation",
+    "notation-jws": "imagesig.formats.notation:notation_jws",
+    "notation-cose": "imagesig.formats.notation:notation_cose",
 }
 """The names that users select a format by, and what makes it with its default options."""
+
+ALL_FORMATS = ("cosign", "bundle", "notation")
+"""What is looked for where nobody selects: every format once, whatever variants of it have names of their own."""
 
 DEFAULT_FORMATS = ("cosign", "bundle")
 
@@ -40,5 +49,5 @@ def _made(name: str) -> Format:
     if name not in FORMATS:
         raise InvalidArgument(f"format {quote(name)} is unknown", hint=f"choose from {', '.join(FORMATS)}")
     module, _, attribute = FORMATS[name].partition(":")
-    maker: Callable[[], Format] = getattr(import_module(module), attribute)
+    maker: Callable[[], Format] = attrgetter(attribute)(import_module(module))
     return maker()

@@ -16,14 +16,15 @@ from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, quote
+from imagesig.formats.attached import bundle_material, carries, chain_to_attach
+from imagesig.formats.certified import bundle_chain, examine_certified, read_chain
 from imagesig.formats.cosign import CANDIDATES, signing_order
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations
 from imagesig.oci.digest import is_digest
 from imagesig.signature import (
     AlreadySigned,
-    Check,
     Claim,
     Draft,
     Envelope,
@@ -49,15 +50,24 @@ _LIST_ITEMS = 32
 @dataclass(frozen=True, slots=True)
 class _Body:
     payload: bytes
-    key_hint: str
+    material: Mapping[str, object]
     created: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
+
+    `certificates` writes the signer's certificate instead of a hint to its key, for verifiers that trust its issuer.
+    """
 
     curve_hash: bool = False
+    certificates: bool = False
+
+    @classmethod
+    def certified(cls) -> Bundle:
+        """Writes the signer's certificate too: what users select as `bundle-x509`."""
+        return cls(certificates=True)
 
     @property
     def name(self) -> str:
@@ -76,13 +86,15 @@ class Bundle:
         payload = statement_bytes(claim)
         order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
         algorithm = choose_algorithm(signer, order, self.name)
+        chain = chain_to_attach(signer, self.name) if self.certificates else ()
         anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
         for stored in prior:
-            if self._says(stored, claim, anchors):
+            if carries(stored, chain) and self._says(stored, claim, anchors):
                 return AlreadySigned(self.name, stored.origin)
         hint = base64.b64encode(signer.public_key.spki_sha256).decode("ascii")
+        material = bundle_material(chain) if chain else {"publicKey": {"hint": hint}}
         request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)
-        return Draft(self.name, (request,), _Body(payload, hint, at))
+        return Draft(self.name, (request,), _Body(payload, material, at))
 
     def _says(self, stored: StoredSignature, claim: Claim, anchors: TrustAnchors) -> bool:
         try:
@@ -97,13 +109,13 @@ class Bundle:
             for subject in said.subjects
         )
 
-    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
         body = draft.body
         assert isinstance(body, _Body)
         content = go_json(
             {
                 "mediaType": BUNDLE,
-                "verificationMaterial": {"publicKey": {"hint": body.key_hint}},
+                "verificationMaterial": body.material,
                 "dsseEnvelope": {
                     "payload": base64.b64encode(body.payload).decode("ascii"),
                     "payloadType": IN_TOTO,
@@ -138,18 +150,20 @@ class Bundle:
             raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
         if document.get("messageSignature") is not None:
             raise FormatViolation("the bundle holds both a DSSE envelope and a message signature")
-        key_hint = _key_hint(document["verificationMaterial"])
-        return _split_envelope(stored, document["dsseEnvelope"], key_hint)
+        key_hint, chain = _key_material(document["verificationMaterial"])
+        return _split_envelope(stored, document["dsseEnvelope"], key_hint, chain)
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_statement(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
-        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
-        claim = self.claim(envelope)
-        check = Check("signature", True, f"{trusted.name} made it over the DSSE envelope, {algorithm}")
-        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+        """See `Format.authenticate`. A bundle with a certificate counts by its authority, never by a bare key."""
+        if not envelope.chain:
+            return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
+        if not anchors.authorities:
+            raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
+        chain = read_chain(envelope.chain)
+        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_statement)
 
 
 def statement_bytes(claim: Claim) -> bytes:
@@ -208,12 +222,15 @@ def _subject(value: object, what: str) -> Subject:
     return Subject(f"sha256:{hexadecimal}", annotations=parse_annotations(value.get("annotations"), what))
 
 
-def _key_hint(material: object) -> str:
+_KEY_MATERIAL = ("publicKey", "certificate", "x509CertificateChain")
+
+
+def _key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
+    """The hint to a bare key, or the certificates in DER, signer first."""
     if not isinstance(material, dict):
         raise FormatViolation(f"verificationMaterial is {quote(material)}, an object is needed")
-    if "certificate" in material or "x509CertificateChain" in material:
-        raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
-    _members(material, {"publicKey"}, {"tlogEntries", "timestampVerificationData"}, "verificationMaterial")
+    kinds = [name for name in _KEY_MATERIAL if name in material] or ["publicKey"]
+    _members(material, set(kinds[:1]), {"tlogEntries", "timestampVerificationData"}, "verificationMaterial")
     entries = material.get("tlogEntries") or []
     if not isinstance(entries, list) or len(entries) > _LIST_ITEMS:
         raise LimitExceeded(f"bundle: tlogEntries is no list of at most {_LIST_ITEMS} entries")
@@ -221,7 +238,12 @@ def _key_hint(material: object) -> str:
     listed = stamps.get("rfc3161Timestamps") or [] if isinstance(stamps, dict) else None
     if not isinstance(listed, list) or len(listed) > _LIST_ITEMS:
         raise LimitExceeded(f"bundle: rfc3161Timestamps is no list of at most {_LIST_ITEMS} entries")
-    public_key = material["publicKey"]
+    if kinds[0] == "publicKey":
+        return _key_hint(material["publicKey"]), ()
+    return "", bundle_chain(material[kinds[0]])
+
+
+def _key_hint(public_key: object) -> str:
     if not isinstance(public_key, dict):
         raise FormatViolation(f"publicKey is {quote(public_key)}, an object is needed")
     _members(public_key, set(), {"hint"}, "publicKey")
@@ -231,7 +253,7 @@ def _key_hint(material: object) -> str:
     return hint
 
 
-def _split_envelope(stored: StoredSignature, value: object, key_hint: str) -> Envelope:
+def _split_envelope(stored: StoredSignature, value: object, key_hint: str, chain: tuple[bytes, ...]) -> Envelope:
     if not isinstance(value, dict):
         raise FormatViolation(f"dsseEnvelope is {quote(value)}, an object is needed")
     _members(value, {"payload", "payloadType", "signatures"}, set(), "dsseEnvelope")
@@ -249,6 +271,7 @@ def _split_envelope(stored: StoredSignature, value: object, key_hint: str) -> En
         signature=decode_base64(signatures[0]["sig"], "dsseEnvelope.signatures[0].sig"),
         payload=payload,
         key_hint=key_hint,
+        chain=chain,
     )
 
 

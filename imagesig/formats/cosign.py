@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
+from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, quote
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, find_signer
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid, quote
+from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
+from imagesig.formats.certified import classic_chain, examine_certified
+from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
 from imagesig.signature import (
     AlreadySigned,
-    Check,
     Claim,
     Draft,
     Envelope,
@@ -48,10 +50,25 @@ def signing_order(key_type: KeyType, *, curve_hash: bool) -> tuple[Algorithm, ..
 
 
 @dataclass(frozen=True, slots=True)
+class _Body:
+    payload: bytes
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cosign:
-    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256."""
+    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
+
+    `certificates` writes the signer's certificates beside the signature, for verifiers that trust their issuer.
+    """
 
     curve_hash: bool = False
+    certificates: bool = False
+
+    @classmethod
+    def certified(cls) -> Cosign:
+        """Writes the signer's certificates too: what users select as `cosign-x509`."""
+        return cls(certificates=True)
 
     @property
     def name(self) -> str:
@@ -71,11 +88,13 @@ class Cosign:
         payload = payload_bytes(claim)
         order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
         algorithm = choose_algorithm(signer, order, self.name)
+        chain = chain_to_attach(signer, self.name) if self.certificates else ()
         anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
         for stored in prior:
-            if stored.parts[0].content == payload and self._made_by(stored, anchors):
+            same = stored.parts[0].content == payload and is_of_leaf(classic_leaf(stored), chain)
+            if same and self._made_by(stored, anchors):
                 return AlreadySigned(self.name, stored.origin)
-        return Draft(self.name, (ToSign(payload, algorithm),), payload)
+        return Draft(self.name, (ToSign(payload, algorithm),), _Body(payload, chain))
 
     def _made_by(self, stored: StoredSignature, anchors: TrustAnchors) -> bool:
         try:
@@ -84,12 +103,14 @@ class Cosign:
             return False
         return True
 
-    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
-        assert isinstance(draft.body, bytes)
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
+        body = draft.body
+        assert isinstance(body, _Body)
         signature = base64.b64encode(signatures[0]).decode("ascii")
+        annotations = {SIGNATURE_ANNOTATION: signature} | (annotations_of(body.chain) if body.chain else {})
         return StoredSignature(
             origin="new classic signature",
-            parts=(Part(SIMPLE_SIGNING, draft.body, Annotations({SIGNATURE_ANNOTATION: signature})),),
+            parts=(Part(SIMPLE_SIGNING, body.payload, Annotations(annotations)),),
         )
 
     def parse(self, stored: StoredSignature) -> Envelope:
@@ -99,17 +120,24 @@ class Cosign:
         if SIGNATURE_ANNOTATION not in part.annotations:
             raise FormatViolation(f"the layer has no annotation {SIGNATURE_ANNOTATION}")
         signature = decode_base64(part.annotations[SIGNATURE_ANNOTATION], f"annotation {SIGNATURE_ANNOTATION}")
-        return Envelope(stored, message=part.content, signature=signature, payload=part.content)
+        try:
+            chain = tuple(item.der for item in classic_chain(part.annotations))
+        except MalformedError:
+            chain = ()  # where a bare key is trusted they do not matter; else `authenticate` says what is wrong
+        return Envelope(stored, message=part.content, signature=signature, payload=part.content, chain=chain)
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_payload(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`; `now` is not used, for nothing here expires."""
-        trusted, public_key, algorithm = find_signer(envelope, anchors, CANDIDATES)
-        claim = self.claim(envelope)
-        check = Check("signature", True, f"{trusted.name} made it over the payload, {algorithm}")
-        return Examined(self.name, envelope.stored.origin, trusted.name, public_key, algorithm, claim, (check,))
+        """See `Format.authenticate`. A trusted key counts whatever certificate lies beside its signature."""
+        try:
+            return examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
+        except SignatureInvalid:
+            chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
+            if not chain:
+                raise
+        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
 
 
 def payload_bytes(claim: Claim) -> bytes:
@@ -165,7 +193,8 @@ def _optional(value: object) -> Annotations:
     creator, timestamp = value.get("creator"), value.get("timestamp", 0)
     if creator is not None and not isinstance(creator, str):
         raise FormatViolation(f"optional.creator is {quote(creator)}, a string is needed")
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not float(timestamp).is_integer():
+    whole = isinstance(timestamp, int) or (isinstance(timestamp, float) and timestamp.is_integer())
+    if isinstance(timestamp, bool) or not whole:
         raise FormatViolation(f"optional.timestamp is {quote(timestamp)}, whole seconds are needed")
     # Nested values are somebody's own business; an annotation that a policy can require is text.
     return Annotations({name: text for name, text in value.items() if isinstance(text, str)})

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import FormatViolation, SignatureInvalid, UnsupportedAlgorithm, quote
-from imagesig.signature import AlreadySigned, Claim, Draft, Envelope, Examined, SignerInfo, StoredSignature
+from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm, quote
+from imagesig.signature import (
+    EXPIRY,
+    AlreadySigned,
+    Check,
+    Claim,
+    Draft,
+    Envelope,
+    Examined,
+    SignerInfo,
+    StoredSignature,
+)
 from imagesig.trust import TrustAnchors, TrustedKey
+from imagesig.trust.anchors import ALWAYS
 
 
 class Storage(Enum):
@@ -36,7 +47,7 @@ class Format(Protocol):
     def storage(self) -> Storage: ...
 
     def reads(self, media_type: str) -> bool:
-        """Whether a stored part of this media type holds a signature of this format."""
+        """Whether a stored part, or a manifest, of this type holds a signature of this format."""
         ...
 
     def draft(
@@ -50,8 +61,11 @@ class Format(Protocol):
         """
         ...
 
-    def seal(self, draft: Draft, signatures: Sequence[bytes]) -> StoredSignature:
-        """The signature to store, from the draft and the signatures of its requests, in order."""
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
+        """The signature to store, from the draft and the signatures of its requests, in order.
+
+        `timestamp` is the token that `draft.timestamp` asked for: a DER ContentInfo (RFC 3161 section 2.4.2).
+        """
         ...
 
     def parse(self, stored: StoredSignature) -> Envelope:
@@ -71,17 +85,60 @@ class Format(Protocol):
         ...
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """Finds the trusted key that made the signature over exactly the received bytes, and only then reads the claim.
+        """Checks the signature over exactly the received bytes, finds who vouches for it, and then reads the claim.
+
+        `now` is the time to judge at. Raises where the signature is not whole or, for bare keys, not trusted; what else
+        is wrong with a signer's certificate, time or expiry is a failed `Check`, for the rule to enforce or to log.
 
         Raises:
-            SignatureInvalid: no trusted key made it.
-            FormatViolation, MalformedError: the payload breaks the format's rules.
+            SignatureInvalid: no trusted key made it, or not the key of its certificate.
+            FormatViolation, MalformedError: it breaks the format's rules.
         """
         ...
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """The second, optional ability of a format: signatures with attributes of their own."""
+
+    def describe(self, envelope: Envelope) -> Mapping[str, str]:
+        """The attributes by name, for people. Nothing of it was checked. Raises as `parse` does."""
+        ...
+
+
+def examine(
+    format_name: str,
+    envelope: Envelope,
+    anchors: TrustAnchors,
+    now: datetime,
+    candidates: Mapping[KeyType, tuple[Algorithm, ...]],
+    parse_claim: Callable[[bytes], Claim],
+) -> Examined:
+    """`Format.authenticate` for a format whose signatures come from bare keys. Raises as that does."""
+    trusted, public_key, algorithm = find_signer(envelope, anchors, candidates)
+    signature = Check("signature", True, f"{trusted.name} made it, {algorithm}")
+    return Examined(
+        format_name,
+        envelope.stored.origin,
+        trusted.name,
+        public_key,
+        algorithm,
+        parse_claim(envelope.payload),
+        (signature, *key_window_check(trusted, now)),
+    )
+
+
+def key_window_check(trusted: TrustedKey, at: datetime) -> tuple[Check, ...]:
+    """Whether a trusted key counts at a time; nothing for a key without a window (CVE-2026-54787)."""
+    if trusted.window == ALWAYS:
+        return ()
+    if trusted.window.contains(at):
+        return (Check(EXPIRY, True, f"{trusted.name} counts from {trusted.window}"),)
+    return (Check.failed(EXPIRY, Expired(f"{trusted.name} counts from {trusted.window}, not at {at.isoformat()}")),)
+
+
 def find_signer(
-    envelope: Envelope, anchors: TrustAnchors, candidates: dict[KeyType, tuple[Algorithm, ...]]
+    envelope: Envelope, anchors: TrustAnchors, candidates: Mapping[KeyType, tuple[Algorithm, ...]]
 ) -> tuple[TrustedKey, PublicKey, Algorithm]:
     """The trusted key, and the algorithm among those that the format allows for its type, that verify the envelope.
 
@@ -96,6 +153,8 @@ def find_signer(
                 except SignatureInvalid:
                     continue
                 return trusted, public_key, algorithm
+    if not anchors.keys:
+        raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
     hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
@@ -117,7 +176,7 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
 
 
 def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
-    """The bytes of standard base64 with padding, and nothing around it.
+    """The bytes of standard base64: the one text that encodes them, and nothing around it.
 
     Raises:
         FormatViolation: missing, not base64, or longer than `limit` bytes.
@@ -127,6 +186,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise FormatViolation(f"{what}: {quote(text)} is not standard base64") from None
+        decoded = None
+    # Python before 3.13 takes padding that is too much, and every version takes bits in it.
+    if decoded is None or base64.b64encode(decoded) != text.encode():
+        raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
+    return decoded

@@ -30,11 +30,13 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.merge import Merge, look
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
+from imagesig.oci.location import Location
 from imagesig.oci.manifest import OCI_MANIFEST
 
 _NEW_FILE_MODE = 0o644
@@ -57,7 +59,8 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
         ImageNotFound: no image there.
     """
     home = Archive(Path(file))
-    return Image(home, target or home.only_image(), home, None, timeout)
+    place = Location("oci-archive", path=os.path.realpath(file))
+    return Image(home, target or home.only_image(), home, None, timeout, place)
 
 
 class Archive(LayoutReader):
@@ -97,8 +100,13 @@ class Archive(LayoutReader):
         with source.open(member) as chunks:
             yield checked(chunks, descriptor, f"{self.name}: {descriptor.digest}")
 
+    @property
+    def _is_writing(self) -> bool:
+        """Whether this code is in the transaction. All other threads see the archive as it was before."""
+        return id(self) in _open.get()
+
     def _file(self, name: str, most: int) -> bytes:
-        if name in self._indexes:
+        if self._is_writing and name in self._indexes:
             return self._indexes[name]
         if self._current is None and name in (INDEX, MARKER):
             return new_documents()[name]
@@ -120,17 +128,20 @@ class Archive(LayoutReader):
 
     def _find(self, name: str) -> tuple[ArchiveFile | ArchiveWriter, Member]:
         with self._lock:
-            if self._writer and (member := self._writer.get(name)):
+            writing, current = self._is_writing, self._current
+            if writing and self._writer and (member := self._writer.get(name)):
                 return self._writer, member
-            if self._current and name not in self._removed and (member := self._current.members.files.get(name)):
-                return self._current, member
+            removed = writing and name in self._removed
+            if current and not removed and (member := current.members.files.get(name)):
+                return current, member
         if name in (INDEX, MARKER):
             raise InvalidArgument(f"{self.name}: holds no {name}, so it is no archive of an OCI layout")
         raise NotFound(f"{self.name}: {name}: it is not there")
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        names = dict.fromkeys(self._writer.names() if self._writer else ())
-        names |= dict.fromkeys(self._current.members.files if self._current else ())
+        writer, current = self._writer if self._is_writing else None, self._current
+        names = dict.fromkeys(writer.names() if writer else ())
+        names |= dict.fromkeys(current.members.files if current else ())
         for name in names:
             digest = f"sha256:{name.removeprefix(_BLOBS)}"
             if not name.startswith(_BLOBS) or not is_digest(digest) or self._size(name) is None:
@@ -154,7 +165,7 @@ class Archive(LayoutReader):
 
     @contextmanager
     def transaction(self, *, resume: bool = False) -> Iterator[bool]:
-        if id(self) in _open.get():  # a part of a transaction, maybe on a worker thread of it
+        if self._is_writing:  # a part of a transaction, maybe on a worker thread of it
             yield True
             return
         while not self._turn.acquire(timeout=_WAIT_SECONDS):
@@ -218,11 +229,6 @@ class Archive(LayoutReader):
         self._indexes.clear()
         self._removed.clear()
 
-    @contextmanager
-    def exclusive(self, tag: str) -> Iterator[None]:
-        with self.transaction(), self._lock:
-            yield
-
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         descriptor = Descriptor.of(content, media_type)
         if not self.has_blob(descriptor):
@@ -249,6 +255,13 @@ class Archive(LayoutReader):
             if tag:
                 self._change_index(lambda entries: with_tagged(entries, descriptor.to_json(), tag))
         return descriptor
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        with self.transaction(), self._lock:
+            merged = merge(look(self, tag))
+            if merged is not None:
+                self.put_manifest(merged.content, merged.media_type, tag)
+        return _nothing_to_settle
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         with self.transaction():

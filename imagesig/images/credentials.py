@@ -65,31 +65,43 @@ class CredentialFiles:
     def __init__(self, files: Sequence[Path], *, path: str = "") -> None:
         self._files = tuple(files)
         self._path = path
-        self._known: dict[str, Credential] = {}
+        self._known: dict[tuple[str, str], Credential] = {}
+        self._helped: dict[tuple[Path, str, str], Credential] = {}
 
     def __call__(self, host: str) -> Credential:
-        """The credential for this host.
+        """The credential for this host, whatever the repository. Raises as `for_repository` does."""
+        return self.for_repository(host, "")
+
+    def for_repository(self, host: str, repository: str) -> Credential:
+        """The credential for this repository of the host: podman can keep several for one host.
 
         Raises:
             InvalidArgument: a file that is no credential file.
             Unauthorized: a credential helper failed.
         """
-        if host not in self._known:
-            self._known[host] = self._look_up(host)
-        return self._known[host]
+        if (host, repository) not in self._known:
+            self._known[host, repository] = self._look_up(host, repository)
+        return self._known[host, repository]
 
-    def _look_up(self, host: str) -> Credential:
+    def _look_up(self, host: str, repository: str) -> Credential:
         for file in self._files:
             document = _read(file)
             if document is None:
                 continue
             helper = _helper_for(document, host)
-            found = self._ask(helper, host, file) if helper else ANONYMOUS
+            found = self._helper_says(helper, host, file) if helper else ANONYMOUS
             if found is ANONYMOUS:
-                found = _inline(document, host, file)
+                found = _inline(document, host, repository, file)
             if found is not ANONYMOUS:
                 return found
         return ANONYMOUS
+
+    def _helper_says(self, helper: str, host: str, file: Path) -> Credential:
+        """Helpers know hosts only, so each is run once for a host."""
+        key = (file, helper, host)
+        if key not in self._helped:
+            self._helped[key] = self._ask(helper, host, file)
+        return self._helped[key]
 
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):
@@ -143,15 +155,22 @@ def _helper_for(document: Mapping[str, object], host: str) -> str:
     return store if isinstance(store, str) else ""
 
 
-def _inline(document: Mapping[str, object], host: str, file: Path) -> Credential:
+def _inline(document: Mapping[str, object], host: str, repository: str, file: Path) -> Credential:
     auths = document.get("auths")
     if not isinstance(auths, dict):
         return ANONYMOUS
-    for key in _keys(host):
+    for key in (*_repository_keys(host, repository), *_keys(host)):
         entry = auths.get(key)
         if isinstance(entry, dict):
             return _entry(entry, f"{file}, entry {quote(key)}")
     return ANONYMOUS
+
+
+def _repository_keys(host: str, repository: str) -> list[str]:
+    """podman's keys with a path, the longest first: `host/a/b`, `host/a`."""
+    parts = repository.split("/") if repository else []
+    name = "docker.io" if host in _DOCKER_HUB_KEYS else host
+    return ["/".join((name, *parts[:count])) for count in range(len(parts), 0, -1)]
 
 
 def _keys(host: str) -> tuple[str, ...]:

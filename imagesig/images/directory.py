@@ -26,12 +26,14 @@ from imagesig.errors import (
 )
 from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
 from imagesig.images.image import Image
+from imagesig.images.merge import Merge, look
 from imagesig.images.signature_blob import UNKNOWN, parse_signature_file, signature_file
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.location import Location
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
@@ -60,7 +62,8 @@ def directory(path: str | os.PathLike[str], *, timeout: float = limits.OPERATION
         ImageNotFound: it holds no image.
     """
     home = Directory(Path(path))
-    return Image(home, home.only_image(), home, None, timeout)
+    place = Location("dir", path=os.path.realpath(path))
+    return Image(home, home.only_image(), home, None, timeout, place)
 
 
 class Directory:
@@ -220,7 +223,7 @@ class Directory:
         return nullcontext(False)
 
     @contextmanager
-    def exclusive(self, tag: str) -> Iterator[None]:
+    def _turn(self) -> Iterator[None]:
         self._begin()
         with locked(self._path, self.name, self._held):
             yield
@@ -247,7 +250,7 @@ class Directory:
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
         """Stores a manifest: under a tag, whichever, as the image of this directory, else as a child of it."""
         descriptor = Descriptor.of(content, media_type)
-        with self.exclusive(tag):
+        with self._turn():
             if match := _SIGNATURE_TAG.fullmatch(tag):
                 self._write_signatures(f"sha256:{match[1]}", content, media_type)
                 return descriptor
@@ -279,6 +282,13 @@ class Directory:
         self._replace_signatures(f"{_hex(digest)}.signature-", [])
         (self._path / f"{_hex(digest)}.manifest.json").unlink(missing_ok=True)
 
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        with self._turn():
+            merged = merge(look(self, tag))
+            if merged is not None:
+                self.put_manifest(merged.content, merged.media_type, tag)
+        return _nothing_to_settle
+
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         self._no_place("bundles and other referrers")
 
@@ -308,3 +318,7 @@ def _hex(digest: str) -> str:
     if not is_digest(digest):
         raise MalformedError(f"dir: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed")
     return digest.removeprefix("sha256:")
+
+
+def _nothing_to_settle() -> None:
+    """Writers of a directory take turns, so nothing that was written can be lost."""

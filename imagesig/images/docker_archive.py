@@ -37,6 +37,7 @@ from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
+from imagesig.oci.location import Location
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
 
@@ -58,6 +59,7 @@ def docker_archive(
     """
     path = Path(file)
     what = f"{DOCKER}:{path}"
+    place = Location(DOCKER, path=os.path.realpath(file))
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
@@ -66,9 +68,9 @@ def docker_archive(
         layout = Archive(path, DOCKER, opened=opened)
         target = reference or layout.only_image()
         if not _lacks_layers(layout, target):
-            return Image(layout, target, layout, None, timeout)
+            return Image(layout, target, layout, None, timeout, place)
     home = DockerArchive(opened, what)
-    return Image(home, home.named(reference), home, None, timeout)
+    return Image(home, home.named(reference), home, None, timeout, place)
 
 
 def _lacks_layers(layout: Archive, target: str) -> bool:

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.http import wait
 from imagesig.images.stream import CHUNK_BYTES
+
+_TURN_SECONDS = 0.005
+"""Between two looks at whether another writer is done."""
 
 
 @contextmanager
@@ -89,7 +93,12 @@ def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def locked(path: Path, what: str, held: threading.local) -> Iterator[None]:
-    """One writer in a directory at a time, across threads and processes. `held` remembers what this thread holds."""
+    """One writer in a directory at a time, across threads and processes. `held` remembers what this thread holds.
+
+    Raises:
+        DeadlineExceeded: the deadline passed before it was our turn.
+        TransportError: the directory cannot be opened.
+    """
     if getattr(held, "here", False):
         yield
         return
@@ -98,9 +107,19 @@ def locked(path: Path, what: str, held: threading.local) -> Iterator[None]:
     except OSError as error:
         raise TransportError(f"{what}: cannot be opened ({error.strerror})") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not took(descriptor):
+            wait(_TURN_SECONDS, f"{what}: another writer's turn")
         held.here = True
         yield
     finally:
         held.here = False
         os.close(descriptor)
+
+
+def took(descriptor: int) -> bool:
+    """Whether the lock of an open file or directory was free, and is ours now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

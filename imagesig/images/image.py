@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imagesig import limits
 from imagesig.images.source import ImageHome
+from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference
 
 
@@ -15,7 +16,7 @@ class Image:
 
     `target` is the tag or digest that names it in its home; `name` is its reference in a registry, None in a layout.
     `signatures` is where its signatures live: the home itself, or another repository. `timeout` is in seconds and
-    bounds each signing or verification as a whole.
+    bounds each signing or verification as a whole. `place` is where it lies outside registries.
     """
 
     home: ImageHome
@@ -23,6 +24,12 @@ class Image:
     signatures: ImageHome
     name: Reference | None = None
     timeout: float = limits.OPERATION_SECONDS
+    place: Location = field(default_factory=Location)
+
+    @property
+    def location(self) -> Location:
+        """Where it was asked for, as policies name places."""
+        return Location(reference=self.name) if self.name else self.place
 
     def __str__(self) -> str:
         return str(self.name) if self.name else f"{self.home.name}{'@' if ':' in self.target else ':'}{self.target}"

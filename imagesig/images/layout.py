@@ -26,10 +26,12 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.merge import Merge, look
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
+from imagesig.oci.location import Location
 from imagesig.oci.manifest import OCI_MANIFEST
 
 
@@ -41,7 +43,8 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         ImageNotFound: no image there.
     """
     home = Layout(Path(directory))
-    return Image(home, target or home.only_image(), home, None, timeout)
+    place = Location("oci", path=os.path.realpath(directory))
+    return Image(home, target or home.only_image(), home, None, timeout, place)
 
 
 class Layout(LayoutReader):
@@ -137,6 +140,13 @@ class Layout(LayoutReader):
             self._change_index(lambda entries: with_tagged(entries, descriptor.to_json(), tag))
         return descriptor
 
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        with self._turn():
+            merged = merge(look(self, tag))
+            if merged is not None:
+                self.put_manifest(merged.content, merged.media_type, tag)
+        return _nothing_to_settle
+
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         entry = self.put_blob(content, media_type).to_json()
         self._change_index(lambda entries: with_referrer(entries, entry, subject.digest))
@@ -155,11 +165,11 @@ class Layout(LayoutReader):
         except OSError as error:
             raise TransportError(f"{self.name}: cannot delete {path.name} ({error.strerror})") from error
 
-    def exclusive(self, tag: str) -> AbstractContextManager[None]:
+    def _turn(self) -> AbstractContextManager[None]:
         return locked(self._directory, self.name, self._held)
 
     def _change_index(self, change: IndexChange) -> None:
-        with self.exclusive(INDEX):
+        with self._turn():
             content = self._rewritten(INDEX, change(self._index()))
             with replacing(self._directory / INDEX, self.name) as file:
                 file.write(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
+from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 
 LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
@@ -83,7 +85,8 @@ def open_destination(text: str, **transport: Any) -> Image:
     check_destination(text)
     prefix, path, target = _split(text)
     home = _created(prefix, Path(path))
-    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS))
+    place = Location(prefix.rstrip(":"), path=os.path.realpath(path))
+    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS), place)
 
 
 def _created(prefix: str, path: Path) -> ImageHome:

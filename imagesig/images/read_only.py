@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from imagesig.errors import InvalidArgument
+from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_MANIFEST
@@ -27,9 +28,6 @@ class ReadOnly(ABC):
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         self._refuse()
 
-    def exclusive(self, tag: str) -> AbstractContextManager[None]:
-        self._refuse()
-
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         self._refuse()
 
@@ -43,6 +41,9 @@ class ReadOnly(ABC):
         return False
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
+        self._refuse()
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         self._refuse()
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:

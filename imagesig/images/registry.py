@@ -56,11 +56,7 @@ def registry_client(
 ) -> RegistryClient:
     """A client with this process's proxies and, unless `credentials` are given, the user's own logins."""
     environ = os.environ
-    urls = {
-        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
-        for scheme in ("http", "https")
-    }
-    proxies = Proxies(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+    proxies = Proxies.from_environment(environ)
     if credentials is None:
         source: CredentialSource = CredentialFiles(credential_files(environ), path=environ.get("PATH", ""))
     elif isinstance(credentials, tuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse, quote
 from imagesig.http import HttpClient, origin, redact
-from imagesig.images.credentials import ANONYMOUS, Credential, CredentialSource
+from imagesig.images.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
@@ -25,8 +26,9 @@ _TOKEN_SECONDS = 60.0
 _EARLY_SECONDS = 5.0
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CHALLENGE = re.compile(rf"\s*,*\s*({_WORD})(?:\s+(?!=)|(?=,)|$)")
-_PARAMETER = re.compile(rf'\s*,*\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+# Nothing here can match the same characters in two ways: a hostile header must not cost more than its length.
+_CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
+_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,18 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
 
 
 def _is_internal(host: str) -> bool:
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001 and 2130706433 are addresses too
+        except OSError:
+            return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
 
 
 @dataclass(slots=True)
@@ -96,6 +104,13 @@ class RegistryLogin:
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._lock = threading.Lock()
+
+    def source(self, registry: str) -> str:
+        """Who we are at a registry and where that comes from, for people."""
+        credential = self._credentials(urlsplit(registry).netloc)
+        if credential is ANONYMOUS:
+            return "nobody (no credentials for it)"
+        return f"{credential.username or 'the holder of a token'}, from {credential.source}"
 
     def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
         """The header that served last for these actions (`pull`, `pull,push`), empty if there is none.
@@ -127,13 +142,14 @@ class RegistryLogin:
             cached = self._headers.get(key)
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
-            header, seconds = self._log_in(challenge, registry, scopes, refused)
+            header, seconds = self._log_in(challenge, registry, repository, scopes, refused)
             self._headers[key] = _Cached(header, time.monotonic() + seconds)
             return header
 
-    def _log_in(self, text: str, registry: str, scopes: list[str], refused: str) -> tuple[str, float]:
+    def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc
-        credential = self._credentials(host)
+        known = self._credentials
+        credential = known.for_repository(host, repository) if isinstance(known, CredentialFiles) else known(host)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
         if "bearer" in challenges:
             bearer = challenges["bearer"]

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from imagesig import limits
 from imagesig.errors import Unauthorized, UnexpectedResponse
 from imagesig.http import Response
+from imagesig.images.registry_error import patiently
 from imagesig.images.registry_session import PUSH, RegistrySession
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
@@ -54,19 +55,23 @@ class RegistryBlobs:
         what = self._what(descriptor)
         if descriptor.digest in self._there or (len(content) > _SMALL_BYTES and self.has(descriptor)):
             return descriptor
-        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
-        if start.status != 201:
-            done = self._session.request(
-                "PUT",
-                self._place(start, descriptor),
-                limit=limits.ERROR_BODY_BYTES,
-                body=content,
-                content_type="application/octet-stream",
-                actions=PUSH,
-            )
-            self._session.expect(done, f"{what}: upload", 201)
+        done = patiently(lambda: self._upload(content, descriptor), what)
+        self._session.expect(done, f"{what}: upload", 201)
         self._there.add(descriptor.digest)
         return descriptor
+
+    def _upload(self, content: bytes, descriptor: Descriptor) -> Response:
+        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
+        if start.status != 202:
+            return start
+        return self._session.request(
+            "PUT",
+            self._place(start, descriptor),
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type="application/octet-stream",
+            actions=PUSH,
+        )
 
     def put_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         what = self._what(descriptor)

@@ -6,19 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from imagesig import limits
-from imagesig.encoding.json import parse_object
-from imagesig.errors import (
-    ImagesigError,
-    LimitExceeded,
-    MalformedError,
-    NotFound,
-    Unauthorized,
-    UnexpectedResponse,
-    Unreachable,
-    quote,
-)
+from imagesig.errors import LimitExceeded, Unreachable
 from imagesig.http import HttpClient, Response, origin, redact
 from imagesig.images.registry_auth import RegistryLogin
+from imagesig.images.registry_error import failure
 from imagesig.oci.reference import Reference
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
@@ -36,6 +27,11 @@ class RegistrySession:
         self.name = reference.repository
 
     @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._login.source(self.registry)
+
+    @property
     def base(self) -> str:
         return f"{self.registry}/v2/{self.path}"
 
@@ -50,14 +46,19 @@ class RegistrySession:
         content_type: str = "",
         actions: str = PULL,
         pull_from: str = "",
+        attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
         """One request. `path` is below the repository, or a whole URL; `pull_from` is another repository to read."""
         url = self._url(path)
         headers = _headers(accept, content_type)
         used = self._authorization(url, actions, pull_from)
-        response = self._send(method, url, limit, {**headers, **_authorization(used)}, body)
+
+        def send(authorization: str) -> Response:
+            return self._send(method, url, limit, {**headers, **_authorization(authorization)}, body, attempts)
+
+        response = send(used)
         header = self._answer(url, response, actions, used, pull_from)
-        return self._send(method, url, limit, {**headers, **_authorization(header)}, body) if header else response
+        return send(header) if header else response
 
     @contextmanager
     def stream(self, path: str) -> Iterator[tuple[Response, Iterator[bytes]]]:
@@ -86,7 +87,7 @@ class RegistrySession:
     def expect(self, response: Response, what: str, status: int) -> None:
         """Returns if the answer has this status; raises what another one means."""
         if response.status != status:
-            raise _failure(response, what, status)
+            raise failure(response, what, status)
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"
@@ -104,9 +105,11 @@ class RegistrySession:
         challenge = response.headers.get("www-authenticate", "")
         return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)
 
-    def _send(self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None) -> Response:
+    def _send(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int
+    ) -> Response:
         most = max(limit, limits.ERROR_BODY_BYTES)
-        response = self._http.request(method, url, limit=most, headers=headers, body=body)
+        response = self._http.request(method, url, limit=most, headers=headers, body=body, attempts=attempts)
         if response.status < 300 and len(response.body) > limit:
             raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
         return response
@@ -118,24 +121,3 @@ def _headers(accept: str, content_type: str) -> dict[str, str]:
 
 def _authorization(header: str) -> dict[str, str]:
     return {"authorization": header} if header else {}
-
-
-def _failure(response: Response, what: str, wanted: int) -> ImagesigError:
-    said = _registry_error(response.body)
-    shown = f"{what}: status {response.status}{said}"
-    if response.status == 404:
-        return NotFound(shown, hint="check the reference")
-    if response.status in (401, 403):
-        return Unauthorized(shown, hint="these credentials do not allow it: log in as somebody who may")
-    return UnexpectedResponse(f"{shown}, {wanted} is needed")
-
-
-def _registry_error(body: bytes) -> str:
-    """The registry's own code and message, quoted, if the body has them."""
-    try:
-        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error").get("errors")
-    except MalformedError:
-        return ""
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return ""
-    return f" ({quote(errors[0].get('code'))}: {quote(errors[0].get('message'))})"

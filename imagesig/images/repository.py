@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from urllib.parse import urljoin
 
 from imagesig import limits
@@ -28,6 +28,7 @@ from imagesig.images.fallback_index import referrer_entry, with_entry, without_e
 from imagesig.images.merge import Merge, TagChange
 from imagesig.images.registry_auth import RegistryLogin
 from imagesig.images.registry_blobs import RegistryBlobs
+from imagesig.images.registry_error import is_passing, patiently
 from imagesig.images.registry_session import DELETE, PUSH, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
@@ -43,9 +44,10 @@ from imagesig.oci.manifest import (
 from imagesig.oci.reference import Reference
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
+_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
+_KEPT_BYTES = 1024 * 1024
 
 
 class RegistryRepository:
@@ -178,18 +180,33 @@ class RegistryRepository:
         self._put_manifest(content, media_type, tag)
         return Descriptor.of(content, media_type)
 
+    def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+
+        Raises:
+            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+        """
+        self._stored(self._put(content, media_type, tag, attempts=1), content, tag)
+
     def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
-        digest = sha256(content)
-        what = f"{self.name}: manifest {tag or digest}"
-        response = self._session.request(
+        what = f"{self.name}: manifest {tag or sha256(content)}"
+        return self._stored(patiently(lambda: self._put(content, media_type, tag), what), content, tag)
+
+    def _put(self, content: bytes, media_type: str, tag: str, attempts: int = limits.HTTP_ATTEMPTS) -> Response:
+        return self._session.request(
             "PUT",
-            f"manifests/{tag or digest}",
+            f"manifests/{tag or sha256(content)}",
             limit=limits.ERROR_BODY_BYTES,
             body=content,
             content_type=media_type,
             actions=PUSH,
+            attempts=attempts,
         )
-        if response.status != 201:
+
+    def _stored(self, response: Response, content: bytes, tag: str) -> Response:
+        digest = sha256(content)
+        what = f"{self.name}: manifest {tag or digest}"
+        if response.status != 201 and not is_passing(response):
             self._blobs.forget()  # the registry may have dropped what we stored before
         self._session.expect(response, what, 201)
         stored = response.headers.get("docker-content-digest", digest)
@@ -200,25 +217,31 @@ class RegistryRepository:
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         response = self._put_manifest(content, media_type, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
-        if response.headers.get("oci-subject") == subject.digest or self._lists_referrers(subject.digest):
+        if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return _nothing_to_settle
         entry = referrer_entry(content, media_type)
-        return self._change_fallback(subject.digest, lambda now: with_entry(now, entry))
+        return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry))
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
-        if self._lists_referrers(subject):
+        if self.lists_referrers(subject):
             self.delete_manifest(referrer.digest)
             return _nothing_to_settle
-        settle = self._change_fallback(subject, lambda now: without_entry(now, referrer.digest))
+        settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
         # Unlisted, it is found no more: that some registries keep it does not matter.
         with suppress(DeletionRefused, NotFound):
             self.delete_manifest(referrer.digest)
         return settle
 
-    def _change_fallback(self, subject: str, merge: Merge) -> Callable[[], None]:
-        change = TagChange(self, tag_of(subject), merge)
-        change.apply()
-        return change.settle
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        change = TagChange(self, tag, merge, uploads)
+        with self._writing_of(tag):
+            change.apply()
+
+        def settle() -> None:
+            with self._writing_of(tag):
+                change.settle()
+
+        return settle
 
     def delete_manifest(self, digest: str) -> None:
         response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
@@ -232,24 +255,33 @@ class RegistryRepository:
         if response.status not in (200, 202):
             self._session.expect(response, what, 202)
 
-    def _lists_referrers(self, digest: str) -> bool:
+    def lists_referrers(self, digest: str) -> bool:
         """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
         if self._keeps_referrers is None:
             self._keeps_referrers = self._referrers_api(digest) is not None
         return self._keeps_referrers
 
-    @contextmanager
-    def exclusive(self, tag: str) -> Iterator[None]:
-        """Writers in this process take turns."""
+    def _writing_of(self, tag: str) -> threading.Lock:
+        """Held while a tag is changed: writers in this process take turns."""
         with self._lock:
-            writing = self._writing.setdefault(tag, threading.Lock())
-        with writing:
-            yield
+            return self._writing.setdefault(tag, threading.Lock())
+
+    # --- asking about it -----------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, *, actions: str) -> Response:
+        """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
+        return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
+
+    @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._session.login_source
 
     def _keep(self, digest: str, content: bytes) -> None:
         if len(self._manifests) >= _KEPT_MANIFESTS:
             self._manifests.pop(next(iter(self._manifests)), None)
-        self._manifests[digest] = content
+        if len(content) <= _KEPT_BYTES:
+            self._manifests[digest] = content
 
 
 def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:

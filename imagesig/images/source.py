@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_MANIFEST
 
@@ -90,10 +91,6 @@ class ImageTarget(Protocol):
         """
         ...
 
-    def exclusive(self, tag: str) -> AbstractContextManager[None]:
-        """Held while a tag is read, merged and written: all writers that can take turns do."""
-        ...
-
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         """Stores a blob, unless it is there already."""
         ...
@@ -118,12 +115,24 @@ class ImageTarget(Protocol):
         """Stores a manifest or index by its digest, or under a tag, replacing what the tag named before."""
         ...
 
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        """Makes a tag name what `merge` makes of what it names now, keeping what others write at the same time.
+
+        `uploads` says that `merge` stores blobs here. What is returned settles the change (`TagChange.settle`); call it
+        once everything else has been written. It does nothing where writers take turns.
+
+        Raises:
+            TransportError: it could not be written.
+            Whatever `merge` raises; nothing is written then.
+        """
+        ...
+
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         """Stores an OCI manifest or index whose `subject` is `subject` so that `referrers` finds it.
 
-        Where there is no referrers API, the fallback index `sha256-<hex>` is updated by
-        `imagesig.images.merge.TagChange`. What is returned settles that change (`TagChange.settle`); call it once
-        everything else has been written. It does nothing where the home keeps referrers by itself.
+        Where there is no referrers API, the fallback index `sha256-<hex>` is changed as `change_tag` does. What is
+        returned settles that change; call it once everything else has been written. It does nothing where the home
+        keeps referrers by itself.
 
         Raises:
             Stale: other writers changed the index more often than `limits.MERGE_ATTEMPTS`.

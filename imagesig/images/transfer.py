@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imagesig import limits
-from imagesig.errors import NotFound, TransportError, Unreachable
-from imagesig.http import remaining
+from imagesig.errors import NotFound, TransportError
+from imagesig.http import growing_pause, wait
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 
@@ -19,7 +17,6 @@ logger = logging.getLogger("imagesig")
 
 _WHOLE_BYTES = 1024 * 1024
 """Up to here a blob is sent with one request."""
-_BACKOFF_SECONDS = 0.5
 _ELSEWHERE = ("nondistributable", "foreign")
 """Layers that a registry need not have: their descriptor says where they are."""
 
@@ -80,12 +77,12 @@ class Transfer:
             try:
                 self._send(descriptor, source)
                 return
-            except Unreachable as error:
+            except TransportError as error:
                 if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
                     raise
+                pause = error.retry_after or growing_pause(attempt)
             # A stream that broke is begun again: what came of it was not kept.
-            remaining(f"blob {descriptor.digest}")
-            time.sleep(_BACKOFF_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - not a secret
+            wait(pause, f"blob {descriptor.digest}")
 
     def _send(self, descriptor: Descriptor, source: ImageSource) -> None:
         if descriptor.size <= _WHOLE_BYTES:

@@ -26,7 +26,8 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     quote,
 )
-from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id
+from imagesig.http import remaining
+from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id, region_of
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
@@ -73,14 +74,17 @@ class AwsKmsKey(SigningKey):
         return self._info
 
     def _sign(self, request: ToSign) -> bytes:
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        self._refuse_closed()
         arguments = self._arguments(request)
         answer = self._provider.call("sign", self._info.key_id, **arguments)
         signature = answer.get("Signature")
         if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
             raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
         return signature
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
 
     def _arguments(self, request: ToSign) -> dict[str, object]:
         name = _kms_name(request.algorithm)
@@ -94,6 +98,7 @@ class AwsKmsKey(SigningKey):
 
     def check(self) -> str:
         """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
+        self._refuse_closed()
         arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
         try:
             self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)
@@ -116,7 +121,8 @@ class AwsKmsProvider(KeyProvider):
     """The KMS of one account and region.
 
     Give it a boto3 KMS `client`, or a `session`; otherwise a session of its own finds credentials as the AWS SDK does,
-    in this process's environment, its files and its metadata service. `endpoint` is a URL.
+    in this process's environment, its files and its metadata service. `endpoint` is a URL. An ARN is asked for in its
+    own region, unless there is a `client`: that has one already.
     """
 
     def __init__(
@@ -132,7 +138,7 @@ class AwsKmsProvider(KeyProvider):
         self._region = region
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._made: Any = None
+        self._made: dict[str, Any] = {}
         self._closed = False
 
     def open(self, name: str) -> AwsKmsKey:
@@ -172,7 +178,7 @@ class AwsKmsProvider(KeyProvider):
             arn = str(item["KeyArn"])
             try:
                 metadata = self.call("describe_key", arn)["KeyMetadata"]
-            except AccessDenied as error:
+            except (AccessDenied, KeyNotFound) as error:  # not ours to see, or gone since it was listed
                 yield KeyInfo(f"awskms:///{arn}", None, str(error))
                 continue
             if metadata.get("KeyManager") == "AWS":
@@ -181,6 +187,16 @@ class AwsKmsProvider(KeyProvider):
             problem = _problem(metadata)
             key_type = None if problem else _TYPES[metadata["KeySpec"]]
             yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
+        meta = self._client(self._region).meta
+        yield "KMS", f"{meta.endpoint_url}, region {meta.region_name}"
+        if self._given is None:
+            import boto3
+
+            credentials = (self._session or boto3.Session()).get_credentials()
+            yield "AWS credentials", f"from {credentials.method}" if credentials else "none found"
 
     def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
         marker: dict[str, object] = {}
@@ -218,59 +234,71 @@ class AwsKmsProvider(KeyProvider):
         Raises:
             KeyProviderError: what KMS or the network said, as the tree in `imagesig.errors` has it.
         """
-        client = self._client()
+        what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
+        remaining(what)
+        client = self._client(region_of(key_id) or self._region)
         import botocore.exceptions
 
         if key_id:
             arguments["KeyId"] = key_id
-        what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
         try:
             answer: Mapping[str, Any] = getattr(client, operation)(**arguments)
         except botocore.exceptions.ClientError as error:
             raise _refusal(what, operation, error.response) from None
-        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
-            raise AccessDenied(f"{what}: {error}", hint="configure AWS credentials: aws configure, or a role") from None
+        except (
+            botocore.exceptions.NoCredentialsError,
+            botocore.exceptions.PartialCredentialsError,
+            botocore.exceptions.CredentialRetrievalError,
+            botocore.exceptions.SSOError,
+            botocore.exceptions.TokenRetrievalError,
+        ) as error:
+            raise AccessDenied(
+                f"{what}: {quote(str(error))}",
+                hint="configure AWS credentials: aws configure, aws sso login, or a role",
+            ) from None
         except botocore.exceptions.BotoCoreError as error:
             raise KeyProviderUnavailable(
                 f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
             ) from None
         return answer
 
-    def _client(self) -> Any:
+    def _client(self, region: str) -> Any:
         if self._closed:
             raise KeyUnusable("KMS: this provider was closed")
         if self._given is not None:
             return self._given
         with self._lock:  # a session is not thread-safe, the client is
-            if self._made is None:
-                self._made = self._make_client()
-            return self._made
+            if region not in self._made:
+                self._made[region] = self._make_client(region)
+            return self._made[region]
 
-    def _make_client(self) -> Any:
+    def _make_client(self, region: str) -> Any:
         try:
             import boto3
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
         except ImportError as error:
             raise MissingExtra("AWS KMS", "aws") from error
-        settings: dict[str, Any] = {"region_name": self._region or None, "endpoint_url": self._endpoint or None}
+        settings: dict[str, Any] = {"region_name": region or None, "endpoint_url": self._endpoint or None}
         settings["config"] = Config(
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
         )
-        session = self._session or boto3.Session()
         try:
-            return session.client("kms", **settings)
+            if self._session is None:
+                self._session = boto3.Session()
+            return self._session.client("kms", **settings)
         except (BotoCoreError, ValueError) as error:
             raise InvalidArgument(
-                f"KMS: no client ({error})", hint="set AWS_REGION, or name the key by its ARN, which holds the region"
+                f"KMS: no client ({quote(str(error))})",
+                hint="set AWS_REGION, or name the key by its ARN, which holds the region",
             ) from None
 
     def close(self) -> None:
         self._closed = True
-        if self._made is not None:
-            self._made.close()
+        for client in self._made.values():
+            client.close()
 
     def __repr__(self) -> str:
         return f"AwsKmsProvider(region={self._region!r}, endpoint={self._endpoint!r})"

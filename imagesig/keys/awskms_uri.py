@@ -43,6 +43,12 @@ def parse_key_id(key_id: str) -> AwsKmsUri:
     return AwsKmsUri("", key_id, match["alias"] or "")
 
 
+def region_of(key_id: str) -> str:
+    """The region in an ARN; empty for anything else."""
+    match = _ARN.fullmatch(key_id)
+    return match["region"] if match else ""
+
+
 def parse_awskms_uri(uri: str) -> AwsKmsUri:
     """The parts of the URI; an empty key is allowed, for listing.
 
@@ -51,8 +57,10 @@ def parse_awskms_uri(uri: str) -> AwsKmsUri:
     """
     match = _URI.fullmatch(uri)
     if match is None or (match["endpoint"] and not _ENDPOINT.fullmatch(match["endpoint"])):
+        shown = uri.rpartition("@")[2]  # what stands before it may be a password
         raise InvalidArgument(
-            f"key URI {quote(uri)}: awskms://[ENDPOINT]/KEY is needed", hint="without an endpoint: awskms:///alias/NAME"
+            f"key URI {quote(shown)}: awskms://[ENDPOINT]/KEY is needed",
+            hint="without an endpoint: awskms:///alias/NAME",
         )
     if not match["key"]:
         return AwsKmsUri(match["endpoint"], "")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain as chain_together
 from pathlib import Path
 from threading import Event
 from urllib.parse import unquote_to_bytes
@@ -25,6 +27,7 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     quote,
 )
+from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
 from imagesig.keys.key_files import KeyFile, NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
@@ -85,7 +88,8 @@ class FileProvider(KeyProvider):
         path = self._path(name)
         file = read_key_file(path)
         self._check_permissions(path, file)
-        return FileKey(read_private_key(file.content, str(path), self._secrets), str(path), self._closed)
+        private_key = read_private_key(file.content, str(path), self._secrets)
+        return FileKey(_certified(private_key, file.content, path), str(path), self._closed)
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key in the file of that name: a `PUBLIC KEY`, an `RSA PUBLIC KEY` or half of a private key."""
@@ -171,7 +175,9 @@ class MemoryProvider(KeyProvider):
 
     def open(self, name: str) -> SigningKey:
         """The private key of that name. Raises as `KeyProvider.open` does."""
-        return FileKey(read_private_key(self._content(name), name, self._secrets), name, self._closed)
+        content = self._content(name)
+        private_key = read_private_key(content, name, self._secrets)
+        return FileKey(_certified(private_key, content), name, self._closed)
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key of that name, or the public half of the private key."""
@@ -217,6 +223,26 @@ def write_private_key(path: Path, private_key: PrivateKey, passphrase: str | Non
             NewFile(public_path(path), private_key.public_key.pem.encode("ascii"), 0o644),
         )
     )
+
+
+def _certified(private_key: PrivateKey, content: bytes, path: Path | None = None) -> PrivateKey:
+    """The key with its certificates: those it came with, those in the same PEM text, or those in a file beside it."""
+    texts = chain_together([content], () if path is None else _certificate_files(path))
+    for text in () if private_key.chain else texts:
+        if CERTIFICATE_LABEL in text and (chain := chain_in(text, private_key.public_key)):
+            return replace(private_key, chain=chain)
+    return private_key
+
+
+def _certificate_files(path: Path) -> Iterator[bytes]:
+    """What is in `x.crt` and `x.pem`, for `x.key`, and in `x.key.crt` and `x.key.pem`: as far as it can be read."""
+    for suffix in (".crt", ".pem"):
+        for name in dict.fromkeys((path.with_suffix(suffix), path.with_name(path.name + suffix))):
+            try:
+                if name != path and (content := read_key_file(name).content):
+                    yield content
+            except KeyProviderError:
+                continue
 
 
 def _public_key(content: bytes, subject: str) -> PublicKey:

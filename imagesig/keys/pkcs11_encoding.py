@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm
@@ -121,6 +121,23 @@ def operation_for(request: ToSign, mechanisms: Collection[str]) -> Operation:
     raise UnsupportedAlgorithm(f"the token has no mechanism for {algorithm}")
 
 
+def algorithms_for(key_type: KeyType, mechanisms: Collection[str]) -> tuple[Algorithm, ...]:
+    """What a token with these mechanisms signs with a key of this type, the one that verifies everywhere first.
+
+    Raises:
+        UnsupportedAlgorithm: nothing.
+    """
+    possible = signing_algorithms(key_type)
+    found = tuple(
+        algorithm
+        for algorithm in possible
+        if any(operation.mechanism in mechanisms for operation in _candidates(ToSign(b"", algorithm)))
+    )
+    if not found:
+        raise UnsupportedAlgorithm(f"the token has no mechanism that signs with a key of type {key_type.value}")
+    return found
+
+
 def _candidates(request: ToSign) -> list[Operation]:
     algorithm = request.algorithm
     if algorithm.scheme is Scheme.ED25519:
@@ -128,7 +145,7 @@ def _candidates(request: ToSign) -> list[Operation]:
     assert algorithm.hash is not None
     hash_name = algorithm.hash.value.upper()
     if algorithm.scheme is Scheme.ECDSA:
-        return [Operation("ECDSA", request.digest)]
+        return [Operation("ECDSA", request.digest), Operation(f"ECDSA_{hash_name}", request.message)]
     if algorithm.scheme is Scheme.RSA_PKCS1V15:
         # RSA_PKCS pads whatever it gets: without DigestInfo it makes a signature that verifies nowhere.
         raw = Operation("RSA_PKCS", _DIGEST_INFO[algorithm.hash] + request.digest)

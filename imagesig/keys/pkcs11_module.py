@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,31 @@ class _Login:
 
 
 class Module:
-    """One shared library. Everything is done inside `locked()`."""
+    """One shared library. Everything is done inside `locked()`.
+
+    `generation` counts the times that every session, login and object handle became worthless at once: in a forked
+    child, when somebody else in the process ended the module or logged out, when the token was away.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.generation = 0
         self._lock = threading.RLock()
         self._lib: Any = None
+        self._is_ours = False
+        self._former: list[Any] = []
         self._pid = 0
+        self._sessions: list[Any] = []
         self._logins: dict[str, _Login] = {}
+        self.logins_made = 0
         self._refused: set[tuple[str, int]] = set()
 
     @contextmanager
     def locked(self, what: str) -> Iterator[Any]:
-        """The initialised library, for one thread at a time; foreign exceptions become ours, named after `what`."""
+        """The initialised library, for one thread at a time; foreign exceptions become ours, named after `what`.
+
+        Where the error says that sessions or the login are gone, they are given up: the next use opens them again.
+        """
         with self._lock:
             import pkcs11.exceptions
 
@@ -63,29 +74,58 @@ class Module:
                     self._initialize()
                 yield self._lib
             except pkcs11.exceptions.PKCS11Error as error:
-                raise explain(error, f"{what} ({self.path.name})") from error
+                refusal = explain(error, f"{what} ({self.path.name})")
+                if isinstance(refusal, KeyProviderUnavailable):
+                    self.start_anew(ended=_is_ended(error))
+                raise refusal from error
 
     def _initialize(self) -> None:
         """Loads the module; in a forked child, which has inherited everything but the right to use it, anew."""
-        import pkcs11
+        import pkcs11._pkcs11
         import pkcs11.exceptions
 
-        inherited, self._lib = self._lib, None
+        if self._lib is not None:
+            # Its destructor would end the module under the one that is made now.
+            self._former.append(self._lib)
+        self._lib, self._sessions = None, []
         self._logins.clear()
         self.generation += 1
-        pkcs11._loaded.pop(str(self.path), None)
         try:
-            self._lib = pkcs11.lib(str(self.path))
+            # Not `pkcs11.lib`: that keeps modules by the name of their path, and gives up on one already initialised.
+            kind: Any = pkcs11._pkcs11.lib
+            lib = kind.__new__(kind, str(self.path))
+            self._is_ours = _is_initialized_now(lib)
         except pkcs11.exceptions.PKCS11Error as error:
-            if inherited is None:
-                raise KeyProviderError(
-                    f"PKCS#11 module {self.path}: cannot be initialised ({error})",
-                    hint="another library in this process may be using it: let imagesig be the only one",
-                ) from error
-            # The child's copy believes that it is initialised. Its state is a copy, so ending it harms nobody.
-            inherited.reinitialize()
-            self._lib = inherited
-        self._pid = os.getpid()
+            raise KeyProviderError(
+                f"PKCS#11 module {self.path}: cannot be initialised ({_said(error)})",
+                hint="is this a PKCS#11 module, and is it set up?",
+            ) from error
+        self._lib, self._pid = lib, os.getpid()
+
+    def start_anew(self, *, ended: bool = False) -> None:
+        """Gives up every session and login. `ended`: somebody ended the module itself. Call it inside `locked()`."""
+        sessions, self._sessions = self._sessions, []
+        logins = [login.session for login in self._logins.values() if login.session is not None]
+        self._logins.clear()
+        self.generation += 1
+        if ended:
+            self._former.append(self._lib)
+            self._lib = None
+            return
+        for session in (*sessions, *logins):
+            _close(session)
+
+    def open_session(self, token: Any, *, writable: bool = False) -> Any:
+        """A session without a login of its own. Call it inside `locked()`."""
+        session = token.open(rw=writable)
+        self._sessions.append(session)
+        return session
+
+    def close_session(self, session: Any) -> None:
+        """Closes what `open_session` gave, unless that is long gone. Call it inside `locked()`."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+            _close(session)
 
     def token(self, wanted: Pkcs11Uri) -> Any:
         """The one token that fits. Call it inside `locked()`.
@@ -93,16 +133,42 @@ class Module:
         Raises:
             KeyNotFound: none, or several; lists those that are there.
         """
-        slots = self._lib.get_slots(token_present=True)
-        tokens = [(slot.slot_id, slot.get_token()) for slot in slots]
+        import pkcs11
+
+        tokens = list(self._tokens())
         fitting = [token for slot_id, token in tokens if _token_fits(token, slot_id, wanted)]
+        if len(fitting) > 1:  # SoftHSM shows a slot for the next token too
+            fitting = [token for token in fitting if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
         if len(fitting) != 1:
-            there = ", ".join(f"{quote(_text(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
+            there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
             raise KeyNotFound(
                 f"PKCS#11 module {self.path.name}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
                 hint=f"tokens there: {there}",
             )
         return fitting[0]
+
+    def describe_tokens(self) -> tuple[str, ...]:
+        """Every token there and the state of its PIN, for people. Call it inside `locked()`."""
+        import pkcs11
+
+        states = {
+            pkcs11.TokenFlag.USER_PIN_LOCKED: "its PIN is locked",
+            pkcs11.TokenFlag.USER_PIN_FINAL_TRY: "one more wrong PIN locks it",
+            pkcs11.TokenFlag.LOGIN_REQUIRED: "wants a login",
+        }
+        described = []
+        for slot_id, token in self._tokens():
+            state = next((text for flag, text in states.items() if token.flags & flag), "wants no login")
+            described.append(f"{quote(text_of(token.label))}, serial {_serial(token)}, slot {slot_id}: {state}")
+        return tuple(described)
+
+    def _tokens(self) -> Iterator[tuple[int, Any]]:
+        import pkcs11.exceptions
+
+        for slot in self._lib.get_slots(token_present=True):
+            # One card that was pulled out, or is none that the module knows, does not hide the others.
+            with suppress(pkcs11.exceptions.TokenNotPresent, pkcs11.exceptions.TokenNotRecognised):
+                yield slot.slot_id, slot.get_token()
 
     def log_in(self, token: Any, secrets: SecretSource) -> str:
         """Logs in unless this process is logged in; returns what `log_out` takes. Call it inside `locked()`.
@@ -112,10 +178,12 @@ class Module:
             WrongSecret: it is wrong; the same PIN is not tried again on this token.
             PinLocked: the PIN is locked, or one more wrong one would lock it.
         """
-        key = f"{_text(token.label)}/{_serial(token)}"
+        key = _key(token)
         login = self._logins.get(key)
         if login is None:
-            login = self._logins[key] = _Login(self._open_logged_in(token, key, secrets), 0)
+            # Looked at again: the flags tell how many tries are left now.
+            login = self._logins[key] = _Login(self._open_logged_in(token.slot.get_token(), secrets), 0)
+            self.logins_made += 1
         login.users += 1
         return key
 
@@ -128,13 +196,35 @@ class Module:
         if login.users == 0:
             del self._logins[key]
             if login.session is not None:
-                login.session.close()
+                _close(login.session)
 
-    def _open_logged_in(self, token: Any, key: str, secrets: SecretSource) -> Any:
+    def pin_for_signing(self, token: Any, secrets: SecretSource) -> str:
+        """The PIN for a key that wants it for every signature. Raises as `log_in` does. Call it inside `locked()`."""
+        import pkcs11
+
+        name = f"PKCS#11 token {quote(text_of(token.label))}"
+        if token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH:
+            raise KeyUnusable(f"{name}: its PIN pad cannot be used for a key that wants the PIN for every signature")
+        pin = ask_pin(name, secrets)
+        self._refuse_again(token, pin)
+        return pin
+
+    def refuse(self, token: Any, pin: str) -> None:
+        """Remembers that this PIN is wrong."""
+        self._refused.add((_key(token), hash(pin)))
+
+    def _refuse_again(self, token: Any, pin: str) -> None:
+        if (_key(token), hash(pin)) in self._refused:
+            raise WrongSecret(
+                f"PKCS#11 token {quote(text_of(token.label))}: this PIN was refused before and is not tried again",
+                hint="give the right PIN",
+            )
+
+    def _open_logged_in(self, token: Any, secrets: SecretSource) -> Any:
         import pkcs11
         import pkcs11.exceptions
 
-        name = f"PKCS#11 token {quote(_text(token.label))}"
+        name = f"PKCS#11 token {quote(text_of(token.label))}"
         flags = token.flags
         if not flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
             return None
@@ -144,16 +234,17 @@ class Module:
             raise PinLocked(
                 f"{name}: one more wrong PIN would lock it", hint="log in once with another tool, then try again"
             )
-        protected = flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH
-        pin = pkcs11.PROTECTED_AUTH if protected else ask_pin(name, secrets)
-        if (key, hash(pin)) in self._refused:
-            raise WrongSecret(f"{name}: this PIN was refused before and is not tried again", hint="give the right PIN")
+        has_pin_pad = flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH
+        pin: Any = pkcs11.PROTECTED_AUTH if has_pin_pad else ask_pin(name, secrets)
+        if not has_pin_pad:
+            self._refuse_again(token, pin)
         try:
             return token.open(user_pin=pin)
         except pkcs11.exceptions.UserAlreadyLoggedIn:
             return None  # somebody else in this process logged in: fine, and not ours to end
         except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinInvalid, pkcs11.exceptions.PinLenRange):
-            self._refused.add((key, hash(pin)))
+            if not has_pin_pad:
+                self.refuse(token, pin)
             self._drop_leaked_session()
             raise WrongSecret(
                 f"{name}: the PIN is wrong", hint="it is not tried again: wrong PINs lock the token"
@@ -161,9 +252,10 @@ class Module:
 
     def _drop_leaked_session(self) -> None:
         # A refused login leaves the session open that it was tried in, and python-pkcs11 loses its handle. Only
-        # starting the module anew closes it, which nobody notices while no other login is held.
-        if not self._logins:
+        # starting the module anew closes it, which nobody notices while no other login is held and the module is ours.
+        if self._is_ours and not self._logins:
             self._lib.reinitialize()
+            self._sessions = []
             self.generation += 1
 
 
@@ -179,7 +271,7 @@ def ask_pin(name: str, secrets: SecretSource) -> str:
 
 
 _modules: dict[tuple[int, int], Module] = {}
-_modules_lock = threading.Lock()
+_modules_lock = threading.RLock()
 
 
 def module_at(path: Path) -> Module:
@@ -202,55 +294,102 @@ def module_at(path: Path) -> Module:
         ) from None
     if not path.is_absolute() or not real.is_file():
         raise InvalidArgument(f"PKCS#11 module {path}: the absolute path of a shared library is needed")
+    key = (status.st_dev, status.st_ino)
     with _modules_lock:
-        return _modules.setdefault((status.st_dev, status.st_ino), Module(real))
+        if key not in _modules:
+            _modules[key] = Module(real)
+        return _modules[key]
+
+
+def _before_fork() -> None:
+    """Waits until no thread is inside a module: the child gets it, and our locks, between two calls."""
+    _modules_lock.acquire()
+    for module in _modules.values():
+        module._lock.acquire()
 
 
 def _after_fork() -> None:
-    """A lock that another thread held when the parent forked would never be released in the child."""
-    global _modules_lock
-    _modules_lock = threading.Lock()
     for module in _modules.values():
-        module._lock = threading.RLock()
+        module._lock.release()
+    _modules_lock.release()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def _token_fits(token: Any, slot_id: int, wanted: Pkcs11Uri) -> bool:
     if wanted.slot_id is not None:  # as cosign has it, the slot outdoes the label
         return slot_id == wanted.slot_id
     return (
-        wanted.token in ("", _text(token.label))
+        wanted.token in ("", text_of(token.label))
         and wanted.serial in ("", _serial(token))
-        and wanted.manufacturer in ("", _text(token.manufacturer_id))
-        and wanted.model in ("", _text(token.model))
+        and wanted.manufacturer in ("", text_of(token.manufacturer_id))
+        and wanted.model in ("", text_of(token.model))
+        and wanted.slot_description in ("", text_of(token.slot.slot_description))
+        and wanted.slot_manufacturer in ("", text_of(token.slot.manufacturer_id))
     )
 
 
-def _text(value: str | bytes | None) -> str:
+def text_of(value: str | bytes | None) -> str:
     decoded = value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
     return decoded.rstrip(" \0")
 
 
 def _serial(token: Any) -> str:
-    return _text(token.serial)
+    return text_of(token.serial)
+
+
+def _key(token: Any) -> str:
+    return f"{text_of(token.label)}/{_serial(token)}"
+
+
+def _is_initialized_now(lib: Any) -> bool:
+    """Initialises the module; False if somebody else in this process has, or a forked child's parent.
+
+    Then it works as it is, and is not ours to end.
+    """
+    import pkcs11.exceptions
+
+    try:
+        lib.initialize()
+    except pkcs11.exceptions.PKCS11Error as error:
+        if "already initialized" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _is_ended(error: Exception) -> bool:
+    # python-pkcs11 has no class of its own for CKR_CRYPTOKI_NOT_INITIALIZED.
+    return "not initialized" in str(error)
+
+
+def _close(session: Any) -> None:
+    import pkcs11.exceptions
+
+    # A session that is gone has closed itself.
+    with suppress(pkcs11.exceptions.PKCS11Error):
+        session.close()
+
+
+def _said(error: Exception) -> str:
+    return type(error).__name__ + (f": {quote(str(error))}" if str(error) else "")
 
 
 def explain(error: Exception, what: str) -> KeyProviderError:
     """A PKCS#11 error in our words; many of them have no text of their own, so the kind is named."""
     import pkcs11.exceptions as p11
 
-    name = type(error).__name__
-    text = f"{what}: {name}" + (f": {quote(str(error))}" if str(error) else "")
+    text = f"{what}: {_said(error)}"
     if isinstance(error, p11.PinLocked):
         return PinLocked(text, hint="the security officer has to set a new PIN")
     if isinstance(error, p11.PinIncorrect | p11.PinInvalid | p11.PinLenRange):
         return WrongSecret(text)
     if isinstance(error, p11.MechanismInvalid | p11.MechanismParamInvalid):
         return UnsupportedAlgorithm(text, hint="the token does not have this mechanism")
-    if isinstance(error, p11.UserNotLoggedIn):
-        return KeyUnusable(text, hint="another program logged out of this token")
-    if isinstance(error, p11.DeviceRemoved | p11.TokenNotPresent | p11.DeviceError | p11.SessionHandleInvalid):
+    handles = p11.SessionHandleInvalid | p11.SessionClosed | p11.ObjectHandleInvalid | p11.KeyHandleInvalid
+    if isinstance(error, handles | p11.UserNotLoggedIn) or _is_ended(error):
+        return KeyProviderUnavailable(text, hint="another library in this process logged out or ended the module")
+    if isinstance(error, p11.DeviceRemoved | p11.TokenNotPresent | p11.DeviceError | p11.DeviceMemory):
         return KeyProviderUnavailable(text, hint="is the token still there?")
     return KeyProviderError(text)

@@ -1,7 +1,7 @@
 """PKCS#11 URIs, read and written. Pure.
 
-Spec: RFC 7512; `slot-id` and `serial` as RFC 7512 has them, and as cosign reads them. Unknown attributes are accepted
-where the RFC allows vendor attributes, and match nothing.
+Spec: RFC 7512; `slot-id` and `serial` as RFC 7512 has them, and as cosign reads them. Attributes of vendors are
+accepted and not looked at; nor are those of the library, which is named by its path.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Pkcs11Uri:
     manufacturer: str = ""
     model: str = ""
     slot_id: int | None = None
+    slot_description: str = ""
+    slot_manufacturer: str = ""
     object: str = ""
     id: bytes = b""
     type: str = ""
@@ -53,6 +55,8 @@ class Pkcs11Uri:
             "manufacturer": self.manufacturer,
             "model": self.model,
             "slot-id": "" if self.slot_id is None else str(self.slot_id),
+            "slot-description": self.slot_description,
+            "slot-manufacturer": self.slot_manufacturer,
             "object": self.object,
         }
         parts = [f"{name}={quote_from_bytes(text.encode(), _PATH_SAFE)}" for name, text in texts.items() if text]
@@ -86,6 +90,8 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
         manufacturer=_text(attributes, "manufacturer"),
         model=_text(attributes, "model"),
         slot_id=int(slot_id) if slot_id else None,
+        slot_description=_text(attributes, "slot-description"),
+        slot_manufacturer=_text(attributes, "slot-manufacturer"),
         object=_text(attributes, "object"),
         id=attributes.get("id", b""),
         type=_text(attributes, "type"),
@@ -97,12 +103,17 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
 
 
 def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
-    known = _TEXTS if where == "path" else _QUERY
+    known, misplaced = (_TEXTS, _QUERY) if where == "path" else (_QUERY, _TEXTS)
     found: dict[str, bytes] = {}
     for part in text.split(separator) if text else []:
         name, equals, value = part.partition("=")
         if not equals or not _NAME.fullmatch(name):
             raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is no ATTRIBUTE=VALUE")
+        if name in misplaced:
+            place = "after" if where == "path" else "before"
+            raise InvalidArgument(
+                f"PKCS#11 URI: {quote(name)} stands in its {where}, it belongs {place} the question mark"
+            )
         if _PERCENT.search(value):
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % that two hex digits do not follow")
         if name in found and (name in known or where == "path"):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imagesig.crypto.certificate import Certificate
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm, WrongSecret
+from imagesig.keys.chain import build_chain
 from imagesig.keys.private_key import PrivateKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
-    from cryptography.x509 import Certificate
-
-CHAIN_CERTIFICATES = 16
-"""Certificates that a chain may have."""
 
 
 def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) -> PrivateKey:
@@ -51,28 +49,13 @@ def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | N
         return None
 
 
-def _chain(content: PKCS12KeyAndCertificates) -> tuple[bytes, ...]:
+def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     assert content.cert is not None
-    chain = [content.cert.certificate]
-    others = [other.certificate for other in content.additional_certs]
-    while len(chain) < CHAIN_CERTIFICATES:
-        # The file keeps them in no order, and names alone would mix up an authority with its renewed self.
-        issuers = (other for other in others if other not in chain and _is_issued_by(chain[-1], other))
-        issuer = next(issuers, None)
-        if issuer is None:
-            break
-        chain.append(issuer)
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
-
-
-def _is_issued_by(certificate: Certificate, candidate: Certificate) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
-
-    try:
-        certificate.verify_directly_issued_by(candidate)
-    except (ValueError, TypeError, InvalidSignature, Unknown):
-        return False
-    return True
+    # The file keeps them in no order.
+    leaf, *others = [
+        Certificate.from_der(item.certificate.public_bytes(Encoding.DER))
+        for item in (content.cert, *content.additional_certs)
+    ]
+    return build_chain(leaf, others)

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import KeyUnusable, MalformedError, SecretRequired, UnsupportedAlgorithm, WrongSecret
 from imagesig.keys import cosign_key
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """A private key of a type that imagesig works with. `chain`: DER certificates, leaf first, if it came with any."""
+    """A private key of a type that imagesig works with. `chain`: certificates, leaf first, if it came with any."""
 
     loaded: PrivateKeyTypes = field(repr=False)
     public_key: PublicKey
-    chain: tuple[bytes, ...] = ()
+    chain: tuple[Certificate, ...] = ()
 
     @classmethod
     def generate(cls, key_type: KeyType) -> PrivateKey:

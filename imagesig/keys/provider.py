@@ -119,6 +119,16 @@ class SigningKey(ABC):
         self._check_expected(self.info)
         return self
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        """A key that signs only with the version that has this public key; it may be this object, pinned.
+
+        A home that can sign with older versions overrides this. Close this key, and the other is closed too.
+
+        Raises:
+            KeyMismatch: no version that can sign has that public key.
+        """
+        return self.expect(public_key)
+
     def _check_expected(self, signer: SignerInfo) -> None:
         if self._expected is not None and signer.public_key != self._expected:
             raise KeyMismatch(
@@ -199,4 +209,17 @@ class ManagesKeys(Protocol):
 
     def list(self) -> Iterator[KeyInfo]:
         """Every key there that this login can see."""
+        ...
+
+
+@runtime_checkable
+class TellsFacts(Protocol):
+    """A third, optional ability: what `imagesig doctor` shows of the place."""
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Names and values, for people, and nothing secret.
+
+        Raises:
+            KeyProviderError: the place cannot be reached or used; what was told before stands.
+        """
         ...

@@ -1,4 +1,4 @@
-"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, `awskms://`) to a provider and a key name.
+"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, …) to a provider and the name of a key in it.
 
 The table is for names typed by humans; programs pass provider objects. Built-in schemes cannot be shadowed; others come
 from packages that register a `ProviderFactory` in the entry-point group `imagesig.key_providers`.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
@@ -20,6 +21,9 @@ from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
 from imagesig.signature import SignerInfo
 
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
+
 ENTRY_POINTS = "imagesig.key_providers"
 
 
@@ -27,12 +31,14 @@ ENTRY_POINTS = "imagesig.key_providers"
 class KeySettings:
     """What opening a key by URI may draw on. `environ` is read here and in no provider class.
 
-    `allow_open_permissions` accepts a private key file that other users can read.
+    `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
+    caller pins; `open_key` checks it, and a place that holds private halves alone takes the public one from it.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     secrets: SecretSource = no_secrets
     allow_open_permissions: bool = False
+    expected: PublicKey | None = None
 
 
 class ProviderFactory(Protocol):
@@ -53,10 +59,12 @@ class ProviderFactory(Protocol):
 _BUILT_IN = {
     "file": "imagesig.keys.file",
     "env": "imagesig.keys.file",
-    "pkcs11": "imagesig.keys.pkcs11",
+    "pkcs11": "imagesig.keys.pkcs11_open",
     "hashivault": "imagesig.keys.vault_uri",
     "openbao": "imagesig.keys.vault_uri",
     "awskms": "imagesig.keys.awskms",
+    "notation-plugin": "imagesig.keys.notation_plugin_uri",
+    "sigstore-kms": "imagesig.keys.sigstore_plugin",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
@@ -70,6 +78,11 @@ def scheme_of(uri_or_path: str) -> str:
     if match and match[1].lower() == "pkcs11":
         return "pkcs11"
     return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def is_key_uri(text: str) -> bool:
+    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
@@ -122,6 +135,12 @@ class _OwnedKey(SigningKey):
     def public_keys(self) -> tuple[PublicKey, ...]:
         return self._key.public_keys
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        pinned = _OwnedKey(self._key.pinned_to(public_key), self._provider)
+        if self._expected is not None:
+            pinned.expect(self._expected)
+        return pinned.expect(public_key)
+
     def _sign(self, request: ToSign) -> bytes:
         return self._key._sign(request)
 
@@ -129,7 +148,9 @@ class _OwnedKey(SigningKey):
         return self._key._sign_all(requests)
 
     def check(self) -> str:
-        return self._key.check()
+        proof = self._key.check()
+        self._check_expected(self.info)
+        return proof
 
     def close(self) -> None:
         self._key.close()
@@ -144,24 +165,33 @@ def open_key(
     *,
     secrets: SecretSource | None = None,
     expect: PublicKey | None = None,
+    chain: bytes | str | Path | Sequence[Certificate] | None = None,
     settings: KeySettings | None = None,
 ) -> SigningKey:
     """Opens a private key by file path or URI for signing.
 
-    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key.
+    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key. `chain` is
+    the key's certificates, its own first: PEM bytes, the path of a PEM file, or parsed; it replaces what the key brings
+    itself, and the key then signs with the version that the certificate is for.
 
     Raises:
-        InvalidArgument: not a path or key URI.
+        InvalidArgument: not a path or key URI, or not a chain.
         MissingExtra: the SDK for this kind of key is not installed.
-        KeyMismatch: another key than `expect`.
+        KeyMismatch: another key than `expect`, or than the one that the chain's first certificate is for.
         KeyProviderError: the key cannot be opened.
     """
     settings = settings or default_settings()
     if secrets is not None:
-        settings = KeySettings(settings.environ, first_of(secrets, settings.secrets), settings.allow_open_permissions)
+        settings = replace(settings, secrets=first_of(secrets, settings.secrets))
+    expect = settings.expected if expect is None else expect
+    settings = replace(settings, expected=expect)
     provider, name = resolve_key(uri_or_path, settings)
     try:
-        key = _OwnedKey(provider.open(name), provider)
+        key: SigningKey = _OwnedKey(provider.open(name), provider)
+        if chain is not None:
+            from imagesig.keys.certified import CertifiedKey, read_chain
+
+            key = CertifiedKey(key, *read_chain(chain))
         return key if expect is None else key.expect(expect)
     except BaseException:
         provider.close()

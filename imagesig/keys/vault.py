@@ -83,6 +83,12 @@ class VaultKey(SigningKey):
             return (self._info.public_key,)
         return tuple(key for _, key in sorted(self._versions.public_keys.items(), reverse=True))
 
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        versions = [number for number, key in self._versions.public_keys.items() if key == public_key]
+        if not versions or self._pinned:
+            return self.expect(public_key)
+        return VaultKey(self._provider, self._name, max(versions)).expect(public_key)
+
     def _signer(self, version: int) -> SignerInfo:
         if version not in self._versions.public_keys:
             self._versions = self._provider.read(self._name)  # rotated since it was read
@@ -212,6 +218,18 @@ class VaultProvider(KeyProvider):
                 yield KeyInfo(self.key_id(name), None, str(error))
             else:
                 yield KeyInfo(self.key_id(name), versions.key_type, f"{len(versions.public_keys)} versions")
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`."""
+        yield "Vault address", self._client.address
+        state = self._client.request("GET", "sys/seal-status")
+        yield "Vault", f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
+        token = self._call("GET", "auth/token/lookup-self")
+        seconds = token.get("ttl")
+        lifetime = f"{seconds} s left" if seconds else "does not expire"
+        policies = ", ".join(map(str, token.get("policies") or ())) or "none"
+        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(policies)}"
+        yield "transit mount", self._mount
 
     def read(self, name: str) -> _Versions:
         """Type and public keys of one transit key: one request.

@@ -7,7 +7,9 @@ deadline.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 from imagesig import limits
 from imagesig.errors import (
     AccessDenied,
+    DeadlineExceeded,
     InvalidArgument,
     KeyNotFound,
     KeyProviderError,
@@ -25,7 +28,7 @@ from imagesig.errors import (
     MissingExtra,
     quote,
 )
-from imagesig.http import remaining
+from imagesig.http import redact, remaining
 
 if TYPE_CHECKING:
     import hvac
@@ -35,6 +38,7 @@ logger = logging.getLogger("imagesig.keys.vault")
 
 _ATTEMPTS = 3
 _TRY_AGAIN = (429, 502, 503)
+_CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class VaultConnection:
     def __post_init__(self) -> None:
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise InvalidArgument(f"Vault address {quote(self.address)}: http(s)://HOST[:PORT] is needed")
+            raise InvalidArgument(f"Vault address {quote(redact(self.address))}: http(s)://HOST[:PORT] is needed")
         loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
         if parts.scheme == "http" and not loopback and not self.plain_http:
             raise InvalidArgument(
@@ -72,23 +76,27 @@ def connect(connection: VaultConnection) -> hvac.Client:
         import hvac
     except ImportError as error:
         raise MissingExtra("Vault", "vault") from error
+    session = _session(connection)
     return hvac.Client(
         url=connection.address,
         token="",
         namespace=connection.namespace or None,
         timeout=int(limits.READ_SECONDS),
         allow_redirects=False,
-        session=_session(connection),
+        session=session,
+        # hvac takes a session's own setting where that is true, and else this one.
+        verify=session.verify,
     )
 
 
 def _session(connection: VaultConnection) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3 import Retry
+    from urllib3 import BaseHTTPResponse, Retry
+    from urllib3.exceptions import HTTPError
 
     class Bounded(HTTPAdapter):
-        """Reads each answer up to the limit before anybody parses it."""
+        """Reads each answer up to the limit, and until the deadline, before anybody parses it."""
 
         def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
             if connection.server_name:
@@ -97,21 +105,32 @@ def _session(connection: VaultConnection) -> requests.Session:
 
         def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
             response = super().send(request, **{**options, "stream": True})
-            content = response.raw.read(limits.KEY_PROVIDER_BODY_BYTES + 1, decode_content=True)
-            if len(content) > limits.KEY_PROVIDER_BODY_BYTES:
-                response.close()
-                raise requests.exceptions.ContentDecodingError("the answer is too long")
+            with contextlib.closing(response):
+                try:
+                    content = _read(response.raw)
+                except HTTPError as error:
+                    # Reading is beyond what `requests` turns into errors of its own.
+                    raise requests.exceptions.ConnectionError(error, request=request) from error
             response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
-            response.close()
             return response
 
-    retry = Retry(
+    class Patient(Retry):
+        """Waits as long as the server asks, but no longer than we are willing to, nor beyond the deadline."""
+
+        def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+            asked = self.get_retry_after(response) if response is not None else None
+            pause = min(self.get_backoff_time() if asked is None else asked, limits.RETRY_AFTER_SECONDS)
+            what = f"Vault {connection.address}"
+            if pause >= (left := remaining(what)):
+                raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s with {left:.0f} s left")
+            time.sleep(pause)
+
+    retry = Patient(
         total=_ATTEMPTS,
         redirect=0,
         status_forcelist=_TRY_AGAIN,
         allowed_methods=None,  # a signature made twice costs a line in the audit log, and nothing else
         backoff_factor=0.2,
-        backoff_max=limits.RETRY_AFTER_SECONDS,
         raise_on_status=False,
     )
     session = requests.Session()
@@ -122,6 +141,20 @@ def _session(connection: VaultConnection) -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, Bounded(max_retries=retry))
     return session
+
+
+def _read(raw: Any) -> bytes:
+    """The body, decoded; more than the limit is an error before it is read."""
+    import requests
+
+    chunks, length = [], 0
+    while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
+        length += len(chunk)
+        if length > limits.KEY_PROVIDER_BODY_BYTES:
+            raise requests.exceptions.ContentDecodingError("the answer is too long")
+        chunks.append(chunk)
+        remaining("Vault")
+    return b"".join(chunks)
 
 
 class VaultClient:
@@ -152,7 +185,8 @@ class VaultClient:
         import requests
 
         what = f"Vault {self.address}: {method} {path}"
-        options: dict[str, Any] = {"timeout": min(limits.READ_SECONDS, remaining(what))}
+        left = remaining(what)
+        options: dict[str, Any] = {"timeout": (min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))}
         if body is not None:
             options["json"] = body
         if token:
@@ -162,6 +196,11 @@ class VaultClient:
         except hvac.exceptions.VaultError as error:
             raise _refusal(what, path, error) from None
         except requests.exceptions.RequestException as error:
+            # An error of ours is an OSError too, and `requests` wraps those.
+            for cause in error.args:
+                if isinstance(cause, DeadlineExceeded):
+                    raise cause from None
+            remaining(what)
             raise KeyProviderUnavailable(
                 f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
             ) from None

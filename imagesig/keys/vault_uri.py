@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, SecretRequired, quote
+from imagesig.http import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider
@@ -68,19 +69,19 @@ def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultCo
         client_certificate=(certificate, key) if certificate and key else None,
         verify_tls=environ.get("VAULT_SKIP_VERIFY", "").lower() not in _TRUE,
         server_name=environ.get("VAULT_TLS_SERVER_NAME", ""),
-        proxies=_proxies(environ),
+        proxies=_proxies(environ, address),
         plain_http=environ.get("IMAGESIG_VAULT_PLAIN_HTTP", "").lower() in _TRUE,
     )
 
 
-def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
     found = {
-        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") for scheme in ("http", "https")
+        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
+        for scheme in ("http", "https")
     }
-    proxies = {scheme: url for scheme, url in found.items() if url}
-    if proxies and (bypass := environ.get("no_proxy") or environ.get("NO_PROXY")):
-        proxies["no_proxy"] = bypass
-    return proxies
+    # `requests` looks at the hosts to be reached without a proxy only where it reads the environment by itself.
+    proxy = Proxies(found, environ.get("no_proxy") or environ.get("NO_PROXY") or "").for_url(address)
+    return {address.partition(":")[0].lower(): proxy} if proxy else {}
 
 
 def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:

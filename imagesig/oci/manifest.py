@@ -103,7 +103,7 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
         raise MalformedError(f"{what}: an index that also reads as another kind of document")
     listed = document.get("manifests")
     if listed is None and "manifests" in document:
-        listed = []  # as Go writes a list without entries, in the answer of a registry without referrers
+        listed = []  # as registries written in Go list no referrers
     manifests = _list(listed, limits.INDEX_CHILDREN, f"{what}: manifests")
     return Index(
         manifests=tuple(

@@ -58,6 +58,8 @@ def parse_reference(text: str) -> Reference:
     Raises:
         InvalidArgument: not a reference, or a digest we do not compute.
     """
+    if not text:
+        raise _refused(text, "it is empty")
     if _HEX_64.fullmatch(text):
         raise _refused(text, "64 hex digits are an image id; a repository name is needed")
     rest, at, digest = text.partition("@")
@@ -78,6 +80,15 @@ def parse_reference(text: str) -> Reference:
     if len(domain) + 1 + len(path) > _NAME_CHARACTERS:
         raise _refused(text, f"the repository name has more than {_NAME_CHARACTERS} characters")
     return Reference(domain, path, tag or "", digest)
+
+
+def is_name_prefix(text: str) -> bool:
+    """Can a normalised name start with this: a host, or a host and components of a path?
+
+    That a short name (`busybox`) is written like a host cannot be seen; it is the prefix of nothing.
+    """
+    domain, slash, path = text.partition("/")
+    return bool(_DOMAIN_ALONE.fullmatch(domain)) and (not slash or bool(_PATH.fullmatch(path)))
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

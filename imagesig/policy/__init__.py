@@ -1,7 +1,33 @@
 """What must hold of an image's signatures, and the verdict. Pure: keys are opened and clocks read by the caller."""
 
-from imagesig.policy.judge import judge
-from imagesig.policy.match import Identity
-from imagesig.policy.requirement import KeyLike, KeyReference, Policy, Rule
+from imagesig.policy.authority import KeyLike, KeyReference
+from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
+from imagesig.policy.judge import Verdict, judge
+from imagesig.policy.match import Identity, IdentityKind
+from imagesig.policy.policy import AuthorityLike, Policy
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
+from imagesig.policy.scope import Scope, parse_scope
 
-__all__ = ["Identity", "KeyLike", "KeyReference", "Policy", "Rule", "judge"]
+__all__ = [
+    "AUDIT",
+    "PERMISSIVE",
+    "STRICT",
+    "AcceptAnything",
+    "Action",
+    "AuthorityLike",
+    "Enforcement",
+    "Identity",
+    "IdentityKind",
+    "KeyLike",
+    "KeyReference",
+    "Policy",
+    "Reject",
+    "Requirement",
+    "Rule",
+    "Scope",
+    "Signed",
+    "Unsupported",
+    "Verdict",
+    "judge",
+    "parse_scope",
+]

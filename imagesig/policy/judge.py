@@ -1,11 +1,13 @@
-"""The verdict: the one place where digest, name, annotations and threshold are checked."""
+"""The verdict: the one place where subject, name, annotations, enforcement and threshold are checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from imagesig.errors import (
     AnnotationMismatch,
+    Finding,
     NoSignatureAccepted,
     Rejection,
     SignatureRejected,
@@ -13,47 +15,65 @@ from imagesig.errors import (
     quote,
 )
 from imagesig.oci.reference import Reference
-from imagesig.policy.requirement import Rule
+from imagesig.policy.enforcement import Action
+from imagesig.policy.requirement import Signed
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one requirement makes of an image's signatures. `failure` is None if it holds.
+
+    It holds with proof if `proved`: else it only logs that nobody trusted vouches for the signers. `warnings` are the
+    failed checks of accepted signatures that the requirement logs instead of enforcing.
+    """
+
+    accepted: tuple[VerifiedSignature, ...]
+    rejections: tuple[Rejection, ...]
+    findings: tuple[Finding, ...]
+    proved: bool
+    warnings: tuple[str, ...] = ()
+    failure: NoSignatureAccepted | None = None
+
+
 def judge(
-    digest: str,
+    subject: Subject,
     name: Reference | None,
-    rule: Rule,
+    requirement: Signed,
     examined: Iterable[Examined],
     rejections: Sequence[Rejection] = (),
-) -> tuple[tuple[VerifiedSignature, ...], tuple[Rejection, ...]]:
-    """The signatures that the rule accepts for the image with this digest, asked for under this name; and the others.
+) -> Verdict:
+    """Which signatures the requirement accepts for this image, asked for under this name, and whether that is enough.
 
-    Raises:
-        NoSignatureAccepted: by fewer distinct keys than the rule asks for, with the reason for every other signature.
+    `subject` has the image's media type and size if one of the signatures states them.
     """
     accepted: list[VerifiedSignature] = []
     refused = list(rejections)
     for signature in examined:
         try:
-            accepted.append(_accept(signature, digest, name, rule))
+            accepted.append(_accept(signature, subject, name, requirement))
         except SignatureRejected as error:
-            refused.append(Rejection(signature.origin, error))
-    signers = dict.fromkeys(signature.authority for signature in accepted)
-    if len(signers) < rule.threshold:
-        who = f" ({', '.join(signers)})" if signers else ""
-        raise NoSignatureAccepted(
-            f"{len(signers)} of the {rule.threshold} needed keys signed {digest}{who}; "
-            f"{len(refused)} signature{'' if len(refused) == 1 else 's'} did not count",
-            rejections=refused,
-        )
-    return tuple(accepted), tuple(refused)
+            refused.append(Rejection(signature.origin, error, signature.authority))
+    signers = _distinct_signers(accepted)
+    proved = len(signers) >= requirement.needed
+    findings = tuple(_finding(authority, accepted, refused) for authority in _names(requirement))
+    passes = proved or (requirement.may_pass_unproved and len(accepted) >= requirement.needed)
+    failure = None if passes else _too_few(subject.digest, signers, requirement.needed, refused, findings)
+    warnings = tuple(_warnings(accepted))
+    return Verdict(tuple(accepted), tuple(refused), findings, proved, warnings, failure)
 
 
-def _accept(signature: Examined, digest: str, name: Reference | None, rule: Rule) -> VerifiedSignature:
-    subject = _subject(signature, digest)
+def _accept(signature: Examined, subject: Subject, name: Reference | None, requirement: Signed) -> VerifiedSignature:
+    for check in signature.checks:
+        if check.failure and requirement.enforcement.action(check.name) is Action.ENFORCE:
+            raise check.failure
+    claimed = _claimed(signature, subject)
+    identity = requirement.identity.match(signature.claim.reference, name, subject.digest)
     checks = (
-        *signature.checks,
-        Check("subject", True, f"signed {digest}"),
-        Check("identity", True, rule.identity.match(signature.claim.reference, name, digest)),
-        *_annotation_checks(subject, rule),
+        *(check for check in signature.checks if requirement.enforcement.action(check.name) is not Action.SKIP),
+        Check("subject", True, f"signed {subject.digest}"),
+        Check("identity", True, identity),
+        *_annotation_checks(claimed, requirement),
     )
     return VerifiedSignature(
         signature.format,
@@ -63,22 +83,71 @@ def _accept(signature: Examined, digest: str, name: Reference | None, rule: Rule
         signature.algorithm,
         signature.claim,
         checks,
+        signature.chain,
     )
 
 
-def _subject(signature: Examined, digest: str) -> Subject:
-    for subject in signature.claim.subjects:
-        if subject.digest == digest:
-            return subject
-    signed = signature.claim.subjects[0].digest if signature.claim.subjects else "nothing"
-    raise SubjectMismatch(f"signed {signed}, but the image is {digest}")
+def _claimed(signature: Examined, subject: Subject) -> Subject:
+    for claimed in signature.claim.subjects:
+        if claimed.digest == subject.digest:
+            break
+    else:
+        signed = signature.claim.subjects[0].digest if signature.claim.subjects else "nothing"
+        raise SubjectMismatch(f"signed {signed}, but the image is {subject.digest}")
+    if claimed.media_type and claimed.media_type != subject.media_type:
+        raise SubjectMismatch(f"signed as {quote(claimed.media_type)}, but the image is a {subject.media_type}")
+    if claimed.size >= 0 and claimed.size != subject.size:
+        raise SubjectMismatch(f"signed with {claimed.size} bytes, but the image's manifest has {subject.size}")
+    return claimed
 
 
-def _annotation_checks(subject: Subject, rule: Rule) -> Iterable[Check]:
-    for name, wanted in rule.annotations.items():
-        if name not in subject.annotations:
+def _annotation_checks(claimed: Subject, requirement: Signed) -> Iterator[Check]:
+    for name, wanted in requirement.annotations.items():
+        if name not in claimed.annotations:
             raise AnnotationMismatch(f"annotation {quote(name)} was not signed, {quote(wanted)} is needed")
-        if subject.annotations[name] != wanted:
-            seen = quote(subject.annotations[name])
+        if claimed.annotations[name] != wanted:
+            seen = quote(claimed.annotations[name])
             raise AnnotationMismatch(f"annotation {quote(name)} was signed as {seen}, {quote(wanted)} is needed")
         yield Check("annotation", True, f"{name}={wanted}")
+
+
+def _distinct_signers(accepted: Sequence[VerifiedSignature]) -> tuple[str, ...]:
+    """Authorities, each once, and no public key for two of them: a key with a certificate is still one signer."""
+    signers: dict[str, None] = {}
+    counted: set[bytes] = set()
+    for signature in accepted:
+        if not signature.authority or signature.authority in signers or signature.public_key.spki in counted:
+            continue
+        signers[signature.authority] = None
+        counted.add(signature.public_key.spki)
+    return tuple(signers)
+
+
+def _names(requirement: Signed) -> tuple[str, ...]:
+    anchors = requirement.anchors
+    return (*(key.name for key in anchors.keys), *(item.name for item in anchors.authorities))
+
+
+def _finding(authority: str, accepted: Sequence[VerifiedSignature], refused: Sequence[Rejection]) -> Finding:
+    return Finding(
+        authority,
+        tuple(item.origin for item in accepted if item.authority == authority),
+        tuple(str(item.error) for item in refused if item.authority == authority),
+    )
+
+
+def _warnings(accepted: Sequence[VerifiedSignature]) -> Iterator[str]:
+    for signature in accepted:
+        yield from (f"{signature.origin}: {check.detail}" for check in signature.checks if not check.passed)
+
+
+def _too_few(
+    digest: str, signers: Sequence[str], needed: int, refused: Sequence[Rejection], findings: Sequence[Finding]
+) -> NoSignatureAccepted:
+    who = f" ({', '.join(signers)})" if signers else ""
+    return NoSignatureAccepted(
+        f"{len(signers)} of the {needed} needed keys signed {digest}{who}; "
+        f"{len(refused)} signature{'' if len(refused) == 1 else 's'} did not count",
+        rejections=refused,
+        findings=findings,
+    )

@@ -25,7 +25,7 @@ class ReferrerStore:
         except MalformedError as error:
             yield Rejection(f"{home.name}: referrers of {digest}", error)
             return
-        budget = Budget()
+        manifests, budget = Budget(), Budget()
         for referrer in referrers:
             # Neither artifactType nor annotations of the listing are believed: registries and older clients get them
             # wrong. The manifest itself says what it holds.
@@ -33,7 +33,8 @@ class ReferrerStore:
                 continue
             origin = f"{home.name}@{referrer.digest}"
             try:
-                found = self._read(home, referrer, wanted, budget, origin)
+                manifests.take(referrer, limits.MANIFEST_BYTES)
+                found = self._read(home, digest, referrer, wanted, budget, origin)
             except (MalformedError, NotFound) as error:
                 yield Rejection(origin, error)
                 continue
@@ -41,24 +42,30 @@ class ReferrerStore:
                 yield found
 
     def _read(
-        self, home: ImageSource, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
+        self, home: ImageSource, digest: str, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
     ) -> StoredSignature | None:
         content = home.read(referrer, limit=limits.MANIFEST_BYTES)
         manifest = parse_manifest(content, referrer.media_type, origin)
-        if not any(wanted(layer.media_type) for layer in manifest.layers):
+        kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
+        if not any(wanted(kind) for kind in kinds):
             return None
         if len(manifest.layers) != 1:
             raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")
+        if manifest.subject is None or manifest.subject.digest != digest:
+            # What was signed decides, as in cosign; but somebody moved it here, and people should see that.
+            origin += f" (listed here, attached to {manifest.subject.digest if manifest.subject else 'nothing'})"
         (layer,) = manifest.layers
-        budget.take(layer)
+        budget.take(layer, limits.BUNDLE_BYTES)
         part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
-        return StoredSignature(origin, (part,), manifest.artifact_type, manifest.annotations, referrer)
+        return StoredSignature(
+            origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type, referrer
+        )
 
     def check(self, home: ImageHome) -> None:
         home.check_holds(referrers=True)
 
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
-        config = home.put_blob(EMPTY_CONFIG, OCI_EMPTY)
+        config = home.put_blob(EMPTY_CONFIG, signature.config_type or OCI_EMPTY)
         layers = []
         for part in signature.parts:
             stored = home.put_blob(part.content, part.media_type)

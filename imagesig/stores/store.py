@@ -12,7 +12,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 
 Wanted = Callable[[str], bool]
-"""Whether a part of this media type is worth fetching."""
+"""Whether a part, or a manifest, of this media type is worth fetching."""
 
 Settle = Callable[[], None]
 """Makes sure, once every signature is attached, that no other writer dropped it. May wait; raises `Stale`."""
@@ -63,10 +63,16 @@ class Budget:
     def __init__(self) -> None:
         self._left = limits.SIGNATURE_BYTES_PER_IMAGE
 
-    def take(self, descriptor: Descriptor) -> None:
-        """Raises `LimitExceeded` before a blob is read that would exceed the budget."""
-        self._left -= descriptor.size
-        if self._left < 0:
+    def take(self, descriptor: Descriptor, most: int) -> None:
+        """Counts content that is about to be read. What is refused is not counted: it must not use up the rest.
+
+        Raises:
+            LimitExceeded: it has more than `most` bytes, or more than may still be read.
+        """
+        if descriptor.size > most:
+            raise LimitExceeded(f"{descriptor.digest}: {descriptor.size} bytes, at most {most} are read")
+        if descriptor.size > self._left:
             raise LimitExceeded(
                 f"signatures: more than {limits.SIGNATURE_BYTES_PER_IMAGE} bytes of them for one image are not read"
             )
+        self._left -= descriptor.size

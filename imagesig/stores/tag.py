@@ -11,7 +11,7 @@ from contextlib import suppress
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import DeletionRefused, FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
-from imagesig.images.merge import Merge, TagChange, Tagged
+from imagesig.images.merge import Merge, Tagged
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
@@ -47,7 +47,7 @@ class TagStore:
                 continue
             try:
                 if layer.digest not in payloads:
-                    budget.take(layer)
+                    budget.take(layer, limits.PAYLOAD_BYTES)
                     payloads[layer.digest] = home.read(layer, limit=limits.PAYLOAD_BYTES)
             except (MalformedError, NotFound) as error:
                 yield Rejection(where, error)
@@ -74,18 +74,16 @@ class TagStore:
                 )
             return _written(home, now, [*layers, layer.to_json()])
 
-        change = TagChange(home, tag, merge)
-        change.apply()
-        return change.settle
+        return home.change_tag(tag, merge, uploads=True)
 
     def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
         tag = tag_of(digest, SUFFIX)
         gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
-        change = TagChange(home, tag, without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone))
-        change.apply()
+        dropping = without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone)
+        settle_change = home.change_tag(tag, dropping, uploads=True)
 
         def settle() -> None:
-            change.settle()
+            settle_change()
             _delete_if_empty(home, tag)
 
         return settle

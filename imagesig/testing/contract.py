@@ -34,7 +34,6 @@ except ImportError as absent:
 
 _LONG_MESSAGE_BYTES = 1024 * 1024
 _THREADS = 8
-_SIGNATURES_PER_THREAD = 25
 
 
 class ProviderContract:
@@ -49,6 +48,12 @@ class ProviderContract:
 
     secrets: tuple[str, ...] = ()
     """Passphrases, PINs and tokens of the place: none may show in a repr or an error. A fixture may assign it."""
+
+    missing_key: type[KeyProviderError] = KeyNotFound
+    """What opening a key that is not there raises: a place whose protocol cannot tell why it fails says so here."""
+
+    signatures_per_thread = 25
+    """Fewer where each signature takes its time."""
 
     @pytest.fixture
     def provider(self) -> Iterator[KeyProvider]:
@@ -111,7 +116,7 @@ class ProviderContract:
     def test_no_secret_shows_in_a_repr_or_an_error(self, provider: KeyProvider, name: str) -> None:
         with provider.open(name) as key:
             shown = [repr(provider), repr(key), repr(key.info), key.check()]
-        with pytest.raises(KeyNotFound) as caught:
+        with pytest.raises(self.missing_key) as caught:
             provider.open(self.missing_name())
         shown += [repr(caught.value), caught.value.hint]
         assert not [text for text in shown for secret in self.secrets if secret in text]
@@ -186,12 +191,21 @@ class ProviderContract:
             with pytest.raises(KeyMismatch):
                 key.sign(b"message")
 
+    def test_a_key_is_pinned_to_a_version_that_it_has(self, provider: KeyProvider, name: str) -> None:
+        with provider.open(name) as key:
+            own = key.info.public_key
+            with key.pinned_to(own) as pinned:
+                assert pinned.info.public_key == own
+                assert pinned.sign(b"message")
+        with provider.open(name) as key, pytest.raises(KeyMismatch):
+            key.pinned_to(_another_public_key())
+
     def test_a_missing_key_is_not_found(self, provider: KeyProvider) -> None:
-        with pytest.raises(KeyNotFound):
+        with pytest.raises(self.missing_key):
             provider.open(self.missing_name())
 
     def test_a_missing_key_has_no_public_keys(self, provider: KeyProvider) -> None:
-        with pytest.raises(KeyNotFound):
+        with pytest.raises(self.missing_key):
             provider.public_keys(self.missing_name())
 
     def test_a_key_may_be_closed_twice_and_then_refuses_to_sign(self, provider: KeyProvider, name: str) -> None:
@@ -200,6 +214,8 @@ class ProviderContract:
         key.close()
         with pytest.raises(KeyProviderError):
             key.sign(b"message", signing_algorithms(self.key_types[0])[0])
+        with pytest.raises(KeyProviderError):
+            key.check()
 
     def test_closing_one_key_leaves_the_others_open(self, provider: KeyProvider, name: str) -> None:
         with provider.open(name) as second:
@@ -211,6 +227,8 @@ class ProviderContract:
         provider.close()
         with pytest.raises(KeyProviderError):
             provider.open(name)
+        with pytest.raises(KeyProviderError):
+            provider.public_keys(name)
 
     def test_closing_the_provider_closes_its_keys(self, provider: KeyProvider, name: str) -> None:
         key = provider.open(name)
@@ -218,14 +236,23 @@ class ProviderContract:
         with pytest.raises(KeyProviderError):
             key.sign(b"message", signing_algorithms(self.key_types[0])[0])
 
+    def test_leaving_a_with_block_closes(self, provider: KeyProvider, name: str) -> None:
+        with provider as entered:
+            with entered.open(name) as key:
+                assert key.sign(b"message")
+            with pytest.raises(KeyProviderError):
+                key.sign(b"message", signing_algorithms(self.key_types[0])[0])
+        with pytest.raises(KeyProviderError):
+            provider.open(name)
+
     # --- threads ------------------------------------------------------------------------------------------------
 
     def test_threads_share_one_key(self, provider: KeyProvider, name: str) -> None:
         with provider.open(name) as key:
-            _sign_in_threads(lambda: key)
+            _sign_in_threads(lambda: key, self.signatures_per_thread)
 
     def test_threads_each_open_the_key(self, provider: KeyProvider, name: str) -> None:
-        _sign_in_threads(lambda: provider.open(name))
+        _sign_in_threads(lambda: provider.open(name), self.signatures_per_thread)
 
     # --- managing -----------------------------------------------------------------------------------------------
 
@@ -261,15 +288,15 @@ def _another_public_key() -> PublicKey:
     return PublicKey.from_cryptography(ec.generate_private_key(ec.SECP256R1()).public_key())
 
 
-def _sign_in_threads(key_of_thread: Callable[[], SigningKey]) -> None:
+def _sign_in_threads(key_of_thread: Callable[[], SigningKey], count: int) -> None:
     start = Barrier(_THREADS)
 
     def sign(thread: int) -> None:
         key = key_of_thread()
         algorithm = key.info.algorithms[0]
         start.wait(timeout=60)
-        for count in range(_SIGNATURES_PER_THREAD):
-            message = b"thread %d message %d" % (thread, count)
+        for number in range(count):
+            message = b"thread %d message %d" % (thread, number)
             key.info.public_key.verify(key.sign(message, algorithm), message, algorithm)
 
     with ThreadPoolExecutor(_THREADS) as pool:

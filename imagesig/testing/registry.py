@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+_POLL_SECONDS = 0.02
+"""How long the end of the `with` block may have to wait for the server."""
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PATH = re.compile(
     r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
@@ -99,9 +101,9 @@ class InMemoryRegistry:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet: `requests` is the log."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
     def __exit__(
@@ -249,6 +251,11 @@ def _permissions(scopes: list[str]) -> set[tuple[str, str]]:
 def _granted(authorization: str) -> set[tuple[str, str]]:
     scheme, _, token = authorization.partition(" ")
     return _permissions(base64.urlsafe_b64decode(token).decode().split()) if scheme == "Bearer" else set()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keeps quiet of clients that went away in the middle: some tests are about that."""
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:

@@ -43,7 +43,6 @@ NAME = "registry.example/team/app:1.0"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
     monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr("imagesig.images.transfer._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module")

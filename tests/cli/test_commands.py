@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout import Layout
+from imagesig.images.registry import registry
+from imagesig.testing import Answer, InMemoryRegistry, Request
 
 NAME = "registry.example/team/app:1.0"
 
 
-def imagesig(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+ROOT = str(Path(__file__).parents[2])
+_RUN = "import sys; sys.argv[0] = 'imagesig'; from imagesig.cli.main import main; main()"
+
+
+def imagesig(
+    *arguments: str,
+    cwd: Path | None = None,
+    stdout: TextIO | int = subprocess.PIPE,
+    stderr: TextIO | int = subprocess.PIPE,
+    **environ: str,
+) -> subprocess.CompletedProcess[str]:
     """One run of the command in a process of its own, with nothing of the developer's environment but PATH."""
     return subprocess.run(
-        [sys.executable, "-m", "imagesig", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
+        # Under its own name, which shells complete by.
+        [sys.executable, "-c", _RUN, *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": ROOT, **environ},
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=stderr,
         text=True,
         timeout=60,
         check=False,
@@ -169,6 +188,213 @@ def test_an_existing_key_is_never_overwritten(key: Path) -> None:
     done = imagesig("key", "generate", str(key))
     assert done.returncode == 1
     assert key.read_bytes() == before
+
+
+# --- what people get wrong --------------------------------------------------------------------------------------------
+
+WRONG = {
+    "no reference": (2, ["inspect", ""]),
+    "a space": (2, ["inspect", "a b"]),
+    "bytes that are no text": (2, ["inspect", os.fsdecode(b"re\xffpo")]),
+    "no layout": (2, ["inspect", "oci:nosuch:1.0"]),
+    "layout without a name": (2, ["inspect", "oci:"]),
+    "layout in a file": (2, ["inspect", "oci:release.key"]),
+    "layout in a name too long": (1, ["inspect", "oci:" + "a" * 5000]),
+    "digest that is none": (2, ["inspect", "oci:image@sha256:0"]),
+    "port that is none": (1, ["inspect", "localhost:99999/x:1"]),
+    "server that is gone": (1, ["inspect", "localhost:9/x:1"]),
+    "no CA file": (2, ["inspect", "--registry-ca", "nosuch", "localhost:9/x:1"]),
+    "CA file that is none": (2, ["inspect", "--registry-ca", "release.pub", "localhost:9/x:1"]),
+    "CA file that is a folder": (2, ["inspect", "--registry-ca", ".", "localhost:9/x:1"]),
+    "timeout of nothing": (2, ["inspect", "--timeout", "0", "localhost:9/x:1"]),
+    "timeout that is no number": (2, ["inspect", "--timeout", "nan", "localhost:9/x:1"]),
+    "signature repository": (2, ["inspect", "--signature-repository", "A B", "localhost:9/x:1"]),
+    "no key": (1, ["sign", "--key", "nosuch.key", "oci:image:1.0"]),
+    "key without a name": (2, ["sign", "--key", "", "oci:image:1.0"]),
+    "key that is a folder": (1, ["sign", "--key", ".", "oci:image:1.0"]),
+    "key of an unknown kind": (2, ["sign", "--key", "foo://x", "oci:image:1.0"]),
+    "public key to sign with": (1, ["sign", "--key", "release.pub", "oci:image:1.0"]),
+    "unknown format": (2, ["sign", "--key", "release.key", "--format", "x", "oci:image:1.0"]),
+    "annotation without a value": (2, ["sign", "--key", "release.key", "--annotation", "x", "oci:image:1.0"]),
+    "annotation that is no text": (
+        2,
+        ["sign", "--key", "release.key", "--annotation", os.fsdecode(b"a=\xff"), "oci:image:1.0"],
+    ),
+    "identity": (2, ["sign", "--key", "release.key", "--identity", "UP:x", "oci:image:1.0"]),
+    "identity with a digest": (
+        2,
+        ["sign", "--key", "release.key", "--identity", f"a@sha256:{'0' * 64}", "oci:image:1.0"],
+    ),
+    "threshold over the keys": (2, ["verify", "--key", "release.pub", "--threshold", "2", "oci:image:1.0"]),
+    "threshold of one key twice": (
+        2,
+        ["verify", "--key", "release.pub", "--key", "release.pub", "--threshold", "2", "oci:image:1.0"],
+    ),
+    "platform without architecture": (2, ["verify", "--key", "release.pub", "--platform", "linux", "oci:image:1.0"]),
+    "platform that is not there": (11, ["verify", "--key", "release.pub", "--platform", "a/b", "oci:image:1.0"]),
+    "folder to keep that is there": (2, ["demo", "--keep", "image"]),
+    "folder to keep that cannot be": (2, ["demo", "--keep", "release.key/x"]),
+    "folder of a new key": (1, ["key", "generate", "nosuch/release.key"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_in_words_with_its_status(key: Path, image: str, name: str) -> None:
+    status, arguments = WRONG[name]
+    done = imagesig(*arguments, cwd=key.parent, IMAGESIG_PASSPHRASE="s3cret")
+    assert done.returncode == status, done.stderr
+    assert done.stderr.lower().count("error:") == 1
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        (2, ["sign", "--key", "release.key", "oci:nosuch"]),
+        (1, ["sign", "--key", "nosuch.key", "oci:image:1.0"]),
+        (2, ["inspect", "oci:nosuch"]),
+        (1, ["verify", "--key", "nosuch.pub", "oci:image:1.0"]),
+    ],
+)
+def test_an_error_is_a_document_too_where_json_is_read(
+    key: Path, image: str, status: int, arguments: list[str]
+) -> None:
+    done = imagesig(*arguments, "--output", "json", cwd=key.parent, IMAGESIG_PASSPHRASE="s3cret")
+    assert done.returncode == status
+    document = json.loads(done.stdout)
+    assert (document["imagesig"], document["command"], document["images"]) == (1, arguments[0], [])
+    assert document["message"] in done.stderr
+    assert {"error", "hint", "retryable", "rejections"} <= document.keys()
+
+
+def test_json_lists_what_was_attached_and_what_is_missing(key: Path) -> None:
+    with InMemoryRegistry() as server:
+        reference = f"{server.host}/team/app:1.0"
+        build_image(registry(reference).home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        server.faults.append(
+            lambda request: Answer(403) if request.method == "PUT" and "sha256:" in request.path else None
+        )
+        done = sign(key, "--output", "json", reference)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert document["error"] == "AttachIncomplete"
+    assert [len(document["attached"]), len(document["missing"])] == [1, 1]
+
+
+@pytest.mark.parametrize("command", ["inspect", "--help"])
+def test_output_that_cannot_be_written_is_an_error_and_no_traceback(image: str, command: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = imagesig(*([command, image] if command == "inspect" else [command]), stdout=full)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback(image: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = imagesig("inspect", image, stdout=pipe)
+    assert done.returncode == 1
+    assert not done.stderr
+
+
+def test_ctrl_c_says_so_and_the_same_command_completes_what_was_begun(key: Path) -> None:
+    with InMemoryRegistry() as server:
+        reference = f"{server.host}/team/app:1.0"
+        build_image(registry(reference).home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        waiting, go_on = threading.Event(), threading.Event()
+
+        def hold(request: Request) -> Answer | None:
+            if request.method == "PUT" and "/manifests/sha256:" in request.path:
+                waiting.set()  # the classic signature is stored, the bundle's manifest is not
+                go_on.wait(30)
+                return Answer(503, close=True)
+            return None
+
+        server.faults.append(hold)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "imagesig", "sign", "--key", str(key), reference],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": ROOT, "IMAGESIG_PASSPHRASE": "s3cret"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert waiting.wait(30)
+        running.send_signal(signal.SIGINT)
+        try:
+            _, errors = running.communicate(timeout=30)
+        finally:
+            go_on.set()
+        server.faults.clear()
+        assert running.returncode == 130
+        assert "interrupted: what was written is complete" in errors
+        assert "Traceback" not in errors
+        done = sign(key, "--output", "json", reference)
+        states = {made["format"]: made["state"] for made in json.loads(done.stdout)["images"][0]["signatures"]}
+        assert states == {"cosign": "present", "bundle": "attached"}
+
+
+def test_a_second_ctrl_c_ends_at_once(key: Path) -> None:
+    with InMemoryRegistry() as server:
+        waiting, go_on = threading.Event(), threading.Event()
+        server.faults.append(lambda _request: (waiting.set(), go_on.wait(60)) and Answer(500, close=True))
+        running = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _RUN,
+                "verify",
+                "--key",
+                public_half(key),
+                f"{server.host}/a:1",
+                f"{server.host}/a:2",
+            ],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": ROOT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.wait(30)
+        assert running.stderr is not None
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.readline() + running.stderr.readline()  # only then is the first one dealt with
+        running.send_signal(signal.SIGINT)
+        try:
+            running.communicate(timeout=30)
+        finally:
+            go_on.set()
+        assert b"Ctrl-C again" in said
+        assert running.returncode == -signal.SIGINT  # which a shell shows as 130
+
+
+def test_progress_is_counted_on_a_terminal_for_several_images(key: Path, image: str, tmp_path: Path) -> None:
+    other = Layout.create(tmp_path / "other")
+    build_image(other, {"a": b"b"}, PLATFORMS[0], "1")
+    terminal, writing = pty.openpty()
+    with os.fdopen(writing, "w") as shown:
+        sign_both = ["sign", "--key", str(key), image, f"{other.name}:1"]
+        done = imagesig(*sign_both, stderr=shown, IMAGESIG_PASSPHRASE="s3cret")
+    seen = os.read(terminal, 4096).decode()
+    os.close(terminal)
+    assert done.returncode == 0
+    assert "signed 2 of 2 images" in seen
+
+
+def test_nothing_is_logged_unless_asked_for(key: Path, image: str) -> None:
+    done = sign(key, "--identity", NAME, image)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("imagesig ver", "verify"), ("imagesig sign --fo", "--format"), ("imagesig key ex", "export")],
+)
+def test_the_shell_completes_commands_and_options(typed: str, offered: str) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    assert offered in imagesig(_IMAGESIG_COMPLETE="bash_complete", **words).stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -73,6 +73,46 @@ def test_a_missing_image_ends_with_status_11(folder: Path) -> None:
     assert imagesig("copy", f"oci:{folder}/image:9", f"oci:{folder}/there").returncode == 11
 
 
+def policy(folder: Path, key: str) -> str:
+    file = folder / f"{key}.toml"
+    file.write_text(
+        f'version = 1\nauthorities.release.key_file = "{key}"\ndefault.require = [{{ any = ["release"] }}]\n'
+    )
+    return str(file)
+
+
+def test_what_the_policy_refuses_is_not_copied_and_nothing_is_written(folder: Path) -> None:
+    sign(folder)
+    source, there = f"oci:{folder}/image:1.0", folder / "there"
+    for destination in (f"oci:{there}", f"oci-archive:{there}", f"dir:{there}"):
+        done = imagesig("copy", "--all-platforms", "--policy", policy(folder, "new.pub"), source, destination)
+        assert done.returncode == 12, done.stderr
+        assert sorted(path.name for path in folder.iterdir() if "there" in path.name) == []
+
+
+def test_what_the_policy_admits_is_copied(folder: Path) -> None:
+    sign(folder)
+    arguments = ("copy", "--all-platforms", "--policy", policy(folder, "old.pub"), f"oci:{folder}/image:1.0")
+    done = imagesig(*arguments, f"oci-archive:{folder}/a.tar")
+    assert done.returncode == 0, done.stderr
+    assert verifies(folder, "old.pub", f"oci-archive:{folder}/a.tar:1.0") == 0
+
+
+def test_what_the_policy_lets_pass_unproved_is_copied_only_if_that_is_allowed(folder: Path) -> None:
+    file = folder / "policy.json"
+    file.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
+    arguments = ("copy", "--policy", str(file), "--policy-from", "containers", f"oci:{folder}/image:1.0")
+    assert imagesig(*arguments, "--all-platforms", f"oci:{folder}/there").returncode == 13
+    assert not (folder / "there").exists()
+    allowed = imagesig(*arguments, "--all-platforms", "--allow-unproved", f"oci:{folder}/there")
+    assert allowed.returncode == 0
+    assert "not proved" in allowed.stderr
+
+
+def test_leave_to_pass_unproved_without_a_policy_ends_with_status_2(folder: Path) -> None:
+    assert imagesig("copy", "--allow-unproved", f"oci:{folder}/image:1.0", f"oci:{folder}/there").returncode == 2
+
+
 def test_one_keys_signatures_are_removed(folder: Path) -> None:
     sign(folder)
     sign(folder, key="new.key")

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from imagesig.crypto.ecdsa import rs_from_der
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
 from imagesig.formats.cosign import Cosign, parse_payload, payload_bytes
+from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AlreadySigned, Claim, Draft, Part, SignerInfo, StoredSignature, Subject
 from imagesig.stores.tag import config_bytes
@@ -181,11 +183,26 @@ def test_raw_r_and_s_are_refused() -> None:
         authenticate(classic(data, signature=base64.b64encode(raw).decode()))
 
 
+def test_s_replaced_by_n_minus_s_verifies_too() -> None:
+    """Anybody can make the one of the other; both are by one key, which counts once."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+    data = json.dumps(payload()).encode()
+    r, s = decode_dss_signature(base64.b64decode(sign(private_key(), data)))
+    other = base64.b64encode(encode_dss_signature(r, order - s)).decode()
+    assert authenticate(classic(data, signature=other))
+
+
 @pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}\x00", ""])
 def test_base64_with_anything_around_it_is_refused(change: str) -> None:
     data = json.dumps(payload()).encode()
     with pytest.raises((FormatViolation, SignatureInvalid)):
         authenticate(classic(data, signature=change.format(sign(private_key(), data)) if change else ""))
+
+
+@pytest.mark.parametrize("text", ["AAAA=", "AAAA==", "AAA", "AB==", "AAB=", "AA=A", "AA==AA=="])
+def test_every_value_has_one_base64_encoding(text: str) -> None:
+    with pytest.raises(FormatViolation):
+        decode_base64(text, "signature")
 
 
 def test_a_missing_signature_annotation_is_refused() -> None:
@@ -206,7 +223,18 @@ def test_other_bytes_than_those_signed_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "optional",
-    [None, {}, {"a": {"b": [1]}}, {"timestamp": 1}, {"timestamp": 1.0}, {"creator": "x"}, {"creator": None}, {"n": 1}],
+    [
+        None,
+        {},
+        {"a": {"b": [1]}},
+        {"timestamp": 1},
+        {"timestamp": 1.0},
+        {"timestamp": 10**400},
+        {"creator": "x"},
+        {"creator": None},
+        {"n": 1},
+    ],
+    ids=lambda value: repr(value)[:30],
 )
 def test_an_optional_part_that_is_well_formed_is_accepted(optional: object) -> None:
     assert parse_payload(json.dumps(payload() | {"optional": optional}).encode())
@@ -218,6 +246,13 @@ def test_an_optional_part_that_is_well_formed_is_accepted(optional: object) -> N
 def test_an_optional_part_that_is_not_is_refused(optional: object) -> None:
     with pytest.raises(FormatViolation):
         parse_payload(json.dumps(payload() | {"optional": optional}).encode())
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" + "0" * 5000, "1.5", "-0.1"])
+def test_a_timestamp_of_no_time_is_refused_and_crashes_nobody(number: str) -> None:
+    content = json.dumps(payload() | {"optional": {"timestamp": 0}}).replace('"timestamp": 0', f'"timestamp": {number}')
+    with pytest.raises((FormatViolation, MalformedError)):
+        parse_payload(content.encode())
 
 
 def test_a_missing_optional_part_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Every published attack on cosign, sigstore and containers/image that can reach the pure core, named after its id.
 
-Those on transport are in tests/images/test_registry_attacks.py. These cannot reach imagesig 0.1, which has no such
+Those on transport are in tests/images/test_registry_faults.py, tests/test_http.py and tests/stores. These cannot reach
+imagesig 0.1, which has no such
 feature:
 
 - transparency log and its bundles as evidence: CVE-2022-36056, CVE-2026-24117, CVE-2026-22772, CVE-2026-49478,
@@ -138,7 +139,7 @@ def test_cve_2024_45395_too_many_subjects_digests_and_log_entries_are_refused_ea
 def test_cve_2026_49834_one_key_counts_once_however_often_it_signs() -> None:
     public_key = private_key().public_key
     with pytest.raises(InvalidArgument, match="distinct"):
-        Policy.at_least(2, public_key, public_key.pem).select(None)
+        _ = Policy.at_least(2, public_key, public_key.pem).default.signed[0].anchors
 
 
 def test_cve_2026_39395_an_unparsable_statement_is_a_failure_in_both_formats() -> None:

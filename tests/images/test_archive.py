@@ -72,6 +72,23 @@ def test_signing_twice_adds_nothing_and_leaves_the_file_as_it_is(path: Path, key
     assert path.read_bytes() == before
 
 
+def test_others_see_the_archive_as_it_was_until_all_is_written(path: Path) -> None:
+    home = Archive(path)
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(home.has_blob(written))
+
+    with home.transaction():
+        written = home.put_blob(b"unfinished", "a/b")
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+        look()
+    look()
+    assert seen == [False, True, True]
+
+
 def test_unsigned_missing_and_another_key_are_three_things(path: Path, key: SigningKey, tmp_path: Path) -> None:
     with pytest.raises(NoSignatures):
         verify(f"oci-archive:{path}:1.0", key)

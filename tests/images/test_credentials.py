@@ -52,6 +52,36 @@ def test_a_helper_for_the_host_beats_the_inline_entry(tmp_path: Path) -> None:
     assert (found.username, found.password) == ("helped", "registry.example")
 
 
+def test_podmans_entry_with_the_longest_path_wins(tmp_path: Path) -> None:
+    host = "registry.example:5000"
+    source = files(
+        tmp_path,
+        {"auths": {host: auth("all:x"), f"{host}/team": auth("team:x"), f"{host}/team/app": auth("app:x")}},
+    )
+    found = {name: source.for_repository(host, name).username for name in ("team/app", "team/apps", "team", "teams/a")}
+    assert found == {"team/app": "app", "team/apps": "team", "team": "team", "teams/a": "all"}
+
+
+def test_podmans_entry_for_a_path_on_docker_hub_is_found(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"docker.io/acme": auth("acme:x"), "docker.io": auth("all:x")}})
+    assert source.for_repository("registry-1.docker.io", "acme/app").username == "acme"
+    assert source.for_repository("registry-1.docker.io", "library/alpine").username == "all"
+
+
+def test_an_entry_for_another_path_is_not_used(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"registry.example/other": auth("other:x")}})
+    assert source.for_repository("registry.example", "team/app") is ANONYMOUS
+
+
+def test_a_helper_is_run_once_for_a_host(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    helper(tmp_path, "counts", f'echo x >> {count}; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
+    source = files(tmp_path, {"credsStore": "counts"}, path=str(tmp_path))
+    for repository in ("a", "b", "c"):
+        assert source.for_repository("registry.example", repository).username == "u"
+    assert count.read_text() == "x\n"
+
+
 def test_a_helper_that_knows_nothing_is_no_error(tmp_path: Path) -> None:
     helper(tmp_path, "none", "echo credentials not found in native keychain; exit 1")
     assert files(tmp_path, {"credsStore": "none"}, path=str(tmp_path))("registry.example") is ANONYMOUS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from imagesig import limits
 from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
+    AttachIncomplete,
     DigestMismatch,
     ImageNotFound,
     ImagesigError,
@@ -26,11 +28,12 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout import Layout, layout
+from imagesig.images.merge import Tagged
 from imagesig.images.open import open_image
 from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import OCI_MANIFEST
+from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
 
 NAME = "registry.example/team/app:1.0"
 
@@ -219,3 +222,33 @@ def test_four_processes_lose_nothing(path: Path, tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in work] == [0, 0, 0, 0]
     assert len(inspect(layout(path, "1.0"), recursive=False).signatures) == 8
+
+
+def test_from_look_to_write_a_writer_has_its_turn_alone(path: Path, home: Layout) -> None:
+    def adding(text: str, meanwhile: threading.Thread | None = None) -> None:
+        def merge(now: Tagged | None) -> Tagged:
+            if meanwhile is not None:
+                meanwhile.start()
+                meanwhile.join(0.2)  # without turns it would be done by then, and its change be overwritten
+            document = json.loads(now.content) if now else {"schemaVersion": 2, "manifests": []}
+            document["annotations"] = document.get("annotations", {}) | {text: "here"}
+            return Tagged(json.dumps(document).encode(), OCI_INDEX)
+
+        Layout(path).change_tag("shared", merge)()
+
+    other = threading.Thread(target=adding, args=("other",))
+    adding("ours", meanwhile=other)
+    other.join()
+    content = home.read(home.resolve("shared"), limit=limits.MANIFEST_BYTES)
+    assert json.loads(content)["annotations"] == {"ours": "here", "other": "here"}
+
+
+def test_a_writer_that_never_ends_its_turn_meets_the_deadline_of_the_others(path: Path, key: SigningKey) -> None:
+    stuck = os.open(path, os.O_RDONLY)
+    fcntl.flock(stuck, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(AttachIncomplete, match="turn"):
+            sign(layout(path, "1.0", timeout=0.2), key, identity=NAME)
+    finally:
+        os.close(stuck)
+    assert sign(layout(path, "1.0"), key, identity=NAME)

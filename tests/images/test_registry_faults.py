@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import limits
-from imagesig.api import sign, verify
+from imagesig.api import inspect, sign, verify
 from imagesig.api import signing as signing_module
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
@@ -22,6 +22,7 @@ from imagesig.errors import (
     MalformedError,
     NoSignatureAccepted,
     NoSignatures,
+    Stale,
     TransportError,
     Unauthorized,
     UnexpectedResponse,
@@ -35,7 +36,7 @@ from imagesig.images.registry_auth import check_realm, parse_challenges
 from imagesig.keys.file import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import OCI_INDEX
+from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
 from imagesig.policy import Policy
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
@@ -49,6 +50,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
     return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    return FileProvider(tmp_path_factory.mktemp("keys")).generate("other.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture
@@ -373,6 +379,85 @@ def test_cve_2019_10214_a_token_server_without_tls_is_refused() -> None:
         check_realm("http://auth.example.com/token", "https://registry.example.com", plain_http=False)
 
 
+@pytest.mark.parametrize("header", ["\x0b" * 60_000 + '"', "Basic" + " " * 60_000 + '"', "a," * 30_000])
+def test_a_challenge_costs_no_more_than_its_length(header: str) -> None:
+    """With a pattern that matches white space in two ways, the first one takes a minute."""
+    assert len(parse_challenges(header)) in (0, 1, 30_000)
+
+
+def test_a_link_to_the_next_page_costs_no_more_than_its_length(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server, key)
+    page = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode()
+    headers = {"content-type": OCI_INDEX, "link": "<a>; " * 10_000}
+    server.faults.append(lambda request: Answer(200, page, headers) if "/referrers/" in request.path else None)
+    assert verify(image, key).signatures
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost.", "[::ffff:127.0.0.1]", "a.localhost"])
+def test_a_token_server_inside_a_network_is_refused_however_it_is_written(host: str) -> None:
+    with pytest.raises(UnexpectedResponse, match="inside a network"):
+        check_realm(f"https://{host}/token", "https://registry.example.com", plain_http=False)
+
+
+@pytest.mark.parametrize(
+    "realm", ["", "ftp://x", "https://user:s3cret@auth.example.com/", "//auth.example.com", "https:"]
+)
+def test_a_realm_that_is_no_https_url_is_refused(realm: str) -> None:
+    with pytest.raises(UnexpectedResponse) as refused:
+        check_realm(realm, "https://registry.example.com", plain_http=True)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_upload_to_another_server_carries_no_credentials(key: SigningKey) -> None:
+    with InMemoryRegistry(basic=("user", "s3cret")) as server, InMemoryRegistry() as thief:
+        image = registry(f"{server.host}/team/app:1.0", credentials=("user", "s3cret"))
+        session = Answer(202, headers={"location": f"http://{thief.host}/v2/team/app/blobs/uploads/session"})
+        server.faults.append(lambda request: session if request.method == "POST" else None)
+        image.home.put_blob(b"content", "a/b")
+        assert thief.asked("PUT") == 1
+        assert "authorization" not in thief.requests[0].headers
+
+
+def test_a_refresh_token_is_not_sent_where_the_token_server_redirects(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(bearer=("user", "refresh-me")) as server, InMemoryRegistry() as thief:
+        entry = {"auth": "dXNlcjo=", "identitytoken": "refresh-me"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {server.host: entry}}))
+        moved = Answer(307, headers={"location": f"http://{thief.host}/token"})
+        server.faults.append(lambda request: moved if request.path == "/token" else None)
+        with pytest.raises(TransportError):
+            verify(
+                registry(f"{server.host}/team/app:1.0", credentials=CredentialFiles([tmp_path / "config.json"])), key
+            )
+        assert not thief.requests
+
+
+def test_credentials_of_one_registry_never_go_to_another(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(basic=("user", "s3cret")) as ours, InMemoryRegistry(basic=("x", "y")) as other:
+        entry = {"username": "user", "password": "s3cret"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {ours.host: entry}}))
+        files = CredentialFiles([tmp_path / "config.json"])
+        home = registry(f"{ours.host}/team/app:1.0", credentials=files).home
+        build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        with pytest.raises(Unauthorized):
+            sign(
+                registry(
+                    f"{ours.host}/team/app:1.0", credentials=files, signature_repository=f"{other.host}/team/signatures"
+                ),
+                key,
+            )
+        assert all("authorization" not in request.headers for request in other.requests)
+
+
+def test_podmans_credentials_of_a_path_are_used_for_that_repository(key: SigningKey, tmp_path: Path) -> None:
+    with InMemoryRegistry(basic=("team", "s3cret")) as server:
+        auths = {server.host: {"username": "all", "password": "x"}}
+        auths[f"{server.host}/team"] = {"username": "team", "password": "s3cret"}
+        (tmp_path / "auth.json").write_text(json.dumps({"auths": auths}))
+        image = registry(f"{server.host}/team/app:1.0", credentials=CredentialFiles([tmp_path / "auth.json"]))
+        build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        assert sign(image, key)
+
+
 def test_challenges_are_parsed_strictly_and_all_of_them() -> None:
     header = 'Negotiate, Basic realm="a \\"b\\"", Bearer realm="https://x/y",service="s,t", scope="r:p"'
     schemes = parse_challenges(header)
@@ -404,10 +489,72 @@ def test_what_was_attached_is_listed_and_signing_again_completes_it(server: InMe
     assert states == {"cosign": "present", "bundle": "attached"}
 
 
+_RACE = json.dumps(
+    {"errors": [{"code": "DIGEST_INVALID", "message": "m"}, {"code": "MANIFEST_BLOB_UNKNOWN", "message": "m"}]}
+).encode()
+"""What docker-registry 2.8 answers to a manifest while somebody else stores a blob that it names."""
+
+
+@pytest.mark.parametrize("put", [".sig", "/manifests/sha256:", "/blobs/uploads/session"])
+def test_a_passing_refusal_of_an_upload_fails_no_signer(server: InMemoryRegistry, key: SigningKey, put: str) -> None:
+    image = pushed(server)
+    left = [Answer(400, _RACE)] * 3
+    server.faults.append(
+        lambda request: left.pop() if left and request.method == "PUT" and put in request.path else None
+    )
+    if "session" in put:  # this registry takes no blob along with the first request
+        session = Answer(202, headers={"location": "/v2/team/app/blobs/uploads/session"})
+        server.faults.append(lambda request: session if request.method == "POST" else None)
+    sign(image, key)
+    assert not left
+    assert len(verify(image_at(server), key).signatures) == 2
+
+
+def test_an_upload_whose_answer_was_lost_is_begun_again(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server)
+    gone = Answer(404, json.dumps({"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}).encode())
+    answers = [gone, Answer(202, headers={"location": "/v2/team/app/blobs/uploads/session"})]
+    server.faults.append(lambda request: answers.pop() if answers and "/uploads/" in request.path else None)
+    assert sign(image, key)
+    assert not answers
+
+
+@pytest.mark.parametrize(("format_name", "put"), [("cosign", ".sig"), ("bundle", "/manifests/sha256:")])
+def test_an_upload_that_is_always_refused_is_tried_so_often_and_no_more(
+    server: InMemoryRegistry, key: SigningKey, format_name: str, put: str
+) -> None:
+    image = pushed(server)
+    server.requests.clear()
+    server.faults.append(
+        lambda request: Answer(400, _RACE) if request.method == "PUT" and put in request.path else None
+    )
+    with pytest.raises(AttachIncomplete, match="DIGEST_INVALID"):
+        sign(image, key, formats=[format_name])
+    assert server.asked("PUT", put) == limits.UPLOAD_ATTEMPTS
+
+
+def test_a_refusal_that_does_not_pass_is_not_repeated(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server)
+    server.requests.clear()
+    refusal = Answer(400, json.dumps({"errors": [{"code": "MANIFEST_INVALID"}]}).encode())
+    server.faults.append(lambda request: refusal if request.method == "PUT" else None)
+    with pytest.raises(AttachIncomplete, match="MANIFEST_INVALID"):
+        sign(image, key, formats=["cosign"])
+    assert server.asked("PUT", ".sig") == 1
+
+
+def test_waiting_for_a_passing_refusal_ends_at_the_deadline(
+    server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed(server)
+    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 1000.0)
+    server.faults.append(lambda request: Answer(400, _RACE) if request.method == "PUT" else None)
+    with pytest.raises(AttachIncomplete, match="left"):
+        sign(image_at(server), key)
+
+
 def test_a_signature_overwritten_meanwhile_is_put_back(server: InMemoryRegistry, key: SigningKey) -> None:
     image = pushed(server)
-    other = FileProvider(Path("/nonexistent"))
-    assert other
     overwritten = []
 
     def overwrite(request: Request) -> Answer | None:
@@ -420,6 +567,76 @@ def test_a_signature_overwritten_meanwhile_is_put_back(server: InMemoryRegistry,
     sign(image, key, formats=["cosign"])
     assert overwritten
     assert verify(image_at(server), key).signatures
+
+
+@pytest.mark.parametrize("format_name", ["cosign", "bundle"])
+@pytest.mark.parametrize("answer", [Answer(503), Answer(429, headers={"retry-after": "0"}), Answer(400, _RACE)])
+def test_a_write_that_failed_is_merged_anew_before_it_is_repeated(
+    key: SigningKey, other: SigningKey, format_name: str, answer: Answer
+) -> None:
+    """Repeated as it was, it would drop what another signer stored in between."""
+    with InMemoryRegistry(referrers_api=False) as server:
+        image = pushed(server)
+        tag = f"/manifests/{image.home.resolve('1.0').digest.replace(':', '-')}"
+        failed: list[str] = []
+
+        def fail_once(request: Request) -> Answer | None:
+            if request.method == "PUT" and request.path.removesuffix(".sig").endswith(tag) and not failed:
+                failed.append(request.path)
+                sign(image_at(server), other, formats=[format_name])
+                return answer
+            return None
+
+        server.faults.append(fail_once)
+        sign(image, key, formats=[format_name])
+        assert failed
+        assert len(inspect(image_at(server)).signatures) == 2
+
+
+def test_as_long_as_others_write_a_signer_goes_on_looking(
+    server: InMemoryRegistry, key: SigningKey, other: SigningKey
+) -> None:
+    """A writer that read before us may write after we have seen ours in place."""
+    image = pushed(server)
+    tag = image.home.resolve("1.0").digest.replace(":", "-") + ".sig"
+    sign(image, other, formats=["cosign"])
+    without_ours = server._manifests["team/app", tag]
+    ours: list[bytes] = []
+    looks: list[str] = []
+
+    def others(request: Request) -> Answer | None:
+        if not request.path.endswith(tag):
+            return None
+        if request.method == "PUT":
+            ours.append(request.body)
+        elif ours:
+            looks.append(request.path)
+            if len(looks) == 1:  # somebody adds one to ours
+                document = json.loads(ours[0])
+                document["layers"].append(document["layers"][0] | {"annotations": {}})
+                server._manifests["team/app", tag] = (json.dumps(document).encode(), OCI_MANIFEST)
+            if len(looks) == 2:  # and somebody slower drops it
+                server._manifests["team/app", tag] = without_ours
+        return None
+
+    server.faults.append(others)
+    sign(image, key, formats=["cosign"])
+    assert len(ours) == 2
+    assert verify(image_at(server), key).signatures
+
+
+def test_other_writers_that_never_stop_end_in_stale(
+    server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = pushed(server)
+    monkeypatch.setattr("imagesig.images.merge._SETTLE_SECONDS_LEAST", 0.0001)
+    server.faults.append(
+        lambda request: Answer(201) if request.method == "PUT" and request.path.endswith(".sig") else None
+    )
+    with pytest.raises(AttachIncomplete) as incomplete:
+        sign(image, key, formats=["cosign"])
+    assert isinstance(incomplete.value.__cause__, Stale)
+    assert incomplete.value.attached == ()
 
 
 def test_signatures_in_another_repository_are_written_and_read_there(server: InMemoryRegistry, key: SigningKey) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import inspect, sign
+from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
+from imagesig.errors import NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry import registry
 from imagesig.keys.file import FileProvider
@@ -24,6 +25,13 @@ def reference(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     name = f"{server.host}/writers/{tmp_path.name.lower().strip('_')}:1.0"
     build_image(registry(name).home, {"a": b"b"}, PLATFORMS[0], "1.0")
     return name
+
+
+def test_an_unsigned_image_has_no_signatures_and_nothing_else_is_said(reference: str, tmp_path: Path) -> None:
+    key = FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256)
+    with pytest.raises(NoSignatures):
+        verify(reference, key.info.public_key)
+    assert inspect(reference).signatures == ()
 
 
 def _sign_with_a_new_key(reference: str, folder: Path, number: int) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from imagesig import limits
 from imagesig.errors import (
     DeadlineExceeded,
     DigestMismatch,
     MalformedError,
     TransportError,
     Unauthorized,
+    UnexpectedResponse,
     Unreachable,
 )
 from imagesig.http import deadline
@@ -37,7 +40,6 @@ LARGE = 64 * 1024 * 1024
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
     monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr("imagesig.images.transfer._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -133,6 +135,52 @@ def test_an_upload_that_fails_is_begun_again(
     Transfer(home).blob(BLOB, layout)
     assert fetched(home) == CONTENT
     assert [request.body for request in failed] == [CONTENT, CONTENT]
+
+
+def test_an_upload_that_is_refused_in_passing_is_begun_again(
+    client: RegistryClient, server: InMemoryRegistry, layout: Layout
+) -> None:
+    refusals = [
+        Answer(400, b'{"errors": [{"code": "DIGEST_INVALID"}]}'),
+        Answer(404, b'{"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}'),
+    ]
+    server.faults.append(lambda request: refusals.pop() if refusals and request.method == "PUT" else None)
+    home = at(client, server)
+    Transfer(home).blob(BLOB, layout)
+    assert not refusals
+    assert fetched(home) == CONTENT
+
+
+def test_an_upload_that_is_refused_for_good_is_not_sent_again(
+    client: RegistryClient, server: InMemoryRegistry, layout: Layout
+) -> None:
+    refusal = Answer(400, b'{"errors": [{"code": "SIZE_INVALID"}]}')
+    server.faults.append(lambda request: refusal if request.method == "PUT" else None)
+    with pytest.raises(UnexpectedResponse, match="SIZE_INVALID"):
+        Transfer(at(client, server)).blob(BLOB, layout)
+    assert server.asked("PUT") == 1
+
+
+def test_an_answer_to_a_large_upload_may_take_longer_but_for_the_deadline(
+    client: RegistryClient, server: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "READ_SECONDS", 0.2)
+    hashed = threading.Event()
+
+    def hashes(request: Request) -> Answer | None:
+        if request.method == "PUT":
+            hashed.wait(0.5)
+        return None
+
+    server.faults.append(hashes)
+    home = at(client, server)
+    with pytest.raises(Unreachable, match="no answer in time"):
+        home.put_blob_stream(BLOB, (CONTENT,))
+    monkeypatch.setattr(limits, "UPLOAD_BYTES_PER_SECOND", 100_000)
+    with pytest.raises(DeadlineExceeded), deadline(0.4):
+        home.put_blob_stream(BLOB, (CONTENT,))
+    home.put_blob_stream(BLOB, (CONTENT,))
+    assert fetched(home) == CONTENT
 
 
 def test_an_upload_that_never_works_is_unreachable(

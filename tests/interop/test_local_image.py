@@ -35,6 +35,17 @@ def test_cosign_accepts_a_layout_that_we_signed_and_refuses_another_key(
     assert not tools.cosign_verify("cosign3", str(other.pem), where, "--local-image").ok
 
 
+def test_cosign_accepts_a_bundle_alone_in_a_layout_of_one_image(homes: Homes, tools: Tools, tmp_path: Path) -> None:
+    """Of an index it does not find them (sigstore/cosign#4937)."""
+    home = Layout.create(tmp_path / "layout")
+    build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
+    key, other = homes.make("file", KeyType.ECDSA_P256), homes.make("file", KeyType.ECDSA_P256)
+    sign(layout(tmp_path / "layout", "1.0"), key.key, formats=["bundle"])
+    where = str(tmp_path / "layout")
+    tools.cosign_verify("cosign3", str(key.pem), where, "--local-image").must_succeed()
+    assert not tools.cosign_verify("cosign3", str(other.pem), where, "--local-image").ok
+
+
 @pytest.mark.parametrize("bundle", [False, True], ids=["classic", "bundle"])
 def test_we_verify_what_cosign_saved(
     bundle: bool, homes: Homes, tools: Tools, registry_tag: RegistryServer, tmp_path: Path

@@ -10,8 +10,17 @@ import boto3
 import pytest
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme
-from imagesig.errors import KeyNotFound, KeyProviderUnavailable, KeyUnusable, UnsupportedAlgorithm
-from imagesig.keys import KeySettings, resolve_key
+from imagesig.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    UnsupportedAlgorithm,
+)
+from imagesig.http import deadline
+from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.awskms import MESSAGE_BYTES, AwsKmsProvider
 from imagesig.testing import ProviderContract
 from tests.peers.kms import KmsServer
@@ -143,6 +152,83 @@ def test_the_region_comes_from_an_arn() -> None:
     provider, name = resolve_key(f"awskms:///{arn}", KeySettings({"AWS_REGION": "us-east-1"}))
     assert name == arn
     assert "eu-west-3" in repr(provider)
+
+
+def test_an_arn_is_asked_for_in_its_own_region(kms: KmsServer, session: boto3.Session) -> None:
+    elsewhere = session.client("kms", endpoint_url=kms.endpoint, region_name="eu-west-3")
+    arn = elsewhere.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    with AwsKmsProvider(session=session, endpoint=kms.endpoint) as provider:  # of us-east-1
+        assert provider.open(arn).sign(b"message")
+        assert provider.public_keys(arn)
+        with pytest.raises(KeyNotFound):
+            provider.open(arn.rpartition("/")[2])
+
+
+@pytest.fixture
+def environment(kms: KmsServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Where the SDK looks by itself: this process's variables, and no files of the developer's."""
+    variables = {
+        "AWS_ENDPOINT_URL": kms.endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "s3cret-key",
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def test_a_key_is_opened_by_uri_with_what_the_environment_says(
+    environment: dict[str, str], provider: AwsKmsProvider
+) -> None:
+    name = alias()
+    made = provider.generate(name, KeyType.RSA_3072).info
+    settings = KeySettings({"AWS_REGION": "us-east-1"})
+    for uri in (f"awskms:///{name}", f"awskms:///{made.key_id}"):
+        with open_key(uri, expect=made.public_key, settings=settings) as key:
+            assert key.info == made
+            assert key.sign(b"message")
+        assert open_public_keys(uri, settings=settings) == (made.public_key,)
+
+
+def test_without_a_region_the_hint_says_where_it_comes_from(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InvalidArgument, match="region") as missing:
+        open_key("awskms:///alias/app", settings=KeySettings({}))
+    assert "AWS_REGION" in missing.value.hint
+
+
+def test_a_profile_that_does_not_exist_is_our_error(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    with pytest.raises(InvalidArgument, match="no-such-profile"):
+        open_key("awskms:///alias/app", settings=KeySettings({"AWS_REGION": "us-east-1"}))
+
+
+def test_without_credentials_access_is_denied(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(AccessDenied, match="credentials"):
+        open_key("awskms:///alias/app", settings=KeySettings({"AWS_REGION": "us-east-1"}))
+
+
+def test_a_closed_key_is_not_checked(provider: AwsKmsProvider) -> None:
+    key = provider.generate(alias(), KeyType.ECDSA_P256)
+    key.close()
+    with pytest.raises(KeyUnusable, match="closed"):
+        key.check()
+
+
+def test_nothing_is_asked_for_after_the_deadline(provider: AwsKmsProvider) -> None:
+    key = provider.generate(alias(), KeyType.ECDSA_P256)
+    with pytest.raises(DeadlineExceeded), deadline(0):
+        key.sign(b"message")
 
 
 def test_more_keys_than_a_page_are_listed(provider: AwsKmsProvider, client: Any) -> None:

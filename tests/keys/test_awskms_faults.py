@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.errors import (
@@ -35,6 +42,7 @@ class Client:
         self.raises: dict[str, Exception] = {}
         self.metadata = {"Arn": ARN, "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyState": "Enabled"}
         self.signed_by, self.answers_as = 1, ARN
+        self.knows_dry_run = True
         self.calls: list[str] = []
 
     def _begin(self, operation: str) -> None:
@@ -57,7 +65,7 @@ class Client:
     def sign(self, *, KeyId: str, Message: bytes, MessageType: str, SigningAlgorithm: str, DryRun: bool = False) -> Any:
         self._begin("sign")
         assert (KeyId, MessageType, SigningAlgorithm, len(Message)) == (ARN, "DIGEST", "ECDSA_SHA_256", 32)
-        if DryRun:
+        if DryRun and self.knows_dry_run:
             raise refusal("DryRunOperationException", 412)
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -156,3 +164,30 @@ def test_an_alias_that_cannot_be_made_leaves_no_key_without_a_name(client: Clien
 
 def test_check_makes_no_signature(client: Client) -> None:
     assert "DryRun" in AwsKmsProvider(client=client).open(ARN).check()
+
+
+def test_where_dry_run_is_not_known_check_signs_and_says_so(client: Client) -> None:
+    client.knows_dry_run = False
+    assert AwsKmsProvider(client=client).open(ARN).check() == "signed and verified a test message"
+
+
+def test_check_says_which_right_is_missing(client: Client) -> None:
+    client.raises["sign"] = refusal("AccessDeniedException")
+    with pytest.raises(AccessDenied) as denied:
+        AwsKmsProvider(client=client).open(ARN).check()
+    assert "kms:Sign" in denied.value.hint
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        CredentialRetrievalError(provider="sso", error_msg="expired"),
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="expired"),
+    ],
+)
+def test_a_login_that_expired_is_access_denied_and_no_network_error(client: Client, raised: Exception) -> None:
+    client.raises["describe_key"] = client.raises["get_public_key"] = raised
+    with pytest.raises(AccessDenied) as denied:
+        AwsKmsProvider(client=client).open(ARN)
+    assert "aws sso login" in denied.value.hint

@@ -28,3 +28,9 @@ def test_every_partition_is_accepted(partition: str) -> None:
 def test_what_is_no_key_is_refused(uri: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_awskms_uri(uri)
+
+
+def test_a_password_in_a_uri_is_not_shown() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        parse_awskms_uri("awskms://user:s3cret@host/alias/a")
+    assert "s3cret" not in str(refused.value)

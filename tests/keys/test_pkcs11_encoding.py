@@ -13,11 +13,19 @@ from imagesig.crypto.algorithms import (
     FIELD_BYTES,
     RSA_PKCS1V15_SHA256,
     RSA_PSS_SHA384,
+    Algorithm,
     KeyType,
     ToSign,
 )
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm
-from imagesig.keys.pkcs11_encoding import CURVES, ec_public_key, key_type_of_curve, operation_for, public_key_from
+from imagesig.keys.pkcs11_encoding import (
+    CURVES,
+    algorithms_for,
+    ec_public_key,
+    key_type_of_curve,
+    operation_for,
+    public_key_from,
+)
 from tests.makers import private_key
 
 ECDSA_TYPES = [KeyType.ECDSA_P256, KeyType.ECDSA_P384, KeyType.ECDSA_P521]
@@ -90,3 +98,27 @@ def test_a_mechanism_that_is_missing_is_an_error() -> None:
     for algorithm in (ECDSA_SHA256, ED25519, ED25519PH):
         with pytest.raises(UnsupportedAlgorithm):
             operation_for(ToSign(b"m", algorithm), set())
+
+
+def test_ecdsa_may_be_hashed_by_a_token_that_does_not_sign_digests() -> None:
+    operation = operation_for(ToSign(b"message", ECDSA_SHA256), {"ECDSA_SHA256"})
+    assert (operation.mechanism, operation.data) == ("ECDSA_SHA256", b"message")
+
+
+@pytest.mark.parametrize(
+    ("key_type", "mechanisms", "algorithms"),
+    [
+        (KeyType.RSA_2048, {"SHA256_RSA_PKCS", "SHA384_RSA_PKCS_PSS"}, (RSA_PKCS1V15_SHA256, RSA_PSS_SHA384)),
+        (KeyType.ECDSA_P384, {"ECDSA_SHA256"}, (ECDSA_SHA256,)),
+        (KeyType.ED25519, {"EDDSA", "ECDSA"}, (ED25519,)),
+    ],
+)
+def test_a_key_names_only_what_its_token_can_do(
+    key_type: KeyType, mechanisms: set[str], algorithms: tuple[Algorithm, ...]
+) -> None:
+    assert algorithms_for(key_type, mechanisms) == algorithms
+
+
+def test_a_token_without_any_mechanism_for_a_key_is_an_error() -> None:
+    with pytest.raises(UnsupportedAlgorithm, match="ed25519"):
+        algorithms_for(KeyType.ED25519, {"ECDSA"})

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ECDSA_SHA256, ToSign
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
+    DeadlineExceeded,
     InvalidArgument,
     KeyProviderError,
     KeyProviderUnavailable,
     SecretRequired,
+    WrongSecret,
 )
+from imagesig.http import deadline
 from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.vault import VaultProvider
 from imagesig.keys.vault_client import VaultConnection
@@ -38,6 +44,8 @@ class Double:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.fault: Callable[[str, str], Reply | None] = lambda _method, _path: None
         self.version = 1
+        self.breaks = 0
+        self.holds: threading.Event | None = None
         double = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,6 +54,14 @@ class Double:
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 double.requests.append((self.command, self.path, dict(self.headers.items())))
+                if double.breaks:
+                    double.breaks -= 1
+                    self.close_connection = True
+                    return
+                if double.holds is not None:
+                    double.holds.wait(30)
+                    self.close_connection = True
+                    return
                 status, headers, content = double.fault(self.command, self.path) or double.answer(self.path, body)
                 self.send_response(status)
                 fixed = {"content-length": str(len(content)), "content-type": "application/json"}
@@ -59,9 +75,13 @@ class Double:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Keeps quiet about handshakes that fail, as they should."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, path: str, body: bytes) -> Reply:
@@ -149,6 +169,45 @@ def test_an_answer_without_end_is_cut(double: Double, provider: VaultProvider) -
         provider.open("app")
 
 
+def test_a_long_pause_that_is_asked_for_is_cut(
+    double: Double, provider: VaultProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RETRY_AFTER_SECONDS", 0.01)
+    left: list[Reply] = [(429, {"retry-after": "86400"}, b"{}")]
+    double.fault = lambda _method, _path: left.pop() if left else None
+    provider.open("app")
+    assert len(double.requests) == 2
+
+
+def test_a_pause_beyond_the_deadline_is_not_begun(double: Double, provider: VaultProvider) -> None:
+    double.fault = lambda _method, _path: (503, {"retry-after": "20"}, b"{}")
+    with pytest.raises(DeadlineExceeded, match="20 s"), deadline(10):
+        provider.open("app")
+    assert len(double.requests) == 1
+
+
+def test_a_connection_that_breaks_is_made_again(double: Double, provider: VaultProvider) -> None:
+    key = provider.open("app")
+    double.breaks = 2
+    assert key.sign(b"message")
+    double.breaks = 100
+    with pytest.raises(KeyProviderUnavailable, match="no answer"):
+        key.sign(b"message")
+
+
+def test_an_answer_that_ends_too_early_is_no_answer(double: Double, provider: VaultProvider) -> None:
+    double.fault = lambda _method, _path: (200, {"content-length": "1000", "connection": "close"}, b'{"data":')
+    with pytest.raises(KeyProviderUnavailable, match="no answer"):
+        provider.open("app")
+
+
+def test_an_answer_that_does_not_come_ends_at_the_deadline(double: Double, provider: VaultProvider) -> None:
+    double.holds = threading.Event()
+    with pytest.raises(DeadlineExceeded), deadline(0.3):
+        provider.open("app")
+    double.holds.set()
+
+
 @pytest.mark.parametrize("content", [b"not json", b"[]", b'{"data": []}', b'{"data": {"type": "ecdsa-p256"}}', b"{}"])
 def test_an_answer_that_is_none_is_an_error(double: Double, provider: VaultProvider, content: bytes) -> None:
     double.fault = lambda _method, _path: (200, {"content-type": "application/json"}, content)
@@ -198,6 +257,77 @@ def test_kubernetes_logs_in_with_the_token_of_the_pod(double: Double) -> None:
     assert double.requests[1][2]["X-Vault-Token"] == TOKEN
 
 
+def test_kubernetes_is_chosen_by_the_environment(double: Double, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("pod-token\n")
+    environ = {
+        "VAULT_ADDR": double.address,
+        "IMAGESIG_VAULT_AUTH": "kubernetes",
+        "IMAGESIG_VAULT_ROLE": "signer",
+        "IMAGESIG_VAULT_JWT_FILE": str(tmp_path / "token"),
+    }
+    with open_key("hashivault://app", settings=KeySettings(environ)) as key:
+        assert key.sign(b"message")
+
+
+def test_a_pod_whose_role_vault_does_not_know_is_refused_without_its_token(double: Double) -> None:
+    double.fault = lambda _method, path: (400, {}, b'{"errors":["invalid role name"]}') if "login" in path else None
+    provider = VaultProvider(VaultConnection(double.address), kubernetes("signer", lambda: "pod-token"))
+    with provider, pytest.raises(WrongSecret, match="invalid role name") as refused:
+        provider.open("app")
+    assert "pod-token" not in f"{refused.value!r} {refused.value.hint}"
+
+
+@pytest.mark.parametrize("name", ["ROLE_ID", "ROLE", "USERNAME"])
+def test_a_login_that_lacks_a_setting_names_it(name: str) -> None:
+    method = {"ROLE_ID": "approle", "ROLE": "jwt", "USERNAME": "userpass"}[name]
+    settings = KeySettings({"VAULT_ADDR": "http://127.0.0.1:1", "IMAGESIG_VAULT_AUTH": method})
+    with pytest.raises(SecretRequired, match=f"IMAGESIG_VAULT_{name} "):
+        resolve_key("hashivault://app", settings)
+
+
+def test_an_unknown_login_names_those_there_are() -> None:
+    settings = KeySettings({"VAULT_ADDR": "http://127.0.0.1:1", "IMAGESIG_VAULT_AUTH": "ldap"})
+    with pytest.raises(InvalidArgument, match="approle, jwt, kubernetes, userpass"):
+        resolve_key("hashivault://app", settings)
+
+
+def test_a_proxy_is_used_but_not_for_the_hosts_that_need_none(double: Double) -> None:
+    proxied = {"VAULT_ADDR": double.address, "VAULT_TOKEN": TOKEN, "HTTP_PROXY": "http://127.0.0.1:9"}
+    with pytest.raises(KeyProviderUnavailable):
+        open_key("hashivault://app", settings=KeySettings(proxied))
+    assert not double.requests
+    with open_key("hashivault://app", settings=KeySettings(proxied | {"NO_PROXY": "127.0.0.1"})) as key:
+        assert key.sign(b"message")
+    proxied["HTTP_PROXY"] = double.address
+    proxied["VAULT_ADDR"] = "http://127.0.0.1:9"
+    double.fault = lambda _method, _path: (403, {}, b'{"errors":["the proxy was asked"]}')
+    with pytest.raises(AccessDenied, match="the proxy was asked"):
+        open_key("hashivault://app", settings=KeySettings(proxied))
+
+
+def test_a_client_certificate_is_shown_to_a_vault_that_wants_one(double: Double, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    double.server.socket = context.wrap_socket(double.server.socket, server_side=True)
+    own = authority.issue_cert("signer@example.org")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
+    own.private_key_pem.write_to_path(str(tmp_path / "own.key"))
+    environ = {
+        "VAULT_ADDR": double.address.replace("http:", "https:"),
+        "VAULT_TOKEN": TOKEN,
+        "VAULT_CACERT": str(tmp_path / "ca.pem"),
+    }
+    shown = {"VAULT_CLIENT_CERT": str(tmp_path / "own.pem"), "VAULT_CLIENT_KEY": str(tmp_path / "own.key")}
+    with open_key("hashivault://app", settings=KeySettings(environ | shown)) as key:
+        assert key.sign(b"message")
+    with pytest.raises(KeyProviderUnavailable):
+        open_key("hashivault://app", settings=KeySettings(environ))
+
+
 def test_the_namespace_goes_along(double: Double) -> None:
     connection = VaultConnection(double.address, namespace="team-a")
     with VaultProvider(connection, TokenLogin(TOKEN)) as provider:
@@ -216,6 +346,12 @@ def test_plain_http_beyond_loopback_has_to_be_allowed() -> None:
     with pytest.raises(InvalidArgument, match="unencrypted"):
         VaultConnection("http://vault.example:8200")
     assert VaultConnection("http://vault.example:8200", plain_http=True)
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(InvalidArgument, match="Vault address") as refused:
+        VaultConnection("https://user:s3cret@vault.example")
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ CACHE = Path(
 ).absolute()
 """Where `make peers` installs; `IMAGESIG_PEERS` names another folder."""
 
-SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "hyperfine"})
+SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "openssl", "hyperfine"})
 """Found on PATH, where the machine's own packages put them; all others live in `CACHE/bin`."""
 
 BINARIES = SYSTEM | {
     "cosign3",  # 3.1.3 from source, with PKCS#11 and all KMS clients
-    "cosign311",  # 3.1.1 as Debian sid ships it: start-up cost as users see it
+    "cosign311",  # 3.1.1 as Debian sid ships it: no key clients of its own, plugins only
     "cosign2",  # 2.5.0 as Debian trixie ships it
+    "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
     "vault",
     "registry",  # OCI 1.1 with the referrers API

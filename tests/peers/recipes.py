@@ -35,10 +35,11 @@ class Peer:
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
+    Peer("openssl", Installed("openssl", ("openssl",))),
     Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
-    Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign"), required=False),
+    Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),
     Peer(
         "skopeo",
         Unpacked(
@@ -49,6 +50,7 @@ PEERS = (
             libraries=("libc6", "libgpgme45", "libassuan9", "libgpg-error0", "libsqlite3-0"),
         ),
     ),
+    Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
 from imagesig.crypto.algorithms import ECDSA_SHA256
-from imagesig.errors import IdentityMismatch, InvalidArgument, NoSignatureAccepted, SubjectMismatch
+from imagesig.errors import (
+    Expired,
+    IdentityMismatch,
+    InvalidArgument,
+    KeyMismatch,
+    NoSignatureAccepted,
+    NotTrusted,
+    SubjectMismatch,
+)
 from imagesig.keys.private_key import PrivateKey
 from imagesig.oci.annotations import Annotations
+from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
-from imagesig.policy import Identity, Policy, Rule, judge
-from imagesig.signature import Check, Claim, Examined, Subject
+from imagesig.policy import (
+    AUDIT,
+    PERMISSIVE,
+    AcceptAnything,
+    Identity,
+    KeyReference,
+    Policy,
+    Reject,
+    Rule,
+    Scope,
+    Signed,
+    Verdict,
+    judge,
+)
+from imagesig.policy.scope import scopes_of
+from imagesig.signature import AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
 from imagesig.trust import TrustedKey
 from tests.makers import DIGEST, NAME, OTHER_DIGEST, private_key
 
@@ -29,12 +53,21 @@ def examined(
     return Examined("cosign", "layer 0", name, key.public_key, ECDSA_SHA256, Claim((subject,), reference), (check,))
 
 
-def rule(policy: Policy) -> Rule:
-    return policy.select(IMAGE)
+def rule(policy: Policy) -> Signed:
+    (requirement,) = policy.select(Location(reference=IMAGE)).signed
+    return requirement
+
+
+def verdict(policy: Policy, *signatures: Examined) -> Verdict:
+    return judge(Subject(DIGEST), IMAGE, rule(policy), signatures)
 
 
 def accepted(policy: Policy, *signatures: Examined) -> int:
-    return len(judge(DIGEST, IMAGE, rule(policy), signatures)[0])
+    """How many were accepted; raises if that is not enough."""
+    made = verdict(policy, *signatures)
+    if made.failure:
+        raise made.failure
+    return len(made.accepted)
 
 
 def test_any_of_is_satisfied_by_one_key() -> None:
@@ -57,17 +90,16 @@ def test_a_threshold_counts_distinct_keys() -> None:
 
 def test_all_versions_of_a_rotated_key_are_one_signer() -> None:
     rotated = TrustedKey("vault", (A.public_key, B.public_key))
-    selected = rule(Policy.all_of(rotated, C.public_key))
-    assert selected.threshold == 2
+    assert rule(Policy.all_of(rotated, C.public_key)).needed == 2
 
 
 def test_keys_that_share_a_public_key_are_one_signer() -> None:
     first = (A.public_key, B.public_key)
     second = (B.public_key, C.public_key)
-    assert rule(Policy.all_of(first, second)).threshold == 1
+    assert rule(Policy.all_of(first, second)).needed == 1
     with pytest.raises(InvalidArgument, match="distinct"):
-        rule(Policy.at_least(2, first, second))
-    assert rule(Policy.all_of(A.public_key, C.public_key, (A.public_key, C.public_key))).threshold == 1
+        _ = rule(Policy.at_least(2, first, second)).anchors
+    assert rule(Policy.all_of(A.public_key, C.public_key, (A.public_key, C.public_key))).needed == 1
 
 
 def test_a_policy_without_keys_is_refused() -> None:
@@ -81,11 +113,12 @@ def test_a_threshold_that_cannot_be_met_is_refused(threshold: int) -> None:
         Policy.at_least(threshold, A.public_key, B.public_key)
 
 
-def test_a_key_that_was_not_opened_is_refused_and_resolve_opens_it() -> None:
-    policy = Policy.any_of("release.pub")
+def test_a_key_that_was_not_opened_is_refused_and_opening_opens_it() -> None:
+    selected = Policy.any_of("release.pub").select(Location())
     with pytest.raises(InvalidArgument, match="not opened"):
-        policy.select(None)
-    assert policy.resolve(lambda _text: (A.public_key,)).select(None).anchors.keys[0].name == "release.pub"
+        _ = selected.signed[0].anchors
+    opened = selected.opened(lambda _text: (A.public_key,))
+    assert opened.signed[0].anchors.keys[0].name == "release.pub"
 
 
 def test_pem_text_is_a_key() -> None:
@@ -178,3 +211,90 @@ def test_any_identity_compares_nothing() -> None:
 def test_an_identity_with_a_digest_is_refused() -> None:
     with pytest.raises(InvalidArgument):
         Identity.exactly(f"{NAME}@{DIGEST}")
+
+
+# --- rules and scopes -------------------------------------------------------------------------------------------------
+
+
+def test_the_scopes_of_an_image_go_from_its_tag_to_every_domain_above_it() -> None:
+    location = Location(reference=parse_reference("yet.another.example.com:8443/ns/repo:tag"))
+    assert [scope.name for scope in scopes_of(location)] == [
+        "yet.another.example.com:8443/ns/repo:tag",
+        "yet.another.example.com:8443/ns/repo",
+        "yet.another.example.com:8443/ns",
+        "yet.another.example.com:8443",
+        "*.another.example.com",
+        "*.example.com",
+        "*.com",
+        "",
+    ]
+
+
+def test_the_most_specific_rule_wins_and_nothing_is_inherited() -> None:
+    near, far = Rule((Signed((TrustedKey("near", (A.public_key,)),)),)), Rule((AcceptAnything(),))
+    policy = Policy(rules={Scope("docker", "registry.example/team"): near, Scope("docker", "registry.example"): far})
+    assert policy.select(Location(reference=IMAGE)) is near
+    assert policy.select(Location(reference=parse_reference("registry.example/other:1"))) is far
+
+
+def test_an_image_that_no_rule_is_for_is_rejected() -> None:
+    selected = Policy(rules={Scope("docker", "a.example"): Rule((AcceptAnything(),))}).select(Location(reference=IMAGE))
+    assert isinstance(selected.requirements[0], Reject)
+
+
+def test_a_rule_without_requirements_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="no requirement"):
+        Rule(())
+
+
+def test_a_key_outside_its_window_is_refused_unless_expiry_is_logged() -> None:
+    expired = Check.failed(EXPIRY, Expired("the key counted until yesterday"))
+    signature = replace(examined(A), checks=(expired,))
+    with pytest.raises(NoSignatureAccepted):
+        accepted(Policy.any_of(A.public_key), signature)
+    logged = replace(rule(Policy.any_of(A.public_key)), enforcement=PERMISSIVE)
+    made = judge(Subject(DIGEST), IMAGE, logged, [signature])
+    assert made.failure is None
+    assert made.proved
+    assert made.warnings == ("layer 0: the key counted until yesterday",)
+
+
+def test_a_signer_whom_nobody_vouches_for_passes_an_audit_without_proof() -> None:
+    stranger = replace(examined(A), authority="", checks=(Check.failed(AUTHENTICITY, NotTrusted("a stranger")),))
+    audited = replace(rule(Policy.any_of(A.public_key)), enforcement=AUDIT)
+    made = judge(Subject(DIGEST), IMAGE, audited, [stranger])
+    assert made.failure is None
+    assert not made.proved
+    assert judge(Subject(DIGEST), IMAGE, rule(Policy.any_of(A.public_key)), [stranger]).failure
+
+
+def test_one_public_key_under_two_authorities_is_one_signer() -> None:
+    policy = Policy.at_least(2, A.public_key, B.public_key)
+    twice = (examined(A), replace(examined(A), authority=B.public_key.fingerprint))
+    with pytest.raises(NoSignatureAccepted, match="1 of the 2"):
+        accepted(policy, *twice)
+
+
+def test_a_stated_size_and_media_type_must_be_the_images() -> None:
+    policy = Policy.any_of(A.public_key)
+    claim = Claim((Subject(DIGEST, "application/x", 7),), f"{NAME}:1.0")
+    stating = replace(examined(A), claim=claim)
+    for actual in (Subject(DIGEST, "application/y", 7), Subject(DIGEST, "application/x", 8)):
+        assert judge(actual, IMAGE, rule(policy), [stating]).failure
+    assert not judge(Subject(DIGEST, "application/x", 7), IMAGE, rule(policy), [stating]).failure
+
+
+def test_findings_tell_for_every_authority_what_was_found() -> None:
+    policy = Policy.all_of(A.public_key, B.public_key, C.public_key)
+    made = verdict(policy, examined(A), examined(B, digest=OTHER_DIGEST))
+    by_name = {finding.authority: finding for finding in made.findings}
+    assert by_name[A.public_key.fingerprint].accepted == ("layer 0",)
+    assert OTHER_DIGEST in by_name[B.public_key.fingerprint].reasons[0]
+    assert str(by_name[C.public_key.fingerprint]).endswith("no signature found")
+
+
+def test_a_pinned_key_uri_opens_the_pinned_key_only() -> None:
+    pinned = KeyReference("vault", fingerprint=A.public_key.fingerprint)
+    assert pinned.opened(lambda _text: (B.public_key, A.public_key)).public_keys == (A.public_key,)
+    with pytest.raises(KeyMismatch):
+        pinned.opened(lambda _text: (B.public_key,))

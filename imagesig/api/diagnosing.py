@@ -1,0 +1,196 @@
+"""`diagnose`: what of this installation, key and image works, what does not, and what to do about it.
+
+Nothing is signed, stored or deleted. Each step that fails is a diagnosis and not an error, and the next one still runs
+if it can.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+
+from imagesig import __version__
+from imagesig.api.gathering import ImageLike, open_or_pass, resolve
+from imagesig.api.inspecting import inspect
+from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
+from imagesig.http import deadline
+from imagesig.images.image import Image
+from imagesig.images.probing import Permission, probe
+from imagesig.images.repository import RegistryRepository
+from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
+from imagesig.keys.uri import KeySettings, default_settings, resolve_key
+
+_BASE = ("cryptography", "urllib3", "pynacl", "click")
+_EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3"}
+_CLOCK_SECONDS = 60
+
+
+class State(Enum):
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that was looked at: what was seen and, unless it is fine, what to do."""
+
+    area: str
+    state: State
+    detail: str
+    hint: str = ""
+
+
+def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | None = None) -> Iterator[Diagnosis]:
+    """Looks at the installation, then at the key and at the image that were named, and tells as it goes.
+
+    Of the key it proves that it signs, with a test message that signs nothing. Of a registry it asks whether this login
+    may read, push and delete there, by requests that change nothing: an upload that is cancelled, and the deletion of
+    what does not exist.
+    """
+    yield from _installation()
+    if key:
+        yield from _key(key, settings or default_settings())
+    if image:
+        yield from _image(image)
+
+
+def _installation() -> Iterator[Diagnosis]:
+    yield Diagnosis("imagesig", State.OK, f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
+    yield Diagnosis("packages", State.OK, ", ".join(f"{name} {version(name)}" for name in _BASE))
+    for extra, package in _EXTRAS.items():
+        try:
+            yield Diagnosis(f"extra {extra}", State.OK, f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Diagnosis(
+                f"extra {extra}", State.NOTE, "not installed", f"if needed, run: pip install 'imagesig[{extra}]'"
+            )
+
+
+def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
+    try:
+        provider, name = resolve_key(uri, settings)
+    except ImagesigError as error:
+        yield _failed("key", error)
+        return
+    with provider:
+        yield from _facts(provider)
+        yield from _named_key(provider, name) if name else _listed_keys(provider)
+
+
+def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
+    if not isinstance(provider, TellsFacts):
+        return
+    try:
+        for area, detail in provider.facts():
+            yield Diagnosis(area, State.OK, detail)
+    except ImagesigError as error:
+        yield _failed("key's home", error)
+
+
+def _named_key(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:
+    try:
+        for number, public_key in enumerate(provider.public_keys(name)):
+            area = "public key" if number == 0 else "older public key"
+            yield Diagnosis(area, State.OK, f"{public_key.key_type.value} {public_key.fingerprint}")
+    except ImagesigError as error:
+        yield _failed("public key", error)
+    try:
+        with provider.open(name) as key:
+            info = key.info
+            yield Diagnosis("key", State.OK, f"{info.key_id}: {', '.join(map(str, info.algorithms))}")
+            yield Diagnosis("signing", State.OK, key.check())
+    except ImagesigError as error:
+        yield _failed("signing", error)
+
+
+def _listed_keys(provider: KeyProvider) -> Iterator[Diagnosis]:
+    if not isinstance(provider, ManagesKeys):
+        return
+    try:
+        for item in provider.list():
+            state = State.OK if item.key_type else State.NOTE
+            kind = item.key_type.value if item.key_type else "unusable"
+            yield Diagnosis("key", state, f"{item.uri}: {kind} {item.detail}".rstrip())
+    except ImagesigError as error:
+        yield _failed("keys", error)
+
+
+def _image(given: ImageLike) -> Iterator[Diagnosis]:
+    try:
+        image = open_or_pass(given)
+    except ImagesigError as error:
+        yield _failed("image", error)
+        return
+    with deadline(image.timeout):
+        try:
+            digest = resolve(image).digest
+            yield Diagnosis("image", State.OK, f"{image}: {digest}")
+        except ImagesigError as error:
+            digest = ""
+            yield _failed("image", error)
+            if isinstance(error, Unreachable | DeadlineExceeded):
+                return
+        if isinstance(image.signatures, RegistryRepository):
+            yield from _registry(image.signatures, digest)
+        if digest:
+            yield from _signatures(image)
+
+
+def _registry(repository: RegistryRepository, digest: str) -> Iterator[Diagnosis]:
+    try:
+        seen = probe(repository, digest)
+    except ImagesigError as error:
+        yield _failed("registry", error)
+        return
+    yield Diagnosis("login", State.OK, f"as {seen.login}")
+    yield _clock(seen.server_time)
+    if seen.referrers_api is not None:
+        says = "the registry keeps them" if seen.referrers_api else "no API: in the fallback tag, which writers share"
+        yield Diagnosis("referrers", State.OK if seen.referrers_api else State.NOTE, says)
+    yield _permission("push", seen.push, "signing needs it: log in as somebody who may push, or sign elsewhere")
+    yield _permission("delete", seen.delete, "only removing signatures needs it")
+
+
+def _permission(area: str, permission: Permission, hint: str) -> Diagnosis:
+    allowed = permission is Permission.ALLOWED
+    return Diagnosis(area, State.OK if allowed else State.NOTE, permission.value, "" if allowed else hint)
+
+
+def _clock(server_time: datetime | None) -> Diagnosis:
+    if server_time is None:
+        return Diagnosis("clock", State.NOTE, "the registry does not tell its time")
+    seconds = (datetime.now(UTC) - server_time).total_seconds()
+    if abs(seconds) <= _CLOCK_SECONDS:
+        return Diagnosis("clock", State.OK, "agrees with the registry's")
+    direction = "ahead of" if seconds > 0 else "behind"
+    return Diagnosis(
+        "clock",
+        State.FAILED,
+        f"{abs(seconds):.0f} s {direction} the registry's: tokens and certificates will be judged wrongly",
+        "set the clock, for example with chrony or systemd-timesyncd",
+    )
+
+
+def _signatures(image: Image) -> Iterator[Diagnosis]:
+    try:
+        found = inspect(image, recursive=False).signatures
+    except ImagesigError as error:
+        yield _failed("signatures", error)
+        return
+    readable = [signature for signature in found if not signature.problem]
+    formats = ", ".join(sorted({signature.format for signature in readable})) or "none"
+    yield Diagnosis(
+        "signatures", State.OK if readable else State.NOTE, f"{len(readable)} stored ({formats}), unchecked"
+    )
+    for signature in found:
+        if signature.problem:
+            yield Diagnosis("signatures", State.NOTE, f"{signature.origin}: {signature.problem}")
+
+
+def _failed(area: str, error: ImagesigError) -> Diagnosis:
+    return Diagnosis(area, State.FAILED, str(error), error.hint)

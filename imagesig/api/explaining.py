@@ -1,0 +1,139 @@
+"""`explain`: which rule a policy has for an image, and what each authority that it names has there. Proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from imagesig.api.gathering import ImageLike, open_or_pass
+from imagesig.api.verifying import VerificationResult, verify_by_rule
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import (
+    Finding,
+    ImagesigError,
+    NoSignatureAccepted,
+    NoSignatures,
+    Rejection,
+)
+from imagesig.images.image import Image
+from imagesig.keys.uri import open_public_keys
+from imagesig.policy import KeyReference, Policy, Reject, Requirement, Rule, Signed
+from imagesig.policy.authority import Authority
+from imagesig.policy.scope import scopes_of
+
+_UNPROVED = "the image passes without proof"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedAuthority:
+    """One authority of a requirement; `problem` says why its keys cannot be had, if they cannot."""
+
+    authority: Authority
+    problem: str = ""
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRequirement:
+    """One requirement, and what the signatures that are stored now make of it.
+
+    `is_met` is None where it could not be judged; `problem` says why it is not met or could not be judged.
+    """
+
+    requirement: Requirement
+    is_met: bool | None
+    authorities: tuple[ExplainedAuthority, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which rule is for an image and why. `scopes` are those that the image is in, the most specific first, with the
+    name of the rule that each has; the first rule is the one that applies, and the default if there is none.
+    """
+
+    image: str
+    scopes: tuple[tuple[str, str], ...]
+    rule: Rule
+    requirements: tuple[ExplainedRequirement, ...]
+
+
+def explain(
+    image: ImageLike,
+    policy: Policy,
+    *,
+    open_keys: Callable[[str], tuple[PublicKey, ...]] = open_public_keys,
+    now: datetime | None = None,
+) -> Explanation:
+    """Which rule a policy has for an image, why, and what it finds. For people; only `verify` proves.
+
+    What cannot be asked, a key or a registry, is said in the answer and raises nothing.
+
+    Raises:
+        InvalidArgument: the policy does not judge such a name.
+        ImageNotFound: a layout without this image.
+    """
+    opened = open_or_pass(image)
+    rule = policy.select(opened.location)
+    scopes = tuple(
+        (str(scope), policy.rules[scope].name if scope in policy.rules else "") for scope in scopes_of(opened.location)
+    )
+    requirements = tuple(_explained(opened, item, open_keys, now) for item in rule.requirements)
+    return Explanation(str(opened), scopes, rule, requirements)
+
+
+def _explained(
+    image: Image,
+    requirement: Requirement,
+    open_keys: Callable[[str], tuple[PublicKey, ...]],
+    now: datetime | None,
+) -> ExplainedRequirement:
+    if isinstance(requirement, Reject):
+        return ExplainedRequirement(requirement, False, problem=requirement.reason)
+    if not isinstance(requirement, Signed):
+        return ExplainedRequirement(requirement, True, problem=_UNPROVED)
+    authorities = tuple(_opened(item, open_keys) for item in requirement.authorities)
+    if any(item.problem for item in authorities):
+        return ExplainedRequirement(requirement, None, authorities, problem="not every key can be opened")
+    opened = replace(requirement, authorities=tuple(item.authority for item in authorities))
+    result = _judged(image, opened, now)
+    is_met = isinstance(result, VerificationResult) if _is_verdict(result) else None
+    findings = {item.authority: item for item in getattr(result, "findings", ())}
+    return ExplainedRequirement(
+        requirement,
+        is_met,
+        tuple(replace(item, finding=findings.get(item.authority.name)) for item in authorities),
+        tuple(getattr(result, "rejections", ())),
+        result.warnings if isinstance(result, VerificationResult) else (),
+        _problem(result),
+    )
+
+
+def _opened(authority: Authority, open_keys: Callable[[str], tuple[PublicKey, ...]]) -> ExplainedAuthority:
+    if not isinstance(authority, KeyReference):
+        return ExplainedAuthority(authority)
+    try:
+        return ExplainedAuthority(authority.opened(open_keys))
+    except ImagesigError as error:
+        return ExplainedAuthority(authority, str(error))
+
+
+def _judged(image: Image, requirement: Requirement, now: datetime | None) -> VerificationResult | ImagesigError:
+    """What `verify` would make of this requirement alone."""
+    try:
+        return verify_by_rule(image, Rule((requirement,)), allow_unproved=True, now=now)
+    except ImagesigError as error:
+        return error
+
+
+def _problem(result: VerificationResult | ImagesigError) -> str:
+    if isinstance(result, ImagesigError):
+        return str(result)
+    return "" if result.proved else _UNPROVED
+
+
+def _is_verdict(result: VerificationResult | ImagesigError) -> bool:
+    return isinstance(result, VerificationResult | NoSignatures | NoSignatureAccepted)

@@ -1,0 +1,119 @@
+"""Policies on the command line: the options that name one, and the rule for each image with its keys open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import click
+from click.core import ParameterSource
+
+from imagesig.errors import ImagesigError
+from imagesig.images.image import Image
+from imagesig.keys.uri import KeySettings, open_public_keys
+from imagesig.policy import Policy, Rule
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+IMAGESIG, CONTAINERS = "imagesig", "containers"
+
+policy_from_option = click.option(
+    "--policy-from",
+    type=click.Choice([IMAGESIG, CONTAINERS]),
+    default=IMAGESIG,
+    show_default=True,
+    help="Whose policy file it is: imagesig's, or the policy.json of podman and skopeo.",
+)
+
+_TRUST_OPTIONS = {
+    "keys": "--key",
+    "threshold": "--threshold",
+    "annotations": "--annotation",
+    "identity": "--identity",
+    "formats": "--format",
+    "authorities": "--ca",
+    "holders": "--certificate-identity",
+    "trust_policy": "--trust-policy",
+    "trust_store": "--trust-store",
+    "scope": "--scope",
+    "notation": "--notation",
+}
+
+
+def policy_options(command: _Command) -> _Command:
+    """Adds the options by which a command that verifies takes a policy file instead of keys."""
+    for option in reversed(
+        (
+            click.option(
+                "--policy",
+                "policy_file",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="Policy file that says, image by image, whose signatures are needed.",
+            ),
+            policy_from_option,
+            click.option(
+                "--allow-unproved", is_flag=True, help="Accept what the policy lets pass without proof, and say so."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable[[], Policy]) -> Policy:
+    """The policy in the file, or, without one, the policy that `make` makes of the other options.
+
+    Raises:
+        UsageError: a policy, and an option that a policy has a line for.
+        InvalidArgument: the file is wrong, or the other options trust nobody.
+    """
+    context = click.get_current_context()
+    given = [
+        option
+        for name, option in _TRUST_OPTIONS.items()
+        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+    ]
+    if policy_file is None:
+        return make()
+    if given:
+        raise click.UsageError(f"{given[0]} and --policy exclude each other: the policy says it", context)
+    return load_policy(policy_file, policy_from)
+
+
+def load_policy(policy_file: Path, policy_from: str) -> Policy:
+    """Raises `InvalidArgument` if the file is wrong."""
+    if policy_from == CONTAINERS:
+        return Policy.from_containers_policy(policy_file)
+    return Policy.load(policy_file)
+
+
+class OpenedRules:
+    """The rule for each image. Keys are opened once for each rule, and only those of rules that apply. Thread-safe."""
+
+    def __init__(self, policy: Policy, settings: KeySettings) -> None:
+        self._policy, self._settings = policy, settings
+        self._lock = Lock()
+        self._opened: dict[Rule, Rule | ImagesigError] = {}
+
+    def rule_for(self, image: Image) -> Rule:
+        """Raises as opening its keys does; a place that failed once is not asked again, nor is a wrong PIN repeated."""
+        return self._open(self._policy.select(image.location))
+
+    def open_default(self) -> None:
+        """Opens the keys of the default rule now. Raises as opening them does."""
+        self._open(self._policy.default)
+
+    def _open(self, rule: Rule) -> Rule:
+        with self._lock:
+            if rule not in self._opened:
+                try:
+                    self._opened[rule] = rule.opened(lambda text: open_public_keys(text, settings=self._settings))
+                except ImagesigError as error:
+                    self._opened[rule] = error
+            opened = self._opened[rule]
+        if isinstance(opened, ImagesigError):
+            raise opened
+        return opened

@@ -1,0 +1,153 @@
+"""What `imagesig policy` says, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import click
+
+from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
+from imagesig.cli.failure import findings_json
+from imagesig.cli.render import JSON_VERSION, safe_text
+from imagesig.policy import AcceptAnything, IdentityKind, Policy, Rule, Signed, Unsupported
+from imagesig.policy.describe import describe, describe_authority
+
+_ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
+_NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
+
+
+def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
+    """One document on stdout: `{"imagesig": 1, "command": …, "policy": {…}}`."""
+    document = {"imagesig": JSON_VERSION, "command": name, "policy": policy}
+    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+# --- check --------------------------------------------------------------------------------------------------------
+
+
+def write_check(file: str, policy: Policy, problems: Mapping[str, str]) -> None:
+    count = len(policy.rules)
+    click.echo(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
+    for scope, rule in policy.rules.items():
+        click.echo(f"  {scope}")
+        _write_rule(rule)
+    click.echo("  every other image")
+    _write_rule(policy.default)
+    for name, problem in problems.items():
+        click.echo(f"error: {name}: {problem}", err=True)
+
+
+def _write_rule(rule: Rule) -> None:
+    for requirement in rule.requirements:
+        click.echo(f"    {safe_text(describe(requirement))}")
+        if isinstance(requirement, Unsupported):
+            click.echo(f"warning: {rule.name}: every image of this scope is refused", err=True)
+        if isinstance(requirement, Signed) and requirement.identity.kind in _ANY_TAG:
+            click.echo(
+                f"warning: {rule.name}: {requirement.identity.kind.value} compares no tags, so an older signed image "
+                "can take the place of a newer one",
+                err=True,
+            )
+        if isinstance(requirement, AcceptAnything) and len(rule.requirements) == 1:
+            click.echo(f"warning: {rule.name}: images of this scope pass without proof", err=True)
+    if rule.warn:
+        click.echo("    only warns: images that fail pass without proof")
+
+
+def check_json(policy: Policy, problems: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "rules": [{"scope": str(scope), **_rule_json(rule)} for scope, rule in policy.rules.items()],
+        "default": _rule_json(policy.default),
+        "problems": [{"authority": name, "message": problem} for name, problem in problems.items()],
+    }
+
+
+def _rule_json(rule: Rule) -> dict[str, object]:
+    return {
+        "rule": rule.name,
+        "warn": rule.warn,
+        "requirements": [
+            {"text": describe(item), "supported": not isinstance(item, Unsupported)} for item in rule.requirements
+        ],
+    }
+
+
+# --- explain ------------------------------------------------------------------------------------------------------
+
+
+def write_explanation(explained: Explanation) -> None:
+    click.echo(safe_text(explained.image))
+    click.echo(f"  {_NO_PROOF}")
+    click.echo(f"  rule       {explained.rule.name}")
+    used = False
+    for scope, rule in explained.scopes:
+        applies = bool(rule) and not used
+        said = "this rule, the first that there is" if applies else "a rule that does not apply" if rule else "no rule"
+        click.echo(f"  {'>' if applies else ' '} scope    {scope}: {said}")
+        used = used or applies
+    if not used:
+        click.echo("  > no scope of the image has a rule, so the default applies")
+    if explained.rule.warn:
+        click.echo("  the rule only warns: an image that fails passes without proof")
+    for requirement in explained.requirements:
+        _write_requirement(requirement)
+
+
+def _write_requirement(explained: ExplainedRequirement) -> None:
+    met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
+    click.echo(f"  {safe_text(describe(explained.requirement))}: {met}")
+    for item in explained.authorities:
+        click.echo(f"    {safe_text(item.authority.name)}")
+        click.echo(f"      is       {safe_text(describe_authority(item.authority))}")
+        click.echo(f"      has      {safe_text(_found(item, explained.is_met))}")
+    if explained.problem:
+        click.echo(f"    {safe_text(explained.problem)}")
+    for warning in explained.warnings:
+        click.echo(f"    warning: {safe_text(warning)}")
+    for rejection in explained.rejections:
+        click.echo(f"    - {safe_text(str(rejection))}")
+
+
+def _found(item: ExplainedAuthority, is_met: bool | None) -> str:
+    if item.problem:
+        return f"no key that can be opened: {item.problem}"
+    if is_met is None:
+        return "not known"
+    if item.finding is None:
+        return "no signature found"
+    if item.finding.accepted:
+        return f"signed: {', '.join(item.finding.accepted)}"
+    return "; ".join(item.finding.reasons) or "no signature found"
+
+
+def explanation_json(explained: Explanation) -> dict[str, object]:
+    return {
+        "image": explained.image,
+        "trusted": False,
+        "rule": explained.rule.name,
+        "warn": explained.rule.warn,
+        "scopes": [{"scope": scope, "rule": rule} for scope, rule in explained.scopes],
+        "requirements": [
+            {
+                "text": describe(item.requirement),
+                "met": item.is_met,
+                "problem": item.problem,
+                "warnings": list(item.warnings),
+                "authorities": [
+                    {
+                        "authority": one.authority.name,
+                        "is": describe_authority(one.authority),
+                        "problem": one.problem,
+                        **({} if one.finding is None else findings_json([one.finding])[0]),
+                    }
+                    for one in item.authorities
+                ],
+                "rejections": [
+                    {"origin": one.origin, "error": type(one.error).__name__, "message": str(one.error)}
+                    for one in item.rejections
+                ],
+            }
+            for item in explained.requirements
+        ],
+    }

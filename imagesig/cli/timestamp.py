@@ -1,0 +1,41 @@
+"""Which timestamp service witnesses signatures, from the options of `imagesig sign`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.crypto.certificate import parse_certificates
+from imagesig.errors import InvalidArgument
+from imagesig.formats import Format
+from imagesig.formats.notation import Notation
+
+
+def timestamped(formats: Sequence[Format], url: str, roots: Path | None) -> tuple[Format, ...]:
+    """The formats, those that can be timestamped by the service at this URL, whose roots are in a PEM or DER file.
+
+    Raises:
+        InvalidArgument: one of the two is missing, the file cannot be used, or no format can be timestamped.
+    """
+    if not url or roots is None:
+        raise InvalidArgument(
+            "--timestamp-url and --timestamp-root go together: who answers, and who must vouch for it"
+        )
+    if not any(isinstance(item, Notation) for item in formats):
+        names = ", ".join(item.name for item in formats)
+        raise InvalidArgument(
+            f"--timestamp-url: {names} signatures have no timestamp",
+            hint="add --format notation-jws, or leave --timestamp-url out",
+        )
+    try:
+        with roots.open("rb") as file:
+            content = file.read(limits.CERTIFICATE_FILE_BYTES + 1)
+    except OSError as error:
+        raise InvalidArgument(f"--timestamp-root {roots}: {error.strerror}") from error
+    trusted = parse_certificates(content, str(roots))
+    return tuple(
+        replace(item, timestamp_url=url, timestamp_authorities=trusted) if isinstance(item, Notation) else item
+        for item in formats
+    )

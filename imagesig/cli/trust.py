@@ -1,0 +1,138 @@
+"""Whom `imagesig verify` trusts, from its options: keys, certificate authorities, or a trust policy of notation's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument
+from imagesig.policy import Identity, Policy
+from imagesig.trust import CertificateAuthority
+
+_Command = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the options of `trust_options` said."""
+
+    authorities: tuple[Path, ...] = ()
+    holders: tuple[str, ...] = ()
+    trust_policy: Path | None = None
+    trust_store: Path | None = None
+    scope: str = ""
+    notation: bool = False
+
+    def policy(
+        self,
+        keys: Sequence[str],
+        *,
+        threshold: int,
+        annotations: Mapping[str, str],
+        identity: Identity | str | None,
+        formats: Sequence[str],
+    ) -> Policy:
+        """The policy that the command was given. Raises `InvalidArgument` for options that do not go together."""
+        if self.trust_policy or self.notation:
+            if keys or self.authorities or self.holders or threshold != 1 or annotations or identity or formats:
+                raise InvalidArgument(
+                    "verify: a trust policy says itself whom it trusts, it goes with none of --key, --ca, "
+                    "--certificate-identity, --threshold, --annotation, --identity and --format"
+                )
+            return self._trust_policy()
+        if self.trust_store or self.scope:
+            raise InvalidArgument("verify: --trust-store and --scope belong to --trust-policy or --notation")
+        if self.holders and not self.authorities:
+            raise InvalidArgument(
+                "verify: --certificate-identity says whose certificates count, but no --ca says who certified them"
+            )
+        if not keys and not self.authorities:
+            raise InvalidArgument(
+                "verify: nobody is trusted",
+                hint="give --key PUBLIC_KEY, --ca ROOTS.pem, --policy FILE or --trust-policy FILE",
+            )
+        trusted = [CertificateAuthority.from_pem(str(path), _read(path), self.holders) for path in self.authorities]
+        return Policy.at_least(threshold, *keys, *trusted, annotations=annotations, identity=identity, formats=formats)
+
+    def _trust_policy(self) -> Policy:
+        from imagesig.policy.load_notation import TRUST_STORE, notation_folder
+
+        own = notation_folder(os.environ)
+        path = self.trust_policy or own
+        store: Path | str = self.trust_store or ""
+        beside = (path if path.is_dir() else path.parent) / TRUST_STORE
+        if not store and not beside.is_dir():
+            store = own / TRUST_STORE
+        return Policy.from_notation(path, trust_store=store, scope=self.scope)
+
+
+def trust_options(command: _Command) -> _Command:
+    """Adds the options, and gives the command one `trust` for all of them."""
+
+    @wraps(command)
+    def wrapped(
+        *arguments: Any,
+        authorities: tuple[Path, ...],
+        holders: tuple[str, ...],
+        trust_policy: Path | None,
+        trust_store: Path | None,
+        scope: str,
+        notation: bool,
+        **others: Any,
+    ) -> object:
+        trust = Trust(authorities, holders, trust_policy, trust_store, scope, notation)
+        return command(*arguments, trust=trust, **others)
+
+    for option in reversed(
+        (
+            click.option(
+                "--ca",
+                "authorities",
+                multiple=True,
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="PEM certificates of an authority whose signers count; repeatable.",
+            ),
+            click.option(
+                "--certificate-identity",
+                "holders",
+                multiple=True,
+                metavar="DN_OR_NAME",
+                help="Of these signers alone: 'C=US, O=Acme', an e-mail address, DNS name or URI; repeatable.",
+            ),
+            click.option(
+                "--trust-policy",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="notation's trustpolicy.json or trustpolicy.oci.json, or the folder that has one.",
+            ),
+            click.option(
+                "--trust-store",
+                type=click.Path(path_type=Path, file_okay=False),
+                metavar="DIR",
+                help="The folder with x509/ca/…; else `truststore` beside the trust policy, else notation's own.",
+            ),
+            click.option("--scope", default="", metavar="NAME", help="Use the trust policy's rule for this scope."),
+            click.option("--notation", is_flag=True, help="Use the trust policy in notation's own folder."),
+        )
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limits.CERTIFICATE_FILE_BYTES + 1)
+    except OSError as error:
+        raise InvalidArgument(f"--ca {path}: cannot be read: {error.strerror}", hint="check the path") from error
+    if len(content) > limits.CERTIFICATE_FILE_BYTES:
+        raise InvalidArgument(f"--ca {path}: more than {limits.CERTIFICATE_FILE_BYTES} bytes")
+    return content

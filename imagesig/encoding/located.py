@@ -1,0 +1,53 @@
+"""A document's value together with the line in which each part of it stands, so that a refusal can name the line."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagesig.errors import MalformedError
+
+Path = tuple[str | int, ...]
+"""The way to one part of a document: member names and positions in lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A value as `json.loads` and `tomllib.loads` give it. Lines count from 1; a member stands where its name does."""
+
+    value: object
+    lines: Mapping[Path, int]
+
+    def line(self, path: Path) -> int:
+        """The line of the part, or of the nearest part around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+@dataclass(slots=True)
+class LineIndex:
+    """From a position in a text, in characters, to its line."""
+
+    text: str
+    _starts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._starts = [0, *(at + 1 for at, character in enumerate(self.text) if character == "\n")]
+
+    def line(self, position: int) -> int:
+        return bisect_right(self._starts, position)
+
+
+def decode(data: bytes, what: str) -> str:
+    """The text.
+
+    Raises:
+        MalformedError: not UTF-8.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise MalformedError(f"{what}:{line}: not UTF-8 (byte {error.start})") from None

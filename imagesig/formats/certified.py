@@ -1,0 +1,203 @@
+"""What the formats share that carry certificates: when a chain has to be valid, and who vouches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Algorithm, KeyType
+from imagesig.crypto.certificate import Certificate, parse_certificates
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import (
+    Expired,
+    FormatViolation,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotTrusted,
+    SignatureInvalid,
+    TimestampInvalid,
+    quote,
+)
+from imagesig.formats.format import decode_base64
+from imagesig.oci.annotations import Annotations
+from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
+from imagesig.trust import TimestampAuthorities, TrustAnchors
+from imagesig.trust.chain import check_validity, path_to_authority
+from imagesig.trust.holder import describe_holder
+from imagesig.trust.profile import signer_key
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Whether the chain was valid when it counts, the time that was proven, and the chain of who proves it."""
+
+    check: Check
+    authentic_time: datetime | None = None
+    timestamp_chain: tuple[Certificate, ...] = ()
+
+
+def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """The certificates that came with a signature.
+
+    Raises:
+        MalformedError: one is no certificate.
+        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
+    """
+    if len(chain) > limits.CHAIN_CERTIFICATES:
+        raise LimitExceeded(f"{len(chain)} certificates, at most {limits.CHAIN_CERTIFICATES} are read")
+    return tuple(Certificate.from_der(der, f"certificate {number}") for number, der in enumerate(chain))
+
+
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+
+
+def classic_chain(annotations: Annotations) -> tuple[Certificate, ...]:
+    """The certificates beside a classic signature of cosign's: the signer's, then others; none if there are none.
+
+    Raises:
+        MalformedError: what is there is no certificate in PEM.
+        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
+    """
+    certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
+    if not certificate.strip():
+        return ()
+    signer = _from_pem(certificate, CERTIFICATE_ANNOTATION)
+    if len(signer) != 1:
+        raise FormatViolation(f"annotation {CERTIFICATE_ANNOTATION}: {len(signer)} certificates, exactly one is needed")
+    # It may be empty: cosign leaves out the root, and there may be nothing between.
+    others = _from_pem(chain, CHAIN_ANNOTATION) if chain.strip() else ()
+    if len(others) >= limits.CHAIN_CERTIFICATES:
+        raise LimitExceeded(f"annotation {CHAIN_ANNOTATION}: more than {limits.CHAIN_CERTIFICATES} certificates")
+    return (*signer, *others)
+
+
+def _from_pem(text: str, what: str) -> tuple[Certificate, ...]:
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise MalformedError(f"annotation {what}: {quote(text)}, certificates in PEM are needed")
+    return parse_certificates(text.encode("utf-8", "replace"), f"annotation {what}")
+
+
+def bundle_chain(material: object) -> tuple[bytes, ...]:
+    """The certificates of a bundle's verification material, in DER: one `certificate`, or an `x509CertificateChain`.
+
+    Raises:
+        FormatViolation: none are there.
+    """
+    listed = material.get("certificates", [material]) if isinstance(material, dict) else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= limits.CHAIN_CERTIFICATES:
+        raise FormatViolation(
+            f"verificationMaterial has {quote(listed)}, one to {limits.CHAIN_CERTIFICATES} certificates are needed"
+        )
+    return tuple(
+        decode_base64(
+            item.get("rawBytes") if isinstance(item, dict) else None,
+            f"verificationMaterial certificate {number}",
+            limits.CERTIFICATE_BYTES,
+        )
+        for number, item in enumerate(listed)
+    )
+
+
+def timing(
+    chain: Sequence[Certificate],
+    timestamps: TimestampAuthorities | None,
+    now: datetime,
+    *,
+    signature: bytes,
+    token: bytes,
+) -> Timing:
+    """When a signer's chain has to be valid: now, or, where the policy names timestamp services, when one saw it.
+
+    `token` is the RFC 3161 token over `signature`, empty if there is none. Once timestamps are wanted one must be
+    there.
+    Spec: Notary Project trust-store-trust-policy, "Signature Verification", authenticTimestamp.
+    """
+    try:
+        if timestamps is None or (timestamps.after_expiry_only and all(now <= item.not_after for item in chain)):
+            check_validity(chain, now, now)
+            return Timing(Check(AUTHENTIC_TIMESTAMP, True, f"the certificates are valid at {now.isoformat()}"))
+        if not token:
+            raise TimestampInvalid("the policy wants a timestamp (RFC 3161), and the signature has none")
+        from imagesig.trust.timestamp import examine_timestamp
+
+        stamp = examine_timestamp(token, signature, timestamps, now)
+        check_validity(chain, stamp.earliest, stamp.latest)
+    except (Expired, TimestampInvalid) as error:
+        return Timing(Check.failed(AUTHENTIC_TIMESTAMP, error))
+    detail = f"timestamped at {stamp.latest.isoformat()}, when the certificates were valid"
+    return Timing(Check(AUTHENTIC_TIMESTAMP, True, detail), stamp.latest, stamp.chain)
+
+
+def examine_certified(
+    format_name: str,
+    envelope: Envelope,
+    chain: Sequence[Certificate],
+    anchors: TrustAnchors,
+    now: datetime,
+    candidates: Mapping[KeyType, tuple[Algorithm, ...]],
+    parse_claim: Callable[[bytes], Claim],
+) -> Examined:
+    """`Format.authenticate` for cosign's signatures by somebody's certificate. Raises as that does.
+
+    `chain` came with the signature: the signer's certificate, then others in any order. A timestamp that came with it
+    is not read, so a policy that wants one refuses.
+    """
+    signer, *others = chain
+    public_key, algorithm = verified_by_signer(envelope, signer, candidates)
+    authority, path = "", tuple(chain)
+    try:
+        vouching, path = path_to_authority(signer, others, anchors.authorities, now)
+        authority = vouching.name
+        vouched = Check(AUTHENTICITY, True, f"{authority} vouches for {describe_holder(signer)}")
+    except NotTrusted as error:
+        vouched = Check.failed(AUTHENTICITY, error)
+    timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
+    return Examined(
+        format_name,
+        envelope.stored.origin,
+        authority,
+        public_key,
+        algorithm,
+        parse_claim(envelope.payload),
+        (Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}"), vouched, timed.check),
+        timed.authentic_time,
+        path,
+        timed.timestamp_chain,
+    )
+
+
+def verified_by_signer(
+    envelope: Envelope, signer: Certificate, candidates: Mapping[KeyType, tuple[Algorithm, ...]]
+) -> tuple[PublicKey, Algorithm]:
+    """The key of the certificate, and the algorithm with which it made exactly these bytes.
+
+    Raises:
+        SignatureInvalid: it did not.
+        FormatViolation: the certificate has no key that imagesig works with.
+    """
+    public_key = signer_key(signer)
+    for algorithm in candidates[public_key.key_type]:
+        try:
+            public_key.verify(envelope.signature, envelope.message, algorithm)
+        except SignatureInvalid:
+            continue
+        return public_key, algorithm
+    raise SignatureInvalid(f"the key of its own certificate ({describe_holder(signer)}) did not make this signature")
+
+
+def check_chain_of_key(chain: Sequence[Certificate], public_key: PublicKey, key_id: str) -> None:
+    """Returns if the first certificate is of this key. Raises `InvalidArgument` else: such a chain signs nothing."""
+    try:
+        found = signer_key(chain[0])
+    except FormatViolation as error:
+        raise InvalidArgument(f"{key_id}: {error}", hint="sign with another key and its certificate") from error
+    if found != public_key:
+        raise InvalidArgument(
+            f"{key_id}: the first certificate of its chain, {describe_holder(chain[0])}, is of another key "
+            f"({found.fingerprint}); this one is {public_key.fingerprint}",
+            hint="give the chain of this key, the signer's certificate first",
+        )

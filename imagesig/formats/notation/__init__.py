@@ -1,0 +1,16 @@
+"""Notary Project signatures, as notation makes and checks them: a JWS or COSE envelope, stored as an OCI referrer."""
+
+from imagesig.formats.notation.attributes import SIGNING_AUTHORITY, X509, Attribute
+from imagesig.formats.notation.notation import ManifestForm, Notation
+
+__all__ = ["SIGNING_AUTHORITY", "X509", "Attribute", "ManifestForm", "Notation", "notation_cose", "notation_jws"]
+
+
+def notation_jws() -> Notation:
+    """The format that writes and reads JWS alone."""
+    return Notation("jws")
+
+
+def notation_cose() -> Notation:
+    """The format that writes and reads COSE alone."""
+    return Notation("cose")

@@ -1,0 +1,250 @@
+"""`Notation`, the format: drafts and seals, parses and authenticates.
+
+Spec: Notary Project signature-specification v1.1, and main of 2025-05 for the newer form of the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from typing import Literal
+
+from imagesig import __version__
+from imagesig.crypto.algorithms import ToSign
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid, quote
+from imagesig.formats.certified import check_chain_of_key
+from imagesig.formats.format import Storage, choose_algorithm
+from imagesig.formats.notation.algorithms import encoded_signature, named_for
+from imagesig.formats.notation.attributes import (
+    PLUGIN,
+    PLUGIN_VERSION,
+    STANDARD,
+    X509,
+    Attribute,
+    EnvelopeForm,
+    Opened,
+    SignedAttributes,
+    Unprotected,
+)
+from imagesig.formats.notation.cose import Cose
+from imagesig.formats.notation.jws import Jws
+from imagesig.formats.notation.payload import parse_payload, payload_bytes
+from imagesig.formats.notation.reading import ROLES, SIGNATURE, describe, examine, read, split
+from imagesig.oci.annotations import Annotations
+from imagesig.signature import (
+    AlreadySigned,
+    Claim,
+    Draft,
+    Envelope,
+    Examined,
+    Part,
+    SignerInfo,
+    StoredSignature,
+    TimestampRequest,
+)
+from imagesig.trust import TrustAnchors
+from imagesig.trust.chain import check_validity
+from imagesig.trust.profile import check_code_signing_chain
+
+THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256"
+_FORMS: Mapping[str, EnvelopeForm] = {"jws": Jws(), "cose": Cose()}
+_JSON_NAMES = frozenset({"alg", "cty", "crit"})
+
+
+class ManifestForm(Enum):
+    """Where a signature's manifest says that it is one.
+
+    `CONFIG` is the form of the specification's first versions and all that notation 1.3 finds in an OCI layout;
+    `ARTIFACT_TYPE` is the newer one. Both are read.
+    """
+
+    CONFIG = "config"
+    ARTIFACT_TYPE = "artifactType"
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A draft's body: the envelope without its signature."""
+
+    form: EnvelopeForm
+    opened: Opened
+    chain: tuple[Certificate, ...]
+    public_key: PublicKey
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """The format of the Notary Project. The signing key needs its certificates, the root among them.
+
+    With an `envelope` only that one is written and read; without one, JWS is written and both are read. `expiry` says
+    how long after signing the signature ends to count, in whole seconds. `timestamp_url` names an RFC 3161 service
+    that is asked to witness the signature; its chain must end in one of `timestamp_authorities`. `attributes` are
+    signed along and `understood` names those that may be critical in what is read: nobody else should name any, since
+    a verifier that does not know a critical attribute must refuse.
+
+    Raises:
+        InvalidArgument: options that do not go together.
+    """
+
+    envelope: Literal["jws", "cose"] | None = None
+    expiry: timedelta | None = None
+    signing_agent: str = f"imagesig/{__version__}"
+    signing_scheme: str = X509
+    timestamp_url: str = ""
+    timestamp_authorities: tuple[Certificate, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    understood: frozenset[str] = frozenset()
+    manifest_form: ManifestForm = ManifestForm.CONFIG
+
+    def __post_init__(self) -> None:
+        if self.envelope is not None and self.envelope not in _FORMS:
+            raise InvalidArgument(f"notation: envelope {quote(self.envelope)}, jws or cose is needed")
+        if self.expiry is not None and (self.expiry <= timedelta() or self.expiry.microseconds):
+            raise InvalidArgument(f"notation: expiry {self.expiry}, a number of whole seconds above 0 is needed")
+        if self.signing_scheme not in ROLES:
+            raise InvalidArgument(f"notation: scheme {quote(self.signing_scheme)}, one of {', '.join(ROLES)} is needed")
+        if bool(self.timestamp_url) != bool(self.timestamp_authorities):
+            raise InvalidArgument(
+                "notation: a timestamp service and the roots of its certificate are needed together",
+                hint="give both: the chain of what the service answers is checked before it is stored",
+            )
+        if self.timestamp_url and self.signing_scheme != X509:
+            raise InvalidArgument(f"notation: a timestamp proves nothing in the scheme {self.signing_scheme}")
+        names = [item.name for item in self.attributes]
+        for name in names:
+            if name in STANDARD | {PLUGIN, PLUGIN_VERSION} | _JSON_NAMES or names.count(name) > 1 or not name:
+                raise InvalidArgument(f"notation: attribute {quote(name)} is one of the format's own, or stands twice")
+
+    @property
+    def name(self) -> str:
+        return f"notation-{self.envelope}" if self.envelope else "notation"
+
+    @property
+    def storage(self) -> Storage:
+        return Storage.REFERRER
+
+    def reads(self, media_type: str) -> bool:
+        return media_type == SIGNATURE or any(form.media_type == media_type for form in self._forms)
+
+    @property
+    def _forms(self) -> tuple[EnvelopeForm, ...]:
+        return (_FORMS[self.envelope],) if self.envelope else tuple(_FORMS.values())
+
+    # --- signing -----------------------------------------------------------------------------------------------------
+
+    def draft(
+        self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
+    ) -> Draft | AlreadySigned:
+        """See `Format.draft`. Before anything is signed, the chain is checked against the key and the profile."""
+        payload = payload_bytes(claim)
+        named = named_for(signer.public_key.key_type)
+        algorithm = choose_algorithm(signer, (named.algorithm,), self.name)
+        at = at.astimezone(UTC).replace(microsecond=0)
+        self._check_chain(signer, at)
+        for stored in prior:
+            if self._says(stored, claim, signer, at):
+                return AlreadySigned(self.name, stored.origin)
+        form = self._forms[0]
+        expiry = at + self.expiry if self.expiry else None
+        protected = form.protect(
+            form.algorithm(named), SignedAttributes(self.signing_scheme, at, expiry, self.attributes)
+        )
+        message = form.message(protected, payload)
+        unprotected = Unprotected(tuple(item.der for item in signer.chain), b"", self.signing_agent)
+        opened = Opened(protected, payload, message, b"", unprotected)
+        stamp = None
+        if self.timestamp_url:
+            assert algorithm.hash is not None
+            stored_form = partial(encoded_signature, key_type=signer.public_key.key_type)
+            stamp = TimestampRequest(self.timestamp_url, algorithm.hash, self.timestamp_authorities, stored_form)
+        body = _Body(form, opened, signer.chain, signer.public_key, at)
+        return Draft(self.name, (ToSign(message, algorithm),), body, stamp)
+
+    def _check_chain(self, signer: SignerInfo, at: datetime) -> None:
+        hint = "the chain is in order: the signer's certificate, its issuers, the root; see docs: howto/notation"
+        if not signer.chain:
+            raise InvalidArgument(
+                f"{signer.key_id}: has no certificate, and a Notary Project signature needs its whole chain",
+                hint="give it: --certificate-chain FILE (PEM: the signer's certificate first, the root last)",
+            )
+        check_chain_of_key(signer.chain, signer.public_key, signer.key_id)
+        try:
+            check_code_signing_chain(signer.chain)
+            check_validity(signer.chain, at, at)
+        except ImagesigError as error:
+            raise InvalidArgument(f"{signer.key_id}: {error}", hint=hint) from error
+
+    def _says(self, stored: StoredSignature, claim: Claim, signer: SignerInfo, at: datetime) -> bool:
+        """Whether it is by this certificate, says the same, and goes on counting long enough to need no other."""
+        try:
+            whole = read(self.parse(stored), self._forms[:1], self.understood | set(_extended(self.attributes)))
+        except ImagesigError:
+            return False
+        return (
+            whole.chain == signer.chain
+            and whole.claim.subjects == claim.subjects
+            and whole.attributes.scheme == self.signing_scheme
+            and _extended(whole.attributes.extended) == _extended(self.attributes)
+            and self._lasts(whole.attributes.expiry, at)
+            and (not self.timestamp_url or bool(whole.opened.unprotected.timestamp))
+        )
+
+    def _lasts(self, expiry: datetime | None, at: datetime) -> bool:
+        """Once half of the time to expiry has passed, signing again renews the signature instead of finding it."""
+        if self.expiry is None or expiry is None:
+            return self.expiry is None and expiry is None
+        return at + self.expiry / 2 <= expiry <= at + self.expiry
+
+    def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
+        """See `Format.seal`. Raises `TimestampInvalid` if the draft wanted a timestamp and none is given."""
+        body = draft.body
+        assert isinstance(body, _Body)
+        if draft.timestamp and not timestamp:
+            raise TimestampInvalid(f"notation: no timestamp came from {draft.timestamp.url}; nothing is sealed without")
+        signature = encoded_signature(signatures[0], body.public_key.key_type)
+        unprotected = replace(body.opened.unprotected, timestamp=timestamp)
+        content = body.form.write(replace(body.opened, signature=signature, unprotected=unprotected))
+        thumbprints = [hashlib.sha256(item.der).hexdigest() for item in body.chain]
+        is_config = self.manifest_form is ManifestForm.CONFIG
+        return StoredSignature(
+            origin=f"new {self.name} signature",
+            parts=(Part(body.form.media_type, content),),
+            artifact_type="" if is_config else SIGNATURE,
+            annotations=Annotations(
+                {
+                    THUMBPRINTS: json.dumps(thumbprints, separators=(",", ":")),
+                    "org.opencontainers.image.created": body.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                }
+            ),
+            config_type=SIGNATURE if is_config else "",
+        )
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def parse(self, stored: StoredSignature) -> Envelope:
+        """See `Format.parse`; of the headers nothing is read but the certificates."""
+        return split(stored, self._forms)
+
+    def claim(self, envelope: Envelope) -> Claim:
+        return parse_payload(envelope.payload)
+
+    def describe(self, envelope: Envelope) -> Mapping[str, str]:
+        """The signed attributes as they stand, for people; until `authenticate` has returned, nobody has said them."""
+        return describe(envelope, self._forms)
+
+    def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """See `Format.authenticate`. Trust in bare keys does not count here: a certificate is what signs."""
+        whole = read(envelope, self._forms, self.understood)
+        return examine(self.name, whole, envelope.stored, anchors, now)
+
+
+def _extended(attributes: Iterable[Attribute]) -> dict[str, tuple[str, bool]]:
+    return {item.name: (item.value, item.critical) for item in attributes}

@@ -1,0 +1,179 @@
+"""What one Notary Project signature says, and what is to be held against it.
+
+The order is: the envelope is split, the key of its first certificate verifies exactly the bytes received, and only then
+are header, chain and payload read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from imagesig.crypto.algorithms import Algorithm
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import Expired, FormatViolation, NotTrusted, quote
+from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer
+from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
+from imagesig.formats.notation.attributes import (
+    SIGNING_AGENT,
+    SIGNING_AUTHORITY,
+    X509,
+    EnvelopeForm,
+    Opened,
+    SignedAttributes,
+    read_attributes,
+)
+from imagesig.formats.notation.payload import parse_payload
+from imagesig.signature import (
+    AUTHENTIC_TIMESTAMP,
+    AUTHENTICITY,
+    EXPIRY,
+    Check,
+    Claim,
+    Envelope,
+    Examined,
+    StoredSignature,
+)
+from imagesig.trust import Role, TrustAnchors
+from imagesig.trust.chain import check_validity, is_valid, vouching
+from imagesig.trust.holder import describe_holder
+from imagesig.trust.profile import check_code_signing_chain, signer_key
+
+SIGNATURE = "application/vnd.cncf.notary.signature"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+ROLES = {X509: Role.CA, SIGNING_AUTHORITY: Role.SIGNING_AUTHORITY}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A signature whose bytes are whole: the key of its own certificate made it, and every rule of the format holds.
+
+    Whether that certificate is trusted is another question.
+    """
+
+    form: EnvelopeForm
+    opened: Opened
+    chain: tuple[Certificate, ...]
+    public_key: PublicKey
+    algorithm: Algorithm
+    attributes: SignedAttributes
+    claim: Claim
+
+
+def split(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> Envelope:
+    """The envelope, split. Raises as `Format.parse` does."""
+    opened = _open(stored, forms)[1]
+    signer = read_chain(opened.unprotected.chain[:1])[0]
+    signature = decoded_signature(opened.signature, signer_key(signer).key_type)
+    return Envelope(stored, opened.message, signature, opened.payload, chain=opened.unprotected.chain)
+
+
+def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozenset[str]) -> Whole:
+    """What a whole signature says.
+
+    Raises:
+        SignatureInvalid: the key of its first certificate did not make it.
+        FormatViolation, MalformedError: it breaks a rule of the format, or its chain one of the profile.
+    """
+    form, opened = _open(envelope.stored, forms)
+    chain = read_chain(envelope.chain)
+    public_key, algorithm = verified_by_signer(envelope, chain[0], CANDIDATES)
+    named = ALGORITHMS[public_key.key_type]
+    attributes = read_attributes(form.header(opened.protected), form.algorithm(named), understood)
+    check_code_signing_chain(chain)
+    return Whole(form, opened, chain, public_key, algorithm, attributes, parse_payload(envelope.payload))
+
+
+def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: TrustAnchors, now: datetime) -> Examined:
+    """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that refuse nothing."""
+    signer = describe_holder(whole.chain[0])
+    authority = ""
+    try:
+        authority = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme]).name
+        vouched = Check(AUTHENTICITY, True, f"{authority} vouches for {signer}")
+    except NotTrusted as error:
+        vouched = Check.failed(AUTHENTICITY, error)
+    timed = _timing(whole, anchors, now)
+    made = Check("signature", True, f"{signer} made it, {whole.algorithm}")
+    return Examined(
+        format_name,
+        stored.origin,
+        authority,
+        whole.public_key,
+        whole.algorithm,
+        whole.claim,
+        (made, vouched, *_expiry(whole.attributes, now), timed.check, *_remarks(whole, stored, now)),
+        timed.authentic_time,
+        whole.chain,
+        timed.timestamp_chain,
+    )
+
+
+def describe(envelope: Envelope, forms: Sequence[EnvelopeForm]) -> Mapping[str, str]:
+    """The attributes as they stand, for people: nothing of it was checked. Raises as `Format.parse` does."""
+    form, opened = _open(envelope.stored, forms)
+    header = form.header(opened.protected)
+    found = {
+        "alg": str(header.algorithm),
+        "cty": str(header.content_type),
+        "crit": ", ".join(map(str, header.critical)),
+    }
+    for name, value in header.attributes.items():
+        found[str(name)] = value.isoformat() if isinstance(value, datetime) else str(value)
+    if opened.unprotected.signing_agent:
+        found[f"{SIGNING_AGENT} (unsigned)"] = opened.unprotected.signing_agent
+    if opened.unprotected.timestamp:
+        found["timestamp"] = f"{len(opened.unprotected.timestamp)} bytes"
+    return found
+
+
+def _open(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> tuple[EnvelopeForm, Opened]:
+    if len(stored.parts) != 1:
+        raise FormatViolation(f"{len(stored.parts)} layers, exactly one envelope is needed")
+    kind = stored.artifact_type or stored.config_type
+    if kind != SIGNATURE:
+        raise FormatViolation(f"artifact of type {quote(kind)}, {SIGNATURE} is needed")
+    (part,) = stored.parts
+    for form in forms:
+        if form.media_type == part.media_type:
+            return form, form.split(part.content)
+    needed = " or ".join(form.media_type for form in forms)
+    raise FormatViolation(f"envelope of type {quote(part.media_type)}, {needed} is needed")
+
+
+def _timing(whole: Whole, anchors: TrustAnchors, now: datetime) -> Timing:
+    if whole.attributes.scheme == X509:
+        token = whole.opened.unprotected.timestamp
+        return timing(whole.chain, anchors.timestamps, now, signature=whole.opened.signature, token=token)
+    # A signing authority is trusted with the time too: a timestamp says nothing more.
+    time = whole.attributes.time
+    try:
+        check_validity(whole.chain, time, time)
+    except Expired as error:
+        return Timing(Check.failed(AUTHENTIC_TIMESTAMP, error))
+    detail = f"the signing authority signed at {time.isoformat()}, when the certificates were valid"
+    return Timing(Check(AUTHENTIC_TIMESTAMP, True, detail), time)
+
+
+def _expiry(attributes: SignedAttributes, now: datetime) -> tuple[Check, ...]:
+    if attributes.expiry is None:
+        return ()
+    at = attributes.expiry.isoformat()
+    if now >= attributes.expiry:
+        return (Check.failed(EXPIRY, Expired(f"the signature expired at {at}; it is judged at {now.isoformat()}")),)
+    return (Check(EXPIRY, True, f"the signature counts until {at}"),)
+
+
+def _remarks(whole: Whole, stored: StoredSignature, now: datetime) -> Iterator[Check]:
+    """What is odd and refuses nothing. A claimed signing time is nobody's evidence: no verdict hangs on it."""
+    time = whole.attributes.time
+    if time > now:
+        yield Check("signingTime", False, f"signed at {time.isoformat()}, says the signature: that is in the future")
+    elif whole.attributes.scheme == X509 and not is_valid(whole.chain, time):
+        yield Check(
+            "signingTime", False, f"signed at {time.isoformat()}, says the signature: not all certificates were valid"
+        )
+    if stored.artifact_type and stored.config_type not in ("", OCI_EMPTY):
+        yield Check("manifest", False, f"its config is a {quote(stored.config_type)}, {OCI_EMPTY} is needed")

@@ -1,0 +1,84 @@
+"""A signing key together with certificates that it does not bring itself: for Vault, KMS, and any other home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.crypto.algorithms import ToSign
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import InvalidArgument, LimitExceeded
+from imagesig.keys.chain import check_leaf, check_order, parse_chain
+from imagesig.keys.provider import SigningKey
+from imagesig.signature import SignerInfo
+
+
+class CertifiedKey(SigningKey):
+    """A key whose `info.chain` is this chain; it signs with the version of the key that the leaf was issued for.
+
+    A key that rotates afterwards goes on signing with that version, or fails where its home cannot: it never signs
+    with a version that the certificate does not vouch for. Closing this closes `key`.
+
+    Raises:
+        KeyMismatch: the leaf was issued for another key; the message has both fingerprints.
+        InvalidArgument: the chain is empty or not in order, leaf first.
+    """
+
+    def __init__(self, key: SigningKey, chain: Sequence[Certificate], what: str = "the certificate chain") -> None:
+        check_order(chain, what)
+        self._chain = tuple(chain)
+        leaf = check_leaf(chain, key.public_keys, key.info.key_id, what)
+        self._key = key.pinned_to(leaf)
+        self._expected = leaf
+
+    @property
+    def info(self) -> SignerInfo:
+        return replace(self._key.info, chain=self._chain)
+
+    @property
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        return (self._chain[0].public_key,)
+
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        return self.expect(public_key)
+
+    def _sign(self, request: ToSign) -> bytes:
+        return self._key._sign(request)
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        signer, signatures = self._key._sign_all(requests)
+        return replace(signer, chain=self._chain), signatures
+
+    def check(self) -> str:
+        self._check_expected(self._key.info)
+        return self._key.check()
+
+    def close(self) -> None:
+        self._key.close()
+
+    def __repr__(self) -> str:
+        return f"CertifiedKey({self._key!r}, {len(self._chain)} certificates)"
+
+
+def read_chain(source: bytes | str | Path | Sequence[Certificate]) -> tuple[tuple[Certificate, ...], str]:
+    """The chain, and its name for people: from PEM bytes, from the file of that path, or as it is.
+
+    Raises:
+        InvalidArgument: the file cannot be read, or holds no chain in order.
+    """
+    if isinstance(source, bytes):
+        return parse_chain(source, "the certificate chain"), "the certificate chain"
+    if not isinstance(source, str | Path):
+        return tuple(source), "the certificate chain"
+    try:
+        with Path(source).open("rb") as file:
+            data = file.read(limits.CERTIFICATE_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or "not a path"
+        raise InvalidArgument(f"certificate chain {source}: {reason}", hint="give a PEM file, leaf first") from error
+    if len(data) > limits.CERTIFICATE_FILE_BYTES:
+        raise LimitExceeded(f"certificate chain {source}: at most {limits.CERTIFICATE_FILE_BYTES} bytes are read")
+    return parse_chain(data, str(source)), str(source)

@@ -1,0 +1,96 @@
+"""Certificates for keys that never leave their home: a request for a certificate authority, or a self-signed one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from imagesig.crypto.algorithms import Algorithm, Scheme
+from imagesig.crypto.certification import (
+    certificate_pem,
+    certificate_to_sign,
+    parse_names,
+    request_pem,
+    request_to_sign,
+)
+from imagesig.errors import InvalidArgument, KeyMismatch, UnsupportedAlgorithm
+from imagesig.keys.provider import SigningKey
+from imagesig.signature import SignerInfo
+
+SERIAL_BYTES = 16
+DAYS = 36_500
+_ROTATIONS = 3
+"""How often a key may rotate between drafting and signing before this gives up."""
+
+
+def certificate_request(key: SigningKey, subject: str, alternative_names: Sequence[str] = ()) -> str:
+    """A PKCS #10 request in PEM, signed by the key, for any certificate authority.
+
+    `subject` is a distinguished name (RFC 4514): `C=US,O=Acme,CN=release`; `alternative_names` are `email:…`, `dns:…`
+    or `uri:…`. The request asks for what a code-signing certificate needs: the authority decides.
+
+    Raises:
+        InvalidArgument: a name that cannot be.
+        KeyProviderError: the key did not sign.
+    """
+    names = parse_names(subject, alternative_names)
+    return request_pem(*_signed(key, lambda signer, _: request_to_sign(names, signer.public_key)))
+
+
+def self_signed_certificate(
+    key: SigningKey,
+    subject: str,
+    alternative_names: Sequence[str] = (),
+    *,
+    days: int = 1,
+    now: datetime | None = None,
+) -> str:
+    """A self-signed code-signing certificate in PEM, good for `days` from `now`: to try things out with.
+
+    Whoever trusts it trusts this one key. Notation takes it as a chain of one.
+
+    Raises:
+        InvalidArgument: a name or a number of days that cannot be.
+        KeyProviderError: the key did not sign.
+    """
+    if not 1 <= days <= DAYS:
+        raise InvalidArgument(f"days: {days}, 1 to {DAYS} are possible")
+    names = parse_names(subject, alternative_names)
+    start = (now or datetime.now(UTC)).astimezone(UTC)
+
+    def draft(signer: SignerInfo, algorithm: Algorithm) -> bytes:
+        return certificate_to_sign(
+            names,
+            signer.public_key,
+            algorithm,
+            serial_number=int.from_bytes(b"\x01" + secrets.token_bytes(SERIAL_BYTES)),
+            not_before=start,
+            not_after=start + timedelta(days=days),
+        )
+
+    return certificate_pem(*_signed(key, draft))
+
+
+def _algorithm(signer: SignerInfo) -> Algorithm:
+    """The key's first algorithm that every certificate authority reads: RSASSA-PSS is not among them."""
+    found = next((item for item in signer.algorithms if item.scheme is not Scheme.RSA_PSS), None)
+    if found is None:
+        raise UnsupportedAlgorithm(f"{signer.key_id}: signs RSASSA-PSS only, PKCS #1 v1.5 is needed")
+    return found
+
+
+def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) -> tuple[bytes, Algorithm, bytes]:
+    """What was drafted for the signer, and its signature by exactly the version of the key that the draft names.
+
+    Raises:
+        KeyMismatch: the key rotates each time that it signs.
+    """
+    for _ in range(_ROTATIONS):
+        signer = key.info
+        algorithm = _algorithm(signer)
+        message = draft(signer, algorithm)
+        signature = key.sign(message, algorithm)
+        if key.info.public_key == signer.public_key:
+            return message, algorithm, signature
+    raise KeyMismatch(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")

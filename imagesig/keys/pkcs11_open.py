@@ -1,0 +1,71 @@
+"""From a PKCS#11 URI and the environment to a token: which module, which PIN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagesig.errors import InvalidArgument
+from imagesig.keys.pkcs11 import Pkcs11Provider
+from imagesig.keys.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
+from imagesig.keys.secrets import first_of, from_file
+from imagesig.keys.uri import KeySettings
+
+_PROXY_MODULES = (
+    "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so",
+    "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so",
+    "/usr/lib64/p11-kit-proxy.so",
+    "/usr/lib/p11-kit-proxy.so",
+)
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, str]:
+    """The token that the URI names, and the URI as the key's name. See `imagesig.keys.uri.ProviderFactory`.
+
+    The module is the URI's `module-path`, else IMAGESIG_PKCS11_MODULE or COSIGN_PKCS11_MODULE_PATH, else p11-kit's
+    proxy. The PIN is asked of `settings.secrets`, or read from the URI's `pin-source`.
+    """
+    parsed = parse_pkcs11_uri(uri)
+    if parsed.pin_value:
+        raise InvalidArgument(
+            f"key URI {parsed}: a PIN in a URI is visible to everybody on this machine",
+            hint="use ?pin-source=file:/PATH, --passphrase-file or IMAGESIG_PKCS11_PIN",
+        )
+    secrets = first_of(from_file(_pin_file(parsed)), settings.secrets) if parsed.pin_source else settings.secrets
+    provider = Pkcs11Provider(
+        _module_path(parsed, settings),
+        token=parsed.token,
+        serial=parsed.serial,
+        slot_id=parsed.slot_id,
+        manufacturer=parsed.manufacturer,
+        model=parsed.model,
+        slot_description=parsed.slot_description,
+        slot_manufacturer=parsed.slot_manufacturer,
+        public_key=settings.expected,
+        secrets=secrets,
+    )
+    return provider, str(parsed)
+
+
+def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> Path:
+    environ = settings.environ
+    named = parsed.module_path or environ.get("IMAGESIG_PKCS11_MODULE") or environ.get("COSIGN_PKCS11_MODULE_PATH")
+    if parsed.module_name:
+        raise InvalidArgument(
+            f"key URI {parsed}: module-name is not supported", hint="name the file: module-path=/PATH"
+        )
+    if named:
+        return Path(named)
+    for proxy in _PROXY_MODULES:
+        if Path(proxy).is_file():
+            return Path(proxy)
+    raise InvalidArgument(
+        f"key URI {parsed}: which PKCS#11 module?", hint="set IMAGESIG_PKCS11_MODULE, or write ?module-path=/PATH/TO.so"
+    )
+
+
+def _pin_file(parsed: Pkcs11Uri) -> Path:
+    source = parsed.pin_source
+    path = Path(source.removeprefix("file:").removeprefix("//"))
+    if source.startswith("|") or not path.is_absolute():
+        raise InvalidArgument(f"key URI {parsed}: pin-source must be file:/ABSOLUTE/PATH")
+    return path

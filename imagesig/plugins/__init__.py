@@ -1,0 +1,1 @@
+"""Programs that other tools call to sign with imagesig's keys: console scripts, one for each protocol."""

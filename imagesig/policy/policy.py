@@ -1,0 +1,161 @@
+"""`Policy`: which rule is for which image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from imagesig.errors import InvalidArgument
+from imagesig.oci.annotations import Annotations
+from imagesig.oci.location import Location
+from imagesig.policy.authority import KeyLike, KeyReference, authority
+from imagesig.policy.match import Identity
+from imagesig.policy.requirement import Reject, Rule, Signed
+from imagesig.policy.scope import Scope, lookup_order
+from imagesig.trust import CertificateAuthority
+
+
+class PathLike(Protocol):
+    """A path, as `pathlib.Path` is one."""
+
+    def __fspath__(self) -> str: ...
+
+
+AuthorityLike = KeyLike | KeyReference | CertificateAuthority
+
+REJECT = Rule((Reject("no rule of the policy is for it"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules by scope, and one for every other image; that one rejects unless told otherwise.
+
+    `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
+    a file. Immutable, hashable, and pickles small. `refuse_tag_with_digest` has names with both refused, as
+    containers/image does, where it is unclear which of the two a rule is about.
+    """
+
+    default: Rule = REJECT
+    rules: Mapping[Scope, Rule] = field(default_factory=dict)
+    refuse_tag_with_digest: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.default, frozenset(self.rules.items()), self.refuse_tag_with_digest))
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> Policy:
+        """The policy in a TOML or JSON file. Files that it names are relative to it.
+
+        Files with certificates are read now; keys are opened by `verify`, and only those of the rule that applies.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; the message names the line.
+        """
+        from imagesig.policy.load import load_policy
+
+        return load_policy(path)
+
+    @classmethod
+    def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
+        """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
+
+        `formats` are the formats that count for it; podman reads classic signatures alone. An image whose rule asks for
+        what imagesig cannot judge (OpenPGP, Fulcio, PKI, Rekor) is refused; the others are judged.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; the message names the line.
+        """
+        from imagesig.policy.load import load_containers_policy
+
+        return load_containers_policy(path, formats=formats)
+
+    @classmethod
+    def any_of(
+        cls,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """One signature by any of the keys, or of the holders that an authority certified, is enough.
+
+        `annotations` must be in what was signed, with these values. `identity` is the repository or repository:tag that
+        must be in it; without one it is the image's own name.
+
+        Raises:
+            InvalidArgument: no keys, or something that is no key.
+        """
+        return cls._of(authorities, 1, annotations, identity, formats)
+
+    @classmethod
+    def all_of(
+        cls,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """Every one of the keys must have signed. Arguments and errors as of `any_of`."""
+        return cls._of(authorities, None, annotations, identity, formats)
+
+    @classmethod
+    def at_least(
+        cls,
+        threshold: int,
+        *authorities: AuthorityLike,
+        annotations: Mapping[str, str] | None = None,
+        identity: Identity | str | None = None,
+        formats: Iterable[str] = (),
+    ) -> Self:
+        """`threshold` distinct keys must have signed; one key counts once, however often and wherever it is listed."""
+        return cls._of(authorities, threshold, annotations, identity, formats)
+
+    @classmethod
+    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+        """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
+
+        `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
+        `local/hello`, the policy of that scope is for every image: layouts have no name of their own. Repositories
+        that no policy has as a scope are refused, and those of level `skip` pass without proof.
+
+        Raises:
+            InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
+        """
+        from imagesig.policy.load_notation import load_notation_policy
+
+        return load_notation_policy(path, trust_store, scope)
+
+    @classmethod
+    def _of(
+        cls,
+        authorities: Iterable[AuthorityLike],
+        threshold: int | None,
+        annotations: Mapping[str, str] | None,
+        identity: Identity | str | None,
+        formats: Iterable[str],
+    ) -> Self:
+        if isinstance(identity, str):
+            identity = Identity.exactly(identity)
+        requirement = Signed(
+            tuple(authority(item) for item in authorities),
+            threshold,
+            Annotations(annotations),
+            identity or Identity.of_image(),
+            (formats,) if isinstance(formats, str) else tuple(formats),
+        )
+        return cls(Rule((requirement,)))
+
+    def select(self, location: Location) -> Rule:
+        """The rule for an image that was asked for there: that of the most specific scope, else the default.
+
+        Raises:
+            InvalidArgument: a name with tag and digest, and the policy refuses such names.
+        """
+        reference = location.reference
+        if self.refuse_tag_with_digest and reference and reference.tag and reference.digest:
+            raise InvalidArgument(
+                f"{reference}: the policy does not judge names with a tag and a digest, as containers/image does not",
+                hint="leave out the tag or the digest",
+            )
+        return next((self.rules[scope] for scope in lookup_order(location) if scope in self.rules), self.default)

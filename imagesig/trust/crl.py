@@ -1,0 +1,233 @@
+"""Certificate revocation lists: what a complete list, with a delta list if it names one, proves of a certificate.
+
+Spec: RFC 5280 sections 5 and 6.3. Indirect lists and lists of some reasons only are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from imagesig import limits
+from imagesig.crypto.certificate import Certificate
+from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.trust.extensions import extension, name_of
+from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+_STRONG = frozenset({"sha256", "sha384", "sha512"})
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """One list that its issuer signed and that is in force."""
+
+    x509: x509.CertificateRevocationList
+    number: int | None
+    base_number: int | None
+
+    @property
+    def next_update(self) -> datetime:
+        found = self.x509.next_update_utc
+        assert found is not None
+        return found
+
+    @property
+    def delta_urls(self) -> tuple[str, ...]:
+        """Where its delta list is, if it says that there is one.
+
+        Raises:
+            MalformedError: there is one, and nobody says where, or it is another issuer's.
+        """
+        from cryptography.x509 import FreshestCRL
+
+        points = list(_extension(self.x509, FreshestCRL) or ())
+        found = tuple(uris(name for point in points for name in point.full_name or ()))
+        if points and (not found or any(point.reasons or point.crl_issuer for point in points)):
+            raise MalformedError("CRL: it names a delta list without an address, of some reasons, or of another issuer")
+        return found
+
+
+def open_crl(data: bytes, issuer: Certificate, at: datetime) -> RevocationList:
+    """The list in DER bytes, if the issuer of the certificates in question made it and it is in force at that time.
+
+    Raises:
+        MalformedError: it proves nothing: the message says why.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    if len(data) > limits.CRL_BYTES:
+        raise LimitExceeded(f"CRL: {len(data)} bytes, at most {limits.CRL_BYTES} are read")
+    try:
+        loaded = x509.load_der_x509_crl(data)
+        _check_issuer(loaded, issuer)
+        _check_times(loaded, at)
+        _check_critical(loaded.extensions)
+        number, indicator = _extension(loaded, x509.CRLNumber), _extension(loaded, x509.DeltaCRLIndicator)
+    except MalformedError:
+        raise
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise MalformedError("CRL: not a certificate revocation list in DER") from error
+    return RevocationList(loaded, number.crl_number if number else None, indicator.crl_number if indicator else None)
+
+
+def _check_issuer(loaded: x509.CertificateRevocationList, issuer: Certificate) -> None:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    usage = extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.value.crl_sign:
+        raise MalformedError(f"CRL: the key usage of {name_of(issuer)} has no cRLSign")
+    try:
+        used = loaded.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        used = None
+    ed25519 = loaded.signature_algorithm_oid == x509.SignatureAlgorithmOID.ED25519
+    if not ed25519 and (used is None or used.name not in _STRONG):
+        raise MalformedError(f"CRL: signed with {used.name if used else 'an unknown hash'}, SHA-256 or more is needed")
+    if loaded.issuer != issuer.x509.subject or not loaded.is_signature_valid(issuer.x509.public_key()):  # type: ignore[arg-type]
+        raise MalformedError(f"CRL: not signed by {name_of(issuer)}, who issued the certificate")
+
+
+def _check_times(loaded: x509.CertificateRevocationList, at: datetime) -> None:
+    if loaded.last_update_utc - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
+        raise MalformedError(f"CRL: it is from the future: {loaded.last_update_utc.isoformat()}")
+    if loaded.next_update_utc is None:
+        raise MalformedError("CRL: it does not say how long it holds")
+    if at > loaded.next_update_utc:
+        raise MalformedError(f"CRL: it held until {loaded.next_update_utc.isoformat()}")
+
+
+def _check_critical(extensions: x509.Extensions) -> None:
+    from cryptography import x509
+
+    for item in extensions:
+        if item.critical and not isinstance(item.value, x509.IssuingDistributionPoint | x509.DeltaCRLIndicator):
+            raise MalformedError(f"CRL: its critical extension {item.oid.dotted_string} is not understood")
+
+
+def judge_crl(
+    certificate: Certificate,
+    base: RevocationList,
+    delta: RevocationList | None = None,
+    signed_at: datetime | None = None,
+) -> Answer:
+    """What opened lists of the certificate's issuer say of it. `signed_at`: see `forgiven`."""
+    from cryptography.x509 import FreshestCRL
+
+    try:
+        if base.base_number is not None:
+            raise MalformedError("CRL: a delta list stands where a complete one is needed")
+        _check_scope(certificate, base.x509)
+        if delta is not None:
+            _check_delta(base, delta)
+        elif extension(certificate, FreshestCRL) is not None:
+            raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
+        entries = [entry for item in (base, delta) if item for entry in _entries(item.x509, certificate)]
+        return _judge_entries(entries, base, signed_at)
+    except MalformedError as error:
+        return Answer.useless(str(error))
+
+
+def _check_scope(certificate: Certificate, base: x509.CertificateRevocationList) -> None:
+    """Raises `MalformedError` unless the list covers the certificate, with every reason."""
+    from cryptography import x509
+
+    point = _extension(base, x509.IssuingDistributionPoint)
+    if point is None:
+        return
+    if point.indirect_crl or point.only_some_reasons or point.relative_name:
+        raise MalformedError("CRL: it is indirect, of some reasons only, or named relatively")
+    constraints = extension(certificate, x509.BasicConstraints)
+    is_authority = constraints is not None and constraints.value.ca
+    if point.only_contains_attribute_certs or (
+        point.only_contains_user_certs if is_authority else point.only_contains_ca_certs
+    ):
+        raise MalformedError("CRL: it is of another kind of certificates")
+    named = set(uris(point.full_name or ()))
+    # An issuer that splits its list serves many: that of another part says nothing of this certificate.
+    if point.full_name and not named.intersection(servers_of(certificate).crl):
+        raise MalformedError(f"CRL: it is the part {quote(sorted(named))}, which the certificate does not name")
+
+
+def _check_delta(base: RevocationList, delta: RevocationList) -> None:
+    from cryptography import x509
+
+    if delta.base_number is None or delta.number is None or base.number is None:
+        raise MalformedError("delta CRL: it, or the complete list, has no number")
+    if delta.number <= base.number:
+        raise MalformedError(f"delta CRL: number {delta.number}, and the complete list has {base.number} already")
+    if delta.base_number > base.number:
+        raise MalformedError(f"delta CRL: it adds to list {delta.base_number}, and the complete list is {base.number}")
+    scopes = [_extension(item.x509, x509.IssuingDistributionPoint) for item in (base, delta)]
+    if scopes[0] != scopes[1]:
+        raise MalformedError("delta CRL: it has another scope than the complete list")
+
+
+def _entries(loaded: x509.CertificateRevocationList, certificate: Certificate) -> Iterator[x509.RevokedCertificate]:
+    serial = certificate.x509.serial_number
+    if loaded.get_revoked_certificate_by_serial_number(serial) is None:
+        return
+    found = 0
+    for entry in loaded:
+        if entry.serial_number == serial:
+            found += 1
+            if found > limits.CRL_ENTRIES_PER_CERTIFICATE:
+                raise LimitExceeded(f"CRL: more than {limits.CRL_ENTRIES_PER_CERTIFICATE} entries of one certificate")
+            yield entry
+
+
+def _judge_entries(
+    entries: Sequence[x509.RevokedCertificate], base: RevocationList, signed_at: datetime | None
+) -> Answer:
+    from cryptography import x509
+
+    held: tuple[datetime, bool] | None = None
+    for entry in entries:
+        reason, invalid_since = _entry(entry)
+        if forgiven(invalid_since, signed_at):
+            continue
+        hold = reason is x509.ReasonFlags.certificate_hold
+        if not hold and reason is not x509.ReasonFlags.remove_from_crl:
+            said = reason.value if reason else "no reason given"
+            return Answer(RevocationStatus.REVOKED, f"since {entry.revocation_date_utc}, {said}")
+        # The newest counts; of two at the same time the hold.
+        held = max(held or (entry.revocation_date_utc, hold), (entry.revocation_date_utc, hold))
+    if held and held[1]:
+        return Answer(RevocationStatus.REVOKED, f"since {held[0]}, certificateHold")
+    return Answer(RevocationStatus.OK, f"not in the CRL that holds until {base.next_update.isoformat()}")
+
+
+def _entry(entry: x509.RevokedCertificate) -> tuple[x509.ReasonFlags | None, datetime | None]:
+    from cryptography import x509
+
+    reason = invalid_since = None
+    try:
+        for item in entry.extensions:
+            if isinstance(item.value, x509.CRLReason):
+                reason = item.value.reason
+            elif isinstance(item.value, x509.InvalidityDate):
+                invalid_since = item.value.invalidity_date_utc
+            elif item.critical:
+                raise MalformedError(f"CRL: critical extension {item.oid.dotted_string} of an entry is not understood")
+    except MalformedError:
+        raise
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise MalformedError("CRL: the extensions of an entry cannot be read") from error
+    return reason, invalid_since
+
+
+def _extension(loaded: x509.CertificateRevocationList, kind: type[_Kind]) -> _Kind | None:
+    from cryptography import x509
+
+    try:
+        return loaded.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

@@ -1,0 +1,169 @@
+"""OCSP: the request about one certificate, and what a response proves.
+
+Spec: RFC 6960; RFC 5019 for the request over GET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from imagesig import limits
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.x509_signature import verify_by_identifier
+from imagesig.encoding.asn1 import UNREADABLE
+from imagesig.errors import MalformedError, SignatureInvalid
+from imagesig.trust.extensions import extension, has_weak_signature, is_issued_by, name_of
+from imagesig.trust.revocation import Answer, RevocationStatus, forgiven
+
+if TYPE_CHECKING:
+    from cryptography.x509 import ocsp
+
+_INVALIDITY_DATE = "2.5.29.24"
+
+
+def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
+    """The DER OCSPRequest, named with SHA-1 because many responders know no other, and without a nonce."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return _request(certificate, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303 - a name, no proof
+
+
+def _request(certificate: Certificate, issuer: Certificate, algorithm: Any) -> ocsp.OCSPRequest:
+    from cryptography.x509 import ocsp
+
+    return ocsp.OCSPRequestBuilder().add_certificate(certificate.x509, issuer.x509, algorithm).build()
+
+
+def judge_ocsp(
+    response: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    at: datetime,
+    signed_at: datetime | None = None,
+) -> Answer:
+    """What a received OCSP response says of the certificate at that time. `signed_at`: see `forgiven`."""
+    from asn1crypto.ocsp import OCSPResponse as Parsed
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.x509 import InvalidVersion, ocsp
+
+    if len(response) > limits.OCSP_RESPONSE_BYTES:
+        return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
+    try:
+        loaded = ocsp.load_der_ocsp_response(response)
+        if loaded.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            return Answer.useless(f"the responder answered {loaded.response_status.name.lower()}")
+        basic = Parsed.load(response, strict=True)["response_bytes"]["response"].parsed
+        if problem := _unauthorized(loaded, basic, certificate, issuer, at):
+            return Answer.useless(problem)
+        if _has_unknown_critical(basic["tbs_response_data"]["response_extensions"]):
+            return Answer.useless("a critical extension of the response is not understood")
+        for number, single in enumerate(loaded.responses):
+            if _is_about(single, certificate, issuer):
+                parsed = basic["tbs_response_data"]["responses"][number]
+                return _judge_single(single, parsed["single_extensions"], at, signed_at)
+    except (*UNREADABLE, UnsupportedAlgorithm, InvalidVersion) as error:
+        return Answer.useless(f"not an OCSP response ({type(error).__name__})")
+    return Answer.useless("the response is about other certificates")
+
+
+def _unauthorized(
+    loaded: ocsp.OCSPResponse, basic: Any, certificate: Certificate, issuer: Certificate, at: datetime
+) -> str:
+    """Why the signer of the response may not speak for the issuer; empty if it may."""
+    if len(loaded.certificates) > limits.OCSP_CERTIFICATES:
+        return f"{len(loaded.certificates)} certificates, at most {limits.OCSP_CERTIFICATES} are read"
+    algorithm = basic["signature_algorithm"].dump()
+    problem = "neither the issuer nor a certificate in the response verifies its signature"
+    for signer in _signers(loaded, issuer):
+        try:
+            verify_by_identifier(signer.x509.public_key(), algorithm, loaded.signature, loaded.tbs_response_bytes)
+        except SignatureInvalid as error:
+            problem = f"{problem} ({name_of(signer)}: {error})" if signer == issuer else problem
+            continue
+        if signer == issuer:
+            return ""
+        problem = _unfit_delegate(signer, certificate, issuer, at)
+        if not problem:
+            return ""
+    return problem
+
+
+def _signers(loaded: ocsp.OCSPResponse, issuer: Certificate) -> Iterator[Certificate]:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    yield issuer
+    for item in loaded.certificates:
+        found = Certificate.from_der(item.public_bytes(Encoding.DER), "certificate of an OCSP response")
+        if found != issuer:
+            yield found
+
+
+def _unfit_delegate(delegate: Certificate, certificate: Certificate, issuer: Certificate, at: datetime) -> str:
+    """Why the issuer did not entrust the delegate with answering; empty if it did. Spec: RFC 6960 section 4.2.2.2."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    who = f"the responder's certificate {name_of(delegate)}"
+    if delegate.x509.public_key() == certificate.x509.public_key():
+        return f"{who} has the key that is in question"
+    if not is_issued_by(delegate, issuer) or has_weak_signature(delegate):
+        return f"{who} was not issued by {name_of(issuer)}, or with a hash that is broken"
+    try:
+        purposes = extension(delegate, x509.ExtendedKeyUsage)
+        usage = extension(delegate, x509.KeyUsage)
+    except MalformedError as error:
+        return str(error)
+    if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes.value:
+        return f"{who} is not one for OCSP: its extended key usage has no OCSPSigning"
+    if usage is not None and not usage.value.digital_signature:
+        return f"{who} is not one for signatures: its key usage has no digitalSignature"
+    if not delegate.not_before <= at <= delegate.not_after:
+        return f"{who} is not valid at {at.isoformat()}"
+    return ""
+
+
+def _is_about(single: ocsp.OCSPSingleResponse, certificate: Certificate, issuer: Certificate) -> bool:
+    if single.serial_number != certificate.x509.serial_number:
+        return False
+    wanted = _request(certificate, issuer, single.hash_algorithm)
+    return (single.issuer_name_hash, single.issuer_key_hash) == (wanted.issuer_name_hash, wanted.issuer_key_hash)
+
+
+def _judge_single(single: ocsp.OCSPSingleResponse, extensions: Any, at: datetime, signed_at: datetime | None) -> Answer:
+    from cryptography.x509 import ocsp
+
+    if _has_unknown_critical(extensions):
+        return Answer.useless("a critical extension of the answer is not understood")
+    if single.this_update_utc - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
+        return Answer.useless(f"the answer is from the future: {single.this_update_utc.isoformat()}")
+    if single.next_update_utc is None:
+        return Answer.useless("the answer does not say how long it holds")
+    if at > single.next_update_utc:
+        return Answer.useless(f"the answer held until {single.next_update_utc.isoformat()}")
+    if single.certificate_status is ocsp.OCSPCertStatus.GOOD:
+        return Answer(RevocationStatus.OK, f"good until {single.next_update_utc.isoformat()}")
+    if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+        return Answer(RevocationStatus.UNKNOWN, "the responder does not know the certificate")
+    invalid_since = _invalidity_date(extensions)
+    if forgiven(invalid_since, signed_at):
+        return Answer(RevocationStatus.OK, f"revoked as invalid since {invalid_since}, which was after signing")
+    reason = single.revocation_reason.value if single.revocation_reason else "no reason given"
+    return Answer(RevocationStatus.REVOKED, f"since {single.revocation_time_utc}, {reason}")
+
+
+def _has_unknown_critical(extensions: Any) -> bool:
+    return any(item["critical"].native and item["extn_id"].dotted != _INVALIDITY_DATE for item in extensions or ())
+
+
+def _invalidity_date(extensions: Any) -> datetime | None:
+    from asn1crypto.core import GeneralizedTime
+
+    for item in extensions or ():
+        if item["extn_id"].dotted == _INVALIDITY_DATE:
+            found = GeneralizedTime.load(item["extn_value"].contents, strict=True).native
+            if isinstance(found, datetime) and found.tzinfo is not None:
+                return found
+    return None

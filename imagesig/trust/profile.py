@@ -1,0 +1,223 @@
+"""What a chain of certificates must look like to sign code, whoever is trusted and whatever the time.
+
+Only basic constraints, key usage and extended key usage are looked at, as the specification has it: a chain is not
+trusted for what it says but for being pinned, in part or whole, by the policy.
+
+Spec: Notary Project signature-specification, "Certificate Requirements".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+from imagesig import limits
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+_FORBIDDEN_USAGES = (
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+)
+_WEAK_HASHES = frozenset({"md5", "sha1"})
+
+CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
+ANY_PURPOSE = "2.5.29.37.0"
+_OTHER_PURPOSES = {
+    ANY_PURPOSE: "any purpose",
+    "1.3.6.1.5.5.7.3.1": "TLS servers",
+    "1.3.6.1.5.5.7.3.2": "TLS clients",
+    "1.3.6.1.5.5.7.3.4": "e-mail protection",
+    "1.3.6.1.5.5.7.3.8": "timestamps",
+    "1.3.6.1.5.5.7.3.9": "OCSP answers",
+}
+
+
+@lru_cache(maxsize=256)
+def check_code_signing_chain(chain: tuple[Certificate, ...]) -> None:
+    """Returns if this is a whole chain for code signing: the signer's certificate, its issuers in order, the root.
+
+    A chain of one is a self-signed signer, which keeps the rules of a signer and not those of an authority. Validity
+    periods are not looked at; `imagesig.trust.chain` does that.
+
+    Raises:
+        FormatViolation: it is not.
+        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
+    """
+    check_issuance(chain)
+    check_signer(chain[0])
+
+
+def check_issuance(chain: Sequence[Certificate]) -> None:
+    """Returns if every certificate was issued directly by the next one, the last one by itself, and none with SHA-1.
+
+    Raises as `check_code_signing_chain` does; the rules of the first certificate's own use are left to the caller.
+    """
+    if not chain:
+        raise FormatViolation("certificate chain: empty, at least the signer's certificate is needed")
+    if len(chain) > limits.CHAIN_CERTIFICATES:
+        raise LimitExceeded(
+            f"certificate chain: {len(chain)} certificates, at most {limits.CHAIN_CERTIFICATES} are read"
+        )
+    for certificate in chain:
+        check_hash(certificate)
+    for number, (certificate, issuer) in enumerate(pairwise(chain)):
+        if is_self_signed(certificate):
+            raise FormatViolation(
+                f"certificate chain: {naming(certificate)} at place {number} is self-signed, only the last one may be"
+            )
+        if not is_issued_by(certificate, issuer):
+            raise FormatViolation(
+                f"certificate chain: {naming(certificate)} was not issued by the next one, {naming(issuer)}; "
+                "the order is signer, its issuer, and so on to the root"
+            )
+        check_authority(issuer, number)
+    if not is_self_signed(chain[-1]):
+        raise FormatViolation(
+            f"certificate chain: it ends with {naming(chain[-1])}, which is not self-signed: the root is missing"
+        )
+
+
+def check_signer(certificate: Certificate) -> None:
+    """The rules for the certificate of whoever signs code. Raises `FormatViolation`."""
+    from cryptography import x509
+
+    what = f"signer's certificate {naming(certificate)}"
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if constraints and constraints.value.ca:
+        raise FormatViolation(f"{what}: it is a certificate authority's (basicConstraints), which must not sign images")
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is None or not usage.critical:
+        seen = "missing" if usage is None else "not critical"
+        raise FormatViolation(f"{what}: keyUsage is {seen}, a critical one with digitalSignature is needed")
+    if not usage.value.digital_signature:
+        raise FormatViolation(f"{what}: keyUsage has no digitalSignature")
+    forbidden = [name for name in _FORBIDDEN_USAGES if getattr(usage.value, name)]
+    if usage.value.key_agreement:
+        forbidden += [name for name in ("encipher_only", "decipher_only") if getattr(usage.value, name)]
+    if forbidden:
+        raise FormatViolation(f"{what}: keyUsage has {', '.join(forbidden)} beside digitalSignature")
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
+    for purpose in purposes.value if purposes else ():
+        if purpose.dotted_string in _OTHER_PURPOSES:
+            said = _OTHER_PURPOSES[purpose.dotted_string]
+            raise FormatViolation(f"{what}: extendedKeyUsage is for {said}; codeSigning is needed, or none")
+    if signer_key(certificate).key_type is KeyType.ED25519:
+        raise FormatViolation(f"{what}: its key is Ed25519, an ECDSA or RSA key is needed")
+
+
+def check_authority(certificate: Certificate, below: int, *, lenient: bool = False) -> None:
+    """The rules for a certificate that issued another; `below` counts the authorities between it and the signer.
+
+    With `lenient` those of RFC 5280 section 6.1.4 for a private authority: the extensions need not be critical, and
+    keyUsage may be missing. Raises `FormatViolation`.
+    """
+    from cryptography import x509
+
+    what = f"issuer's certificate {naming(certificate)}"
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if constraints is None or not (constraints.critical or lenient) or not constraints.value.ca:
+        raise FormatViolation(f"{what}: no critical basicConstraints that make it a certificate authority")
+    if constraints.value.path_length is not None and constraints.value.path_length < below:
+        raise FormatViolation(
+            f"{what}: basicConstraints allow {constraints.value.path_length} authorities below it, there are {below}"
+        )
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is None and lenient:
+        return
+    if usage is None or not (usage.critical or lenient) or not usage.value.key_cert_sign:
+        raise FormatViolation(f"{what}: no critical keyUsage with keyCertSign")
+
+
+def check_hash(certificate: Certificate) -> None:
+    """Raises `FormatViolation` for a certificate that was signed with SHA-1 or MD5, its own issuer or not."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        used = certificate.x509.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        raise FormatViolation(
+            f"certificate {naming(certificate)}: signed with an algorithm that is not known"
+        ) from None
+    if used is not None and used.name in _WEAK_HASHES:
+        raise FormatViolation(f"certificate {naming(certificate)}: signed with {used.name}, SHA-256 is the least")
+
+
+def signer_key(certificate: Certificate) -> PublicKey:
+    """The public key of a certificate that came with a signature. Raises `FormatViolation` if none of ours is in it."""
+    try:
+        return certificate.public_key
+    except ImagesigError as error:
+        raise FormatViolation(f"signer's certificate {naming(certificate)}: {error}") from error
+
+
+def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the issuer's name and key are those under which the certificate was signed."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        certificate.x509.verify_directly_issued_by(issuer.x509)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def is_authority(certificate: Certificate) -> bool:
+    """Whether it calls itself a certificate authority's."""
+    from cryptography import x509
+
+    try:
+        constraints = _extension(certificate, x509.BasicConstraints)
+    except FormatViolation:
+        return False
+    return constraints is not None and constraints.value.ca
+
+
+def is_self_signed(certificate: Certificate) -> bool:
+    return is_issued_by(certificate, certificate)
+
+
+def purposes_of(certificate: Certificate) -> frozenset[str] | None:
+    """The OIDs of its extendedKeyUsage; None if it has none. Raises `FormatViolation` if it cannot be read."""
+    from cryptography import x509
+
+    found = _extension(certificate, x509.ExtendedKeyUsage)
+    return None if found is None else frozenset(purpose.dotted_string for purpose in found.value)
+
+
+def naming(certificate: Certificate) -> str:
+    """A certificate in an error: its subject, which proves nothing, and its fingerprint's start."""
+    from imagesig.trust.holder import describe_holder
+
+    return f"{describe_holder(certificate)} ({certificate.fingerprint[:19]})"
+
+
+def _extension(certificate: Certificate, kind: type[_Extension]) -> x509.Extension[_Extension] | None:
+    from cryptography import x509
+
+    try:
+        return extensions_of(certificate).get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def extensions_of(certificate: Certificate) -> x509.Extensions:
+    """Raises `FormatViolation` if they cannot be read, or one stands twice."""
+    from cryptography import x509
+
+    try:
+        return certificate.x509.extensions
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise FormatViolation(f"certificate {naming(certificate)}: its extensions cannot be read") from None

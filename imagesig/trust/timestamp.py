@@ -1,0 +1,82 @@
+"""RFC 3161 timestamps over signatures: proof, by a trusted service, that a signature existed at some time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from imagesig import limits
+from imagesig.crypto.certificate import Certificate
+from imagesig.errors import TimestampInvalid
+from imagesig.trust.anchors import TimestampAuthorities
+from imagesig.trust.timestamp_profile import timestamp_chain
+from imagesig.trust.timestamp_token import TimestampToken, open_token
+
+_BASELINE_POLICY = "0.4.0.2023.1.1"
+"""ETSI EN 319 421 BTSP: its services are right to the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """When a signature existed, and whose word that is.
+
+    The service's clock said `generated`; the true time was between `earliest` and `latest`. `chain` holds the service's
+    certificates, leaf first, up to a trusted root; whether one of them was revoked has not been asked.
+    """
+
+    earliest: datetime
+    latest: datetime
+    generated: datetime
+    chain: tuple[Certificate, ...]
+    policy: str = ""
+
+    @property
+    def authentic_time(self) -> datetime:
+        return self.generated
+
+
+def examine_timestamp(
+    token: bytes,
+    signature: bytes,
+    authorities: TimestampAuthorities,
+    at: datetime,
+    *,
+    known: Sequence[Certificate] = (),
+) -> Timestamp:
+    """The time that the token (a ContentInfo) proves for the raw bytes of a signature.
+
+    `at` is the time of judging: a timestamp cannot be younger. The service's chain is judged at the time that the
+    timestamp states. `known` are certificates that may complete those in the token, none of them trusted.
+
+    Raises:
+        TimestampInvalid: it proves nothing: the message says why.
+    Spec: RFC 3161 section 2.4.2; Notary Project signature-specification, "Timestamp Countersignature".
+    """
+    return judge_token(open_token(token, known), signature, authorities, at, known=known)
+
+
+def judge_token(
+    token: TimestampToken,
+    signature: bytes,
+    authorities: TimestampAuthorities,
+    at: datetime,
+    *,
+    known: Sequence[Certificate] = (),
+) -> Timestamp:
+    """`examine_timestamp` for a token whose own signature has been checked. Errors as there."""
+    if token.imprint != token.hash.digest(signature):
+        raise TimestampInvalid("the timestamp is not one of this signature: it was made for other bytes")
+    if token.generated - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
+        raise TimestampInvalid(
+            f"the timestamp is from the future: {token.generated.isoformat()}, judged at {at.isoformat()}"
+        )
+    accuracy = token.accuracy
+    if accuracy is None:
+        accuracy = timedelta(seconds=1 if token.policy == _BASELINE_POLICY else 0)
+    try:
+        earliest, latest = token.generated - accuracy, token.generated + accuracy
+    except OverflowError as error:
+        raise TimestampInvalid(f"the timestamp states an accuracy of {accuracy.days} days") from error
+    chain = timestamp_chain(token.signer, (*token.certificates, *known), authorities.certificates, token.generated)
+    return Timestamp(earliest, latest, token.generated, chain, token.policy)

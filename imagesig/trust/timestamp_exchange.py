@@ -1,0 +1,105 @@
+"""What is said to a timestamp service and what it answers.
+
+Spec: RFC 3161 sections 2.4.1 and 2.4.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Hash
+from imagesig.encoding.asn1 import UNREADABLE
+from imagesig.errors import TimestampInvalid, quote
+from imagesig.trust.timestamp_token import TimestampToken
+
+NONCE_BITS = 159
+"""Positive and at most 20 bytes as a DER integer, which every service takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampQuery:
+    """One question: a time for this imprint. `nonce` must be random; `policy` is a dotted identifier, empty for any."""
+
+    hash: Hash
+    imprint: bytes
+    nonce: int
+    policy: str = ""
+
+    def encode(self) -> bytes:
+        """The DER TimeStampReq; it asks for the service's certificates."""
+        from asn1crypto.tsp import TimeStampReq
+
+        fields: dict[str, Any] = {
+            "version": "v1",
+            "message_imprint": {"hash_algorithm": {"algorithm": self.hash.value}, "hashed_message": self.imprint},
+            "nonce": self.nonce,
+            "cert_req": True,
+        }
+        if self.policy:
+            fields["req_policy"] = self.policy
+        encoded: bytes = TimeStampReq(fields).dump()
+        return encoded
+
+    def check_answer(self, token: TimestampToken) -> None:
+        """Returns if the token answers this very question.
+
+        Raises:
+            TimestampInvalid: another nonce, imprint or policy.
+        """
+        if token.nonce != self.nonce:
+            raise TimestampInvalid("the timestamp service answered another request: the nonce differs")
+        if (token.hash, token.imprint) != (self.hash, self.imprint):
+            raise TimestampInvalid("the timestamp service answered for other bytes: the imprint differs")
+        if self.policy and token.policy != self.policy:
+            raise TimestampInvalid(
+                f"the timestamp service answered under the policy {quote(token.policy)}, asked for was {self.policy}"
+            )
+
+
+def token_in_response(response: bytes) -> bytes:
+    """The token, a ContentInfo exactly as received, of a TimeStampResp that grants one.
+
+    Raises:
+        TimestampInvalid: malformed, or the service refused: with the reasons it gives.
+    """
+    if len(response) > limits.TIMESTAMP_BYTES:
+        raise TimestampInvalid(
+            f"answer of the timestamp service: {len(response)} bytes, at most {limits.TIMESTAMP_BYTES} are read"
+        )
+    try:
+        parsed = _response_type().load(response, strict=True)
+        status = parsed["status"]["status"].native
+        if status not in ("granted", "granted_with_mods"):
+            raise TimestampInvalid(f"the timestamp service refused: {_reasons(parsed['status'])}")
+        token: bytes = parsed["time_stamp_token"].dump()
+    except TimestampInvalid:
+        raise
+    except UNREADABLE as error:
+        raise TimestampInvalid("answer of the timestamp service: not a TimeStampResp") from error
+    if not token:
+        raise TimestampInvalid("the timestamp service granted a timestamp and sent none")
+    return token
+
+
+@cache
+def _response_type() -> Any:
+    from asn1crypto import cms, core, tsp
+
+    class Response(core.Sequence):  # type: ignore[misc]
+        """TimeStampResp; asn1crypto's own has no answers without a token, which are those of services that refuse."""
+
+        _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
+
+    return Response
+
+
+def _reasons(status: Any) -> str:
+    parts = [str(status["status"].native)]
+    if status["fail_info"]:
+        parts += sorted(map(str, status["fail_info"].native))
+    if status["status_string"]:
+        parts += [quote(text) for text in status["status_string"].native]
+    return ", ".join(parts)

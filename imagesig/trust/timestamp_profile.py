@@ -1,0 +1,173 @@
+"""The certificates of a timestamp service: the way from its own to a trusted root, and what each must be.
+
+Spec: Notary Project signature-specification, "Certificate Requirements"; RFC 3161 section 2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from imagesig import limits
+from imagesig.crypto.certificate import Certificate
+from imagesig.errors import MalformedError, TimestampInvalid
+from imagesig.trust.extensions import extension, has_weak_signature, is_issued_by, is_self_signed, name_of
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+_KNOWN = frozenset(f"2.5.29.{number}" for number in (14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 46, 54))
+"""Extensions of RFC 5280 section 4.2. Any other that is critical says something that nobody here understands.
+
+Constraints on names and policies are known and not evaluated, as the specification has it: the root is pinned.
+"""
+
+
+def timestamp_chain(
+    signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate], at: datetime
+) -> tuple[Certificate, ...]:
+    """The signer's certificates, leaf first, up to one of the trusted roots, all valid at that time.
+
+    `others` may help to get there; none of them is trusted.
+
+    Raises:
+        TimestampInvalid: there is no such way, or a certificate on it is not one for timestamps.
+    """
+    if not roots:
+        raise TimestampInvalid("no timestamp authority is trusted")
+    for root in roots:
+        _check_root(root)
+    _check_leaf(signer)
+    _check_hash(signer)
+    problem: TimestampInvalid | None = None
+    for chain in _paths(signer, others, roots):
+        try:
+            for below, certificate in enumerate(chain[1:]):
+                _check_authority(certificate, below)
+            for certificate in chain:
+                _check_any(certificate, at)
+        except TimestampInvalid as error:
+            problem = problem or error
+        else:
+            return chain
+    raise problem or TimestampInvalid(
+        f"the timestamp's certificate {name_of(signer)} does not lead to a trusted timestamp authority"
+    )
+
+
+def _paths(
+    signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate]
+) -> Iterator[tuple[Certificate, ...]]:
+    """Every way from the signer to a root, the shortest first, until `limits.PATH_CHECKS` signatures were checked."""
+    checks = 0
+    candidates = (*roots, *(item for item in dict.fromkeys(others) if item not in roots))
+    unfinished: list[tuple[Certificate, ...]] = [(signer,)]
+    while unfinished:
+        path = unfinished.pop(0)
+        for issuer in candidates:
+            if issuer in path or issuer.x509.subject != path[-1].x509.issuer:
+                continue
+            checks += 1
+            if checks > limits.PATH_CHECKS:
+                return
+            if not is_issued_by(path[-1], issuer):
+                continue
+            if issuer in roots:
+                yield (*path, issuer)
+            elif len(path) < limits.CHAIN_CERTIFICATES - 1:
+                unfinished.append((*path, issuer))
+
+
+def _check_root(root: Certificate) -> None:
+    from cryptography import x509
+
+    _check_hash(root)
+    constraints = _read(root, x509.BasicConstraints)
+    if not is_self_signed(root) or constraints is None or not constraints.value.ca:
+        raise TimestampInvalid(
+            f"the trusted timestamp authority {name_of(root)} is not a self-signed certificate of an authority",
+            hint="trust the root certificate of the timestamp service",
+        )
+
+
+def _check_leaf(leaf: Certificate) -> None:
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    constraints = _read(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.value.ca:
+        raise _unfit(leaf, "it is that of an authority")
+    usage = _read(leaf, x509.KeyUsage)
+    if usage is None or not usage.value.digital_signature:
+        raise _unfit(leaf, "its key usage has no digitalSignature")
+    if excess := [name for name in _FORBIDDEN_USES if getattr(usage.value, name)]:
+        raise _unfit(leaf, f"its key usage has {', '.join(excess)}")
+    purposes = _read(leaf, x509.ExtendedKeyUsage)
+    if purposes is None or not purposes.critical or list(purposes.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+        raise _unfit(leaf, "its extended key usage is not critical and timeStamping alone")
+    _check_key(leaf)
+
+
+_FORBIDDEN_USES = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
+"""encipherOnly and decipherOnly come with key_agreement alone."""
+
+
+def _check_key(leaf: Certificate) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        key = leaf.x509.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _unfit(leaf, "its public key cannot be read") from error
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        return
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1"):
+        return
+    raise _unfit(leaf, "its key is not RSA with 2048 bits or more, P-256, P-384 or P-521")
+
+
+def _check_authority(certificate: Certificate, below: int) -> None:
+    """`below`: how many other authorities are between it and the leaf."""
+    from cryptography import x509
+
+    constraints = _read(certificate, x509.BasicConstraints)
+    if constraints is None or not constraints.critical or not constraints.value.ca:
+        raise _unfit(certificate, "its basic constraints are not critical and those of an authority")
+    if constraints.value.path_length is not None and constraints.value.path_length < below:
+        raise _unfit(certificate, f"it allows {constraints.value.path_length} authorities below it, not {below}")
+    usage = _read(certificate, x509.KeyUsage)
+    if usage is None or not usage.value.key_cert_sign:
+        raise _unfit(certificate, "its key usage has no keyCertSign")
+
+
+def _check_any(certificate: Certificate, at: datetime) -> None:
+    _check_hash(certificate)
+    for item in certificate.x509.extensions:
+        if item.critical and item.oid.dotted_string not in _KNOWN:
+            raise _unfit(certificate, f"its critical extension {item.oid.dotted_string} is not understood")
+    if not certificate.not_before <= at <= certificate.not_after:
+        raise _unfit(
+            certificate,
+            f"it is valid from {certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}, "
+            f"not at {at.isoformat()}, the time of the timestamp",
+        )
+
+
+def _check_hash(certificate: Certificate) -> None:
+    if has_weak_signature(certificate):
+        raise _unfit(certificate, "it is signed with SHA-1 or another hash that is broken")
+
+
+def _read(certificate: Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
+    try:
+        return extension(certificate, kind)
+    except MalformedError as error:
+        raise TimestampInvalid(str(error)) from error
+
+
+def _unfit(certificate: Certificate, why: str) -> TimestampInvalid:
+    return TimestampInvalid(f"the timestamp's certificate {name_of(certificate)} is not one for timestamps: {why}")

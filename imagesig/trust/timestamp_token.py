@@ -1,0 +1,234 @@
+"""Timestamp tokens: CMS around a TSTInfo, of which nothing is believed before its signature has been checked.
+
+Tokens of real services are BER with unsorted sets, so this reads BER. Spec: RFC 3161 section 2.4.2, RFC 5652 section 5,
+RFC 5816 (ESSCertIDv2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Hash
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.x509_signature import verify_by_identifier
+from imagesig.encoding.asn1 import UNREADABLE
+from imagesig.errors import MalformedError, SignatureInvalid, TimestampInvalid, quote
+from imagesig.trust.extensions import name_of
+
+_TST_INFO = "1.2.840.113549.1.9.16.1.4"
+_CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
+_SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampToken:
+    """A token whose signer signed it. Whether the signer is to be trusted has not been looked at.
+
+    `accuracy` is None where the service states none; `policy` is a dotted object identifier.
+    """
+
+    signer: Certificate
+    certificates: tuple[Certificate, ...]
+    hash: Hash
+    imprint: bytes
+    generated: datetime
+    accuracy: timedelta | None
+    policy: str
+    nonce: int | None
+
+
+def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToken:
+    """The token in a ContentInfo, its signature checked.
+
+    The signer's certificate is one that the token brings or, for services that bring none, one of `known`.
+
+    Raises:
+        TimestampInvalid: it is malformed, breaks the profile, or its signature does not hold.
+    """
+    if len(token) > limits.TIMESTAMP_BYTES:
+        raise TimestampInvalid(f"timestamp: {len(token)} bytes, at most {limits.TIMESTAMP_BYTES} are read")
+    try:
+        signed = _signed_data(token)
+        content = bytes(signed["encap_content_info"]["content"])
+        (info,) = signed["signer_infos"]
+        certificates = _certificates(signed)
+        digest_hash = _hash(info["digest_algorithm"])
+        attributes = _Attributes(info["signed_attrs"])
+        signer = _signer(info, attributes, digest_hash, (*certificates, *known))
+        attributes.check_content(content, digest_hash)
+        attributes.check_signer(signer)
+    except TimestampInvalid:
+        raise
+    except UNREADABLE as error:
+        raise TimestampInvalid("timestamp: not a CMS signature by one signer") from error
+    try:
+        return _believed(content, signer, certificates)
+    except TimestampInvalid:
+        raise
+    except UNREADABLE as error:
+        raise TimestampInvalid("timestamp: what was signed is not a TSTInfo") from error
+
+
+def _signed_data(token: bytes) -> Any:
+    import asn1crypto.tsp  # noqa: F401 - teaches `cms` the attribute signingCertificateV2
+    from asn1crypto.cms import ContentInfo
+
+    outer = ContentInfo.load(token, strict=True)
+    if outer["content_type"].native != "signed_data":
+        raise TimestampInvalid(f"timestamp: CMS content {quote(outer['content_type'].native)}, signed data is needed")
+    signed = outer["content"]
+    content_type = signed["encap_content_info"]["content_type"].dotted
+    if signed["version"].native != "v3" or content_type != _TST_INFO:
+        raise TimestampInvalid(
+            f"timestamp: signed data {signed['version'].native} of type {quote(content_type)}, v3 of TSTInfo is needed"
+        )
+    if len(signed["signer_infos"]) != 1:
+        raise TimestampInvalid(f"timestamp: {len(signed['signer_infos'])} signers, exactly one is needed")
+    if signed["signer_infos"][0]["version"].native != "v1":
+        raise TimestampInvalid("timestamp: its signer is not named by issuer and serial number")
+    return signed
+
+
+def _certificates(signed: Any) -> tuple[Certificate, ...]:
+    """Those in the token that can be read. Anybody can add to them, for they are not signed."""
+    choices = [item for item in signed["certificates"] if item.name == "certificate"] if signed["certificates"] else []
+    if len(choices) > limits.TIMESTAMP_CERTIFICATES:
+        raise TimestampInvalid(
+            f"timestamp: {len(choices)} certificates, at most {limits.TIMESTAMP_CERTIFICATES} are read"
+        )
+    found = []
+    for item in choices:
+        try:
+            found.append(Certificate.from_der(item.chosen.dump(), "certificate of a timestamp"))
+        except MalformedError:
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def _signer(info: Any, attributes: _Attributes, used: Hash, candidates: Sequence[Certificate]) -> Certificate:
+    """The certificate that the signer is named by and whose key made the signature."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    wanted = info["sid"].chosen
+    algorithm, signature = info["signature_algorithm"].dump(), info["signature"].native
+    problem = "its signer's certificate is missing"
+    for certificate in dict.fromkeys(candidates):
+        if certificate.x509.serial_number != wanted["serial_number"].native:
+            continue
+        if not _is_issuer(wanted["issuer"], certificate):
+            continue
+        for message in attributes.signed_forms:
+            try:
+                verify_by_identifier(certificate.x509.public_key(), algorithm, signature, message, used)
+            except (SignatureInvalid, UnsupportedAlgorithm) as error:
+                problem = f"its signature by {name_of(certificate)}: {error}"
+            else:
+                return certificate
+    raise TimestampInvalid(f"timestamp: {problem}")
+
+
+class _Attributes:
+    """The signed attributes, each at most once and with one value."""
+
+    def __init__(self, attributes: Any) -> None:
+        if not attributes:
+            raise TimestampInvalid("timestamp: it has no signed attributes")
+        self._values: dict[str, Any] = {}
+        self._pieces = [item.dump() for item in attributes]
+        for item in attributes:
+            name = item["type"].dotted
+            if name in self._values or len(item["values"]) != 1:
+                raise TimestampInvalid(f"timestamp: signed attribute {quote(name)} has not exactly one value")
+            self._values[name] = item["values"][0]
+
+    @property
+    def signed_forms(self) -> list[bytes]:
+        """The SET OF that was signed: sorted as DER wants it, or in the order received, which some services sign."""
+        return list(dict.fromkeys(_set_of(pieces) for pieces in (sorted(self._pieces), self._pieces)))
+
+    def check_content(self, content: bytes, used: Hash) -> None:
+        if self._value(_CONTENT_TYPE, "content-type").dotted != _TST_INFO:
+            raise TimestampInvalid("timestamp: its signed content type is not TSTInfo")
+        if self._value(_MESSAGE_DIGEST, "message-digest").native != used.digest(content):
+            raise TimestampInvalid("timestamp: its content is not what was signed")
+
+    def check_signer(self, signer: Certificate) -> None:
+        """RFC 5816: the attribute that binds the certificate itself, so that no other of the same key can stand in."""
+        named = self._value(_SIGNING_CERTIFICATE_V2, "signingCertificateV2")["certs"][0]
+        if named["cert_hash"].native != _hash(named["hash_algorithm"]).digest(signer.der):
+            raise TimestampInvalid(f"timestamp: signingCertificateV2 does not name {name_of(signer)}")
+        issuer_serial = named["issuer_serial"]
+        if not issuer_serial:
+            return
+        issuers = [item.chosen for item in issuer_serial["issuer"] if item.name == "directory_name"]
+        if (
+            issuer_serial["serial_number"].native != signer.x509.serial_number
+            or len(issuers) != 1
+            or not _is_issuer(issuers[0], signer)
+        ):
+            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than {name_of(signer)} has")
+
+    def _value(self, name: str, title: str) -> Any:
+        if name not in self._values:
+            raise TimestampInvalid(f"timestamp: the signed attribute {title} is missing")
+        return self._values[name]
+
+
+def _is_issuer(name: Any, certificate: Certificate) -> bool:
+    """Whether the certificate's issuer has this name, however its strings are encoded."""
+    from asn1crypto.x509 import Certificate as Parsed
+
+    issuer = Parsed.load(certificate.der).issuer
+    return bool(issuer.dump() == name.dump() or issuer == name)  # the second is slow, and seldom needed
+
+
+def _set_of(pieces: Sequence[bytes]) -> bytes:
+    from asn1crypto.parser import emit
+
+    encoded: bytes = emit(0, 1, 17, b"".join(pieces))
+    return encoded
+
+
+def _hash(algorithm: Any) -> Hash:
+    name = algorithm["algorithm"].native
+    try:
+        return Hash(name)
+    except ValueError:
+        raise TimestampInvalid(f"timestamp: hash {quote(name)}, SHA-256, SHA-384 or SHA-512 is needed") from None
+
+
+def _believed(content: bytes, signer: Certificate, certificates: tuple[Certificate, ...]) -> TimestampToken:
+    from asn1crypto.tsp import TSTInfo
+
+    info = TSTInfo.load(content, strict=True)
+    if info["version"].native != "v1":
+        raise TimestampInvalid(f"timestamp: TSTInfo {quote(info['version'].native)}, v1 is needed")
+    for item in info["extensions"] or ():
+        if item["critical"].native:
+            raise TimestampInvalid(f"timestamp: critical extension {quote(item['extn_id'].dotted)} is not understood")
+    generated = info["gen_time"].native
+    if not isinstance(generated, datetime) or generated.tzinfo is None:
+        raise TimestampInvalid("timestamp: its time has no time zone, UTC is needed")
+    return TimestampToken(
+        signer,
+        certificates,
+        _hash(info["message_imprint"]["hash_algorithm"]),
+        info["message_imprint"]["hashed_message"].native,
+        generated.astimezone(UTC),
+        _accuracy(info["accuracy"]),
+        info["policy"].dotted,
+        info["nonce"].native,
+    )
+
+
+def _accuracy(stated: Any) -> timedelta | None:
+    if not stated:
+        return None
+    seconds, millis, micros = (stated[name].native or 0 for name in ("seconds", "millis", "micros"))
+    if seconds < 0 or not 0 <= millis < 1000 or not 0 <= micros < 1000:
+        raise TimestampInvalid("timestamp: its accuracy is not a time span")
+    return timedelta(seconds=seconds, milliseconds=millis, microseconds=micros)

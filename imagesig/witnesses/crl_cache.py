@@ -1,0 +1,166 @@
+"""Where CRLs are kept between downloads: in memory, and in a folder in notation's own form.
+
+What comes out of a cache is checked like what comes over the network, so a poisoned one costs a download and no more.
+Like every copy of a CRL it can hide a revocation until the list's own end (`nextUpdate`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from imagesig import limits
+from imagesig.encoding.json import parse_object
+from imagesig.errors import MalformedError
+from imagesig.witnesses.memory import Memory
+
+logger = logging.getLogger("imagesig")
+
+_FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
+"""Two lists in base64 and what is around them."""
+_OWN_NAME = re.compile(r"[0-9a-f]{64}|\.new-.*")
+
+
+@dataclass(frozen=True, slots=True)
+class CrlBytes:
+    """A complete list and, if it names one, its delta list: DER as received."""
+
+    base: bytes = field(repr=False)
+    delta: bytes | None = field(default=None, repr=False)
+
+
+class CrlCache(Protocol):
+    """A place for lists by URL. It never fails: what it cannot keep or find it has not got. Thread-safe."""
+
+    def get(self, url: str) -> CrlBytes | None: ...
+
+    def put(self, url: str, crl: CrlBytes) -> None: ...
+
+
+class MemoryCrlCache:
+    """For as long as this process lives."""
+
+    def __init__(self, capacity: int = limits.CRL_MEMORY_BYTES) -> None:
+        self._memory = Memory(capacity)
+
+    def get(self, url: str) -> CrlBytes | None:
+        base = self._memory.get(f"base {url}")
+        if base is None:
+            return None
+        delta = self._memory.get(f"delta {url}")
+        # Without a delta list that was there once, the complete list names one and is of no use: it is fetched again.
+        return CrlBytes(base, delta)
+
+    def put(self, url: str, crl: CrlBytes) -> None:
+        self._memory.put(f"delta {url}", crl.delta)
+        self._memory.put(f"base {url}", crl.base)
+
+
+class FileCrlCache:
+    """One file for each URL in a folder, `$NOTATION_CACHE/crl` for instance: notation reads and writes the same files.
+
+    A file appears whole or not at all. At most `limits.CRL_CACHE_FILES` are kept. What goes wrong is logged.
+    """
+
+    def __init__(self, folder: Path, *, files: int = limits.CRL_CACHE_FILES) -> None:
+        self._folder = folder
+        self._files = files
+
+    def get(self, url: str) -> CrlBytes | None:
+        path = self._path(url)
+        try:
+            with path.open("rb") as file:
+                content = file.read(_FILE_BYTES + 1)
+            if len(content) > _FILE_BYTES:
+                raise MalformedError(f"{path}: more than {_FILE_BYTES} bytes")
+            return _decoded(content)
+        except FileNotFoundError:
+            return None
+        except (OSError, MalformedError) as error:
+            logger.warning("CRL cache: %s", error)
+            return None
+
+    def put(self, url: str, crl: CrlBytes) -> None:
+        try:
+            self._write(self._path(url), _encoded(crl))
+            self._prune()
+        except OSError as error:
+            logger.warning("CRL cache: %s", error)
+
+    def _path(self, url: str) -> Path:
+        return self._folder / hashlib.sha256(url.encode()).hexdigest()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        import tempfile
+
+        # In the same folder: a rename across devices fails (CVE-2024-51491).
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(name).replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+
+    def _prune(self) -> None:
+        ages = []
+        for path in self._folder.iterdir():
+            if not _OWN_NAME.fullmatch(path.name):
+                continue  # somebody else's file
+            with contextlib.suppress(OSError):
+                ages.append((path.stat().st_mtime, path))
+        for _, path in sorted(ages)[: -self._files]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+class Layered:
+    """Two caches, the faster first; what is found in the second is kept in the first."""
+
+    def __init__(self, first: CrlCache, second: CrlCache) -> None:
+        self._first, self._second = first, second
+
+    def get(self, url: str) -> CrlBytes | None:
+        if (found := self._first.get(url)) is not None:
+            return found
+        if (found := self._second.get(url)) is not None:
+            self._first.put(url, found)
+        return found
+
+    def put(self, url: str, crl: CrlBytes) -> None:
+        self._first.put(url, crl)
+        self._second.put(url, crl)
+
+
+def _encoded(crl: CrlBytes) -> bytes:
+    members = [f'"baseCRL":"{base64.b64encode(crl.base).decode()}"']
+    if crl.delta is not None:
+        members.append(f'"deltaCRL":"{base64.b64encode(crl.delta).decode()}"')
+    return ("{" + ",".join(members) + "}").encode()
+
+
+def _decoded(content: bytes) -> CrlBytes:
+    document = parse_object(content, "CRL cache")
+    lists = []
+    for name in ("baseCRL", "deltaCRL"):
+        text = document.get(name)
+        if text is not None and not isinstance(text, str):
+            raise MalformedError(f"CRL cache: {name} is no text")
+        try:
+            lists.append(base64.b64decode(text, validate=True) if text else None)
+        except (binascii.Error, ValueError) as error:
+            raise MalformedError(f"CRL cache: {name} is not base64") from error
+    if lists[0] is None:
+        raise MalformedError("CRL cache: baseCRL is missing")
+    return CrlBytes(lists[0], lists[1])

@@ -1,0 +1,221 @@
+"""Asking whether the certificates of a proven chain were revoked: OCSP first, then CRLs, as notation does.
+
+The URLs are the certificates' own and name whatever their issuer wants, loopback and private addresses included: so no
+certificate is asked about unless its chain leads to an authority that the policy trusts. They are plain HTTP, because
+what is answered is signed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote as percent_encode
+
+from imagesig import limits
+from imagesig.concurrency import for_each
+from imagesig.crypto.certificate import Certificate
+from imagesig.errors import InvalidArgument, MalformedError, TransportError
+from imagesig.trust.crl import RevocationList, judge_crl, open_crl
+from imagesig.trust.ocsp import judge_ocsp, ocsp_request
+from imagesig.trust.revocation import Answer, CertificateStatus, RevocationStatus, servers_of, with_issuers
+from imagesig.witnesses.crl_cache import CrlBytes, CrlCache, MemoryCrlCache
+from imagesig.witnesses.memory import Memory
+from imagesig.witnesses.web import Fetcher, Query, check_url, shown
+
+_GET_CHARACTERS = 255
+"""A request of this length in base64, or more, goes by POST. Spec: RFC 6960 appendix A.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One certificate, who issued it, the time of judging, and a trusted time of signing if there is one."""
+
+    certificate: Certificate
+    issuer: Certificate
+    at: datetime
+    signed_at: datetime | None
+
+
+class RevocationChecker:
+    """Asks the servers that certificates name. Thread-safe; keep one to keep what it remembers.
+
+    `ocsp_seconds` and `crl_seconds` are for each request.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        crl_cache: CrlCache | None = None,
+        ocsp_seconds: float = limits.OCSP_SECONDS,
+        crl_seconds: float = limits.CRL_SECONDS,
+    ) -> None:
+        self._fetcher = fetcher
+        self._crls = MemoryCrlCache() if crl_cache is None else crl_cache
+        self._responses = Memory(limits.OCSP_MEMORY_BYTES, limits.OCSP_MEMORY_SECONDS)
+        self._ocsp_seconds = ocsp_seconds
+        self._crl_seconds = crl_seconds
+
+    def check(
+        self,
+        chain: Sequence[Certificate],
+        at: datetime,
+        *,
+        trusted: Sequence[Certificate] = (),
+        signed_at: datetime | None = None,
+    ) -> tuple[CertificateStatus, ...]:
+        """What is known at that time of each certificate, leaf first, but for the authority at the end.
+
+        The chain must be proven: every certificate issued by the next, up to one of those that are `trusted` by
+        configuration, which need not stand in it. `signed_at` is a trusted time of signing, where there is one that is
+        no timestamp: a certificate that went bad after it was good. Certificates are asked about in parallel.
+
+        Raises:
+            DeadlineExceeded: the deadline of the whole operation passed.
+        """
+
+        def one(pair: tuple[Certificate, Certificate | None]) -> CertificateStatus:
+            certificate, issuer = pair
+            if issuer is None:
+                reason = "its issuer is not in the chain, so nobody's answer could be checked"
+                return CertificateStatus(certificate, RevocationStatus.UNKNOWN, reason)
+            answer = self._ask(_Question(certificate, issuer, at, signed_at))
+            return CertificateStatus(certificate, answer.status, answer.reason)
+
+        return tuple(for_each(with_issuers(chain, trusted), one))
+
+    def _ask(self, question: _Question) -> Answer:
+        try:
+            servers = servers_of(question.certificate)
+        except MalformedError as error:
+            return Answer.useless(str(error))
+        if servers.none:
+            return Answer(RevocationStatus.NON_REVOKABLE, "it names neither an OCSP responder nor a CRL")
+        answer = self._ask_responders(servers.ocsp, question)
+        if answer is not None and answer.status is not RevocationStatus.UNKNOWN:
+            return answer
+        if not servers.crl and not servers.problem:
+            assert answer is not None
+            return answer
+        by_list = self._look_up(servers.crl, question)
+        if servers.problem and by_list.status is not RevocationStatus.REVOKED:
+            by_list = Answer.useless(servers.problem)
+        if answer is not None and by_list.status is RevocationStatus.UNKNOWN:
+            return Answer.useless(f"{answer.reason}; {by_list.reason}")
+        return by_list
+
+    def _ask_responders(self, urls: Sequence[str], question: _Question) -> Answer | None:
+        """The first final answer, else all that went wrong; None if there is nobody to ask."""
+        problems = []
+        for url in urls:
+            answer = self._ask_responder(url, question)
+            said = Answer(answer.status, f"OCSP {shown(url)}: {answer.reason}", answer.final)
+            if answer.final:
+                return said
+            problems.append(said.reason)
+        return Answer.useless("; ".join(problems)) if problems else None
+
+    def _ask_responder(self, url: str, question: _Question) -> Answer:
+        request = ocsp_request(question.certificate, question.issuer)
+        name = f"{url} {request.hex()}"
+        if (kept := self._responses.get(name)) is not None:
+            answer = self._judge_response(kept, question)
+            if answer.final:
+                return answer
+        try:
+            check_url(url, ("http",))
+            response = self._fetcher.fetch(self._ocsp_query(url, request)).body
+        except (TransportError, MalformedError, InvalidArgument) as error:
+            return Answer.useless(str(error))
+        answer = self._judge_response(response, question)
+        if answer.final and answer.status is not RevocationStatus.UNKNOWN:
+            self._responses.put(name, response)
+        return answer
+
+    def _judge_response(self, response: bytes, question: _Question) -> Answer:
+        return judge_ocsp(response, question.certificate, question.issuer, question.at, question.signed_at)
+
+    def _ocsp_query(self, url: str, request: bytes) -> Query:
+        accept, limit = "application/ocsp-response", limits.OCSP_RESPONSE_BYTES
+        text = percent_encode(base64.b64encode(request), safe="")
+        if len(text) < _GET_CHARACTERS and "?" not in url:
+            return Query(f"{url.rstrip('/')}/{text}", accept, limit, self._ocsp_seconds)
+        return Query(url, accept, limit, self._ocsp_seconds, request, "application/ocsp-request")
+
+    def _look_up(self, urls: Sequence[str], question: _Question) -> Answer:
+        """Every list must answer, for each may be a part; one that says "revoked" is enough."""
+        problem: Answer | None = None
+        good = Answer.useless("no CRL is named")
+        for url in urls:
+            answer = self._look_up_one(url, question)
+            said = Answer(answer.status, f"CRL {shown(url)}: {answer.reason}", answer.final)
+            if answer.status is RevocationStatus.REVOKED:
+                return said
+            if answer.status is RevocationStatus.UNKNOWN:
+                problem = problem or said
+            good = said
+        return problem or good
+
+    def _look_up_one(self, url: str, question: _Question) -> Answer:
+        try:
+            check_url(url, ("http",))
+        except InvalidArgument as error:
+            return Answer.useless(str(error))
+        for crl in self._lists(url, question):
+            if isinstance(crl, Answer):
+                return crl
+            base, delta = crl
+            answer = judge_crl(question.certificate, base, delta, question.signed_at)
+            if answer.final:
+                return answer
+        return answer
+
+    def _lists(self, url: str, question: _Question) -> Iterator[tuple[RevocationList, RevocationList | None] | Answer]:
+        """The list at this URL with its delta: from the cache, and downloaded if that one was of no use."""
+        if (kept := self._crls.get(url)) is not None and (opened := self._opened(kept, question)) is not None:
+            yield opened
+        try:
+            base = self._download(url)
+            opened_base = open_crl(base, question.issuer, question.at)
+            delta = self._delta(opened_base, question)
+        except (TransportError, MalformedError) as error:
+            yield Answer.useless(str(error))
+            return
+        self._crls.put(url, CrlBytes(base, delta[0] if delta else None))
+        yield opened_base, delta[1] if delta else None
+
+    def _opened(self, kept: CrlBytes, question: _Question) -> tuple[RevocationList, RevocationList | None] | None:
+        """What was kept, if it is still in force and whole."""
+        try:
+            base = open_crl(kept.base, question.issuer, question.at)
+            if kept.delta is None:
+                return None if base.delta_urls else (base, None)
+            return base, open_crl(kept.delta, question.issuer, question.at)
+        except MalformedError:
+            return None
+
+    def _delta(self, base: RevocationList, question: _Question) -> tuple[bytes, RevocationList] | None:
+        """The first delta list that can be had, None if the complete list names none.
+
+        Raises:
+            TransportError, MalformedError: it names some, and none of them is of use.
+        """
+        failure: TransportError | MalformedError | None = None
+        for url in base.delta_urls[: limits.REVOCATION_URLS]:
+            try:
+                check_url(url, ("http",))
+                data = self._download(url)
+                return data, open_crl(data, question.issuer, question.at)
+            except InvalidArgument as error:
+                failure = failure or MalformedError(f"delta CRL: {error}")
+            except (TransportError, MalformedError) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return None
+
+    def _download(self, url: str) -> bytes:
+        query = Query(url, "application/pkix-crl, */*", limits.CRL_BYTES, self._crl_seconds)
+        return self._fetcher.fetch(query).body

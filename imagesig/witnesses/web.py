@@ -1,0 +1,124 @@
+"""Fetching from witnesses: one bounded request without credentials, or none at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+from imagesig import limits
+from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable, quote
+from imagesig.http import HttpClient, Response, deadline, redact, remaining
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ATTEMPTS = 2
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request: a GET, or a POST if there is a body of `content_type`.
+
+    At most `limit` bytes are read, within `seconds`.
+    """
+
+    url: str
+    accept: str
+    limit: int
+    seconds: float
+    body: bytes | None = field(default=None, repr=False)
+    content_type: str = ""
+
+
+class Fetcher(Protocol):
+    """How witnesses are reached. Must be safe to call from several threads."""
+
+    def fetch(self, query: Query) -> Response:
+        """The answer with status 200.
+
+        Raises:
+            TransportError: there is none; in `seconds` or for good.
+            LimitExceeded: it is larger than `limit`.
+            DeadlineExceeded: the deadline of the whole operation passed.
+        """
+        ...
+
+
+class Web:
+    """Over HTTP, and HTTPS where the URL says so. A redirect is followed only within its scheme, and never a POST's."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    def fetch(self, query: Query) -> Response:
+        try:
+            with deadline(query.seconds):
+                return self._follow(query)
+        except DeadlineExceeded as error:
+            remaining(redact(query.url))  # raises if it was the deadline of the whole operation that passed
+            raise Unreachable(f"{redact(query.url)}: no answer within {query.seconds:g} s") from error
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._client.close()
+
+    def _follow(self, query: Query) -> Response:
+        url = query.url
+        for _ in range(limits.REDIRECTS + 1):
+            response = self._once(url, query)
+            if response.status == 200:
+                return response
+            if response.status not in _REDIRECTS or query.body is not None:
+                raise UnexpectedResponse(f"{redact(url)}: status {response.status}, 200 is needed")
+            url = _redirected(url, response.headers.get("location", ""))
+        raise UnexpectedResponse(f"{redact(query.url)}: more than {limits.REDIRECTS} redirects")
+
+    def _once(self, url: str, query: Query) -> Response:
+        headers = {"accept": query.accept}
+        if query.body is not None:
+            headers["content-type"] = query.content_type
+        method = "GET" if query.body is None else "POST"
+        return self._client.request(
+            method, url, limit=query.limit, headers=headers, body=query.body, follow=False, attempts=_ATTEMPTS
+        )
+
+
+def _redirected(url: str, location: str) -> str:
+    scheme = urlsplit(url).scheme
+    try:
+        target = urljoin(url, location)
+        check_url(target, (scheme,))
+    except ValueError as error:  # InvalidArgument is one
+        raise UnexpectedResponse(f"{redact(url)}: redirected to {quote(location)}, {scheme} is needed") from error
+    return target
+
+
+class Offline:
+    """Asks nobody: every witness is unreachable."""
+
+    def fetch(self, query: Query) -> Response:
+        raise Unreachable(f"{redact(query.url)}: not asked, for this is offline")
+
+
+def shown(url: str) -> str:
+    """A URL from outside as it may be shown."""
+    try:
+        text = redact(url)
+    except ValueError:
+        return quote(url)
+    return text if text.isprintable() and len(text) <= _SHOWN else quote(text)
+
+
+def check_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> None:
+    """Returns if this is a URL of one of the schemes, with a host and without credentials.
+
+    Raises:
+        InvalidArgument: it is not.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable():
+        raise InvalidArgument(f"URL {quote(url)}: one of {' and '.join(schemes)} is needed, without credentials")

@@ -1,0 +1,100 @@
+"""`diagnose`: what it sees of keys and registries, and that nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from imagesig.api import diagnose, sign
+from imagesig.api.diagnosing import State
+from imagesig.crypto.algorithms import KeyType
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.registry import registry
+from imagesig.keys.file import FileProvider
+from imagesig.testing.registry import Answer, InMemoryRegistry, Request
+from tests.makers import NOW
+
+
+def seen(key: str = "", image: str = "") -> dict[str, tuple[State, str]]:
+    """The last diagnosis of each area."""
+    return {item.area: (item.state, item.detail) for item in diagnose(key, image)}
+
+
+@pytest.fixture
+def server() -> Iterator[InMemoryRegistry]:
+    with InMemoryRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def image(server: InMemoryRegistry) -> str:
+    name = f"{server.host}/team/app:1.0"
+    build_image(registry(name).home, {"a": b"b"}, PLATFORMS[0], "1.0")
+    return name
+
+
+def test_the_installation_is_told_without_key_and_image() -> None:
+    assert {"imagesig", "packages", "extra pkcs11", "extra vault", "extra aws"} <= seen().keys()
+
+
+def test_a_key_that_works_signs_a_test_message(tmp_path: Path) -> None:
+    FileProvider(tmp_path).generate("a.key", KeyType.ED25519)
+    assert seen(str(tmp_path / "a.key"))["signing"] == (State.OK, "signed and verified a test message")
+
+
+def test_a_key_that_is_not_there_is_a_diagnosis(tmp_path: Path) -> None:
+    assert seen(str(tmp_path / "missing.key"))["signing"][0] is State.FAILED
+    assert seen("nosuch://key")["key"][0] is State.FAILED
+
+
+def test_a_folder_is_listed(tmp_path: Path) -> None:
+    FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256)
+    assert "ecdsa-p256" in seen(str(tmp_path))["key"][1]
+
+
+def test_a_registry_is_probed_and_keeps_nothing_of_it(server: InMemoryRegistry, image: str) -> None:
+    before = len(server.requests)
+
+    found = seen(image=image)
+
+    assert found["referrers"] == (State.OK, "the registry keeps them")
+    assert found["login"][1].startswith("as nobody")
+    assert found["signatures"] == (State.NOTE, "0 stored (none), unchecked")
+    written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
+    assert written == []
+
+
+def test_a_clock_that_is_off_is_a_failure(server: InMemoryRegistry, image: str) -> None:
+    def years_ago(request: Request) -> Answer | None:
+        if request.method == "HEAD":
+            return Answer(404, headers={"date": format_datetime(NOW.replace(year=2020), usegmt=True)})
+        return None
+
+    server.faults.append(years_ago)
+    assert seen(image=image)["clock"][0] is State.FAILED
+
+
+def test_what_a_login_may_not_do_is_told_apart_from_what_a_registry_cannot(
+    server: InMemoryRegistry, image: str
+) -> None:
+    def refuse(request: Request) -> Answer | None:
+        return {"POST": Answer(403), "DELETE": Answer(405)}.get(request.method)
+
+    server.faults.append(refuse)
+    found = seen(image=image)
+    assert found["push"][1] == "denied to this login"
+    assert found["delete"][1] == "not supported by this registry"
+
+
+def test_a_registry_that_is_gone_is_one_diagnosis() -> None:
+    found = seen(image="127.0.0.1:9/app:1")
+    assert found["image"][0] is State.FAILED
+    assert "push" not in found
+
+
+def test_signatures_that_are_stored_are_counted_and_not_trusted(image: str, tmp_path: Path) -> None:
+    sign(image, FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256))
+    assert seen(image=image)["signatures"] == (State.OK, "2 stored (bundle, cosign), unchecked")

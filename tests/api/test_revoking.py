@@ -1,0 +1,200 @@
+"""`verify` asks about proven chains, and no others, and leaves to the rule what the answer means."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from imagesig.api import sign, verify
+from imagesig.api.verifying import VerificationResult
+from imagesig.errors import NoSignatureAccepted, Revoked
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.layout import Layout, layout
+from imagesig.keys.file import FileProvider
+from imagesig.policy import AUDIT, PERMISSIVE, STRICT, Action, Enforcement, Policy, Rule, Signed
+from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check
+from imagesig.trust import CertificateAuthority, TimestampAuthorities
+from imagesig.witnesses import RevocationChecker, Witnesses
+from tests.api.certified import Certified
+from tests.authorities import Authority, Issued
+from tests.authorities import Revoked as Entry
+from tests.makers import NOW
+from tests.witnesses.loopback import Fake
+
+OCSP, CRL, TSA_OCSP = "http://ocsp.example", "http://crl.example/1.crl", "http://tsa.example"
+ROOT = Authority("root")
+TSA_ROOT = Authority("timestamp root")
+TSA = TSA_ROOT.tsa(ocsp=(TSA_OCSP,))
+KEY = ec.generate_private_key(ec.SECP256R1())
+LEAF = ROOT.leaf(key=KEY, ocsp=(OCSP,))
+LISTED = ROOT.leaf(key=KEY, crl=(CRL,))
+GOOD, BAD = ROOT.ocsp(LEAF), ROOT.ocsp(LEAF, revoked=True)
+SKIP = Enforcement(revocation=Action.SKIP)
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.peers.openssl import write_key
+
+    home = tmp_path_factory.mktemp("image")
+    build_image(Layout.create(home / "layout"), {"bin/app": b"hello"}, PLATFORMS[0], "1.0")
+    write_key(home / "leaf.key", KEY).chmod(0o600)
+    with FileProvider(home).open("leaf.key") as key:
+        sign(layout(home / "layout", "1.0"), key, formats=["cosign"])
+    return home / "layout"
+
+
+class Verifying:
+    """`verify` with a format that proves what it is told, and witnesses that answer what they are told."""
+
+    def __init__(self, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.image, self.monkeypatch = image, monkeypatch
+
+    def __call__(
+        self,
+        fake: Fake,
+        enforcement: Enforcement = STRICT,
+        *,
+        leaf: Issued = LEAF,
+        timestamped: bool = False,
+        authority: str = "ca",
+        signed_days_ago: int | None = None,
+    ) -> VerificationResult:
+        certified = Certified(
+            chain=(leaf.certificate, ROOT.certificate),
+            authority=authority,
+            timestamp_chain=(TSA.certificate, TSA_ROOT.certificate) if timestamped else (),
+            authentic_time=None if signed_days_ago is None else NOW - timedelta(days=signed_days_ago),
+        )
+        self.monkeypatch.setattr("imagesig.api.verifying.select_formats", lambda _: (certified,))
+        requirement = Signed(
+            (CertificateAuthority("ca", (ROOT.certificate,)),),
+            timestamps=TimestampAuthorities((TSA_ROOT.certificate,)),
+            enforcement=enforcement,
+        )
+        witnesses = Witnesses(fake, RevocationChecker(fake))
+        return verify(
+            layout(self.image, "1.0"), Policy(Rule((requirement,))), allow_unproved=True, now=NOW, witnesses=witnesses
+        )
+
+
+@pytest.fixture
+def verifying(signed: Path, monkeypatch: pytest.MonkeyPatch) -> Verifying:
+    return Verifying(signed, monkeypatch)
+
+
+def checks(result: VerificationResult, name: str = REVOCATION) -> list[Check]:
+    return [check for item in result.signatures for check in item.checks if check.name == name]
+
+
+def refused(verifying: Verifying, fake: Fake, reason: str, enforcement: Enforcement = STRICT, **options: bool) -> None:
+    with pytest.raises(NoSignatureAccepted) as caught:
+        verifying(fake, enforcement, **options)  # type: ignore[arg-type]
+    (rejection,) = caught.value.rejections
+    assert isinstance(rejection.error, Revoked)
+    assert reason in str(rejection.error)
+
+
+def test_a_good_certificate_is_accepted_and_said_to_be_good(verifying: Verifying) -> None:
+    (check,) = checks(verifying(Fake({OCSP: GOOD})))
+
+    assert check.passed
+    assert "CN=leaf" in check.detail
+    assert f"OCSP {OCSP}" in check.detail
+
+
+def test_a_revoked_certificate_is_refused(verifying: Verifying) -> None:
+    refused(verifying, Fake({OCSP: BAD}), "revoked")
+
+
+def test_where_nobody_answers_the_signature_is_refused(verifying: Verifying) -> None:
+    refused(verifying, Fake(), "unknown")
+
+
+def test_a_certificate_that_cannot_be_revoked_is_accepted_and_said_to_be_so(verifying: Verifying) -> None:
+    (check,) = checks(verifying(Fake(), leaf=ROOT.leaf(key=KEY)))
+
+    assert check.passed
+    assert "non-revokable" in check.detail
+
+
+@pytest.mark.parametrize("enforcement", [PERMISSIVE, AUDIT], ids=["permissive", "audit"])
+@pytest.mark.parametrize("fake", [Fake({OCSP: BAD}), Fake()], ids=["revoked", "unknown"])
+def test_a_rule_that_logs_revocation_warns(verifying: Verifying, fake: Fake, enforcement: Enforcement) -> None:
+    result = verifying(fake, enforcement)
+
+    assert len(result.signatures) == 1
+    assert any("CN=leaf" in warning for warning in result.warnings)
+
+
+def test_a_rule_that_skips_revocation_asks_nobody(verifying: Verifying) -> None:
+    fake = Fake({OCSP: BAD})
+    result = verifying(fake, SKIP)
+
+    assert len(result.signatures) == 1
+    assert checks(result) == []
+    assert fake.queries == []
+
+
+@pytest.mark.parametrize("authority", ["", "stranger"], ids=["nobody trusted", "not of this rule"])
+def test_a_signer_that_nobody_trusted_vouches_for_is_not_asked_about(verifying: Verifying, authority: str) -> None:
+    # Its URLs are a stranger's: whoever signs could otherwise make us ask anybody.
+    fake = Fake({OCSP: GOOD})
+    verifying(fake, AUDIT, authority=authority)
+
+    assert fake.queries == []
+
+
+# --- timestamp services --------------------------------------------------------------------------------------------
+
+
+def test_the_timestamp_service_is_asked_about_too(verifying: Verifying) -> None:
+    result = verifying(Fake({OCSP: GOOD, TSA_OCSP: TSA_ROOT.ocsp(TSA)}), timestamped=True)
+
+    (check,) = checks(result, TIMESTAMP_REVOCATION)
+    assert check.passed
+    assert "CN=tsa" in check.detail
+
+
+@pytest.mark.parametrize("enforcement", [STRICT, SKIP], ids=["strict", "revocation skipped"])
+def test_a_revoked_timestamp_service_is_refused_whatever_the_rule_does_about_revoked_signers(
+    verifying: Verifying, enforcement: Enforcement
+) -> None:
+    answers = {OCSP: GOOD, TSA_OCSP: TSA_ROOT.ocsp(TSA, revoked=True)}
+
+    refused(verifying, Fake(answers), "CN=tsa", enforcement, timestamped=True)
+    refused(verifying, Fake({OCSP: GOOD}), "CN=tsa", enforcement, timestamped=True)
+
+
+def test_a_rule_that_logs_timestamps_logs_revoked_timestamp_services_as_notation_does(verifying: Verifying) -> None:
+    fake = Fake({OCSP: GOOD, TSA_OCSP: TSA_ROOT.ocsp(TSA, revoked=True)})
+    result = verifying(fake, Enforcement(authentic_timestamp=Action.LOG), timestamped=True)
+
+    assert any("CN=tsa" in warning for warning in result.warnings)
+
+
+# --- invalidity date -----------------------------------------------------------------------------------------------
+
+INVALID = Fake({CRL: ROOT.crl(Entry(LISTED, invalid_since=NOW - timedelta(days=3)))})
+
+
+def test_a_signing_authoritys_time_pardons_what_went_bad_later(verifying: Verifying) -> None:
+    (check,) = checks(verifying(INVALID, leaf=LISTED, signed_days_ago=5))
+
+    assert check.passed
+
+
+def test_a_timestamp_pardons_nothing(verifying: Verifying) -> None:
+    # It proves that the signature is older than it, not that it was made before the key was stolen.
+    with pytest.raises(NoSignatureAccepted):
+        verifying(
+            Fake({**INVALID.answers, TSA_OCSP: TSA_ROOT.ocsp(TSA)}), leaf=LISTED, signed_days_ago=5, timestamped=True
+        )
+
+
+def test_without_a_trusted_time_nothing_is_pardoned(verifying: Verifying) -> None:
+    with pytest.raises(NoSignatureAccepted):
+        verifying(INVALID, leaf=LISTED)

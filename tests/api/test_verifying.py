@@ -1,0 +1,137 @@
+"""`verify` from end to end on layouts: rules with several requirements, rules that prove nothing, platforms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imagesig.api import sign, verify
+from imagesig.errors import (
+    ImageNotFound,
+    NoSignatureAccepted,
+    NoSignatures,
+    RefusedByPolicy,
+    Unproved,
+)
+from imagesig.images.build import build_index
+from imagesig.images.image import Image
+from imagesig.images.layout import Layout, layout
+from imagesig.keys.file import MemoryProvider
+from imagesig.keys.provider import SigningKey
+from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
+from imagesig.trust import TrustedKey
+from tests.makers import NAME, private_key
+
+
+def key(number: int) -> SigningKey:
+    pem = private_key(number=number).to_pem(None)
+    return MemoryProvider({"key": pem}).open("key")
+
+
+def trusts(*numbers: int, threshold: int | None = 1, formats: tuple[str, ...] = ()) -> Signed:
+    keys = tuple(TrustedKey(f"key {number}", (private_key(number=number).public_key,)) for number in numbers)
+    return Signed(keys, threshold, formats=formats)
+
+
+def policy(*requirements: Signed | AcceptAnything | Reject, warn: bool = False) -> Policy:
+    return Policy(Rule(requirements, warn=warn))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    build_index(Layout.create(tmp_path / "image"), {"a": b"b"}, "1.0")
+    return layout(tmp_path / "image", "1.0")
+
+
+def test_every_requirement_of_a_rule_must_hold(image: Image) -> None:
+    sign(image, key(1), identity=NAME)
+    both = policy(trusts(1), trusts(2))
+    with pytest.raises(NoSignatureAccepted) as refused:
+        verify(image, both)
+    assert [finding.authority for finding in refused.value.findings] == ["key 2"]
+
+    sign(image, key(2), identity=NAME)
+
+    result = verify(image, both)
+    assert result.proved
+    assert {signature.authority for signature in result.signatures} == {"key 1", "key 2"}
+
+
+def test_a_requirement_counts_only_its_own_formats(image: Image) -> None:
+    sign(image, key(1), identity=NAME, formats=["cosign"])
+    assert verify(image, policy(trusts(1, formats=("cosign",)))).proved
+    with pytest.raises(NoSignatures):
+        verify(image, policy(trusts(1, formats=("bundle",))))
+    with pytest.raises(NoSignatureAccepted):
+        verify(image, policy(trusts(1, formats=("cosign",)), trusts(1, formats=("bundle",))))
+
+
+def test_a_policy_without_a_rule_for_the_image_refuses_it_even_signed(image: Image) -> None:
+    sign(image, key(1), identity=NAME)
+    with pytest.raises(RefusedByPolicy, match="no rule"):
+        verify(image, Policy(rules={Scope("docker", "registry.example"): Rule((trusts(1),))}))
+
+
+def test_a_local_image_has_the_rule_of_its_folder(image: Image, tmp_path: Path) -> None:
+    sign(image, key(1), identity=NAME)
+    scoped = Policy(rules={Scope("oci", str(tmp_path.resolve())): Rule((trusts(1),), name="builds")})
+    assert verify(image, scoped).rule == "builds"
+
+
+def test_accepting_anything_proves_nothing_and_is_refused_unless_allowed(image: Image) -> None:
+    with pytest.raises(Unproved):
+        verify(image, policy(AcceptAnything()))
+    assert not verify(image, policy(AcceptAnything()), allow_unproved=True).proved
+
+
+def test_accepting_anything_beside_a_signature_leaves_the_signature_needed(image: Image) -> None:
+    mixed = policy(AcceptAnything(), trusts(1))
+    with pytest.raises(NoSignatures):
+        verify(image, mixed, allow_unproved=True)
+    sign(image, key(1), identity=NAME)
+    assert verify(image, mixed).proved
+
+
+def test_rejection_beats_every_signature(image: Image) -> None:
+    sign(image, key(1), identity=NAME)
+    with pytest.raises(RefusedByPolicy):
+        verify(image, policy(trusts(1), Reject()), allow_unproved=True)
+
+
+@pytest.mark.parametrize("requirement", [trusts(2), Reject()], ids=["unsigned", "rejected"])
+def test_a_rule_that_warns_reports_without_refusing_and_proves_nothing(
+    image: Image, requirement: Signed | Reject
+) -> None:
+    sign(image, key(1), identity=NAME)
+    with pytest.raises(Unproved) as refused:
+        verify(image, policy(requirement, warn=True))
+    assert refused.value.reasons
+
+    result = verify(image, policy(requirement, warn=True), allow_unproved=True)
+
+    assert not result.proved
+    assert result.signatures == ()
+    assert result.warnings
+
+
+def test_a_rule_that_warns_still_needs_the_image(image: Image) -> None:
+    missing = replace(image, target="2.0")
+    with pytest.raises(ImageNotFound):
+        verify(missing, policy(trusts(1), warn=True), allow_unproved=True)
+
+
+def test_a_platform_is_proved_by_its_own_signature_or_by_the_indexes(image: Image) -> None:
+    sign(image, key(1), identity=NAME, recursive=False)
+    result = verify(image, policy(trusts(1)), platform="linux/arm64")
+    assert result.through_index
+    sign(image, key(1), identity=NAME)
+    assert not verify(image, policy(trusts(1)), platform="linux/arm64").through_index
+
+
+def test_a_signed_index_proves_its_platform_under_a_rule_that_warns_too(image: Image) -> None:
+    sign(image, key(1), identity=NAME, recursive=False)
+    result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64")
+    assert result.proved
+    assert result.through_index

@@ -1,0 +1,66 @@
+"""Certificates from outside: what is wrong with them is said in our words, whenever it shows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesig import limits
+from imagesig.crypto.certificate import Certificate, parse_certificates
+from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
+from imagesig.trust.chain import path_to_authority
+from imagesig.trust.profile import check_code_signing_chain
+from tests.chains import certified, pem, trusting
+from tests.makers import NOW
+
+_VERSION_3 = b"\xa0\x03\x02\x01\x02"
+
+
+def test_a_certificate_of_an_unknown_version_is_malformed() -> None:
+    der = certified().certificate.der
+    with pytest.raises(MalformedError):
+        Certificate.from_der(der.replace(_VERSION_3, b"\xa0\x03\x02\x01\x03", 1))
+
+
+def test_one_that_is_larger_than_any_is_not_parsed() -> None:
+    with pytest.raises(LimitExceeded):
+        Certificate.from_der(b"\x30" * (limits.CERTIFICATE_BYTES + 1))
+
+
+@pytest.mark.parametrize("change", [lambda der: der + b"\x00", lambda der: der[:-1], lambda der: b"", lambda der: b"x"])
+def test_what_is_no_certificate_is_malformed(change: object) -> None:
+    assert callable(change)
+    with pytest.raises(MalformedError):
+        Certificate.from_der(change(certified().certificate.der))
+
+
+def test_a_certificate_whose_subject_cannot_be_read_is_malformed() -> None:
+    # A bit string may only be a unique identifier, says the library, once the name is asked for.
+    der = certified().certificate.der.replace(b"\x0c\x08imagesig", b"\x03\x08\x00magesig")
+    with pytest.raises(MalformedError):
+        Certificate.from_der(der)
+
+
+def test_pem_is_read_in_its_order() -> None:
+    chain = certified().chain
+    assert parse_certificates(("text\n" + pem(chain)).encode(), "chain") == chain
+    with pytest.raises(MalformedError):
+        parse_certificates(pem(chain).replace("MII", "MIJ", 1).encode(), "chain")
+
+
+@pytest.mark.filterwarnings("ignore")  # `cryptography` warns of odd serial numbers and lengths
+@settings(max_examples=200, deadline=None)
+@given(number=st.integers(0, 2), data=st.data())
+def test_no_byte_of_a_certificate_raises_anything_foreign(number: int, data: st.DataObject) -> None:
+    chain = list(certified().chain)
+    der = bytearray(chain[number].der)
+    der[data.draw(st.integers(0, len(der) - 1))] ^= data.draw(st.integers(1, 255))
+    trusted = trusting(chain[-1], holders=["C=US,ST=WA,O=imagesig", "a@b.example"]).authorities
+    try:
+        chain[number] = Certificate.from_der(bytes(der))
+        assert chain[number].subject
+        path_to_authority(chain[0], chain[1:], trusted, NOW)
+        check_code_signing_chain(tuple(chain))
+    except ImagesigError:
+        return

@@ -1,0 +1,219 @@
+"""cosign's signatures with certificates, classic and bundle, judged by authorities; and the forgeries that fail."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from imagesig import limits
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.certificate import Certificate
+from imagesig.errors import (
+    Expired,
+    FormatViolation,
+    ImagesigError,
+    LimitExceeded,
+    MalformedError,
+    NotTrusted,
+    SignatureInvalid,
+    TimestampInvalid,
+)
+from imagesig.formats.bundle import Bundle
+from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
+from imagesig.formats.cosign import Cosign
+from imagesig.oci.annotations import Annotations
+from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, StoredSignature
+from imagesig.trust import TimestampAuthorities, TrustAnchors, TrustedKey
+from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
+from tests.makers import NOW, bundle_document, classic, payload, private_key, stored_bundle
+
+FORMS = ("classic", "bundle", "bundle chain")
+forms = pytest.mark.parametrize("form", FORMS)
+
+
+def stored(form: str, signer: Issuer, chain: Sequence[Certificate] | None = None) -> StoredSignature:
+    """A signature by the signer's key, with this chain or its own."""
+    chain = signer.chain if chain is None else chain
+    if form == "classic":
+        made = classic(payload(), signer.private_key)
+        part = made.parts[0]
+        attached = {CERTIFICATE_ANNOTATION: pem(chain[:1]), CHAIN_ANNOTATION: pem(chain[1:])}
+        return replace(made, parts=(replace(part, annotations=Annotations({**part.annotations, **attached})),))
+    document = bundle_document(key=signer.private_key)
+    raw = [{"rawBytes": base64.b64encode(item.der).decode()} for item in chain]
+    document["verificationMaterial"] = (
+        {"certificate": raw[0]} if form == "bundle" else {"x509CertificateChain": {"certificates": raw}}
+    )
+    return stored_bundle(document)
+
+
+def authenticate(signature: StoredSignature, anchors: TrustAnchors) -> Examined:
+    format_ = Cosign() if "cosign" in signature.parts[0].media_type else Bundle()
+    return format_.authenticate(format_.parse(signature), anchors, NOW)
+
+
+def trusted(signer: Issuer, **more: Any) -> TrustAnchors:
+    """Root and intermediate, for a bundle brings the signer's certificate alone."""
+    return trusting(*signer.chain[1:], **more)
+
+
+def failure(examined: Examined, name: str) -> ImagesigError | None:
+    (found,) = [item for item in examined.checks if item.name == name]
+    return found.failure
+
+
+@forms
+@pytest.mark.parametrize("key_type", list(KeyType), ids=lambda item: item.value)
+def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: KeyType) -> None:
+    signer = leaf(intermediate(root()), key=private_key(key_type))
+    examined = authenticate(stored(form, signer), trusted(signer, holders=[SUBJECT]))
+    assert examined.authority == "acme"
+    assert examined.chain[0] == signer.certificate
+    assert examined.public_key == signer.private_key.public_key
+    assert all(item.passed for item in examined.checks)
+
+
+@forms
+def test_a_certificate_that_somebody_else_put_beside_the_signature_proves_nothing(form: str) -> None:
+    victim = certified()
+    attacker = leaf(root(number=955), key=private_key(number=66))
+    with pytest.raises(SignatureInvalid):
+        authenticate(stored(form, attacker, victim.chain), trusted(victim))
+
+
+@forms
+def test_an_attackers_own_authority_is_not_trusted_for_coming_along(form: str) -> None:
+    attacker = leaf(intermediate(root(number=955), number=956), key=private_key(number=66))
+    examined = authenticate(stored(form, attacker), trusted(certified()))
+    assert examined.authority == ""
+    assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)
+
+
+@forms
+def test_a_signer_cannot_certify_another(form: str) -> None:
+    victim = certified()
+    attacker = leaf(victim, key=private_key(number=66))
+    assert isinstance(failure(authenticate(stored(form, attacker), trusted(victim)), AUTHENTICITY), NotTrusted)
+
+
+@forms
+def test_another_holder_does_not_count(form: str) -> None:
+    names = x509.SubjectAlternativeName([x509.RFC822Name("a@acme.example")])
+    signer = leaf(intermediate(root()), SUBJECT, (names, False))
+    assert authenticate(stored(form, signer), trusted(signer, holders=["a@acme.example"])).authority == "acme"
+    examined = authenticate(stored(form, signer), trusted(signer, holders=["b@acme.example"]))
+    assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)
+
+
+@forms
+def test_a_certificate_for_something_else_is_refused(form: str) -> None:
+    signer = leaf(intermediate(root()), purposes=None)
+    with pytest.raises(FormatViolation, match="codeSigning"):
+        authenticate(stored(form, signer), trusted(signer))
+
+
+@forms
+def test_cve_2026_24122_an_expired_intermediate_is_refused_though_the_signer_is_valid(form: str) -> None:
+    signer = leaf(intermediate(root(), end=NOW - timedelta(days=1)))
+    examined = authenticate(stored(form, signer), trusting(signer.chain[-1]))
+    if form == "bundle":
+        assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)  # it does not bring its intermediate
+        examined = authenticate(stored(form, signer), trusted(signer))
+    assert isinstance(failure(examined, AUTHENTIC_TIMESTAMP), Expired)
+
+
+@forms
+def test_cve_2026_54787_a_signature_after_the_certificate_expired_is_refused(form: str) -> None:
+    signer = leaf(intermediate(root()), end=NOW - timedelta(seconds=1))
+    assert isinstance(failure(authenticate(stored(form, signer), trusted(signer)), AUTHENTIC_TIMESTAMP), Expired)
+
+
+@forms
+def test_a_policy_that_wants_timestamps_refuses_what_has_none(form: str) -> None:
+    signer = certified()
+    anchors = trusted(signer, timestamps=TimestampAuthorities(root().chain))
+    assert isinstance(failure(authenticate(stored(form, signer), anchors), AUTHENTIC_TIMESTAMP), TimestampInvalid)
+
+
+def test_with_keys_alone_a_classic_signature_is_checked_with_the_key_whatever_lies_beside_it() -> None:
+    signer = certified()
+    anchors = TrustAnchors((TrustedKey("key", (signer.private_key.public_key,)),))
+    expired = leaf(root(), end=NOW - timedelta(days=1))
+    for chain in (signer.chain, expired.chain):
+        examined = authenticate(stored("classic", signer, chain), anchors)
+        assert examined.authority == "key"
+        assert examined.chain == ()
+    part = stored("classic", signer).parts[0]
+    garbage = replace(part, annotations=Annotations({**part.annotations, CERTIFICATE_ANNOTATION: "garbage"}))
+    assert authenticate(StoredSignature("x", (garbage,)), anchors).authority == "key"
+
+
+@pytest.mark.parametrize("form", ["bundle", "bundle chain"])
+def test_with_keys_alone_a_bundle_with_a_certificate_is_refused(form: str) -> None:
+    signer = certified()
+    anchors = TrustAnchors((TrustedKey("key", (signer.private_key.public_key,)),))
+    with pytest.raises(FormatViolation, match="bare keys only"):
+        authenticate(stored(form, signer), anchors)
+
+
+@pytest.mark.parametrize("form", ["classic", "bundle"])
+def test_with_authorities_alone_a_bare_key_does_not_count(form: str) -> None:
+    key = private_key(KeyType.ECDSA_P256)
+    bare = classic(payload(), key) if form == "classic" else stored_bundle(bundle_document(key=key))
+    with pytest.raises(SignatureInvalid, match="no bare key"):
+        authenticate(bare, trusted(certified()))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "chain", "kind"),
+    [
+        ("garbage", "", MalformedError),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", MalformedError),
+        (None, "garbage", MalformedError),
+        ("twice", "", FormatViolation),
+        (None, "many", LimitExceeded),
+        ("", "", SignatureInvalid),
+    ],
+)
+def test_annotations_that_are_no_certificates_are_refused(
+    certificate: str | None, chain: str, kind: type[ImagesigError]
+) -> None:
+    signer = certified()
+    one = pem(signer.chain[:1])
+    texts = {None: one, "twice": one * 2, "many": one * limits.CHAIN_CERTIFICATES}
+    part = stored("classic", signer).parts[0]
+    attached = {
+        CERTIFICATE_ANNOTATION: texts.get(certificate, certificate or ""),
+        CHAIN_ANNOTATION: texts.get(chain, chain),
+    }
+    changed = replace(part, annotations=Annotations({**part.annotations, **attached}))
+    with pytest.raises(kind):
+        authenticate(StoredSignature("x", (changed,)), trusted(signer))
+
+
+@pytest.mark.parametrize(
+    "material",
+    [
+        {"certificate": None},
+        {"certificate": {}},
+        {"certificate": {"rawBytes": "AAAA"}},
+        {"certificate": {"rawBytes": 7}},
+        {"x509CertificateChain": {"certificates": []}},
+        {"x509CertificateChain": {"certificates": [7]}},
+        {"certificate": {"rawBytes": "AAAA"}, "publicKey": {"hint": ""}},
+        {"certificate": {"rawBytes": "AAAA"}, "x509CertificateChain": {"certificates": []}},
+        {"certificate": {"rawBytes": "AAAA"}, "unknown": 1},
+        {},
+    ],
+)
+def test_material_that_holds_no_certificate_or_two_kinds_is_refused(material: dict[str, Any]) -> None:
+    document = bundle_document() | {"verificationMaterial": material}
+    with pytest.raises((MalformedError, FormatViolation)):
+        authenticate(stored_bundle(json.dumps(document).encode()), trusted(certified()))

@@ -1,0 +1,93 @@
+"""Signatures that carry certificates ("bring your own PKI"), judged by the real cosign; and those that do not."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from imagesig.api import sign
+from imagesig.crypto.algorithms import KeyType
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.registry import registry
+from imagesig.keys.certified import CertifiedKey, read_chain
+from imagesig.keys.certify import certificate_request
+from tests.authority import Authority, authority
+from tests.interop.homes import HOMES, Homes, SharedKey
+from tests.interop.tools import Run, Tools
+from tests.peers.servers import RegistryServer
+
+pytestmark = pytest.mark.interop
+
+IDENTITY = "release@acme.example"
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("authority"))
+
+
+def push(host: str) -> str:
+    reference = f"{host}/certified/{uuid.uuid4().hex[:12]}:1.0"
+    build_image(registry(reference).home, {"bin/app": uuid.uuid4().bytes}, PLATFORMS[0], "1.0")
+    return reference
+
+
+def certified(shared: SharedKey, issuer: Authority) -> CertifiedKey:
+    request = certificate_request(shared.key, "O=Acme,CN=release", [f"email:{IDENTITY}"])
+    return CertifiedKey(shared.key, *read_chain(issuer.issue(request).encode()))
+
+
+def cosign_verify(tools: Tools, form: str, chain: Path, image: str, identity: str = IDENTITY) -> Run:
+    """Classic signatures are judged by the chain; bundles by a trusted root made of it, as cosign wants it."""
+    who = ["--certificate-identity", identity, "--certificate-oidc-issuer-regexp", ".*"]
+    trust = ["--certificate-chain", str(chain)]
+    if form.startswith("bundle"):
+        root = chain.with_suffix(".json")
+        made = ["--fulcio", f"url=https://ca.example,certificate-chain={chain}", "--out", str(root)]
+        tools.run("cosign3", "trusted-root", "create", *made).must_succeed()
+        trust = ["--trusted-root", str(root)]
+    loose = ["--insecure-ignore-sct", "--insecure-ignore-tlog", "--allow-http-registry", "--allow-insecure-registry"]
+    return tools.run("cosign3", "verify", *trust, *who, *loose, image)
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("form", ["cosign-x509", "bundle-x509"])
+def test_cosign_verifies_what_a_certified_key_signs(
+    form: str, home: str, homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer
+) -> None:
+    image = push(registry_referrers.host)
+    sign(image, certified(homes.make(home, KeyType.ECDSA_P256), issuer), formats=[form])
+    chain = issuer.folder / "issuers.pem"
+    chain.write_text(issuer.issuers)
+    cosign_verify(tools, form, chain, image).must_succeed()
+    assert not cosign_verify(tools, form, chain, image, "somebody@else.example").ok
+
+
+def test_cosign_finds_the_intermediate_of_a_classic_signature_in_the_signature_itself(
+    homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer
+) -> None:
+    image = push(registry_referrers.host)
+    sign(image, certified(homes.make("file", KeyType.ECDSA_P256), issuer), formats=["cosign-x509"])
+    cosign_verify(tools, "cosign-x509", issuer.root, image).must_succeed()
+
+
+def test_another_authority_does_not_vouch_for_it(
+    homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer, tmp_path: Path
+) -> None:
+    other = authority(tmp_path, "other")
+    (tmp_path / "issuers.pem").write_text(other.issuers)
+    for form in ("cosign-x509", "bundle-x509"):
+        image = push(registry_referrers.host)
+        sign(image, certified(homes.make("file", KeyType.ECDSA_P256), issuer), formats=[form])
+        assert not cosign_verify(tools, form, tmp_path / "issuers.pem", image).ok
+
+
+@pytest.mark.parametrize("form", ["cosign", "bundle"])
+def test_nobody_who_did_not_ask_gets_certificates(
+    form: str, homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer
+) -> None:
+    shared, image = homes.make("file", KeyType.ECDSA_P256), push(registry_referrers.host)
+    sign(image, certified(shared, issuer), formats=[form])
+    tools.cosign_verify("cosign3", str(shared.pem), image).must_succeed()

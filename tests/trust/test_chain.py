@@ -1,0 +1,189 @@
+"""Who vouches for a certificate: by pinning one of a chain, or by a path to a trusted one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+
+from imagesig.errors import Expired, FormatViolation, NotTrusted
+from imagesig.trust import CertificateAuthority, Role
+from imagesig.trust.chain import _Search, check_validity, path_to_authority, vouching
+from tests.chains import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
+from tests.makers import NOW
+
+
+def authorities(*issuers: Issuer, holders: tuple[str, ...] = ()) -> tuple[CertificateAuthority, ...]:
+    return trusting(*(item.certificate for item in issuers), holders=holders).authorities
+
+
+# --- pinning ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_authority_that_counts_the_holder_vouches() -> None:
+    signer = leaf(root())
+    strict = CertificateAuthority("strict", signer.chain[-1:], authorities(holders=("C=DE",))[0].holders)
+    loose = CertificateAuthority("loose", signer.chain[-1:], authorities(holders=(SUBJECT,))[0].holders)
+    assert vouching(signer.chain, (strict, loose), Role.CA).name == "loose"
+    with pytest.raises(NotTrusted, match="the policy counts"):
+        vouching(signer.chain, (strict,), Role.CA)
+
+
+def test_a_certificate_of_the_same_names_and_key_is_not_the_pinned_one() -> None:
+    signer = leaf(root())
+    with pytest.raises(NotTrusted):
+        vouching(signer.chain, authorities(root()), Role.CA)
+
+
+def test_an_authority_of_another_role_does_not_vouch() -> None:
+    signer = leaf(root())
+    with pytest.raises(NotTrusted):
+        vouching(signer.chain, authorities(signer), Role.SIGNING_AUTHORITY)
+
+
+# --- paths -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_path_is_found_whatever_the_order_of_what_came_along() -> None:
+    top = root()
+    lower = intermediate(intermediate(top, constraints=(x509.BasicConstraints(True, 1), True)), "C=US,CN=l", number=902)
+    signer = leaf(lower)
+    noise = root(number=955).certificate
+    for others in (signer.chain[1:], tuple(reversed(signer.chain[1:])), (noise, *signer.chain[1:-1], noise)):
+        authority, path = path_to_authority(signer.certificate, others, authorities(top), NOW)
+        assert authority.name == "acme"
+        assert path == signer.chain
+
+
+def test_no_path_without_the_intermediate_unless_it_is_trusted_itself() -> None:
+    top = root()
+    middle = intermediate(top)
+    signer = leaf(middle)
+    with pytest.raises(NotTrusted, match="no path"):
+        path_to_authority(signer.certificate, (), authorities(top), NOW)
+    _, path = path_to_authority(signer.certificate, (), authorities(top, middle), NOW)
+    assert path == signer.chain[:2]
+
+
+def test_a_root_that_comes_with_the_signature_is_not_trusted_for_it() -> None:
+    signer = leaf(root(number=955))
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, signer.chain[1:], authorities(root()), NOW)
+
+
+def test_a_pinned_signer_needs_no_path() -> None:
+    alone = leaf(None)
+    assert path_to_authority(alone.certificate, (), authorities(alone), NOW)[1] == (alone.certificate,)
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        {"constraints": None},
+        {"constraints": (x509.BasicConstraints(ca=False, path_length=None), True)},
+        {"usage": (key_usage("digital_signature"), True)},
+    ],
+)
+def test_a_certificate_that_may_not_issue_is_no_step(middle: dict[str, object]) -> None:
+    top = root()
+    signer = leaf(intermediate(top, **middle))  # type: ignore[arg-type]
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+def test_a_private_root_without_key_usage_is_good_enough_for_a_path() -> None:
+    top = root(usage=None, constraints=(x509.BasicConstraints(ca=True, path_length=None), False))
+    signer = leaf(intermediate(top))
+    assert path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)[1] == signer.chain
+
+
+def test_the_path_length_is_kept() -> None:
+    top = root()
+    lower = intermediate(intermediate(top), "C=US,CN=lower", number=902)
+    signer = leaf(lower)
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+@pytest.mark.parametrize("purposes", [None, [ExtendedKeyUsageOID.SERVER_AUTH]])
+def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectIdentifier] | None) -> None:
+    top = root()
+    signer = leaf(top, purposes=purposes)
+    with pytest.raises(FormatViolation, match="codeSigning"):
+        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+def test_an_intermediate_for_other_purposes_is_no_step() -> None:
+    top = root()
+    wrong = intermediate(top, f"{SUBJECT},CN=i", (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False))
+    right = intermediate(top, f"{SUBJECT},CN=i", (x509.ExtendedKeyUsage([CODE_SIGNING]), False))
+    signer = leaf(wrong)
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, (wrong.certificate,), authorities(top), NOW)
+    _, path = path_to_authority(signer.certificate, (wrong.certificate, right.certificate), authorities(top), NOW)
+    assert path[1] == right.certificate
+
+
+def test_an_extension_that_is_not_understood_and_critical_forbids() -> None:
+    top = root()
+    unknown = x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    for critical, fails in ((False, False), (True, True)):
+        signer = leaf(top, SUBJECT, (unknown, critical))
+        if fails:
+            with pytest.raises(FormatViolation, match="not understood"):
+                path_to_authority(signer.certificate, (), authorities(top), NOW)
+        else:
+            path_to_authority(signer.certificate, (), authorities(top), NOW)
+
+
+def test_name_constraints_forbid_for_nobody_evaluates_them() -> None:
+    top = root()
+    limit = x509.NameConstraints([x509.DNSName("acme.example")], None)
+    signer = leaf(intermediate(top, f"{SUBJECT},CN=i", (limit, False)))
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+def test_of_two_paths_the_valid_one_is_taken() -> None:
+    top = root()
+    old = intermediate(top, end=NOW - timedelta(days=1))
+    new = intermediate(top)
+    signer = leaf(new)
+    _, path = path_to_authority(signer.certificate, (old.certificate, new.certificate), authorities(top), NOW)
+    assert path == signer.chain
+
+
+def test_cve_2026_24122_the_validity_of_the_whole_path_is_what_is_checked() -> None:
+    top = root()
+    signer = leaf(intermediate(top, end=NOW - timedelta(days=1)))
+    _, path = path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+    with pytest.raises(Expired, match="intermediate"):
+        check_validity(path, NOW, NOW)
+
+
+def test_a_maze_of_certificates_is_left_after_so_many_steps() -> None:
+    top = root()
+    # Every one of them issued every other: same name, same key.
+    maze = [root(f"{SUBJECT},CN=i", number=940).certificate for _ in range(9)]
+    signer = leaf(root(f"{SUBJECT},CN=i", number=940))
+    search = _Search(frozenset(top.chain), tuple(maze))
+    assert list(search.paths((signer.certificate,))) == []
+    assert search.checks_left == 0
+    with pytest.raises(NotTrusted):
+        path_to_authority(signer.certificate, maze, authorities(top), NOW)
+
+
+def test_all_of_a_range_of_time_has_to_be_within_every_validity() -> None:
+    chain = leaf(root()).chain
+    hour = timedelta(hours=1)
+    check_validity(chain, NOW - hour, NOW + hour)
+    for earliest, latest in (
+        (chain[0].not_before - hour, NOW),
+        (NOW, chain[0].not_after + hour),
+        (chain[0].not_before - hour, chain[0].not_after + hour),
+    ):
+        with pytest.raises(Expired):
+            check_validity(chain, earliest, latest)
+    check_validity(chain, chain[0].not_before, chain[0].not_after)

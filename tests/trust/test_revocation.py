@@ -1,0 +1,119 @@
+"""Whom a certificate says to ask, which certificates of a chain are asked about, and what their statuses come to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from imagesig import limits
+from imagesig.errors import MalformedError
+from imagesig.trust.revocation import (
+    CertificateStatus,
+    RevocationStatus,
+    Servers,
+    forgiven,
+    revocation_failure,
+    servers_of,
+    with_issuers,
+)
+from tests.authorities import Authority, name, point
+from tests.makers import NOW
+
+ROOT = Authority()
+BETWEEN = ROOT.intermediate()
+LEAF = BETWEEN.leaf()
+
+
+def statuses(*found: RevocationStatus) -> list[CertificateStatus]:
+    return [CertificateStatus(LEAF.certificate, item, "so it is") for item in found]
+
+
+def test_the_servers_of_a_certificate_are_in_its_order_and_each_once() -> None:
+    leaf = ROOT.leaf(ocsp=("http://b.example", "http://a.example", "http://b.example"), crl=("http://c.example",))
+
+    assert servers_of(leaf.certificate) == Servers(("http://b.example", "http://a.example"), ("http://c.example",))
+
+
+def test_a_certificate_that_names_nobody_has_no_servers() -> None:
+    assert servers_of(LEAF.certificate).none
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasons": frozenset([x509.ReasonFlags.key_compromise])},
+        {"crl_issuer": [x509.DirectoryName(name("another"))]},
+    ],
+    ids=["of some reasons", "by another issuer"],
+)
+def test_a_list_that_cannot_say_everything_is_a_problem(fields: dict[str, Any]) -> None:
+    points = x509.CRLDistributionPoints([point("http://a.example", **fields), point("http://b.example")])
+    leaf = ROOT.leaf(extra=(x509.Extension(points.oid, False, points),))
+
+    found = servers_of(leaf.certificate)
+
+    assert found.crl == ("http://a.example", "http://b.example")
+    assert found.problem
+
+
+def test_more_servers_than_any_certificate_names_are_refused() -> None:
+    leaf = ROOT.leaf(ocsp=tuple(f"http://{number}.example" for number in range(limits.REVOCATION_URLS + 1)))
+
+    with pytest.raises(MalformedError, match="OCSP responders are named"):
+        servers_of(leaf.certificate)
+
+
+def test_every_certificate_but_the_root_is_asked_about() -> None:
+    chain = (LEAF.certificate, BETWEEN.certificate, ROOT.certificate)
+
+    assert with_issuers(chain) == [(chain[0], chain[1]), (chain[1], chain[2])]
+
+
+def test_a_chain_that_stops_short_is_completed_with_what_is_trusted() -> None:
+    chain = (LEAF.certificate, BETWEEN.certificate)
+    trusted = (Authority("stranger").certificate, ROOT.certificate)
+
+    assert with_issuers(chain, trusted)[-1] == (BETWEEN.certificate, ROOT.certificate)
+
+
+def test_a_pinned_certificate_at_the_end_is_not_asked_about() -> None:
+    chain = (LEAF.certificate, BETWEEN.certificate)
+
+    assert with_issuers(chain, (BETWEEN.certificate,)) == [(LEAF.certificate, BETWEEN.certificate)]
+
+
+def test_a_chain_that_leads_to_nobody_has_a_certificate_without_issuer() -> None:
+    assert with_issuers((LEAF.certificate,)) == [(LEAF.certificate, None)]
+
+
+def test_a_lone_self_signed_certificate_is_not_asked_about() -> None:
+    assert with_issuers((ROOT.certificate,)) == []
+
+
+@pytest.mark.parametrize("found", [(), (RevocationStatus.OK,), (RevocationStatus.OK, RevocationStatus.NON_REVOKABLE)])
+def test_good_and_non_revokable_certificates_are_no_failure(found: tuple[RevocationStatus, ...]) -> None:
+    assert revocation_failure(statuses(*found)) is None
+
+
+def test_a_revoked_certificate_is_named_before_an_unknown_one() -> None:
+    failure = revocation_failure(statuses(RevocationStatus.UNKNOWN, RevocationStatus.REVOKED))
+
+    assert failure is not None
+    assert "revoked" in str(failure)
+    assert "unknown" not in str(failure)
+
+
+def test_an_unknown_status_is_a_failure_that_says_what_to_do() -> None:
+    failure = revocation_failure(statuses(RevocationStatus.OK, RevocationStatus.UNKNOWN))
+
+    assert failure is not None
+    assert "reach the servers" in failure.hint
+
+
+def test_without_a_trusted_time_of_signing_nothing_is_forgiven() -> None:
+    assert not forgiven(NOW, None)
+    assert not forgiven(None, NOW)
+    assert forgiven(NOW, NOW - timedelta(seconds=1))
