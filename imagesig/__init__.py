@@ -11,11 +11,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from imagesig.api import (
+        CopiedImage,
         InspectedImage,
         Outcome,
+        RemovedImage,
         SignedImage,
         VerificationResult,
+        copy,
         inspect,
+        remove,
         sign,
         sign_many,
         verify,
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from imagesig.crypto.algorithms import Algorithm, KeyType
     from imagesig.crypto.public_key import PublicKey
     from imagesig.errors import ImagesigError
+    from imagesig.images.archive import archive
+    from imagesig.images.directory import directory
+    from imagesig.images.docker_archive import docker_archive
     from imagesig.images.image import Image
     from imagesig.images.layout import layout
     from imagesig.images.open import Transport
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Algorithm": "imagesig.crypto.algorithms",
+    "CopiedImage": "imagesig.api",
     "Identity": "imagesig.policy",
     "Image": "imagesig.images.image",
     "ImagesigError": "imagesig.errors",
@@ -42,15 +50,21 @@ _HOMES = {
     "Outcome": "imagesig.api",
     "Policy": "imagesig.policy",
     "PublicKey": "imagesig.crypto.public_key",
+    "RemovedImage": "imagesig.api",
     "SignedImage": "imagesig.api",
     "SigningKey": "imagesig.keys",
     "Transport": "imagesig.images.open",
     "VerificationResult": "imagesig.api",
+    "archive": "imagesig.images.archive",
+    "copy": "imagesig.api",
+    "directory": "imagesig.images.directory",
+    "docker_archive": "imagesig.images.docker_archive",
     "inspect": "imagesig.api",
     "layout": "imagesig.images.layout",
     "open_key": "imagesig.keys",
     "open_public_keys": "imagesig.keys",
     "registry": "imagesig.images.registry",
+    "remove": "imagesig.api",
     "sign": "imagesig.api",
     "sign_many": "imagesig.api",
     "verify": "imagesig.api",
@@ -59,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "Algorithm",
+    "CopiedImage",
     "Identity",
     "Image",
     "ImagesigError",
@@ -68,16 +83,22 @@ __all__ = [
     "Outcome",
     "Policy",
     "PublicKey",
+    "RemovedImage",
     "SignedImage",
     "SigningKey",
     "Transport",
     "VerificationResult",
     "__version__",
+    "archive",
+    "copy",
+    "directory",
+    "docker_archive",
     "inspect",
     "layout",
     "open_key",
     "open_public_keys",
     "registry",
+    "remove",
     "sign",
     "sign_many",
     "verify",

@@ -19,13 +19,16 @@ _Result = TypeVar("_Result")
 _WORKERS = 8
 
 
-def for_each(items: Sequence[_Item], action: Callable[[_Item], _Result]) -> list[_Result]:
+def for_each(
+    items: Sequence[_Item], action: Callable[[_Item], _Result], *, stop: Callable[[], None] | None = None
+) -> list[_Result]:
     """The results in the order of the items.
 
-    The first failure is raised as soon as what runs already has ended; what has not started then never starts.
+    The first failure, or Ctrl-C, is raised as soon as what runs already has ended; what has not started then never
+    starts. `stop` is called before that wait: it may make what runs end early.
     """
     workers = min(_WORKERS, len(items))
-    return [result for _, result in in_threads(items, action, workers=workers, in_order=True)]
+    return [result for _, result in in_threads(items, action, workers=workers, in_order=True, stop=stop)]
 
 
 def in_threads(
@@ -35,11 +38,13 @@ def in_threads(
     workers: int = _WORKERS,
     window: int = 0,
     in_order: bool = False,
+    stop: Callable[[], None] | None = None,
 ) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
     Items are taken in the caller's thread. Closing it, or an exception, leaves what has not started and waits for what
     runs. What `action` raises ends it. The threads see the caller's context variables.
+    `stop` is called before that wait, where something went wrong: it may make what runs end early.
     """
     if workers <= 1:
         for item in items:
@@ -55,8 +60,13 @@ def in_threads(
             in_order=in_order,
         )
         with contextlib.closing(tasks):
-            for item, future in tasks:
-                yield item, future.result()
+            try:
+                for item, future in tasks:
+                    yield item, future.result()
+            except BaseException:
+                if stop is not None:
+                    stop()
+                raise
 
 
 def flow(

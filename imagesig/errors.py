@@ -4,6 +4,7 @@
 
     ImagesigError                     the root: `.hint` says what to do, `.retryable` whether trying again can help
     ├── InvalidArgument               the caller's own input is wrong: a reference, a URI, an option, a policy
+    │   └── SignaturesUnsupported     this form of image has no place for these signatures
     ├── MissingExtra                  an optional dependency is not installed
     ├── DeadlineExceeded              the caller's deadline passed
     ├── WorkerLost                    an executor's worker died with the work, more often than it was given out again
@@ -28,8 +29,10 @@
     │   ├── NotFound                  a blob, manifest or tag that should be there is not
     │   │   └── ImageNotFound         the image itself
     │   ├── UnexpectedResponse        an answer the protocol does not allow
+    │   ├── DeletionRefused           the registry deletes nothing, or not for these credentials
     │   └── Stale                     somebody else wrote meanwhile, more often than we were willing to merge
     ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
+    ├── RemovalIncomplete             some signatures are still there: `.removed`, `.left`
     └── VerificationError             the image is not verified
         ├── NoSignatures              there is none at all: `.subject`
         ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
@@ -87,6 +90,10 @@ def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: di
 
 class InvalidArgument(ImagesigError, ValueError):
     """The caller's own input is wrong: a reference, a key URI, an option, a policy."""
+
+
+class SignaturesUnsupported(InvalidArgument):
+    """This form of image (`dir:`, an old `docker-archive:`) has no place for signatures of this kind."""
 
 
 class MissingExtra(ImagesigError, ImportError):
@@ -201,6 +208,10 @@ class UnexpectedResponse(TransportError):
     """The server answered something its protocol does not allow."""
 
 
+class DeletionRefused(TransportError):
+    """The registry deletes nothing, or not for these credentials."""
+
+
 class Stale(TransportError):
     """Other writers changed the same tag more often than we were willing to merge and retry."""
 
@@ -219,6 +230,15 @@ class AttachIncomplete(ImagesigError):
         super().__init__(message, hint=hint)
         self.attached = tuple(attached)
         self.missing = tuple(missing)
+
+
+class RemovalIncomplete(ImagesigError):
+    """Some signatures could not be taken away. `removed` and `left` say where each one is or was."""
+
+    def __init__(self, message: str, *, removed: Sequence[str], left: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.removed = tuple(removed)
+        self.left = tuple(left)
 
 
 class VerificationError(ImagesigError):

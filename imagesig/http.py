@@ -9,28 +9,39 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
-import random
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
+from imagesig.deadlines import deadline, growing_pause, remaining, seconds_left, until_set, wait
 from imagesig.errors import (
-    DeadlineExceeded,
     ImagesigError,
-    InvalidArgument,
     LimitExceeded,
     UnexpectedResponse,
     Unreachable,
     quote,
 )
+from imagesig.http_pools import Pools, Proxies, origin, redact
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
+
+__all__ = [
+    "HttpClient",
+    "Proxies",
+    "Response",
+    "deadline",
+    "growing_pause",
+    "origin",
+    "redact",
+    "remaining",
+    "until_set",
+    "wait",
+]
 
 logger = logging.getLogger("imagesig.http")
 
@@ -38,78 +49,15 @@ _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
-_BACKOFF_SECONDS = 0.2
-_CONNECTIONS = 16
 _LOOK = "look at the host name, the network and the proxy settings"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
-_ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
-_stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
-
-
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Everything in the block must be done within so many seconds; of two deadlines the nearer holds."""
-    end, outer = time.monotonic() + seconds, _ends.get()
-    token = _ends.set(end if outer is None else min(end, outer))
-    try:
-        yield
-    finally:
-        _ends.reset(token)
-
-
-@contextlib.contextmanager
-def until_set(event: threading.Event) -> Iterator[None]:
-    """Everything in the block ends at its next request once the event is set, as if its deadline had passed."""
-    token = _stop.set(event)
-    try:
-        yield
-    finally:
-        _stop.reset(token)
-
-
-def remaining(what: str) -> float:
-    """Seconds left, infinite without a deadline.
-
-    Raises:
-        DeadlineExceeded: none are left.
-    """
-    stop = _stop.get()
-    if stop is not None and stop.is_set():
-        raise DeadlineExceeded(f"{what}: cancelled by the caller")
-    end = _ends.get()
-    if end is None:
-        return float("inf")
-    left = end - time.monotonic()
-    if left <= 0:
-        raise DeadlineExceeded(f"{what}: the deadline passed", hint="give more time: --timeout, or timeout=")
-    return left
-
-
-def growing_pause(attempt: int) -> float:
-    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
-    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
-    return _BACKOFF_SECONDS * factor
-
-
-def wait(seconds: float, what: str) -> None:
-    """Sleeps so long.
-
-    Raises:
-        DeadlineExceeded: at once, if the deadline passes before that.
-    """
-    left = remaining(what)
-    if seconds >= left:
-        raise DeadlineExceeded(
-            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
-            hint="give more time: --timeout, or timeout=",
-        )
-    time.sleep(seconds)
+_patience: contextvars.ContextVar[float] = contextvars.ContextVar("imagesig_patience", default=0.0)
+"""Seconds that an answer may take longer than usual: a registry hashes what was uploaded first."""
 
 
 def _read_seconds() -> float:
-    end = _ends.get()
-    return limits.READ_SECONDS if end is None else min(limits.READ_SECONDS, end - time.monotonic())
+    return min(limits.READ_SECONDS + _patience.get(), seconds_left())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,50 +70,8 @@ class Response:
     url: str
 
 
-def redact(url: str) -> str:
-    """The URL without user information, query and fragment: what may be shown."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: credentials never leave the origin that they were given for."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        raise UnexpectedResponse(f"URL {quote(redact(url))}: its port is no number from 0 to 65535") from None
-    return parts.scheme, (parts.hostname or "").lower(), port
-
-
-@dataclass(frozen=True, slots=True)
-class Proxies:
-    """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in NO_PROXY."""
-
-    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    bypass: str = ""
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
-        """Those that `http_proxy`, `https_proxy` and `no_proxy` name, in lower or upper case."""
-        urls = {
-            scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
-            for scheme in ("http", "https")
-        }
-        return cls(urls, environ.get("no_proxy") or environ.get("NO_PROXY") or "")
-
-    def for_url(self, url: str) -> str:
-        """The proxy for this URL, empty for none."""
-        scheme, host, _ = origin(url)
-        proxy = self.urls.get(scheme, "")
-        if not proxy:
-            return ""
-        if "://" not in proxy:
-            proxy = f"http://{proxy}"
-        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-        return "" if proxy_bypass_environment(host, {"no": self.bypass}) else proxy
+_Once = Callable[[str, Mapping[str, str]], Response]
+"""One request to this URL with these headers."""
 
 
 class HttpClient:
@@ -175,12 +81,9 @@ class HttpClient:
     """
 
     def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
-        self._ca_file = ca_file
         self._proxies = proxies or Proxies()
-        self._user_agent = user_agent
-        self._pools: dict[str, PoolManager] = {}
-        if ca_file is not None:
-            _check_authorities(ca_file)
+        self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
+        self._pools = Pools(ca_file, _read_seconds)
 
     def request(
         self,
@@ -204,9 +107,80 @@ class HttpClient:
             DeadlineExceeded: the deadline of the caller passed.
             UnexpectedResponse: a redirect that is not followed.
         """
-        sent = {"user-agent": self._user_agent, "accept-encoding": "identity", **(headers or {})}
+
+        def once(url: str, headers: Mapping[str, str]) -> Response:
+            return self._once(method, url, headers, body, limit)
+
+        return self._follow(method, url, headers or {}, once, follow=follow, attempts=attempts)
+
+    @contextlib.contextmanager
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Response, Iterator[bytes]]]:
+        """The answer to a GET and, if its status is 200, its body in pieces; otherwise the body is in the answer.
+
+        Opening is retried and redirected as in `request`. A body that breaks off raises `Unreachable`: start again.
+        """
+        with contextlib.ExitStack() as stack:
+            bodies: list[Iterator[bytes]] = [iter(())]
+
+            def once(url: str, headers: Mapping[str, str]) -> Response:
+                what = self._what("GET", url)
+                raw = self._open("GET", url, headers, None)
+                stack.callback(raw.close)
+                content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
+                bodies[0] = _pieces(raw, None, what) if raw.status == 200 else iter(())
+                return _answer(raw, content, url, what)
+
+            response = self._follow("GET", url, headers or {}, once)
+            yield response, bodies[0]
+
+    def upload(
+        self, method: str, url: str, chunks: Iterable[bytes], size: int, *, limit: int, headers: Mapping[str, str]
+    ) -> Response:
+        """The answer to one request whose body is `size` bytes that come in pieces. It is made once: never retried.
+
+        What the pieces raise goes through unchanged.
+        """
+        failed: list[BaseException] = []
+
+        def watched() -> Iterator[bytes]:
+            try:
+                for chunk in chunks:
+                    remaining(f"{method} {redact(url)}")
+                    yield chunk
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        sent = {**self._own, **headers, "content-length": str(size)}
+        patience = _patience.set(size / limits.UPLOAD_BYTES_PER_SECOND)
+        try:
+            return self._once(method, url, sent, watched(), limit)
+        except Unreachable:
+            if failed:  # a failing source looks like a lost connection to urllib3
+                raise failed[0] from None
+            raise
+        finally:
+            _patience.reset(patience)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._pools.clear()
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        once: _Once,
+        *,
+        follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
+    ) -> Response:
+        sent = {**self._own, **headers}
         for _ in range(limits.REDIRECTS + 1):
-            response = self._with_retries(method, url, sent, body, limit, attempts)
+            response = self._with_retries(method, url, sent, once, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
             target = _redirect_target(method, response)
@@ -215,18 +189,11 @@ class HttpClient:
             url = target
         raise UnexpectedResponse(f"{redact(url)}: more than {limits.REDIRECTS} redirects")
 
-    def close(self) -> None:
-        """Closes idle connections."""
-        for pool in self._pools.values():
-            pool.clear()
-
-    def _with_retries(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, attempts: int
-    ) -> Response:
+    def _with_retries(self, method: str, url: str, headers: Mapping[str, str], once: _Once, attempts: int) -> Response:
         for attempt in range(1, attempts + 1):
             pause = growing_pause(attempt)
             try:
-                response = self._once(method, url, headers, body, limit)
+                response = once(url, headers)
             except Unreachable as error:
                 if attempt == attempts or not error.retryable:
                     raise
@@ -239,15 +206,26 @@ class HttpClient:
             wait(pause, f"{method} {redact(url)}")
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Response:
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, limit: int
+    ) -> Response:
+        what = self._what(method, url)
+        raw = self._open(method, url, headers, body)
+        with contextlib.closing(raw), _translated(what):
+            content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
+            raw.release_conn()
+        return _answer(raw, content, url, what)
+
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+    ) -> BaseHTTPResponse:
         import urllib3
 
-        proxy = self._proxies.for_url(url)
-        what = f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
+        what = self._what(method, url)
         left = remaining(what)
-        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))
-        try:
-            raw = self._pool(proxy).urlopen(
+        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS + _patience.get(), left))
+        with _translated(what):
+            return self._pools.pool(self._proxies.for_url(url)).urlopen(
                 method,
                 url,
                 body=body,
@@ -258,86 +236,55 @@ class HttpClient:
                 preload_content=False,
                 decode_content=False,
             )
-            with contextlib.closing(raw):
-                content = b"" if method == "HEAD" else _read(raw, limit, what)
-                raw.release_conn()
-        except ImagesigError:
-            raise  # what `_read` refused; some of our errors are ValueErrors too
-        except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
-            remaining(what)
-            raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
-        except urllib3.exceptions.TimeoutError as error:
-            remaining(what)
-            raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
-        except urllib3.exceptions.SSLError as error:
-            raise _no_tls(what, error) from error
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
-        logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
-        return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
-    def _pool(self, proxy: str) -> PoolManager:
-        if proxy not in self._pools:
-            self._pools[proxy] = self._new_pool(proxy)
-        return self._pools[proxy]
-
-    def _new_pool(self, proxy: str) -> PoolManager:
-        import urllib3
-
-        from imagesig.http_connection import timely
-
-        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
-        if not proxy:
-            return timely(urllib3.PoolManager(_CONNECTIONS, **settings), _read_seconds)
-        parts = urlsplit(proxy)
-        _check_proxy(proxy, parts)
-        host = parts.netloc.rpartition("@")[2]
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-        headers = urllib3.make_headers(proxy_basic_auth=secret) if secret else None
-        through = urllib3.ProxyManager(f"{parts.scheme}://{host}", _CONNECTIONS, proxy_headers=headers, **settings)
-        return timely(through, _read_seconds)
+    def _what(self, method: str, url: str) -> str:
+        proxy = self._proxies.for_url(url)
+        return f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
 
 
-def _check_authorities(file: Path) -> None:
-    import ssl
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """urllib3's exceptions stop here."""
+    import urllib3
 
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
-    except ssl.SSLError:
-        raise InvalidArgument(f"certificate authorities: {file} holds no certificate in PEM form") from None
-    except FileNotFoundError:
-        raise InvalidArgument(f"certificate authorities: there is no file {file}") from None
-    except OSError as error:
-        raise InvalidArgument(f"certificate authorities: {file} cannot be read ({error.strerror})") from None
+        yield
+    except ImagesigError:
+        raise  # what was refused here; some of our errors are ValueErrors too
+    except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+        remaining(what)
+        raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
+    except urllib3.exceptions.TimeoutError as error:
+        remaining(what)
+        raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
+    except urllib3.exceptions.SSLError as error:
+        raise _no_tls(what, error) from error
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
 
 
-def _check_proxy(proxy: str, parts: SplitResult) -> None:
-    try:
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise InvalidArgument(
-            f"proxy {quote(redact(proxy))}: http://HOST:PORT or https://HOST:PORT is needed",
-            hint="look at the environment variables HTTP_PROXY and HTTPS_PROXY",
-        )
+def _answer(raw: BaseHTTPResponse, content: bytes, url: str, what: str) -> Response:
+    logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
+    return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
 
-def _read(raw: BaseHTTPResponse, limit: int, what: str) -> bytes:
+def _pieces(raw: BaseHTTPResponse, limit: int | None, what: str) -> Iterator[bytes]:
+    """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
     encoding = raw.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
     announced = raw.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if limit is not None and announced.isdecimal() and int(announced) > limit:
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
-    chunks, length = [], 0
-    while chunk := raw.read1(_CHUNK_BYTES):
-        length += len(chunk)
-        if length > limit:
-            raise LimitExceeded(f"{what}: more than {limit} bytes")
-        chunks.append(chunk)
-        remaining(what)
-    return b"".join(chunks)
+    length = 0
+    # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
+    with _translated(what):
+        while chunk := raw.read1(_CHUNK_BYTES):
+            length += len(chunk)
+            if limit is not None and length > limit:
+                raise LimitExceeded(f"{what}: more than {limit} bytes")
+            yield chunk
+            remaining(what)
 
 
 def _redirect_target(method: str, response: Response) -> str:

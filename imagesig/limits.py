@@ -103,6 +103,8 @@ DISTINGUISHED_NAME_CHARACTERS = 4096
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
+UPLOAD_BYTES_PER_SECOND = 16 * 1024 * 1024
+"""How fast a registry at least looks through what was uploaded: it answers only then."""
 OPERATION_SECONDS = 180.0
 """Default deadline of one image's signing or verification; cosign's is three minutes too."""
 RETRY_AFTER_SECONDS = 30.0
@@ -129,3 +131,21 @@ UPLOAD_ATTEMPTS = 6
 REDIRECTS = 5
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""
+
+# --- archives ------------------------------------------------------------------------------------------------------
+ARCHIVE_MEMBERS = 50_000
+"""Files of one image archive; a layout with a thousand signatures has about three thousand."""
+ARCHIVE_NAME_BYTES = 4096
+"""A member's name, and any other text of an extended header."""
+ARCHIVE_HEADER_BYTES = 64 * 1024
+"""One extended header: it is read into memory."""
+DOCKER_MANIFEST_BYTES = 1024 * 1024
+"""`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
+
+# --- copying -------------------------------------------------------------------------------------------------------
+COPIED_MANIFESTS = 10_000
+"""Manifests that one copy takes along: the image, its platforms, everything that refers to them."""
+REFERRER_DEPTH = 4
+"""Referrers of referrers: a signature of an SBOM of an image has depth 2."""
+COPIED_MANIFEST_BYTES = 256 * 1024 * 1024
+"""All of them together: they are held in memory until they are written."""

@@ -19,6 +19,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.descriptor import Descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class StoredSignature:
 
     `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. The others are of its own manifest, for
     formats that have one manifest per signature: `config_type` is the media type of its config, which stands for the
-    artifact type where that is missing.
+    artifact type where that is missing; `manifest` is where it was found.
     """
 
     origin: str
@@ -62,6 +63,7 @@ class StoredSignature:
     artifact_type: str = ""
     annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
     config_type: str = ""
+    manifest: Descriptor | None = None
 
 
 @dataclass(frozen=True, slots=True)

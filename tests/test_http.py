@@ -31,7 +31,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

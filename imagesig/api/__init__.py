@@ -1,4 +1,4 @@
-"""Sign, verify and inspect images: `signing`, `verifying`, `inspecting` and `explaining` each read top to bottom.
+"""Sign, verify, inspect and copy images, and take signatures away: a module for each, read top to bottom.
 
 Everything composes here and is done below: `images` resolve, `formats` draft and authenticate, `keys` sign, `stores`
 find and attach, `policy` judges. Only here does the wall clock reach a signature or a verdict.
@@ -11,16 +11,22 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from imagesig.api.carrying import CopiedManifest
+    from imagesig.api.copying import Admit, CopiedImage, copy
     from imagesig.api.diagnosing import Diagnosis, diagnose
     from imagesig.api.explaining import Explanation, explain
     from imagesig.api.fleet import Outcome, verify_many
     from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+    from imagesig.api.removing import RemovedImage, RemovedSignature, remove
     from imagesig.api.signing import MadeSignature, SignedImage, sign
     from imagesig.api.signing_many import sign_many
     from imagesig.api.verifying import VerificationResult, verify
 
 _HOMES = {
+    "Admit": "copying",
+    "CopiedImage": "copying",
+    "CopiedManifest": "carrying",
     "Diagnosis": "diagnosing",
     "Explanation": "explaining",
     "ImageLike": "gathering",
@@ -28,11 +34,15 @@ _HOMES = {
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
     "Outcome": "fleet",
+    "RemovedImage": "removing",
+    "RemovedSignature": "removing",
     "SignedImage": "signing",
     "VerificationResult": "verifying",
+    "copy": "copying",
     "diagnose": "diagnosing",
     "explain": "explaining",
     "inspect": "inspecting",
+    "remove": "removing",
     "sign": "signing",
     "sign_many": "signing_many",
     "verify": "verifying",
@@ -40,6 +50,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Admit",
+    "CopiedImage",
+    "CopiedManifest",
     "Diagnosis",
     "Explanation",
     "ImageLike",
@@ -47,11 +60,15 @@ __all__ = [
     "InspectedSignature",
     "MadeSignature",
     "Outcome",
+    "RemovedImage",
+    "RemovedSignature",
     "SignedImage",
     "VerificationResult",
+    "copy",
     "diagnose",
     "explain",
     "inspect",
+    "remove",
     "sign",
     "sign_many",
     "verify",

@@ -14,7 +14,7 @@ from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
 
 ImageLike = str | Image
-"""A reference, `oci:DIRECTORY[:TAG|@DIGEST]`, or an `Image` made by `registry()` or `layout()`."""
+"""A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
 
 
 @dataclass(slots=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.removing import RemovedSignature, anchors_of
+from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
@@ -19,6 +22,7 @@ from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.policy import KeyLike
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
@@ -44,7 +48,10 @@ class MadeSignature:
 
 @dataclass(frozen=True, slots=True)
 class SignedImage:
-    """What `sign` did for one image. `pinned` is `repository@digest`; `identity` is the name in the signed payload."""
+    """What `sign` did for one image.
+
+    `pinned` is `repository@digest`; `identity` is the name in the signed payload; `removed` is what was replaced.
+    """
 
     image: str
     digest: str
@@ -54,6 +61,7 @@ class SignedImage:
     public_key: str
     signatures: tuple[MadeSignature, ...]
     warnings: tuple[str, ...] = ()
+    removed: tuple[RemovedSignature, ...] = ()
 
 
 @overload  # a str is a Sequence of str to the type checker, and one image to everybody else
@@ -66,6 +74,7 @@ def sign(  # type: ignore[overload-overlap]
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> SignedImage: ...
@@ -81,6 +90,7 @@ def sign(
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> tuple[SignedImage, ...]: ...
@@ -95,6 +105,7 @@ def sign(
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
+    replace: str | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
@@ -102,6 +113,9 @@ def sign(
 
     Everything is drafted, and every refusal raised, before the first signature is made; attaching comes last. Signing
     again adds nothing: what this key already said of an image is recognised.
+
+    After a key rotation, `replace` names the old key: once everything is signed, its signatures go that say just the
+    same (digest, name, annotations; in these formats); others stay.
 
     Args:
         image: one image, or a sequence of them.
@@ -111,6 +125,7 @@ def sign(
         identity: `repository` or `repository:tag` for the signed payload, instead of the image's own name.
         recursive: of an index, sign every child too. podman verifies children only.
         dry_run: stop before the first signature is made.
+        replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers.
         now: the time to write into the signature; the clock's by default. With an offset from UTC.
         witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
 
@@ -120,13 +135,17 @@ def sign(
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
         TimestampInvalid, Revoked: the timestamp service gave none that a verifier would accept; nothing was attached.
         AttachIncomplete: some signatures were attached before one failed; signing again completes it.
+        RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
     images = [image] if isinstance(image, str | Image) else list(image)
     opened = [open_or_pass(item) for item in images]
     if not opened:
         raise InvalidArgument("sign: no image was given")
     chosen = select_formats(formats)
-    request = _Request(chosen, _signable(annotations), identity, recursive, now or datetime.now(UTC), witnesses)
+    at = now or datetime.now(UTC)
+    old = (replace,) if isinstance(replace, str) else tuple(replace)
+    replacement = Replacement(anchors_of(old), at) if old else None
+    request = _Request(chosen, _signable(annotations), identity, recursive, at, witnesses, replacement)
     if isinstance(key, str):
         with open_key(key) as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
@@ -145,6 +164,7 @@ class _Request:
     recursive: bool
     now: datetime
     witnesses: Witnesses | None
+    replacement: Replacement | None = None
 
 
 @dataclass(slots=True)
@@ -166,12 +186,19 @@ class _Work:
 
 
 def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dry_run: bool) -> tuple[SignedImage, ...]:
+    if request.replacement:
+        request.replacement.check_signer(key.info)
     planned = for_each(images, lambda image: _plan(image, request))
     works = [work for plan in planned for work in plan]
+    if request.replacement:
+        for work in works:
+            request.replacement.find(work.image, work.target, work.format, work.claim, work.prior)
     signer = _draft_and_sign(works, key, request.now, dry_run=dry_run)
     if not dry_run:
         _seal(works, request.witnesses)
         _attach(works)
+        if request.replacement:
+            request.replacement.run()
     return tuple(
         _result(image, plan, signer, request, dry_run=dry_run) for image, plan in zip(images, planned, strict=True)
     )
@@ -179,6 +206,8 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
 
 def _plan(image: Image, request: _Request) -> list[_Work]:
     """Resolves the image and finds what has been said of it; nothing is written."""
+    for item in request.formats:
+        STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
         reference = str(_identity(image, request.identity) or "")
         works = []
@@ -273,12 +302,15 @@ def _attach(works: Sequence[_Work]) -> None:
 def _attach_image(works: Sequence[_Work], attached: list[str]) -> list[tuple[_Work, Settle]]:
     """Stores the sealed signatures of one image and adds their names to `attached`; each is still to be settled."""
     settles = []
-    with deadline(works[0].image.timeout):
+    with deadline(works[0].image.timeout), works[0].image.signatures.transaction() as at_once:
         for work in works:
             assert work.sealed is not None
             store = STORES[work.format.storage]
             settles.append((work, store.attach(work.image.signatures, work.target.descriptor, work.sealed)))
-            attached.append(work.name)
+            if not at_once:
+                attached.append(work.name)
+    if at_once:
+        attached.extend(work.name for work in works)
     logger.info("signed %s", works[0].image, extra={"image_done": True})
     return settles
 
@@ -292,6 +324,7 @@ def _result(
     image: Image, works: Sequence[_Work], signer: SignerInfo, request: _Request, *, dry_run: bool
 ) -> SignedImage:
     digest = works[0].target.descriptor.digest
+    replacement = request.replacement
     identity = _identity(image, request.identity)
     made = tuple(
         MadeSignature(
@@ -310,7 +343,8 @@ def _result(
         signer.key_id,
         signer.public_key.fingerprint,
         made,
-        _warnings(identity, request.formats),
+        (*_warnings(identity, request.formats), *(replacement.warnings(image) if replacement else ())),
+        replacement.planned(image, dry_run=dry_run) if replacement else (),
     )
 
 
@@ -333,7 +367,7 @@ def _identity(image: Image, text: str) -> Reference | None:
         if reference.digest:
             raise InvalidArgument(f"identity {text!r}: a repository or repository:tag is needed, without a digest")
         return reference
-    return replace(image.name, digest="") if image.name else None
+    return changed(image.name, digest="") if image.name else None
 
 
 def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:

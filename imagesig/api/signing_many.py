@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from imagesig.api.fleet import WORKERS, Outcome, attempt
 from imagesig.api.gathering import ImageLike
+from imagesig.api.removing import anchors_of
+from imagesig.api.replacing import Replacement
 from imagesig.api.signing import (
     SignedImage,
     _attach_image,
@@ -24,15 +27,17 @@ from imagesig.api.signing import (
     _Work,
 )
 from imagesig.concurrency import batches, in_threads
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.oci.annotations import NO_ANNOTATIONS
+from imagesig.policy import KeyLike
 from imagesig.signature import Draft, SignerInfo
 from imagesig.stores.store import Settle
+from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
@@ -54,6 +59,7 @@ def sign_many(
     dry_run: bool = False,
     now: datetime | None = None,
     transport: Transport | None = None,
+    replace: str | Sequence[KeyLike] = (),
     witnesses: Witnesses | None = None,
 ) -> Generator[Outcome[SignedImage], None, None]:
     """Signs images, each as `sign` does, and gives an outcome for every one of them as it finishes.
@@ -69,7 +75,7 @@ def sign_many(
         workers: images read, or written, at once.
         deadline: seconds for all of them; those that are not done by then have the error `DeadlineExceeded`.
         transport: how images given by name are reached.
-        key, formats, annotations, identity, recursive, dry_run, now, witnesses: as of `sign`.
+        key, formats, annotations, identity, recursive, dry_run, replace, now, witnesses: as of `sign`.
 
     Raises:
         InvalidArgument: at once, for a format, annotation or worker count that cannot be.
@@ -82,7 +88,10 @@ def sign_many(
     request = _Request(select_formats(formats), _signable(annotations), identity, recursive, at, witnesses)
     ends = None if deadline is None else time.monotonic() + deadline
     opened = open_key(key) if isinstance(key, str) else key
-    line = _Line(opened, request, workers, ends, dry_run)
+    old = (replace,) if isinstance(replace, str) else tuple(replace)
+    line = _Line(opened, request, workers, ends, dry_run, anchors_of(old) if old else None)
+    if replacement := line.replacement():
+        replacement.check_signer(opened.info)
     return _sign_stream(images, line, transport or Transport(), owned=isinstance(key, str))
 
 
@@ -95,6 +104,11 @@ class _Line:
     workers: int
     ends: float | None
     dry_run: bool
+    old: TrustAnchors | None = None
+
+    def replacement(self) -> Replacement | None:
+        """A new one, for one image: those of a whole run would not fit into memory."""
+        return Replacement(self.old, self.request.now) if self.old else None
 
     @property
     def left(self) -> float | None:
@@ -110,6 +124,7 @@ class _Planned:
     given: ImageLike
     image: Image
     works: list[_Work]
+    replacement: Replacement | None = None
     attached: list[str] = field(default_factory=list)
     settles: list[tuple[_Work, Settle]] = field(default_factory=list)
 
@@ -124,7 +139,11 @@ def _sign_stream(
 
         def made() -> _Planned:
             image = given if isinstance(given, Image) else opener.open(given)
-            return _Planned(index, given, image, _plan(image, line.request))
+            works, replacement = _plan(image, line.request), line.replacement()
+            if replacement:
+                for work in works:
+                    replacement.find(work.image, work.target, work.format, work.claim, work.prior)
+            return _Planned(index, given, image, works, replacement)
 
         return attempt(index, given, line.left, made)
 
@@ -180,10 +199,15 @@ def _settle_one(item: _Planned, failed: ImagesigError | None, signer: SignerInfo
             item.attached.remove(work.name)
             _settle(work, confirm)
             item.attached.append(work.name)
-        return _result(item.image, item.works, signer, line.request, dry_run=line.dry_run)
+        if item.replacement and not line.dry_run:
+            item.replacement.run()
+        request = changed(line.request, replacement=item.replacement)
+        return _result(item.image, item.works, signer, request, dry_run=line.dry_run)
 
     outcome = attempt(item.index, item.given, line.left if item.settles else None, settle)
-    return outcome if outcome.error is None else replace(outcome, error=_incomplete(item, outcome.error))
+    if outcome.error is None or isinstance(outcome.error, RemovalIncomplete):
+        return outcome
+    return changed(outcome, error=_incomplete(item, outcome.error))
 
 
 def _incomplete(item: _Planned, error: ImagesigError) -> ImagesigError:

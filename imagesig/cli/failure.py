@@ -15,6 +15,7 @@ from imagesig.errors import (
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
+    RemovalIncomplete,
     Unproved,
 )
 
@@ -56,6 +57,11 @@ def fail(error: ImagesigError, where: str = "") -> int:
             click.echo(f"  attached: {name}", err=True)
         for name in error.missing:
             click.echo(f"  missing:  {name}", err=True)
+    if isinstance(error, RemovalIncomplete):
+        for name in error.removed:
+            click.echo(f"  removed: {name}", err=True)
+        for name in error.left:
+            click.echo(f"  left:    {name}", err=True)
     for hint in dict.fromkeys(_hints(error)):
         click.echo(f"hint: {hint}", err=True)
     return exit_status(error)

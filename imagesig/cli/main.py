@@ -21,6 +21,8 @@ _COMMANDS = {
     "sign": "imagesig.cli.sign",
     "verify": "imagesig.cli.verify",
     "inspect": "imagesig.cli.inspect",
+    "copy": "imagesig.cli.copy",
+    "remove": "imagesig.cli.remove",
     "policy": "imagesig.cli.policy",
     "key": "imagesig.cli.key",
     "doctor": "imagesig.cli.doctor",

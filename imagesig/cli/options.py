@@ -11,7 +11,7 @@ import click
 from imagesig import limits
 from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
-from imagesig.images.open import LAYOUT_PREFIX, open_image
+from imagesig.images.open import is_local, open_image
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -117,7 +117,7 @@ def open_images(
 ) -> list[Image]:
     """The images, all over one pool of connections and one login."""
     transport: dict[str, Any] = {"timeout": timeout}
-    if not all(reference.startswith(LAYOUT_PREFIX) for reference in references):
+    if not all(is_local(reference) for reference in references):
         from imagesig.images.registry import registry_client
 
         transport["client"] = registry_client(plain_http=plain_http, ca_file=registry_ca)

@@ -57,6 +57,35 @@ class _Counter(logging.Handler):
             self._bar.advance()
 
 
+class _Blobs(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        from imagesig.images.transfer import BlobCount
+
+        count = getattr(record, "blobs", None)
+        if isinstance(count, BlobCount):
+            done = count.sent + count.mounted + count.present
+            sys.stderr.write(f"\rcopied {done} blobs, {count.sent_bytes / 1e6:.1f} MB sent")
+            sys.stderr.flush()
+
+
+@contextmanager
+def blob_progress() -> Iterator[None]:
+    """Counts the blobs that the library reports as copied while the body runs, on a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    logger = logging.getLogger("imagesig")
+    handler, level = _Blobs(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        sys.stderr.write("\n")
+
+
 @contextmanager
 def progress(total: int, verb: str) -> Iterator[None]:
     """Counts the images that the library reports as done while the body runs."""

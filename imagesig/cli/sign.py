@@ -27,6 +27,7 @@ from imagesig.cli.options import (
     transport_options,
 )
 from imagesig.cli.progress import Bar, progress
+from imagesig.cli.render import safe_text
 from imagesig.cli.settings import key_settings
 from imagesig.cli.timestamp import timestamped
 from imagesig.formats import DEFAULT_FORMATS, select_formats
@@ -53,6 +54,12 @@ from imagesig.keys.uri import open_key
     help="File with the root certificates that must vouch for that service.",
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
+@click.option(
+    "--replace",
+    multiple=True,
+    metavar="KEY",
+    help="Public key of an old signer: then take away its signatures that say the same; repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @certificate_chain_option
 @expect_option
@@ -71,6 +78,7 @@ def command(
     timestamp_url: str,
     timestamp_root: Path | None,
     no_recursive: bool,
+    replace: tuple[str, ...],
     dry_run: bool,
     expect: Path | None,
     allow_open_permissions: bool,
@@ -84,7 +92,8 @@ def command(
 ) -> None:
     """Sign images and store the signatures beside them.
 
-    IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
+    oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     named = Images(images, images_from)
     chosen = select_formats(formats or DEFAULT_FORMATS)
@@ -105,7 +114,7 @@ def command(
     writer = writer_for(output, "sign", _write_text, _entry)
     with open_key(key_uri, chain=certificate_chain, settings=settings) as key:
         if named.known is None:
-            outcomes = sign_many(named, key, transport=transport, **options)
+            outcomes = sign_many(named, key, transport=transport, replace=replace, **options)
             bar = Bar(named.total, "signed")
         else:
             # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
@@ -117,7 +126,7 @@ def command(
                 signature_repository=signature_repository,
             )
             with progress(len(opened), "signed"):
-                signed = sign(opened, key, **options)
+                signed = sign(opened, key, replace=replace, **options)
             outcomes = (Outcome(named.known[index], index, result) for index, result in enumerate(signed))
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):
@@ -140,3 +149,6 @@ def _write_text(result: SignedImage) -> None:
     for signature in result.signatures:
         where = f"  {signature.platform}" if signature.platform else ""
         click.echo(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
+    for removed in result.removed:
+        where = f"  {removed.platform}" if removed.platform else ""
+        click.echo(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {safe_text(removed.origin)}")

@@ -72,7 +72,8 @@ def command(
 ) -> None:
     """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
 
-    IMAGE is a reference such as ghcr.io/acme/app:1.0, or oci:DIRECTORY[:TAG|@DIGEST].
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
+    oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     if print_pinned and (len(manifests) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")

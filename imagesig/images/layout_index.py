@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from imagesig.encoding.json import go_json
 from imagesig.errors import InvalidArgument
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
 from imagesig.oci.reference import parse_reference
 
+LAYOUT_VERSION = "1.0.0"
+MARKER = "oci-layout"
+INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
+IMAGE_NAME = "io.containerd.image.name"
+"""The whole name, as Docker writes it beside the tag."""
 _KIND = "kind"
 _KIND_IMAGE = "dev.cosignproject.cosign/image"
 _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
 _KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
+
+
+def is_signature(entry: Mapping[str, object]) -> bool:
+    """Whether an entry is what a signer adds: the list of an image's signatures, or a referrer without a name."""
+    annotations = entry_annotations(entry)
+    name = str(annotations.get(REF_NAME, ""))
+    return name.startswith("sha256-") or (not name and IMAGE_NAME not in annotations)
+
+
+IndexChange = Callable[[list[dict[str, object]]], list[dict[str, object]]]
+"""From the entries as they stand to those that shall stand."""
+
+
+def new_documents() -> dict[str, bytes]:
+    """The files of a layout that holds nothing yet."""
+    return {
+        MARKER: go_json({"imageLayoutVersion": LAYOUT_VERSION}),
+        INDEX: go_json({"schemaVersion": 2, "manifests": []}),
+    }
 
 
 def entry_annotations(entry: Mapping[str, object]) -> dict[str, object]:
@@ -30,6 +56,20 @@ def tag_of_entry(entry: Descriptor) -> str:
         return parse_reference(name).tag
     except InvalidArgument:
         return name
+
+
+def is_named(entry: Descriptor, text: str) -> bool:
+    """Whether the entry has this tag or, as `docker save` names images, this reference."""
+    if tag_of_entry(entry) == text:
+        return True
+    whole = entry.annotations.get(IMAGE_NAME, "")
+    if not whole:
+        return False
+    try:
+        wanted, named = parse_reference(text), parse_reference(whole)
+    except InvalidArgument:
+        return False
+    return (wanted.repository, wanted.tag or "latest") == (named.repository, named.tag or "latest")
 
 
 def is_image(entry: Descriptor) -> bool:
@@ -64,13 +104,50 @@ def marked_for_cosign(
     marked = [entry for entry in entries if entry_annotations(entry).get(_KIND) in (_KIND_IMAGE, _KIND_INDEX)]
     if not subject or (marked and marked[0].get("digest") != subject):
         return entries
-    result = []
-    for entry in entries:
-        if entry.get("digest") == subject and not marked:
-            kind = _KIND_INDEX if entry.get("mediaType") in INDEX_TYPES else _KIND_IMAGE
-            entry = entry | {"annotations": entry_annotations(entry) | {_KIND: kind}}
-            marked = [entry]
-        elif entry is written and tag.endswith(".sig") and marked:
-            entry = entry | {"annotations": entry_annotations(entry) | {_KIND: _KIND_SIGNATURES}}
-        result.append(entry)
-    return result
+    if not marked:
+        marked = [entry for entry in entries if entry.get("digest") == subject][:1]
+        kind = _KIND_INDEX if marked and marked[0].get("mediaType") in INDEX_TYPES else _KIND_IMAGE
+        entries = [_marked(entry, kind) if entry.get("digest") == subject else entry for entry in entries]
+    signs = marked and tag.endswith(".sig")
+    return [_marked(entry, _KIND_SIGNATURES) if signs and entry is written else entry for entry in entries]
+
+
+def _marked(entry: dict[str, object], kind: str) -> dict[str, object]:
+    return entry | {"annotations": entry_annotations(entry) | {_KIND: kind}}
+
+
+def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
+    """The entries with this one under the tag, instead of whichever had it."""
+    entry = entry | {"annotations": {REF_NAME: tag}}
+    others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
+    if tag.endswith(".sig") and any(tag == tag_of(str(other.get("digest")), ".sig") for other in _saved(others)):
+        # What `cosign save` left without a name has just been merged.
+        others = [other for other in others if not _is_unnamed_signature(other)]
+    entries = marked_for_cosign([*others, entry], entry)
+    signatures = tag_of(str(entry["digest"]), ".sig")
+    signed = [other for other in others if entry_annotations(other).get(REF_NAME) == signatures]
+    if signed or (not tag.startswith("sha256-") and any(REF_NAME not in entry_annotations(other) for other in others)):
+        # Copied with its signatures, which came first.
+        entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
+    return entries
+
+
+def _saved(entries: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [entry for entry in entries if entry_annotations(entry).get(_KIND) in (_KIND_IMAGE, _KIND_INDEX)]
+
+
+def _is_unnamed_signature(entry: dict[str, object]) -> bool:
+    annotations = entry_annotations(entry)
+    return annotations.get(_KIND) == _KIND_SIGNATURES and REF_NAME not in annotations
+
+
+def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:
+    """The entries with this referrer of the digest `subject` among them, once."""
+    if not any(other.get("digest") == entry["digest"] for other in entries):
+        entries = [*entries, entry]
+    return marked_for_cosign(entries, None, subject)
+
+
+def without(entries: list[dict[str, object]], digest: str) -> list[dict[str, object]]:
+    """The entries without those of this digest."""
+    return [other for other in entries if other.get("digest") != digest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 from imagesig import limits
 from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
+from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
+from imagesig.oci.location import Location
+from imagesig.oci.reference import parse_reference
 
 if TYPE_CHECKING:
     from imagesig.images.credentials import CredentialSource
     from imagesig.images.registry import RegistryClient
 
-LAYOUT_PREFIX = "oci:"
+LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
+
+
+def is_local(text: str) -> bool:
+    """Whether this names a file or directory and not a registry."""
+    return text.startswith(LOCAL_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class ImageOpener:
     def open(self, text: str) -> Image:
         """Raises as `open_image` does."""
         given = self._transport
-        if text.startswith(LAYOUT_PREFIX):
+        if is_local(text):
             return open_image(text, timeout=given.timeout)
         client = self._client or self._connect()
         return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
@@ -67,33 +76,104 @@ class ImageOpener:
 
 
 def open_image(text: str, **transport: Any) -> Image:
-    """`oci:DIRECTORY[:TAG|@DIGEST]`, or a reference to a registry.
+    """`oci:DIRECTORY[:TAG|@DIGEST]`, `oci-archive:FILE[:TAG|@DIGEST]`, `docker-archive:FILE[:REFERENCE|@DIGEST]`,
+    `dir:DIRECTORY`, or a reference to a registry.
 
     `transport` is passed to `registry()`.
 
     Raises:
-        InvalidArgument: neither of the two.
-        ImageNotFound: the layout holds no image.
+        InvalidArgument: none of these, or what it names is not there.
+        ImageNotFound: there is no image in it.
     """
-    if text.startswith(LAYOUT_PREFIX):
+    if not is_local(text):
+        from imagesig.images.registry import registry
+
+        return registry(text, **transport)
+    timeout = transport.get("timeout", limits.OPERATION_SECONDS)
+    prefix, path, target = _split(text)
+    if prefix == "oci:":
         from imagesig.images.layout import layout
 
-        directory, target = _split_layout(text.removeprefix(LAYOUT_PREFIX))
-        return layout(directory, target, **{k: v for k, v in transport.items() if k == "timeout"})
-    from imagesig.images.registry import registry
+        return layout(path, target, timeout=timeout)
+    if prefix == "oci-archive:":
+        from imagesig.images.archive import archive
 
-    return registry(text, **transport)
+        return archive(path, target, timeout=timeout)
+    if prefix == "docker-archive:":
+        from imagesig.images.docker_archive import docker_archive
+
+        return docker_archive(path, target, timeout=timeout)
+    from imagesig.images.directory import directory
+
+    return directory(path, timeout=timeout)
 
 
-def _split_layout(text: str) -> tuple[str, str]:
-    directory, at, digest = text.rpartition("@")
-    if at and directory:
+def check_destination(text: str) -> None:
+    """Returns if the text names something that can be written; nothing is looked at.
+
+    Raises:
+        InvalidArgument: it does not.
+    """
+    if is_local(text):
+        prefix, _, _ = _split(text)
+        if prefix == "docker-archive:":
+            raise InvalidArgument(
+                f"{quote(text)}: this form is read, not written",
+                hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
+            )
+    else:
+        parse_reference(text)
+
+
+def open_destination(text: str, **transport: Any) -> Image:
+    """As `open_image`, for what need not be there yet. `target` is empty where the text names no tag.
+
+    Raises:
+        InvalidArgument: it cannot be written.
+    """
+    if not is_local(text):
+        from imagesig.images.registry import registry
+
+        return registry(text, **transport)
+    check_destination(text)
+    prefix, path, target = _split(text)
+    home = _created(prefix, Path(path))
+    place = Location(prefix.rstrip(":"), path=os.path.realpath(path))
+    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS), place)
+
+
+def _created(prefix: str, path: Path) -> ImageHome:
+    if prefix == "oci:":
+        from imagesig.images.layout import Layout
+
+        return Layout.create(path)
+    if prefix == "oci-archive:":
+        from imagesig.images.archive import Archive
+
+        return Archive(path, create=True)
+    from imagesig.images.directory import Directory
+
+    return Directory(path, create=True)
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The prefix, the path, and the tag, reference or digest, empty if there is none."""
+    prefix, _, rest = text.partition(":")
+    prefix += ":"
+    path, target = rest, ""
+    before, at, digest = rest.rpartition("@")
+    if prefix == "dir:":
+        pass
+    elif at and before:
         if not is_digest(digest):
-            raise InvalidArgument(f"image {quote(LAYOUT_PREFIX + text)}: the part after @ is no sha256 digest")
-        return directory, digest
-    directory, colon, tag = text.rpartition(":")
-    if colon and directory and "/" not in tag:
-        return directory, tag
-    if not text:
-        raise InvalidArgument("image 'oci:': the directory is missing", hint="write oci:DIRECTORY[:TAG|@DIGEST]")
-    return text, ""
+            raise InvalidArgument(f"image {quote(text)}: the part after @ is no sha256 digest")
+        path, target = before, digest
+    elif prefix == "docker-archive:":
+        path, _, target = rest.partition(":")
+    else:
+        before, colon, tag = rest.rpartition(":")
+        if colon and before and "/" not in tag:
+            path, target = before, tag
+    if not path:
+        raise InvalidArgument(f"image {quote(text)}: the path is missing", hint=f"write {prefix}PATH")
+    return prefix, path, target

@@ -108,7 +108,8 @@ class RegistryLogin:
         self._http = http
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
-        self._whole: dict[str, str] = {}
+        self._wants_basic: set[str] = set()
+        self._said: dict[str, Credential] = {}
         self._lock = threading.Lock()
         # Logins to different repositories need not wait for each other.
         self._logging_in = tuple(threading.Lock() for _ in range(16))
@@ -120,15 +121,25 @@ class RegistryLogin:
             return "nobody (no credentials for it)"
         return f"{credential.username or 'the holder of a token'}, from {credential.source}"
 
-    def header(self, registry: str, repository: str, actions: str) -> str:
-        """The header that served last for these actions (`pull` or `pull,push`), empty if there is none."""
-        for known in dict.fromkeys((actions, "pull,push")):
-            cached = self._headers.get((registry, repository, known))
+    def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
+        """The header that served last for these actions (`pull`, `pull,push`), empty if there is none.
+
+        `pull_from` is a second repository that the request reads, to mount a blob from.
+        """
+        wider = (actions,) if pull_from or "delete" in actions else (actions, "pull,push")
+        for known in dict.fromkeys(wider):
+            cached = self._headers.get((registry, repository, _scoped(known, pull_from)))
             if cached and cached.expires > time.monotonic():
                 return cached.header
-        return self._whole.get(registry, "")
+        if registry not in self._wants_basic:
+            return ""
+        # It has no tokens: whoever may use another repository need not be asked there first.
+        credential = self._said.get(urlsplit(registry).netloc) or self._credential(registry, repository)
+        return "Basic " + _basic(credential) if credential.username else ""
 
-    def answer(self, challenge: str, registry: str, repository: str, actions: str, refused: str) -> str:
+    def answer(
+        self, challenge: str, registry: str, repository: str, actions: str, refused: str, pull_from: str = ""
+    ) -> str:
         """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
 
         Raises:
@@ -136,46 +147,56 @@ class RegistryLogin:
             UnexpectedResponse: a challenge or token server that we do not follow.
             TransportError: the token server could not be asked.
         """
-        key = (registry, repository, actions)
+        key = (registry, repository, _scoped(actions, pull_from))
+        scopes = [f"repository:{repository}:{actions}"]
+        if pull_from:
+            scopes.append(f"repository:{pull_from}:pull")
         with self._logging_in[hash(key) % len(self._logging_in)]:
             cached = self._headers.get(key)
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
-            header, seconds = self._log_in(challenge, registry, repository, actions, refused)
+            header, seconds = self._log_in(challenge, registry, repository, scopes, refused)
             self._keep(key, header, seconds)
             return header
 
     def _keep(self, key: tuple[str, str, str], header: str, seconds: float) -> None:
         with self._lock:
-            if seconds == float("inf"):  # not a token of one repository: it serves in all of them
-                self._whole[key[0]] = header
             self._headers.pop(key, None)
             self._headers[key] = _Cached(header, time.monotonic() + seconds)
             if len(self._headers) > _KEPT_HEADERS:
                 self._headers.pop(next(iter(self._headers)))
 
-    def _log_in(self, text: str, registry: str, repository: str, actions: str, refused: str) -> tuple[str, float]:
+    def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
         host = urlsplit(registry).netloc
-        known = self._credentials
-        credential = known.for_repository(host, repository) if isinstance(known, CredentialFiles) else known(host)
+        credential = self._credential(registry, repository)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
         if "bearer" in challenges:
             bearer = challenges["bearer"]
             realm = bearer.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
-            scope = f"repository:{repository}:{actions}"
-            return self._token(realm, bearer.parameters.get("service", ""), scope, credential, host)
+            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, host)
         if "basic" in challenges:
             if credential is ANONYMOUS or not credential.username:
                 raise _refused(host, credential)
             header = "Basic " + _basic(credential)
             if header == refused:
                 raise _refused(host, credential)
+            self._wants_basic.add(registry)
             return header, float("inf")
         offered = ", ".join(challenges) or "none"
         raise UnexpectedResponse(f"{host}: wants a login, by {quote(offered)}; Bearer or Basic is needed")
 
-    def _token(self, realm: str, service: str, scope: str, credential: Credential, host: str) -> tuple[str, float]:
+    def _credential(self, registry: str, repository: str) -> Credential:
+        """Asked of its source at each login; for a registry that takes Basic, what it said last is used again."""
+        host, source = urlsplit(registry).netloc, self._credentials
+        if isinstance(source, CredentialFiles):
+            return source.for_repository(host, repository)
+        credential = self._said[host] = source(host)
+        return credential
+
+    def _token(
+        self, realm: str, service: str, scopes: list[str], credential: Credential, host: str
+    ) -> tuple[str, float]:
         if credential.registry_token:
             return f"Bearer {credential.registry_token}", float("inf")
         if credential.identity_token:
@@ -183,14 +204,15 @@ class RegistryLogin:
                 "grant_type": "refresh_token",
                 "refresh_token": credential.identity_token,
                 "service": service,
-                "scope": scope,
+                "scope": " ".join(scopes),
                 "client_id": _CLIENT_ID,
             }
             headers = {"content-type": "application/x-www-form-urlencoded"}
             body = urlencode(form).encode("ascii")
             response = self._http.request("POST", realm, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body)
         else:
-            query = urlencode({"scope": scope, **({"service": service} if service else {})})
+            named = [("service", service)] if service else []
+            query = urlencode([*(("scope", scope) for scope in scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
             separator = "&" if "?" in realm else "?"
             url = f"{realm}{separator}{query}"
@@ -200,6 +222,10 @@ class RegistryLogin:
         if response.status != 200:
             raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
         return _read_token(response.body, realm)
+
+
+def _scoped(actions: str, pull_from: str) -> str:
+    return f"{actions} {pull_from}" if pull_from else actions
 
 
 def _read_token(body: bytes, realm: str) -> tuple[str, float]:

@@ -5,10 +5,12 @@ Spec: OCI distribution-spec, "Error Codes".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.errors import ImagesigError, MalformedError, NotFound, Unauthorized, UnexpectedResponse, quote
-from imagesig.http import Response
+from imagesig.http import Response, growing_pause, wait
 
 _PASSING = frozenset({(400, "DIGEST_INVALID"), (404, "BLOB_UPLOAD_UNKNOWN")})
 """Refusals of an upload whose digest is right.
@@ -22,6 +24,16 @@ answer to the request that did so was lost, and the request was repeated.
 def is_passing(response: Response) -> bool:
     """Whether an upload with a right digest was refused for a reason that another attempt may not meet."""
     return any((response.status, code) in _PASSING for code, _ in _errors(response.body))
+
+
+def patiently(upload: Callable[[], Response], what: str) -> Response:
+    """The answer to an upload, which is repeated where the registry refused it for a fault of its own."""
+    for attempt in range(1, limits.UPLOAD_ATTEMPTS):
+        response = upload()
+        if not is_passing(response):
+            return response
+        wait(growing_pause(attempt), what)
+    return upload()
 
 
 def failure(response: Response, what: str, wanted: int) -> ImagesigError:

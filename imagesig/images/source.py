@@ -1,15 +1,18 @@
 """The two roles an image's home plays: it is read (`ImageSource`) and written to (`ImageTarget`).
 
-A home is one repository of a registry or one layout directory. Bytes returned always match their descriptor.
+A home is one repository of a registry, one layout directory or one archive. Bytes returned always match their
+descriptor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.manifest import OCI_MANIFEST
 
 
 class ImageSource(Protocol):
@@ -53,12 +56,59 @@ class ImageSource(Protocol):
         """Whether a manifest with this digest is here: one cheap request."""
         ...
 
+    def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
+        """The content of a blob of any size, in pieces that fit into memory.
+
+        The pieces are compared with the descriptor as they pass: what is wrong raises before the iterator ends, and
+        never are more than `descriptor.size` bytes given. A stream that breaks is not resumed; open it again.
+
+        Raises:
+            DigestMismatch: other bytes came, from the iterator.
+            NotFound, TransportError: as in `resolve`; from the iterator too.
+        """
+        ...
+
 
 class ImageTarget(Protocol):
     """Safe to use from several threads."""
 
+    @property
+    def name(self) -> str: ...
+
+    def check_holds(self, *, referrers: bool) -> None:
+        """Returns if signatures can be stored here: as referrers, or as classic ones under a tag. Asks nobody.
+
+        Raises:
+            SignaturesUnsupported: this form of image has no place for them.
+        """
+        ...
+
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
+        """What is written in the block is written at once, where that matters: an archive becomes one new file.
+
+        True if it is at once: if the block fails, all stays as it was. `resume` keeps the blobs that came so far, for
+        the next transaction that resumes. Registries and layouts write as they go, in an order that is safe throughout.
+        """
+        ...
+
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         """Stores a blob, unless it is there already."""
+        ...
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is here and need not be sent: one cheap request."""
+        ...
+
+    def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        """Stores a blob of any size from its pieces, whole or not at all. It is not tried again: open a new stream.
+
+        Raises:
+            DigestMismatch: the pieces are not what the descriptor says.
+        """
+        ...
+
+    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
+        """Takes a blob over from another repository of the same registry; False where that cannot be done."""
         ...
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
@@ -77,18 +127,37 @@ class ImageTarget(Protocol):
         """
         ...
 
-    def add_referrer(self, content: bytes, subject: Descriptor) -> Callable[[], None]:
-        """Stores an OCI manifest whose `subject` is `subject` so that `referrers` finds it.
+    def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
+        """Stores an OCI manifest or index whose `subject` is `subject` so that `referrers` finds it.
 
-        Where there is no referrers API, the fallback index `sha256-<hex>` is updated by
-        `imagesig.images.merge.TagChange`. What is returned settles that change (`TagChange.settle`); call it once
-        everything else has been written. It does nothing where the home keeps referrers by itself.
+        Where there is no referrers API, the fallback index `sha256-<hex>` is changed as `change_tag` does. What is
+        returned settles that change; call it once everything else has been written. It does nothing where the home
+        keeps referrers by itself.
 
         Raises:
             Stale: other writers changed the index more often than `limits.MERGE_ATTEMPTS`.
         """
         ...
 
+    def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        """Takes a referrer of the digest `subject` away, so that `referrers` finds it no more; settled as above.
+
+        Raises:
+            DeletionRefused: the registry lists referrers by itself and deletes nothing.
+        """
+        ...
+
+    def delete_manifest(self, digest: str) -> None:
+        """Deletes a manifest and, where the home does so, the tags that name it.
+
+        Raises:
+            DeletionRefused: the home deletes nothing.
+        """
+        ...
+
 
 class ImageHome(ImageSource, ImageTarget, Protocol):
     """Both roles: what signing needs."""
+
+    @property
+    def name(self) -> str: ...

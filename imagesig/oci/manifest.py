@@ -57,6 +57,8 @@ class Index:
     manifests: tuple[Descriptor, ...]
     media_type: str = OCI_INDEX
     annotations: Annotations = NO_ANNOTATIONS
+    subject: Descriptor | None = None
+    artifact_type: str = ""
 
     def to_bytes(self) -> bytes:
         members: dict[str, object] = {
@@ -66,6 +68,10 @@ class Index:
         }
         if self.annotations:
             members["annotations"] = dict(self.annotations)
+        if self.subject:
+            members["subject"] = self.subject.to_json()
+        if self.artifact_type:
+            members["artifactType"] = self.artifact_type
         return go_json(members)
 
 
@@ -80,15 +86,13 @@ def parse_manifest(data: bytes, media_type: str, what: str) -> Manifest:
     if "manifests" in document or "fsLayers" in document:
         raise MalformedError(f"{what}: a manifest that also reads as another kind of document")
     layers = _list(document.get("layers"), limits.SIGNATURE_LAYERS, f"{what}: layers")
-    subject = document.get("subject")
-    artifact_type = document.get("artifactType")
     return Manifest(
         config=parse_descriptor(document.get("config"), f"{what}: config"),
         layers=tuple(parse_descriptor(layer, f"{what}: layer {number}") for number, layer in enumerate(layers)),
         media_type=media_type,
         annotations=parse_annotations(document.get("annotations"), what),
-        subject=None if subject is None else parse_descriptor(subject, f"{what}: subject"),
-        artifact_type="" if artifact_type is None else parse_media_type(artifact_type, f"{what}: artifactType"),
+        subject=_subject(document, what),
+        artifact_type=_artifact_type(document, what),
     )
 
 
@@ -107,7 +111,19 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
         ),
         media_type=media_type,
         annotations=parse_annotations(document.get("annotations"), what),
+        subject=_subject(document, what),
+        artifact_type=_artifact_type(document, what),
     )
+
+
+def _subject(document: dict[str, object], what: str) -> Descriptor | None:
+    subject = document.get("subject")
+    return None if subject is None else parse_descriptor(subject, f"{what}: subject")
+
+
+def _artifact_type(document: dict[str, object], what: str) -> str:
+    artifact_type = document.get("artifactType")
+    return "" if artifact_type is None else parse_media_type(artifact_type, f"{what}: artifactType")
 
 
 def _document(data: bytes, media_type: str, allowed: tuple[str, ...], what: str) -> dict[str, object]:

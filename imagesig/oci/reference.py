@@ -111,5 +111,5 @@ def _split_domain(name: str) -> tuple[str, str]:
 def _refused(text: str, why: str) -> InvalidArgument:
     return InvalidArgument(
         f"image reference {quote(text)}: {why}",
-        hint="write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST] or oci:DIRECTORY",
+        hint="write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE",
     )

@@ -5,10 +5,10 @@ Spec: OCI distribution-spec 1.1, "Listing Referrers", with the fallback tag wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from imagesig import limits
-from imagesig.errors import LimitExceeded, MalformedError, NotFound, Rejection
+from imagesig.errors import DeletionRefused, LimitExceeded, MalformedError, NotFound, Rejection, RemovalIncomplete
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import EMPTY_CONFIG, INDEX_TYPES, OCI_EMPTY, OCI_MANIFEST, Manifest, parse_manifest
@@ -58,8 +58,11 @@ class ReferrerStore:
         budget.take(layer, limits.BUNDLE_BYTES)
         part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
         return StoredSignature(
-            origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type
+            origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type, referrer
         )
+
+    def check(self, home: ImageHome) -> None:
+        home.check_holds(referrers=True)
 
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         config = home.put_blob(EMPTY_CONFIG, signature.config_type or OCI_EMPTY)
@@ -76,3 +79,30 @@ class ReferrerStore:
             signature.artifact_type,
         )
         return home.add_referrer(manifest.to_bytes(), subject)
+
+    def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
+        settles: list[Settle] = []
+        removed: list[str] = []
+        refused: DeletionRefused | None = None
+        left: list[str] = []
+        for signature in signatures:
+            assert signature.manifest is not None
+            try:
+                settles.append(home.remove_referrer(signature.manifest, digest))
+            except NotFound:
+                pass  # somebody else took it away
+            except DeletionRefused as error:
+                refused = error
+                left.append(signature.origin)
+                continue
+            removed.append(signature.origin)
+        if refused is not None:
+            for settle in settles:
+                settle()
+            raise RemovalIncomplete(str(refused), removed=removed, left=left, hint=refused.hint) from refused
+
+        def settle_all() -> None:
+            for settle in settles:
+                settle()
+
+        return settle_all

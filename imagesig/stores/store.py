@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from imagesig import limits
@@ -29,6 +29,14 @@ class SignatureStore(Protocol):
         """
         ...
 
+    def check(self, home: ImageHome) -> None:
+        """Returns if the home has a place for signatures kept in this way. Asks nobody.
+
+        Raises:
+            SignaturesUnsupported: it has none.
+        """
+        ...
+
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         """Stores one more signature of `subject`, keeping all that others stored.
 
@@ -36,6 +44,15 @@ class SignatureStore(Protocol):
             Stale: others changed the same place more often than we were willing to merge.
             LimitExceeded: there is no room for another one that verifiers would read.
             MalformedError: what is there is no list of signatures; it is left as it is.
+        """
+        ...
+
+    def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
+        """Takes away signatures that `find` found for the image with this digest; all others stay.
+
+        Raises:
+            RemovalIncomplete: the home deletes nothing; what could be taken away is gone.
+            Stale, MalformedError: as in `attach`.
         """
         ...
 

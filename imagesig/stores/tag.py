@@ -5,21 +5,22 @@ Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
-from imagesig.images.merge import Tagged
+from imagesig.errors import DeletionRefused, FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
+from imagesig.images.merge import Merge, Tagged
+from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
-from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import tag_of
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
+from imagesig.oci.digest import sha256, tag_of
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Budget, Settle, Wanted
 
 SUFFIX = ".sig"
-_CREATED = "0001-01-01T00:00:00Z"
 
 
 class TagStore:
@@ -53,6 +54,9 @@ class TagStore:
                 continue
             yield StoredSignature(where, (Part(layer.media_type, payloads[layer.digest], layer.annotations),))
 
+    def check(self, home: ImageHome) -> None:
+        home.check_holds(referrers=False)
+
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
         (part,) = signature.parts
         stored = home.put_blob(part.content, part.media_type)
@@ -72,6 +76,67 @@ class TagStore:
 
         return home.change_tag(tag, merge, uploads=True)
 
+    def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
+        tag = tag_of(digest, SUFFIX)
+        gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
+        dropping = without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone)
+        settle_change = home.change_tag(tag, dropping, uploads=True)
+
+        def settle() -> None:
+            settle_change()
+            _delete_if_empty(home, tag)
+
+        return settle
+
+
+def _delete_if_empty(home: ImageHome, tag: str) -> None:
+    """A list without signatures is as good as none: it is deleted where that can be done.
+
+    By its digest: whoever signs meanwhile gives the tag another one, and that stays.
+    """
+    with suppress(NotFound, DeletionRefused):
+        descriptor = home.resolve(tag)
+        if not _layers(Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type), tag):
+            home.delete_manifest(descriptor.digest)
+
+
+def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
+    """The change by which a tag holds, besides its own, all the layers of another manifest of this kind.
+
+    Where there is nothing yet, the other manifest is taken as it is, byte by byte.
+    """
+    carried = [parse_descriptor(layer, tag) for layer in _layers(theirs, tag)]
+
+    def merge(now: Tagged | None) -> Tagged | None:
+        if now is None:
+            return theirs
+        layers = _layers(now, tag)
+        missing = [layer for layer in carried if not any(_is_same(other, layer) for other in layers)]
+        if not missing:
+            return None
+        if len(layers) + len(missing) > limits.SIGNATURE_LAYERS:
+            raise LimitExceeded(
+                f"{tag}: would hold {len(layers) + len(missing)} layers; verifiers read no more than "
+                f"{limits.SIGNATURE_LAYERS}",
+                hint="remove signatures that are no longer needed",
+            )
+        return _written(home, now, [*layers, *(layer.to_json() for layer in missing)])
+
+    return merge
+
+
+def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) -> Merge:
+    """The change by which a tag holds its layers but for those dropped; nothing changes where none is."""
+
+    def merge(now: Tagged | None) -> Tagged | None:
+        if now is None:
+            return None
+        layers = _layers(now, tag)
+        kept = [layer for layer in layers if not dropped(parse_descriptor(layer, tag))]
+        return None if len(kept) == len(layers) else _written(home, now, kept)
+
+    return merge
+
 
 def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
     """The layers as they stand, with every member that others wrote."""
@@ -86,7 +151,7 @@ def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
 
 
 def _is_same(other: dict[str, object], layer: Descriptor) -> bool:
-    return other.get("digest") == layer.digest and other.get("annotations") == dict(layer.annotations)
+    return other.get("digest") == layer.digest and (other.get("annotations") or {}) == dict(layer.annotations)
 
 
 def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]]) -> Tagged:
@@ -97,17 +162,3 @@ def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]
         document = parse_object(now.content, "manifest")
         document |= {"mediaType": OCI_MANIFEST, "config": config.to_json()}
     return Tagged(go_json(document | {"layers": layers}), OCI_MANIFEST)
-
-
-def config_bytes(payload_digests: list[str]) -> bytes:
-    """The config blob that cosign writes for signatures with these payloads."""
-    return go_json(
-        {
-            "architecture": "",
-            "created": _CREATED,
-            "history": [{"created": _CREATED} for _ in payload_digests],
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": payload_digests},
-            "config": {},
-        }
-    )

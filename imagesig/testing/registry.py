@@ -56,6 +56,7 @@ class InMemoryRegistry:
     """Serves while it is entered. `requests` logs what came; each of `faults` is asked before the registry itself.
 
     `referrers_api`, `oci_subject`: whether there is a referrers API, and whether a PUT is answered with OCI-Subject.
+    `deletes`, `mounts`: whether manifests are deleted, and blobs mounted from another repository.
     `basic`: the user name and password that are wanted; `bearer`: the same, at a token server under `/token`.
     """
 
@@ -64,12 +65,15 @@ class InMemoryRegistry:
         *,
         referrers_api: bool = True,
         oci_subject: bool = True,
+        deletes: bool = True,
+        mounts: bool = True,
         basic: tuple[str, str] | None = None,
         bearer: tuple[str, str] | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self._referrers_api, self._oci_subject = referrers_api, oci_subject
+        self._deletes, self._mounts = deletes, mounts
         self._basic, self._bearer = basic, bearer
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -144,12 +148,13 @@ class InMemoryRegistry:
             .partition("/blobs")[0]
             .partition("/referrers")[0]
         )
-        actions = "pull" if request.method in ("GET", "HEAD") and "uploads" not in request.path else "pull,push"
-        wanted = f"repository:{name}:{actions}"
-        allowed = {f"Bearer {_encoded(wanted)}", f"Bearer {_encoded(f'repository:{name}:pull,push')}"}
-        if given in allowed:
+        wanted = [f"repository:{name}:{_actions(request)}"]
+        if other := request.query.get("from", [""])[0]:
+            wanted.append(f"repository:{other}:pull")
+        if _granted(given).issuperset(_permissions(wanted)):
             return None
-        challenge = f'Bearer realm="http://{self.host}/token",service="test",scope="{wanted}"'
+        scope = " ".join(wanted)
+        challenge = f'Bearer realm="http://{self.host}/token",service="test",scope="{scope}"'
         return Answer(401, _error("UNAUTHORIZED"), {"www-authenticate": challenge})
 
     def _token(self, request: Request, given: str) -> Answer:
@@ -158,7 +163,7 @@ class InMemoryRegistry:
         by_refresh = form.get("refresh_token") == [self._bearer[1]]
         if not by_refresh and given != _basic(self._bearer):
             return Answer(401, _error("UNAUTHORIZED"))
-        token = _encoded(form["scope"][0])
+        token = _encoded(" ".join(form["scope"]))
         return Answer(200, json.dumps({"token": token, "expires_in": 300}).encode())
 
     # --- content -------------------------------------------------------------------------------------------------
@@ -175,6 +180,8 @@ class InMemoryRegistry:
         if kind == "blobs":
             blob = self._blobs.get((name, reference))
             return Answer(404, _error("BLOB_UNKNOWN")) if blob is None else _content(blob, "application/octet-stream")
+        if request.method == "DELETE":
+            return self._delete_manifest(name, reference)
         if request.method == "PUT":
             return self._put_manifest(request, name, reference)
         stored = self._manifests.get((name, reference))
@@ -182,6 +189,10 @@ class InMemoryRegistry:
 
     def _upload(self, request: Request, name: str) -> Answer:
         digest = request.query.get("digest", [""])[0]
+        mounted = (request.query.get("from", [""])[0], request.query.get("mount", [""])[0])
+        if self._mounts and mounted in self._blobs:
+            self._blobs[name, mounted[1]] = self._blobs[mounted]
+            return Answer(201, headers={"location": f"/v2/{name}/blobs/{mounted[1]}"})
         if request.method == "POST" and not request.body:
             return Answer(202, headers={"location": f"/v2/{name}/blobs/uploads/session"})
         if digest != _digest(request.body):
@@ -202,6 +213,16 @@ class InMemoryRegistry:
         tells = subject and self._referrers_api and self._oci_subject
         return Answer(201, headers={"docker-content-digest": digest} | ({"oci-subject": subject} if tells else {}))
 
+    def _delete_manifest(self, name: str, reference: str) -> Answer:
+        if not self._deletes:
+            return Answer(405, _error("UNSUPPORTED"))
+        gone = self._manifests.pop((name, reference), None)
+        if gone is None:
+            return Answer(404, _error("MANIFEST_UNKNOWN"))
+        for at in [at for at, stored in self._manifests.items() if at[0] == name and stored == gone]:
+            del self._manifests[at]
+        return Answer(202)
+
     def _referrers(self, name: str, digest: str) -> Answer:
         found = []
         for (where, reference), (content, media_type) in self._manifests.items():
@@ -214,6 +235,22 @@ class InMemoryRegistry:
                 found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
         document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
         return _content(json.dumps(document).encode(), _INDEX)
+
+
+def _actions(request: Request) -> str:
+    if request.method == "DELETE":
+        return "pull,push,delete"
+    return "pull" if request.method in ("GET", "HEAD") and "uploads" not in request.path else "pull,push"
+
+
+def _permissions(scopes: list[str]) -> set[tuple[str, str]]:
+    """Pairs of repository and action."""
+    return {(scope.split(":")[1], action) for scope in scopes for action in scope.split(":")[2].split(",")}
+
+
+def _granted(authorization: str) -> set[tuple[str, str]]:
+    scheme, _, token = authorization.partition(" ")
+    return _permissions(base64.urlsafe_b64decode(token).decode().split()) if scheme == "Bearer" else set()
 
 
 class _Server(ThreadingHTTPServer):

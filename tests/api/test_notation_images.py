@@ -19,7 +19,7 @@ from threading import Event
 import pytest
 
 from imagesig import limits
-from imagesig.api import inspect, sign, verify
+from imagesig.api import inspect, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AnnotationMismatch,
@@ -253,3 +253,15 @@ def test_inspect_shows_certificates_and_attributes_and_believes_nothing(image: I
     shown = {(item.format, len(item.chain)): item for item in inspect(image).signatures}
     assert set(shown) == {("notation", 3), ("bundle", 0)}
     assert shown["notation", 3].attributes["io.cncf.notary.signingScheme"] == "notary.x509"
+
+
+def test_a_keys_signatures_are_removed_with_its_certificate_and_no_others(image: Image) -> None:
+    ours, others, nobodys = (
+        key(certified(kind)) for kind in (KeyType.ECDSA_P256, KeyType.ECDSA_P384, KeyType.ECDSA_P521)
+    )
+    for signer in (ours, others):
+        sign(image, signer, formats=["notation"], now=NOW)
+    assert remove(image, key=nobodys.info.public_key, now=NOW).removed == ()
+    removed = remove(image, key=ours.info.public_key, now=NOW)
+    assert (len(removed.removed), removed.kept) == (1, 1)
+    assert len(remove(image, all=True, now=NOW).removed) == 1

@@ -25,7 +25,7 @@ NOBODY = Transport(credentials=lambda _host: ANONYMOUS)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
-    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 class CountedKey(SigningKey):

@@ -198,7 +198,7 @@ WRONG = {
     "bytes that are no text": (2, ["inspect", os.fsdecode(b"re\xffpo")]),
     "no layout": (2, ["inspect", "oci:nosuch:1.0"]),
     "layout without a name": (2, ["inspect", "oci:"]),
-    "layout in a file": (1, ["inspect", "oci:release.key"]),
+    "layout in a file": (2, ["inspect", "oci:release.key"]),
     "layout in a name too long": (1, ["inspect", "oci:" + "a" * 5000]),
     "digest that is none": (2, ["inspect", "oci:image@sha256:0"]),
     "port that is none": (1, ["inspect", "localhost:99999/x:1"]),

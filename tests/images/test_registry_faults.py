@@ -44,7 +44,7 @@ from imagesig.testing import Answer, InMemoryRegistry, Request
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
-    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -547,7 +547,7 @@ def test_waiting_for_a_passing_refusal_ends_at_the_deadline(
     server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushed(server)
-    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 1000.0)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     server.faults.append(lambda request: Answer(400, _RACE) if request.method == "PUT" else None)
     with pytest.raises(AttachIncomplete, match="left"):
         sign(image_at(server), key)

@@ -23,7 +23,7 @@ from tests.witnesses.loopback import Asked, Said, Server, serving
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagesig.http._BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 def fetch(url: str, *, limit: int = 100, seconds: float = 30, body: bytes | None = None) -> bytes:

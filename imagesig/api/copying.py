@@ -1,0 +1,187 @@
+"""`copy`: resolve, collect, admit, send blobs, store manifests, attach, and only then move the tag."""
+
+from __future__ import annotations
+
+import logging
+import platform as machine
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imagesig.api.carrying import Carrying, CopiedManifest
+from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, resolve
+from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
+from imagesig.http import deadline
+from imagesig.images.closure import Piece, closure_of
+from imagesig.images.image import Image
+from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.open import check_destination, open_destination
+from imagesig.images.signature_blob import is_file_only
+from imagesig.images.target import child_for_platform
+from imagesig.images.transfer import BlobCount
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import is_digest
+from imagesig.oci.manifest import INDEX_TYPES
+from imagesig.oci.reference import parse_reference
+
+logger = logging.getLogger("imagesig")
+
+Admit = Callable[[Image], object]
+"""Called with the image, pinned by digest, before anything is written; what it raises ends the copy."""
+
+_DEFAULT_TAG = "latest"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armv7l": "arm"}
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedImage:
+    """What `copy` did. `pinned` is the name of the image at the destination; `tag` is the one it has there."""
+
+    source: str
+    destination: str
+    digest: str
+    pinned: str
+    tag: str
+    platform: str
+    manifests: tuple[CopiedManifest, ...]
+    blobs: BlobCount
+    warnings: tuple[str, ...] = ()
+
+
+def copy(
+    source: ImageLike,
+    destination: ImageLike,
+    *,
+    all_platforms: bool = False,
+    platform: str = "",
+    signatures: bool = True,
+    admit: Admit | None = None,
+    timeout: float | None = None,
+    transport: Mapping[str, Any] | None = None,
+) -> CopiedImage:
+    """Copies an image with all its signatures and referrers between registries, layouts and archives.
+
+    What is there is not sent again, so that an interrupted copy is continued by making it again. Signatures that the
+    destination has already stay. The tag is moved last: under it is the whole image or what was there before.
+
+    Args:
+        source: what to copy.
+        destination: where to; what is not there yet is made. Without a tag it gets the source's.
+        all_platforms: of an index, the whole; otherwise one platform of it, by a digest of its own.
+        platform: which one, as `os/architecture[/variant]`; Linux on this machine's CPU by default.
+        signatures: take signatures and everything else along that belongs to the image.
+        admit: called with the image before anything is written.
+        timeout: seconds for the whole copy; without it, only each request is bounded.
+        transport: for a destination that is text: what `registry` takes, such as `client` or `credentials`.
+
+    Raises:
+        ImageNotFound: there is no such image or platform.
+        SignaturesUnsupported: the destination has no place for some of the signatures; nothing was written.
+        DigestMismatch: the source has other bytes than its manifests say.
+        TransportError: something could not be read or written; copying again continues.
+    """
+    if all_platforms and platform:
+        raise InvalidArgument("copy: all platforms and one platform cannot both be asked for")
+    if isinstance(destination, str):
+        check_destination(destination)
+    opened = open_or_pass(source)
+    with ExitStack() as stack:
+        if timeout is not None:
+            stack.enter_context(deadline(timeout))
+        plan = _plan(opened, all_platforms=all_platforms, platform=platform, signatures=signatures)
+        if admit is not None:
+            admit(replace(opened, target=plan.root.digest))
+        target = _open(destination, transport or {})
+        tag = _tag(target, opened, plan.root)
+        _check_place(plan, target)
+        work = Carrying(opened, target)
+        # Both are entered before anything is written, and left, which makes an archive appear, after everything is.
+        stack.enter_context(target.home.transaction(resume=True))
+        if target.signatures is not target.home:
+            stack.enter_context(target.signatures.transaction(resume=True))
+        copied = work.run(plan.pieces, tag)
+    logger.info("copied %s", opened, extra={"image_done": True})
+    digest = plan.root.digest
+    where = str(replace(target, target=tag or digest))
+    pinned = pinned_name(target, digest)
+    return CopiedImage(
+        str(opened), where, digest, pinned, tag, plan.platform, copied, work.blobs, (*plan.warnings, *work.warnings)
+    )
+
+
+def _open(destination: ImageLike, transport: Mapping[str, Any]) -> Image:
+    return destination if isinstance(destination, Image) else open_destination(destination, **transport)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything to copy, each piece after what it consists of."""
+
+    root: Descriptor
+    platform: str
+    pieces: tuple[Piece, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool) -> _Plan:
+    top = resolve(image)
+    root, chosen, warnings = top, "", []
+    if platform or (top.media_type in INDEX_TYPES and not all_platforms):
+        chosen = platform or _this_platform()
+        root = _child(image, top, chosen, asked=bool(platform))
+        if root.digest != top.digest:
+            warnings.append(
+                f"only {chosen} was copied, and it has a digest of its own; signatures of the index stay behind "
+                "(--all-platforms takes the whole index)"
+            )
+    return _Plan(root, chosen, closure_of(image, root, attached=signatures), tuple(warnings))
+
+
+def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
+    try:
+        child = child_for_platform(image, top, platform)
+    except ImageNotFound as error:
+        hint = error.hint or "name one of them with --platform, or copy --all-platforms"
+        raise ImageNotFound(str(error), hint="" if asked else hint) from error
+    return Descriptor(child.media_type, child.digest, child.size)
+
+
+def _this_platform() -> str:
+    return f"linux/{_ARCHITECTURES.get(machine.machine().lower(), machine.machine().lower())}"
+
+
+def _tag(target: Image, source: Image, root: Descriptor) -> str:
+    """The tag to move at the end, empty where the destination is named by digest."""
+    if is_digest(target.target):
+        if target.target != root.digest:
+            raise InvalidArgument(f"{target}: the image to copy is {root.digest}, so it cannot be stored there")
+        return ""
+    if target.target:
+        return target.target
+    return _tag_of_source(source) or _DEFAULT_TAG
+
+
+def _tag_of_source(source: Image) -> str:
+    if source.name:
+        return source.name.tag
+    if is_digest(source.target):
+        return source.home.tag_for(source.target) if isinstance(source.home, LayoutReader) else ""
+    # `docker save` names images by whole references.
+    return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
+
+
+def _check_place(plan: _Plan, target: Image) -> None:
+    """Raises `SignaturesUnsupported` if something cannot follow, before anything is written."""
+    if any(piece.kind == "tagged" for piece in plan.pieces):
+        target.signatures.check_holds(referrers=False)
+    if any(piece.kind == "referrer" or (piece.tag and not piece.tag.endswith(".sig")) for piece in plan.pieces):
+        target.signatures.check_holds(referrers=True)
+    if target.signatures.name.startswith("dir:"):
+        return
+    for piece in plan.pieces:
+        if piece.kind == "tagged" and any(is_file_only(blob.media_type) for blob in piece.blobs):
+            raise SignaturesUnsupported(
+                f"{target.signatures.name}: signature files with OpenPGP messages have no place there",
+                hint="leave all signatures behind: --no-signatures, or signatures=False",
+            )

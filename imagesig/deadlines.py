@@ -1,0 +1,79 @@
+"""Deadlines: how long everything in a block may take, however deep it calls. Read off the monotonic clock."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+from imagesig.errors import DeadlineExceeded
+
+_BACKOFF_SECONDS = 0.2
+_ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
+_stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Everything in the block must be done within so many seconds; of two deadlines the nearer holds."""
+    end, outer = time.monotonic() + seconds, _ends.get()
+    token = _ends.set(end if outer is None else min(end, outer))
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+@contextlib.contextmanager
+def until_set(event: threading.Event) -> Iterator[None]:
+    """Everything in the block ends at its next request once the event is set, as if its deadline had passed."""
+    token = _stop.set(event)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
+def remaining(what: str) -> float:
+    """Seconds left, infinite without a deadline.
+
+    Raises:
+        DeadlineExceeded: none are left.
+    """
+    stop = _stop.get()
+    if stop is not None and stop.is_set():
+        raise DeadlineExceeded(f"{what}: cancelled by the caller")
+    left = seconds_left()
+    if left <= 0:
+        raise DeadlineExceeded(f"{what}: the deadline passed", hint="give more time: --timeout, or timeout=")
+    return left
+
+
+def seconds_left() -> float:
+    """Seconds until the deadline, infinite without one; 0 or less once it has passed."""
+    end = _ends.get()
+    return float("inf") if end is None else end - time.monotonic()
+
+
+def growing_pause(attempt: int) -> float:
+    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    return _BACKOFF_SECONDS * factor
+
+
+def wait(seconds: float, what: str) -> None:
+    """Sleeps so long.
+
+    Raises:
+        DeadlineExceeded: at once, if the deadline passes before that.
+    """
+    left = remaining(what)
+    if seconds >= left:
+        raise DeadlineExceeded(
+            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            hint="give more time: --timeout, or timeout=",
+        )
+    time.sleep(seconds)

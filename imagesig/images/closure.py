@@ -1,0 +1,160 @@
+"""Everything that belongs to an image: its platforms, what is tagged for it, what refers to it, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from imagesig import limits
+from imagesig.concurrency import for_each
+from imagesig.errors import LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
+from imagesig.images.image import Image
+from imagesig.images.source import ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, parse_index, parse_manifest
+
+ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
+"""What cosign tags for a digest: signatures, attestations, bills of material."""
+_INDEX_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One manifest or index. `tag` is the one it is found by, if it is; `subject` the digest that it belongs to.
+
+    `kind` is `image`, `platform`, `tagged`, `referrer` or `part` (of an index that refers to the image).
+    """
+
+    kind: str
+    descriptor: Descriptor
+    content: bytes = field(repr=False)
+    label: str = ""
+    subject: str = ""
+    tag: str = ""
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """What it names that is neither manifest nor index."""
+        document = _parse(self.content, self.descriptor)
+        if isinstance(document, Manifest):
+            return (document.config, *document.layers)
+        return tuple(child for child in document.manifests if not _is_document(child))
+
+    @property
+    def subject_descriptor(self) -> Descriptor:
+        """What a referrer says that it refers to."""
+        subject = _parse(self.content, self.descriptor).subject
+        if subject is None or subject.digest != self.subject:
+            raise MalformedError(f"{self.descriptor.digest}: is listed as a referrer of {self.subject} and is none")
+        return subject
+
+
+def closure_of(image: Image, root: Descriptor, *, attached: bool) -> tuple[Piece, ...]:
+    """The image with all its platforms and, if `attached`, all that belongs to it; each after what it consists of.
+
+    Raises:
+        NotFound: a platform that the index lists is not there.
+        LimitExceeded: more than `imagesig.limits` allows.
+        SignaturesUnsupported: something refers to the image in a form that cannot be read.
+    """
+    collector = _Collector(image)
+    collector.add(Piece("image", root, b""), image.home, _INDEX_DEPTH)
+    level = [piece.descriptor.digest for piece in collector.pieces] if attached else []
+    for depth in range(limits.REFERRER_DEPTH + 1):
+        found = [piece for pieces in for_each(level, collector.attached_to) for piece in pieces]
+        if found and depth == limits.REFERRER_DEPTH:
+            raise LimitExceeded(f"{image}: referrers of referrers more than {limits.REFERRER_DEPTH} deep")
+        known = len(collector.pieces)
+        for piece in found:
+            collector.add(piece, image.signatures, _INDEX_DEPTH)
+        level = [piece.descriptor.digest for piece in collector.pieces[known:]]
+    return tuple(collector.pieces)
+
+
+class _Collector:
+    def __init__(self, image: Image) -> None:
+        self.pieces: list[Piece] = []
+        self._image = image
+        self._seen: set[tuple[str, str]] = set()
+        self._left = limits.COPIED_MANIFEST_BYTES
+
+    def add(self, piece: Piece, home: ImageSource, depth: int) -> None:
+        """Reads a piece and adds it, after what it consists of, unless it is there already."""
+        at = (piece.descriptor.digest, piece.tag)
+        if at in self._seen:
+            return
+        self._seen.add(at)
+        content = self._read(piece, home)
+        document = _parse(content, piece.descriptor)
+        if isinstance(document, Index):
+            if depth == 0:
+                raise LimitExceeded(f"{self._image}: indexes nested more than {_INDEX_DEPTH} deep")
+            kind = "platform" if piece.kind in ("image", "platform") else "part"
+            for child in document.manifests:
+                if _is_document(child):
+                    self.add(Piece(kind, child, b"", str(child.platform or "")), home, depth - 1)
+        label = piece.label or document.artifact_type
+        self.pieces.append(Piece(piece.kind, piece.descriptor, content, label, piece.subject, piece.tag))
+        if len(self.pieces) > limits.COPIED_MANIFESTS:
+            raise LimitExceeded(f"{self._image}: more than {limits.COPIED_MANIFESTS} manifests belong to it")
+
+    def attached_to(self, digest: str) -> list[Piece]:
+        """What is tagged for this digest or refers to it, not read yet."""
+        home = self._image.signatures
+        found = []
+        try:
+            for suffix in ATTACHED_SUFFIXES:
+                tag = tag_of(digest, suffix)
+                try:
+                    descriptor = home.resolve(tag)
+                except NotFound:
+                    continue
+                found.append(Piece("tagged", descriptor, b"", suffix, digest, tag))
+            found += [Piece("referrer", item, b"", item.artifact_type, digest) for item in home.referrers(digest)]
+        except SignaturesUnsupported:
+            return []  # a form without a place for them has none
+        return found
+
+    def _read(self, piece: Piece, home: ImageSource) -> bytes:
+        descriptor = piece.descriptor
+        if not _is_document(descriptor):
+            raise SignaturesUnsupported(
+                f"{home.name}: {descriptor.digest} refers to the image as {descriptor.media_type}, which is not read",
+                hint="leave behind all that belongs to the image: --no-signatures, or signatures=False",
+            )
+        self._left -= descriptor.size
+        if self._left < 0:
+            raise LimitExceeded(f"{self._image}: more than {limits.COPIED_MANIFEST_BYTES} bytes of manifests")
+        try:
+            return home.read(descriptor, limit=limits.MANIFEST_BYTES)
+        except NotFound as error:
+            if piece.kind != "platform":
+                raise
+            raise NotFound(
+                f"{self._image}: lists {piece.label or 'the manifest'} {descriptor.digest}, which is not there",
+                hint="copy one platform that is there: --platform OS/ARCH",
+            ) from error
+
+
+def distinct_blobs(pieces: Iterable[Piece]) -> tuple[Descriptor, ...]:
+    """Every blob of these pieces, once.
+
+    Raises:
+        MalformedError: two of them disagree about the size of one.
+    """
+    found: dict[str, Descriptor] = {}
+    for piece in pieces:
+        for blob in piece.blobs:
+            if found.setdefault(blob.digest, blob).size != blob.size:
+                raise MalformedError(f"blob {blob.digest}: has {blob.size} bytes by one manifest, another by others")
+    return tuple(found.values())
+
+
+def _is_document(descriptor: Descriptor) -> bool:
+    return descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES)
+
+
+def _parse(content: bytes, descriptor: Descriptor) -> Manifest | Index:
+    parse = parse_index if descriptor.media_type in INDEX_TYPES else parse_manifest
+    return parse(content, descriptor.media_type, descriptor.digest)

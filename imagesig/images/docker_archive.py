@@ -1,0 +1,253 @@
+"""What `docker save` wrote before Docker 25, and `podman save` still does: `manifest.json`, a config and plain layers.
+
+Such an archive holds no manifest, so no digest that a signature could name. For copying it is shown as the OCI image
+with that very config and those very layers, uncompressed as they lie there: the same archive always gives the same
+digest, and the image id stays. Docker computes another digest when it pushes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import dirname, normpath
+from typing import NoReturn
+
+from imagesig import limits
+from imagesig.encoding.json import parse, parse_object
+from imagesig.errors import (
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    SignaturesUnsupported,
+    quote,
+)
+from imagesig.images.archive import DOCKER, Archive
+from imagesig.images.archive_file import ArchiveFile
+from imagesig.images.image import Image
+from imagesig.images.layout_index import INDEX, MARKER
+from imagesig.images.read_only import ReadOnly
+from imagesig.images.stream import checked
+from imagesig.images.tar_members import Member
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import sha256
+from imagesig.oci.location import Location
+from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
+from imagesig.oci.reference import parse_reference
+
+_DOCUMENT = "manifest.json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_SIGNATURES_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
+
+
+def docker_archive(
+    file: str | os.PathLike[str], reference: str = "", *, timeout: float = limits.OPERATION_SECONDS
+) -> Image:
+    """The image in an archive of `docker save` that a tag, reference or digest names; without one, the only image.
+
+    Raises:
+        InvalidArgument: no such archive there, or several images and no name.
+        MalformedError: a tar that is damaged, or has members that are refused.
+        ImageNotFound: no such image there.
+    """
+    path = Path(file)
+    what = f"{DOCKER}:{path}"
+    place = Location(DOCKER, path=os.path.realpath(file))
+    opened = ArchiveFile(path, what, links=True)
+    files = opened.members.files
+    if MARKER in files and INDEX in files:
+        if opened.members.links:
+            raise MalformedError(f"{what}: holds symbolic links, which an archive of an OCI layout may not")
+        layout = Archive(path, DOCKER, opened=opened)
+        target = reference or layout.only_image()
+        if not _lacks_layers(layout, target):
+            return Image(layout, target, layout, None, timeout, place)
+    home = DockerArchive(opened, what)
+    return Image(home, home.named(reference), home, None, timeout, place)
+
+
+def _lacks_layers(layout: Archive, target: str) -> bool:
+    """Whether the manifest names no layers although the config does: Docker 25.0.0 wrote such (moby#47065).
+
+    A signature of it would be one of an empty image.
+    """
+    try:
+        descriptor = layout.resolve(target)
+    except NotFound:
+        return False
+    if descriptor.media_type not in MANIFEST_TYPES:
+        return False
+    content = layout.read(descriptor, limit=limits.MANIFEST_BYTES)
+    manifest = parse_manifest(content, descriptor.media_type, f"{layout.name}: {descriptor.digest}")
+    if manifest.layers or manifest.config.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
+        return False
+    config = layout.read(manifest.config, limit=limits.CONFIG_BYTES)
+    return bool(_diff_ids(config, f"{layout.name}: config"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One image of `manifest.json`."""
+
+    config: str
+    tags: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+class DockerArchive(ReadOnly):
+    """One archive in Docker's old form; an `ImageHome` that can be read. Thread-safe."""
+
+    def __init__(self, opened: ArchiveFile, name: str) -> None:
+        self._opened = opened
+        self.name = name
+        self._entries = self._read_entries()
+        self._manifests: dict[str, bytes] = {}
+        self._members: dict[str, Member] = {}
+        self._named: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"DockerArchive({self.name!r})"
+
+    def named(self, reference: str) -> str:
+        """The name, else the digest, of the image with this name or the only one. This reads every layer of it once."""
+        fitting = [entry for entry in self._entries if not reference or _is_named(entry, reference)]
+        if len(fitting) == 1:
+            digest = self._convert(fitting[0])
+            name = reference or next(iter(fitting[0].tags), digest)
+            self._named[name] = digest
+            return name
+        names = ", ".join(quote(tag) for entry in self._entries[:10] for tag in entry.tags or ("no name",))
+        if not fitting:
+            raise ImageNotFound(f"{self.name}: holds no image {quote(reference)} (it holds: {names or 'none'})")
+        raise InvalidArgument(
+            f"{self.name}: holds {len(self._entries)} images ({names})", hint=f"name one: {self.name}:REFERENCE"
+        )
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def resolve(self, tag_or_digest: str) -> Descriptor:
+        digest = self._named.get(tag_or_digest, tag_or_digest)
+        if digest in self._manifests:
+            return Descriptor.of(self._manifests[digest], OCI_MANIFEST)
+        if _SIGNATURES_TAG.fullmatch(tag_or_digest):
+            self._no_signatures()
+        raise NotFound(f"{self.name}: no manifest {quote(tag_or_digest)}")
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        if descriptor.size > limit:
+            raise LimitExceeded(f"{self.name}: {descriptor.size} bytes, at most {limit} are read")
+        if descriptor.digest in self._manifests:
+            return self._manifests[descriptor.digest]
+        with self.open_blob(descriptor) as chunks:
+            return b"".join(chunks)
+
+    @contextmanager
+    def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        member = self._members.get(descriptor.digest)
+        if member is None:
+            raise NotFound(f"{self.name}: no blob {descriptor.digest}")
+        with self._opened.open(member) as chunks:
+            yield checked(chunks, descriptor, f"{self.name}: {member.name}")
+
+    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+        self._no_signatures()
+
+    def has(self, digest: str) -> bool:
+        return digest in self._manifests
+
+    # --- conversion ----------------------------------------------------------------------------------------------
+
+    def _read_entries(self) -> tuple[_Entry, ...]:
+        if _DOCUMENT not in self._opened.members.files:
+            raise InvalidArgument(f"{self.name}: holds neither {_DOCUMENT} nor an OCI layout", hint="check the path")
+        content = self._opened.read(self._opened.members.files[_DOCUMENT], limits.DOCKER_MANIFEST_BYTES)
+        entries = parse(content, f"{self.name}: {_DOCUMENT}")
+        if not isinstance(entries, list):
+            raise MalformedError(f"{self.name}: {_DOCUMENT} is no list of images")
+        return tuple(_parse_entry(entry, f"{self.name}: {_DOCUMENT}") for entry in entries)
+
+    def _convert(self, entry: _Entry) -> str:
+        config = self._opened.read(self._member(entry.config), limits.CONFIG_BYTES)
+        named = entry.config.rpartition("/")[2].removesuffix(".json")
+        if re.fullmatch(r"[0-9a-f]{64}", named) and sha256(config) != f"sha256:{named}":
+            raise MalformedError(f"{self.name}: {quote(entry.config)} holds other bytes, {sha256(config)}")
+        diff_ids = _diff_ids(config, f"{self.name}: {quote(entry.config)}")
+        if len(diff_ids) != len(entry.layers):
+            raise MalformedError(f"{self.name}: {len(entry.layers)} layers, but the config names {len(diff_ids)}")
+        layers = tuple(self._layer(name, diff_id) for name, diff_id in zip(entry.layers, diff_ids, strict=True))
+        described = Descriptor.of(config, OCI_CONFIG)
+        self._members[described.digest] = self._member(entry.config)
+        manifest = Manifest(described, layers).to_bytes()
+        digest = sha256(manifest)
+        self._manifests[digest] = manifest
+        return digest
+
+    def _layer(self, name: str, diff_id: object) -> Descriptor:
+        member = self._member(name)
+        hashed, first = hashlib.sha256(), b""
+        with self._opened.open(member) as chunks:
+            for chunk in chunks:
+                first = first or chunk[:2]
+                hashed.update(chunk)
+        digest = f"sha256:{hashed.hexdigest()}"
+        compressed = first == b"\x1f\x8b"
+        if not compressed and digest != diff_id:
+            raise MalformedError(f"{self.name}: layer {quote(name)} is {digest}, the config names {quote(diff_id)}")
+        self._members[digest] = member
+        return Descriptor(_LAYER + "+gzip" if compressed else _LAYER, digest, member.size)
+
+    def _member(self, name: str) -> Member:
+        """A file of the archive; a layer may be a link to another one, as Docker wrote those that occur twice."""
+        members = self._opened.members
+        plain = normpath(name)
+        if plain in members.links:
+            plain = normpath(f"{dirname(plain)}/{members.links[plain]}")
+        if plain not in members.files:
+            raise MalformedError(f"{self.name}: {_DOCUMENT} names {quote(name)}, which is not there")
+        return members.files[plain]
+
+    def _no_signatures(self) -> NoReturn:
+        raise SignaturesUnsupported(
+            f"{self.name}: holds no manifest that names its layers (so Docker wrote before version 25, and 25.0.0 "
+            "too): there is no digest that a signature could name, so it can be neither signed nor verified",
+            hint=f"convert it and sign that: imagesig copy {self.name} oci-archive:FILE (or push it and sign there)",
+        )
+
+
+def _parse_entry(value: object, what: str) -> _Entry:
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what}: {quote(value)}, an object is needed")
+    config, tags, layers = value.get("Config"), value.get("RepoTags") or [], value.get("Layers")
+    names = [config, *(tags if isinstance(tags, list) else [None]), *(layers if isinstance(layers, list) else [None])]
+    if not all(isinstance(name, str) for name in names):
+        raise MalformedError(f"{what}: Config, RepoTags and Layers must be text and lists of text")
+    assert isinstance(layers, list)
+    if len(layers) > limits.SIGNATURE_LAYERS:
+        raise LimitExceeded(f"{what}: {len(layers)} layers, at most {limits.SIGNATURE_LAYERS} are read")
+    return _Entry(str(config), tuple(tags), tuple(layers))
+
+
+def _diff_ids(config: bytes, what: str) -> list[object]:
+    rootfs = parse_object(config, what).get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(diff_ids, list):
+        raise MalformedError(f"{what}: no rootfs.diff_ids")
+    return diff_ids
+
+
+def _is_named(entry: _Entry, text: str) -> bool:
+    for tag in entry.tags:
+        try:
+            wanted, named = parse_reference(text), parse_reference(tag)
+        except InvalidArgument:
+            continue
+        if (wanted.repository, wanted.tag or "latest") == (named.repository, named.tag):
+            return True
+    return False

@@ -1,0 +1,58 @@
+"""The index that lists an image's referrers where the registry has no referrers API: the tag `sha256-<hex>`. Pure.
+
+Spec: OCI distribution-spec 1.1, "Referrers Tag Schema".
+"""
+
+from __future__ import annotations
+
+from imagesig import limits
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.images.merge import Tagged
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.manifest import INDEX_TYPES, OCI_INDEX, parse_index, parse_manifest
+
+
+def referrer_entry(content: bytes, media_type: str) -> Descriptor:
+    """The descriptor by which a listing names the referrer with these bytes."""
+    descriptor = Descriptor.of(content, media_type)
+    if media_type in INDEX_TYPES:
+        index = parse_index(content, media_type, "referrer")
+        return Descriptor(media_type, descriptor.digest, descriptor.size, index.annotations, index.artifact_type)
+    manifest = parse_manifest(content, media_type, "referrer")
+    artifact_type = manifest.artifact_type or manifest.config.media_type
+    return Descriptor(media_type, descriptor.digest, descriptor.size, manifest.annotations, artifact_type)
+
+
+def with_entry(now: Tagged | None, entry: Descriptor) -> Tagged | None:
+    """The fallback index with one more entry, every other member kept as it stands."""
+    document, manifests = _opened(now)
+    if any(other.get("digest") == entry.digest for other in manifests):
+        return None
+    if len(manifests) >= limits.REFERRERS:
+        raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
+    document["manifests"] = sorted([*manifests, entry.to_json()], key=lambda item: str(item.get("digest")))
+    return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
+
+
+def without_entry(now: Tagged | None, digest: str) -> Tagged | None:
+    """The fallback index without the entry of this digest, every other one kept as it stands."""
+    if now is None:
+        return None
+    document, manifests = _opened(now)
+    kept = [other for other in manifests if other.get("digest") != digest]
+    if len(kept) == len(manifests):
+        return None
+    return Tagged(go_json(document | {"manifests": kept}), now.media_type)
+
+
+def _opened(now: Tagged | None) -> tuple[dict[str, object], list[dict[str, object]]]:
+    if now is None:
+        return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, []
+    if now.media_type not in INDEX_TYPES:
+        raise MalformedError(f"referrers tag: is a {now.media_type}; refusing to replace it by an index")
+    parse_index(now.content, now.media_type, "referrers tag")
+    document = parse_object(now.content, "referrers tag")
+    manifests = document["manifests"]
+    assert isinstance(manifests, list)
+    return document, manifests

@@ -1,0 +1,61 @@
+"""The writing half of an `ImageHome` that cannot be written: every method says so."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import NoReturn
+
+from imagesig.errors import InvalidArgument
+from imagesig.images.merge import Merge
+from imagesig.images.source import ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.manifest import OCI_MANIFEST
+
+
+class ReadOnly(ABC):
+    """`_no_signatures` raises why there is no place for signatures."""
+
+    name: str
+
+    @abstractmethod
+    def _no_signatures(self) -> NoReturn: ...
+
+    def check_holds(self, *, referrers: bool) -> None:
+        self._no_signatures()
+
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
+        self._refuse()
+
+    def put_blob(self, content: bytes, media_type: str) -> Descriptor:
+        self._refuse()
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return False
+
+    def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        self._refuse()
+
+    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
+        return False
+
+    def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
+        self._refuse()
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        self._refuse()
+
+    def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
+        self._refuse()
+
+    def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        self._refuse()
+
+    def delete_manifest(self, digest: str) -> None:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise InvalidArgument(
+            f"{self.name}: is read only", hint="write oci-archive:FILE; docker load of Docker 25 and later reads it"
+        )

@@ -1,0 +1,105 @@
+"""Blobs on their way from one home to another: not sent where they are, mounted where they can be, tried again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagesig import limits
+from imagesig.errors import NotFound, TransportError
+from imagesig.http import growing_pause, wait
+from imagesig.images.source import ImageHome, ImageSource
+from imagesig.oci.descriptor import Descriptor
+
+logger = logging.getLogger("imagesig")
+
+_WHOLE_BYTES = 1024 * 1024
+"""Up to here a blob is sent with one request."""
+_ELSEWHERE = ("nondistributable", "foreign")
+"""Layers that a registry need not have: their descriptor says where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobCount:
+    """How many blobs were sent (`sent_bytes` in all), mounted from a neighbouring repository, or there already."""
+
+    sent: int = 0
+    sent_bytes: int = 0
+    mounted: int = 0
+    present: int = 0
+
+    def __add__(self, other: BlobCount) -> BlobCount:
+        return BlobCount(
+            self.sent + other.sent,
+            self.sent_bytes + other.sent_bytes,
+            self.mounted + other.mounted,
+            self.present + other.present,
+        )
+
+
+class Transfer:
+    """Copies blobs and counts them. Thread-safe."""
+
+    def __init__(self, target: ImageHome) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.count = BlobCount()
+
+    def stop(self) -> None:
+        """Makes all that is under way fail soon: somebody else has failed, or pressed Ctrl-C."""
+        self._stopped.set()
+
+    def blob(self, descriptor: Descriptor, source: ImageSource) -> None:
+        """Makes sure that the target has the blob; what is sent is compared with its digest on the way.
+
+        Raises:
+            DigestMismatch: the source has other bytes.
+            TransportError: it could not be read or written, after the retries.
+        """
+        if self._target.has_blob(descriptor):
+            self._add(BlobCount(present=1))
+        elif self._target.mount_blob(descriptor, source):
+            self._add(BlobCount(mounted=1))
+        else:
+            try:
+                self._send_with_retries(descriptor, source)
+            except NotFound:
+                if any(word in descriptor.media_type for word in _ELSEWHERE):
+                    return
+                raise
+            self._add(BlobCount(sent=1, sent_bytes=descriptor.size))
+
+    def _send_with_retries(self, descriptor: Descriptor, source: ImageSource) -> None:
+        for attempt in range(1, limits.HTTP_ATTEMPTS + 1):
+            try:
+                self._send(descriptor, source)
+                return
+            except TransportError as error:
+                if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
+                    raise
+                pause = error.retry_after or growing_pause(attempt)
+            # A stream that broke is begun again: what came of it was not kept.
+            wait(pause, f"blob {descriptor.digest}")
+
+    def _send(self, descriptor: Descriptor, source: ImageSource) -> None:
+        if descriptor.size <= _WHOLE_BYTES:
+            content = source.read(descriptor, limit=_WHOLE_BYTES)
+            self._target.put_blob(content, descriptor.media_type)
+            return
+        with source.open_blob(descriptor) as chunks:
+            self._target.put_blob_stream(descriptor, self._until_stopped(chunks))
+
+    def _until_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._stopped.is_set():
+                raise TransportError("copy: stopped, for something else failed")
+            yield chunk
+
+    def _add(self, one: BlobCount) -> None:
+        with self._lock:
+            self.count += one
+            count = self.count
+        logger.debug("%s: %s", self._target.name, count, extra={"blobs": count})
