@@ -20,7 +20,7 @@ from imagesig.api.gathering import ImageLike
 from imagesig.api.inspecting import InspectedImage
 from imagesig.api.signing import SignedImage
 from imagesig.api.verifying import VerificationResult
-from imagesig.http import until_set
+from imagesig.deadlines import until_set
 from imagesig.keys.provider import SigningKey
 from imagesig.policy import AuthorityLike, Policy
 

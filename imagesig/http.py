@@ -1,7 +1,8 @@
-"""One small HTTP client over urllib3: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+"""One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
 
-urllib3 gives connections, TLS and proxies; everything that decides whether a request is made or an answer is believed
-is here. Logs go to `imagesig.http`, with method, redacted URL and status, and never a header.
+The standard library's `http.client` gives connections and TLS, and urllib3 what goes through a proxy; everything that
+decides whether a request is made or an answer is believed is here. Logs go to `imagesig.http`, with method, redacted
+URL and status, and never a header.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote as percent_encoded
 from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
@@ -25,7 +27,8 @@ from imagesig.errors import (
     Unreachable,
     quote,
 )
-from imagesig.http_pools import Pools, Proxies, origin, redact
+from imagesig.http_direct import Answer, Direct, NotConnected
+from imagesig.http_pools import Pools, Proxies, check_authorities, origin, redact
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -49,6 +52,8 @@ _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
+_CONNECTIONS = 16
+_ALLOWED = "!#$%&'()*+,/:;=?@[]~"
 _LOOK = "look at the host name, the network and the proxy settings"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
@@ -83,6 +88,9 @@ class HttpClient:
     def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
+        if ca_file is not None:
+            check_authorities(ca_file)
+        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds)
         self._pools = Pools(ca_file, _read_seconds)
 
     def request(
@@ -166,6 +174,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Closes idle connections."""
+        self._direct.close()
         self._pools.clear()
 
     def _follow(
@@ -211,21 +220,26 @@ class HttpClient:
     ) -> Response:
         what = self._what(method, url)
         raw = self._open(method, url, headers, body)
-        with contextlib.closing(raw), _translated(what):
+        with contextlib.closing(raw):
             content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
             raw.release_conn()
         return _answer(raw, content, url, what)
 
     def _open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
-    ) -> BaseHTTPResponse:
-        import urllib3
-
+    ) -> Answer | BaseHTTPResponse:
         what = self._what(method, url)
         left = remaining(what)
-        timeout = urllib3.Timeout(min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS + _patience.get(), left))
-        with _translated(what):
-            return self._pools.pool(self._proxies.for_url(url)).urlopen(
+        connect_seconds = min(limits.CONNECT_SECONDS, left)
+        proxy = self._proxies.for_url(url)
+        if not proxy:
+            with _translated(what):
+                return self._direct.open(method, origin(url), _target(url), headers, body, connect_seconds)
+        import urllib3
+
+        timeout = urllib3.Timeout(connect_seconds, min(limits.READ_SECONDS + _patience.get(), left))
+        with _of_urllib3(what):
+            return self._pools.pool(proxy).urlopen(
                 method,
                 url,
                 body=body,
@@ -244,31 +258,50 @@ class HttpClient:
 
 @contextlib.contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """urllib3's exceptions stop here."""
-    import urllib3
+    """The exceptions of sockets, TLS, `http.client` and urllib3 stop here."""
+    import http.client
+    import ssl
 
     try:
         yield
     except ImagesigError:
         raise  # what was refused here; some of our errors are ValueErrors too
-    except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+    except NotConnected as error:
         remaining(what)
         raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
-    except urllib3.exceptions.TimeoutError as error:
+    except ssl.SSLError as error:
+        raise _no_tls(what, error) from error
+    except TimeoutError as error:
         remaining(what)
         raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
-    except urllib3.exceptions.SSLError as error:
-        raise _no_tls(what, error) from error
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
 
 
-def _answer(raw: BaseHTTPResponse, content: bytes, url: str, what: str) -> Response:
+@contextlib.contextmanager
+def _of_urllib3(what: str) -> Iterator[None]:
+    """`_translated` for what goes through a proxy."""
+    import urllib3.exceptions
+
+    with _translated(what):
+        try:
+            yield
+        except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
+            raise NotConnected from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise TimeoutError from error
+        except urllib3.exceptions.SSLError as error:
+            raise _no_tls(what, error) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
+
+
+def _answer(raw: Answer | BaseHTTPResponse, content: bytes, url: str, what: str) -> Response:
     logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
     return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
 
 
-def _pieces(raw: BaseHTTPResponse, limit: int | None, what: str) -> Iterator[bytes]:
+def _pieces(raw: Answer | BaseHTTPResponse, limit: int | None, what: str) -> Iterator[bytes]:
     """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
     encoding = raw.headers.get("content-encoding", "identity")
     if encoding != "identity":
@@ -278,13 +311,20 @@ def _pieces(raw: BaseHTTPResponse, limit: int | None, what: str) -> Iterator[byt
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
     length = 0
     # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
-    with _translated(what):
+    with _translated(what) if isinstance(raw, Answer) else _of_urllib3(what):
         while chunk := raw.read1(_CHUNK_BYTES):
             length += len(chunk)
             if limit is not None and length > limit:
                 raise LimitExceeded(f"{what}: more than {limit} bytes")
             yield chunk
             remaining(what)
+
+
+def _target(url: str) -> str:
+    """Path and query as they go over the line: what is not ASCII, and blanks, percent-encoded."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return target if target.isascii() and " " not in target else percent_encoded(target, safe=_ALLOWED)
 
 
 def _redirect_target(method: str, response: Response) -> str:

@@ -10,18 +10,21 @@ import http.client
 import io
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+if TYPE_CHECKING:
+    import urllib3
 
 
 def timely(pool: urllib3.PoolManager, seconds_left: Callable[[], float]) -> urllib3.PoolManager:
     """The pool, its connections made so. `seconds_left` is how long one read may take now, 0 or less if not at all."""
 
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
     class Answer(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-            super().__init__(_Timed(sock, seconds_left), *arguments, **options)  # type: ignore[arg-type]
+            super().__init__(Timed(sock, seconds_left), *arguments, **options)  # type: ignore[arg-type]
 
     class Plain(HTTPConnection):
         response_class = Answer
@@ -39,7 +42,7 @@ def timely(pool: urllib3.PoolManager, seconds_left: Callable[[], float]) -> urll
     return pool
 
 
-class _Timed:
+class Timed:
     """What `http.client` asks of a socket: a file to read from."""
 
     def __init__(self, sock: socket.socket, seconds_left: Callable[[], float]) -> None:

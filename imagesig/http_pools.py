@@ -63,17 +63,15 @@ class Proxies:
 
 
 class Pools:
-    """A pool for each proxy, and one for what is reached without. `read_seconds` is how long one read may take now."""
+    """A pool of connections for each proxy. `read_seconds` is how long one read may take now."""
 
     def __init__(self, ca_file: Path | None, read_seconds: Callable[[], float]) -> None:
         self._ca_file = ca_file
         self._read_seconds = read_seconds
         self._pools: dict[str, PoolManager] = {}
-        if ca_file is not None:
-            _check_authorities(ca_file)
 
     def pool(self, proxy: str) -> PoolManager:
-        """The pool of connections through this proxy; empty for none."""
+        """The pool of connections through this proxy."""
         if proxy not in self._pools:
             self._pools[proxy] = self._new_pool(proxy)
         return self._pools[proxy]
@@ -89,8 +87,6 @@ class Pools:
         from imagesig.http_connection import timely
 
         settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ca_certs": str(self._ca_file) if self._ca_file else None}
-        if not proxy:
-            return timely(urllib3.PoolManager(_CONNECTIONS, **settings), self._read_seconds)
         parts = urlsplit(proxy)
         _check_proxy(proxy, parts)
         host = parts.netloc.rpartition("@")[2]
@@ -100,7 +96,7 @@ class Pools:
         return timely(through, self._read_seconds)
 
 
-def _check_authorities(file: Path) -> None:
+def check_authorities(file: Path) -> None:
     import ssl
 
     try:

@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "http_connection": 0,
     "deadlines": 1,
     "encoding": 1,
+    "http_direct": 1,
     "http_pools": 1,
     "concurrency": 1,
     "http": 2,

@@ -11,8 +11,8 @@ from typing import Any
 
 from imagesig.api.carrying import Carrying, CopiedManifest
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, resolve
+from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
-from imagesig.http import deadline
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.image import Image
 from imagesig.images.layout_reader import LayoutReader

@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from imagesig import __version__
 from imagesig.api.gathering import ImageLike, open_or_pass, resolve
 from imagesig.api.inspecting import inspect
+from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
-from imagesig.http import deadline
 from imagesig.images.image import Image
 from imagesig.images.probing import Permission, probe
 from imagesig.images.repository import RegistryRepository

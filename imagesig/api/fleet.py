@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from imagesig.api.gathering import ImageLike, resolve
 from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.concurrency import Once, in_threads
+from imagesig.deadlines import deadline as within
 from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument
-from imagesig.http import deadline as within
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.uri import open_public_keys

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
+from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
-from imagesig.http import deadline
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.signature import Claim, StoredSignature

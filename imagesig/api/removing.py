@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, RemovalIncomplete, SignatureRejected
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
-from imagesig.http import deadline
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys

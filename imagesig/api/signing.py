@@ -13,9 +13,9 @@ from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_
 from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
+from imagesig.deadlines import deadline
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
-from imagesig.http import deadline
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
 from imagesig.api.revoking import with_revocation
 from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import deadline
 from imagesig.errors import (
     Finding,
     ImageNotFound,
@@ -26,7 +27,6 @@ from imagesig.errors import (
     VerificationError,
 )
 from imagesig.formats import ALL_FORMATS, Format, select_formats
-from imagesig.http import deadline
 from imagesig.images.image import Image
 from imagesig.images.target import child_for_platform
 from imagesig.keys.uri import open_public_keys

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.errors import InvalidArgument, LimitExceeded, NotFound
-from imagesig.http import remaining
 from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.archive_writer import ArchiveWriter
 from imagesig.images.image import Image

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, TransportError
-from imagesig.http import remaining
 from imagesig.images.stream import CHUNK_BYTES
 from imagesig.images.tar_members import Member, Members, Readable, read_members
 

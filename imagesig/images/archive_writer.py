@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
-from imagesig.http import remaining
 from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.tar_members import BLOCK_BYTES, Member
 

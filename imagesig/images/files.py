@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from imagesig.deadlines import wait
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError, NotFound, TransportError
-from imagesig.http import wait
 from imagesig.images.stream import CHUNK_BYTES
 
 _TURN_SECONDS = 0.005

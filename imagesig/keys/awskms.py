@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import remaining
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
@@ -26,7 +27,6 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     quote,
 )
-from imagesig.http import remaining
 from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id, region_of
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings

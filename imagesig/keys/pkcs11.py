@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import remaining
 from imagesig.errors import (
     BadSignature,
     ImagesigError,
@@ -28,7 +29,6 @@ from imagesig.errors import (
     MalformedError,
     UnsupportedAlgorithm,
 )
-from imagesig.http import remaining
 from imagesig.keys.pkcs11_certificates import find_chain
 from imagesig.keys.pkcs11_encoding import algorithms_for, operation_for, signature_from_token
 from imagesig.keys.pkcs11_module import Module, module_at, text_of

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -28,7 +29,7 @@ from imagesig.errors import (
     MissingExtra,
     quote,
 )
-from imagesig.http import redact, remaining
+from imagesig.http_pools import redact
 
 if TYPE_CHECKING:
     import hvac

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, SecretRequired, quote
-from imagesig.http import Proxies
+from imagesig.http_pools import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import limits
+from imagesig.deadlines import deadline
 from imagesig.errors import (
     DeadlineExceeded,
     DigestMismatch,
@@ -20,7 +21,6 @@ from imagesig.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.http import deadline
 from imagesig.images.layout import Layout
 from imagesig.images.registry import RegistryClient, registry, registry_client
 from imagesig.images.repository import RegistryRepository

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme
+from imagesig.deadlines import deadline
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -19,7 +20,6 @@ from imagesig.errors import (
     KeyUnusable,
     UnsupportedAlgorithm,
 )
-from imagesig.http import deadline
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.awskms import MESSAGE_BYTES, AwsKmsProvider
 from imagesig.testing import ProviderContract

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from imagesig import limits
+from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, InvalidArgument, KeyProviderError, KeyProviderUnavailable
-from imagesig.http import deadline
 from imagesig.keys.plugin_process import plugin_environ, run_plugin, told
 from tests.plugins.programs import executable
 

@@ -16,6 +16,7 @@ import trustme
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ECDSA_SHA256, ToSign
+from imagesig.deadlines import deadline
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
@@ -26,7 +27,6 @@ from imagesig.errors import (
     SecretRequired,
     WrongSecret,
 )
-from imagesig.http import deadline
 from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.vault import VaultProvider
 from imagesig.keys.vault_client import VaultConnection
