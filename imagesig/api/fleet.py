@@ -79,8 +79,8 @@ def verify_many(
         images: references, `oci:` layouts, or `Image` objects (not with an `executor`).
         policy: as of `verify`.
         workers: images at once; with an `executor`, chunks of images that it is given at once.
-        executor: verifies in its workers instead of in threads here; it is not shut down. A chunk whose worker died is
-            given out again, twice at most, and its images have the error `WorkerLost` after that.
+        executor: verifies in its workers instead of in threads here; it is not shut down. What a worker that died had is
+        given out again, twice at most, and those images have the error `WorkerLost` after that.
         deadline: seconds for all of them; those that are not done by then have the error `DeadlineExceeded`.
         platform, allow_unproved, now: as of `verify`.
         transport: how images given by name are reached.

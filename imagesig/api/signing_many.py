@@ -80,7 +80,7 @@ def sign_many(
     Raises:
         InvalidArgument: at once, for a format, annotation or worker count that cannot be.
         KeyProviderError: the key could not be opened, at once; or did not sign, and ends the run. What has been
-            attached until then was given as outcomes.
+        attached until then was given as outcomes.
     """
     if workers < 1:
         raise InvalidArgument(f"sign_many: {workers} workers, at least one is needed")
