@@ -79,7 +79,7 @@ def verify_many(
         images: references, `oci:` layouts, or `Image` objects (not with an `executor`).
         policy: as of `verify`.
         workers: images at once; with an `executor`, chunks of images that it is given at once.
-        executor: verifies in its workers instead of in threads here; it is not shut down. What a worker that died had is
+        executor: verifies in its workers instead of in threads here; it is not shut down. What a dead worker had is
         given out again, twice at most, and those images have the error `WorkerLost` after that.
         deadline: seconds for all of them; those that are not done by then have the error `DeadlineExceeded`.
         platform, allow_unproved, now: as of `verify`.
