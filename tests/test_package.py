@@ -229,6 +229,8 @@ def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_pat
     (tmp_path / built.sdist.name.removesuffix(".tar.gz")).rename(tree)
     shutil.rmtree(tree / "imagesig")
 
-    said = _run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree)
+    said = _run(
+        environment.python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not interop", cwd=tree
+    )
 
     assert re.search(r"^\d+ passed", said.splitlines()[-1]), said[-2000:]
