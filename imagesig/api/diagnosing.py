@@ -24,8 +24,8 @@ from imagesig.images.repository import RegistryRepository
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KeySettings, default_settings, resolve_key
 
-_BASE = ("cryptography", "urllib3", "pynacl", "click")
-_EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3"}
+_BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
+_EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3", "manifest": "pyyaml"}
 _CLOCK_SECONDS = 60
 
 
