@@ -32,12 +32,13 @@ class NotConnected(Exception):
 class Answer:
     """One answer, its body unread. Header names are lower case. Read it to its end and `release_conn`, or `close`."""
 
-    __slots__ = ("_connection", "_keep", "_response", "headers", "status")
+    __slots__ = ("_connection", "_keep", "_released", "_response", "headers", "status")
 
     def __init__(
         self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, keep: Callable[[], None]
     ) -> None:
         self._connection, self._response, self._keep = connection, response, keep
+        self._released = False
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         if response.length == 0:
@@ -46,20 +47,25 @@ class Answer:
     def read1(self, most: int) -> bytes:
         """Some of the body, nothing at its end. Raises `IncompleteRead` where it ends too early."""
         piece = self._response.read1(most)
-        if not piece and self._response.length:
-            raise http.client.IncompleteRead(b"", self._response.length)
+        if not piece:
+            if self._response.length:
+                raise http.client.IncompleteRead(b"", self._response.length)
+            self._response.read()  # tells it that it is at its end, which frees the connection
         return piece
 
     def release_conn(self) -> None:
         """Gives the connection back if the answer was read whole and the server keeps it open."""
         if self._response.isclosed() and not self._response.will_close:
+            self._released = True  # before somebody else has it: it is no longer ours to close
             self._keep()
         else:
             self.close()
 
     def close(self) -> None:
-        self._response.close()
-        self._connection.close()
+        """Closes the connection, unless it was given back."""
+        if not self._released:
+            self._response.close()
+            self._connection.close()
 
 
 class Direct:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -23,6 +24,7 @@ def redact(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+@lru_cache(maxsize=1024)
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port: credentials never leave the origin that they were given for."""
     parts = urlsplit(url)

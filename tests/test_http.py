@@ -103,6 +103,63 @@ def dripping(head: bytes, stop: threading.Event) -> Callable[[socket.socket], No
     return serve
 
 
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "content"),
+    [
+        ("GET", OK),
+        ("GET", b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
+        ("GET", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"),
+        ("PUT", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ],
+)
+def test_one_connection_serves_many_requests(client: HttpClient, method: str, content: bytes) -> None:
+    made = []
+
+    def serve(connection: socket.socket) -> None:
+        made.append(connection)
+        while request_head(connection):
+            connection.sendall(content)
+
+    with server(serve) as host:
+        for _ in range(3):
+            client.request(method, f"http://{host}/", limit=10)
+        client.close()
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+    ],
+    ids=["it says so", "the end is the end of the body", "an answer that nobody asked for"],
+)
+def test_a_connection_that_cannot_be_used_again_is_not(client: HttpClient, content: bytes) -> None:
+    made = []
+
+    def serve(connection: socket.socket) -> None:
+        made.append(connection)
+        request_head(connection)
+        connection.sendall(content)
+
+    with server(serve) as host:
+        for _ in range(2):
+            assert client.request("GET", f"http://{host}/", limit=10).body == b"ok"
+    assert len(made) == 2
+
+
+def test_a_connection_that_was_closed_while_it_lay_idle_is_no_failure(client: HttpClient) -> None:
+    with server(answering(OK)) as host:
+        for _ in range(3):
+            assert client.request("GET", f"http://{host}/", limit=10, attempts=1).body == b"ok"
+
+
 # --- reasons ----------------------------------------------------------------------------------------------------------
 
 
