@@ -22,7 +22,7 @@ from tests.peers.servers import RegistryServer
 
 IMAGES = 300
 _LAYERS = (
-    ("/imagesig/wire.py", "imagesig: HTTP over the wire"),
+    ("/imagesig/http_direct.py", "imagesig: HTTP over the wire"),
     ("/imagesig/http.py", "imagesig: requests and deadlines"),
     ("/imagesig/images/", "imagesig: registry"),
     ("/imagesig/stores/", "imagesig: registry"),
