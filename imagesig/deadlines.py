@@ -37,8 +37,8 @@ def until_set(event: threading.Event) -> Iterator[None]:
         _stop.reset(token)
 
 
-def remaining(what: str) -> float:
-    """Seconds left, infinite without a deadline.
+def remaining(what: object) -> float:
+    """Seconds left, infinite without a deadline. `what` is for people, who read its text where none are left.
 
     Raises:
         DeadlineExceeded: none are left.

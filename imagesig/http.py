@@ -1,7 +1,7 @@
 """One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
 
-The standard library's `http.client` gives connections and TLS, and urllib3 what goes through a proxy; everything that
-decides whether a request is made or an answer is believed is here. Logs go to `imagesig.http`, with method, redacted
+`http_direct` gives connections and urllib3 what goes through a proxy; everything that decides whether a request is made
+or an answer is believed is here. Logs go to `imagesig.http`, with method, redacted
 URL and status, and never a header.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from imagesig.errors import (
     Unreachable,
     quote,
 )
-from imagesig.http_direct import Answer, Direct, NotConnected
+from imagesig.http_answer import Answer, NotHttp
+from imagesig.http_direct import Direct, NotConnected
 from imagesig.http_pools import Pools, Proxies, check_authorities, origin, redact
 
 if TYPE_CHECKING:
@@ -133,8 +135,8 @@ class HttpClient:
             bodies: list[Iterator[bytes]] = [iter(())]
 
             def once(url: str, headers: Mapping[str, str]) -> Response:
-                what = self._what("GET", url)
-                raw = self._open("GET", url, headers, None)
+                what = _What("GET", url, self._proxies.for_url(url))
+                raw = self._open(what, headers, None)
                 stack.callback(raw.close)
                 content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
                 bodies[0] = _pieces(raw, None, what) if raw.status == 200 else iter(())
@@ -218,30 +220,29 @@ class HttpClient:
     def _once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, limit: int
     ) -> Response:
-        what = self._what(method, url)
-        raw = self._open(method, url, headers, body)
+        what = _What(method, url, self._proxies.for_url(url))
+        raw = self._open(what, headers, body)
         with contextlib.closing(raw):
             content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
             raw.release_conn()
         return _answer(raw, content, url, what)
 
     def _open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+        self, what: _What, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
     ) -> Answer | BaseHTTPResponse:
-        what = self._what(method, url)
         left = remaining(what)
         connect_seconds = min(limits.CONNECT_SECONDS, left)
-        proxy = self._proxies.for_url(url)
-        if not proxy:
+        if not what.proxy:
             with _translated(what):
-                return self._direct.open(method, origin(url), _target(url), headers, body, connect_seconds)
+                place = origin(what.url)
+                return self._direct.open(what.method, place, _target(what.url), headers, body, connect_seconds)
         import urllib3
 
         timeout = urllib3.Timeout(connect_seconds, min(limits.READ_SECONDS + _patience.get(), left))
         with _of_urllib3(what):
-            return self._pools.pool(proxy).urlopen(
-                method,
-                url,
+            return self._pools.pool(what.proxy).urlopen(
+                what.method,
+                what.url,
                 body=body,
                 headers=dict(headers),
                 timeout=timeout,
@@ -251,17 +252,22 @@ class HttpClient:
                 decode_content=False,
             )
 
-    def _what(self, method: str, url: str) -> str:
-        proxy = self._proxies.for_url(url)
-        return f"{method} {redact(url)}" + (f" through the proxy {redact(proxy)}" if proxy else "")
+
+class _What:
+    """One request, for people; its text is made only where somebody reads it."""
+
+    __slots__ = ("method", "proxy", "url")
+
+    def __init__(self, method: str, url: str, proxy: str) -> None:
+        self.method, self.url, self.proxy = method, url, proxy
+
+    def __str__(self) -> str:
+        return f"{self.method} {redact(self.url)}" + (f" through the proxy {redact(self.proxy)}" if self.proxy else "")
 
 
 @contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """The exceptions of sockets, TLS, `http.client` and urllib3 stop here."""
-    import http.client
-    import ssl
-
+def _translated(what: _What) -> Iterator[None]:
+    """The exceptions of sockets, TLS and HTTP stop here."""
     try:
         yield
     except ImagesigError:
@@ -269,18 +275,20 @@ def _translated(what: str) -> Iterator[None]:
     except NotConnected as error:
         remaining(what)
         raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
-    except ssl.SSLError as error:
-        raise _no_tls(what, error) from error
     except TimeoutError as error:
         remaining(what)
         raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, NotHttp, ValueError) as error:
+        if _is_of_tls(error):
+            raise _no_tls(what, error) from error
         raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
 
 
 @contextlib.contextmanager
-def _of_urllib3(what: str) -> Iterator[None]:
+def _of_urllib3(what: _What) -> Iterator[None]:
     """`_translated` for what goes through a proxy."""
+    from http.client import HTTPException
+
     import urllib3.exceptions
 
     with _translated(what):
@@ -292,16 +300,22 @@ def _of_urllib3(what: str) -> Iterator[None]:
             raise TimeoutError from error
         except urllib3.exceptions.SSLError as error:
             raise _no_tls(what, error) from error
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, HTTPException) as error:
             raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
 
 
-def _answer(raw: Answer | BaseHTTPResponse, content: bytes, url: str, what: str) -> Response:
+def _is_of_tls(error: Exception) -> bool:
+    ssl = sys.modules.get("ssl")  # which is loaded for HTTPS only
+    return ssl is not None and isinstance(error, ssl.SSLError)
+
+
+def _answer(raw: Answer | BaseHTTPResponse, content: bytes, url: str, what: _What) -> Response:
     logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
-    return Response(raw.status, {name.lower(): value for name, value in raw.headers.items()}, content, url)
+    headers = raw.headers if isinstance(raw, Answer) else {name.lower(): text for name, text in raw.headers.items()}
+    return Response(raw.status, headers, content, url)
 
 
-def _pieces(raw: Answer | BaseHTTPResponse, limit: int | None, what: str) -> Iterator[bytes]:
+def _pieces(raw: Answer | BaseHTTPResponse, limit: int | None, what: _What) -> Iterator[bytes]:
     """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
     encoding = raw.headers.get("content-encoding", "identity")
     if encoding != "identity":
@@ -359,7 +373,7 @@ def _busy(what: str, pause: float) -> Unreachable:
     return failure
 
 
-def _no_tls(what: str, error: Exception) -> Unreachable:
+def _no_tls(what: _What, error: Exception) -> Unreachable:
     reason = _reason(error)
     hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
     if "WRONG_VERSION" in reason or "record layer" in reason:

@@ -1,25 +1,29 @@
-"""Requests without a proxy: the standard library's `http.client` over connections that are kept and shared.
+"""Requests without a proxy, over connections that are kept and shared.
 
-A verification is two or three small requests. Loading urllib3 takes longer than all of them, and it adds half as much
-again to each, so it is left to what goes through a proxy.
+A verification is two or three small requests. Loading urllib3 takes longer than all of them, and it adds more than
+half as much again to each, so it is left to what goes through a proxy.
 """
 
 from __future__ import annotations
 
-import http.client
+import re
 import select
 import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagesig.http_connection import Timed
+from imagesig.http_answer import Answer
 
 if TYPE_CHECKING:
     import ssl
 
 _ORIGINS = 16
+_PORTS = {"http": 80, "https": 443}
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BREAKS_A_LINE = re.compile(r"[\r\n\0]")
+_NO_TARGET = re.compile(r"[^!-~]")
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -27,45 +31,6 @@ Origin = tuple[str, str, int]
 
 class NotConnected(Exception):
     """There is no connection to the server; the cause says why."""
-
-
-class Answer:
-    """One answer, its body unread. Header names are lower case. Read it to its end and `release_conn`, or `close`."""
-
-    __slots__ = ("_connection", "_keep", "_released", "_response", "headers", "status")
-
-    def __init__(
-        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, keep: Callable[[], None]
-    ) -> None:
-        self._connection, self._response, self._keep = connection, response, keep
-        self._released = False
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.length == 0:
-            response.read()  # which ends it: there is nothing to read
-
-    def read1(self, most: int) -> bytes:
-        """Some of the body, nothing at its end. Raises `IncompleteRead` where it ends too early."""
-        piece = self._response.read1(most)
-        if not piece:
-            if self._response.length:
-                raise http.client.IncompleteRead(b"", self._response.length)
-            self._response.read()  # tells it that it is at its end, which frees the connection
-        return piece
-
-    def release_conn(self) -> None:
-        """Gives the connection back if the answer was read whole and the server keeps it open."""
-        if self._response.isclosed() and not self._response.will_close:
-            self._released = True  # before somebody else has it: it is no longer ours to close
-            self._keep()
-        else:
-            self.close()
-
-    def close(self) -> None:
-        """Closes the connection, unless it was given back."""
-        if not self._released:
-            self._response.close()
-            self._connection.close()
 
 
 class Direct:
@@ -77,15 +42,10 @@ class Direct:
     def __init__(self, ca_file: str | None, most: int, seconds_left: Callable[[], float]) -> None:
         self._ca_file = ca_file
         self._most = most
-        self._idle: dict[Origin, list[http.client.HTTPConnection]] = {}
+        self._seconds_left = seconds_left
+        self._idle: dict[Origin, list[socket.socket]] = {}
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
-
-        class Response(http.client.HTTPResponse):
-            def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-                super().__init__(Timed(sock, seconds_left), *arguments, **options)  # type: ignore[arg-type]
-
-        self._response_class = Response
         weakref.finalize(self, _close_all, self._idle)
 
     def open(
@@ -99,20 +59,23 @@ class Direct:
     ) -> Answer:
         """The answer to one request; `target` is path and query, `seconds` the time to connect and for each write.
 
+        A body in pieces comes with its `content-length`.
+
         Raises:
             NotConnected, TimeoutError, ssl.SSLError: no connection, or not in time, or no trusted one.
-            OSError, http.client.HTTPException, ValueError: a lost connection, or no HTTP.
+            OSError, NotHttp: a lost connection, or no HTTP.
+            ValueError: a target or header that would be another request.
         """
-        connection = self._kept(origin)
-        if connection is not None and (body is None or isinstance(body, bytes)):
-            connection.sock.settimeout(seconds)
+        head = _head(method, origin, target, headers, body)
+        repeatable = body is None or isinstance(body, bytes)
+        kept = self._kept(origin) if repeatable else None
+        if kept is not None:
+            kept.settimeout(seconds)
             try:
-                return self._exchange(connection, method, origin, target, headers, body)
-            except (ConnectionError, http.client.BadStatusLine):
+                return self._exchange(kept, origin, method, head, body)
+            except ConnectionError:
                 pass  # it was closed while it lay idle, which is no failure of the server
-        elif connection is not None:
-            connection.close()
-        return self._exchange(self._new(origin, seconds), method, origin, target, headers, body)
+        return self._exchange(self._connect(origin, seconds), origin, method, head, body)
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -120,62 +83,75 @@ class Direct:
             _close_all(self._idle)
 
     def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        origin: Origin,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None,
+        self, sock: socket.socket, origin: Origin, method: str, head: bytes, body: bytes | Iterable[bytes] | None
     ) -> Answer:
         try:
-            if connection.sock is None:
-                _connect(connection)
             try:
-                connection.request(method, target, body=body, headers=dict(headers))
+                if body is None or isinstance(body, bytes):
+                    sock.sendall(head + body if body else head)
+                else:
+                    sock.sendall(head)
+                    for piece in body:
+                        sock.sendall(piece)
             except (BrokenPipeError, ConnectionResetError):
                 if body is None:
                     raise
                 # A server may refuse a body before it has it all: its answer is worth more than the broken pipe.
-            response = connection.getresponse()
-            if len(set(response.headers.get_all("content-length", ()))) > 1:
-                raise http.client.HTTPException("two different lengths of one answer")
+            return Answer(_Lent(self, origin, sock), method)
         except BaseException:
-            connection.close()
+            sock.close()
             raise
-        return Answer(connection, response, lambda: self._keep(origin, connection))
 
-    def _new(self, origin: Origin, seconds: float) -> http.client.HTTPConnection:
+    def receive(self, sock: socket.socket, most: int) -> bytes:
+        """What came, none at the end. A timeout starts anew with each byte, so no read gets more than is left of all.
+
+        Raises:
+            TimeoutError, OSError
+        """
+        seconds = self._seconds_left()
+        if seconds <= 0:
+            raise TimeoutError("the deadline passed")
+        sock.settimeout(seconds)
+        return sock.recv(most)
+
+    def keep(self, origin: Origin, sock: socket.socket) -> None:
+        """Makes a connection one that the next request to the origin may take."""
+        with self._lock:
+            idle = self._idle.setdefault(origin, [])
+            if len(idle) >= self._most:
+                sock.close()
+            else:
+                idle.append(sock)
+            if len(self._idle) > _ORIGINS:
+                for old in self._idle.pop(next(iter(self._idle))):
+                    old.close()
+
+    def _connect(self, origin: Origin, seconds: float) -> socket.socket:
         scheme, host, port = origin
-        made: http.client.HTTPConnection
-        if scheme == "https":
-            made = http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls())
-        else:
-            made = http.client.HTTPConnection(host, port, timeout=seconds)
-        made.response_class = self._response_class
-        return made
+        context = self._tls() if scheme == "https" else None
+        try:
+            sock = socket.create_connection((host, port), seconds)
+        except TimeoutError:
+            raise
+        except (OSError, UnicodeError) as error:
+            raise NotConnected from error
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return context.wrap_socket(sock, server_hostname=host) if context else sock
+        except BaseException:
+            sock.close()
+            raise
 
-    def _kept(self, origin: Origin) -> http.client.HTTPConnection | None:
+    def _kept(self, origin: Origin) -> socket.socket | None:
         while True:
             with self._lock:
                 idle = self._idle.get(origin)
                 if not idle:
                     return None
-                connection = idle.pop()
-            if _is_silent(connection):
-                return connection
-            connection.close()
-
-    def _keep(self, origin: Origin, connection: http.client.HTTPConnection) -> None:
-        with self._lock:
-            idle = self._idle.setdefault(origin, [])
-            if connection.sock is None or len(idle) >= self._most:
-                connection.close()
-            else:
-                idle.append(connection)
-            if len(self._idle) > _ORIGINS:
-                for old in self._idle.pop(next(iter(self._idle))):
-                    old.close()
+                sock = idle.pop()
+            if _is_silent(sock):
+                return sock
+            sock.close()
 
     def _tls(self) -> ssl.SSLContext:
         import ssl
@@ -187,28 +163,50 @@ class Direct:
             return self._context
 
 
-def _connect(connection: http.client.HTTPConnection) -> None:
-    import ssl
+class _Lent:
+    """A connection while one answer is read from it."""
 
-    try:
-        connection.connect()
-    except (TimeoutError, ssl.SSLError):
-        raise
-    except OSError as error:
-        raise NotConnected from error
+    __slots__ = ("_direct", "_origin", "_sock")
+
+    def __init__(self, direct: Direct, origin: Origin, sock: socket.socket) -> None:
+        self._direct, self._origin, self._sock = direct, origin, sock
+
+    def receive(self, most: int) -> bytes:
+        return self._direct.receive(self._sock, most)
+
+    def keep(self) -> None:
+        self._direct.keep(self._origin, self._sock)
+
+    def close(self) -> None:
+        self._sock.close()
 
 
-def _is_silent(connection: http.client.HTTPConnection) -> bool:
+def _head(
+    method: str, origin: Origin, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+) -> bytes:
+    """Request line and headers (RFC 9112 section 3). Raises `ValueError` for what would end a line of them early."""
+    scheme, host, port = origin
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    name = f"[{host}]" if ":" in host else host
+    lines = [f"{method} {target} HTTP/1.1", f"host: {name}" if port == _PORTS[scheme] else f"host: {name}:{port}"]
+    lines += [f"{key}: {value}" for key, value in headers.items()]
+    if isinstance(body, bytes) or (body is None and method in _WITH_BODY):
+        lines.append(f"content-length: {len(body or b'')}")
+    if _NO_TARGET.search(target) or any(map(_BREAKS_A_LINE.search, lines)):
+        raise ValueError("a header or the path holds a line break or a character that no request can hold")
+    return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+
+def _is_silent(sock: socket.socket) -> bool:
     """Whether nothing came since the last answer: neither the end nor an answer that nobody asked for."""
-    if connection.sock is None:
-        return False
     poll = select.poll()
-    poll.register(connection.sock, select.POLLIN)
+    poll.register(sock, select.POLLIN)
     return not poll.poll(0)
 
 
-def _close_all(idle: dict[Origin, list[http.client.HTTPConnection]]) -> None:
+def _close_all(idle: dict[Origin, list[socket.socket]]) -> None:
     while idle:
-        _, connections = idle.popitem()
-        for connection in connections:
-            connection.close()
+        _, sockets = idle.popitem()
+        for sock in sockets:
+            sock.close()

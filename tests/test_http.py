@@ -187,8 +187,27 @@ def test_a_port_that_is_none_is_refused(client: HttpClient, url: str) -> None:
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-len",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok!",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\ncontent-length: 2\n\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\nok",
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
     ],
-    ids=["nothing", "no HTTP", "too little", "no chunk"],
+    ids=[
+        "nothing",
+        "no HTTP",
+        "too little",
+        "no chunk",
+        "half a head",
+        "two lengths",
+        "a length and chunks",
+        "a negative length",
+        "bare line feeds",
+        "a blank before the colon",
+        "another protocol",
+    ],
 )
 def test_an_answer_that_is_none_is_unreachable(client: HttpClient, content: bytes) -> None:
     with server(answering(content)) as host, pytest.raises(Unreachable):
@@ -212,10 +231,66 @@ def test_a_body_without_end_is_cut_off(client: HttpClient, head: bytes, again: b
         client.request("GET", f"http://{host}/", limit=100_000)
 
 
-@pytest.mark.parametrize("again", [b"x: y\r\n", b"x" * 1024], ids=["headers", "one header"])
-def test_headers_without_end_are_cut_off(client: HttpClient, again: bytes) -> None:
-    with server(flooding(b"HTTP/1.1 200 OK\r\n", again)) as host, pytest.raises(Unreachable):
-        client.request("GET", f"http://{host}/", limit=100)
+_CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"x" * 1024),
+        (b"HTTP/1.1 200 ", b"x" * 1024),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (_CHUNKED + b"0\r\n", b"x: y\r\n"),
+        (_CHUNKED + b"0\r\nx: ", b"x" * 1024),
+        (_CHUNKED + b"2;", b"x" * 1024),
+    ],
+    ids=["headers", "one header", "a reason", "interim answers", "trailers", "one trailer", "a chunk extension"],
+)
+def test_what_is_no_body_and_without_end_is_cut_off(client: HttpClient, head: bytes, again: bytes) -> None:
+    with server(flooding(head, again)) as host, pytest.raises(Unreachable, match=r"more than \d+ bytes"):
+        client.request("GET", f"http://{host}/", limit=100, attempts=1)
+
+
+def test_the_answer_behind_interim_ones_counts(client: HttpClient) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: no\r\n\r\n"
+    with server(answering(interim + OK)) as host:
+        response = client.request("GET", f"http://{host}/", limit=100)
+    assert (response.status, response.body, response.headers) == (200, b"ok", {"content-length": "2"})
+
+
+def test_a_header_that_comes_twice_keeps_both_values(client: HttpClient) -> None:
+    challenges = b"WWW-Authenticate: Basic realm=a\r\nwww-authenticate:  Bearer realm=b \r\n"
+    with server(answering(b"HTTP/1.1 401 No\r\n" + challenges + b"content-length: 0\r\n\r\n")) as host:
+        response = client.request("GET", f"http://{host}/", limit=100)
+    assert response.headers["www-authenticate"] == "Basic realm=a, Bearer realm=b"
+
+
+def test_trailers_are_no_headers(client: HttpClient) -> None:
+    with server(answering(_CHUNKED + b"2\r\nok\r\n0\r\nlocation: /evil\r\n\r\n")) as host:
+        response = client.request("GET", f"http://{host}/", limit=100)
+    assert response.headers == {"transfer-encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/", {"accept": "a\r\nx: y"}), ("/", {"accept\r\nx": "y"}), ("/", {"a": "\0"}), ("/", {"a": "\u20ac"})],
+)
+def test_a_header_that_would_be_another_one_is_refused(client: HttpClient, path: str, headers: dict[str, str]) -> None:
+    with server(answering(OK)) as host, pytest.raises(Unreachable):
+        client.request("GET", f"http://{host}{path}", limit=100, headers=headers)
+
+
+def test_a_line_break_in_a_path_makes_no_request_of_its_own(client: HttpClient) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        seen.append(request_head(connection))
+        connection.sendall(OK)
+
+    with server(serve) as host:
+        client.request("GET", f"http://{host}/a\x01\x7f b\u20ac", limit=100)
+    assert seen[0].startswith(b"GET /a%01%7F%20b%E2%82%AC HTTP/1.1\r\nhost: " + host.encode() + b"\r\n")
 
 
 def test_a_compressed_body_is_refused_unread(client: HttpClient) -> None:
@@ -226,7 +301,7 @@ def test_a_compressed_body_is_refused_unread(client: HttpClient) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 "],
+    [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 "],
     ids=["body", "headers", "status line"],
 )
 def test_a_server_that_drips_meets_the_deadline(client: HttpClient, head: bytes) -> None:

@@ -1,0 +1,170 @@
+"""One HTTP/1.1 answer off a connection: llhttp, by `httptools`, splits it; what it may cost is bounded here.
+
+Spec: RFC 9112. llhttp is told no leniency, so two lengths, a length beside chunks and bare line feeds are refused.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+_FRUITLESS_BYTES = 64 * 1024
+"""Bytes that may come without ending the headers or adding to the body: headers, trailers, chunk extensions."""
+_RECEIVE_BYTES = 64 * 1024
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+class NotHttp(Exception):
+    """The server answered with something that is no HTTP answer, or with half of one."""
+
+
+class NothingCame(ConnectionError):
+    """The connection ended before the first byte of an answer."""
+
+
+class Connection(Protocol):
+    """What an answer is read from."""
+
+    def receive(self, most: int) -> bytes:
+        """Some bytes, none at the end. Raises `OSError`."""
+        ...
+
+    def keep(self) -> None:
+        """Gives it to another request."""
+        ...
+
+    def close(self) -> None:
+        """May be called again."""
+        ...
+
+
+class Answer:
+    """One answer, its body unread. Read it to its end and `release_conn`, or `close`.
+
+    Header names are lower case; the values of a header that comes several times are joined with commas (RFC 9110
+    section 5.3).
+    """
+
+    __slots__ = ("_connection", "_given_back", "_message", "headers", "status")
+
+    def __init__(self, connection: Connection, method: str) -> None:
+        """Reads status and headers. Raises `NothingCame`, `NotHttp`, `OSError`."""
+        self._connection, self._given_back = connection, False
+        self._message = message = _Message(bodiless=method == "HEAD")
+        came = False
+        while not message.headers_end:
+            piece = connection.receive(_RECEIVE_BYTES)
+            if not piece:
+                raise NotHttp("the answer ended within its headers") if came else NothingCame("closed, no answer came")
+            came = True
+            message.feed(piece)
+        self.status, self.headers = message.status, message.headers
+
+    def read1(self, most: int) -> bytes:
+        """Some of the body, nothing at its end. Raises `NotHttp` where it ends too early, `OSError`."""
+        message = self._message
+        while not message.pieces:
+            if message.complete:
+                return b""
+            piece = self._connection.receive(most)
+            if piece:
+                message.feed(piece)
+            elif message.until_closed:
+                message.complete = True
+            else:
+                raise NotHttp("the answer ended too early")
+        return message.pieces.popleft()
+
+    def release_conn(self) -> None:
+        """Gives the connection back if the answer was read whole and the server keeps it open."""
+        message = self._message
+        if message.complete and message.stays_open and not message.pieces and not message.surplus:
+            self._given_back = True  # before somebody else has it: it is no longer ours to close
+            self._connection.keep()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection, unless it was given back."""
+        self._message.end()
+        if not self._given_back:
+            self._connection.close()
+
+
+class _Message:
+    """What llhttp found so far. `surplus` is whether something came behind the answer."""
+
+    __slots__ = (
+        "_fruitless",
+        "_parser",
+        "bodiless",
+        "complete",
+        "headers",
+        "headers_end",
+        "pieces",
+        "status",
+        "stays_open",
+        "surplus",
+        "until_closed",
+    )
+
+    def __init__(self, *, bodiless: bool) -> None:
+        self.bodiless = bodiless
+        self.status = self._fruitless = 0
+        self.headers: dict[str, str] = {}
+        self.pieces: deque[bytes] = deque()
+        self.headers_end = self.complete = self.surplus = self.stays_open = self.until_closed = False
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+
+    def feed(self, piece: bytes) -> None:
+        assert self._parser is not None
+        ended, had = self.headers_end, len(self.pieces)
+        try:
+            self._parser.feed_data(piece)
+        except HttpParserUpgrade as error:
+            raise NotHttp("another protocol was switched to") from error
+        except HttpParserError as error:
+            if not self.complete:
+                raise NotHttp(f"no HTTP: {error}") from error
+            self.surplus = True
+        fruitful = self.complete or self.headers_end > ended or len(self.pieces) > had
+        self._fruitless = 0 if fruitful else self._fruitless + len(piece)
+        if self._fruitless > _FRUITLESS_BYTES:
+            raise NotHttp(f"more than {_FRUITLESS_BYTES} bytes of headers or of chunk extensions")
+
+    def end(self) -> None:
+        """The parser calls what is below, and is called from above: apart they are freed at once."""
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        self.surplus = self.complete
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.headers_end:
+            return  # a trailer, or of an answer that nobody asked for
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        if self.headers_end or self._parser is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self.headers = {}  # an interim answer; the real one comes behind it
+            return
+        self.status, self.headers_end = status, True
+        self.stays_open = self._parser.should_keep_alive()
+        self.complete = self.bodiless or status in _WITHOUT_BODY
+        self.until_closed = "content-length" not in self.headers and "transfer-encoding" not in self.headers
+
+    def on_body(self, piece: bytes) -> None:
+        if self.complete:
+            self.surplus = True
+        else:
+            self.pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self.headers_end:
+            self.complete = True
