@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from queue import SimpleQueue
@@ -39,17 +40,27 @@ def in_threads(
     window: int = 0,
     in_order: bool = False,
     stop: Callable[[], None] | None = None,
+    alone_under: float = 0.0,
 ) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
-    Items are taken in the caller's thread. Closing it, or an exception, leaves what has not started and waits for what
-    runs. What `action` raises ends it. The threads see the caller's context variables.
+    As long as an item takes less than `alone_under` seconds the caller's thread does them one by one: threads that
+    wait for nothing but each other take longer. Items are taken in the caller's thread. Closing it, or an exception,
+    leaves what has not started and waits for what runs. What `action` raises ends it. The threads see the caller's
+    context variables.
     `stop` is called before that wait, where something went wrong: it may make what runs end early.
     """
-    if workers <= 1:
+    items = iter(items)
+    if workers <= 1 or alone_under:
         for item in items:
-            yield item, action(item)
-        return
+            started = time.monotonic()
+            result = action(item)
+            slow = time.monotonic() - started >= alone_under
+            yield item, result
+            if workers > 1 and slow:
+                break
+        else:
+            return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers, "imagesig") as pool:

@@ -24,6 +24,7 @@ FLOORS: dict[str, int] = {
     "encoding": 1,
     "http_direct": 1,
     "http_pools": 1,
+    "processes": 1,
     "concurrency": 1,
     "http": 2,
     "oci": 2,

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
+from imagesig.api.fleet import FAST_SECONDS, ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
 from imagesig.api.gathering import ImageLike
 from imagesig.api.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
@@ -45,6 +45,7 @@ def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
         lambda item: run.outcome(*item, None if ends is None else ends - time.monotonic()),
         workers=min(_THREADS, len(chunk.images)),
         in_order=True,
+        alone_under=FAST_SECONDS,
     )
     # The caller has the images: they need not travel back.
     return tuple(replace(outcome, image="") for _, outcome in done)

@@ -19,6 +19,7 @@ from imagesig.cli.progress import Bar
 from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text
 from imagesig.cli.reports import REPORTS, safe_lines
 from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.spread import spread_over_cores
 from imagesig.cli.trust import Trust, trust_options
 from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
@@ -96,25 +97,28 @@ def command(
     if not policy.rules:
         # Opened first: a key that cannot be used is one error of the command, not one of every image.
         policy = Policy(policy.default.opened(open_keys))
-    outcomes = verify_many(
-        named.known or named,
-        policy,
-        platform=platform,
-        allow_unproved=allow_unproved,
-        transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
-        open_keys=open_keys,
-        witnesses=witnesses_for(policy),
-        in_order=output != "jsonl",
-    )
     summary = Summary("verified")
     show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
     writer: Writer[VerificationResult] = (
         ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
     )
     digests: dict[str, str] = {}
-    for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
-        if print_pinned and outcome.result is not None:
-            digests[str(outcome.image)] = outcome.result.digest
+    with spread_over_cores(policy, open_keys, named.total) as spread:
+        outcomes = verify_many(
+            named.known or named,
+            spread.policy,
+            workers=spread.workers,
+            executor=spread.executor,
+            platform=platform,
+            allow_unproved=allow_unproved,
+            transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
+            open_keys=spread.open_keys,
+            witnesses=witnesses_for(policy),
+            in_order=output != "jsonl",
+        )
+        for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
+            if print_pinned and outcome.result is not None:
+                digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
         sys.stdout.buffer.write(named.workloads[0].pinned(digests))
     raise click.exceptions.Exit(summary.status)

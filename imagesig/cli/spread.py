@@ -1,0 +1,58 @@
+"""Verifying many images on all cores of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from imagesig.errors import ImagesigError
+from imagesig.keys.uri import is_key_uri, open_public_keys
+from imagesig.policy import Policy
+from imagesig.policy.authority import KeyReference, OpenPublicKeys
+from imagesig.processes import Copies, available
+from imagesig.trust import CertificateAuthority
+
+_MANY = 100
+"""Images for which a copy of this process is soon made up for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What `verify_many` needs: with an `executor`, a policy whose keys are open and a key opener that pickles."""
+
+    policy: Policy
+    open_keys: OpenPublicKeys
+    executor: Copies | None = None
+    workers: int = 8
+
+
+@contextmanager
+def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Spread]:
+    """Copies of this process where there are many images and several cores, and the policy trusts keys in files alone.
+
+    Whoever asks for a PIN, logs in or asks revocation servers stays one process, which does that once.
+    """
+    here = Spread(policy, open_keys)
+    cores = available() if total is not None and total >= _MANY else 0
+    opened = _opened(policy, open_keys) if cores > 1 else None
+    if opened is None:
+        yield here
+        return
+    with Copies(cores) as copies:
+        yield Spread(opened, open_public_keys, copies, 2 * cores)
+
+
+def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
+    """The policy with every key opened; None where that asks somebody, or fails, which is for its images to tell."""
+    for rule in (policy.default, *policy.rules.values()):
+        for authority in (item for signed in rule.signed for item in signed.authorities):
+            if isinstance(authority, CertificateAuthority):
+                return None
+            if isinstance(authority, KeyReference) and is_key_uri(authority.text):
+                return None
+    try:
+        rules = {scope: rule.opened(open_keys) for scope, rule in policy.rules.items()}
+        return replace(policy, default=policy.default.opened(open_keys), rules=rules)
+    except ImagesigError:
+        return None
