@@ -89,7 +89,8 @@ def verify(
         RefusedByPolicy: the policy rejects images of that name.
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
-        TransportError, DeadlineExceeded: the registry could not be asked; this is never "unsigned".
+        TransportError, DeadlineExceeded: the registry could not be asked, or failed to give a signature and the others
+            are not enough; this is never "unsigned".
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
@@ -208,7 +209,7 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court
 
     Raises:
         NoSignatures, NoSignatureAccepted: one does not.
-        TransportError: one does not, and a place where its signature may lie did not answer.
+        TransportError: one does not, and a place where its signature may lie did not answer, or not with all of it.
     """
     formats = select_formats(formats_of(signed) or ALL_FORMATS)
     stored = stored_signatures(image, digest, formats)
@@ -218,7 +219,7 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court
         verdict = _verdict(whole, stored, requirement, court)
         if verdict.failure:
             if stored.failed:
-                # One place did not answer, and what the others hold is not enough: unreachable, not unsigned.
+                # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
             if not stored.found and not stored.rejections:
                 raise _unsigned(image, digest, formats)
