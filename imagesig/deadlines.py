@@ -1,4 +1,7 @@
-"""Deadlines: how long everything in a block may take, however deep it calls. Read off the monotonic clock."""
+"""How long everything in a block may take, and how often it is tried, however deep it calls.
+
+Time is read off the monotonic clock.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from imagesig.errors import DeadlineExceeded
 
 _BACKOFF_SECONDS = 0.2
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
+_attempts: contextvars.ContextVar[int | None] = contextvars.ContextVar("imagesig_attempts", default=None)
 _stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
 
 
@@ -35,6 +39,22 @@ def until_set(event: threading.Event) -> Iterator[None]:
         yield
     finally:
         _stop.reset(token)
+
+
+@contextlib.contextmanager
+def at_most_attempts(count: int) -> Iterator[None]:
+    """Every request in the block is tried so many times at most, whatever its own patience."""
+    token = _attempts.set(count)
+    try:
+        yield
+    finally:
+        _attempts.reset(token)
+
+
+def attempts_allowed(wanted: int) -> int:
+    """How often a request may be tried that would be tried so often."""
+    most = _attempts.get()
+    return wanted if most is None else min(wanted, most)
 
 
 def remaining(what: object) -> float:

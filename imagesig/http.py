@@ -20,7 +20,7 @@ from urllib.parse import quote as percent_encoded
 from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
-from imagesig.deadlines import deadline, growing_pause, remaining, seconds_left, until_set, wait
+from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
 from imagesig.errors import (
     ImagesigError,
     LimitExceeded,
@@ -201,6 +201,7 @@ class HttpClient:
         raise UnexpectedResponse(f"{redact(url)}: more than {limits.REDIRECTS} redirects")
 
     def _with_retries(self, method: str, url: str, headers: Mapping[str, str], once: _Once, attempts: int) -> Response:
+        attempts = attempts_allowed(attempts)
         for attempt in range(1, attempts + 1):
             pause = growing_pause(attempt)
             try:

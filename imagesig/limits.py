@@ -126,6 +126,8 @@ PLUGIN_SECONDS = 60.0
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
+UNREAD_BLOBS = 8
+"""What a registry may fail to give of one image's signatures before it is not asked for the rest."""
 UPLOAD_ATTEMPTS = 6
 """Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
 REDIRECTS = 5

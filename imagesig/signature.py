@@ -140,6 +140,9 @@ class Examined:
     `authority` is the name, in the policy, of the trusted key that made it or of the authority that vouches for its
     certificate; it is empty only where a check named `authenticity` failed. `chain` holds the signer's certificates,
     leaf first, and `timestamp_chain` those of the service whose timestamp proves `authentic_time`.
+
+    `by_others` is the same signature, by the same key, as further authorities of the policy vouch for it, each with its
+    own checks. It is one signature all the same: it counts for one of them.
     """
 
     format: str
@@ -152,13 +155,20 @@ class Examined:
     authentic_time: datetime | None = None
     chain: tuple[Certificate, ...] = ()
     timestamp_chain: tuple[Certificate, ...] = ()
+    by_others: tuple[Examined, ...] = ()
+
+    @property
+    def by_all(self) -> tuple[Examined, ...]:
+        """The signature as each of its authorities vouches for it, in the policy's order."""
+        return (self, *self.by_others)
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
     """A signature that the policy accepted for the image. Made by `imagesig.policy.judge` and nowhere else.
 
-    `authority` is empty where the rule only logs that nobody trusted vouches for the signer.
+    `authority` is the one that it is credited to, where several vouch for its signer. It is empty where the rule only
+    logs that nobody trusted vouches for the signer.
     """
 
     format: str

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from imagesig import limits
+from imagesig.deadlines import at_most_attempts
 from imagesig.errors import (
     DeadlineExceeded,
     InvalidArgument,
@@ -487,3 +488,18 @@ def test_attempts_are_bounded(client: HttpClient) -> None:
         with pytest.raises(Unreachable, match="429"):
             client.request("GET", f"http://{busy.host}/", limit=10)
         assert busy.asked() == limits.HTTP_ATTEMPTS
+
+
+def test_a_block_may_allow_fewer_attempts_but_not_more(client: HttpClient) -> None:
+    with InMemoryRegistry() as running:
+        running.faults.append(lambda _request: Answer(503))
+        url = f"http://{running.host}/v2/"
+        for most, asked in ((1, 1), (2, 2), (99, limits.HTTP_ATTEMPTS)):
+            running.requests.clear()
+            with at_most_attempts(most), pytest.raises(Unreachable, match=f"after {asked} attempt"):
+                client.request("GET", url, limit=10)
+            assert running.asked() == asked
+        running.requests.clear()
+        with pytest.raises(Unreachable):
+            client.request("GET", url, limit=10)
+        assert running.asked() == limits.HTTP_ATTEMPTS

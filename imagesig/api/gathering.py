@@ -12,6 +12,7 @@ from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
+from imagesig.stores.store import Unread
 
 ImageLike = str | Image
 """A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
@@ -19,7 +20,11 @@ ImageLike = str | Image
 
 @dataclass(slots=True)
 class Stored:
-    """What the stores hold for one digest; `failed` is the first store's failure to answer, if any."""
+    """What the stores hold for one digest, as far as they gave it.
+
+    `failed` is the first failure of a store to answer or to give one of its signatures, if any: without those nobody
+    may call the image unsigned or its signatures too few. The signatures that were not given are in `rejections` too.
+    """
 
     found: list[tuple[StoredSignature, Format]] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
@@ -37,6 +42,9 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
 
         try:
             for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
+                if isinstance(item, Unread):
+                    result.failed = result.failed or item.error
+                    item = Rejection(item.origin, item.error)
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
                     continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
+from imagesig import limits
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
-from imagesig.deadlines import deadline
-from imagesig.errors import ImagesigError
+from imagesig.deadlines import at_most_attempts, deadline
+from imagesig.errors import ImagesigError, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
@@ -38,16 +40,22 @@ class InspectedSignature:
 
 @dataclass(frozen=True, slots=True)
 class InspectedImage:
-    """Everything that is stored as a signature of an image and, if it is an index, of its children."""
+    """Everything that is stored as a signature of an image and, if it is an index, of its children.
+
+    With a `failure` that is not everything: what the registry failed to give is missing, or listed with its `problem`.
+    """
 
     image: str
     digest: str
     pinned: str
     signatures: tuple[InspectedSignature, ...]
+    failure: TransportError | None = None
 
 
-def inspect(image: ImageLike, *, recursive: bool = True) -> InspectedImage:
+def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool = False) -> InspectedImage:
     """Lists an image's signatures without checking any of them.
+
+    `allow_incomplete` returns what could be read, with the first `failure`, where some signatures could not be.
 
     Raises:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
@@ -55,19 +63,26 @@ def inspect(image: ImageLike, *, recursive: bool = True) -> InspectedImage:
     opened = open_or_pass(image)
     formats = select_formats(ALL_FORMATS)
     found: list[InspectedSignature] = []
+    failures: list[TransportError] = []
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive)
         for target in targets:
-            stored = stored_signatures(opened, target.descriptor.digest, formats)
+            with at_most_attempts(1) if failures else nullcontext():
+                stored = stored_signatures(opened, target.descriptor.digest, formats)
             if stored.failed:
-                raise stored.failed
+                if not allow_incomplete:
+                    raise stored.failed
+                failures.append(stored.failed)
             found += [_look(item, item_format, target) for item, item_format in stored.found]
             found += [
                 InspectedSignature("", item.origin, target.descriptor.digest, target.platform, problem=str(item.error))
                 for item in stored.rejections
             ]
+            if isinstance(stored.failed, Unauthorized) or len(failures) >= limits.UNREAD_BLOBS:
+                break
     digest = targets[0].descriptor.digest
-    return InspectedImage(str(opened), digest, pinned_name(opened, digest), tuple(found))
+    failure = failures[0] if failures else None
+    return InspectedImage(str(opened), digest, pinned_name(opened, digest), tuple(found), failure)
 
 
 def _look(stored: StoredSignature, item_format: Format, target: Target) -> InspectedSignature:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,34 +17,62 @@ if TYPE_CHECKING:
     from imagesig.witnesses import RevocationChecker
 
 
+Answers = dict[object, tuple[CertificateStatus, ...]]
+"""What was answered about chains, by what was asked."""
+
+
 def with_revocation(
-    examined: Sequence[Examined], requirement: Signed, checker: RevocationChecker, now: datetime
+    examined: Sequence[Examined], requirement: Signed, checker: RevocationChecker, now: datetime, known: Answers
 ) -> list[Examined]:
     """The signatures, each with a check for the signer's chain and one for that of its timestamp service.
 
     The URLs asked are the certificates' own, so a signer that no authority of the requirement vouches for is left as it
-    is. The service's chain is asked about whatever the requirement does about revoked signers.
+    is. The service's chain is asked about whatever the requirement does about revoked signers. A signature that several
+    authorities vouch for has these checks for each of them. What is `known` is not asked again, and what is asked is
+    known from then on.
 
     Raises:
         DeadlineExceeded: the deadline passed; servers that do not answer are in the checks instead.
     """
-    return [replace(item, checks=(*item.checks, *_checks(item, requirement, checker, now))) for item in examined]
+    asking = _Asking(requirement, checker, now, known)
+    return list(map(asking.checked, examined))
 
 
-def _checks(signature: Examined, requirement: Signed, checker: RevocationChecker, now: datetime) -> list[Check]:
-    trusted = _vouching(signature, requirement)
-    if not trusted:
-        return []
-    checks = []
-    if signature.chain and requirement.enforcement.revocation is not Action.SKIP:
-        # A timestamp is later than the signing, nobody knows how much: it pardons no revocation.
-        signed_at = None if signature.timestamp_chain else signature.authentic_time
-        statuses = checker.check(signature.chain, now, trusted=trusted, signed_at=signed_at)
-        checks.append(_check(REVOCATION, statuses))
-    if signature.timestamp_chain:
-        roots = requirement.timestamps.certificates if requirement.timestamps else ()
-        checks.append(_check(TIMESTAMP_REVOCATION, checker.check(signature.timestamp_chain, now, trusted=roots)))
-    return checks
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The questions for one requirement."""
+
+    requirement: Signed
+    checker: RevocationChecker
+    now: datetime
+    known: Answers
+
+    def checked(self, signature: Examined) -> Examined:
+        checks = (*signature.checks, *self._checks(signature))
+        return replace(signature, checks=checks, by_others=tuple(map(self.checked, signature.by_others)))
+
+    def _checks(self, signature: Examined) -> list[Check]:
+        trusted = _vouching(signature, self.requirement)
+        if not trusted:
+            return []
+        checks = []
+        if signature.chain and self.requirement.enforcement.revocation is not Action.SKIP:
+            # A timestamp is later than the signing, nobody knows how much: it pardons no revocation.
+            signed_at = None if signature.timestamp_chain else signature.authentic_time
+            checks.append(_check(REVOCATION, self._ask(signature.chain, trusted, signed_at)))
+        if signature.timestamp_chain:
+            timestamps = self.requirement.timestamps
+            roots = timestamps.certificates if timestamps else ()
+            checks.append(_check(TIMESTAMP_REVOCATION, self._ask(signature.timestamp_chain, roots)))
+        return checks
+
+    def _ask(
+        self, chain: tuple[Certificate, ...], trusted: tuple[Certificate, ...], signed_at: datetime | None = None
+    ) -> tuple[CertificateStatus, ...]:
+        question = (chain, trusted, signed_at)
+        if question not in self.known:
+            self.known[question] = self.checker.check(chain, self.now, trusted=trusted, signed_at=signed_at)
+        return self.known[question]
 
 
 def _vouching(signature: Examined, requirement: Signed) -> tuple[Certificate, ...]:

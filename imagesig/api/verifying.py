@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
-from imagesig.api.revoking import with_revocation
+from imagesig.api.revoking import Answers, with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import (
@@ -89,7 +89,8 @@ def verify(
         RefusedByPolicy: the policy rejects images of that name.
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
-        TransportError, DeadlineExceeded: the registry could not be asked; this is never "unsigned".
+        TransportError, DeadlineExceeded: the registry could not be asked, or failed to give a signature and the others
+            are not enough; this is never "unsigned".
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
@@ -208,26 +209,39 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court
 
     Raises:
         NoSignatures, NoSignatureAccepted: one does not.
-        TransportError: one does not, and a place where its signature may lie did not answer.
+        TransportError: one does not, and a place where its signature may lie did not answer, or not with all of it.
     """
     formats = select_formats(formats_of(signed) or ALL_FORMATS)
     stored = stored_signatures(image, digest, formats)
     whole = _Whole(image, digest)
     verdicts = []
     for requirement in signed:
-        examined, rejections = _examine(stored, requirement, court.now)
-        if any(item.chain for item in examined):
-            examined = with_revocation(examined, requirement, court.revocation, court.now)
-        verdict = judge(whole.subject_for(examined), image.name, requirement, examined, rejections)
+        verdict = _verdict(whole, stored, requirement, court)
         if verdict.failure:
             if stored.failed:
-                # One place did not answer, and what the others hold is not enough: unreachable, not unsigned.
+                # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
             if not stored.found and not stored.rejections:
                 raise _unsigned(image, digest, formats)
             raise verdict.failure
         verdicts.append(verdict)
     return verdicts
+
+
+def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) -> Verdict:
+    examined, rejections = _examine(stored, requirement, court.now)
+    subject = whole.subject_for(examined)
+    known: Answers = {}
+
+    def judged(signatures: Sequence[Examined]) -> Verdict:
+        if any(item.chain for signature in signatures for item in signature.by_all):
+            signatures = with_revocation(signatures, requirement, court.revocation, court.now, known)
+        return judge(subject, whole.image.name, requirement, signatures, rejections)
+
+    several = any(item.by_others for item in examined)
+    verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
+    # Who else vouches for a signer matters where that is not enough, and may have servers of its own to be asked.
+    return judged(examined) if several and not verdict.proved else verdict
 
 
 def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[Examined], list[Rejection]]:

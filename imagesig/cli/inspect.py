@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+from imagesig.cli.failure import error_json, fail
 from imagesig.cli.options import open_images, output_option, transport_options
 from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
 
@@ -26,17 +27,22 @@ def command(
         timeout=timeout,
         signature_repository=signature_repository,
     )
-    found = inspect(opened)
+    found = inspect(opened, allow_incomplete=True)
     if output == "json":
         write_json("inspect", [_image_json(found)])
     else:
         _write_text(found)
+    if found.failure:
+        raise click.exceptions.Exit(fail(found.failure))
 
 
 def _write_text(found: InspectedImage) -> None:
     click.echo(found.pinned)
+    if found.failure:
+        click.echo("  not everything could be read: there may be more signatures")
     if not found.signatures:
-        click.echo("  no signatures")
+        if not found.failure:
+            click.echo("  no signatures")
         return
     click.echo("  these claims were NOT checked; `imagesig verify` does that")
     for signature in found.signatures:
@@ -64,6 +70,8 @@ def _image_json(found: InspectedImage) -> dict[str, object]:
         "pinned": found.pinned,
         "trusted": False,
         "signatures": [_signature_json(signature) for signature in found.signatures],
+        "complete": found.failure is None,
+        **(error_json(found.failure) if found.failure else {}),
     }
 
 

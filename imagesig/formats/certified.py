@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagesig import limits
@@ -25,7 +25,7 @@ from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
 from imagesig.trust import TimestampAuthorities, TrustAnchors
-from imagesig.trust.chain import check_validity, path_to_authority
+from imagesig.trust.chain import check_validity, paths_to_authorities
 from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import signer_key
 
@@ -148,26 +148,34 @@ def examine_certified(
     """
     signer, *others = chain
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
-    authority, path = "", tuple(chain)
+    claim = parse_claim(envelope.payload)
+    made = Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}")
+
+    def examined(authority: str, vouched: Check, path: tuple[Certificate, ...]) -> Examined:
+        timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
+        return Examined(
+            format_name,
+            envelope.stored.origin,
+            authority,
+            public_key,
+            algorithm,
+            claim,
+            (made, vouched, timed.check),
+            timed.authentic_time,
+            path,
+            timed.timestamp_chain,
+        )
+
     try:
-        vouching, path = path_to_authority(signer, others, anchors.authorities, now)
-        authority = vouching.name
-        vouched = Check(AUTHENTICITY, True, f"{authority} vouches for {describe_holder(signer)}")
+        paths = paths_to_authorities(signer, others, anchors.authorities, now)
     except NotTrusted as error:
-        vouched = Check.failed(AUTHENTICITY, error)
-    timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
-    return Examined(
-        format_name,
-        envelope.stored.origin,
-        authority,
-        public_key,
-        algorithm,
-        parse_claim(envelope.payload),
-        (Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}"), vouched, timed.check),
-        timed.authentic_time,
-        path,
-        timed.timestamp_chain,
-    )
+        return examined("", Check.failed(AUTHENTICITY, error), tuple(chain))
+    first, *rest = (examined(item.name, vouched_by(item.name, signer), path) for item, path in paths)
+    return replace(first, by_others=tuple(rest)) if rest else first
+
+
+def vouched_by(authority: str, signer: Certificate) -> Check:
+    return Check(AUTHENTICITY, True, f"{authority} vouches for {describe_holder(signer)}")
 
 
 def verified_by_signer(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
 from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid, quote
 from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
@@ -132,12 +133,27 @@ class Cosign:
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
         """See `Format.authenticate`. A trusted key counts whatever certificate lies beside its signature."""
         try:
-            return examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
+            by_key = examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
         except SignatureInvalid:
             chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
             if not chain:
                 raise
-        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+            return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+        if not anchors.authorities or not envelope.chain:
+            return by_key
+        return replace(by_key, by_others=self._by_certificate(envelope, by_key.public_key, anchors, now))
+
+    def _by_certificate(
+        self, envelope: Envelope, public_key: PublicKey, anchors: TrustAnchors, now: datetime
+    ) -> tuple[Examined, ...]:
+        """The signature of a trusted key as authorities vouch for that very key; none where they do not."""
+        try:
+            chain = classic_chain(envelope.stored.parts[0].annotations)
+            found = examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+        except ImagesigError:
+            return ()
+        # Whoever has a certificate for a made-up key that fits the same bytes must not make two signers of one.
+        return found.by_all if found.authority and found.public_key == public_key else ()
 
 
 def payload_bytes(claim: Claim) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesig.errors import (
@@ -15,6 +15,7 @@ from imagesig.errors import (
     quote,
 )
 from imagesig.oci.reference import Reference
+from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
 from imagesig.policy.requirement import Signed
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
@@ -47,20 +48,29 @@ def judge(
 
     `subject` has the image's media type and size if one of the signatures states them.
     """
-    accepted: list[VerifiedSignature] = []
-    refused = list(rejections)
+    fitting: list[list[VerifiedSignature]] = []
+    refused, reasons = list(rejections), list(rejections)
     for signature in examined:
-        try:
-            accepted.append(_accept(signature, subject, name, requirement))
-        except SignatureRejected as error:
-            refused.append(Rejection(signature.origin, error, signature.authority))
-    signers = _distinct_signers(accepted)
+        fits: list[VerifiedSignature] = []
+        failures: list[Rejection] = []
+        for vouched in signature.by_all:
+            try:
+                fits.append(_accept(vouched, subject, name, requirement))
+            except SignatureRejected as error:
+                failures.append(Rejection(vouched.origin, error, vouched.authority))
+        if fits:
+            fitting.append(fits)
+        else:
+            refused.append(failures[0])
+        reasons += failures
+    signers = _credited(fitting)
+    accepted = tuple(_as_credited(fits, signers) for fits in fitting)
     proved = len(signers) >= requirement.needed
-    findings = tuple(_finding(authority, accepted, refused) for authority in _names(requirement))
+    findings = tuple(_finding(authority, accepted, fitting, reasons) for authority in _names(requirement))
     passes = proved or (requirement.may_pass_unproved and len(accepted) >= requirement.needed)
-    failure = None if passes else _too_few(subject.digest, signers, requirement.needed, refused, findings)
+    failure = None if passes else _too_few(subject.digest, tuple(signers), requirement.needed, refused, findings)
     warnings = tuple(_warnings(accepted))
-    return Verdict(tuple(accepted), tuple(refused), findings, proved, warnings, failure)
+    return Verdict(accepted, tuple(refused), findings, proved, warnings, failure)
 
 
 def _accept(signature: Examined, subject: Subject, name: Reference | None, requirement: Signed) -> VerifiedSignature:
@@ -111,16 +121,24 @@ def _annotation_checks(claimed: Subject, requirement: Signed) -> Iterator[Check]
         yield Check("annotation", True, f"{name}={wanted}")
 
 
-def _distinct_signers(accepted: Sequence[VerifiedSignature]) -> tuple[str, ...]:
-    """Authorities, each once, and no public key for two of them: a key with a certificate is still one signer."""
-    signers: dict[str, None] = {}
-    counted: set[bytes] = set()
-    for signature in accepted:
-        if not signature.authority or signature.authority in signers or signature.public_key.spki in counted:
-            continue
-        signers[signature.authority] = None
-        counted.add(signature.public_key.spki)
-    return tuple(signers)
+def _credited(fitting: Sequence[Sequence[VerifiedSignature]]) -> dict[str, bytes]:
+    """Authorities with one public key each, and no key for two of them: a key with a certificate is still one signer.
+
+    As many authorities as these signatures allow, whichever of them was found first.
+    """
+    keys: dict[str, list[bytes]] = {}
+    for fits in fitting:
+        key = fits[0].public_key.spki  # one signature has one signer, whoever vouches for it
+        for signature in fits:
+            if signature.authority:
+                keys.setdefault(signature.authority, []).append(key)
+    return credit(keys)
+
+
+def _as_credited(fits: Sequence[VerifiedSignature], signers: Mapping[str, bytes]) -> VerifiedSignature:
+    """One signature, in the name of the authority that its key is credited to."""
+    key = fits[0].public_key.spki
+    return next((item for item in fits if signers.get(item.authority) == key), fits[0])
 
 
 def _names(requirement: Signed) -> tuple[str, ...]:
@@ -128,12 +146,22 @@ def _names(requirement: Signed) -> tuple[str, ...]:
     return (*(key.name for key in anchors.keys), *(item.name for item in anchors.authorities))
 
 
-def _finding(authority: str, accepted: Sequence[VerifiedSignature], refused: Sequence[Rejection]) -> Finding:
-    return Finding(
-        authority,
-        tuple(item.origin for item in accepted if item.authority == authority),
-        tuple(str(item.error) for item in refused if item.authority == authority),
+def _finding(
+    authority: str,
+    accepted: Sequence[VerifiedSignature],
+    fitting: Sequence[Sequence[VerifiedSignature]],
+    reasons: Sequence[Rejection],
+) -> Finding:
+    found = tuple(item.origin for item in accepted if item.authority == authority)
+    failed = tuple(str(item.error) for item in reasons if item.authority == authority)
+    if found:
+        return Finding(authority, found, failed)
+    elsewhere = (
+        f"{credited.origin} fits, but counts for {credited.authority}: one signer counts once"
+        for credited, fits in zip(accepted, fitting, strict=True)
+        if any(item.authority == authority for item in fits)
     )
+    return Finding(authority, (), (*failed, *elsewhere))
 
 
 def _warnings(accepted: Sequence[VerifiedSignature]) -> Iterator[str]:

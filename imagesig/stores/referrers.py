@@ -8,24 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imagesig import limits
-from imagesig.errors import DeletionRefused, LimitExceeded, MalformedError, NotFound, Rejection, RemovalIncomplete
+from imagesig.errors import (
+    DeletionRefused,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    Rejection,
+    RemovalIncomplete,
+    TransportError,
+)
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import EMPTY_CONFIG, INDEX_TYPES, OCI_EMPTY, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Budget, Settle, Wanted
+from imagesig.stores.store import Budget, Reading, Settle, Unread, Wanted
 
 
 class ReferrerStore:
     """See `SignatureStore`."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection]:
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
         try:
             referrers = home.referrers(digest)
         except MalformedError as error:
             yield Rejection(f"{home.name}: referrers of {digest}", error)
             return
-        manifests, budget = Budget(), Budget()
+        manifests, budget, reading = Budget(), Budget(), Reading(home)
         for referrer in referrers:
             # Neither artifactType nor annotations of the listing are believed: registries and older clients get them
             # wrong. The manifest itself says what it holds.
@@ -34,17 +42,20 @@ class ReferrerStore:
             origin = f"{home.name}@{referrer.digest}"
             try:
                 manifests.take(referrer, limits.MANIFEST_BYTES)
-                found = self._read(home, digest, referrer, wanted, budget, origin)
+                found = self._read(reading, digest, referrer, wanted, budget, origin)
             except (MalformedError, NotFound) as error:
                 yield Rejection(origin, error)
+                continue
+            except TransportError as error:
+                yield reading.unread(origin, error)
                 continue
             if found is not None:
                 yield found
 
     def _read(
-        self, home: ImageSource, digest: str, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
+        self, reading: Reading, digest: str, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
     ) -> StoredSignature | None:
-        content = home.read(referrer, limit=limits.MANIFEST_BYTES)
+        content = reading.read(referrer, limits.MANIFEST_BYTES)
         manifest = parse_manifest(content, referrer.media_type, origin)
         kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
         if not any(wanted(kind) for kind in kinds):
@@ -56,7 +67,7 @@ class ReferrerStore:
             origin += f" (listed here, attached to {manifest.subject.digest if manifest.subject else 'nothing'})"
         (layer,) = manifest.layers
         budget.take(layer, limits.BUNDLE_BYTES)
-        part = Part(layer.media_type, home.read(layer, limit=limits.BUNDLE_BYTES), layer.annotations)
+        part = Part(layer.media_type, reading.read(layer, limits.BUNDLE_BYTES), layer.annotations)
         return StoredSignature(
             origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type, referrer
         )

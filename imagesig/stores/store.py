@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from imagesig import limits
-from imagesig.errors import LimitExceeded, Rejection
+from imagesig.deadlines import at_most_attempts
+from imagesig.errors import LimitExceeded, NotFound, Rejection, TransportError, Unauthorized
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
@@ -18,14 +20,25 @@ Settle = Callable[[], None]
 """Makes sure, once every signature is attached, that no other writer dropped it. May wait; raises `Stale`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A signature that is listed and could not be had. Nobody knows what it says: it is neither missing nor wrong."""
+
+    origin: str
+    error: TransportError
+
+
 class SignatureStore(Protocol):
     """One way of keeping signatures beside an image. Stateless: the home comes with each call."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection]:
-        """Every stored signature of the image with this digest, bounded; what cannot be read is a `Rejection`.
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
+        """Every stored signature of the image with this digest, bounded; a `Rejection` for what is none.
+
+        What the home fails to give is `Unread`, and the others are read all the same.
 
         Raises:
-            TransportError: the home could not be asked. Never read as "unsigned".
+            TransportError: the home could not be asked, refuses these credentials, or fails too often. Never read as
+                "unsigned", and neither is `Unread`.
         """
         ...
 
@@ -55,6 +68,43 @@ class SignatureStore(Protocol):
             Stale, MalformedError: as in `attach`.
         """
         ...
+
+
+class Reading:
+    """Reads what belongs to one image's signatures, although the home fails to give some of it.
+
+    The first failure costs all the attempts that a request has. There may be a thousand more, so from then on each is
+    tried once, nothing is asked for again, and after `limits.UNREAD_BLOBS` of them it ends.
+    """
+
+    def __init__(self, home: ImageSource) -> None:
+        self._home = home
+        self._failed: dict[str, TransportError] = {}
+
+    def read(self, descriptor: Descriptor, limit: int) -> bytes:
+        """The content. Raises as `ImageSource.read`; give a `TransportError` that is no `NotFound` to `unread`."""
+        if descriptor.digest in self._failed:
+            raise self._failed[descriptor.digest]
+        try:
+            if not self._failed:
+                return self._home.read(descriptor, limit=limit)
+            with at_most_attempts(1):
+                return self._home.read(descriptor, limit=limit)
+        except NotFound:
+            raise
+        except TransportError as error:
+            self._failed[descriptor.digest] = error
+            raise
+
+    def unread(self, origin: str, error: TransportError) -> Unread:
+        """What to report of a signature that could not be had, and go on.
+
+        Raises:
+            TransportError: this one; there is no use in asking for others.
+        """
+        if isinstance(error, Unauthorized) or len(self._failed) >= limits.UNREAD_BLOBS:
+            raise error
+        return Unread(origin, error)
 
 
 class Budget:

@@ -10,7 +10,16 @@ from contextlib import suppress
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import DeletionRefused, FormatViolation, LimitExceeded, MalformedError, NotFound, Rejection, quote
+from imagesig.errors import (
+    DeletionRefused,
+    FormatViolation,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    Rejection,
+    TransportError,
+    quote,
+)
 from imagesig.images.merge import Merge, Tagged
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
@@ -18,7 +27,7 @@ from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import sha256, tag_of
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Budget, Settle, Wanted
+from imagesig.stores.store import Budget, Reading, Settle, Unread, Wanted
 
 SUFFIX = ".sig"
 
@@ -26,7 +35,7 @@ SUFFIX = ".sig"
 class TagStore:
     """See `SignatureStore`."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection]:
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
         tag = tag_of(digest, SUFFIX)
         origin = f"{home.name}:{tag}"
         try:
@@ -38,7 +47,7 @@ class TagStore:
         except MalformedError as error:
             yield Rejection(origin, error)
             return
-        budget = Budget()
+        budget, reading = Budget(), Reading(home)
         payloads: dict[str, bytes] = {}
         for number, layer in enumerate(manifest.layers):
             where = f"{origin} layer {number}"
@@ -48,9 +57,12 @@ class TagStore:
             try:
                 if layer.digest not in payloads:
                     budget.take(layer, limits.PAYLOAD_BYTES)
-                    payloads[layer.digest] = home.read(layer, limit=limits.PAYLOAD_BYTES)
+                    payloads[layer.digest] = reading.read(layer, limits.PAYLOAD_BYTES)
             except (MalformedError, NotFound) as error:
                 yield Rejection(where, error)
+                continue
+            except TransportError as error:
+                yield reading.unread(where, error)
                 continue
             yield StoredSignature(where, (Part(layer.media_type, payloads[layer.digest], layer.annotations),))
 

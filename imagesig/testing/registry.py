@@ -262,7 +262,10 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     if answer.close:
         handler.close_connection = True
         return
-    handler.send_response(answer.status)
+    if "date" in answer.headers:
+        handler.send_response_only(answer.status)  # which adds no date of its own
+    else:
+        handler.send_response(answer.status)
     for name, value in answer.headers.items():
         handler.send_header(name, value)
     length = len(answer.body) if answer.content_length is None else answer.content_length

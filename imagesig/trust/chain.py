@@ -30,8 +30,8 @@ from imagesig.trust.profile import (
 
 def vouching(
     chain: Sequence[Certificate], authorities: Sequence[CertificateAuthority], role: Role
-) -> CertificateAuthority:
-    """The first authority of this role that pins a certificate of the chain, and counts its holder.
+) -> tuple[CertificateAuthority, ...]:
+    """Every authority of this role that pins a certificate of the chain, and counts its holder; at least one.
 
     The chain must have passed `check_code_signing_chain` before: whether it hangs together is not looked at here.
 
@@ -49,14 +49,14 @@ def vouching(
     return _counting(chain[0], fitting)
 
 
-def path_to_authority(
+def paths_to_authorities(
     signer: Certificate, others: Sequence[Certificate], authorities: Sequence[CertificateAuthority], at: datetime
-) -> tuple[CertificateAuthority, tuple[Certificate, ...]]:
-    """The authority that vouches for a signer's certificate, and the path to its certificate, signer first.
+) -> tuple[tuple[CertificateAuthority, tuple[Certificate, ...]], ...]:
+    """Every authority that vouches for a signer's certificate, with the path to its certificate, signer first.
 
     `others` came with the signature and are only steps on the way. A path that is valid at `at` as a whole is taken if
-    there is one, else any: whether its validity matters is for the caller (CVE-2026-24122). The signer's certificate
-    must be for code signing.
+    the authority has one, else any: whether its validity matters is for the caller (CVE-2026-24122). The signer's
+    certificate must be for code signing. There is at least one.
 
     Raises:
         NotTrusted: there is none, or only for holders that do not count.
@@ -69,8 +69,8 @@ def path_to_authority(
     if not fitting:
         named = ", ".join(authority.name for authority in roots) or "no certificate authority"
         raise NotTrusted(f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named})")
-    chosen = _counting(signer, [authority for authority, _ in fitting])
-    return next((authority, path) for authority, path in fitting if authority is chosen)
+    counting = _counting(signer, [authority for authority, _ in fitting])
+    return tuple((authority, path) for authority, path in fitting if any(authority is item for item in counting))
 
 
 def check_validity(chain: Sequence[Certificate], earliest: datetime, latest: datetime) -> None:
@@ -88,10 +88,19 @@ def is_valid(chain: Sequence[Certificate], at: datetime) -> bool:
     return all(certificate.not_before <= at <= certificate.not_after for certificate in chain)
 
 
-def _counting(signer: Certificate, authorities: Sequence[CertificateAuthority]) -> CertificateAuthority:
+def _counting(signer: Certificate, authorities: Sequence[CertificateAuthority]) -> tuple[CertificateAuthority, ...]:
+    counting: list[CertificateAuthority] = []
+    unreadable: NotTrusted | None = None
     for authority in authorities:
-        if not authority.holders or any(holder.matches(signer) for holder in authority.holders):
-            return authority
+        try:
+            if not authority.holders or any(holder.matches(signer) for holder in authority.holders):
+                counting.append(authority)
+        except NotTrusted as error:
+            unreadable = unreadable or error  # an authority that looks at no names may count it all the same
+    if counting:
+        return tuple(counting)
+    if unreadable is not None:
+        raise unreadable
     wanted = "; ".join(str(holder) for authority in authorities for holder in authority.holders)
     raise NotTrusted(f"certified for {describe_holder(signer)}, but the policy counts {wanted}")
 

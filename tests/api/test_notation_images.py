@@ -46,9 +46,10 @@ from imagesig.policy import AUDIT, PERMISSIVE, Enforcement, Policy, Rule, Signed
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore
 from imagesig.trust import CertificateAuthority
-from tests.chains import Issuer, certified, leaf, root, trusting
+from imagesig.trust.holder import Holder
+from tests.chains import SUBJECT, Issuer, certified, leaf, root, trusting
 from tests.envelopes import stored, target
-from tests.makers import NOW
+from tests.makers import NOW, private_key
 
 JOSE = "application/jose+json"
 
@@ -134,6 +135,34 @@ def test_one_signer_with_a_key_and_a_certificate_is_still_one(image: Image) -> N
     assert verify(image, Policy.any_of(*both), now=NOW).proved
     with pytest.raises(NoSignatureAccepted):
         verify(image, Policy.all_of(*both), now=NOW)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_authorities_that_share_a_root_have_one_signer_each_whoever_signed_first(
+    image: Image, order: tuple[int, int]
+) -> None:
+    top = root()
+    signers = [leaf(top, f"{SUBJECT},CN={name}", key=private_key(number=70 + at)) for at, name in enumerate("ab")]
+    anybody = CertificateAuthority("anybody", top.chain)
+    signer_b = CertificateAuthority("b", top.chain, (Holder.of(f"{SUBJECT},CN=b"),))
+    both = Policy.all_of(anybody, signer_b)
+    sign(image, key(signers[1]), formats=["notation", "cosign-x509"], now=NOW)
+    with pytest.raises(NoSignatureAccepted, match="1 of the 2") as refused:
+        verify(image, both, now=NOW)
+    assert any("counts for anybody" in str(item) for item in refused.value.findings)
+
+    signatures = [(signers[at], name) for at, name in zip(order, ("cosign-x509", "notation"), strict=True)]
+    for signer, name in signatures:
+        sign(image, key(signer), formats=[name], now=NOW)
+
+    result = verify(image, both, now=NOW)
+    assert result.proved
+    credited = {(item.authority, item.public_key) for item in result.signatures}
+    assert credited == {
+        ("anybody", signers[0].private_key.public_key),
+        ("b", signers[1].private_key.public_key),
+    }
+    assert {finding.authority for finding in result.findings if finding.accepted} == {"anybody", "b"}
 
 
 def test_formats_of_a_policy_are_named_as_users_type_them(image: Image) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from imagesig.api import sign, verify
+from imagesig.api.revoking import with_revocation
 from imagesig.api.verifying import VerificationResult
+from imagesig.crypto.algorithms import ECDSA_SHA256
+from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import NoSignatureAccepted, Revoked
+from imagesig.formats.cosign import Cosign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout, layout
 from imagesig.keys.file import FileProvider
 from imagesig.policy import AUDIT, PERMISSIVE, STRICT, Action, Enforcement, Policy, Rule, Signed
-from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check
-from imagesig.trust import CertificateAuthority, TimestampAuthorities
+from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check, Claim, Envelope, Examined
+from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
 from imagesig.witnesses import RevocationChecker, Witnesses
 from tests.api.certified import Certified
 from tests.authorities import Authority, Issued
@@ -146,6 +151,51 @@ def test_a_signer_that_nobody_trusted_vouches_for_is_not_asked_about(verifying: 
     verifying(fake, AUDIT, authority=authority)
 
     assert fake.queries == []
+
+
+def test_every_authority_that_vouches_has_the_check_and_the_same_is_asked_once() -> None:
+    key = PublicKey.from_cryptography(KEY.public_key())
+    made = Examined("cosign", "x", "key", key, ECDSA_SHA256, Claim(()), ())
+    names = ("one", "two", "other")
+    vouched = tuple(replace(made, authority=name, chain=(LEAF.certificate, ROOT.certificate)) for name in names)
+    authorities = (
+        *(CertificateAuthority(name, (ROOT.certificate,)) for name in names[:2]),
+        CertificateAuthority("other", (LEAF.certificate,)),
+    )
+    fake = Fake({OCSP: BAD})
+    (found,) = with_revocation(
+        [replace(made, by_others=vouched)], Signed(authorities), RevocationChecker(fake), NOW, {}
+    )
+    assert found.checks == ()
+    assert all(isinstance(item.checks[0].failure, Revoked) for item in found.by_others)
+    assert len(fake.queries) == 1
+
+
+def test_who_else_vouches_is_asked_about_only_where_that_is_needed(
+    signed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = PublicKey.from_cryptography(KEY.public_key())
+    chain = (LEAF.certificate, ROOT.certificate)
+
+    class ByBoth(Cosign):
+        def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+            made = Cosign.authenticate(self, envelope, TrustAnchors((TrustedKey("key", (key,)),)), now)
+            return replace(made, by_others=(replace(made, authority="ca", chain=chain),))
+
+    monkeypatch.setattr("imagesig.api.verifying.select_formats", lambda _: (ByBoth(),))
+    authorities = (TrustedKey("key", (key,)), CertificateAuthority("ca", (ROOT.certificate,)))
+    for threshold, enforcement, queries in ((1, STRICT, 0), (2, STRICT, 1), (2, SKIP, 0)):
+        fake = Fake({OCSP: BAD})
+        witnesses = Witnesses(fake, RevocationChecker(fake))
+        policy = Policy(Rule((Signed(authorities, threshold, enforcement=enforcement),)))
+        if threshold == 1:
+            assert verify(layout(signed, "1.0"), policy, now=NOW, witnesses=witnesses).proved
+        else:
+            with pytest.raises(NoSignatureAccepted) as refused:
+                verify(layout(signed, "1.0"), policy, now=NOW, witnesses=witnesses)
+            said = str(refused.value.findings[1])
+            assert ("revoked" in said) == (enforcement is STRICT)
+        assert len(fake.queries) == queries
 
 
 # --- timestamp services --------------------------------------------------------------------------------------------

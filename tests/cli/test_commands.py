@@ -174,6 +174,35 @@ def test_inspect_shows_claims_and_calls_none_of_them_trusted(key: Path, image: s
     assert document["images"][0]["trusted"] is False
 
 
+def test_what_could_not_be_read_of_an_image_is_a_failure_beside_the_rest(key: Path) -> None:
+    with InMemoryRegistry() as server:
+        reference = f"{server.host}/team/app:1.0"
+        home = registry(reference).home
+        build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        sign(key, "--annotation", "number=1", reference)
+        (bundle,) = home.referrers(home.resolve("1.0").digest)
+        server.faults.append(lambda request: Answer(418) if bundle.digest in request.path else None)
+
+        shown = imagesig("inspect", reference)
+        assert shown.returncode == 1
+        assert "number=1" in shown.stdout
+        assert "not everything could be read" in shown.stdout
+        assert "status 418" in shown.stderr
+        found = imagesig("inspect", reference, "--output", "json")
+        (entry,) = json.loads(found.stdout)["images"]
+        assert (found.returncode, entry["complete"], entry["error"]) == (1, False, "UnexpectedResponse")
+        assert [item["format"] for item in entry["signatures"]] == ["cosign", ""]
+
+        verify = ("verify", "--key", public_half(key), reference)
+        assert imagesig(*verify).returncode == 0
+        assert imagesig(*verify, "--format", "bundle").returncode == 1
+
+        server.faults.append(lambda request: Answer(418) if ".sig" in request.path else None)
+        nothing = imagesig("inspect", reference)
+        assert nothing.returncode == 1
+        assert "no signatures" not in nothing.stdout
+
+
 def test_a_key_is_exported_checked_and_listed(key: Path) -> None:
     exported = imagesig("key", "export", str(key), IMAGESIG_PASSPHRASE="s3cret")
     assert exported.stdout == key.with_suffix(".pub").read_text()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
-from imagesig.trust.chain import path_to_authority
+from imagesig.trust.chain import paths_to_authorities
 from imagesig.trust.profile import check_code_signing_chain
 from tests.chains import certified, pem, trusting
 from tests.makers import NOW
@@ -60,7 +60,7 @@ def test_no_byte_of_a_certificate_raises_anything_foreign(number: int, data: st.
     try:
         chain[number] = Certificate.from_der(bytes(der))
         assert chain[number].subject
-        path_to_authority(chain[0], chain[1:], trusted, NOW)
+        paths_to_authorities(chain[0], chain[1:], trusted, NOW)
         check_code_signing_chain(tuple(chain))
     except ImagesigError:
         return

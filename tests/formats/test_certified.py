@@ -15,6 +15,7 @@ from cryptography import x509
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     Expired,
     FormatViolation,
@@ -78,6 +79,23 @@ def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: K
     assert examined.chain[0] == signer.certificate
     assert examined.public_key == signer.private_key.public_key
     assert all(item.passed for item in examined.checks)
+
+
+@forms
+def test_every_authority_that_vouches_is_named_with_its_own_checks(form: str) -> None:
+    signer = leaf(intermediate(root(), end=NOW - timedelta(days=1)))
+    acme, middle = (trusting(*chain).authorities[0] for chain in (signer.chain[1:], signer.chain[1:2]))
+    pinned = trusting(signer.certificate).authorities[0]
+    stranger = trusting(*root(number=955).chain).authorities[0]
+    anchors = TrustAnchors(
+        (), (acme, replace(stranger, name="stranger"), replace(middle, name="middle"), replace(pinned, name="signer"))
+    )
+    examined = authenticate(stored(form, signer), anchors)
+    assert [item.authority for item in examined.by_all] == ["acme", "middle", "signer"]
+    assert {item.public_key for item in examined.by_all} == {signer.private_key.public_key}
+    times = [failure(item, AUTHENTIC_TIMESTAMP) for item in examined.by_all]
+    assert [type(error) for error in times] == [Expired, Expired, type(None)]
+    assert examined.by_others[-1].chain == (signer.certificate,)
 
 
 @forms
@@ -153,6 +171,30 @@ def test_with_keys_alone_a_classic_signature_is_checked_with_the_key_whatever_li
     part = stored("classic", signer).parts[0]
     garbage = replace(part, annotations=Annotations({**part.annotations, CERTIFICATE_ANNOTATION: "garbage"}))
     assert authenticate(StoredSignature("x", (garbage,)), anchors).authority == "key"
+
+
+def test_a_classic_signature_by_a_trusted_key_counts_by_the_certificate_of_that_key_as_well() -> None:
+    signer = certified()
+    anchors = replace(trusted(signer), keys=(TrustedKey("key", (signer.private_key.public_key,)),))
+    assert [item.authority for item in authenticate(stored("classic", signer), anchors).by_all] == ["key", "acme"]
+    other = leaf(root(), key=private_key(number=66))
+    expired_purpose = leaf(intermediate(root()), purposes=None)
+    for chain in (other.chain, expired_purpose.chain, certified(KeyType.ECDSA_P384).chain):
+        assert [item.authority for item in authenticate(stored("classic", signer, chain), anchors).by_all] == ["key"]
+    part = stored("classic", signer).parts[0]
+    garbage = replace(part, annotations=Annotations({**part.annotations, CERTIFICATE_ANNOTATION: "garbage"}))
+    assert authenticate(StoredSignature("x", (garbage,)), anchors).by_others == ()
+
+
+def test_a_certificate_for_another_key_makes_no_second_signer_of_one_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # For ECDSA anybody can compute a further key that fits the same bytes.
+    signer, other = certified(), leaf(intermediate(root()), key=private_key(number=66))
+    anchors = replace(trusted(other), keys=(TrustedKey("key", (signer.private_key.public_key,)),))
+    monkeypatch.setattr(PublicKey, "verify", lambda *_: None)
+    examined = authenticate(stored("classic", signer, other.chain), anchors)
+    assert (examined.authority, examined.by_others) == ("key", ())
 
 
 @pytest.mark.parametrize("form", ["bundle", "bundle chain"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from itertools import permutations
+from time import process_time
 
 import pytest
 
@@ -36,8 +38,9 @@ from imagesig.policy import (
     judge,
 )
 from imagesig.policy.scope import scopes_of
-from imagesig.signature import AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
-from imagesig.trust import TrustedKey
+from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
+from imagesig.trust import CertificateAuthority, TrustedKey
+from tests.chains import root
 from tests.makers import DIGEST, NAME, OTHER_DIGEST, private_key
 
 A, B, C = (private_key(number=number) for number in (1, 2, 3))
@@ -273,6 +276,85 @@ def test_one_public_key_under_two_authorities_is_one_signer() -> None:
     twice = (examined(A), replace(examined(A), authority=B.public_key.fingerprint))
     with pytest.raises(NoSignatureAccepted, match="1 of the 2"):
         accepted(policy, *twice)
+
+
+# --- one signer that fits several authorities -----------------------------------------------------------------------
+
+
+def shared(*names: str, threshold: int | None = None) -> Policy:
+    """Authorities that share a root, every one of them needed unless a threshold says otherwise."""
+    authorities = tuple(CertificateAuthority(name, root().chain) for name in names)
+    return Policy(Rule((Signed(authorities, threshold),)))
+
+
+def by(key: PrivateKey, *names: str, checks: tuple[Check, ...] = (), digest: str = DIGEST) -> Examined:
+    """A signature that these authorities vouch for, in this order."""
+    first, *others = (
+        replace(item, authority=name, checks=(*item.checks, *checks))
+        for item in [examined(key, digest=digest)]
+        for name in names
+    )
+    return replace(first, by_others=tuple(others))
+
+
+@pytest.mark.parametrize("order", list(permutations((by(A, "x", "y"), by(B, "x")))), ids=["wide first", "narrow first"])
+def test_a_signature_that_two_authorities_vouch_for_counts_for_the_one_that_has_no_other(
+    order: tuple[Examined, ...],
+) -> None:
+    made = verdict(shared("x", "y"), *order)
+    assert made.failure is None
+    assert {item.authority: item.public_key for item in made.accepted} == {"x": B.public_key, "y": A.public_key}
+    assert [finding.accepted for finding in made.findings] == [("layer 0",), ("layer 0",)]
+
+
+def test_one_signature_counts_for_one_authority_and_the_other_is_told_so() -> None:
+    made = verdict(shared("x", "y"), by(A, "x", "y"))
+    assert "1 of the 2 needed keys" in str(made.failure)
+    assert len(made.accepted) == 1
+    assert str(made.findings[1]) == "y: layer 0 fits, but counts for x: one signer counts once"
+
+
+def test_one_key_counts_for_one_authority_however_often_it_signs() -> None:
+    with pytest.raises(NoSignatureAccepted, match="1 of the 2"):
+        accepted(shared("x", "y"), by(A, "x", "y"), by(A, "y", "x"), by(A, "y"))
+    with pytest.raises(NoSignatureAccepted, match="2 of the 3"):
+        accepted(shared("x", "y", "z", threshold=3), *(by(key, "x", "y", "z") for key in (A, B, A, B)))
+    assert accepted(shared("x", "y", "z"), *(by(key, "x", "y", "z") for key in (A, B, C))) == 3
+
+
+@pytest.mark.parametrize("order", list(permutations((by(A, "ca"), by(B, "ca"), examined(A)))))
+def test_a_key_that_has_a_certificate_too_counts_where_it_is_needed(order: tuple[Examined, ...]) -> None:
+    policy = Policy.all_of(A.public_key, CertificateAuthority("ca", root().chain))
+    made = verdict(policy, *order)
+    assert made.failure is None
+    assert verdict(policy, *(item for item in order if item.public_key == A.public_key)).failure
+
+
+def test_what_one_authority_cannot_vouch_for_any_more_another_may() -> None:
+    late = Check.failed(AUTHENTIC_TIMESTAMP, Expired("its intermediate has expired"))
+    good, bad = by(A, "y"), by(A, "x", checks=(late,))
+    signature = replace(bad, by_others=(good,))
+    made = verdict(shared("x", "y", threshold=1), signature)
+    assert made.failure is None
+    assert [item.authority for item in made.accepted] == ["y"]
+    assert made.rejections == ()
+    assert made.findings[0].reasons[0] == "its intermediate has expired"
+    assert verdict(shared("x", "y"), signature, by(B, "y")).failure
+
+
+def test_a_signature_that_counts_for_nobody_is_one_rejection() -> None:
+    made = verdict(shared("x", "y"), by(A, "x", "y", digest=OTHER_DIGEST))
+    assert len(made.rejections) == 1
+    assert "1 signature did not count" in str(made.failure)
+    assert all(OTHER_DIGEST in finding.reasons[0] for finding in made.findings)
+
+
+def test_a_flood_of_signatures_does_not_make_judging_slow() -> None:
+    names = [f"ca {number}" for number in range(20)]
+    flood = [by(A, *names)] * 1000 + [by(B, *names)] * 1000
+    started = process_time()
+    assert verdict(shared(*names), *flood).failure
+    assert process_time() - started < 5
 
 
 def test_a_stated_size_and_media_type_must_be_the_images() -> None:

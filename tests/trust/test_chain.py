@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from imagesig.errors import Expired, FormatViolation, NotTrusted
 from imagesig.trust import CertificateAuthority, Role
-from imagesig.trust.chain import _Search, check_validity, path_to_authority, vouching
+from imagesig.trust.chain import _Search, check_validity, paths_to_authorities, vouching
+from imagesig.trust.holder import Holder
 from tests.chains import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
 from tests.makers import NOW
 
@@ -22,11 +24,12 @@ def authorities(*issuers: Issuer, holders: tuple[str, ...] = ()) -> tuple[Certif
 # --- pinning ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_authority_that_counts_the_holder_vouches() -> None:
+def test_every_authority_that_counts_the_holder_vouches() -> None:
     signer = leaf(root())
     strict = CertificateAuthority("strict", signer.chain[-1:], authorities(holders=("C=DE",))[0].holders)
     loose = CertificateAuthority("loose", signer.chain[-1:], authorities(holders=(SUBJECT,))[0].holders)
-    assert vouching(signer.chain, (strict, loose), Role.CA).name == "loose"
+    open_ = CertificateAuthority("open", signer.chain[-1:])
+    assert [item.name for item in vouching(signer.chain, (strict, loose, open_), Role.CA)] == ["loose", "open"]
     with pytest.raises(NotTrusted, match="the policy counts"):
         vouching(signer.chain, (strict,), Role.CA)
 
@@ -43,6 +46,16 @@ def test_an_authority_of_another_role_does_not_vouch() -> None:
         vouching(signer.chain, authorities(signer), Role.SIGNING_AUTHORITY)
 
 
+def test_names_that_cannot_be_read_hide_no_authority_that_looks_at_none() -> None:
+    signer = leaf(root(), SUBJECT, (x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.17"), b"\x30\x03"), False))
+    mail = CertificateAuthority("mail", signer.chain[-1:], (Holder.of("a@acme.example"),))
+    open_ = CertificateAuthority("open", signer.chain[-1:])
+    for order in ((mail, open_), (open_, mail)):
+        assert [item.name for item in vouching(signer.chain, order, Role.CA)] == ["open"]
+    with pytest.raises(NotTrusted, match="cannot be read"):
+        vouching(signer.chain, (mail,), Role.CA)
+
+
 # --- paths -----------------------------------------------------------------------------------------------------------
 
 
@@ -52,9 +65,18 @@ def test_a_path_is_found_whatever_the_order_of_what_came_along() -> None:
     signer = leaf(lower)
     noise = root(number=955).certificate
     for others in (signer.chain[1:], tuple(reversed(signer.chain[1:])), (noise, *signer.chain[1:-1], noise)):
-        authority, path = path_to_authority(signer.certificate, others, authorities(top), NOW)
+        ((authority, path),) = paths_to_authorities(signer.certificate, others, authorities(top), NOW)
         assert authority.name == "acme"
         assert path == signer.chain
+
+
+def test_every_authority_has_its_own_path() -> None:
+    top = root()
+    middle = intermediate(top)
+    signer = leaf(middle)
+    both = (*authorities(top), *(replace(item, name="middle") for item in authorities(middle)))
+    found = paths_to_authorities(signer.certificate, signer.chain[1:], both, NOW)
+    assert [(item.name, path) for item, path in found] == [("acme", signer.chain), ("middle", signer.chain[:2])]
 
 
 def test_no_path_without_the_intermediate_unless_it_is_trusted_itself() -> None:
@@ -62,20 +84,20 @@ def test_no_path_without_the_intermediate_unless_it_is_trusted_itself() -> None:
     middle = intermediate(top)
     signer = leaf(middle)
     with pytest.raises(NotTrusted, match="no path"):
-        path_to_authority(signer.certificate, (), authorities(top), NOW)
-    _, path = path_to_authority(signer.certificate, (), authorities(top, middle), NOW)
+        paths_to_authorities(signer.certificate, (), authorities(top), NOW)
+    ((_, path),) = paths_to_authorities(signer.certificate, (), authorities(top, middle), NOW)
     assert path == signer.chain[:2]
 
 
 def test_a_root_that_comes_with_the_signature_is_not_trusted_for_it() -> None:
     signer = leaf(root(number=955))
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, signer.chain[1:], authorities(root()), NOW)
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(root()), NOW)
 
 
 def test_a_pinned_signer_needs_no_path() -> None:
     alone = leaf(None)
-    assert path_to_authority(alone.certificate, (), authorities(alone), NOW)[1] == (alone.certificate,)
+    assert paths_to_authorities(alone.certificate, (), authorities(alone), NOW)[0][1] == (alone.certificate,)
 
 
 @pytest.mark.parametrize(
@@ -90,13 +112,13 @@ def test_a_certificate_that_may_not_issue_is_no_step(middle: dict[str, object]) 
     top = root()
     signer = leaf(intermediate(top, **middle))  # type: ignore[arg-type]
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
 def test_a_private_root_without_key_usage_is_good_enough_for_a_path() -> None:
     top = root(usage=None, constraints=(x509.BasicConstraints(ca=True, path_length=None), False))
     signer = leaf(intermediate(top))
-    assert path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)[1] == signer.chain
+    assert paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)[0][1] == signer.chain
 
 
 def test_the_path_length_is_kept() -> None:
@@ -104,7 +126,7 @@ def test_the_path_length_is_kept() -> None:
     lower = intermediate(intermediate(top), "C=US,CN=lower", number=902)
     signer = leaf(lower)
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
 @pytest.mark.parametrize("purposes", [None, [ExtendedKeyUsageOID.SERVER_AUTH]])
@@ -112,7 +134,7 @@ def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectI
     top = root()
     signer = leaf(top, purposes=purposes)
     with pytest.raises(FormatViolation, match="codeSigning"):
-        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
 def test_an_intermediate_for_other_purposes_is_no_step() -> None:
@@ -121,8 +143,10 @@ def test_an_intermediate_for_other_purposes_is_no_step() -> None:
     right = intermediate(top, f"{SUBJECT},CN=i", (x509.ExtendedKeyUsage([CODE_SIGNING]), False))
     signer = leaf(wrong)
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, (wrong.certificate,), authorities(top), NOW)
-    _, path = path_to_authority(signer.certificate, (wrong.certificate, right.certificate), authorities(top), NOW)
+        paths_to_authorities(signer.certificate, (wrong.certificate,), authorities(top), NOW)
+    ((_, path),) = paths_to_authorities(
+        signer.certificate, (wrong.certificate, right.certificate), authorities(top), NOW
+    )
     assert path[1] == right.certificate
 
 
@@ -133,9 +157,9 @@ def test_an_extension_that_is_not_understood_and_critical_forbids() -> None:
         signer = leaf(top, SUBJECT, (unknown, critical))
         if fails:
             with pytest.raises(FormatViolation, match="not understood"):
-                path_to_authority(signer.certificate, (), authorities(top), NOW)
+                paths_to_authorities(signer.certificate, (), authorities(top), NOW)
         else:
-            path_to_authority(signer.certificate, (), authorities(top), NOW)
+            paths_to_authorities(signer.certificate, (), authorities(top), NOW)
 
 
 def test_name_constraints_forbid_for_nobody_evaluates_them() -> None:
@@ -143,7 +167,7 @@ def test_name_constraints_forbid_for_nobody_evaluates_them() -> None:
     limit = x509.NameConstraints([x509.DNSName("acme.example")], None)
     signer = leaf(intermediate(top, f"{SUBJECT},CN=i", (limit, False)))
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
 def test_of_two_paths_the_valid_one_is_taken() -> None:
@@ -151,14 +175,14 @@ def test_of_two_paths_the_valid_one_is_taken() -> None:
     old = intermediate(top, end=NOW - timedelta(days=1))
     new = intermediate(top)
     signer = leaf(new)
-    _, path = path_to_authority(signer.certificate, (old.certificate, new.certificate), authorities(top), NOW)
+    ((_, path),) = paths_to_authorities(signer.certificate, (old.certificate, new.certificate), authorities(top), NOW)
     assert path == signer.chain
 
 
 def test_cve_2026_24122_the_validity_of_the_whole_path_is_what_is_checked() -> None:
     top = root()
     signer = leaf(intermediate(top, end=NOW - timedelta(days=1)))
-    _, path = path_to_authority(signer.certificate, signer.chain[1:], authorities(top), NOW)
+    ((_, path),) = paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
     with pytest.raises(Expired, match="intermediate"):
         check_validity(path, NOW, NOW)
 
@@ -172,7 +196,7 @@ def test_a_maze_of_certificates_is_left_after_so_many_steps() -> None:
     assert list(search.paths((signer.certificate,))) == []
     assert search.checks_left == 0
     with pytest.raises(NotTrusted):
-        path_to_authority(signer.certificate, maze, authorities(top), NOW)
+        paths_to_authorities(signer.certificate, maze, authorities(top), NOW)
 
 
 def test_all_of_a_range_of_time_has_to_be_within_every_validity() -> None:

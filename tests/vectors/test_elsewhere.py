@@ -15,7 +15,7 @@ from imagesig.formats.bundle import Bundle
 from imagesig.formats.certified import read_chain, verified_by_signer
 from imagesig.formats.cosign import CANDIDATES
 from imagesig.trust import CertificateAuthority, TrustAnchors
-from imagesig.trust.chain import path_to_authority
+from imagesig.trust.chain import paths_to_authorities
 from tests.makers import stored_bundle
 from tests.vectors import report, vectors
 
@@ -40,10 +40,10 @@ def test_sigstore_bundles(name: str) -> None:
         chain = read_chain(envelope.chain)
         at = chain[0].not_before + timedelta(minutes=1)
         verified_by_signer(envelope, chain[0], CANDIDATES)
-        _, path = path_to_authority(chain[0], chain[1:], authorities, at)
+        ((_, path),) = paths_to_authorities(chain[0], chain[1:], authorities, at)
         assert len(path) > 1
         with pytest.raises(NotTrusted):
-            path_to_authority(chain[0], chain[1:], (), at)
+            paths_to_authorities(chain[0], chain[1:], (), at)
         with pytest.raises(FormatViolation, match="predicate type"):
             Bundle().authenticate(envelope, TrustAnchors((), authorities), at)
         ran += 1

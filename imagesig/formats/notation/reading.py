@@ -7,14 +7,14 @@ are header, chain and payload read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, FormatViolation, NotTrusted, quote
-from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer
+from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.attributes import (
     SIGNING_AGENT,
@@ -88,27 +88,31 @@ def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozense
 
 def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: TrustAnchors, now: datetime) -> Examined:
     """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that refuse nothing."""
-    signer = describe_holder(whole.chain[0])
-    authority = ""
-    try:
-        authority = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme]).name
-        vouched = Check(AUTHENTICITY, True, f"{authority} vouches for {signer}")
-    except NotTrusted as error:
-        vouched = Check.failed(AUTHENTICITY, error)
+    signer = whole.chain[0]
+    made = Check("signature", True, f"{describe_holder(signer)} made it, {whole.algorithm}")
     timed = _timing(whole, anchors, now)
-    made = Check("signature", True, f"{signer} made it, {whole.algorithm}")
-    return Examined(
-        format_name,
-        stored.origin,
-        authority,
-        whole.public_key,
-        whole.algorithm,
-        whole.claim,
-        (made, vouched, *_expiry(whole.attributes, now), timed.check, *_remarks(whole, stored, now)),
-        timed.authentic_time,
-        whole.chain,
-        timed.timestamp_chain,
-    )
+    others = (*_expiry(whole.attributes, now), timed.check, *_remarks(whole, stored, now))
+
+    def examined(authority: str, vouched: Check) -> Examined:
+        return Examined(
+            format_name,
+            stored.origin,
+            authority,
+            whole.public_key,
+            whole.algorithm,
+            whole.claim,
+            (made, vouched, *others),
+            timed.authentic_time,
+            whole.chain,
+            timed.timestamp_chain,
+        )
+
+    try:
+        authorities = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme])
+    except NotTrusted as error:
+        return examined("", Check.failed(AUTHENTICITY, error))
+    first, *rest = (examined(item.name, vouched_by(item.name, signer)) for item in authorities)
+    return replace(first, by_others=tuple(rest)) if rest else first
 
 
 def describe(envelope: Envelope, forms: Sequence[EnvelopeForm]) -> Mapping[str, str]:

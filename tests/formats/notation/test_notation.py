@@ -243,6 +243,16 @@ def test_any_pinned_certificate_of_the_chain_vouches(envelope: str) -> None:
 
 
 @both
+def test_every_authority_that_vouches_is_named(envelope: str) -> None:
+    (acme,) = trusting(certified().chain[-1]).authorities
+    others = (replace(acme, name="other"), replace(acme, name="signing", role=Role.SIGNING_AUTHORITY))
+    examined = authenticate(stored(envelope), TrustAnchors((), (acme, *others)))
+    assert [item.authority for item in examined.by_all] == ["acme", "other"]
+    assert check(examined.by_others[0], AUTHENTICITY).detail.startswith("other vouches")
+    assert authenticate(stored(envelope), TrustAnchors((), (acme,))).by_others == ()
+
+
+@both
 def test_a_signing_authority_vouches_for_its_scheme_alone_and_for_the_time(envelope: str) -> None:
     signature = stored(envelope, AUTHORITY_HEADER, unprotected={"io.cncf.notary.timestampSignature": _token(envelope)})
     top = certified().chain[-1]
