@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, cast
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme
@@ -15,6 +16,7 @@ from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, Un
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
@@ -139,28 +141,23 @@ class PublicKey:
             SignatureInvalid: it is not.
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
-        from cryptography.exceptions import InvalidSignature
-
         try:
             self._check(signature, message, algorithm)
-        except InvalidSignature:
+        except _invalid_signature():
             raise SignatureInvalid(
                 f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
             ) from None
 
     def _check(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
         """Raises `cryptography`'s `InvalidSignature`, or our own errors. Each kind of key loads its own module."""
-        from cryptography.hazmat.primitives.asymmetric import ec
-
         key, scheme = self._loaded, algorithm.scheme
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            if scheme is Scheme.ECDSA and algorithm.hash:
-                from imagesig.crypto.ecdsa import is_canonical_der
-
-                if not is_canonical_der(signature):
-                    raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
-                return key.verify(signature, message, ec.ECDSA(_hash(algorithm.hash)))
-            raise self._no_algorithm(algorithm)
+        if self.key_type.is_ecdsa:
+            if scheme is not Scheme.ECDSA or not algorithm.hash:
+                raise self._no_algorithm(algorithm)
+            is_canonical, ecdsa = _ecdsa(algorithm.hash)
+            if not is_canonical(signature):
+                raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
+            return cast("EllipticCurvePublicKey", key).verify(signature, message, ecdsa)
         from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
         if isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
@@ -223,6 +220,22 @@ def _key_type(key: PublicKeyTypes) -> KeyType:
             raise UnsupportedAlgorithm(f"public key: RSA with {key.key_size} bits, 2048, 3072 or 4096 are needed")
         return _MODULI[key.key_size]
     raise UnsupportedAlgorithm(f"public key: {type(key).__name__}, an ECDSA, Ed25519 or RSA key is needed")
+
+
+def _invalid_signature() -> type[Exception]:
+    from cryptography.exceptions import InvalidSignature
+
+    return InvalidSignature
+
+
+@cache
+def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
+    """What ECDSA signatures are checked with: made once, as imports and objects cost a tenth of a verification."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from imagesig.crypto.ecdsa import is_canonical_der
+
+    return is_canonical_der, ec.ECDSA(_hash(name))
 
 
 def _hash(name: Hash) -> hashes.HashAlgorithm:

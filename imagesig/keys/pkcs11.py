@@ -30,7 +30,8 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.keys.pkcs11_certificates import find_chain
-from imagesig.keys.pkcs11_encoding import algorithms_for, operation_for, signature_from_token
+from imagesig.keys.pkcs11_encoding import Operation, algorithms_for, operation_for, signature_from_token
+from imagesig.keys.pkcs11_errors import mechanism_errors, wrong_pin_errors
 from imagesig.keys.pkcs11_module import Module, module_at, text_of
 from imagesig.keys.pkcs11_objects import (
     TokenObject,
@@ -83,6 +84,7 @@ class Pkcs11Key(SigningKey):
         self._closed = False
         self._found = provider.attempt(f"PKCS#11 key {wanted}", lambda: provider.find(wanted))
         self._uri = self._found.uri
+        self._what = f"PKCS#11 key {self._uri}"
         self._info = SignerInfo(self._found.public_key, str(self._uri), self._found.algorithms, self._found.chain)
 
     @property
@@ -96,8 +98,7 @@ class Pkcs11Key(SigningKey):
         """All signatures under one lock and one login; a session that broke is opened again once."""
         if self._closed:
             raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
-        what = f"PKCS#11 key {self._uri}"
-        return self._info, self._provider.attempt(what, lambda: [self._sign_one(request) for request in requests])
+        return self._info, self._provider.attempt(self._what, lambda: [self._sign_one(item) for item in requests])
 
     def _sign_one(self, request: ToSign) -> bytes:
         self._refresh()
@@ -149,6 +150,7 @@ class Pkcs11Provider(KeyProvider):
         self._secrets = secrets
         self._opened: _Opened | None = None
         self._mechanisms: frozenset[str] = frozenset()
+        self._operations: dict[Algorithm, tuple[Operation, dict[str, Any]]] = {}
         self._closed = False
 
     # --- the interface -------------------------------------------------------------------------------------------
@@ -231,19 +233,22 @@ class Pkcs11Provider(KeyProvider):
 
     def locked(self, what: str) -> Any:
         """The module's lock; see `Module.locked`."""
-        if self._closed:
-            raise KeyUnusable(f"{what}: its provider was closed")
+        self._check_open(what)
         return self._module.locked(what)
 
     def attempt(self, what: str, work: Callable[[], T]) -> T:
         """What `work` gives, done under the lock; once more, with sessions and login anew, if those were lost."""
         remaining(what)
+        self._check_open(what)
         try:
-            with self.locked(what):
-                return work()
+            return self._module.run(what, work)
         except KeyProviderUnavailable:
-            with self.locked(what):
-                return work()
+            self._check_open(what)
+            return self._module.run(what, work)
+
+    def _check_open(self, what: str) -> None:
+        if self._closed:
+            raise KeyUnusable(f"{what}: its provider was closed")
 
     @property
     def generation(self) -> int:
@@ -271,25 +276,18 @@ class Pkcs11Provider(KeyProvider):
 
     def sign(self, found: _Found, request: ToSign) -> bytes:
         """One C_Sign. Call it inside `locked()`."""
-        import pkcs11
-        import pkcs11.exceptions
-
         token = self._opened_now().token
-        operation = operation_for(request, self._mechanisms_of(token))
-        parameter: Any = None
-        if operation.parameter:
-            hash_name, mgf, salt = operation.parameter
-            parameter = (pkcs11.Mechanism[hash_name], pkcs11.MGF[mgf], salt)
+        operation, options = self._operation(request.algorithm, token)
         pin = self._module.pin_for_signing(token, self._secrets) if found.always_authenticate else None
-        options: dict[str, Any] = {"pin": pin} if pin is not None else {}
-        mechanism = pkcs11.Mechanism[operation.mechanism]
+        if pin is not None:
+            options = {**options, "pin": pin}
         try:
-            return bytes(found.handle.sign(operation.data, mechanism=mechanism, mechanism_param=parameter, **options))
-        except (pkcs11.exceptions.MechanismInvalid, pkcs11.exceptions.MechanismParamInvalid) as error:
+            return bytes(found.handle.sign(operation.data(request), **options))
+        except mechanism_errors() as error:
             raise UnsupportedAlgorithm(
                 f"{found.uri}: the token refuses CKM_{operation.mechanism} for {request.algorithm} with this key"
             ) from error
-        except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinInvalid, pkcs11.exceptions.PinLenRange):
+        except wrong_pin_errors():
             if pin is not None:
                 self._module.refuse(token, pin)
             raise
@@ -336,6 +334,20 @@ class Pkcs11Provider(KeyProvider):
         # A token that somebody else in this process logged out of shows no private keys, and no error.
         self._module.start_anew()
         return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
+
+    def _operation(self, algorithm: Algorithm, token: Any) -> tuple[Operation, dict[str, Any]]:
+        """How this token signs so, and what python-pkcs11 is told; worked out once for each algorithm."""
+        if known := self._operations.get(algorithm):
+            return known
+        import pkcs11
+
+        operation = operation_for(algorithm, self._mechanisms_of(token))
+        parameter: Any = None
+        if operation.parameter:
+            hash_name, mgf, salt = operation.parameter
+            parameter = (pkcs11.Mechanism[hash_name], pkcs11.MGF[mgf], salt)
+        options = {"mechanism": pkcs11.Mechanism[operation.mechanism], "mechanism_param": parameter}
+        return self._operations.setdefault(algorithm, (operation, options))
 
     def _mechanisms_of(self, token: Any) -> frozenset[str]:
         if not self._mechanisms:

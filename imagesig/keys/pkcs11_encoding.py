@@ -7,7 +7,7 @@ expects: everything here is explicit, and what is not known is refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,21 +101,20 @@ def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One C_Sign: mechanism and parameter by their names in PKCS#11, and the data that goes in."""
+    """One way of C_Sign: mechanism and parameter by their names in PKCS#11, and what of a request goes in."""
 
     mechanism: str
-    data: bytes
+    data: Callable[[ToSign], bytes]
     parameter: tuple[str, str, int] | None = None
 
 
-def operation_for(request: ToSign, mechanisms: Collection[str]) -> Operation:
+def operation_for(algorithm: Algorithm, mechanisms: Collection[str]) -> Operation:
     """What to ask a token for that has these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`).
 
     Raises:
         UnsupportedAlgorithm: the token has no mechanism that makes this signature.
     """
-    algorithm = request.algorithm
-    for operation in _candidates(request):
+    for operation in _candidates(algorithm):
         if operation.mechanism in mechanisms:
             return operation
     raise UnsupportedAlgorithm(f"the token has no mechanism for {algorithm}")
@@ -131,30 +130,41 @@ def algorithms_for(key_type: KeyType, mechanisms: Collection[str]) -> tuple[Algo
     found = tuple(
         algorithm
         for algorithm in possible
-        if any(operation.mechanism in mechanisms for operation in _candidates(ToSign(b"", algorithm)))
+        if any(operation.mechanism in mechanisms for operation in _candidates(algorithm))
     )
     if not found:
         raise UnsupportedAlgorithm(f"the token has no mechanism that signs with a key of type {key_type.value}")
     return found
 
 
-def _candidates(request: ToSign) -> list[Operation]:
-    algorithm = request.algorithm
+def _candidates(algorithm: Algorithm) -> list[Operation]:
     if algorithm.scheme is Scheme.ED25519:
-        return [Operation("EDDSA", request.message)]
+        return [Operation("EDDSA", _message)]
     assert algorithm.hash is not None
     hash_name = algorithm.hash.value.upper()
     if algorithm.scheme is Scheme.ECDSA:
-        return [Operation("ECDSA", request.digest), Operation(f"ECDSA_{hash_name}", request.message)]
+        return [Operation("ECDSA", _digest), Operation(f"ECDSA_{hash_name}", _message)]
     if algorithm.scheme is Scheme.RSA_PKCS1V15:
-        # RSA_PKCS pads whatever it gets: without DigestInfo it makes a signature that verifies nowhere.
-        raw = Operation("RSA_PKCS", _DIGEST_INFO[algorithm.hash] + request.digest)
-        return [Operation(f"{hash_name}_RSA_PKCS", request.message), raw]
+        return [Operation(f"{hash_name}_RSA_PKCS", _message), Operation("RSA_PKCS", _digest_info)]
     if algorithm.scheme is Scheme.RSA_PSS:
         parameter = (hash_name, hash_name, _salt_length(algorithm))
-        whole = Operation(f"{hash_name}_RSA_PKCS_PSS", request.message, parameter)
-        return [whole, Operation("RSA_PKCS_PSS", request.digest, parameter)]
+        whole = Operation(f"{hash_name}_RSA_PKCS_PSS", _message, parameter)
+        return [whole, Operation("RSA_PKCS_PSS", _digest, parameter)]
     raise UnsupportedAlgorithm(f"{algorithm} is not made by PKCS#11 tokens")
+
+
+def _message(request: ToSign) -> bytes:
+    return request.message
+
+
+def _digest(request: ToSign) -> bytes:
+    return request.digest
+
+
+def _digest_info(request: ToSign) -> bytes:
+    # RSA_PKCS pads whatever it gets: without DigestInfo it makes a signature that verifies nowhere.
+    assert request.algorithm.hash is not None
+    return _DIGEST_INFO[request.algorithm.hash] + request.digest
 
 
 def _salt_length(algorithm: Algorithm) -> int:

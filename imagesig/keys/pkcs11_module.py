@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imagesig.errors import (
     InvalidArgument,
@@ -24,12 +24,14 @@ from imagesig.errors import (
     MissingExtra,
     PinLocked,
     SecretRequired,
-    UnsupportedAlgorithm,
     WrongSecret,
     quote,
 )
+from imagesig.keys.pkcs11_errors import any_error, explain, is_ended, said, wrong_pin_errors
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,17 +69,28 @@ class Module:
         Where the error says that sessions or the login are gone, they are given up: the next use opens them again.
         """
         with self._lock:
-            import pkcs11.exceptions
-
             try:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
                 yield self._lib
-            except pkcs11.exceptions.PKCS11Error as error:
-                refusal = explain(error, f"{what} ({self.path.name})")
-                if isinstance(refusal, KeyProviderUnavailable):
-                    self.start_anew(ended=_is_ended(error))
-                raise refusal from error
+            except any_error() as error:
+                raise self._refusal(error, what) from error
+
+    def run(self, what: str, work: Callable[[], T]) -> T:
+        """What `work` gives, done as in `locked()`; for every signature, where a context manager is felt."""
+        with self._lock:
+            try:
+                if self._lib is None or self._pid != os.getpid():
+                    self._initialize()
+                return work()
+            except any_error() as error:
+                raise self._refusal(error, what) from error
+
+    def _refusal(self, error: Exception, what: str) -> KeyProviderError:
+        refusal = explain(error, f"{what} ({self.path.name})")
+        if isinstance(refusal, KeyProviderUnavailable):
+            self.start_anew(ended=is_ended(error))
+        return refusal
 
     def _initialize(self) -> None:
         """Loads the module; in a forked child, which has inherited everything but the right to use it, anew."""
@@ -97,7 +110,7 @@ class Module:
             self._is_ours = _is_initialized_now(lib)
         except pkcs11.exceptions.PKCS11Error as error:
             raise KeyProviderError(
-                f"PKCS#11 module {self.path}: cannot be initialised ({_said(error)})",
+                f"PKCS#11 module {self.path}: cannot be initialised ({said(error)})",
                 hint="is this a PKCS#11 module, and is it set up?",
             ) from error
         self._lib, self._pid = lib, os.getpid()
@@ -242,7 +255,7 @@ class Module:
             return token.open(user_pin=pin)
         except pkcs11.exceptions.UserAlreadyLoggedIn:
             return None  # somebody else in this process logged in: fine, and not ours to end
-        except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinInvalid, pkcs11.exceptions.PinLenRange):
+        except wrong_pin_errors():
             if not has_pin_pad:
                 self.refuse(token, pin)
             self._drop_leaked_session()
@@ -359,37 +372,9 @@ def _is_initialized_now(lib: Any) -> bool:
     return True
 
 
-def _is_ended(error: Exception) -> bool:
-    # python-pkcs11 has no class of its own for CKR_CRYPTOKI_NOT_INITIALIZED.
-    return "not initialized" in str(error)
-
-
 def _close(session: Any) -> None:
     import pkcs11.exceptions
 
     # A session that is gone has closed itself.
     with suppress(pkcs11.exceptions.PKCS11Error):
         session.close()
-
-
-def _said(error: Exception) -> str:
-    return type(error).__name__ + (f": {quote(str(error))}" if str(error) else "")
-
-
-def explain(error: Exception, what: str) -> KeyProviderError:
-    """A PKCS#11 error in our words; many of them have no text of their own, so the kind is named."""
-    import pkcs11.exceptions as p11
-
-    text = f"{what}: {_said(error)}"
-    if isinstance(error, p11.PinLocked):
-        return PinLocked(text, hint="the security officer has to set a new PIN")
-    if isinstance(error, p11.PinIncorrect | p11.PinInvalid | p11.PinLenRange):
-        return WrongSecret(text)
-    if isinstance(error, p11.MechanismInvalid | p11.MechanismParamInvalid):
-        return UnsupportedAlgorithm(text, hint="the token does not have this mechanism")
-    handles = p11.SessionHandleInvalid | p11.SessionClosed | p11.ObjectHandleInvalid | p11.KeyHandleInvalid
-    if isinstance(error, handles | p11.UserNotLoggedIn) or _is_ended(error):
-        return KeyProviderUnavailable(text, hint="another library in this process logged out or ended the module")
-    if isinstance(error, p11.DeviceRemoved | p11.TokenNotPresent | p11.DeviceError | p11.DeviceMemory):
-        return KeyProviderUnavailable(text, hint="is the token still there?")
-    return KeyProviderError(text)

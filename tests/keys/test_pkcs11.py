@@ -170,6 +170,44 @@ def test_a_key_that_wants_the_pin_for_every_signature_gets_it(softhsm: SoftHsmTo
     assert len(asked) in (3, 4)  # one for the login, unless another test of this process holds one
 
 
+def test_the_pin_for_a_signature_is_kept_nowhere(softhsm: SoftHsmToken) -> None:
+    label = fresh()
+    made = ["--keypairgen", "--key-type", "EC:prime256v1", "--label", label, "--id", uuid.uuid4().hex[:8]]
+    pkcs11_tool(softhsm, *made, "--always-auth")
+    with opened(softhsm) as provider:
+        provider.open(label).sign(b"message", ECDSA_SHA256)
+        assert "pin" not in provider._operations[ECDSA_SHA256][1]
+
+
+def test_a_key_signs_with_one_algorithm_after_another(provider: Pkcs11Provider) -> None:
+    key = provider.generate(fresh(), KeyType.RSA_2048)
+    for algorithm in (*key.info.algorithms, *key.info.algorithms):
+        key.info.public_key.verify(key.sign(b"message", algorithm), b"message", algorithm)
+
+
+def test_a_key_deleted_meanwhile_is_told(softhsm: SoftHsmToken) -> None:
+    label = fresh()
+    with opened(softhsm) as provider:
+        key = provider.generate(label, KeyType.ECDSA_P256)
+        key.sign(b"before")
+        pkcs11_tool(softhsm, "--delete-object", "--type", "privkey", "--label", label)
+        with pytest.raises(KeyNotFound, match=label):
+            key.sign(b"after")
+
+
+def test_a_key_replaced_meanwhile_is_told(softhsm: SoftHsmToken) -> None:
+    label = fresh()
+    with opened(softhsm) as provider:
+        key = provider.generate(label, KeyType.ECDSA_P256)
+        key.sign(b"before")
+        identity = key._uri.id.hex()
+        for kind in ("privkey", "pubkey"):
+            pkcs11_tool(softhsm, "--delete-object", "--type", kind, "--label", label)
+        pkcs11_tool(softhsm, "--keypairgen", "--key-type", "EC:prime256v1", "--label", label, "--id", identity)
+        with pytest.raises(KeyUnusable, match="another key meanwhile"):
+            key.sign(b"after")
+
+
 def test_a_wrong_pin_for_a_signature_is_not_tried_again(softhsm: SoftHsmToken) -> None:
     token = softhsm.add(f"always-{uuid.uuid4().hex[:6]}", pin="9876")
     pkcs11_tool(token, "--keypairgen", "--key-type", "EC:prime256v1", "--label", "a", "--id", "01", "--always-auth")

@@ -1,7 +1,9 @@
-"""Logins as a token's flags allow them, and errors in our words. The token is a strict double: SoftHSM never locks."""
+"""Logins as a token's flags allow them, and what an error leaves behind. The token is a double: SoftHSM never locks."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,15 +13,13 @@ import pytest
 from pkcs11 import exceptions
 
 from imagesig.errors import (
-    KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
     PinLocked,
     SecretRequired,
-    UnsupportedAlgorithm,
     WrongSecret,
 )
-from imagesig.keys.pkcs11_module import Module, explain
+from imagesig.keys.pkcs11_module import Module
 from imagesig.keys.secrets import fixed, no_secrets
 
 NEEDS_LOGIN = pkcs11.TokenFlag.LOGIN_REQUIRED
@@ -93,24 +93,42 @@ def test_without_a_pin_nothing_is_tried(module: Module) -> None:
     assert not token.tried
 
 
+def in_locked(module: Module, work: Callable[[], None]) -> None:
+    with module.locked("key a"):
+        work()
+
+
+def in_run(module: Module, work: Callable[[], None]) -> None:
+    module.run("key a", work)
+
+
+@pytest.mark.parametrize("enter", [in_locked, in_run])
 @pytest.mark.parametrize(
-    ("raised", "error"),
+    ("raised", "error", "lost"),
     [
-        (exceptions.PinLocked(), PinLocked),
-        (exceptions.PinIncorrect(), WrongSecret),
-        (exceptions.MechanismInvalid(), UnsupportedAlgorithm),
-        (exceptions.SessionHandleInvalid(), KeyProviderUnavailable),
-        (exceptions.ObjectHandleInvalid(), KeyProviderUnavailable),
-        (exceptions.UserNotLoggedIn(), KeyProviderUnavailable),
-        (exceptions.DeviceRemoved(), KeyProviderUnavailable),
-        (exceptions.TokenNotPresent(), KeyProviderUnavailable),
-        (exceptions.DeviceMemory(), KeyProviderUnavailable),
-        (exceptions.GeneralError("what the module said"), KeyProviderError),
+        (exceptions.SessionHandleInvalid(), KeyProviderUnavailable, True),
+        (exceptions.UserNotLoggedIn(), KeyProviderUnavailable, True),
+        (exceptions.DeviceRemoved(), KeyProviderUnavailable, True),
+        (exceptions.PinIncorrect(), WrongSecret, False),
     ],
 )
-def test_every_error_names_its_kind_and_has_its_place_in_the_tree(
-    raised: Exception, error: type[KeyProviderError]
+def test_sessions_are_given_up_after_an_error_that_ends_them_and_no_other(
+    module: Module,
+    enter: Callable[[Module, Callable[[], None]], None],
+    raised: Exception,
+    error: type[Exception],
+    lost: bool,
 ) -> None:
-    explained = explain(raised, "PKCS#11 key pkcs11:object=a (m.so)")
-    assert type(explained) is error
-    assert str(explained).startswith(f"PKCS#11 key pkcs11:object=a (m.so): {type(raised).__name__}")
+    def fail() -> None:
+        raise raised
+
+    module._lib, module._pid = object(), os.getpid()
+    with pytest.raises(error, match=r"key a \(module\.so\)"):
+        enter(module, fail)
+    assert module.generation == lost
+
+
+def test_an_error_that_is_not_the_modules_passes_through(module: Module) -> None:
+    module._lib, module._pid = object(), os.getpid()
+    with pytest.raises(ZeroDivisionError):
+        module.run("key a", lambda: 1 // 0)
