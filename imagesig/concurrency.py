@@ -18,6 +18,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _WORKERS = 8
+_GRACE = 4
 
 
 def for_each(
@@ -44,20 +45,21 @@ def in_threads(
 ) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
-    As long as an item takes less than `alone_under` seconds the caller's thread does them one by one: threads that
-    wait for nothing but each other take longer. Items are taken in the caller's thread. Closing it, or an exception,
-    leaves what has not started and waits for what runs. What `action` raises ends it. The threads see the caller's
-    context variables.
+    As long as items take less than `alone_under` seconds on the average the caller's thread does them one by one:
+    threads that wait for nothing but each other take longer. Items are taken in the caller's thread. Closing it, or an
+    exception, leaves what has not started and waits for what runs. What `action` raises ends it. The threads see the
+    caller's context variables.
     `stop` is called before that wait, where something went wrong: it may make what runs end early.
     """
     items = iter(items)
     if workers <= 1 or alone_under:
+        patience = _GRACE * alone_under  # a first connection, or a moment in which others had the processor
         for item in items:
             started = time.monotonic()
             result = action(item)
-            slow = time.monotonic() - started >= alone_under
+            patience += alone_under - (time.monotonic() - started)
             yield item, result
-            if workers > 1 and slow:
+            if workers > 1 and patience < 0:
                 break
         else:
             return

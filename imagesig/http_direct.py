@@ -70,7 +70,7 @@ class Direct:
         repeatable = body is None or isinstance(body, bytes)
         kept = self._kept(origin) if repeatable else None
         if kept is not None:
-            kept.settimeout(seconds)
+            _limit(kept, seconds)
             try:
                 return self._exchange(kept, origin, method, head, body)
             except ConnectionError:
@@ -111,7 +111,7 @@ class Direct:
         seconds = self._seconds_left()
         if seconds <= 0:
             raise TimeoutError("the deadline passed")
-        sock.settimeout(seconds)
+        _limit(sock, seconds)
         return sock.recv(most)
 
     def keep(self, origin: Origin, sock: socket.socket) -> None:
@@ -196,6 +196,12 @@ def _head(
     if _NO_TARGET.search(target) or any(map(_BREAKS_A_LINE.search, lines)):
         raise ValueError("a header or the path holds a line break or a character that no request can hold")
     return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+
+def _limit(sock: socket.socket, seconds: float) -> None:
+    """How long one read or write may take; told to the socket only if it is news, which is a system call."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
 
 
 def _is_silent(sock: socket.socket) -> bool:

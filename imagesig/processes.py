@@ -60,22 +60,20 @@ class Copies(Executor):
         self._all.clear()
 
     def _call(self, fn: Callable[..., _Result], args: tuple[object, ...], kwargs: dict[str, object]) -> _Result:
+        task = pickle.dumps((fn, args, kwargs))
         copy = self._idle.get()
         if copy is None:
             self._idle.put(None)
             raise EOFError("every worker process ended")
         try:
-            done, value = copy.call(pickle.dumps((fn, args, kwargs)))
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            done, value = copy.call(task)
+        except BaseException as error:
             copy.kill()
             with self._lock:
                 self._alive -= 1
                 if not self._alive:
                     self._idle.put(None)
             raise EOFError(f"worker process {copy.pid} ended") from error
-        except BaseException:
-            copy.kill()
-            raise
         self._idle.put(copy)
         if not done:
             raise value  # type: ignore[misc]

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from imagesig.errors import ImagesigError
+from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.keys.uri import is_key_uri, open_public_keys
 from imagesig.policy import Policy
 from imagesig.policy.authority import KeyReference, OpenPublicKeys
+from imagesig.policy.requirement import formats_of
 from imagesig.processes import Copies, available
 from imagesig.trust import CertificateAuthority
 
 _MANY = 100
 """Images for which a copy of this process is soon made up for."""
+_NEEDED = (
+    "imagesig.api.dispatch",
+    "imagesig.images.registry",
+    "imagesig.crypto.ecdsa",
+    "cryptography.hazmat.backends.openssl.backend",
+    "encodings.idna",
+)
+"""What each copy would otherwise load for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,11 @@ def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | No
     if opened is None:
         yield here
         return
+    for module in _NEEDED:
+        import_module(module)
+    for rule in (opened.default, *opened.rules.values()):
+        if rule.signed:
+            select_formats(formats_of(rule.signed) or ALL_FORMATS)
     with Copies(cores) as copies:
         yield Spread(opened, open_public_keys, copies, 2 * cores)
 

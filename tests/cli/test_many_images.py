@@ -246,3 +246,24 @@ def test_a_registry_that_refuses_one_image_does_not_stop_the_rest(
         server.faults.clear()
     assert done.stderr.splitlines()[-1] == "3 images: 2 verified, 1 failed"
     assert done.returncode == 1
+
+
+# --- copies of the process --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_many_images_on_several_cores_have_the_verdicts_of_one(
+    folder: Path, server: InMemoryRegistry, tmp_path: Path, output: str
+) -> None:
+    there = ["a", "b", "c", "d", "unsigned", "forged"]
+    images = [f"{server.host}/{name}:1.0" for name in [*there, *(f"none{number}" for number in range(120))]]
+    listed = tmp_path / "images.txt"
+    listed.write_text("\n".join(images))
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(images[:20]))
+    many = verify(folder, "--images-from", str(listed), "--output", output)
+    one = verify(folder, "--images-from", str(few), "--output", output)
+    assert "126 images: 4 verified, 1 refused, 1 unsigned, 120 not found" in many.stderr
+    assert many.returncode == one.returncode
+    assert set(one.stdout.splitlines()) <= set(many.stdout.splitlines())
+    assert set(one.stderr.replace(str(few), str(listed)).splitlines()[:-1]) <= set(many.stderr.splitlines())
