@@ -23,6 +23,7 @@ from tests.peers.servers import RegistryServer
 IMAGES = 300
 _LAYERS = (
     ("/imagesig/http_direct.py", "imagesig: HTTP over the wire"),
+    ("/imagesig/http_answer.py", "imagesig: HTTP over the wire"),
     ("/imagesig/http.py", "imagesig: requests and deadlines"),
     ("/imagesig/images/", "imagesig: registry"),
     ("/imagesig/stores/", "imagesig: registry"),

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from imagesig.api.fleet import FAST_SECONDS, ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
+from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
 from imagesig.api.gathering import ImageLike
 from imagesig.api.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
@@ -22,6 +22,8 @@ from imagesig.images.image import Image
 CHUNK = 16
 """Images of one task: enough that handing it over costs little beside the requests that it makes."""
 _THREADS = 4
+_FAST_SECONDS = 0.005
+"""Images that take less are verified one by one: their registry is so near that there is nothing to wait for."""
 _ATTEMPTS = 3
 _KEPT_RUNS = 4
 
@@ -45,7 +47,7 @@ def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
         lambda item: run.outcome(*item, None if ends is None else ends - time.monotonic()),
         workers=min(_THREADS, len(chunk.images)),
         in_order=True,
-        alone_under=FAST_SECONDS,
+        alone_under=_FAST_SECONDS,
     )
     # The caller has the images: they need not travel back.
     return tuple(replace(outcome, image="") for _, outcome in done)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 WORKERS = 8
 ORDERED_WINDOW = 256
 """Images that may be ahead of the slowest one where outcomes are wanted in order."""
-FAST_SECONDS = 0.005
-"""Images that take less are verified one by one: their registry is so near that there is nothing to wait for."""
 _VERDICTS = 512
 _RULES = 4096
 
@@ -119,7 +117,6 @@ def _verify_here(
             workers=workers,
             window=window,
             in_order=in_order,
-            alone_under=FAST_SECONDS,
         )
         for _, outcome in tasks:
             yield outcome
