@@ -19,6 +19,7 @@ _Result = TypeVar("_Result")
 
 _WORKERS = 8
 _GRACE = 4
+"""Items' worth of time that doing them one by one may be behind before threads start."""
 
 
 def for_each(
@@ -53,7 +54,7 @@ def in_threads(
     """
     items = iter(items)
     if workers <= 1 or alone_under:
-        patience = _GRACE * alone_under  # a first connection, or a moment in which others had the processor
+        patience = _GRACE * alone_under  # for a first connection, or a moment in which others had the processor
         for item in items:
             started = time.monotonic()
             result = action(item)

@@ -31,14 +31,16 @@ class Copies(Executor):
     """`count` copies of this process, made at once. What goes to them, and what comes back, is pickled.
 
     A copy that dies fails its task with `EOFError`; when none is left, so does every task. Copies end with this
-    process, however it ends, and with Ctrl-C.
+    process, however it ends and whatever they are doing, and with Ctrl-C.
     """
 
     def __init__(self, count: int) -> None:
         self._idle: SimpleQueue[_Copy | None] = SimpleQueue()
         self._all: list[_Copy] = []
+        life_out, self._life = os.pipe()
         for _ in range(count):
-            self._all.append(_Copy(self._all))
+            self._all.append(_Copy(self._all, (life_out, self._life)))
+        os.close(life_out)
         for copy in self._all:
             self._idle.put(copy)
         self._alive = count
@@ -57,6 +59,8 @@ class Copies(Executor):
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         for copy in self._all:
             copy.close()
+        if self._all:
+            os.close(self._life)
         self._all.clear()
 
     def _call(self, fn: Callable[..., _Result], args: tuple[object, ...], kwargs: dict[str, object]) -> _Result:
@@ -83,7 +87,7 @@ class Copies(Executor):
 class _Copy:
     """One copy, and the two pipes to it."""
 
-    def __init__(self, older: list[_Copy]) -> None:
+    def __init__(self, older: list[_Copy], life: tuple[int, int]) -> None:
         tasks_out, tasks_in = os.pipe()
         results_out, results_in = os.pipe()
         self.pid = os.fork()
@@ -91,8 +95,9 @@ class _Copy:
             # With the others' ends of its siblings' pipes open, it would keep them alive, and they it.
             for copy in older:
                 copy._close_pipes()
-            os.close(tasks_in)
-            os.close(results_out)
+            for end in (tasks_in, results_out, life[1]):
+                os.close(end)
+            threading.Thread(target=_end_with, args=(life[0],), daemon=True).start()
             _work(os.fdopen(tasks_out, "rb"), os.fdopen(results_in, "wb"))
         os.close(tasks_out)
         os.close(results_in)
@@ -116,6 +121,12 @@ class _Copy:
         for pipe in (self._tasks, self._results):
             with contextlib.suppress(OSError):  # what was not sent is for nobody
                 pipe.close()
+
+
+def _end_with(life: int) -> None:
+    """Ends this copy once nobody holds the other end of the pipe: whoever would have its results is gone."""
+    os.read(life, 1)
+    os._exit(1)
 
 
 def _work(tasks: BinaryIO, results: BinaryIO) -> NoReturn:

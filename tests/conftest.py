@@ -1,4 +1,4 @@
-"""Session fixtures: one real server of each kind per test process, started when the first test asks for it."""
+"""Fixtures of all tests: above all one real server of each kind per process, started when a test first asks for it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 
 __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries without pauses."""
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="session")

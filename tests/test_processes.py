@@ -92,15 +92,19 @@ def test_ending_them_does_not_wait_for_what_they_do() -> None:
     assert not is_alive(pid)
 
 
-def test_nobody_stays_behind_when_the_original_is_killed() -> None:
-    program = (
-        "from tests.test_processes import *; c = Copies(2); print(*{c.submit(process).result() for _ in range(9)})"
+@pytest.mark.parametrize("busy", ["pass", "[c.submit(sleep_long) for _ in range(2)]"], ids=["idle", "at work"])
+def test_nobody_stays_behind_when_the_original_is_killed(busy: str) -> None:
+    endless = (
+        "from tests.test_processes import *; c = Copies(2)\n"
+        "pids = {c.submit(process).result() for _ in range(9)}\n"
+        f"{busy}; time.sleep(0.2)\n"
+        "print(*pids, flush=True); time.sleep(600)"
     )
-    endless = f"{program}\nsys.stdout.flush(); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", endless], stdout=subprocess.PIPE, text=True) as original:
         assert original.stdout is not None
         pids = [int(word) for word in original.stdout.readline().split()]
         original.send_signal(signal.SIGKILL)
+    assert pids
     ends = time.monotonic() + 30
     while any(map(is_running, pids)):
         assert time.monotonic() < ends, "a copy outlived its original"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from imagesig.api.fleet import WORKERS
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.keys.uri import is_key_uri, open_public_keys
@@ -18,14 +19,7 @@ from imagesig.trust import CertificateAuthority
 
 _MANY = 100
 """Images for which a copy of this process is soon made up for."""
-_NEEDED = (
-    "imagesig.api.dispatch",
-    "imagesig.images.registry",
-    "imagesig.crypto.ecdsa",
-    "cryptography.hazmat.backends.openssl.backend",
-    "encodings.idna",
-)
-"""What each copy would otherwise load for itself."""
+_NEEDED = ("imagesig.api.dispatch", "imagesig.images.registry", "imagesig.crypto.ecdsa", "encodings.idna")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +29,7 @@ class Spread:
     policy: Policy
     open_keys: OpenPublicKeys
     executor: Copies | None = None
-    workers: int = 8
+    workers: int = WORKERS
 
 
 @contextmanager
@@ -50,13 +44,21 @@ def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | No
     if opened is None:
         yield here
         return
-    for module in _NEEDED:
-        import_module(module)
-    for rule in (opened.default, *opened.rules.values()):
-        if rule.signed:
-            select_formats(formats_of(rule.signed) or ALL_FORMATS)
+    _load_what_copies_need(opened)
     with Copies(cores) as copies:
         yield Spread(opened, open_public_keys, copies, 2 * cores)
+
+
+def _load_what_copies_need(policy: Policy) -> None:
+    """Modules that each copy would otherwise load for itself."""
+    from cryptography.hazmat.backends import default_backend
+
+    default_backend()
+    for module in _NEEDED:
+        import_module(module)
+    for rule in (policy.default, *policy.rules.values()):
+        if rule.signed:
+            select_formats(formats_of(rule.signed) or ALL_FORMATS)
 
 
 def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:

@@ -36,10 +36,7 @@ BLOB = Descriptor("application/vnd.oci.image.layer.v1.tar", sha256(CONTENT), len
 LARGE = 64 * 1024 * 1024
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses."""
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 @pytest.fixture

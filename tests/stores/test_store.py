@@ -40,10 +40,7 @@ BROKEN = {
 MISSED = limits.UNREAD_BLOBS
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses."""
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 @pytest.fixture
