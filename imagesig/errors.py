@@ -53,7 +53,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _QUOTED_CHARACTERS = 80
 
@@ -289,8 +290,7 @@ class FormatViolation(SignatureRejected):
     """The signature breaks a rule of its format that a strict verifier holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Struct, frozen=True):
     """One signature that did not count: where it was found, why, and which trusted authority made it, if one did."""
 
     origin: str
@@ -301,8 +301,7 @@ class Rejection:
         return f"{self.origin}: {self.error}"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What was found of one authority that a rule names: origins of the signatures that count, reasons for the others.
 
     Neither means that no signature of this authority was there.

@@ -13,7 +13,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
@@ -21,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
+from imagesig.discreet import Discreet
 from imagesig.errors import (
     ImagesigError,
     LimitExceeded,
@@ -67,13 +67,14 @@ def _read_seconds() -> float:
     return min(limits.READ_SECONDS + _patience.get(), seconds_left())
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Discreet, frozen=True):
     """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
+
+    hidden = ("body",)
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
     url: str
 
 

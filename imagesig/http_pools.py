@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from msgspec import field
+
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, UnexpectedResponse, quote
 
 if TYPE_CHECKING:
@@ -35,11 +37,12 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(Discreet, frozen=True):
     """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in NO_PROXY."""
 
-    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hidden = ("urls",)
+
+    urls: Mapping[str, str] = field(default_factory=dict)
     bypass: str = ""
 
     @classmethod

@@ -11,19 +11,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from imagesig.crypto.algorithms import Algorithm, Hash, ToSign, signing_algorithms
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.discreet import Discreet
 from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class SignerInfo:
+class SignerInfo(Struct, frozen=True):
     """The public side of one signing key.
 
     `key_id` names the key and its version where it lives, stable over time and free of secrets, for example
@@ -37,20 +39,20 @@ class SignerInfo:
 
     def __post_init__(self) -> None:
         if not self.algorithms:
-            object.__setattr__(self, "algorithms", signing_algorithms(self.public_key.key_type))
+            force_setattr(self, "algorithms", signing_algorithms(self.public_key.key_type))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Discreet, frozen=True):
     """One blob of a stored signature, with the annotations of its descriptor."""
 
+    hidden = ("content",)
+
     media_type: str
-    content: bytes = field(repr=False)
-    annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
+    content: bytes
+    annotations: Annotations = NO_ANNOTATIONS
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSignature:
+class StoredSignature(Struct, frozen=True):
     """One signature as it is or will be stored. Everything in it is untrusted.
 
     `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. The others are of its own manifest, for
@@ -61,13 +63,12 @@ class StoredSignature:
     origin: str
     parts: tuple[Part, ...]
     artifact_type: str = ""
-    annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
+    annotations: Annotations = NO_ANNOTATIONS
     config_type: str = ""
     manifest: Descriptor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What a signature is about: `digest` is `sha256:` and 64 hex digits, `size` is in bytes, -1 if it is not said.
 
     `annotations` are what the signer said of it.
@@ -76,11 +77,10 @@ class Subject:
     digest: str
     media_type: str = ""
     size: int = -1
-    annotations: Annotations = field(default_factory=lambda: NO_ANNOTATIONS)
+    annotations: Annotations = NO_ANNOTATIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a signature says. In `Format.draft` it is what we are about to say, of exactly one subject.
 
     `reference` is the name the signer gave the image (`host/repo` or `host/repo:tag`), None where the format has no
@@ -91,18 +91,19 @@ class Claim:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Discreet, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
     `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact: they may select among trusted keys and
     show the way to a trusted authority, never add one.
     """
 
+    hidden = ("message", "signature", "payload")
+
     stored: StoredSignature
-    message: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    payload: bytes = field(repr=False)
+    message: bytes
+    signature: bytes
+    payload: bytes
     key_hint: str = ""
     chain: tuple[bytes, ...] = ()
 
@@ -116,8 +117,7 @@ TIMESTAMP_REVOCATION = "timestamp revocation"
 """Part of `authenticTimestamp`: what a rule does about revoked signers says nothing of revoked timestamp services."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was checked and what came out, for people and for JSON.
 
     `failure` is the reason to refuse the signature, where there is one: whether it does is for the rule to say.
@@ -133,8 +133,7 @@ class Check:
         return cls(name, False, str(failure), failure)
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """A signature whose bytes are whole. The claim is what was signed; it is not yet known to fit the image.
 
     `authority` is the name, in the policy, of the trusted key that made it or of the authority that vouches for its
@@ -163,8 +162,7 @@ class Examined:
         return (self, *self.by_others)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(Struct, frozen=True):
     """A signature that the policy accepted for the image. Made by `imagesig.policy.judge` and nowhere else.
 
     `authority` is the one that it is credited to, where several vouch for its signer. It is empty where the rule only
@@ -185,8 +183,7 @@ def _as_made(signature: bytes) -> bytes:
     return signature
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampRequest:
+class TimestampRequest(Struct, frozen=True):
     """A timestamp that is to be fetched over the first signature of a draft (RFC 3161).
 
     `hash` is that of the message imprint; the service's chain must end in one of `authorities`. What is stamped is
@@ -199,18 +196,18 @@ class TimestampRequest:
     stored_form: Callable[[bytes], bytes] = _as_made
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Discreet, frozen=True):
     """What a format wants signed for one subject, and timestamped. `body` is the format's own, for its `seal`."""
+
+    hidden = ("body",)
 
     format: str
     requests: tuple[ToSign, ...]
-    body: object = field(repr=False)
+    body: object
     timestamp: TimestampRequest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadySigned:
+class AlreadySigned(Struct, frozen=True):
     """The format found, among the stored signatures, one by this very key that says the same."""
 
     format: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
@@ -37,8 +38,7 @@ CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING
 START, END = NOW - timedelta(days=10), NOW + timedelta(days=10)
 
 
-@dataclass(frozen=True)
-class Issuer:
+class Issuer(Struct, frozen=True, dict=True):
     """A certificate with its private key."""
 
     certificate: Certificate

@@ -18,6 +18,7 @@ PACKAGE = Path(imagesig.__file__).parent
 FLOORS: dict[str, int] = {
     "errors": 0,
     "limits": 0,
+    "discreet": 0,
     "http_answer": 0,
     "http_connection": 0,
     "deadlines": 1,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig.concurrency import for_each
 from imagesig.errors import NotFound
@@ -19,8 +20,7 @@ _MERGED_SUFFIXES = (".sig", ".att")
 """What is a list of layers that can grow. A bill of material is one document."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedManifest:
+class CopiedManifest(Struct, frozen=True):
     """One manifest of a copy.
 
     `kind` is `image`, `platform`, `tagged` (`.sig`, `.att`, `.sbom`), `referrer` or `part` of one; `label` says more:

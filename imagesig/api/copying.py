@@ -6,8 +6,10 @@ import logging
 import platform as machine
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.carrying import Carrying, CopiedManifest
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, resolve
@@ -34,8 +36,7 @@ _DEFAULT_TAG = "latest"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armv7l": "arm"}
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedImage:
+class CopiedImage(Struct, frozen=True):
     """What `copy` did. `pinned` is the name of the image at the destination; `tag` is the one it has there."""
 
     source: str
@@ -114,8 +115,7 @@ def _open(destination: ImageLike, transport: Mapping[str, Any]) -> Image:
     return destination if isinstance(destination, Image) else open_destination(destination, **transport)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """Everything to copy, each piece after what it consists of."""
 
     root: Descriptor

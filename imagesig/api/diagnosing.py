@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
+
+from msgspec import Struct
 
 from imagesig import __version__
 from imagesig.api.gathering import ImageLike, open_or_pass, resolve
@@ -35,8 +36,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """One thing that was looked at: what was seen and, unless it is fine, what to do."""
 
     area: str

@@ -9,8 +9,10 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
 from threading import Lock
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
 from imagesig.api.gathering import ImageLike
@@ -28,8 +30,7 @@ _ATTEMPTS = 3
 _KEPT_RUNS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """One task. `run` tells runs apart, so that a worker opens connections and keys once for each."""
 
     run: str
@@ -122,8 +123,7 @@ def _outcomes(
         yield from _received(batch, future)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Struct, frozen=True):
     """Images that go out together, and the outcomes of those that cannot."""
 
     number: int

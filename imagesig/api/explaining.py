@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass
 from imagesig.api.verifying import VerificationResult, verify_by_rule
@@ -25,8 +27,7 @@ from imagesig.policy.scope import scopes_of
 _UNPROVED = "the image passes without proof"
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedAuthority:
+class ExplainedAuthority(Struct, frozen=True):
     """One authority of a requirement; `problem` says why its keys cannot be had, if they cannot."""
 
     authority: Authority
@@ -34,8 +35,7 @@ class ExplainedAuthority:
     finding: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedRequirement:
+class ExplainedRequirement(Struct, frozen=True):
     """One requirement, and what the signatures that are stored now make of it.
 
     `is_met` is None where it could not be judged; `problem` says why it is not met or could not be judged.
@@ -49,8 +49,7 @@ class ExplainedRequirement:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Which rule is for an image and why. `scopes` are those that the image is in, the most specific first, with the
     name of the rule that each has; the first rule is the one that applies, and the default if there is none.
     """

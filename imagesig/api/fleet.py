@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, resolve
 from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
@@ -34,8 +36,7 @@ _RULES = 4096
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[_Result]):
+class Outcome(Struct, Generic[_Result], frozen=True):
     """What became of one image of many: a result or an error, never both.
 
     `image` is what was given, and `index` where it stood in what was given, from 0.
@@ -122,8 +123,7 @@ def _verify_here(
             yield outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What is the same for all images of one run; pickles, as far as its members do."""
 
     policy: Policy

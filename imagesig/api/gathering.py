@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from imagesig.errors import ImageNotFound, NotFound, Rejection, TransportError
 from imagesig.formats import Format
@@ -18,8 +19,7 @@ ImageLike = str | Image
 """A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(Struct):
     """What the stores hold for one digest, as far as they gave it.
 
     `failed` is the first failure of a store to answer or to give one of its signatures, if any: without those nobody

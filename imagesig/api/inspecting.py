@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
@@ -18,8 +20,7 @@ from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.signature import Claim, StoredSignature
 
 
-@dataclass(frozen=True, slots=True)
-class InspectedSignature:
+class InspectedSignature(Struct, frozen=True):
     """What a stored signature says of itself. Nothing here was checked, so nothing of it is to be trusted.
 
     `key_hint` is what it says of its key, empty where the format says nothing. `chain` holds the certificates that came
@@ -38,8 +39,7 @@ class InspectedSignature:
     attributes: Annotations = NO_ANNOTATIONS
 
 
-@dataclass(frozen=True, slots=True)
-class InspectedImage:
+class InspectedImage(Struct, frozen=True):
     """Everything that is stored as a signature of an image and, if it is an index, of its children.
 
     With a `failure` that is not everything: what the registry failed to give is missing, or listed with its `problem`.

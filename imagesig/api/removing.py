@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
@@ -23,8 +24,7 @@ from imagesig.trust import TrustAnchors
 logger = logging.getLogger("imagesig")
 
 
-@dataclass(frozen=True, slots=True)
-class RemovedSignature:
+class RemovedSignature(Struct, frozen=True):
     """One signature that was taken away, or would be (`state` is `removed` or `planned`); `origin` is where it was."""
 
     digest: str
@@ -34,8 +34,7 @@ class RemovedSignature:
     state: str = "removed"
 
 
-@dataclass(frozen=True, slots=True)
-class RemovedImage:
+class RemovedImage(Struct, frozen=True):
     """What `remove` did. `kept` counts the signatures that stay; `warnings` name what is no signature that we read."""
 
     image: str
@@ -46,8 +45,7 @@ class RemovedImage:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One stored signature, with the image's manifest that it was found for."""
 
     target: Target
@@ -156,8 +154,7 @@ def detach(image: Image, chosen: Sequence[Found]) -> None:
         ) from failed
 
 
-@dataclass(slots=True)
-class _Removal:
+class _Removal(Struct):
     """What is to be removed, and what stays."""
 
     chosen: list[Found] = field(default_factory=list)

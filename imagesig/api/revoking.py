@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.policy import Signed
@@ -38,8 +40,7 @@ def with_revocation(
     return list(map(asking.checked, examined))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(Struct, frozen=True):
     """The questions for one requirement."""
 
     requirement: Signed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
+
+from msgspec import Struct
+from msgspec.structs import replace as changed
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.api.removing import RemovedSignature, anchors_of
@@ -36,8 +37,7 @@ _ROTATIONS = 3
 """How often a key may rotate between drafting and signing before signing gives up."""
 
 
-@dataclass(frozen=True, slots=True)
-class MadeSignature:
+class MadeSignature(Struct, frozen=True):
     """One signature of a signed image; `state` is `attached`, `present` (it was there) or `planned` (dry run)."""
 
     digest: str
@@ -46,8 +46,7 @@ class MadeSignature:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class SignedImage:
+class SignedImage(Struct, frozen=True):
     """What `sign` did for one image.
 
     `pinned` is `repository@digest`; `identity` is the name in the signed payload; `removed` is what was replaced.
@@ -154,8 +153,7 @@ def sign(
     return results[0] if isinstance(image, str | Image) else results
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     """What is the same for all images of one `sign`."""
 
     formats: tuple[Format, ...]
@@ -167,8 +165,7 @@ class _Request:
     replacement: Replacement | None = None
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     """One signature to be: its target and format, what was stored before, the draft and what it became."""
 
     image: Image

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace as changed
 
 from imagesig.api.fleet import WORKERS, Outcome, attempt
 from imagesig.api.gathering import ImageLike
@@ -95,8 +96,7 @@ def sign_many(
     return _sign_stream(images, line, transport or Transport(), owned=isinstance(key, str))
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """What is the same for all images of one run. `ends` is a time of the monotonic clock."""
 
     key: SigningKey
@@ -116,8 +116,7 @@ class _Line:
         return None if self.ends is None else self.ends - time.monotonic()
 
 
-@dataclass(slots=True)
-class _Planned:
+class _Planned(Struct):
     """One image on its way: what is to be signed of it, then what was attached and is to be settled."""
 
     index: int

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
 from imagesig.api.revoking import Answers, with_revocation
@@ -44,8 +46,7 @@ logger = logging.getLogger("imagesig")
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationResult:
+class VerificationResult(Struct, frozen=True):
     """Proof that an image satisfies a policy; without `proved`, only that the policy lets it pass.
 
     `digest` is what was verified and `pinned` the name to deploy: `repository@digest`. `platform` is the one asked for;
@@ -100,8 +101,7 @@ def verify(
     return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now, witnesses=witnesses)
 
 
-@dataclass(frozen=True)
-class _Court:
+class _Court(Struct, frozen=True, dict=True):
     """What every signature is judged by: the rule, the time, and who testifies."""
 
     rule: Rule
@@ -261,13 +261,12 @@ def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[E
     return examined, rejections
 
 
-@dataclass(slots=True)
-class _Whole:
+class _Whole(Struct):
     """The image's digest, and its media type and size as soon as a signature states them: one more request."""
 
     image: Image
     digest: str
-    _found: Descriptor | None = field(default=None, init=False)
+    _found: Descriptor | None = None
 
     def subject_for(self, examined: Sequence[Examined]) -> Subject:
         stated = (subject for signature in examined for subject in signature.claim.subjects)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verifying import verify_by_rule
@@ -94,7 +94,7 @@ def command(
     for warning in result.warnings:
         click.echo(f"warning: {result.source}: {safe_text(warning)}", err=True)
     if output == "json":
-        write_json("copy", [asdict(result)])
+        write_json("copy", [to_builtins(result)])
     else:
         _write_text(result)
 

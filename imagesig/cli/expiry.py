@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import click
+from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
 from imagesig.formats import Format

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import click
+from msgspec import Struct, field
 
 from imagesig.api.fleet import Outcome
 from imagesig.cli.failure import exit_status, fail, worst
@@ -44,8 +44,7 @@ _LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str]
 )
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(Struct):
     """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones."""
 
     verb: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.failure import error_json, exit_status, fail, worst
@@ -63,7 +63,7 @@ def command(
             if output == "text":
                 fail(error)
             continue
-        documents.append(asdict(result))
+        documents.append(to_builtins(result))
         for warning in result.warnings:
             click.echo(f"warning: {result.image}: {safe_text(warning)}", err=True)
         if output == "text":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from imagesig.api.fleet import Outcome
 from imagesig.api.signing import SignedImage, sign
@@ -139,7 +139,8 @@ def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
         return {"image": str(outcome.image), "signed": False, **error_json(outcome.error)}
-    return asdict(outcome.result)
+    document: dict[str, object] = to_builtins(outcome.result)
+    return document
 
 
 def _write_text(result: SignedImage) -> None:

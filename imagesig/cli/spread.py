@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from importlib import import_module
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.fleet import WORKERS
 from imagesig.errors import ImagesigError
@@ -22,8 +24,7 @@ _MANY = 100
 _NEEDED = ("imagesig.api.dispatch", "imagesig.images.registry", "imagesig.crypto.ecdsa", "encodings.idna")
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """What `verify_many` needs: with an `executor`, a policy whose keys are open and a key opener that pickles."""
 
     policy: Policy

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
@@ -19,8 +19,7 @@ from imagesig.trust import CertificateAuthority
 _Command = Callable[..., object]
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """What the options of `trust_options` said."""
 
     authorities: tuple[Path, ...] = ()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, MissingExtra, quote
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]+)*")
 """Anchor and tag, which stand before a value and belong to its node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(Struct, frozen=True):
     """One place that names an image: characters `start` to `end` of the text, in this line (from 1)."""
 
     image: str
@@ -37,12 +38,13 @@ class Mention:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Workloads:
+class Workloads(Discreet, frozen=True):
     """One file and the images that it names, in its order. One value that several places share is one mention."""
 
+    hidden = ("text",)
+
     name: str
-    text: str = field(repr=False)
+    text: str
     mentions: tuple[Mention, ...]
 
     def pinned(self, digests: Mapping[str, str]) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class KeyType(Enum):
@@ -56,8 +57,7 @@ class Scheme(Enum):
     ED25519PH = "ed25519ph"
 
 
-@dataclass(frozen=True, slots=True)
-class Algorithm:
+class Algorithm(Struct, frozen=True):
     """How a message becomes a signature.
 
     `hash` is what the message is hashed with first; None for Ed25519, which takes the message itself.
@@ -116,8 +116,7 @@ def cosign_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
     return signing_algorithms(key_type)
 
 
-@dataclass(frozen=True, slots=True)
-class ToSign:
+class ToSign(Struct, frozen=True):
     """One message and the algorithm to sign it with. A key's home takes what it needs: the message or its digest."""
 
     message: bytes

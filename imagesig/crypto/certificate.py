@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.public_key import PublicKey
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(Struct, frozen=True, dict=True):
     """One certificate, equal to another if their DER bytes are. Make it with `from_der` or `parse_certificates`."""
 
     der: bytes
@@ -76,12 +76,6 @@ class Certificate:
     @property
     def not_after(self) -> datetime:
         return self.x509.not_valid_after_utc
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"der": self.der}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
 
     def __repr__(self) -> str:
         return f"Certificate({self.fingerprint})"

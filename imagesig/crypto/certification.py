@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.public_key import PublicKey
@@ -27,8 +28,7 @@ _EMAIL = re.compile(r"[!-?A-~]+@" + _DNS.pattern.replace(r"(?:\*\.)?", ""))
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What a certificate calls its holder: a distinguished name in DER, and alternative names as (kind, value).
 
     Kinds are `email`, `dns` and `uri`.

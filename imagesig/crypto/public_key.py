@@ -6,9 +6,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme
@@ -28,8 +29,7 @@ _P256_PEM = re.compile(
 _MODULI = {2048: KeyType.RSA_2048, 3072: KeyType.RSA_3072, 4096: KeyType.RSA_4096}
 
 
-@dataclass(frozen=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True, dict=True):
     """A public key that imagesig works with, equal to another if their SubjectPublicKeyInfo is.
 
     `spki` is the DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) as this library writes it, never as received.
@@ -105,12 +105,6 @@ class PublicKey:
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         return load_der_public_key(self.spki)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"spki": self.spki, "key_type": self.key_type}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
 
     def __repr__(self) -> str:
         return f"PublicKey({self.key_type.value}, {self.fingerprint})"

@@ -9,15 +9,15 @@ Spec: RFC 8949, sections 4.2.1 (deterministic) and 5.3.1 (validity).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from io import BytesIO
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import MalformedError
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """A tagged value; what the number means is for the reader to say."""
 
     number: int

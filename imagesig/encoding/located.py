@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from imagesig.errors import MalformedError
 
@@ -12,8 +13,7 @@ Path = tuple[str | int, ...]
 """The way to one part of a document: member names and positions in lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """A value as `json.loads` and `tomllib.loads` give it. Lines count from 1; a member stands where its name does."""
 
     value: object
@@ -26,15 +26,11 @@ class Located:
         return self.lines.get(path, 1)
 
 
-@dataclass(slots=True)
 class LineIndex:
     """From a position in a text, in characters, to its line."""
 
-    text: str
-    _starts: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._starts = [0, *(at + 1 for at, character in enumerate(self.text) if character == "\n")]
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(at + 1 for at, character in enumerate(text) if character == "\n")]
 
     def line(self, position: int) -> int:
         return bisect_right(self._starts, position)

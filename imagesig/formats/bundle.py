@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
@@ -47,15 +48,13 @@ _LIST_ITEMS = 32
 """Log entries and timestamps of one bundle, sigstore-go's limit (CVE-2024-45395)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(Struct, frozen=True):
     payload: bytes
     material: Mapping[str, object]
     created: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
 
     `certificates` writes the signer's certificate instead of a hint to its key, for verifiers that trust its issuer.

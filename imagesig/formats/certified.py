@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
@@ -30,8 +32,7 @@ from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import signer_key
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """Whether the chain was valid when it counts, the time that was proven, and the chain of who proves it."""
 
     check: Check

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
 from imagesig.crypto.certificate import Certificate
@@ -50,14 +52,12 @@ def signing_order(key_type: KeyType, *, curve_hash: bool) -> tuple[Algorithm, ..
     return tuple(reversed(algorithms)) if curve_hash and key_type.is_ecdsa else algorithms
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(Struct, frozen=True):
     payload: bytes
     chain: tuple[Certificate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cosign:
+class Cosign(Struct, frozen=True):
     """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
 
     `certificates` writes the signer's certificates beside the signature, for verifiers that trust their issuer.

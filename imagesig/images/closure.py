@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from imagesig import limits
 from imagesig.concurrency import for_each
+from imagesig.discreet import Discreet
 from imagesig.errors import LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
 from imagesig.images.image import Image
 from imagesig.images.source import ImageSource
@@ -19,16 +19,17 @@ ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
 _INDEX_DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Discreet, frozen=True):
     """One manifest or index. `tag` is the one it is found by, if it is; `subject` the digest that it belongs to.
 
     `kind` is `image`, `platform`, `tagged`, `referrer` or `part` (of an index that refers to the image).
     """
 
+    hidden = ("content",)
+
     kind: str
     descriptor: Descriptor
-    content: bytes = field(repr=False)
+    content: bytes
     label: str = ""
     subject: str = ""
     tag: str = ""

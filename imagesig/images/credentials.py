@@ -11,10 +11,10 @@ import binascii
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, quote
 
@@ -24,14 +24,15 @@ _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity tok
 _NOT_FOUND = "credentials not found"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Discreet, frozen=True):
     """What one registry accepts of us. `source` says where it came from, for errors. Nothing secret is in its repr."""
 
+    hidden = ("password", "identity_token", "registry_token")
+
     username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-    registry_token: str = field(default="", repr=False)
+    password: str = ""
+    identity_token: str = ""
+    registry_token: str = ""
     source: str = "the program"
 
 

@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, normpath
 from typing import NoReturn
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import parse, parse_object
@@ -92,8 +93,7 @@ def _lacks_layers(layout: Archive, target: str) -> bool:
     return bool(_diff_ids(config, f"{layout.name}: config"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """One image of `manifest.json`."""
 
     config: str

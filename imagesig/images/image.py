@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from imagesig import limits
 from imagesig.images.source import ImageHome
@@ -10,8 +10,7 @@ from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image that can be signed and verified; made by `registry()` or `layout()`.
 
     `target` is the tag or digest that names it in its home; `name` is its reference in a registry, None in a layout.

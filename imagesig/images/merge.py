@@ -15,8 +15,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import NotFound, Stale, TransportError
@@ -39,8 +40,7 @@ class _Writable(_Readable, Protocol):
     def move_tag(self, tag: str, content: bytes, media_type: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(Struct, frozen=True):
     """What a tag names at one moment."""
 
     content: bytes
@@ -60,8 +60,7 @@ def look(home: _Readable, tag: str) -> Tagged | None:
     return Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)
 
 
-@dataclass(slots=True)
-class TagChange:
+class TagChange(Struct):
     """One change of one tag, written by `apply` and made sure of by `settle`. Not for use by two threads at once.
 
     `uploads` says that `merge` stores blobs: the tag is looked at once more after it, so that the time between the

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, quote
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
@@ -28,16 +28,17 @@ def is_local(text: str) -> bool:
     return text.startswith(LOCAL_PREFIXES)
 
 
-@dataclass(frozen=True, slots=True)
-class Transport:
+class Transport(Discreet, frozen=True):
     """How images that are given by name are reached: the settings of `registry()`, which has their meaning.
 
     Pickles if its `credentials` do: workers in other processes open their own connections with it.
     """
 
+    hidden = ("credentials",)
+
     plain_http: bool = False
     ca_file: Path | None = None
-    credentials: tuple[str, str] | CredentialSource | None = field(default=None, repr=False)
+    credentials: tuple[str, str] | CredentialSource | None = None
     timeout: float = limits.OPERATION_SECONDS
     signature_repository: str = ""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import email.utils
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from urllib.parse import urljoin
+
+from msgspec import Struct
 
 from imagesig.errors import ImagesigError, Unauthorized
 from imagesig.http import Response
@@ -23,8 +24,7 @@ class Permission(Enum):
     UNKNOWN = "cannot be told"
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(Struct, frozen=True):
     """What was seen. `referrers_api` is None if there was no image to ask about."""
 
     login: str

@@ -10,10 +10,12 @@ import re
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
+from msgspec import Struct
+
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse, quote
 from imagesig.http import HttpClient, origin, redact
@@ -32,8 +34,7 @@ _CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
 _PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """One way in that a server offers. `scheme` and the names of parameters are lower case."""
 
     scheme: str
@@ -93,9 +94,10 @@ def _is_internal(host: str) -> bool:
     return not (mapped or address).is_global
 
 
-@dataclass(slots=True)
-class _Cached:
-    header: str = field(repr=False)
+class _Cached(Discreet, frozen=True):
+    hidden = ("header",)
+
+    header: str
     expires: float
 
 

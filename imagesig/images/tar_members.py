@@ -6,8 +6,9 @@ to disk under a member's name, and no content is kept (CVE-2024-24579, GHSA-qmmc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
+
+from msgspec import Struct, field
 
 from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError, quote
@@ -39,8 +40,7 @@ class Readable(Protocol):
     def tell(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One regular file: its content is `size` bytes from `offset` of the (decompressed) archive."""
 
     name: str
@@ -48,8 +48,7 @@ class Member:
     size: int
 
 
-@dataclass(slots=True)
-class Members:
+class Members(Struct):
     """What is in a tar. `links` are symbolic links as they stand, only where those are let in. `end` is where the last
     whole member ends; `complete` says that the end was marked or is the end of the file."""
 
@@ -60,8 +59,7 @@ class Members:
     complete: bool = True
 
 
-@dataclass(slots=True)
-class _Extended:
+class _Extended(Struct):
     """What extended headers say of the next member."""
 
     name: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
@@ -15,8 +15,7 @@ _DEPTH = 3
 """Indexes within indexes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One manifest to sign. `platform` is for people: empty for the image itself, `linux/arm64` for a child."""
 
     descriptor: Descriptor

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import NotFound, TransportError
@@ -21,8 +22,7 @@ _ELSEWHERE = ("nondistributable", "foreign")
 """Layers that a registry need not have: their descriptor says where they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobCount:
+class BlobCount(Struct, frozen=True):
     """How many blobs were sent (`sent_bytes` in all), mounted from a neighbouring repository, or there already."""
 
     sent: int = 0

@@ -6,7 +6,8 @@ Spec: cosign's grammar, where KEY is a key id, an alias, or the ARN of either; h
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig.errors import InvalidArgument, quote
 
@@ -20,8 +21,7 @@ _URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)/(?P<key>[^?#]*)", re.IGNOREC
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 
 
-@dataclass(frozen=True, slots=True)
-class AwsKmsUri:
+class AwsKmsUri(Struct, frozen=True):
     """`key_id` as KMS takes it. `region` is the one in an ARN, `alias` is `alias/NAME`; empty where there is none."""
 
     endpoint: str

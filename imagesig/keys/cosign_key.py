@@ -16,9 +16,9 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret, quote
 
@@ -37,14 +37,15 @@ _SCRYPT = (65536, 8, 1)
 _ACCEPTED_SCRYPT = ((32768, 8, 1), _SCRYPT, (131072, 8, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(Discreet, frozen=True):
     """The decoded file; `scrypt` is (N, r, p)."""
+
+    hidden = ("ciphertext",)
 
     scrypt: tuple[int, int, int]
     salt: bytes
     nonce: bytes
-    ciphertext: bytes = field(repr=False)
+    ciphertext: bytes
 
 
 def decrypt(pem: bytes, passphrase: bytes) -> bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import chain as chain_together
 from pathlib import Path
 from threading import Event
 from urllib.parse import unquote_to_bytes
+
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType, ToSign

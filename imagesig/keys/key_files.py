@@ -7,20 +7,21 @@ import secrets as randomness
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.errors import AccessDenied, KeyExists, KeyNotFound, KeyProviderError, KeyUnusable
 
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(Discreet, frozen=True):
     """Contents and permission bits of one file, taken from the same open file."""
 
-    content: bytes = field(repr=False)
+    hidden = ("content",)
+
+    content: bytes
     mode: int
 
     @property
@@ -64,10 +65,11 @@ def read_key_file(path: Path) -> KeyFile:
     return KeyFile(content, stat.S_IMODE(status.st_mode))
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
+class NewFile(Discreet, frozen=True):
+    hidden = ("content",)
+
     path: Path
-    content: bytes = field(repr=False)
+    content: bytes
     mode: int
 
 

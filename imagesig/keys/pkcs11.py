@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.certificate import Certificate
@@ -50,8 +51,7 @@ _ID_BYTES = 16
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Opened:
+class _Opened(Struct):
     """One open session of one provider, and the login that it relies on. Good for one generation of the module."""
 
     session: Any
@@ -60,8 +60,7 @@ class _Opened:
     login: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """A private key object, as the session of one generation knows it, with its full URI and public key.
 
     `always_authenticate`: the key wants the PIN anew for every signature (CKA_ALWAYS_AUTHENTICATE).

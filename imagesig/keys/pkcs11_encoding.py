@@ -8,8 +8,9 @@ expects: everything here is explicit, and what is not known is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.ecdsa import der_from_rs
@@ -99,8 +100,7 @@ def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
         raise KeyUnusable("its modulus and exponent are no RSA key") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One way of C_Sign: mechanism and parameter by their names in PKCS#11, and what of a request goes in."""
 
     mechanism: str

@@ -11,9 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from imagesig.errors import (
     InvalidArgument,
@@ -34,8 +35,7 @@ from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Login:
+class _Login(Struct):
     """One login to one token, and how many providers rely on it."""
 
     session: Any

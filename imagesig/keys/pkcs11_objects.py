@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
@@ -14,8 +15,7 @@ from imagesig.keys.pkcs11_uri import Pkcs11Uri
 _RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
 
 
-@dataclass(frozen=True, slots=True)
-class TokenObject:
+class TokenObject(Struct, frozen=True):
     handle: Any
     label: str
     id: bytes

@@ -7,9 +7,9 @@ accepted and not looked at; nor are those of the library, which is named by its 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, quote
 
 _SCHEME = "pkcs11:"
@@ -25,12 +25,13 @@ _PATH_SAFE = "-._~:[]@!$'()*+,=&"
 _CHARACTERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Pkcs11Uri:
+class Pkcs11Uri(Discreet, frozen=True):
     """The attributes we match by, decoded; empty or None where they are not given. `id` is bytes.
 
     `pin_value` is a secret that should not have been there; `pin_source` names a file.
     """
+
+    hidden = ("pin_value",)
 
     token: str = ""
     serial: str = ""
@@ -45,7 +46,7 @@ class Pkcs11Uri:
     module_path: str = ""
     module_name: str = ""
     pin_source: str = ""
-    pin_value: str = field(default="", repr=False)
+    pin_value: str = ""
 
     def __str__(self) -> str:
         """The URI's path, canonical; never its query."""

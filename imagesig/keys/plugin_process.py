@@ -10,12 +10,12 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from imagesig import limits
 from imagesig.deadlines import remaining
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, KeyProviderError, KeyProviderUnavailable, quote
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
@@ -33,13 +33,14 @@ _TOLD_CHARACTERS = 400
 _CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Discreet, frozen=True):
     """How a plugin ended, and what it printed."""
 
+    hidden = ("stdout", "stderr")
+
     status: int
-    stdout: bytes = field(repr=False)
-    stderr: bytes = field(repr=False)
+    stdout: bytes
+    stderr: bytes
 
 
 def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.discreet import Discreet
 from imagesig.errors import KeyUnusable, MalformedError, SecretRequired, UnsupportedAlgorithm, WrongSecret
 from imagesig.keys import cosign_key
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
+class PrivateKey(Discreet, frozen=True):
     """A private key of a type that imagesig works with. `chain`: certificates, leaf first, if it came with any."""
 
-    loaded: PrivateKeyTypes = field(repr=False)
+    hidden = ("loaded",)
+
+    loaded: PrivateKeyTypes
     public_key: PublicKey
     chain: tuple[Certificate, ...] = ()
 

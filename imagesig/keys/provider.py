@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, final, runtime_checkable
+
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
@@ -18,8 +19,7 @@ from imagesig.errors import BadSignature, KeyMismatch, SignatureInvalid, Unsuppo
 from imagesig.signature import SignerInfo
 
 
-@dataclass(frozen=True, slots=True)
-class KeyInfo:
+class KeyInfo(Struct, frozen=True):
     """One key that a place holds, as `list` tells it.
 
     `uri` opens it with `open_key`. `key_type` is None for a key that imagesig cannot use, and `detail` then says why.

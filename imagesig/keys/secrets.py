@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, LimitExceeded
@@ -20,8 +21,7 @@ class SecretKind(Enum):
     PIN = "PIN"
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRequest:
+class SecretRequest(Struct, frozen=True):
     """What is asked for: the kind of secret and, for people, what it opens. `new` asks for one to be chosen."""
 
     kind: SecretKind

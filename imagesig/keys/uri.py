@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, quote
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
@@ -27,15 +29,16 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "imagesig.key_providers"
 
 
-@dataclass(frozen=True, slots=True)
-class KeySettings:
+class KeySettings(Discreet, frozen=True):
     """What opening a key by URI may draw on. `environ` is read here and in no provider class.
 
     `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
     caller pins; `open_key` checks it, and a place that holds private halves alone takes the public one from it.
     """
 
-    environ: Mapping[str, str] = field(repr=False)
+    hidden = ("environ",)
+
+    environ: Mapping[str, str]
     secrets: SecretSource = no_secrets
     allow_open_permissions: bool = False
     expected: PublicKey | None = None

@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign
@@ -47,8 +48,7 @@ MESSAGE_BYTES = 768 * 1024
 _LATEST = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Versions:
+class _Versions(Struct, frozen=True):
     """Every version of one transit key whose signatures still count, newest first."""
 
     key_type: KeyType

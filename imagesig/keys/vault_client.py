@@ -11,13 +11,15 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import field
+
 from imagesig import limits
 from imagesig.deadlines import remaining
+from imagesig.discreet import Discreet
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -42,9 +44,10 @@ _TRY_AGAIN = (429, 502, 503)
 _CHUNK_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class VaultConnection:
+class VaultConnection(Discreet, frozen=True):
     """Where a Vault is and how it is reached. Plain HTTP is for loopback, or for who asks for it."""
+
+    hidden = ("proxies",)
 
     address: str
     namespace: str = ""
@@ -52,7 +55,7 @@ class VaultConnection:
     client_certificate: tuple[str, str] | None = None
     verify_tls: bool = True
     server_name: str = ""
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxies: Mapping[str, str] = field(default_factory=dict)
     plain_http: bool = False
 
     def __post_init__(self) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as escape
+
+from msgspec import Struct
 
 from imagesig.errors import AccessDenied, KeyProviderError, SecretRequired, WrongSecret
 
@@ -57,8 +58,7 @@ class TokenLogin:
         return "TokenLogin()"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """One auth method: the path below `auth/MOUNT` that it is at, and what is sent there, made anew for each login."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig.errors import MalformedError, quote
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
@@ -12,8 +13,7 @@ from imagesig.oci.digest import parse_digest, sha256
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """Operating system and CPU of an image, in Go's names."""
 
     os: str
@@ -24,8 +24,7 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True):
     """Spec: OCI image-spec, descriptor. `size` is in bytes."""
 
     media_type: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from imagesig.oci.reference import Reference
 
@@ -10,8 +10,7 @@ REGISTRY = "docker"
 """containers/image's name of the transport that reaches registries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """One place. `reference` is None, and `path` absolute and free of symbolic links, outside registries.
 
     Spec: containers-transports(5) has the transports' names.

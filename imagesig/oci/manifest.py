@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
@@ -22,8 +22,7 @@ INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
 EMPTY_CONFIG = b"{}"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """Spec: OCI image-spec, image manifest; Docker image manifest version 2, schema 2."""
 
     config: Descriptor
@@ -50,8 +49,7 @@ class Manifest:
         return go_json(members)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """Spec: OCI image-spec, image index; Docker manifest list."""
 
     manifests: tuple[Descriptor, ...]

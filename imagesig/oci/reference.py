@@ -6,7 +6,8 @@ Spec: the grammar of distribution/reference; `vectors/oci-reference` holds its t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig.errors import InvalidArgument, quote
 from imagesig.oci.digest import is_digest
@@ -24,8 +25,7 @@ _ANY_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[
 _HEX_64 = re.compile(r"[a-f0-9]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A normalised image reference. `tag` and `digest` are empty where the text had none; no tag is ever added."""
 
     domain: str

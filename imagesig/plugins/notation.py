@@ -12,8 +12,10 @@ import os
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import __version__
 from imagesig.errors import (
@@ -53,8 +55,7 @@ class UnsupportedContract(ImagesigError):
     """The caller speaks another version of the protocol."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """An open key, what the protocol calls it (`RSA-3072`, `EC-384`), and the bits of the hash that goes with it."""
 
     key: SigningKey

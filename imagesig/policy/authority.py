@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
@@ -20,8 +22,7 @@ class HasPublicKeys(Protocol):
     def public_keys(self) -> tuple[PublicKey, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReference:
+class KeyReference(Struct, frozen=True):
     """A file or key URI that has not been opened yet; `api.verify` opens it.
 
     `name` is the authority's in the policy, else the text stands for it. With a `fingerprint` (`sha256:` and hex) only

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
+
+from msgspec import Struct
 
 from imagesig.encoding import json_located, toml_located
 from imagesig.encoding.located import Located, Path
@@ -24,8 +25,7 @@ _TYPES: dict[type, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One value of a document, and where it stands. `file` is the document's name, for people."""
 
     file: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, TIMESTAMP_REVOCATION
 
@@ -14,8 +15,7 @@ class Action(Enum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Enforcement:
+class Enforcement(Struct, frozen=True):
     """An action for each check that has a choice; every other check is enforced.
 
     Spec: Notary Project trust-store-trust-policy, "Signature Verification".

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagesig.errors import (
     AnnotationMismatch,
@@ -21,8 +22,7 @@ from imagesig.policy.requirement import Signed
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one requirement makes of an image's signatures. `failure` is None if it holds.
 
     It holds with proof if `proved`: else it only logs that nobody trusted vouches for the signers. `warnings` are the

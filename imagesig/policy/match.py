@@ -6,9 +6,10 @@ containers/image's own comparisons are there too, to the letter. Names are compa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
+
+from msgspec import Struct
 
 from imagesig.errors import IdentityMismatch, InvalidArgument, quote
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
@@ -28,8 +29,7 @@ class IdentityKind(Enum):
     REMAP_IDENTITY = "remapIdentity"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Which names a signature may give the image. Make it with the class methods.
 
     Those from `match_exact` on are containers/image's `signedIdentity`, and refuse signatures in a format that names no

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
@@ -43,8 +44,7 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _SCOPE = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?(?:/{_COMPONENT})+")
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """One trust store, by its type (`ca`, `signingAuthority` or `tsa`) and name."""
 
     type: str
@@ -58,8 +58,7 @@ ReadStore = Callable[[Store], tuple[Certificate, ...]]
 """The certificates of a trust store; raises `InvalidArgument` if it cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One policy of the document. Without an `enforcement` its level is `skip`."""
 
     name: str
@@ -68,7 +67,7 @@ class Statement:
     stores: tuple[Store, ...] = ()
     holders: tuple[Holder, ...] = ()
     after_expiry_only: bool = False
-    rule: Rule | None = field(default=None, compare=False)
+    rule: Rule | None = None
 
 
 def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.policy.document import Node, one_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, Self
+
+from msgspec import Struct, field
 
 from imagesig.errors import InvalidArgument
 from imagesig.oci.annotations import Annotations
@@ -27,8 +28,7 @@ AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 REJECT = Rule((Reject("no rule of the policy is for it"),))
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Rules by scope, and one for every other image; that one rejects unless told otherwise.
 
     `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
@@ -14,8 +16,7 @@ from imagesig.policy.match import Identity
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """Signatures by enough distinct authorities, for this very image, under an acceptable name.
 
     `threshold` counts distinct authorities, and None means every one. `formats` names the formats that count; none
@@ -71,28 +72,24 @@ class Signed:
         return self.enforcement.authenticity is not Action.ENFORCE
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptAnything:
+class AcceptAnything(Struct, frozen=True):
     """Holds of every image and proves nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """Holds of no image."""
 
     reason: str = "the policy rejects it"
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported(Reject):
+class Unsupported(Reject, frozen=True):
     """What another tool's policy asks for and imagesig cannot judge. It holds of no image: nothing is passed over."""
 
 
 Requirement = Signed | AcceptAnything | Reject
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What must hold of the images that it is for. `name` says in which line of the policy it stands, for people.
 
     With `warn` an image that fails passes unproved, with the reasons.

@@ -6,7 +6,9 @@ Spec: containers-policy.json(5), "transports"; `vectors/containers-image` holds 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument, quote
 from imagesig.oci.location import REGISTRY, Location
@@ -16,8 +18,7 @@ LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir")
 """containers/image's names of the transports whose images are files. Spec: containers-transports(5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Images of one transport: all of them (`name` empty) or those below a name.
 
     In a registry the name is `host[:port][/namespace…[/repository[:tag|@digest]]]` or `*.domain`; elsewhere it is the

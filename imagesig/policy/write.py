@@ -6,7 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument
@@ -57,8 +58,7 @@ def document_of(policy: Policy) -> Document:
     return document
 
 
-@dataclass(slots=True)
-class _Names:
+class _Names(Struct):
     """A name of its own for everything that the rules name."""
 
     signers: dict[Authority, str] = field(default_factory=dict)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.deadlines import at_most_attempts
@@ -20,8 +21,7 @@ Settle = Callable[[], None]
 """Makes sure, once every signature is attached, that no other writer dropped it. May wait; raises `Stale`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A signature that is listed and could not be had. Nobody knows what it says: it is neither missing nor wrong."""
 
     origin: str

@@ -12,11 +12,14 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct, field
+
+from imagesig.discreet import Discreet
 
 _POLL_SECONDS = 0.02
 """How long the end of the `with` block may have to wait for the server."""
@@ -26,19 +29,19 @@ _PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Discreet, frozen=True):
     """One request as it came. Header names are lower case; `path` is without the query."""
+
+    hidden = ("body",)
 
     method: str
     path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One answer. `content_length` may lie; `close` ends the connection before anything is sent."""
 
     status: int

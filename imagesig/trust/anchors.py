@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Self
+
+from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
@@ -14,8 +15,7 @@ from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.trust.holder import Holder
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """When a trusted key counts. Both ends belong to it; None is open. Times have an offset from UTC."""
 
     not_before: datetime | None = None
@@ -32,8 +32,7 @@ class Window:
 ALWAYS = Window()
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
+class TrustedKey(Struct, frozen=True):
     """One signer as the policy knows it: a name, and every public key that stands for it (rotation leaves several)."""
 
     name: str
@@ -48,8 +47,7 @@ class Role(Enum):
     SIGNING_AUTHORITY = "signingAuthority"
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateAuthority:
+class CertificateAuthority(Struct, frozen=True):
     """Signers as certificates name them: those that one of these certificates vouches for.
 
     `certificates` are usually self-signed roots; an intermediate or a self-signed signer may be pinned as well.
@@ -75,8 +73,7 @@ class CertificateAuthority:
         return cls(name, certificates, tuple(Holder.of(text) for text in holders), role)
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampAuthorities:
+class TimestampAuthorities(Struct, frozen=True):
     """Root certificates of RFC 3161 timestamp services; naming them makes a timestamp mandatory for certificates.
 
     With `after_expiry_only` a timestamp is looked at only where a certificate of the signer has expired.
@@ -86,8 +83,7 @@ class TimestampAuthorities:
     after_expiry_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TrustAnchors:
+class TrustAnchors(Struct, frozen=True):
     """Whose signatures count: by key, or by a certificate that one of the authorities vouches for."""
 
     keys: tuple[TrustedKey, ...] = ()

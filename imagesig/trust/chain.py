@@ -8,8 +8,9 @@ from it to a trusted certificate is looked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
@@ -149,13 +150,12 @@ def _path(
     return first
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """Depth first, and bounded: what came with a signature may be built to be walked through for ever."""
 
     trusted: frozenset[Certificate]
     issuers: tuple[Certificate, ...]
-    checks_left: int = field(default=limits.PATH_CHECKS)
+    checks_left: int = limits.PATH_CHECKS
 
     def paths(self, path: tuple[Certificate, ...]) -> Iterator[tuple[Certificate, ...]]:
         if path[-1] in self.trusted:

@@ -6,9 +6,10 @@ Spec: RFC 5280 sections 5 and 6.3. Indirect lists and lists of some reasons only
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationList:
+class RevocationList(Struct, frozen=True):
     """One list that its issuer signed and that is in force."""
 
     x509: x509.CertificateRevocationList

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import permutations
 from typing import Self
+
+from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument, NotTrusted, quote
@@ -31,8 +32,7 @@ _DNS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """One holder whose certificates count.
 
     `value` is, for `SUBJECT`, a distinguished name (RFC 4514) whose attributes must all be in the certificate's

@@ -6,11 +6,12 @@ Spec: Notary Project trust-store-trust-policy, "Certificate Revocation Evaluatio
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
@@ -27,8 +28,7 @@ class RevocationStatus(Enum):
     REVOKED = "revoked"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What one piece of evidence says of one certificate. With `final` no other server of its kind is asked."""
 
     status: RevocationStatus
@@ -41,8 +41,7 @@ class Answer:
         return cls(RevocationStatus.UNKNOWN, reason, final=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateStatus:
+class CertificateStatus(Struct, frozen=True):
     """What was found out about one certificate of a chain, and how."""
 
     certificate: Certificate
@@ -67,8 +66,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
+class Servers(Struct, frozen=True):
     """URLs, in their order, of who can be asked about one certificate. `problem` says why its lists are of no use."""
 
     ocsp: tuple[str, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
@@ -17,8 +18,7 @@ _BASELINE_POLICY = "0.4.0.2023.1.1"
 """ETSI EN 319 421 BTSP: its services are right to the second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamp:
+class Timestamp(Struct, frozen=True):
     """When a signature existed, and whose word that is.
 
     The service's clock said `generated`; the true time was between `earliest` and `latest`. `chain` holds the service's

@@ -5,9 +5,10 @@ Spec: RFC 3161 sections 2.4.1 and 2.4.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
@@ -19,8 +20,7 @@ NONCE_BITS = 159
 """Positive and at most 20 bytes as a DER integer, which every service takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampQuery:
+class TimestampQuery(Struct, frozen=True):
     """One question: a time for this imprint. `nonce` must be random; `policy` is a dotted identifier, empty for any."""
 
     hash: Hash

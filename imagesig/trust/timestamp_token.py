@@ -7,9 +7,10 @@ RFC 5816 (ESSCertIDv2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
@@ -24,8 +25,7 @@ _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampToken:
+class TimestampToken(Struct, frozen=True):
     """A token whose signer signed it. Whether the signer is to be trusted has not been looked at.
 
     `accuracy` is None where the service states none; `policy` is a dotted object identifier.

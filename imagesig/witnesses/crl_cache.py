@@ -13,11 +13,11 @@ import hashlib
 import logging
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError
 from imagesig.witnesses.memory import Memory
@@ -29,12 +29,13 @@ _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 _OWN_NAME = re.compile(r"[0-9a-f]{64}|\.new-.*")
 
 
-@dataclass(frozen=True, slots=True)
-class CrlBytes:
+class CrlBytes(Discreet, frozen=True):
     """A complete list and, if it names one, its delta list: DER as received."""
 
-    base: bytes = field(repr=False)
-    delta: bytes | None = field(default=None, repr=False)
+    hidden = ("base", "delta")
+
+    base: bytes
+    delta: bytes | None = None
 
 
 class CrlCache(Protocol):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote as percent_encode
+
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.concurrency import for_each
@@ -28,8 +29,7 @@ _GET_CHARACTERS = 255
 """A request of this length in base64, or more, goes by POST. Spec: RFC 6960 appendix A.1."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """One certificate, who issued it, the time of judging, and a trusted time of signing if there is one."""
 
     certificate: Certificate

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
+from imagesig.discreet import Discreet
 from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable, quote
 from imagesig.http import HttpClient, Response, deadline, redact, remaining
 
@@ -15,18 +15,19 @@ _ATTEMPTS = 2
 _SHOWN = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Discreet, frozen=True):
     """One request: a GET, or a POST if there is a body of `content_type`.
 
     At most `limit` bytes are read, within `seconds`.
     """
 
+    hidden = ("body",)
+
     url: str
     accept: str
     limit: int
     seconds: float
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | None = None
     content_type: str = ""
 
 

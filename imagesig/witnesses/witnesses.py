@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from imagesig import __version__, limits
 from imagesig.http import HttpClient, Proxies
@@ -16,8 +17,7 @@ from imagesig.witnesses.timestamping import request_timestamp
 from imagesig.witnesses.web import Fetcher, Offline, Web
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """Outside services that testify: OCSP responders and CRLs about certificates, timestamp services about signatures.
 
     Make one with `online` or `offline`, or with a `Fetcher` and a `RevocationChecker` of your own. Thread-safe; keep

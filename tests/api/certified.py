@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate
@@ -25,8 +26,7 @@ from imagesig.trust import TrustAnchors, TrustedKey
 TOKEN = "example.token"
 
 
-@dataclass(frozen=True, slots=True)
-class Certified(Cosign):
+class Certified(Cosign, frozen=True):
     """The classic format; what it examines was made by the leaf of `chain`, in the name of `authority`.
 
     With a `url` it wants a timestamp by one of `roots`, and stores it in hexadecimal as an annotation.

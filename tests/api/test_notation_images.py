@@ -11,12 +11,12 @@ ever unpacked (CVE-2026-50163 and its kind).
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.api import inspect, remove, sign, verify

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType

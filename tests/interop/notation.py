@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate

@@ -6,7 +6,7 @@ import base64
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from msgspec.structs import replace
 
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType

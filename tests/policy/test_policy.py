@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from itertools import permutations
 from time import process_time
 
 import pytest
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import ECDSA_SHA256
 from imagesig.errors import (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from msgspec.structs import replace
 
 from imagesig.errors import Expired, FormatViolation, NotTrusted
 from imagesig.trust import CertificateAuthority, Role

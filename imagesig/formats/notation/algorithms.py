@@ -5,7 +5,7 @@ Spec: Notary Project signature-specification, "Algorithm Selection".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from imagesig.crypto.algorithms import (
     ECDSA_SHA256,
@@ -21,8 +21,7 @@ from imagesig.crypto.ecdsa import der_from_rs, rs_from_der
 from imagesig.errors import FormatViolation, MalformedError, UnsupportedAlgorithm
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """One algorithm with its names in JWS (RFC 7518) and in COSE (RFC 9053, RFC 8230)."""
 
     algorithm: Algorithm

@@ -6,10 +6,12 @@ Spec: Notary Project signature-specification, "Signed Attributes"; signature-env
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from msgspec import Struct
+
+from imagesig.discreet import Discreet
 from imagesig.errors import FormatViolation, quote
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
@@ -32,8 +34,7 @@ _CRITICAL = (SIGNING_SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY_ATTRIBUTE, PLUGIN, P
 STANDARD = frozenset({*_CRITICAL, SIGNING_TIME})
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Struct, frozen=True):
     """One further signed attribute. A critical one makes every verifier refuse that does not understand it."""
 
     name: str
@@ -41,8 +42,7 @@ class Attribute:
     critical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """A protected header, decoded: `attributes` has all but the first three, with `TIMES` as times.
 
     `algorithm` is the envelope's own name or number. `listed` are the members that may be called critical although they
@@ -56,23 +56,25 @@ class Header:
     listed: frozenset[object] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Unprotected:
+class Unprotected(Discreet, frozen=True):
     """What nobody signed: the certificates, a timestamp's token, and what the signing tool calls itself."""
 
+    hidden = ("timestamp",)
+
     chain: tuple[bytes, ...]
-    timestamp: bytes = field(default=b"", repr=False)
+    timestamp: bytes = b""
     signing_agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Discreet, frozen=True):
     """One envelope, split. `protected` is not decoded before `message` is known to be what was signed."""
 
-    protected: bytes = field(repr=False)
-    payload: bytes = field(repr=False)
-    message: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    hidden = ("protected", "payload", "message", "signature")
+
+    protected: bytes
+    payload: bytes
+    message: bytes
+    signature: bytes
     unprotected: Unprotected
 
 
@@ -105,8 +107,7 @@ class EnvelopeForm(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SignedAttributes:
+class SignedAttributes(Struct, frozen=True):
     """What the signer says of the signature itself. `time` is claimed, or vouched for by a signing authority."""
 
     scheme: str

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import __version__
 from imagesig.crypto.algorithms import ToSign
@@ -69,8 +71,7 @@ class ManifestForm(Enum):
     ARTIFACT_TYPE = "artifactType"
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(Struct, frozen=True):
     """A draft's body: the envelope without its signature."""
 
     form: EnvelopeForm
@@ -80,8 +81,7 @@ class _Body:
     created: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Notation:
+class Notation(Struct, frozen=True):
     """The format of the Notary Project. The signing key needs its certificates, the root among them.
 
     With an `envelope` only that one is written and read; without one, JWS is written and both are read. `expiry` says

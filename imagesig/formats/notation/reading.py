@@ -7,8 +7,10 @@ are header, chain and payload read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.certificate import Certificate
@@ -46,8 +48,7 @@ OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 ROLES = {X509: Role.CA, SIGNING_AUTHORITY: Role.SIGNING_AUTHORITY}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A signature whose bytes are whole: the key of its own certificate made it, and every rule of the format holds.
 
     Whether that certificate is trusted is another question.

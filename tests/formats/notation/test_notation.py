@@ -6,13 +6,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType

@@ -8,7 +8,6 @@ b and e (tests/policy/test_notation.py: no plugin is ever run, policies that ski
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import (
     ECDSA_SHA256,

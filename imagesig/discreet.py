@@ -1,0 +1,22 @@
+"""The base of values that hold what a `repr` must not tell: secrets, and content too long to read."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class Discreet(Struct, frozen=True):
+    """A value whose `repr` leaves out the fields that `hidden` names. A name that is no field is a `TypeError`."""
+
+    hidden: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if unknown := set(cls.hidden) - set(cls.__annotations__):
+            raise TypeError(f"{cls.__name__} has no fields {sorted(unknown)} to hide")
+
+    def __repr__(self) -> str:
+        shown = (name for name in self.__struct_fields__ if name not in self.hidden)
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
