@@ -5,14 +5,16 @@ Time is read off the monotonic clock.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import random
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
 
 from imagesig.errors import DeadlineExceeded
+
+_Value = TypeVar("_Value")
 
 _BACKOFF_SECONDS = 0.2
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
@@ -20,35 +22,35 @@ _attempts: contextvars.ContextVar[int | None] = contextvars.ContextVar("imagesig
 _stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
 
 
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Everything in the block must be done within so many seconds; of two deadlines the nearer holds."""
+class _Setting(Generic[_Value]):
+    """A variable that has another value in a block."""
+
+    __slots__ = ("_token", "_value", "_variable")
+
+    def __init__(self, variable: contextvars.ContextVar[_Value], value: _Value) -> None:
+        self._variable, self._value = variable, value
+
+    def __enter__(self) -> None:
+        self._token = self._variable.set(self._value)
+
+    def __exit__(self, *_: object) -> None:
+        self._variable.reset(self._token)
+
+
+def deadline(seconds: float) -> AbstractContextManager[None]:
+    """Everything in the block must be done within so many seconds from now; of two deadlines the nearer holds."""
     end, outer = time.monotonic() + seconds, _ends.get()
-    token = _ends.set(end if outer is None else min(end, outer))
-    try:
-        yield
-    finally:
-        _ends.reset(token)
+    return _Setting(_ends, end if outer is None else min(end, outer))
 
 
-@contextlib.contextmanager
-def until_set(event: threading.Event) -> Iterator[None]:
+def until_set(event: threading.Event) -> AbstractContextManager[None]:
     """Everything in the block ends at its next request once the event is set, as if its deadline had passed."""
-    token = _stop.set(event)
-    try:
-        yield
-    finally:
-        _stop.reset(token)
+    return _Setting(_stop, event)
 
 
-@contextlib.contextmanager
-def at_most_attempts(count: int) -> Iterator[None]:
+def at_most_attempts(count: int) -> AbstractContextManager[None]:
     """Every request in the block is tried so many times at most, whatever its own patience."""
-    token = _attempts.set(count)
-    try:
-        yield
-    finally:
-        _attempts.reset(token)
+    return _Setting(_attempts, count)
 
 
 def attempts_allowed(wanted: int) -> int:

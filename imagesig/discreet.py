@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ class Discreet(Struct, frozen=True):
         if unknown := set(cls.hidden) - set(cls.__annotations__):
             raise TypeError(f"{cls.__name__} has no fields {sorted(unknown)} to hide")
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What `repr` shows; the library rich asks this of a `Struct`, which would tell it all."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.hidden]
+
     def __repr__(self) -> str:
-        shown = (name for name in self.__struct_fields__ if name not in self.hidden)
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

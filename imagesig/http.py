@@ -224,9 +224,11 @@ class HttpClient:
     ) -> Response:
         what = _What(method, url, self._proxies.for_url(url))
         raw = self._open(what, headers, body)
-        with contextlib.closing(raw):
+        try:
             content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
             raw.release_conn()
+        finally:
+            raw.close()
         return _answer(raw, content, url, what)
 
     def _open(
@@ -235,7 +237,7 @@ class HttpClient:
         left = remaining(what)
         connect_seconds = min(limits.CONNECT_SECONDS, left)
         if not what.proxy:
-            with _translated(what):
+            with _Translated(what):
                 place = origin(what.url)
                 return self._direct.open(what.method, place, _target(what.url), headers, body, connect_seconds)
         import urllib3
@@ -267,33 +269,37 @@ class _What:
         return f"{self.method} {redact(self.url)}" + (f" through the proxy {redact(self.proxy)}" if self.proxy else "")
 
 
-@contextlib.contextmanager
-def _translated(what: _What) -> Iterator[None]:
+class _Translated(contextlib.AbstractContextManager[None]):
     """The exceptions of sockets, TLS and HTTP stop here."""
-    try:
-        yield
-    except ImagesigError:
-        raise  # what was refused here; some of our errors are ValueErrors too
-    except NotConnected as error:
-        remaining(what)
-        raise Unreachable(f"{what}: no connection: {_reason(error)}", hint=_LOOK) from error
-    except TimeoutError as error:
-        remaining(what)
-        raise Unreachable(f"{what}: no answer in time", hint=_LOOK) from error
-    except (OSError, NotHttp, ValueError) as error:
-        if _is_of_tls(error):
-            raise _no_tls(what, error) from error
-        raise Unreachable(f"{what}: {_reason(error)}", hint=_LOOK) from error
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: _What) -> None:
+        self._what = what
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ImagesigError):
+            return  # what was refused here; some of our errors are ValueErrors too
+        if isinstance(error, NotConnected):
+            remaining(self._what)
+            raise Unreachable(f"{self._what}: no connection: {_reason(error)}", hint=_LOOK) from error
+        if isinstance(error, TimeoutError):
+            remaining(self._what)
+            raise Unreachable(f"{self._what}: no answer in time", hint=_LOOK) from error
+        if isinstance(error, OSError | NotHttp | ValueError):
+            if _is_of_tls(error):
+                raise _no_tls(self._what, error) from error
+            raise Unreachable(f"{self._what}: {_reason(error)}", hint=_LOOK) from error
 
 
 @contextlib.contextmanager
 def _of_urllib3(what: _What) -> Iterator[None]:
-    """`_translated` for what goes through a proxy."""
+    """`_Translated` for what goes through a proxy."""
     from http.client import HTTPException
 
     import urllib3.exceptions
 
-    with _translated(what):
+    with _Translated(what):
         try:
             yield
         except urllib3.exceptions.NewConnectionError as error:  # a kind of TimeoutError, which it is not
@@ -327,7 +333,7 @@ def _pieces(raw: Answer | BaseHTTPResponse, limit: int | None, what: _What) -> I
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
     length = 0
     # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
-    with _translated(what) if isinstance(raw, Answer) else _of_urllib3(what):
+    with _Translated(what) if isinstance(raw, Answer) else _of_urllib3(what):
         while chunk := raw.read1(_CHUNK_BYTES):
             length += len(chunk)
             if limit is not None and length > limit:

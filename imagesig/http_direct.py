@@ -130,7 +130,9 @@ class Direct:
         scheme, host, port = origin
         context = self._tls() if scheme == "https" else None
         try:
-            sock = socket.create_connection((host, port), seconds)
+            # As bytes, for a text loads the tables of international names, whatever it is.
+            name = host.encode("ascii") if host.isascii() else host
+            sock = socket.create_connection((name, port), seconds)  # type: ignore[arg-type]
         except TimeoutError:
             raise
         except (OSError, UnicodeError) as error:

@@ -21,7 +21,7 @@ from imagesig.trust import CertificateAuthority
 
 _MANY = 100
 """Images for which a copy of this process is soon made up for."""
-_NEEDED = ("imagesig.api.dispatch", "imagesig.images.registry", "imagesig.crypto.ecdsa", "encodings.idna")
+_NEEDED = ("imagesig.api.dispatch", "imagesig.images.registry", "imagesig.crypto.ecdsa")
 
 
 class Spread(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 from operator import attrgetter
 
@@ -45,6 +46,7 @@ def select_formats(chosen: Iterable[str | Format]) -> tuple[Format, ...]:
     return formats
 
 
+@cache
 def _made(name: str) -> Format:
     if name not in FORMATS:
         raise InvalidArgument(f"format {quote(name)} is unknown", hint=f"choose from {', '.join(FORMATS)}")

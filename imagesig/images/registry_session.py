@@ -24,16 +24,13 @@ class RegistrySession:
         self.registry = registry
         """Its URL: scheme, host and port."""
         self.path = reference.path
+        self.base = f"{registry}/v2/{reference.path}"
         self.name = reference.repository
 
     @property
     def login_source(self) -> str:
         """Where this registry's credentials come from; nothing secret."""
         return self._login.source(self.registry)
-
-    @property
-    def base(self) -> str:
-        return f"{self.registry}/v2/{self.path}"
 
     def request(
         self,
@@ -92,15 +89,16 @@ class RegistrySession:
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"
 
+    def _is_ours(self, url: str) -> bool:
+        return url.startswith(f"{self.base}/") or origin(url) == origin(self.registry)
+
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
-        ours = origin(url) == origin(self.registry)
-        return self._login.header(self.registry, self.path, actions, pull_from) if ours else ""
+        return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
 
     def _answer(self, url: str, response: Response, actions: str, used: str, pull_from: str = "") -> str:
         """The header to try again with, if the answer is a challenge; empty if it is not."""
         # A challenge counts only from the registry itself, not from where it redirected us to.
-        ours = origin(url) == origin(self.registry) == origin(response.url)
-        if response.status != 401 or not ours:
+        if response.status != 401 or not self._is_ours(url) or not self._is_ours(response.url):
             return ""
         challenge = response.headers.get("www-authenticate", "")
         return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)

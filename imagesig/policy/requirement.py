@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Self
 
 from msgspec import Struct, field
@@ -16,7 +17,7 @@ from imagesig.policy.match import Identity
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
 
 
-class Signed(Struct, frozen=True):
+class Signed(Struct, frozen=True, dict=True):
     """Signatures by enough distinct authorities, for this very image, under an acceptable name.
 
     `threshold` counts distinct authorities, and None means every one. `formats` names the formats that count; none
@@ -46,7 +47,7 @@ class Signed(Struct, frozen=True):
             ),
         )
 
-    @property
+    @cached_property
     def anchors(self) -> TrustAnchors:
         """Raises `InvalidArgument` for a key that was not opened, or where fewer keys differ than are asked for."""
         for item in self.authorities:
