@@ -90,8 +90,7 @@ def verify(
         RefusedByPolicy: the policy rejects images of that name.
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
-        TransportError, DeadlineExceeded: the registry could not be asked, or failed to give a signature and the others
-            are not enough; this is never "unsigned".
+        TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, quote
+from imagesig.images.credentials import CredentialSource
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
@@ -17,7 +18,6 @@ from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 
 if TYPE_CHECKING:
-    from imagesig.images.credentials import CredentialSource
     from imagesig.images.registry import RegistryClient
 
 LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")

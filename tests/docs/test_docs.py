@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+import imagesig
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.testing import ProviderContract
@@ -62,3 +64,9 @@ def test_links_of_the_readme_lead_to_files() -> None:
     text = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", [name for name in imagesig.__all__ if isinstance(getattr(imagesig, name), type)])
+def test_a_public_class_shows_its_parameters(name: str) -> None:
+    """A `Struct` works them out when it is asked, from names that have to be there then."""
+    assert inspect.signature(getattr(imagesig, name))
