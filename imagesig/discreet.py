@@ -14,7 +14,8 @@ class Discreet(Struct, frozen=True):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if unknown := set(cls.hidden) - set(cls.__annotations__):
+        fields = {name for kind in cls.__mro__ for name in getattr(kind, "__annotations__", ())}
+        if unknown := set(cls.hidden) - fields:
             raise TypeError(f"{cls.__name__} has no fields {sorted(unknown)} to hide")
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:

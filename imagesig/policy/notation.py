@@ -67,7 +67,6 @@ class Statement(Struct, frozen=True):
     stores: tuple[Store, ...] = ()
     holders: tuple[Holder, ...] = ()
     after_expiry_only: bool = False
-    rule: Rule | None = None
 
 
 def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
