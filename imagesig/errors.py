@@ -8,6 +8,7 @@
     ├── MissingExtra                  an optional dependency is not installed
     ├── DeadlineExceeded              the caller's deadline passed
     ├── WorkerLost                    an executor's worker died with the work, more often than it was given out again
+    ├── InternalError                 something that imagesig did not foresee: a bug, please report it
     ├── KeyProviderError              a place where keys live refused or failed
     │   ├── KeyNotFound               no such key there; lists what is there where the place tells
     │   ├── KeyExists                 generating or writing would replace a key
@@ -56,28 +57,21 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-_QUOTED_CHARACTERS = 80
-
-
-def quote(untrusted: object) -> str:
-    """`repr` of an untrusted value, cut so that it cannot flood an error message."""
-    if isinstance(untrusted, str | bytes) and len(untrusted) > _QUOTED_CHARACTERS:
-        return f"{untrusted[:_QUOTED_CHARACTERS]!r}... ({len(untrusted)} long)"
-    text = repr(untrusted)
-    return text if len(text) <= _QUOTED_CHARACTERS + 2 else f"{text[:_QUOTED_CHARACTERS]}..."
+from imagesig.text import printable
 
 
 class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
-    `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do.
+    `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do. Both
+    are safe to print: they went through `imagesig.text.printable`.
     """
 
     retryable = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(printable(message))
+        self.hint = printable(hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.args, self.__dict__))
@@ -114,6 +108,21 @@ class WorkerLost(ImagesigError):
     """An executor's worker died with its work, and so did those that were given it again. The image is not judged."""
 
     retryable = True
+
+
+class InternalError(ImagesigError):
+    """Something that imagesig did not foresee: a bug of ours, or of a package that we call. The cause has the details.
+
+    For one image of many it is that image's outcome. It never means "verified" and never "unsigned".
+    """
+
+    @classmethod
+    def of(cls, error: BaseException, what: object) -> InternalError:
+        """The error that stands for an exception nobody foresaw. Its text is not shown: nobody knows what is in it."""
+        return cls(
+            f"{what}: internal error ({type(error).__name__})",
+            hint="please report this with the command or the call, and the versions of imagesig and its packages",
+        )
 
 
 class KeyProviderError(ImagesigError):

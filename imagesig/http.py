@@ -21,16 +21,11 @@ from urllib.parse import urljoin, urlsplit
 from imagesig import limits
 from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
 from imagesig.discreet import Discreet
-from imagesig.errors import (
-    ImagesigError,
-    LimitExceeded,
-    UnexpectedResponse,
-    Unreachable,
-    quote,
-)
+from imagesig.errors import ImagesigError, LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http_answer import Answer, NotHttp
 from imagesig.http_direct import Direct, NotConnected
 from imagesig.http_pools import Pools, Proxies, check_authorities, origin, redact
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse

@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from msgspec import field
 
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, UnexpectedResponse, quote
+from imagesig.errors import InvalidArgument, UnexpectedResponse
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager

@@ -22,6 +22,16 @@ SIGNATURE_BYTES_PER_IMAGE = 64 * 1024 * 1024
 """All signature material read for one image."""
 REFERRERS = 1000
 """Referrers of one image that are looked at."""
+IMAGE_REQUESTS = 3000
+"""Requests for one image: the manifest and the blob of a thousand signatures, and what leads there."""
+IMAGE_NODES = 1_000_000
+"""JSON, CBOR and ASN.1 values read for one image, over all its signatures."""
+IMAGE_CERTIFICATES = 2000
+"""Certificates parsed for one image: a thousand signatures with a short chain each."""
+IMAGE_CERTIFICATE_CHECKS = 1000
+"""Signatures of certificates checked for one image. One with a costly RSA key takes about half a millisecond."""
+IMAGE_SIGNATURE_CHECKS = 10_000
+"""Signatures checked with trusted keys for one image: a thousand signatures under a policy of ten keys."""
 REFERRERS_PAGES = 100
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
@@ -32,8 +42,6 @@ SIGNATURE_VALUE_BYTES = 8 * 1024
 STATEMENT_SUBJECTS = 1024
 """Subjects of one in-toto statement (CVE-2024-45395)."""
 STATEMENT_DIGESTS = 32
-ANNOTATION_BYTES = 256 * 1024
-"""One annotation value that we read as text."""
 
 # --- lists of images -----------------------------------------------------------------------------------------------
 IMAGE_LINE_BYTES = 4096
@@ -43,12 +51,13 @@ WORKLOAD_FILE_BYTES = 4 * 1024 * 1024
 WORKLOAD_DEPTH = 64
 """Nesting of YAML; a CronJob's container lies 10 levels deep."""
 WORKLOAD_NODES = 500_000
-POLICY_BYTES = 1024 * 1024
-"""One policy file."""
-
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
+JSON_NODES = 100_000
+"""Values of one JSON document from outside, members' names included: an index of a thousand images has about 20,000."""
+CBOR_NODES = 2000
+"""Values of one CBOR document from outside; a COSE signature with a long chain has about 50."""
 
 # --- policies ------------------------------------------------------------------------------------------------------
 POLICY_BYTES = 4 * 1024 * 1024

@@ -18,8 +18,9 @@ from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overd
 from imagesig.api.gathering import ImageLike
 from imagesig.api.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
-from imagesig.errors import ImagesigError, InvalidArgument, WorkerLost, quote
+from imagesig.errors import ImagesigError, InvalidArgument, WorkerLost
 from imagesig.images.image import Image
+from imagesig.text import quote
 
 CHUNK = 16
 """Images of one task: enough that handing it over costs little beside the requests that it makes."""

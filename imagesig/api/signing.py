@@ -15,7 +15,7 @@ from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError, quote
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
@@ -27,6 +27,7 @@ from imagesig.policy import KeyLike
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses

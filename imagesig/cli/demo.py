@@ -9,11 +9,12 @@ import click
 
 from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import ImagesigError, InvalidArgument, quote
+from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.build import build_index
 from imagesig.images.layout import Layout, layout
 from imagesig.keys.file import FileProvider
 from imagesig.keys.uri import open_public_keys
+from imagesig.text import quote
 
 _IDENTITY = "registry.example/demo/app:1.0"
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.cli.workloads import Workloads

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.open import is_local, open_image
+from imagesig.text import quote
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

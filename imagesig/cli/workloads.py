@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, MissingExtra, quote
+from imagesig.errors import InvalidArgument, MissingExtra
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from yaml import Node, ScalarNode

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, UnsupportedAlgorithm, quote
+from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from asn1crypto import core

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagesig.crypto.algorithms import Hash
-from imagesig.errors import SignatureInvalid, quote
+from imagesig.errors import SignatureInvalid
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes

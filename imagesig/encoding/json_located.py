@@ -7,7 +7,8 @@ from json import JSONDecodeError, JSONDecoder
 
 from imagesig import limits
 from imagesig.encoding.located import LineIndex, Located, Path, decode
-from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.text import quote
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")

@@ -7,8 +7,9 @@ from functools import cache
 from importlib import import_module
 from operator import attrgetter
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.formats.format import Format, Storage
+from imagesig.text import quote
 
 __all__ = ["ALL_FORMATS", "DEFAULT_FORMATS", "FORMATS", "Format", "Storage", "select_formats"]
 

@@ -16,7 +16,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, quote
+from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
 from imagesig.formats.attached import bundle_material, carries, chain_to_attach
 from imagesig.formats.certified import bundle_chain, examine_certified, read_chain
 from imagesig.formats.cosign import CANDIDATES, signing_order
@@ -35,6 +35,7 @@ from imagesig.signature import (
     StoredSignature,
     Subject,
 )
+from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"

@@ -21,11 +21,11 @@ from imagesig.errors import (
     NotTrusted,
     SignatureInvalid,
     TimestampInvalid,
-    quote,
 )
 from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
+from imagesig.text import quote
 from imagesig.trust import TimestampAuthorities, TrustAnchors
 from imagesig.trust.chain import check_validity, paths_to_authorities
 from imagesig.trust.holder import describe_holder

@@ -17,7 +17,7 @@ from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algori
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid, quote
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
 from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
 from imagesig.formats.certified import classic_chain, examine_certified
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
@@ -34,6 +34,7 @@ from imagesig.signature import (
     StoredSignature,
     Subject,
 )
+from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm, quote
+from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.signature import (
     EXPIRY,
     AlreadySigned,
@@ -24,6 +24,7 @@ from imagesig.signature import (
     SignerInfo,
     StoredSignature,
 )
+from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 from imagesig.trust.anchors import ALWAYS
 

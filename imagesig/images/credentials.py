@@ -16,7 +16,8 @@ from pathlib import Path
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
-from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, quote
+from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
+from imagesig.text import quote
 
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

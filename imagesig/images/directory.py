@@ -22,7 +22,6 @@ from imagesig.errors import (
     MalformedError,
     NotFound,
     SignaturesUnsupported,
-    quote,
 )
 from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
 from imagesig.images.image import Image
@@ -44,6 +43,7 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part
+from imagesig.text import quote
 
 _VERSION = b"Directory Transport Version: "
 _WRITTEN_VERSION = _VERSION + b"1.1\n"

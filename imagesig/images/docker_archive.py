@@ -27,7 +27,6 @@ from imagesig.errors import (
     MalformedError,
     NotFound,
     SignaturesUnsupported,
-    quote,
 )
 from imagesig.images.archive import DOCKER, Archive
 from imagesig.images.archive_file import ArchiveFile
@@ -41,6 +40,7 @@ from imagesig.oci.digest import sha256
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
+from imagesig.text import quote
 
 _DOCUMENT = "manifest.json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"

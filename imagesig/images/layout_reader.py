@@ -10,15 +10,7 @@ from collections.abc import Callable, Iterator
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import (
-    DigestMismatch,
-    ImageNotFound,
-    InvalidArgument,
-    LimitExceeded,
-    MalformedError,
-    NotFound,
-    quote,
-)
+from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.layout_index import (
     INDEX,
     LAYOUT_VERSION,
@@ -38,6 +30,7 @@ from imagesig.oci.manifest import (
     parse_index,
     parse_manifest,
 )
+from imagesig.text import quote
 
 
 class LayoutReader(ABC):

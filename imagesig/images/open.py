@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from imagesig import limits
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.images.credentials import CredentialSource
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.images.registry import RegistryClient

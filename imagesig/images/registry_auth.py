@@ -17,9 +17,10 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
-from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse, quote
+from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http import HttpClient, origin, redact
 from imagesig.images.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
+from imagesig.text import quote
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
-from imagesig.errors import ImagesigError, MalformedError, NotFound, Unauthorized, UnexpectedResponse, quote
+from imagesig.errors import ImagesigError, MalformedError, NotFound, Unauthorized, UnexpectedResponse
 from imagesig.http import Response, growing_pause, wait
+from imagesig.text import quote
 
 _PASSING = frozenset({(400, "DIGEST_INVALID"), (404, "BLOB_UPLOAD_UNKNOWN")})
 """Refusals of an upload whose digest is right.

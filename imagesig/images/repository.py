@@ -14,15 +14,7 @@ from urllib.parse import urljoin
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
-from imagesig.errors import (
-    DeletionRefused,
-    DigestMismatch,
-    LimitExceeded,
-    MalformedError,
-    NotFound,
-    UnexpectedResponse,
-    quote,
-)
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound, UnexpectedResponse
 from imagesig.http import HttpClient, Response, origin, redact
 from imagesig.images.fallback_index import referrer_entry, with_entry, without_entry
 from imagesig.images.merge import Merge, TagChange
@@ -42,6 +34,7 @@ from imagesig.oci.manifest import (
     parse_index,
 )
 from imagesig.oci.reference import Reference
+from imagesig.text import quote
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')

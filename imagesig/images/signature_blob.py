@@ -10,10 +10,11 @@ import binascii
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, LimitExceeded, quote
+from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations, parse_media_type
 from imagesig.signature import Part
+from imagesig.text import quote
 
 OPENPGP = "application/vnd.imagesig.signature-file.openpgp"
 """The media type under which a simple-signing file with an OpenPGP message is shown; its content is the file."""

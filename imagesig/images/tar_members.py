@@ -11,7 +11,8 @@ from typing import NoReturn, Protocol
 from msgspec import Struct, field
 
 from imagesig import limits
-from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.text import quote
 
 BLOCK_BYTES = 512
 _REGULAR, _DIRECTORY, _SYMLINK = b"0\0", b"5", b"2"

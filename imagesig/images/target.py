@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound, quote
+from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
+from imagesig.text import quote
 
 _DEPTH = 3
 """Indexes within indexes."""

@@ -25,12 +25,12 @@ from imagesig.errors import (
     KeyUnusable,
     MissingExtra,
     UnsupportedAlgorithm,
-    quote,
 )
 from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id, region_of
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     import boto3

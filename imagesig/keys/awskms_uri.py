@@ -9,7 +9,8 @@ import re
 
 from msgspec import Struct
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
 
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _MULTI_REGION = r"mrk-[0-9A-Fa-f]{32}"

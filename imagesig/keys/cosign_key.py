@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import LimitExceeded, MalformedError, WrongSecret, quote
+from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
+from imagesig.text import quote
 
 LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
 """The PEM labels it is known by; the first is the one we write."""

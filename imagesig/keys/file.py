@@ -26,7 +26,6 @@ from imagesig.errors import (
     KeyUnusable,
     LimitExceeded,
     UnsupportedAlgorithm,
-    quote,
 )
 from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
 from imagesig.keys.key_files import KeyFile, NewFile, create_files, read_key_file, refuse_existing
@@ -35,6 +34,7 @@ from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, no_secrets
 from imagesig.keys.uri import KeySettings, scheme_of
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 
 class FileKey(SigningKey):

@@ -33,11 +33,11 @@ from imagesig.errors import (
     KeyUnusable,
     MalformedError,
     UnsupportedAlgorithm,
-    quote,
 )
 from imagesig.keys.plugin_process import NAME, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 SCHEME = "notation-plugin://"
 CONTRACT_VERSION = "1.0"

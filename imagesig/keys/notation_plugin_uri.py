@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.keys.notation_plugin import SCHEME, NotationPluginProvider
 from imagesig.keys.plugin_process import plugin_environ
 from imagesig.keys.uri import KeySettings
+from imagesig.text import quote
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[NotationPluginProvider, str]:

@@ -6,14 +6,8 @@ spends no time on an import.
 
 from __future__ import annotations
 
-from imagesig.errors import (
-    KeyProviderError,
-    KeyProviderUnavailable,
-    PinLocked,
-    UnsupportedAlgorithm,
-    WrongSecret,
-    quote,
-)
+from imagesig.errors import KeyProviderError, KeyProviderUnavailable, PinLocked, UnsupportedAlgorithm, WrongSecret
+from imagesig.text import quote
 
 
 def any_error() -> type[Exception]:

@@ -26,11 +26,11 @@ from imagesig.errors import (
     PinLocked,
     SecretRequired,
     WrongSecret,
-    quote,
 )
 from imagesig.keys.pkcs11_errors import any_error, explain, is_ended, said, wrong_pin_errors
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+from imagesig.text import quote
 
 T = TypeVar("T")
 

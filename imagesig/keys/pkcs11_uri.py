@@ -10,7 +10,8 @@ import re
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
 
 _SCHEME = "pkcs11:"
 _TEXTS = frozenset(

@@ -16,7 +16,8 @@ from typing import IO
 from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, KeyProviderError, KeyProviderUnavailable, quote
+from imagesig.errors import InvalidArgument, KeyProviderError, KeyProviderUnavailable
+from imagesig.text import quote
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 """What a plugin may be called: it becomes part of a file's name."""

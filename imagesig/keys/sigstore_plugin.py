@@ -28,12 +28,12 @@ from imagesig.errors import (
     KeyProviderError,
     KeyUnusable,
     MalformedError,
-    quote,
 )
 from imagesig.keys.plugin_process import NAME, plugin_environ, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 SCHEME = "sigstore-kms://"
 PREFIX = "sigstore-kms-"

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate

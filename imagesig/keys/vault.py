@@ -27,12 +27,12 @@ from imagesig.errors import (
     KeyProviderError,
     KeyUnusable,
     UnsupportedAlgorithm,
-    quote,
 )
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.vault_client import VaultClient, VaultConnection, connect
 from imagesig.keys.vault_login import MethodLogin, TokenLogin
 from imagesig.signature import SignerInfo
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     import hvac

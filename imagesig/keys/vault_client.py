@@ -29,9 +29,9 @@ from imagesig.errors import (
     KeyProviderUnavailable,
     KeyUnusable,
     MissingExtra,
-    quote,
 )
 from imagesig.http_pools import redact
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     import hvac

@@ -6,9 +6,10 @@ import re
 
 from msgspec import Struct
 
-from imagesig.errors import MalformedError, quote
+from imagesig.errors import MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest, sha256
+from imagesig.text import quote
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
 

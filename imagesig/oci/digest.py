@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from imagesig.errors import MalformedError, quote
+from imagesig.errors import MalformedError
+from imagesig.text import quote
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor, parse_annotations, parse_descriptor, parse_media_type
+from imagesig.text import quote
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -9,8 +9,9 @@ import re
 
 from msgspec import Struct
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.oci.digest import is_digest
+from imagesig.text import quote
 
 DOCKER_HUB = "docker.io"
 _NAME_CHARACTERS = 255

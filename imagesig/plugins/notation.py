@@ -30,9 +30,9 @@ from imagesig.errors import (
     MalformedError,
     MissingExtra,
     UnsupportedAlgorithm,
-    quote,
 )
 from imagesig.plugins.streams import STDERR, STDOUT, diverted, read_input, write_all
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.crypto.algorithms import KeyType

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from imagesig.errors import ImagesigError, InvalidArgument, SignatureInvalid, UnsupportedAlgorithm, quote
+from imagesig.errors import ImagesigError, InvalidArgument, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.plugins.streams import STDERR, STDOUT, diverted, read_input, write_all
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.crypto.algorithms import Algorithm

@@ -7,12 +7,13 @@ import binascii
 from collections.abc import Mapping
 
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import ImagesigError, quote
+from imagesig.errors import ImagesigError
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.document import Node
 from imagesig.policy.match import Identity
 from imagesig.policy.parse_authority import joined
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Signed, Unsupported
+from imagesig.text import quote
 from imagesig.trust import TrustedKey
 
 _KEY_TYPES = ("GPGKeys", "signedByGPGKeys", "X509Certificates", "signedByX509CAs")

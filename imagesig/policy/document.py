@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from imagesig.encoding import json_located, toml_located
 from imagesig.encoding.located import Located, Path
-from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, quote
+from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
+from imagesig.text import quote
 
 _Made = TypeVar("_Made")
 

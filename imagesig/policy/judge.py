@@ -13,13 +13,13 @@ from imagesig.errors import (
     Rejection,
     SignatureRejected,
     SubjectMismatch,
-    quote,
 )
 from imagesig.oci.reference import Reference
 from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
 from imagesig.policy.requirement import Signed
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
+from imagesig.text import quote
 
 
 class Verdict(Struct, frozen=True):

@@ -11,8 +11,9 @@ from typing import Self
 
 from msgspec import Struct
 
-from imagesig.errors import IdentityMismatch, InvalidArgument, quote
+from imagesig.errors import IdentityMismatch, InvalidArgument
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
+from imagesig.text import quote
 
 
 class IdentityKind(Enum):

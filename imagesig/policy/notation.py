@@ -15,12 +15,13 @@ from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
-from imagesig.errors import InvalidArgument, MalformedError, quote
+from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.location import REGISTRY
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.policy import Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed
 from imagesig.policy.scope import Scope
+from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
 from imagesig.trust.holder import Holder, HolderKind, overlapping

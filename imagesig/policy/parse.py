@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.policy.document import Node
 from imagesig.policy.parse_authority import Authorities, ReadFile, parse_authorities
 from imagesig.policy.parse_requirement import parse_requirement
 from imagesig.policy.policy import REJECT, Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule
 from imagesig.policy.scope import Scope, parse_scope
+from imagesig.text import quote
 
 VERSION = 1
 

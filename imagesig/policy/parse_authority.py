@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import quote
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.document import Node, one_of
+from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, TrustedKey, Window
 from imagesig.trust.holder import Holder, HolderKind
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.errors import InvalidArgument, quote
+from imagesig.errors import InvalidArgument
 from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
+from imagesig.text import quote
 
 LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir")
 """containers/image's names of the transports whose images are files. Spec: containers-transports(5)."""

@@ -18,7 +18,6 @@ from imagesig.errors import (
     NotFound,
     Rejection,
     TransportError,
-    quote,
 )
 from imagesig.images.merge import Merge, Tagged
 from imagesig.images.signature_manifest import config_bytes
@@ -28,6 +27,7 @@ from imagesig.oci.digest import sha256, tag_of
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Budget, Reading, Settle, Unread, Wanted
+from imagesig.text import quote
 
 SUFFIX = ".sig"
 

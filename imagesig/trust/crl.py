@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import LimitExceeded, MalformedError, quote
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.text import quote
 from imagesig.trust.extensions import extension, name_of
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
 

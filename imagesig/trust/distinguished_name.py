@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import InvalidArgument, NotTrusted, quote
+from imagesig.errors import InvalidArgument, NotTrusted
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     pass

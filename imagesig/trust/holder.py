@@ -11,7 +11,8 @@ from typing import Self
 from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import InvalidArgument, NotTrusted, quote
+from imagesig.errors import InvalidArgument, NotTrusted
+from imagesig.text import quote
 from imagesig.trust.distinguished_name import is_part_of, parse_distinguished_name, subject_of
 
 

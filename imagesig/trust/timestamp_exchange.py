@@ -13,7 +13,8 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
 from imagesig.encoding.asn1 import UNREADABLE
-from imagesig.errors import TimestampInvalid, quote
+from imagesig.errors import TimestampInvalid
+from imagesig.text import quote
 from imagesig.trust.timestamp_token import TimestampToken
 
 NONCE_BITS = 159

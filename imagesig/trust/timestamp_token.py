@@ -17,7 +17,8 @@ from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
 from imagesig.encoding.asn1 import UNREADABLE
-from imagesig.errors import MalformedError, SignatureInvalid, TimestampInvalid, quote
+from imagesig.errors import MalformedError, SignatureInvalid, TimestampInvalid
+from imagesig.text import quote
 from imagesig.trust.extensions import name_of
 
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"

@@ -6,9 +6,10 @@ import secrets
 from datetime import datetime
 
 from imagesig import limits
-from imagesig.errors import TimestampInvalid, UnexpectedResponse, quote
+from imagesig.errors import TimestampInvalid, UnexpectedResponse
 from imagesig.http import redact
 from imagesig.signature import TimestampRequest
+from imagesig.text import quote
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.revocation import revocation_failure
 from imagesig.trust.timestamp import judge_token

@@ -7,8 +7,9 @@ from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.discreet import Discreet
-from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable, quote
+from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
 from imagesig.http import HttpClient, Response, deadline, redact, remaining
+from imagesig.text import quote
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ATTEMPTS = 2

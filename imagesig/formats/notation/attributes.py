@@ -12,9 +12,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagesig.discreet import Discreet
-from imagesig.errors import FormatViolation, quote
+from imagesig.errors import FormatViolation
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
+from imagesig.text import quote
 
 X509 = "notary.x509"
 SIGNING_AUTHORITY = "notary.x509.signingAuthority"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from imagesig import limits
 from imagesig.encoding import cbor
-from imagesig.errors import FormatViolation, LimitExceeded, quote
+from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.attributes import (
     SIGNING_AGENT,
@@ -21,6 +21,7 @@ from imagesig.formats.notation.attributes import (
     Unprotected,
 )
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
+from imagesig.text import quote
 
 _SIGN1 = 18
 _EPOCH = 1

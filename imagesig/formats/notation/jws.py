@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, LimitExceeded, quote
+from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import decode_base64
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.attributes import (
@@ -24,6 +24,7 @@ from imagesig.formats.notation.attributes import (
     Unprotected,
 )
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
+from imagesig.text import quote
 
 _MEMBERS = {"payload", "protected", "header", "signature"}
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")

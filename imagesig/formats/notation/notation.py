@@ -20,7 +20,7 @@ from imagesig import __version__
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid, quote
+from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid
 from imagesig.formats.certified import check_chain_of_key
 from imagesig.formats.format import Storage, choose_algorithm
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
@@ -51,6 +51,7 @@ from imagesig.signature import (
     StoredSignature,
     TimestampRequest,
 )
+from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 from imagesig.trust.chain import check_validity
 from imagesig.trust.profile import check_code_signing_chain

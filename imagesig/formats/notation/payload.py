@@ -6,9 +6,10 @@ Spec: Notary Project signature-specification, "Payload".
 from __future__ import annotations
 
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, InvalidArgument, MalformedError, quote
+from imagesig.errors import FormatViolation, InvalidArgument, MalformedError
 from imagesig.oci.descriptor import parse_descriptor
 from imagesig.signature import Claim, Subject
+from imagesig.text import quote
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 RESERVED = "io.cncf.notary"

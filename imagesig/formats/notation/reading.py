@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import Expired, FormatViolation, NotTrusted, quote
+from imagesig.errors import Expired, FormatViolation, NotTrusted
 from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.attributes import (
@@ -38,6 +38,7 @@ from imagesig.signature import (
     Examined,
     StoredSignature,
 )
+from imagesig.text import quote
 from imagesig.trust import Role, TrustAnchors
 from imagesig.trust.chain import check_validity, is_valid, vouching
 from imagesig.trust.holder import describe_holder

@@ -1,0 +1,143 @@
+"""Addresses: parsed in one place, shown without secrets, and whether they are on this machine.
+
+Two parsers that disagree about a host are how requests go astray, so nobody else splits a URL. Spec: RFC 3986; hosts
+are ASCII here, international names in their `xn--` form (RFC 5890).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
+
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
+
+URL_CHARACTERS = 8192
+PORTS = {"http": 80, "https": 443}
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port: credentials never leave the origin that they were given for."""
+
+_OUTSIDE_GRAMMAR = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
+_BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
+
+
+class Url(Struct, frozen=True):
+    """One HTTP address, split. `host` is lower case and without brackets; `port` is never 0; `target` starts with `/`.
+
+    `target` is path and query as they go over the line. `has_login` says that it came with a user or a password.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    has_login: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        return self.scheme, self.host, self.port
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as they are written: brackets round IPv6, no port where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if PORTS.get(self.scheme) == self.port else f"{host}:{self.port}"
+
+
+@lru_cache(maxsize=1024)
+def parse_url(text: str, what: str = "URL") -> Url:
+    """The parts of an absolute `http` or `https` URL. `what` names it in the error, such as `Location`.
+
+    Raises:
+        InvalidArgument: anything else: another scheme, no host, a port that is none, characters that no URL has.
+    """
+    if len(text) > URL_CHARACTERS:
+        raise _refused(text, what, f"more than {URL_CHARACTERS} characters")
+    if _OUTSIDE_GRAMMAR.search(text):
+        raise _refused(text, what, "it has characters that no URL may have")
+    try:
+        parts = urlsplit(text)
+        port, host, login = parts.port, parts.hostname or "", parts.username is not None
+    except ValueError:
+        raise _refused(text, what, "its host or port cannot be read") from None
+    if parts.scheme not in PORTS:
+        raise _refused(text, what, "http:// or https:// is needed")
+    if not _HOST.fullmatch(host) or (":" in host) != ("[" in parts.netloc) or not _is_address_or_name(host):
+        raise _refused(text, what, "its host is no name or address")
+    if port == 0:
+        raise _refused(text, what, "its port is 0")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Url(parts.scheme, host.lower(), port or PORTS[parts.scheme], target, login)
+
+
+def join_url(base: str, reference: str, what: str = "URL") -> str:
+    """The absolute URL that `reference` means in a document at `base`. It is parsed, so `parse_url` takes it.
+
+    Raises:
+        InvalidArgument: as `parse_url` does.
+    """
+    if len(reference) > URL_CHARACTERS:
+        raise _refused(reference, what, f"more than {URL_CHARACTERS} characters")
+    try:
+        joined = urljoin(base, reference)
+    except ValueError:
+        raise _refused(reference, what, "it cannot be read") from None
+    parse_url(joined, what)
+    return joined
+
+
+def redact(url: str) -> str:
+    """What may be shown of a URL: no user information, query or fragment. Never raises, whatever it is given."""
+    match = _BEFORE_HOST.match(url[:URL_CHARACTERS])
+    scheme, rest = (match[1] or "", match[2]) if match else ("", url)
+    # The last @, wherever it stands: a password may hold /, ? and #, which end the host for a parser.
+    rest = rest.rpartition("@")[2]
+    return scheme + re.split(r"[?#]", rest, maxsplit=1)[0]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by what it says: `localhost`, or an address of the loopback network.
+
+    A name that only starts like one (`127.example.com`) is not; `*.localhost` is where it resolves to loopback, which
+    is for who connects to say.
+    """
+    name = host.rstrip(".").lower()
+    if name == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _is_address_or_name(host: str) -> bool:
+    """Refuses what one resolver takes for a number and another for a name: `127.1`, `0x7f000001`, `2130706433`."""
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    last = host.rstrip(".").rpartition(".")[2].lower()
+    if last.isdigit() or re.fullmatch(r"0x[0-9a-f]*", last):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            return False
+    return True
+
+
+def _refused(text: str, what: str, why: str) -> InvalidArgument:
+    return InvalidArgument(f"{what} {quote(redact(text))}: {why}")
