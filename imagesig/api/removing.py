@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, RemovalIncomplete, SignatureRejected
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
@@ -94,7 +95,8 @@ def remove(
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive)
         for target in targets:
-            work.find(opened, target, anchors, at)
+            with one_image():
+                work.find(opened, target, anchors, at)
         if not dry_run:
             detach(opened, work.chosen)
     logger.info("removed from %s", opened, extra={"image_done": True})

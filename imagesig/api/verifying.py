@@ -15,7 +15,9 @@ from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name,
 from imagesig.api.revoking import Answers, with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import (
+    AllowanceExceeded,
     Finding,
     ImageNotFound,
     ImagesigError,
@@ -91,6 +93,7 @@ def verify(
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
         TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
+        LimitExceeded: more lies beside the image than is read for one, and what was read does not satisfy the policy.
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
@@ -127,7 +130,7 @@ def verify_by_rule(
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
     court = _Court(rule, now or datetime.now(UTC), witnesses)
-    with deadline(image.timeout):
+    with deadline(image.timeout), one_image():
         result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
     if not result.proved and not allow_unproved:
         reasons = result.warnings or ("the rule accepts anything",)
@@ -209,6 +212,8 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court
     Raises:
         NoSignatures, NoSignatureAccepted: one does not.
         TransportError: one does not, and a place where its signature may lie did not answer, or not with all of it.
+        LimitExceeded: one does not, and its signature may be among what is not read: there is more than one image may
+            have.
     """
     formats = select_formats(formats_of(signed) or ALL_FORMATS)
     stored = stored_signatures(image, digest, formats)
@@ -220,6 +225,8 @@ def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court
             if stored.failed:
                 # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
+            if stored.limited:
+                raise stored.limited from verdict.failure
             if not stored.found and not stored.rejections:
                 raise _unsigned(image, digest, formats)
             raise verdict.failure
@@ -256,6 +263,8 @@ def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[E
         except (TransportError, KeyProviderError):
             raise
         except ImagesigError as error:
+            if isinstance(error, AllowanceExceeded):
+                stored.limited = stored.limited or error
             rejections.append(Rejection(item.origin, error))
     return examined, rejections
 

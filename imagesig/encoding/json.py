@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
+from imagesig.encoding.shape import Shape, check_shape
 from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.text import quote
 
@@ -38,17 +39,18 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant
 """Made once: making it costs as much as reading a manifest with it."""
 
 
-def parse(data: bytes, what: str, *, nodes: int = limits.JSON_NODES) -> object:
-    """The one JSON value in `data`. `what` names the document in errors.
+def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES) -> object:
+    """The one JSON value in `data`, an object of this shape or a list of them. `what` names the document in errors.
 
     Raises:
-        MalformedError: not strict JSON.
-        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, or more than `nodes` values or than one image may have.
+        MalformedError: not strict JSON, or a member that other readers take for another one.
+        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or more text than fits into
+            `limits.JSON_TEXT_BYTES`.
+        AllowanceExceeded: more values than one image may have; they are counted as `cost`.
     """
-    _check_cost(data, what, nodes)
+    _check_cost(data, what, nodes, cost)
     try:
-        text = data.decode("utf-8")
-        value: object = _DECODER.decode(text)
+        value: object = _DECODER.decode(_text(data, what))
     except _NotStrict as error:
         raise MalformedError(f"{what}: {error}") from None
     except UnicodeDecodeError as error:
@@ -59,12 +61,13 @@ def parse(data: bytes, what: str, *, nodes: int = limits.JSON_NODES) -> object:
         raise MalformedError(f"{what}: a number longer than any we read") from None
     if _SURROGATE.search(data):
         _refuse_lone_surrogates(value, what)
+    check_shape(value, shape, what)
     return value
 
 
-def parse_object(data: bytes, what: str, *, nodes: int = limits.JSON_NODES) -> dict[str, object]:
+def parse_object(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES) -> dict[str, object]:
     """The one JSON object in `data`. Raises as `parse` does, and where the value is not an object."""
-    value = parse(data, what, nodes=nodes)
+    value = parse(data, what, shape, nodes=nodes)
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {type(value).__name__}, a JSON object is needed")
     return value
@@ -74,15 +77,34 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 """One string, or the rest of the bytes where it does not end: nothing is looked at twice."""
 _BRACKET = re.compile(rb"[\[\]{}]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONE = re.compile(r"[\ud800-\udfff]")
+_FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
+_TWO_BYTES = re.compile(rb"[\xc4-\xef]")
 
 
-def _check_cost(data: bytes, what: str, nodes: int) -> None:
+def _text(data: bytes, what: str) -> str:
+    """The text, unless one wide character in it makes Python take several times the memory for all the others."""
+    if not data.isascii():
+        width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
+        if width * len(data) > limits.JSON_TEXT_BYTES:
+            raise LimitExceeded(
+                f"{what}: {len(data)} bytes with characters of {width} bytes, {limits.JSON_TEXT_BYTES // width} are read"
+            )
+    return data.decode("utf-8")
+
+
+def values_in(data: bytes) -> int:
+    """How many values a document has at most, members' names included. Costs a look at each byte, whatever it is."""
+    return 1 + sum(data.count(character) for character in (b"[", b"{", b",", b":"))
+
+
+def _check_cost(data: bytes, what: str, nodes: int, cost: Cost) -> None:
     """Bounds depth and values before the parser builds them: it recurses, and a value takes 60 bytes or more."""
     brackets = data.count(b"[") + data.count(b"{")
-    values = 1 + brackets + data.count(b",") + data.count(b":")
+    values = values_in(data)
     if brackets > limits.JSON_DEPTH or values > nodes:
         bare = _STRING.sub(b"", data)  # commas and brackets in strings are none
-        values = 1 + sum(bare.count(character) for character in (b"[", b"{", b",", b":"))
+        values = values_in(bare)
         if values > nodes:
             raise LimitExceeded(f"{what}: about {values} values, at most {nodes} are read")
         depth = 0
@@ -90,7 +112,7 @@ def _check_cost(data: bytes, what: str, nodes: int) -> None:
             depth += 1 if match[0] in b"[{" else -1
             if depth > limits.JSON_DEPTH:
                 raise LimitExceeded(f"{what}: nested deeper than {limits.JSON_DEPTH} levels")
-    spend(Cost.NODES, values, what)
+    spend(cost, values, what)
 
 
 def _refuse_lone_surrogates(value: object, what: str) -> None:
@@ -103,7 +125,7 @@ def _refuse_lone_surrogates(value: object, what: str) -> None:
             unseen += item.values()
         elif isinstance(item, list):
             unseen += item
-        elif isinstance(item, str) and any("\ud800" <= character <= "\udfff" for character in item):
+        elif isinstance(item, str) and _LONE.search(item):
             raise MalformedError(f"{what}: {quote(item)} holds half of a surrogate pair, which is no text")
 
 

@@ -10,11 +10,48 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from msgspec import Struct
+
 from imagesig.errors import MalformedError
 from imagesig.text import quote
 
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 """The two letters outside ASCII that fold to one inside: long s and the Kelvin sign."""
+
+
+class Shape(Struct, frozen=True):
+    """One kind of object: the members that any reader of it knows, not only those that we use.
+
+    `inner` has the kinds of those that are objects, or lists of objects, and have to be judged with the whole.
+    """
+
+    known: frozenset[str] = frozenset()
+    inner: tuple[tuple[str, Shape], ...] = ()
+
+    @classmethod
+    def of(cls, names: str, **inner: Shape) -> Shape:
+        """The kind with these members, named with blanks between; those in `inner` need not be named again."""
+        return cls(frozenset((*names.split(), *inner)), tuple(inner.items()))
+
+
+OURS = Shape()
+"""A document that no other program reads, or a map: its members are compared exactly by all."""
+
+
+def check_shape(value: object, shape: Shape, what: str) -> None:
+    """Returns unless the object, or one of those in the list, has the twin of a known member, here or in `inner`.
+
+    Raises:
+        MalformedError: one has.
+    """
+    unseen = [(value, shape)]
+    while unseen:
+        item, kind = unseen.pop()
+        if isinstance(item, list):
+            unseen += [(inner, kind) for inner in item]
+        elif isinstance(item, dict):
+            refuse_twins(item, kind.known, what)
+            unseen += [(item[name], inner) for name, inner in kind.inner if name in item]
 
 
 def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> None:
@@ -26,13 +63,15 @@ def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> No
         MalformedError: there is such a member.
     """
     for name in members:
-        if name not in known and (meant := _by_folding(known).get(folded(name))):
+        if name in known:
+            continue
+        if meant := _by_folding(known).get(folded(name)):
             raise MalformedError(
                 f"{what}: the member {quote(name)} differs from {quote(meant)} by its case alone: readers disagree"
             )
 
 
-def members_of(value: object, known: frozenset[str], what: str) -> Mapping[str, object]:
+def members_of(value: object, shape: Shape, what: str) -> Mapping[str, object]:
     """The members of an object in which no name is the twin of a known one.
 
     Raises:
@@ -40,8 +79,30 @@ def members_of(value: object, known: frozenset[str], what: str) -> Mapping[str, 
     """
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    refuse_twins(value, known, what)
+    check_shape(value, shape, what)
     return value
+
+
+def refuse_two_spellings(value: object, what: str) -> None:
+    """Returns unless an object anywhere in the value has two members that protobuf's JSON reader may take for one.
+
+    It reads each member by two names, `rawBytes` and `raw_bytes`; not for values with maps, whose names are anything.
+
+    Raises:
+        MalformedError: there is such an object.
+    """
+    unseen = [value]
+    while unseen:
+        item = unseen.pop()
+        if isinstance(item, list):
+            unseen += item
+        elif isinstance(item, dict):
+            unseen += item.values()
+            spellings: dict[str, str] = {}
+            for name in item:
+                other = spellings.setdefault(folded(name).replace("_", ""), name)
+                if other is not name:
+                    raise MalformedError(f"{what}: {quote(other)} and {quote(name)} are one member to some readers")
 
 
 def folded(name: str) -> str:

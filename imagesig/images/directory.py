@@ -32,6 +32,7 @@ from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import (
     INDEX_TYPES,
@@ -124,8 +125,8 @@ class Directory:
         with open_regular(self._path / _hex(descriptor.digest), what) as file:
             yield checked(chunks_of(file, what), descriptor, what)
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        return ()
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        return Listing()
 
     def has(self, digest: str) -> bool:
         try:

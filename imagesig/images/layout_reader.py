@@ -8,9 +8,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
+from msgspec.structs import replace
+
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
+from imagesig.errors import (
+    AllowanceExceeded,
+    DigestMismatch,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+)
 from imagesig.images.layout_index import (
     INDEX,
     LAYOUT_VERSION,
@@ -22,14 +33,18 @@ from imagesig.images.layout_index import (
 )
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
+    OCI_INDEX,
     OCI_MANIFEST,
+    check_document,
     detect_media_type,
     parse_index,
     parse_manifest,
 )
+from imagesig.oci.shapes import DOCUMENT, LAYOUT, LISTING
 from imagesig.text import quote
 
 
@@ -59,9 +74,8 @@ class LayoutReader(ABC):
         """The digest of every blob that is small enough to be a manifest, and what reads it."""
 
     def _check_version(self) -> None:
-        version = parse_object(self._file(MARKER, limits.CONFIG_BYTES), f"{self.name}: {MARKER}").get(
-            "imageLayoutVersion"
-        )
+        document = parse_object(self._file(MARKER, limits.LAYOUT_MARKER_BYTES), f"{self.name}: {MARKER}", LAYOUT)
+        version = document.get("imageLayoutVersion")
         if version != LAYOUT_VERSION:
             raise InvalidArgument(f"{self.name}: layout version {quote(version)}, {LAYOUT_VERSION} is needed")
 
@@ -89,6 +103,8 @@ class LayoutReader(ABC):
         content = self._read_blob(descriptor.digest, descriptor.size)
         if len(content) != descriptor.size:
             raise DigestMismatch(f"{self.name}: {descriptor.digest} is not {descriptor.size} bytes long")
+        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
+            check_document(content, descriptor.media_type, f"{self.name}: {descriptor.digest}", is_list=True)
         return content
 
     def has(self, digest: str) -> bool:
@@ -97,24 +113,30 @@ class LayoutReader(ABC):
     def has_blob(self, descriptor: Descriptor) -> bool:
         return self._size(self._blob(descriptor.digest)) == descriptor.size
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
         found: dict[str, Descriptor] = {}
+        limited: LimitExceeded | None = None
         for name, read in self._small_blobs():
+            remaining(self.name)
             content = read()
             if digest.encode() not in content or b'"subject"' not in content:
                 continue
             try:
                 media_type = detect_media_type(content, name)
                 parse = parse_index if media_type in INDEX_TYPES else parse_manifest
-                subject = parse(content, media_type, name).subject
+                document = parse(content, media_type, name)
+            except AllowanceExceeded as error:
+                limited = error
+                break
             except MalformedError:
                 continue  # a config, a layer or an index that mentions the digest
-            if subject and subject.digest == digest:
-                found[name] = Descriptor.of(content, media_type)
-            if len(found) > limits.REFERRERS:
-                raise LimitExceeded(f"{self.name}: more than {limits.REFERRERS} referrers of {digest}")
-        return tuple(found[name] for name in sorted(found))
+            if document.subject and document.subject.digest == digest:
+                found[name] = replace(Descriptor.of(content, media_type), artifact_type=document.artifact_type)
+            if len(found) > limits.REFERRERS_LISTED:
+                limited = LimitExceeded(f"{self.name}: more than {limits.REFERRERS_LISTED} referrers of {digest}")
+                break
+        return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
 
     def only_image(self) -> str:
         """The digest of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not exactly one."""
@@ -148,7 +170,9 @@ class LayoutReader(ABC):
 
     def _listed(self, name: str) -> list[dict[str, object]]:
         """The entries of `index.json`, or of another index of its form."""
-        document = parse_object(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
+        content = self._file(name, limits.MANIFEST_BYTES)
+        check_document(content, OCI_INDEX, f"{self.name}: {name}")
+        document = parse_object(content, f"{self.name}: {name}", DOCUMENT)
         entries = document.get("manifests")
         if entries is None and "manifests" in document:
             return []  # as Go writes a list without entries; Docker 25.0 did
@@ -159,10 +183,11 @@ class LayoutReader(ABC):
     def _manifest_by_digest(self, digest: str) -> Descriptor:
         """A manifest that `index.json` does not list, such as the child of an index."""
         content = self._read_blob(digest, limits.MANIFEST_BYTES)
-        document = parse_object(content, f"{self.name}: {digest}")
-        media_type = document.get("mediaType", OCI_MANIFEST)
+        document = parse_object(content, f"{self.name}: {digest}", LISTING)
+        media_type = document.get("mediaType") or OCI_MANIFEST
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             raise NotFound(f"{self.name}: {digest} is no manifest")
+        check_document(content, str(media_type), f"{self.name}: {digest}", is_list=True)
         return Descriptor.of(content, str(media_type))
 
     def _blob(self, digest: str) -> str:
@@ -181,7 +206,7 @@ class LayoutReader(ABC):
 
     def _rewritten(self, name: str, entries: list[dict[str, object]]) -> bytes:
         """The bytes of an index with these entries, every other member kept as it stands."""
-        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name)
+        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name, DOCUMENT)
         content = go_json(document | {"manifests": entries})
         if len(content) > limits.MANIFEST_BYTES:
             raise LimitExceeded(f"{self.name}: {name} would grow over {limits.MANIFEST_BYTES} bytes")

@@ -10,6 +10,7 @@ from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFo
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
+from imagesig.oci.shapes import CONFIG
 from imagesig.text import quote
 
 _DEPTH = 3
@@ -69,7 +70,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Descriptor:
     content = image.home.read(root, limit=limits.MANIFEST_BYTES)
     if root.media_type not in INDEX_TYPES:
         manifest = parse_manifest(content, root.media_type, str(image))
-        config = parse_object(image.home.read(manifest.config, limit=limits.CONFIG_BYTES), f"{image}: config")
+        config = parse_object(image.home.read(manifest.config, limit=limits.CONFIG_BYTES), f"{image}: config", CONFIG)
         members = (config.get("os"), config.get("architecture"), config.get("variant", ""))
         actual = Platform(*(member if isinstance(member, str) else "" for member in members))
         if not _fits(actual, wanted):
