@@ -15,7 +15,7 @@ LIST_ITEM_BYTES = 64 * 1024
 LIST_ITEM_NODES = 300
 """JSON values of such an entry; those in the wild have about 30."""
 LISTED_NODES_PER_IMAGE = 5_000_000
-"""JSON values of all listings read for one image: as many entries of the largest size as are listed, for each format."""
+"""JSON values of all listings read for one image: 4000 of the largest entries, for each artifact type."""
 ERROR_BODY_BYTES = 64 * 1024
 TOKEN_BODY_BYTES = 1024 * 1024
 CREDENTIAL_FILE_BYTES = 4 * 1024 * 1024
@@ -25,10 +25,10 @@ CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
 PAYLOAD_BYTES = 128 * 1024
 """One simple-signing payload; those in the wild have 250 bytes to 2 KiB (CVE-2024-29902: cosign had no limit)."""
 BUNDLE_BYTES = 256 * 1024
-"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. An attestation, which
-is kept in the same way, may have more: it is not read."""
-ENVELOPE_NODES = 5000
-"""JSON values of one of them; a bundle with 32 log entries has about 1000."""
+"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. An attestation,
+which is kept in the same way, may have more: it is not read."""
+ENVELOPE_NODES = 20_000
+"""JSON values of one of them, or of its payload; a statement with 1024 subjects has 10,000."""
 SIGNATURE_MANIFEST_BYTES = 128 * 1024
 """The manifest of one signature kept as a referrer; those in the wild have 1 to 3 KiB."""
 SIGNATURE_MANIFEST_NODES = 500
@@ -36,7 +36,7 @@ SIGNATURE_MANIFEST_NODES = 500
 SIGNATURE_LAYERS = 1000
 """Layers of one `.sig` manifest, cosign's own limit (CVE-2023-46737, CVE-2024-29903)."""
 SIGNATURE_BYTES_PER_IMAGE = 8 * 1024 * 1024
-"""All signatures read for one image, which are in memory together: a thousand with certificates and a timestamp each."""
+"""All signatures read for one image, which are in memory together: a thousand with certificates and a timestamp."""
 MANIFEST_BYTES_PER_IMAGE = 64 * 1024 * 1024
 """All manifests of referrers read for one image, one after the other, whatever they turn out to be."""
 REFERRERS = 1000

@@ -87,9 +87,8 @@ def _text(data: bytes, what: str) -> str:
     if not data.isascii():
         width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
         if width * len(data) > limits.JSON_TEXT_BYTES:
-            raise LimitExceeded(
-                f"{what}: {len(data)} bytes with characters of {width} bytes, {limits.JSON_TEXT_BYTES // width} are read"
-            )
+            most = limits.JSON_TEXT_BYTES // width
+            raise LimitExceeded(f"{what}: {len(data)} bytes with characters of {width} bytes, at most {most} are read")
     return data.decode("utf-8")
 
 

@@ -24,7 +24,8 @@ _NO_SUCH_ENDPOINT = frozenset({400, 404, 405, 406, 410, 415, 501})
 def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "") -> Listing | None:
     """What the referrers API lists, page by page; None where there is no such API.
 
-    With an artifact type the registry is asked for those alone; `Listing.filtered` says whether it did so.
+    With an artifact type the registry is asked for those alone. `Listing.filtered` says whether it did so; if not, the
+    list is not read to its end.
 
     Raises:
         UnexpectedResponse: the answer is no list.
@@ -49,7 +50,7 @@ def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "
         except LimitExceeded as error:
             return found.followed_by(Listing(limited=error, filtered=found.filtered))
         found = found.followed_by(page)
-        if found.limited:
+        if found.limited or (artifact_type and not found.filtered):
             return found
         url = _next(response, what)
         if url in seen or len(seen) >= limits.REFERRERS_PAGES:

@@ -4,7 +4,8 @@ Whoever may push to a repository adds an entry, and some registries list what th
 is judged by itself: one that cannot be read is reported with its place, and the others count. What is at the top level
 is of whoever wrote the list, and is judged as a whole.
 
-Spec: OCI distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; sigstore/cosign specs/SIGNATURE_SPEC.md.
+Spec: OCI distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; sigstore/cosign
+specs/SIGNATURE_SPEC.md.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int =
 
 
 def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
-    """The layers of a signature manifest: at most `limits.SIGNATURE_LAYERS`.
+    """The layers of a signature manifest: at most `limits.REFERRERS_LISTED`.
 
     Raises:
         MalformedError: no image manifest.
@@ -84,7 +85,7 @@ def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
     """
     if media_type not in MANIFEST_TYPES:
         raise MalformedError(f"{what}: is a {quote(media_type)}, an image manifest is needed")
-    found = parse_list_document(data, media_type, what, most=limits.SIGNATURE_LAYERS)
+    found = parse_list_document(data, media_type, what, most=limits.REFERRERS_LISTED)
     return _listed(found, "layers", what)
 
 

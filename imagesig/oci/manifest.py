@@ -151,7 +151,7 @@ _OTHER_KINDS = {
     **dict.fromkeys(MANIFEST_TYPES, ("manifests", *_OLD_SCHEMA)),
     **dict.fromkeys(INDEX_TYPES, ("config", "layers", *_OLD_SCHEMA)),
 }
-"""By media type, the members by which other readers tell documents of another kind. Null is as good as missing to all."""
+"""By media type, the members by which other readers tell documents of another kind. Null is as good as missing."""
 
 
 def _document(

@@ -54,7 +54,7 @@ class SignatureStore(Protocol):
     """One way of keeping signatures beside an image. Stateless: the home comes with each call."""
 
     def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
-        """Every stored signature of the image with this digest, in the order of the list; a `Rejection` for what is none.
+        """Every stored signature of the image with this digest, in the list's order; a `Rejection` for what is none.
 
         What the home fails to give is `Unread`, what a limit leaves out `Limited`, and the others are read all the
         same. What is likely to be a signature, and what is small, is read first.

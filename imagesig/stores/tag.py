@@ -57,10 +57,18 @@ class TagStore:
         taken = Taken(reading := Reading(home))
         for place, problem in layers.malformed:
             taken.put(place, Rejection(f"{origin} layer {place}", problem))
-        places = (number for number in range(layers.count) if number not in dict(layers.malformed))
-        payloads: dict[str, bytes] = {}
+        unread = dict(layers.malformed)
+        places = (number for number in range(layers.count) if number not in unread)
         # Whoever adds large ones does so in vain: the small ones are read before.
-        for place, layer in sorted(zip(places, layers.entries, strict=True), key=lambda item: (item[1].size, item[0])):
+        ordered = sorted(
+            zip(places, layers.entries, strict=True),
+            key=lambda item: (not wanted(item[1].media_type), item[1].size, item[0]),
+        )
+        if len(ordered) > limits.SIGNATURE_LAYERS:
+            most = f"{len(ordered)} layers, at most {limits.SIGNATURE_LAYERS} are read"
+            yield Limited(origin, LimitExceeded(most))
+        payloads: dict[str, bytes] = {}
+        for place, layer in ordered[: limits.SIGNATURE_LAYERS]:
             if taken.is_over:
                 break
             where = f"{origin} layer {place}"
