@@ -79,6 +79,8 @@ JSON_TEXT_BYTES = 8 * 1024 * 1024
 """The text of one document from outside, as Python holds it: one character of four bytes makes all others so wide."""
 JSON_NODES = 100_000
 """Values of one JSON document from outside, members' names included: an index of a thousand images has about 20,000."""
+TOML_KEY_PARTS = 64
+"""Parts of one dotted key, and of one table's name; a policy has 4 at most."""
 CBOR_NODES = 2000
 """Values of one CBOR document from outside; a COSE signature with a long chain has about 50."""
 

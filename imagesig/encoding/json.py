@@ -73,9 +73,9 @@ def parse_object(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JS
     return value
 
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-"""One string, or the rest of the bytes where it does not end: nothing is looked at twice."""
-_BRACKET = re.compile(rb"[\[\]{}]")
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
+"""A string, or the rest of the bytes where it does not end, or what counts values: nothing is looked at twice."""
+_QUOTE = ord('"')
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE = re.compile(r"[\ud800-\udfff]")
 _FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
@@ -102,16 +102,28 @@ def _check_cost(data: bytes, what: str, nodes: int, cost: Cost) -> None:
     brackets = data.count(b"[") + data.count(b"{")
     values = values_in(data)
     if brackets > limits.JSON_DEPTH or values > nodes:
-        bare = _STRING.sub(b"", data)  # commas and brackets in strings are none
-        values = values_in(bare)
-        if values > nodes:
-            raise LimitExceeded(f"{what}: about {values} values, at most {nodes} are read")
-        depth = 0
-        for match in _BRACKET.finditer(bare):
-            depth += 1 if match[0] in b"[{" else -1
+        values = _counted(data, what, nodes)
+    spend(cost, values, what)
+
+
+def _counted(data: bytes, what: str, nodes: int) -> int:
+    """The same with strings left out: commas and brackets in them are none. Ends where there are too many."""
+    depth, values = 0, 1
+    for match in _TOKEN.finditer(data):
+        token = data[match.start()]
+        if token in b"[{":
+            depth += 1
             if depth > limits.JSON_DEPTH:
                 raise LimitExceeded(f"{what}: nested deeper than {limits.JSON_DEPTH} levels")
-    spend(cost, values, what)
+        elif token in b"]}":
+            depth -= 1
+            continue
+        elif token == _QUOTE:
+            continue
+        values += 1
+        if values > nodes:
+            raise LimitExceeded(f"{what}: more than {nodes} values, which are the most that are read")
+    return values
 
 
 def _refuse_lone_surrogates(value: object, what: str) -> None:

@@ -21,6 +21,8 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\n\r]*+")
 _OPENING = {b"[": b"]", b"{": b"}"}
 _TOKENS_BETWEEN_LOOKS = 100_000
+_TOKENS = 1_000_000
+"""Strings, brackets, commas and colons of one document; 4000 entries have about 200,000."""
 
 
 class ListIn(Discreet, frozen=True):
@@ -82,6 +84,8 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
     for number, match in enumerate(_TOKEN.finditer(data)):
         if number % _TOKENS_BETWEEN_LOOKS == 0:
             spend(Cost.LISTED_NODES, 0, what)
+            if number >= _TOKENS:
+                raise LimitExceeded(f"{what}: more than {_TOKENS} strings, brackets, commas and colons")
         token, depth = match[0][:1], len(closing)
         if token in _OPENING:
             if depth == limits.JSON_DEPTH:
