@@ -7,6 +7,7 @@ depth and number of values. The size is bounded by who read the bytes, and the t
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import NoReturn
@@ -35,7 +36,14 @@ def _constant(name: str) -> NoReturn:
     raise _NotStrict(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant)
+def _real(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _NotStrict(f"{quote(digits)} is larger than any number of its kind")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_real)
 """Made once: making it costs as much as reading a manifest with it."""
 
 

@@ -21,7 +21,8 @@ _LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}', re.DOTALL)
 _LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
 _SCALAR = re.compile(r"[^,\]}#\n]+")
 _LONG_KEY = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % limits.TOML_KEY_PARTS
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"""
+    rf"{{{limits.TOML_KEY_PARTS}}}"
 )
 """What `tomllib`, whose time grows with the square of a key's parts, must not see."""
 _LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)$")

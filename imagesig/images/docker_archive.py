@@ -226,7 +226,8 @@ class DockerArchive(ReadOnly):
 def _parse_entry(value: object, what: str) -> _Entry:
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    config, tags, layers = value.get("Config"), value.get("RepoTags") or [], value.get("Layers")
+    config, tags, layers = value.get("Config"), value.get("RepoTags"), value.get("Layers")
+    tags = [] if tags is None else tags
     names = [config, *(tags if isinstance(tags, list) else [None]), *(layers if isinstance(layers, list) else [None])]
     if not all(isinstance(name, str) for name in names):
         raise MalformedError(f"{what}: Config, RepoTags and Layers must be text and lists of text")

@@ -37,11 +37,11 @@ from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
-    OCI_INDEX,
     OCI_MANIFEST,
     check_document,
     detect_media_type,
     parse_index,
+    parse_layout_index,
     parse_manifest,
 )
 from imagesig.oci.shapes import DOCUMENT, LAYOUT, LISTING
@@ -170,15 +170,7 @@ class LayoutReader(ABC):
 
     def _listed(self, name: str) -> list[dict[str, object]]:
         """The entries of `index.json`, or of another index of its form."""
-        content = self._file(name, limits.MANIFEST_BYTES)
-        check_document(content, OCI_INDEX, f"{self.name}: {name}")
-        document = parse_object(content, f"{self.name}: {name}", DOCUMENT)
-        entries = document.get("manifests")
-        if entries is None and "manifests" in document:
-            return []  # as Go writes a list without entries; Docker 25.0 did
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise MalformedError(f"{self.name}: {name} has no list of manifests")
-        return entries
+        return parse_layout_index(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
 
     def _manifest_by_digest(self, digest: str) -> Descriptor:
         """A manifest that `index.json` does not list, such as the child of an index."""

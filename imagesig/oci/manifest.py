@@ -135,6 +135,19 @@ def parse_list_document(data: bytes, media_type: str, what: str, *, most: int) -
     return found
 
 
+def parse_layout_index(data: bytes, what: str) -> list[dict[str, object]]:
+    """The entries of a layout's `index.json`, as they stand. Raises `MalformedError` as `parse_index` does."""
+    document = _document(data, OCI_INDEX, INDEX_TYPES, what)
+    parse_annotations(document.get("annotations"), what)
+    _subject(document, what)
+    entries = document.get("manifests")
+    if entries is None and "manifests" in document:
+        return []  # as Go writes a list without entries; Docker 25.0 did
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise MalformedError(f"{what} has no list of manifests")
+    return entries
+
+
 def _subject(document: dict[str, object], what: str) -> Descriptor | None:
     subject = document.get("subject")
     return None if subject is None else parse_descriptor(subject, f"{what}: subject")

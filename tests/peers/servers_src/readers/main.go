@@ -22,8 +22,10 @@ type reader func(document []byte) (any, error)
 
 // readers is the list of all of them: each has a file of its own.
 var readers = map[string]reader{
-	"tar":  readTar,
-	"yaml": readYAML,
+	"json":      readJSON,
+	"reference": readReference,
+	"tar":       readTar,
+	"yaml":      readYAML,
 }
 
 type result struct {
