@@ -13,13 +13,14 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check bench docs peers venv clean help
+.PHONY: demo test unit check fuzz bench docs peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make check   ruff, mypy --strict, import floors'
+	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (of all together), TARGET=NAME for one'
 	@echo 'make bench   measure imagesig beside its peers'
 	@echo 'make docs    build the documentation into docs/_build/html'
 
@@ -37,6 +38,10 @@ check: .venv/.development
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	$(PYTEST) -q tests/test_floors.py
+
+TIME ?= 600
+fuzz: .venv/.development
+	.venv/bin/python -m tests.fuzz --seconds $(TIME) $(if $(TARGET),--target $(TARGET))
 
 bench: .venv/.bench peers
 	.venv/bin/python -m benchmarks
