@@ -70,7 +70,7 @@ def mutated(source: str, mutant: Mutant) -> ast.Module:
 
 
 def _skipped(tree: ast.AST) -> set[int]:
-    """Nodes in which no change matters: annotations, docstrings, `__repr__` and `__str__`, texts, type-checking blocks."""
+    """Nodes in which no change matters: annotations, `__repr__` and `__str__`, texts, type-checking blocks."""
     roots: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -99,7 +99,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST |
                 if type(operator) in _COMPARED:
                     yield f"compare {at}", lambda found, at=at: _with_operator(found, at)
         case ast.BoolOp():
-            yield "and/or", lambda found: ast.BoolOp(ast.And() if isinstance(found.op, ast.Or) else ast.Or(), found.values)
+            yield "and/or", _with_other_word
             for at in range(len(node.values)):
                 yield f"drop operand {at}", lambda found, at=at: _without_operand(found, at)
         case ast.UnaryOp(op=ast.Not()):
@@ -131,6 +131,11 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST |
             yield "break", lambda _: ast.Break()
         case ast.Break():
             yield "continue", lambda _: ast.Continue()
+
+
+def _with_other_word(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.BoolOp)
+    return ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
 
 
 def _with_operator(node: ast.AST, at: int) -> ast.AST:
