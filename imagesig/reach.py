@@ -32,6 +32,8 @@ _METADATA = tuple(
 """Where clouds answer their virtual machines, outside of the link-local networks."""
 _EMBEDDING = tuple(ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::/96"))
 """IPv6 networks whose last 32 bits are an IPv4 address: NAT64 (RFC 6052), IPv4-compatible (RFC 4291)."""
+_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
+"""Private networks before RFC 4193; Python takes them to be global."""
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
@@ -107,7 +109,7 @@ def _network(address: _Address) -> Network:
         # The worst of them: a Teredo address names a server and a client.
         return min(map(_network, inner), key=list(Network).index)
     special = address.is_multicast or address.is_reserved or address.is_unspecified or not address.is_global
-    return Network.INTERNAL if special else Network.GLOBAL
+    return Network.INTERNAL if special or address in _SITE_LOCAL else Network.GLOBAL
 
 
 def _embedded(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:

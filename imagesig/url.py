@@ -23,6 +23,7 @@ Origin = tuple[str, str, int]
 """Scheme, host and port: credentials never leave the origin that they were given for."""
 
 _OUTSIDE_GRAMMAR = re.compile(r"[^!-~]|[\\<>\"^`{|}]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
 _BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
@@ -95,7 +96,13 @@ def join_url(base: str, reference: str, what: str = "URL") -> str:
     if _OUTSIDE_GRAMMAR.search(reference):  # looked for here, for `urljoin` takes some of them away
         raise _refused(reference, what, "it has characters that no URL may have")
     try:
-        joined = urljoin(base, reference)
+        # `urljoin` takes what has a scheme or two slashes and no host for a path: RFC 3986 section 5.2.2 does not.
+        if _SCHEME.match(reference):
+            joined = reference
+        elif reference.startswith("//"):
+            joined = f"{parse_url(base).scheme}:{reference}"
+        else:
+            joined = urljoin(base, reference)
     except ValueError:
         raise _refused(reference, what, "it cannot be read") from None
     parse_url(joined, what)
