@@ -233,11 +233,16 @@ def _looked_up(host: str, port: int, until: float) -> Sequence[Address]:
         except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
             came.put(error)
         finally:
-            _LOOKUPS.release()
+            running.release()
 
-    if not _LOOKUPS.acquire(timeout=max(until - time.monotonic(), 0)):
+    running = _LOOKUPS
+    if not running.acquire(timeout=max(until - time.monotonic(), 0)):
         raise TimeoutError("too many names are being looked up")
-    threading.Thread(target=look_up, name="imagesig-lookup", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="imagesig-lookup", daemon=True).start()
+    except RuntimeError as error:  # the system gives no more threads
+        running.release()
+        raise NotConnected from error
     try:
         found = came.get(timeout=max(until - time.monotonic(), 0))
     except Empty:

@@ -20,7 +20,8 @@ from imagesig.errors import InvalidArgument
 from imagesig.url import Url, is_loopback, parse_url
 
 _SCHEMES = ("http", "https")
-_BLANKS = " \t\n\v\f\r\x85\xa0"
+_BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go's `strings.TrimSpace` takes away."""
 _LOGIN = re.compile(r"(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -79,13 +80,13 @@ class Proxies(Discreet, frozen=True):
         text = self.urls.get(target.scheme)
         if not text or is_loopback(target.host):
             return None
-        if _is_direct(self.bypass, target.host, str(target.port)):
-            return None
         if self.cgi and target.scheme == "http":
             raise InvalidArgument(
                 "the proxy in HTTP_PROXY: not used, for REQUEST_METHOD is set and HTTP_PROXY may be a client's header",
                 hint="unset REQUEST_METHOD or HTTP_PROXY",
             )
+        if _is_direct(self.bypass, target.host, str(target.port)):
+            return None
         return _parsed(text, f"{target.scheme.upper()}_PROXY")
 
     def for_url(self, url: str) -> str:
@@ -186,7 +187,7 @@ def _address(text: str) -> _Address | None:
 
 def _network(text: str) -> _Network | None:
     written, slash, length = text.partition("/")
-    if not slash or "%" in written or not re.fullmatch(r"[0-9]{1,9}", length):
+    if not slash or "%" in written or not re.fullmatch(r"[0-9]{1,20}", length):
         return None
     try:
         address, bits = ipaddress.ip_address(written), int(length)

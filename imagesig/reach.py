@@ -35,6 +35,7 @@ _EMBEDDING = tuple(ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::/
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
 """Private networks before RFC 4193; Python takes them to be global."""
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""A network's own NAT64 (RFC 8215)."""
 
 
 class Network(Enum):
@@ -104,17 +105,23 @@ def _network(address: _Address) -> Network:
         return Network.LOOPBACK
     if address.is_link_local or any(address in network for network in _METADATA):
         return Network.LINK_LOCAL
-    inner = _embedded(address) if isinstance(address, ipaddress.IPv6Address) else ()
-    if inner:
-        # The worst of them: a Teredo address names a server and a client.
-        return min(map(_network, inner), key=list(Network).index)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return _network(address.ipv4_mapped)
+        if inner := {_network(one) for one in _embedded(address)}:
+            return _behind(inner, local=address in _LOCAL_NAT64)
     special = address.is_multicast or address.is_reserved or address.is_unspecified or not address.is_global
     return Network.INTERNAL if special or address in _SITE_LOCAL else Network.GLOBAL
 
 
+def _behind(inner: set[Network], *, local: bool) -> Network:
+    """Where an address leads that others stand in. It is never this machine itself: a gateway is in between."""
+    if Network.LINK_LOCAL in inner:
+        return Network.LINK_LOCAL
+    return Network.GLOBAL if inner == {Network.GLOBAL} and not local else Network.INTERNAL
+
+
 def _embedded(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
-    if address.ipv4_mapped is not None:
-        return (address.ipv4_mapped,)
     if address.sixtofour is not None:
         return (address.sixtofour,)
     if address.teredo is not None:

@@ -25,6 +25,8 @@ Origin = tuple[str, str, int]
 _OUTSIDE_GRAMMAR = re.compile(r"[^!-~]|[\\<>\"^`{|}]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
+_AUTHORITY = re.compile(r"(?:.*@)?(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:@]*)(?::[0-9]*)?")
+"""`urlsplit` takes `a[::1]b:80` for `[::1]:80`."""
 _BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
 
@@ -77,7 +79,7 @@ def parse_url(text: str, what: str = "URL") -> Url:
         raise _refused(text, what, "its host or port cannot be read") from None
     if parts.scheme not in PORTS:
         raise _refused(text, what, "http:// or https:// is needed")
-    if not _HOST.fullmatch(host) or (":" in host) != ("[" in parts.netloc) or not _is_address_or_name(host):
+    if not _HOST.fullmatch(host) or not _AUTHORITY.fullmatch(parts.netloc) or not _is_address_or_name(host):
         raise _refused(text, what, "its host is no name or address")
     if port == 0:
         raise _refused(text, what, "its port is 0")

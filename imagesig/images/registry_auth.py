@@ -197,7 +197,7 @@ class RegistryLogin:
         if credential.identity_token:
             form = {
                 "grant_type": "refresh_token",
-                "refresh_token": credential.identity_token,
+                "refresh_token": _bytes_of(credential.identity_token, credential),
                 "service": service,
                 "scope": " ".join(scopes),
                 "client_id": _CLIENT_ID,
@@ -249,7 +249,14 @@ def _read_token(body: bytes, realm: str) -> tuple[str, float]:
 
 
 def _basic(credential: Credential) -> str:
-    return base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode("ascii")
+    return base64.b64encode(_bytes_of(f"{credential.username}:{credential.password}", credential)).decode("ascii")
+
+
+def _bytes_of(secret: str, credential: Credential) -> bytes:
+    try:
+        return secret.encode("utf-8")
+    except UnicodeError:  # a lone surrogate, which JSON can write
+        raise InvalidArgument(f"the credentials from {credential.source}: they hold what is no text") from None
 
 
 def _refused(host: str, credential: Credential) -> Unauthorized:
