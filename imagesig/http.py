@@ -208,7 +208,7 @@ class HttpClient:
     def _with_retries(
         self, method: str, url: Url, headers: Mapping[str, str], once: _Once, reach: Reach, attempts: int
     ) -> Response:
-        attempts, what = attempts_allowed(attempts), What(method, str(url), None)
+        attempts, what = attempts_allowed(attempts), What(method, url, None)
         for attempt in range(1, attempts + 1):
             pause = growing_pause(attempt)
             try:
@@ -248,7 +248,7 @@ class HttpClient:
     ) -> tuple[What, Answer]:
         # Nothing that is spoken to in clear, unasked, goes through a proxy.
         proxy = None if reach.loopback_only else self._proxies.find(url)
-        what = What(method, str(url), proxy)
+        what = What(method, url, proxy)
         remaining(what)
         with what.guarded():
             return what, self._direct.open(method, url, headers, body, proxy, reach)
@@ -261,7 +261,7 @@ def origin(url: str) -> Origin:
 
 def _answer(raw: Answer, content: bytes, what: What) -> Response:
     logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
-    return Response(raw.status, raw.headers, content, what.url)
+    return Response(raw.status, raw.headers, content, str(what.url))
 
 
 def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:

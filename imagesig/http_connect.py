@@ -62,7 +62,7 @@ class Connector:
             return self._through(url, proxy, reach)
         sock, network = self._dial(url, reach)
         line = self._encrypted(sock, url.host) if url.scheme == "https" else sock
-        if reach == ANYWHERE:
+        if reach.like is None:
             self._remember(url.origin, network)
         return line
 

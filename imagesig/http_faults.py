@@ -9,7 +9,7 @@ from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
 from imagesig.foreign import foreign
 from imagesig.http_answer import NotHttp
 from imagesig.text import quote
-from imagesig.url import redact
+from imagesig.url import Url, redact
 
 _LOOK = "look at the host name, the network and the proxy settings"
 
@@ -23,11 +23,11 @@ class What:
 
     __slots__ = ("method", "proxy", "url")
 
-    def __init__(self, method: str, url: str, proxy: object) -> None:
+    def __init__(self, method: str, url: Url, proxy: object) -> None:
         self.method, self.url, self.proxy = method, url, proxy
 
     def __str__(self) -> str:
-        return f"{self.method} {redact(self.url)}" + (f" through the proxy {self.proxy}" if self.proxy else "")
+        return f"{self.method} {redact(str(self.url))}" + (f" through the proxy {self.proxy}" if self.proxy else "")
 
     def guarded(self) -> foreign:
         """A block whose calls into sockets, TLS and the parser end in our errors."""

@@ -15,8 +15,10 @@ import trustme
 
 from imagesig import limits
 from imagesig.deadlines import at_most_attempts
+from imagesig.effort import ALLOWANCE, Cost, one_image
 from imagesig.errors import (
     DeadlineExceeded,
+    ImagesigError,
     InvalidArgument,
     LimitExceeded,
     UnexpectedResponse,
@@ -503,3 +505,56 @@ def test_a_block_may_allow_fewer_attempts_but_not_more(client: HttpClient) -> No
         with pytest.raises(Unreachable):
             client.request("GET", url, reach=ANYWHERE, limit=10)
         assert running.asked() == limits.HTTP_ATTEMPTS
+
+
+# --- what nobody foresaw ----------------------------------------------------------------------------------------------
+
+
+FOREIGN = [TypeError, KeyError, AttributeError, UnicodeError, OSError, RecursionError, MemoryError, ValueError]
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "imagesig.http_answer._Message.feed",
+        "imagesig.http_connect.first_connected",
+        "imagesig.http_direct._write",
+        "imagesig.http_connect.Connector.receive",
+        "ssl.SSLContext.wrap_socket",
+        "ssl.create_default_context",
+    ],
+)
+def test_whatever_sockets_tls_and_the_parser_raise_is_an_error_of_ours(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[Exception]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise kind("x")
+
+    with server(answering(OK)) as host:
+        monkeypatch.setattr(place, fail)
+        scheme = "https" if place.startswith("ssl") else "http"
+        with pytest.raises(ImagesigError):
+            client.request("GET", f"{scheme}://{host}/", reach=ANYWHERE, limit=10, attempts=1)
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_the_source_of_an_upload_raises_goes_through_unchanged(client: HttpClient, kind: type[Exception]) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"a"
+        raise kind("mine")
+
+    with server(answering(OK)) as host, pytest.raises(kind, match="mine"):
+        client.upload("PUT", f"http://{host}/", chunks(), 2, reach=ANYWHERE, limit=10, headers={})
+
+
+def test_requests_of_one_image_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ALLOWANCE, Cost.REQUESTS, 3)
+    with InMemoryRegistry() as running:
+        repository = registry_client(credentials=("", "")).repository(parse_reference(f"{running.host}/app"))
+        with one_image():
+            for _ in range(3):
+                assert not repository.has("sha256:" + "0" * 64)
+            with pytest.raises(LimitExceeded, match="3 requests"):
+                repository.has("sha256:" + "0" * 64)
+        assert running.asked() == 3

@@ -229,6 +229,19 @@ def test_a_witness_inside_the_network_is_asked(inside: InMemoryRegistry, monkeyp
     assert network.tried == [("10.1.2.3", 80)]
 
 
+@pytest.mark.parametrize(("home", "followed"), [("10.9.9.9", True), (OUTSIDE, False)])
+def test_a_redirect_of_a_witness_leads_inside_only_from_inside(
+    inside: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch, home: str, followed: bool
+) -> None:
+    with InMemoryRegistry() as witness:
+        names = {"ocsp.example": [home], "inside.example": ["10.1.2.3"]}
+        Network(names, {home: witness.host, "10.1.2.3": inside.host}).installed(monkeypatch)
+        moved(witness, "http://inside.example/x")
+        with contextlib.nullcontext() if followed else pytest.raises(UnexpectedResponse, match="inside a network"):
+            online().fetcher.fetch(Query("http://ocsp.example/", "*/*", 100, 5))
+    assert bool(inside.requests) is followed
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "localhost", "a.localhost", "[::1]", "169.254.169.254"])
 def test_through_a_proxy_the_written_address_is_judged(
     inside: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch, host: str
