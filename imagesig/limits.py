@@ -111,6 +111,7 @@ DISTINGUISHED_NAME_CHARACTERS = 4096
 
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
+"""One step of connecting (look-up with all addresses of a name, TLS, a proxy's tunnel), and one write."""
 READ_SECONDS = 30.0
 UPLOAD_BYTES_PER_SECOND = 16 * 1024 * 1024
 """How fast a registry at least looks through what was uploaded: it answers only then."""
@@ -140,6 +141,10 @@ UNREAD_BLOBS = 8
 UPLOAD_ATTEMPTS = 6
 """Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
 REDIRECTS = 5
+ADDRESSES = 16
+"""Addresses of one host name that are tried."""
+LOOKUPS = 64
+"""Host names that are looked up at the same time: each is a thread that nobody can end."""
 MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""
 

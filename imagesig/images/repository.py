@@ -10,12 +10,11 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from urllib.parse import urljoin
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound, UnexpectedResponse
-from imagesig.http import HttpClient, Response, origin, redact
+from imagesig.http import HttpClient, Response
 from imagesig.images.fallback_index import referrer_entry, with_entry, without_entry
 from imagesig.images.merge import Merge, TagChange
 from imagesig.images.registry_auth import RegistryLogin
@@ -34,7 +33,9 @@ from imagesig.oci.manifest import (
     parse_index,
 )
 from imagesig.oci.reference import Reference
+from imagesig.reach import ANYWHERE, Reach
 from imagesig.text import quote
+from imagesig.url import parse_url, redact, served_url
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
@@ -46,8 +47,10 @@ _KEPT_BYTES = 1024 * 1024
 class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
-    def __init__(self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference) -> None:
-        self._session = RegistrySession(http, login, registry, reference)
+    def __init__(
+        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+    ) -> None:
+        self._session = RegistrySession(http, login, registry, reference, reach)
         self._blobs = RegistryBlobs(self._session)
         self._manifests: dict[str, bytes] = {}
         self._keeps_referrers: bool | None = None
@@ -289,10 +292,10 @@ def _next_page(response: Response, what: str) -> str:
     match = _NEXT_PAGE.search(response.headers.get("link", ""))
     if not match:
         return ""
-    url: str = urljoin(response.url, match[1])
-    if origin(url) != origin(response.url):
-        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(url))}")
-    return url
+    url = served_url(response.url, match[1], "Link")
+    if url.origin != parse_url(response.url).origin:
+        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
+    return str(url)
 
 
 def _nothing_to_settle() -> None:
