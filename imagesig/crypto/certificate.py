@@ -124,7 +124,9 @@ class Certificate(Struct, frozen=True, dict=True):
         return self._named(self.issuer_name, "its issuer's name")
 
     def _named(self, name: x509.Name, part: str) -> str:
-        with foreign("certificate", lambda error: MalformedError(f"certificate {self.fingerprint}: {part} cannot be read")):
+        with foreign(
+            "certificate", lambda error: MalformedError(f"certificate {self.fingerprint}: {part} cannot be read")
+        ):
             return name.rfc4514_string()
 
     @cached_property
@@ -201,7 +203,7 @@ class Certificate(Struct, frozen=True, dict=True):
         check_issuing_key(key)
         return key
 
-    @property
+    @cached_property
     def is_self_signed(self) -> bool:
         return self.is_issued_by(self)
 

@@ -8,9 +8,9 @@ the key of a certificate that a trusted one vouches for, and a stranger's certif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
@@ -26,7 +26,7 @@ class Paths(Struct, frozen=True):
     """The proven links between certificates: for each one those that issued it. `problem` is the first step refused."""
 
     may_issue: MayIssue
-    issuers: dict[Certificate, list[Certificate]] = field(default_factory=dict)
+    issuers: Mapping[Certificate, Sequence[Certificate]]
     problem: SignatureRejected | MalformedError | None = None
 
     def to(self, leaf: Certificate, trusted: Iterable[Certificate]) -> Iterator[tuple[Certificate, ...]]:
@@ -62,12 +62,12 @@ def find_paths(
     Raises:
         LimitExceeded: too many of the certificates only look as if a trusted one had issued them.
     """
-    links = Paths(may_issue)
     children = _children(leaf, others, trusted)
-    wrong = 0
+    issuers: dict[Certificate, list[Certificate]] = {}
     problem: SignatureRejected | MalformedError | None = None
     proven = [item for item in dict.fromkeys(trusted) if item.subject_der in children]
     seen = set(proven)
+    wrong_left = limits.PATH_CHECKS + len(proven)  # trusted ones of one name are the policy's own
     for issuer in proven:
         refusal = _refusal(may_issue, issuer, 0)
         if refusal is not None:
@@ -77,18 +77,17 @@ def find_paths(
             if child == issuer:
                 continue
             if not child.is_issued_by(issuer):
-                wrong += 1
-                if wrong > limits.PATH_CHECKS:
+                wrong_left -= 1
+                if wrong_left < 0:
                     raise LimitExceeded(
-                        f"certificates of {leaf.label}: more than {limits.PATH_CHECKS} of them have the name of an issuer "
-                        "that did not sign them"
+                        f"certificates of {leaf.label}: too many of them name an issuer that did not sign them"
                     )
                 continue
-            links.issuers.setdefault(child, []).append(issuer)
+            issuers.setdefault(child, []).append(issuer)
             if child not in seen:
                 seen.add(child)
                 proven.append(child)
-    return Paths(may_issue, links.issuers, problem)
+    return Paths(may_issue, issuers, problem)
 
 
 def _children(
@@ -120,25 +119,6 @@ def _refusal(may_issue: MayIssue, issuer: Certificate, below: int) -> SignatureR
     except (SignatureRejected, MalformedError) as error:
         return error
     return None
-
-
-def prove_down(chain: Sequence[Certificate], pinned: int) -> None:
-    """Returns if the chain below its certificate number `pinned` was issued step by step, from that one down.
-
-    Raises:
-        NotIssued: a certificate was not; those below it were not looked at.
-    """
-    for number in range(pinned, 0, -1):
-        if not chain[number - 1].is_issued_by(chain[number]):
-            raise NotIssued(number - 1)
-
-
-class NotIssued(Exception):
-    """`number` is the place in the chain of the certificate that the next one did not issue."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def climb(leaf: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
