@@ -27,6 +27,7 @@ from imagesig.text import quote
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.x509 import Extension, Extensions, Name
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -91,12 +92,12 @@ class Certificate(Struct, frozen=True, dict=True):
     # --- names, number, times ----------------------------------------------------------------------------------------
 
     @cached_property
-    def subject_name(self) -> x509.Name:
+    def subject_name(self) -> Name:
         with self._reading("its subject"):
             return self.x509.subject
 
     @cached_property
-    def issuer_name(self) -> x509.Name:
+    def issuer_name(self) -> Name:
         with self._reading("its issuer's name"):
             return self.x509.issuer
 
@@ -123,7 +124,7 @@ class Certificate(Struct, frozen=True, dict=True):
     def issuer(self) -> str:
         return self._named(self.issuer_name, "its issuer's name")
 
-    def _named(self, name: x509.Name, part: str) -> str:
+    def _named(self, name: Name, part: str) -> str:
         with foreign(
             "certificate", lambda error: MalformedError(f"certificate {self.fingerprint}: {part} cannot be read")
         ):
@@ -159,7 +160,7 @@ class Certificate(Struct, frozen=True, dict=True):
     # --- extensions --------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _extensions(self) -> x509.Extensions | MalformedError:
+    def _extensions(self) -> Extensions | MalformedError:
         try:
             with self._reading("its extensions"):
                 return self.x509.extensions
@@ -167,7 +168,7 @@ class Certificate(Struct, frozen=True, dict=True):
             return error
 
     @property
-    def extensions(self) -> x509.Extensions:
+    def extensions(self) -> Extensions:
         """All of them.
 
         Raises:
@@ -178,7 +179,7 @@ class Certificate(Struct, frozen=True, dict=True):
             raise MalformedError(str(found)) from found
         return found
 
-    def extension(self, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
+    def extension(self, kind: type[_Kind]) -> Extension[_Kind] | None:
         """The extension of this kind, None if there is none. Raises as `extensions` does."""
         return next((item for item in self.extensions if item.oid == kind.oid and isinstance(item.value, kind)), None)
 

@@ -1,7 +1,7 @@
 """ASN.1 from outside: its values are counted before anything makes objects of them, and single fields are found.
 
-asn1crypto parses as late as it can, fails wherever it then is, and takes a hundred bytes for every value of two. So what
-it shall read goes through `check` first, and calls of it stand in a `foreign` block with `unreadable`.
+asn1crypto parses as late as it can, fails wherever it then is, and needs a hundred bytes of memory for a value of two.
+So `check` reads first what asn1crypto is to read, and its calls are in a `foreign` block with `unreadable`.
 
 Spec: ITU-T X.690, BER and DER.
 """
@@ -32,10 +32,10 @@ class Value(NamedTuple):
 
 
 def unreadable(what: str) -> Callable[[BaseException], MalformedError]:
-    """For `foreign`: the error that stands for whatever a reader of ASN.1 raises for bytes that are not what they say.
+    """For `foreign`: the error that replaces whatever a reader of ASN.1 raises.
 
-    That is any exception: asn1crypto and `cryptography` raise `TypeError`, `KeyError` and others for what is well formed
-    and impossible.
+    That may be any exception: for values that are well formed and impossible, asn1crypto and `cryptography` raise
+    `TypeError`, `KeyError` and others.
     """
     return lambda error: MalformedError(f"{what} cannot be read ({type(error).__name__})")
 

@@ -53,7 +53,7 @@ def parse(data: bytes, what: str) -> object:
 
     _check_headers(data, what)
     stream = BytesIO(data)
-    with foreign(what, lambda error: MalformedError(f"{what}: not strict CBOR ({type(error).__name__})")):
+    with foreign(what, lambda error: MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})")):
         decoder = cbor2.CBORDecoder(
             stream,
             semantic_decoders=_AS_IT_STANDS,

@@ -90,8 +90,8 @@ class Format(Protocol):
         """Finds who may vouch for the signature, checks it over exactly the received bytes, and then reads the claim.
 
         `now` is the time to judge at. Raises where the signature is not whole or nobody trusted vouches for it (but see
-        `TrustAnchors.strangers`); what else is wrong with a signer's certificate, time or expiry is a failed `Check`, for
-        the rule to enforce or to log. What cannot count for these anchors is refused before it is parsed.
+        `TrustAnchors.strangers`). What else is wrong with a signer's certificate, time or expiry is a failed `Check`,
+        for the rule to enforce or to log. What cannot count for these anchors is refused before it is parsed.
 
         Raises:
             SignatureInvalid: no trusted key made it, or not the key of its certificate.

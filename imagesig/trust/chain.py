@@ -29,8 +29,9 @@ from imagesig.trust.profile import (
 def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthority]) -> tuple[Certificate, ...]:
     """The chain's certificates from the signer's up to the first that an authority pins, each issued by the next.
 
-    Nothing is parsed but what hangs on a pinned certificate: first bytes are compared, then each certificate is proven
-    by the one above it, from the pinned one down. Roles, holders and the rules of the profile are not looked at.
+    First bytes are compared, then each certificate is parsed and proven by the one above it, from the pinned one down.
+    A chain without a pinned certificate costs a comparison, and the signer's name for people. Roles, holders and the
+    rules of the profile are not looked at.
 
     Raises:
         NotTrusted: no certificate of the chain is pinned.
@@ -41,8 +42,10 @@ def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthor
     place = next((number for number, der in enumerate(chain) if der in pinned), None)
     if place is None:
         named = ", ".join(f"{item.name} ({item.role.value})" for item in authorities) or "no certificate authority"
+        signer = describe_holder(Certificate.from_der(chain[0], "signer's certificate"))
         raise NotTrusted(
-            f"none of the chain's {len(chain)} certificates is one of a trusted authority (trusted: {named})"
+            f"none of the chain's {len(chain)} certificates is one of a trusted authority "
+            f"(signer: {signer}; trusted: {named})"
         )
     proven = [pinned[chain[place]]]
     for number in range(place - 1, -1, -1):

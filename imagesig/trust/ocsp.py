@@ -54,10 +54,10 @@ def judge_ocsp(
         return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
     try:
         asn1.check(response, "OCSP response")
-        with foreign("OCSP response", lambda error: MalformedError(f"not an OCSP response ({type(error).__name__})")):
+        with foreign("OCSP response", asn1.unreadable("it")):
             return _judged(response, certificate, issuer, at, signed_at)
     except MalformedError as error:
-        return Answer.useless(str(error))
+        return Answer.useless(f"not an OCSP response ({error})")
 
 
 def _judged(

@@ -1,9 +1,9 @@
 """Paths between certificates: one search, bounded, that checks signatures only with keys that are proven already.
 
-What comes with a signature is written by anybody: ten certificates of one name lead from each to each. So names are
-looked at first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses
-the key of a certificate that a trusted one vouches for, and a stranger's certificate fails its first check. After
-`limits.PATH_CHECKS` that fail the rest is left.
+Anybody may write what comes with a signature: ten certificates of one name lead from each to each. So names are compared
+first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses a key
+that a trusted certificate vouches for, and a stranger's certificate fails its first check. After `limits.PATH_CHECKS`
+failures the search ends.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from imagesig.effort import Cost, spend
 from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError, SignatureRejected
 
 MayIssue = Callable[[Certificate, int], object]
-"""The rule for a step: raises `SignatureRejected` or `MalformedError` unless the certificate may issue others. The number
-is that of other issuers between it and the first certificate of the path."""
+"""The rule for a step: raises `SignatureRejected` or `MalformedError` unless the certificate may issue others. The
+number counts the issuers between it and the first certificate of the path."""
 
 
 class Paths(Struct, frozen=True):
@@ -107,7 +107,6 @@ def _children(
             if issuer not in reached:
                 reached.add(issuer)
                 above.append(issuer)
-    # What nobody trusted leads to is proven by nothing: it costs no check.
     return found
 
 

@@ -75,7 +75,7 @@ def token_in_response(response: bytes) -> bytes:
     try:
         asn1.check(response, what)
     except MalformedError as error:
-        raise TimestampInvalid(str(error)) from error
+        raise TimestampInvalid(f"{what}: not a TimeStampResp ({error})") from error
     with foreign(what, lambda error: TimestampInvalid(f"{what}: not a TimeStampResp")):
         parsed = _response_type().load(response, strict=True)
         status = parsed["status"]["status"].native

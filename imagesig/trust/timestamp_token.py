@@ -52,7 +52,7 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
     """
     if len(token) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(f"timestamp: {len(token)} bytes, at most {limits.TIMESTAMP_BYTES} are read")
-    _count(token, "timestamp")
+    _count(token, "a CMS signature by one signer")
     with foreign("timestamp", lambda error: TimestampInvalid("timestamp: not a CMS signature by one signer")):
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
@@ -63,18 +63,18 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         signer = _signer(info, attributes, digest_hash, (*certificates, *known))
         attributes.check_content(content, digest_hash)
         attributes.check_signer(signer)
-    _count(content, "timestamp's TSTInfo")
+    _count(content, "a TSTInfo")
     with foreign("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
         return _believed(content, signer, certificates)
 
 
-def _count(data: bytes, what: str) -> None:
+def _count(data: bytes, kind: str) -> None:
     try:
-        asn1.check(data, what)
+        asn1.check(data, "timestamp")
     except BudgetExceeded:
         raise
     except MalformedError as error:
-        raise TimestampInvalid(str(error)) from error
+        raise TimestampInvalid(f"timestamp: not {kind} ({error})") from error
 
 
 def _signed_data(token: bytes) -> Any:

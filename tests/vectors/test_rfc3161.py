@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from asn1crypto import tsp
+from imagesig.trust.extensions import is_self_signed
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
-from imagesig.trust.extensions import is_self_signed
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
 from imagesig.trust.timestamp_exchange import TimestampQuery, token_in_response
 from imagesig.trust.timestamp_profile import timestamp_chain

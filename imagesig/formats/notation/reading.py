@@ -1,8 +1,8 @@
 """What one Notary Project signature says, and what is to be held against it.
 
-The order is: the envelope is split; from a pinned certificate in its chain, found by its bytes, those below it are proven
-down to the signer's; the key of that verifies exactly the bytes received; and only then are header, whole chain and
-payload read, and a timestamp last.
+The order is: split the envelope; find a pinned certificate in its chain, by its bytes, and prove those below it down to
+the signer's; verify exactly the bytes received with the signer's key; only then read header, whole chain and payload,
+and a timestamp last.
 """
 
 from __future__ import annotations
