@@ -341,7 +341,7 @@ def test_an_intermediate_that_is_missing_is_refused() -> None:
         ({"uses": ("digital_signature", "key_agreement", "encipher_only")}, "key usage has key_agreement"),
         ({"key": ec.generate_private_key(ec.SECP256K1())}, "curve secp256k1"),
         ({"key": rsa_key(1024)}, "RSA with 1024 bits"),
-        ({"key": ed25519.Ed25519PrivateKey.generate(), "hash": None}, "curve secp256k1"),
+        ({"key": ed25519.Ed25519PrivateKey.generate(), "hash": None}, "P-256, P-384 or P-521"),
         ({"not_after": NOW - timedelta(seconds=1)}, "the time of the timestamp"),
         ({"not_before": NOW + timedelta(seconds=1)}, "the time of the timestamp"),
         ({"extra": (x509.Extension(x509.ObjectIdentifier("1.2.3.4"), True,
