@@ -91,7 +91,7 @@ CERTIFICATES = 100
 CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
 CHAIN_CERTIFICATES = 10
 """Certificates of one signer's chain."""
-PATH_CHECKS = 4
+PATH_CHECKS = 2
 """Signatures of certificates that may turn out wrong while a path from one signer to its authorities is looked for. A
 renewed authority with its old name costs one."""
 PATH_STEPS = 1000

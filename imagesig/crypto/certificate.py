@@ -60,23 +60,39 @@ class Certificate(Struct, frozen=True, dict=True):
                 longer than 20 octets, or zero where it is not its own issuer's (RFC 5280 section 4.1.2.2).
             LimitExceeded: larger than any.
         """
+        self = cls.unread(der, what)
+        self.check_readable(what)
+        return self
+
+    @classmethod
+    def unread(cls, der: bytes, what: str = "certificate") -> Certificate:
+        """The certificate, of which only the serial number and the bytes of its names were looked at.
+
+        Good for comparing names and for `is_issued_by`; `check_readable` comes before anything else. Raises as
+        `from_der` does.
+        """
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
         spend(Cost.CERTIFICATES, 1, what)
         self = cls(der)
         with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             _check_serial(self._frame, what)
+        return self
+
+    def check_readable(self, what: str = "certificate") -> None:
+        """Returns if names and times can be read. Raises `MalformedError` else."""
+        with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             parsed = self.x509
             # Read here, for `cryptography` would read them, and fail, only where somebody asks.
             self.__dict__["not_before"] = parsed.not_valid_before_utc
             self.__dict__["not_after"] = parsed.not_valid_after_utc
             self.__dict__["subject_name"] = parsed.subject
             self.__dict__["issuer_name"] = parsed.issuer
-        return self
 
     def _reading(self, part: str) -> foreign:
         """For every use of `cryptography`'s object: what it raises says that this part cannot be read."""
-        return foreign("certificate", lambda error: MalformedError(f"certificate {self.label}: {part} cannot be read"))
+        whose = self.label if "subject_name" in self.__dict__ else self.fingerprint
+        return foreign("certificate", lambda error: MalformedError(f"certificate {whose}: {part} cannot be read"))
 
     @cached_property
     def x509(self) -> x509.Certificate:
@@ -117,18 +133,12 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @property
     def subject(self) -> str:
-        """The subject's distinguished name as RFC 4514 writes it, for people."""
-        return self._named(self.subject_name, "its subject")
+        """The subject's distinguished name as RFC 4514 writes it: untrusted text, for people."""
+        return _as_text(self.subject_name)
 
     @property
     def issuer(self) -> str:
-        return self._named(self.issuer_name, "its issuer's name")
-
-    def _named(self, name: Name, part: str) -> str:
-        with foreign(
-            "certificate", lambda error: MalformedError(f"certificate {self.fingerprint}: {part} cannot be read")
-        ):
-            return name.rfc4514_string()
+        return _as_text(self.issuer_name)
 
     @cached_property
     def label(self) -> str:
@@ -261,6 +271,14 @@ def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     except MalformedError:
         return False
     return True
+
+
+def _as_text(name: Name) -> str:
+    try:
+        with foreign("certificate", asn1.unreadable("the name")):
+            return name.rfc4514_string()
+    except MalformedError:
+        return "(a name that cannot be read)"
 
 
 def _frame(der: bytes) -> _Frame:

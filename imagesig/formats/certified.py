@@ -149,7 +149,8 @@ def examine_certified(
     trusted one is looked for before the signature is checked: a stranger's costs no more. A timestamp that came with it
     is not read, so a policy that wants one refuses.
     """
-    signer, *others = read_chain(chain)
+    signer = Certificate.from_der(chain[0], "signer's certificate")
+    others = [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
     unknown: NotTrusted | None = None
     paths: Sequence[tuple[CertificateAuthority, tuple[Certificate, ...]]] = ()
     try:
@@ -158,6 +159,8 @@ def examine_certified(
         if anchors.strangers is not Strangers.JUDGED:
             raise
         unknown = error
+        for other in others:
+            other.check_readable()
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
     claim = parse_claim(envelope.payload)
     made = Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}")

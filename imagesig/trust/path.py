@@ -1,9 +1,9 @@
 """Paths between certificates: one search, bounded, that checks signatures only with keys that are proven already.
 
-Anybody may write what comes with a signature: ten certificates of one name lead from each to each. So names are compared
-first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses a key
-that a trusted certificate vouches for, and a stranger's certificate fails its first check. After `limits.PATH_CHECKS`
-failures the search ends.
+Anybody may write what comes with a signature: ten certificates of one name lead from each to each. So names are
+compared first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses
+a key that a trusted certificate vouches for, and a stranger's certificate fails its first check. After
+`limits.PATH_CHECKS` failures the search ends.
 """
 
 from __future__ import annotations
@@ -57,9 +57,12 @@ class Paths(Struct, frozen=True):
 def find_paths(
     leaf: Certificate, others: Sequence[Certificate], trusted: Sequence[Certificate], may_issue: MayIssue
 ) -> Paths:
-    """Every proven link on the ways from trusted certificates down to the leaf. `others` may be steps on them.
+    """Every proven link on the ways from trusted certificates down to the leaf.
+
+    `others` may be steps on them, and may be unread (`Certificate.unread`): they are read once they are proven.
 
     Raises:
+        MalformedError: a proven one cannot be read.
         LimitExceeded: too many of the certificates only look as if a trusted one had issued them.
     """
     children = _children(leaf, others, trusted)
@@ -83,6 +86,7 @@ def find_paths(
                         f"certificates of {leaf.label}: too many of them name an issuer that did not sign them"
                     )
                 continue
+            child.check_readable()
             issuers.setdefault(child, []).append(issuer)
             if child not in seen:
                 seen.add(child)
