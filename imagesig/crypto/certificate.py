@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_UNREAD_VALUES = 10
+"""ASN.1 values that are looked at where only names are compared."""
 _WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 _NO_HASH = frozenset({"1.3.101.112"})
 """Ed25519: the algorithm that names no hash and is good."""
@@ -73,7 +75,7 @@ class Certificate(Struct, frozen=True, dict=True):
         """
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
-        spend(Cost.CERTIFICATES, 1, what)
+        spend(Cost.NODES, _UNREAD_VALUES, what)
         self = cls(der)
         with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             _check_serial(self._frame, what)
@@ -81,6 +83,7 @@ class Certificate(Struct, frozen=True, dict=True):
 
     def check_readable(self, what: str = "certificate") -> None:
         """Returns if names and times can be read. Raises `MalformedError` else."""
+        spend(Cost.CERTIFICATES, 1, what)
         with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             parsed = self.x509
             # Read here, for `cryptography` would read them, and fail, only where somebody asks.
