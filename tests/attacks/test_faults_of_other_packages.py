@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imagesig.api import explain, inspect, sign, verify
-from imagesig.errors import ImagesigError, MalformedError, TimestampInvalid
+from imagesig.errors import ImagesigError, InternalError, MalformedError, TimestampInvalid
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.layout import Layout, layout
@@ -17,9 +19,10 @@ from imagesig.keys.private_key import PrivateKey
 from imagesig.policy import Policy
 from imagesig.trust.crl import judge_crl, open_crl
 from imagesig.trust.ocsp import judge_ocsp
+from imagesig.trust.revocation import RevocationStatus
 from imagesig.trust.timestamp_token import open_token
 from tests.attacks.test_impossible_certificates import authority, key, put
-from tests.authorities import Authority
+from tests.authorities import Authority, Revoked
 from tests.chains import certified, leaf, root
 from tests.makers import NOW, private_key
 from tests.timestamps import token
@@ -49,6 +52,11 @@ class Odd:
 
 MEMBERS = ("subject", "issuer", "not_valid_after_utc", "extensions", "public_key", "signature_hash_algorithm",
            "signature_algorithm_parameters", "verify_directly_issued_by")  # fmt: skip
+
+
+TOP = Authority()
+SIGNER = TOP.leaf()
+WITNESSES = {"ocsp": TOP.ocsp(SIGNER), "crl": TOP.crl(Revoked(SIGNER)), "timestamp": token(TOP.tsa())}
 
 
 @pytest.fixture
@@ -125,3 +133,34 @@ def test_a_list_is_judged_whatever_number_a_root_has() -> None:
     signer = top.leaf()
     opened = open_crl(top.crl(), top.certificate, NOW)
     assert judge_crl(signer.certificate, opened).final
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_byte_of_what_witnesses_answer_raises_anything_foreign(data: st.DataObject) -> None:
+    for kind, whole in WITNESSES.items():
+        der = bytearray(whole)
+        for _ in range(data.draw(st.integers(1, 3))):
+            der[data.draw(st.integers(0, len(der) - 1))] ^= data.draw(st.integers(1, 255))
+        try:
+            if kind == "ocsp":
+                judge_ocsp(bytes(der), SIGNER.certificate, TOP.certificate, NOW)
+            elif kind == "crl":
+                opened = open_crl(bytes(der), TOP.certificate, NOW)
+                assert isinstance(opened.delta_urls, tuple)
+                judge_crl(SIGNER.certificate, opened)
+            else:
+                open_token(bytes(der))
+        except InternalError:
+            raise
+        except ImagesigError:
+            continue
+
+
+@pytest.mark.parametrize("number", [1, 2**158, 2**159 - 1])
+def test_a_list_and_a_responder_speak_of_every_number_that_a_certificate_may_have(number: int) -> None:
+    signer = TOP.leaf(serial=number)
+    assert judge_ocsp(TOP.ocsp(signer), signer.certificate, TOP.certificate, NOW).final
+    revoked = judge_crl(signer.certificate, open_crl(TOP.crl(Revoked(signer)), TOP.certificate, NOW))
+    assert revoked.status is RevocationStatus.REVOKED
