@@ -7,9 +7,7 @@ fewer than 95 % of the others are killed. The tests that run a line are found by
 from __future__ import annotations
 
 import argparse
-import ast
 import os
-import pickle
 import random
 import signal
 import subprocess

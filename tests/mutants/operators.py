@@ -82,14 +82,16 @@ def _skipped(tree: ast.AST) -> set[int]:
             roots.append(node.annotation)
         elif isinstance(node, ast.keyword) and node.arg in _WORDS:
             roots.append(node.value)
-        elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom):
-            roots.append(node)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom) or _is_for_types(node):
             roots.append(node)
         elif isinstance(node, ast.Raise) and node.exc is not None:
             roots += ast.iter_child_nodes(node.exc)
             roots += [node.cause] if node.cause else []
     return {id(item) for root in roots for item in ast.walk(root)}
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST | None]]]:
