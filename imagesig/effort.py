@@ -15,7 +15,7 @@ from enum import Enum
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.errors import AllowanceExceeded
+from imagesig.errors import BudgetExceeded
 
 
 class Cost(Enum):
@@ -70,7 +70,7 @@ def spend(cost: Cost, amount: int, what: object) -> None:
     `what` is for people. What is refused is not counted: a large item does not use up what smaller ones need.
 
     Raises:
-        AllowanceExceeded: the image would cost more than `ALLOWANCE` has for it.
+        BudgetExceeded: the image would cost more than `ALLOWANCE` has for it.
         DeadlineExceeded: the deadline passed.
     """
     remaining(what)
@@ -79,7 +79,7 @@ def spend(cost: Cost, amount: int, what: object) -> None:
         return
     total = spent.get(cost, 0) + amount
     if total > ALLOWANCE[cost]:
-        raise AllowanceExceeded(
+        raise BudgetExceeded(
             f"{what}: this image has more than {ALLOWANCE[cost]} {cost.value}",
             hint="remove what does not belong to the image: imagesig inspect shows what is stored there",
         )

@@ -23,7 +23,7 @@
     │   └── KeyProviderUnavailable    no answer, sealed, throttled: retryable
     ├── MalformedError                bytes from outside do not parse as what they claim to be
     │   ├── LimitExceeded             more bytes, items or depth than limits.py allows
-    │   │   └── AllowanceExceeded     more than one image may cost, over all that is stored beside it
+    │   │   └── BudgetExceeded        all parts of one image together cost more than limits.py allows
     │   └── DigestMismatch            bytes are not those that their descriptor names
     ├── TransportError                a registry, layout or server could not be used
     │   ├── Unreachable               no connection, TLS failure, 429 or 5xx after the retries; never "unsigned"
@@ -184,8 +184,11 @@ class LimitExceeded(MalformedError):
     """More bytes, items or depth than `imagesig.limits` allows; refused before memory was taken."""
 
 
-class AllowanceExceeded(LimitExceeded):
-    """The image would cost more than one image may, over everything that is stored beside it; the rest is not read."""
+class BudgetExceeded(LimitExceeded):
+    """All parts of one image together would cost more than `imagesig.limits` allows, whatever each of them costs.
+
+    What was not looked at for that reason may be good: this never means "unsigned".
+    """
 
 
 class DigestMismatch(MalformedError):

@@ -13,6 +13,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 _FRUITLESS_BYTES = 64 * 1024
 """Bytes that may come without ending the headers or adding to the body: headers, trailers, chunk extensions."""
 _RECEIVE_BYTES = 64 * 1024
+_LENGTH_DIGITS = 19
+"""llhttp takes no length above 2^64."""
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -61,6 +63,17 @@ class Answer:
             came = True
             message.feed(piece)
         self.status, self.headers = message.status, message.headers
+
+    @property
+    def announced(self) -> int | None:
+        """Bytes of the body by `content-length`; None where it says nothing that could be one."""
+        text = self.headers.get("content-length", "")
+        return int(text) if len(text) <= _LENGTH_DIGITS and text.isascii() and text.isdigit() else None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something came behind the part that was read."""
+        return self._message.surplus
 
     def read1(self, most: int) -> bytes:
         """Some of the body, nothing at its end. Raises `NotHttp` where it ends too early, `OSError`."""

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
-from imagesig.errors import InvalidArgument
+from imagesig.errors import InvalidArgument, UnexpectedResponse
 from imagesig.text import quote
 
 URL_CHARACTERS = 8192
@@ -22,8 +22,11 @@ PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int]
 """Scheme, host and port: credentials never leave the origin that they were given for."""
 
-_OUTSIDE_GRAMMAR = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
+_OUTSIDE_GRAMMAR = re.compile(r"[^!-~]|[\\<>\"^`{|}]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
+_AUTHORITY = re.compile(r"(?:.*@)?(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:@]*)(?::[0-9]*)?")
+"""`urlsplit` takes `a[::1]b:80` for `[::1]:80`."""
 _BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
 
@@ -46,6 +49,10 @@ class Url(Struct, frozen=True):
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        """The whole address, without a login and a fragment."""
+        return f"{self.scheme}://{self.netloc}{self.target}"
 
     @property
     def netloc(self) -> str:
@@ -72,7 +79,7 @@ def parse_url(text: str, what: str = "URL") -> Url:
         raise _refused(text, what, "its host or port cannot be read") from None
     if parts.scheme not in PORTS:
         raise _refused(text, what, "http:// or https:// is needed")
-    if not _HOST.fullmatch(host) or (":" in host) != ("[" in parts.netloc) or not _is_address_or_name(host):
+    if not _HOST.fullmatch(host) or not _AUTHORITY.fullmatch(parts.netloc) or not _is_address_or_name(host):
         raise _refused(text, what, "its host is no name or address")
     if port == 0:
         raise _refused(text, what, "its port is 0")
@@ -88,12 +95,42 @@ def join_url(base: str, reference: str, what: str = "URL") -> str:
     """
     if len(reference) > URL_CHARACTERS:
         raise _refused(reference, what, f"more than {URL_CHARACTERS} characters")
+    if _OUTSIDE_GRAMMAR.search(reference):  # looked for here, for `urljoin` takes some of them away
+        raise _refused(reference, what, "it has characters that no URL may have")
     try:
-        joined = urljoin(base, reference)
+        # `urljoin` takes what has a scheme or two slashes and no host for a path: RFC 3986 section 5.2.2 does not.
+        if _SCHEME.match(reference):
+            joined = reference
+        elif reference.startswith("//"):
+            joined = f"{parse_url(base).scheme}:{reference}"
+        else:
+            joined = urljoin(base, reference)
     except ValueError:
         raise _refused(reference, what, "it cannot be read") from None
     parse_url(joined, what)
     return joined
+
+
+def served_url(base: str, reference: str, what: str) -> Url:
+    """The address that a server at `base` names, in `Location`, `Link` or a realm, if a request may go there at all.
+
+    Whether its host may be asked depends on the host's addresses: see `imagesig.reach`.
+
+    Raises:
+        UnexpectedResponse: it is no HTTP URL, holds a user or a password, or leads from HTTPS to HTTP.
+    """
+    where = redact(base)
+    if not reference:
+        raise UnexpectedResponse(f"{where}: its {what} is empty")
+    try:
+        url = parse_url(join_url(base, reference, what))
+    except InvalidArgument as error:
+        raise UnexpectedResponse(f"{where}: {error}") from None
+    if url.has_login:
+        raise UnexpectedResponse(f"{where}: its {what} {quote(redact(reference))} holds a user or a password")
+    if url.scheme == "http" and parse_url(base).scheme == "https":
+        raise UnexpectedResponse(f"{where}: its {what} leads from HTTPS to HTTP ({quote(redact(reference))})")
+    return url
 
 
 def redact(url: str) -> str:

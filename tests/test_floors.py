@@ -20,7 +20,9 @@ FLOORS: dict[str, int] = {
     "limits": 0,
     "discreet": 0,
     "http_answer": 0,
-    "http_connection": 0,
+    "http_dates": 0,
+    "http_race": 0,
+    "http_tunnel": 0,
     "errors": 1,
     "deadlines": 2,
     "url": 2,
@@ -28,10 +30,13 @@ FLOORS: dict[str, int] = {
     "concurrency": 2,
     "processes": 2,
     "effort": 3,
-    "http_direct": 3,
-    "http_pools": 3,
+    "proxies": 3,
+    "reach": 3,
+    "http_faults": 3,
+    "http_connect": 4,
+    "http_direct": 5,
     "encoding": 4,
-    "http": 4,
+    "http": 6,
     "oci": 5,
     "crypto": 5,
     "signature": 6,
@@ -52,7 +57,7 @@ FLOORS: dict[str, int] = {
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
 PURE = frozenset(
-    {"text", "errors", "limits", "url", "effort", "foreign", "encoding"}
+    {"text", "errors", "limits", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
     | {"oci", "crypto", "signature", "trust", "formats", "policy"}
 )
 FILES = frozenset({"policy/load.py", "policy/load_notation.py"})

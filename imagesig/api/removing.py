@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
-from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, RemovalIncomplete, SignatureRejected
+from imagesig.errors import (
+    BudgetExceeded,
+    ImagesigError,
+    InvalidArgument,
+    MalformedError,
+    RemovalIncomplete,
+    SignatureRejected,
+)
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
@@ -20,7 +28,7 @@ from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
-from imagesig.trust import TrustAnchors
+from imagesig.trust import Strangers, TrustAnchors
 
 logger = logging.getLogger("imagesig")
 
@@ -106,15 +114,17 @@ def remove(
 
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:
-    """The public keys behind what names them, opened."""
+    """The public keys behind what names them, opened; what they signed with a certificate is theirs too."""
     (signed,) = Policy.any_of(*keys).default.opened(open_public_keys).signed
-    return signed.anchors
+    return replace(signed.anchors, strangers=Strangers.OF_KEYS)
 
 
 def made_by(item: StoredSignature, item_format: Format, anchors: TrustAnchors, now: datetime) -> Examined | None:
     """What one of these keys signed there; None if it was another key, or is no signature of an image."""
     try:
         examined = item_format.authenticate(item_format.parse(item), anchors, now)
+    except BudgetExceeded:
+        raise
     except (SignatureRejected, MalformedError):
         return None
     # With a certificate it is whole whoever made it: whose key it was decides.

@@ -17,7 +17,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
-    AllowanceExceeded,
+    BudgetExceeded,
     Finding,
     ImageNotFound,
     ImagesigError,
@@ -263,7 +263,7 @@ def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[E
         except (TransportError, KeyProviderError):
             raise
         except ImagesigError as error:
-            if isinstance(error, AllowanceExceeded):
+            if isinstance(error, BudgetExceeded):
                 stored.limited = stored.limited or error
             rejections.append(Rejection(item.origin, error))
     return examined, rejections

@@ -59,8 +59,6 @@ def self_sign(
 def write_chain(chain: Sequence[Certificate]) -> None:
     """One line for each certificate."""
     for certificate in chain:
-        try:
-            subject = certificate.x509.subject.rfc4514_string()
-        except ValueError:
-            subject = "(a name that cannot be read)"
-        click.echo(f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {subject}")
+        click.echo(
+            f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {certificate.label}"
+        )

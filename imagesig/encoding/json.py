@@ -54,7 +54,7 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
         MalformedError: not strict JSON, or a member that other readers take for another one.
         LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or more text than fits into
             `limits.JSON_TEXT_BYTES`.
-        AllowanceExceeded: more values than one image may have; they are counted as `cost`.
+        BudgetExceeded: more values than one image may have; they are counted as `cost`.
     """
     _check_cost(data, what, nodes, cost)
     try:

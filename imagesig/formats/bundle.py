@@ -19,7 +19,7 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
 from imagesig.formats.attached import bundle_material, carries, chain_to_attach
-from imagesig.formats.certified import bundle_chain, examine_certified, read_chain
+from imagesig.formats.certified import bundle_chain, examine_certified
 from imagesig.formats.cosign import CANDIDATES, signing_order
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import Annotations
@@ -171,8 +171,7 @@ class Bundle(Struct, frozen=True):
             return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
         if not anchors.authorities:
             raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
-        chain = read_chain(envelope.chain)
-        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_statement)
+        return examine_certified(self.name, envelope, envelope.chain, anchors, now, CANDIDATES, parse_statement)
 
 
 def statement_bytes(claim: Claim) -> bytes:

@@ -129,7 +129,7 @@ class Cosign(Struct, frozen=True):
             raise FormatViolation(f"the layer has no annotation {SIGNATURE_ANNOTATION}")
         signature = decode_base64(part.annotations[SIGNATURE_ANNOTATION], f"annotation {SIGNATURE_ANNOTATION}")
         try:
-            chain = tuple(item.der for item in classic_chain(part.annotations))
+            chain = classic_chain(part.annotations)
         except MalformedError:
             chain = ()  # where a bare key is trusted they do not matter; else `authenticate` says what is wrong
         return Envelope(stored, message=part.content, signature=signature, payload=part.content, chain=chain)

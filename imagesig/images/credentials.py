@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
+from imagesig.foreign import foreign
 from imagesig.text import quote
 
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
@@ -123,12 +125,11 @@ class CredentialFiles:
         if program is None:
             raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
         server = _DOCKER_HUB_KEYS[0] if host in _DOCKER_HUB_KEYS else host
-        try:
+        with foreign(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
+            seconds = min(limits.HELPER_SECONDS, remaining(what))
             done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
-                [program, "get"], input=server.encode(), capture_output=True, timeout=limits.HELPER_SECONDS, check=False
+                [program, "get"], input=server.encode(), capture_output=True, timeout=seconds, check=False
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Unauthorized(f"{what}: did not answer ({type(error).__name__})") from None
         if len(done.stdout) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
             raise Unauthorized(f"{what}: its answer is too long")
         if done.returncode:
@@ -141,18 +142,29 @@ class CredentialFiles:
 
 def _read(file: Path) -> dict[str, object] | None:
     try:
-        with file.open("rb") as stream:
+        with foreign(file, lambda error: _unreadable(file, error)), file.open("rb") as stream:
             content = stream.read(limits.CREDENTIAL_FILE_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    except _NoFile:
         return None
-    except OSError as error:
-        raise InvalidArgument(f"{file}: cannot be read ({error.strerror})") from error
     if len(content) > limits.CREDENTIAL_FILE_BYTES:
         raise InvalidArgument(f"{file}: more than {limits.CREDENTIAL_FILE_BYTES} bytes")
     try:
         return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
         raise InvalidArgument(str(error), hint="mend or remove the file") from error
+
+
+class _NoFile(InvalidArgument):
+    """There is no such file, which is no error."""
+
+
+def _unreadable(file: Path, error: Exception) -> InvalidArgument | None:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return _NoFile(f"{file}: there is no such file")
+    if isinstance(error, OSError | ValueError):
+        reason = getattr(error, "strerror", None) or "no file's name"
+        return InvalidArgument(f"{file}: cannot be read ({reason})")
+    return None
 
 
 def _helper_for(document: Mapping[str, object], host: str) -> str:

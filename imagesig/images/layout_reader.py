@@ -14,7 +14,7 @@ from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import (
-    AllowanceExceeded,
+    BudgetExceeded,
     DigestMismatch,
     ImageNotFound,
     InvalidArgument,
@@ -126,7 +126,7 @@ class LayoutReader(ABC):
                 media_type = detect_media_type(content, name)
                 parse = parse_index if media_type in INDEX_TYPES else parse_manifest
                 document = parse(content, media_type, name)
-            except AllowanceExceeded as error:
+            except BudgetExceeded as error:
                 limited = error
                 break
             except MalformedError:

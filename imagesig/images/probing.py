@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import email.utils
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
-from urllib.parse import urljoin
 
 from msgspec import Struct
 
 from imagesig.errors import ImagesigError, Unauthorized
 from imagesig.http import Response
+from imagesig.http_dates import date_of
 from imagesig.images.repository import RegistryRepository
+from imagesig.url import served_url
 
 _NOWHERE = "sha256:" + "0" * 64
 """The digest of nothing that exists."""
@@ -43,18 +43,11 @@ def probe(repository: RegistryRepository, digest: str) -> Abilities:
     answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
     return Abilities(
         repository.login_source,
-        _server_time(answer),
+        date_of(answer.headers.get("date", "")),
         repository.lists_referrers(digest) if digest else None,
         _may_push(repository),
         _may_delete(repository),
     )
-
-
-def _server_time(answer: Response) -> datetime | None:
-    try:
-        return email.utils.parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-    except ValueError:
-        return None
 
 
 def _may_push(repository: RegistryRepository) -> Permission:
@@ -62,7 +55,8 @@ def _may_push(repository: RegistryRepository) -> Permission:
     try:
         answer = repository.ask("POST", "blobs/uploads/", actions="pull,push")
         if answer.status == 202 and answer.headers.get("location"):
-            repository.ask("DELETE", urljoin(answer.url, answer.headers["location"]), actions="pull,push")
+            place = served_url(answer.url, answer.headers["location"], "Location")
+            repository.ask("DELETE", str(place), actions="pull,push")
     except Unauthorized:
         return Permission.DENIED
     except ImagesigError:

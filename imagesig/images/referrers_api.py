@@ -8,15 +8,14 @@ from __future__ import annotations
 from urllib.parse import quote as percent_encoded
 
 from imagesig import limits
-from imagesig.effort import Cost, spend
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, UnexpectedResponse
+from imagesig.errors import LimitExceeded, MalformedError, UnexpectedResponse
 from imagesig.http import Response
 from imagesig.images.link import next_page
 from imagesig.images.registry_session import RegistrySession
 from imagesig.oci.listing import Listing, parse_listing
 from imagesig.oci.manifest import OCI_INDEX
 from imagesig.text import quote
-from imagesig.url import join_url, parse_url, redact
+from imagesig.url import parse_url, redact, served_url
 
 _NO_SUCH_ENDPOINT = frozenset({400, 404, 405, 406, 410, 415, 501})
 
@@ -39,7 +38,6 @@ def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "
     left, seen = limits.REFERRERS_LISTING_BYTES, {url}
     while url:
         try:
-            spend(Cost.REQUESTS, 1, what)
             limit = min(limits.REFERRERS_PAGE_BYTES, left)
             response = session.request("GET", url, limit=limit, accept=OCI_INDEX)
             if len(seen) == 1 and response.status in _NO_SUCH_ENDPOINT:
@@ -79,10 +77,7 @@ def _next(response: Response, what: str) -> str:
     target = next_page(response.headers.get("link", ""), what)
     if not target:
         return ""
-    try:
-        url = join_url(response.url, target, "Link")
-    except InvalidArgument as error:
-        raise UnexpectedResponse(f"{what}: {error}") from error
-    if parse_url(url).origin != parse_url(response.url).origin:
-        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(url))}")
-    return url
+    url = served_url(response.url, target, "Link")
+    if url.origin != parse_url(response.url).origin:
+        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
+    return str(url)

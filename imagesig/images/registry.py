@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from imagesig import __version__, limits
-from imagesig.http import HttpClient, Proxies
+from imagesig.http import HttpClient
+from imagesig.http_connect import addresses, connect_seconds
+from imagesig.http_faults import NotConnected
 from imagesig.images.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.images.image import Image
 from imagesig.images.registry_auth import RegistryLogin
 from imagesig.images.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.proxies import Proxies
+from imagesig.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network_of
+from imagesig.url import is_loopback, parse_url
 
 
 def registry(
@@ -29,7 +34,8 @@ def registry(
 
     Args:
         reference: as docker and podman write it; without tag and digest it means the tag `latest`.
-        plain_http: speak HTTP without TLS. Loopback addresses need no asking.
+        plain_http: speak HTTP without TLS. Loopback addresses (`localhost`, 127.0.0.0/8, ::1) need no asking, nor
+            do names that end in `.localhost`, as long as they lead to this machine.
         ca_file: PEM file of the certificate authorities to trust instead of the system's.
         credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
         timeout: seconds for each signing or verification of this image as a whole.
@@ -79,20 +85,32 @@ class RegistryClient:
         proxies: Proxies | None = None,
     ) -> None:
         self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
-        self._login = RegistryLogin(self._http, credentials)
+        self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._plain_http = plain_http
 
     def repository(self, reference: Reference) -> RegistryRepository:
         """The repository of this reference; its tag and digest do not matter."""
         host = reference.registry_host
-        scheme = "http" if self._plain_http or _is_loopback(host) else "https"
-        return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference)
+        scheme, reach = self._way(parse_url(f"https://{host}", "registry").host)
+        return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference, reach)
+
+    def _way(self, host: str) -> tuple[str, Reach]:
+        """The scheme that a host is spoken to in, and what may be connected."""
+        if self._plain_http or is_loopback(host):
+            return "http", ANYWHERE
+        if host.rstrip(".").endswith(".localhost") and _leads_here(host):
+            return "http", LOOPBACK_ONLY  # and no other address, should the name change its mind
+        return "https", ANYWHERE
 
     def close(self) -> None:
         """Closes idle connections."""
         self._http.close()
 
 
-def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    return name == "localhost" or name.endswith(".localhost") or name == "::1" or name.startswith("127.")
+def _leads_here(name: str) -> bool:
+    """Whether every address of a name is this machine's; not where it has none."""
+    try:
+        found = addresses(name, 0, time.monotonic() + connect_seconds())
+    except (OSError, NotConnected):
+        return False
+    return all(network_of(place[0]) is Network.LOOPBACK for _, place in found)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 import threading
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -18,10 +17,12 @@ from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
-from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
-from imagesig.http import HttpClient, origin, redact
+from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
+from imagesig.http import HttpClient
 from imagesig.images.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
+from imagesig.reach import Network, Reach, written_network
 from imagesig.text import quote
+from imagesig.url import parse_url, redact
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
@@ -62,38 +63,26 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
     """Returns if the token server at `realm` may be asked for the registry at `registry`, both URLs.
 
     It must speak HTTPS unless the registry itself is spoken to without; and an address inside somebody's network is
-    asked only if it is the registry's own (a registry must not make us call the machine's own services).
+    asked only if the registry is inside one too (a registry must not make us call the machine's own services). What is
+    written is judged here, for a clear message; what it leads to is judged when it is connected.
 
     Raises:
         UnexpectedResponse: it may not.
     """
-    parts = urlsplit(realm)
-    shown = quote(redact(realm))
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
-        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} is no HTTPS URL")
-    if parts.scheme == "http" and not plain_http:
-        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} does not speak HTTPS")
-    if origin(realm)[1:] == origin(registry)[1:]:
-        return
-    if _is_internal(parts.hostname):
-        raise UnexpectedResponse(f"{redact(registry)}: its token server {shown} is an address inside a network")
-
-
-def _is_internal(host: str) -> bool:
-    host = host.rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    import ipaddress
-
+    shown = f"{redact(registry)}: its token server {quote(redact(realm))}"
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001 and 2130706433 are addresses too
-        except OSError:
-            return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return not (mapped or address).is_global
+        url = parse_url(realm)
+    except InvalidArgument:
+        raise UnexpectedResponse(f"{shown} is no HTTPS URL, or an address inside a network in an odd form") from None
+    if url.has_login:
+        raise UnexpectedResponse(f"{shown} is no HTTPS URL without a login")
+    if url.scheme == "http" and not plain_http:
+        raise UnexpectedResponse(f"{shown} does not speak HTTPS")
+    home = parse_url(registry)
+    if url.origin[1:] == home.origin[1:]:
+        return
+    if written_network(url.host) is not Network.GLOBAL and written_network(home.host) is Network.GLOBAL:
+        raise UnexpectedResponse(f"{shown} is an address inside a network")
 
 
 class _Cached(Discreet, frozen=True):
@@ -108,8 +97,10 @@ class RegistryLogin:
     it has tokens. Thread-safe.
     """
 
-    def __init__(self, http: HttpClient, credentials: CredentialSource) -> None:
+    def __init__(self, http: HttpClient, credentials: CredentialSource, *, plain_http: bool = False) -> None:
+        """`plain_http` is whether the user allows HTTP without TLS beyond this machine."""
         self._http = http
+        self._plain_http = plain_http
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._wants_basic: set[str] = set()
@@ -120,7 +111,7 @@ class RegistryLogin:
 
     def source(self, registry: str) -> str:
         """Who we are at a registry and where that comes from, for people."""
-        credential = self._credentials(urlsplit(registry).netloc)
+        credential = self._credentials(_host(registry))
         if credential is ANONYMOUS:
             return "nobody (no credentials for it)"
         return f"{credential.username or 'the holder of a token'}, from {credential.source}"
@@ -138,7 +129,7 @@ class RegistryLogin:
         if registry not in self._wants_basic:
             return ""
         # It has no tokens: whoever may use another repository need not be asked there first.
-        credential = self._said.get(urlsplit(registry).netloc) or self._credential(registry, repository)
+        credential = self._said.get(_host(registry)) or self._credential(registry, repository)
         return "Basic " + _basic(credential) if credential.username else ""
 
     def answer(
@@ -171,14 +162,14 @@ class RegistryLogin:
                 self._headers.pop(next(iter(self._headers)))
 
     def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
-        host = urlsplit(registry).netloc
+        host = _host(registry)
         credential = self._credential(registry, repository)
         challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
         if "bearer" in challenges:
             bearer = challenges["bearer"]
             realm = bearer.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
-            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, host)
+            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, registry)
         if "basic" in challenges:
             if credential is ANONYMOUS or not credential.username:
                 raise _refused(host, credential)
@@ -192,40 +183,55 @@ class RegistryLogin:
 
     def _credential(self, registry: str, repository: str) -> Credential:
         """Asked of its source at each login; for a registry that takes Basic, what it said last is used again."""
-        host, source = urlsplit(registry).netloc, self._credentials
+        host, source = _host(registry), self._credentials
         if isinstance(source, CredentialFiles):
             return source.for_repository(host, repository)
         credential = self._said[host] = source(host)
         return credential
 
     def _token(
-        self, realm: str, service: str, scopes: list[str], credential: Credential, host: str
+        self, realm: str, service: str, scopes: list[str], credential: Credential, registry: str
     ) -> tuple[str, float]:
+        reach = self._reach_of_realm(realm, registry)
         if credential.registry_token:
             return f"Bearer {credential.registry_token}", float("inf")
         if credential.identity_token:
             form = {
                 "grant_type": "refresh_token",
-                "refresh_token": credential.identity_token,
+                "refresh_token": _bytes_of(credential.identity_token, credential),
                 "service": service,
                 "scope": " ".join(scopes),
                 "client_id": _CLIENT_ID,
             }
             headers = {"content-type": "application/x-www-form-urlencoded"}
             body = urlencode(form).encode("ascii")
-            response = self._http.request("POST", realm, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body)
+            response = self._http.request(
+                "POST", realm, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body
+            )
         else:
             named = [("service", service)] if service else []
             query = urlencode([*(("scope", scope) for scope in scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
-            separator = "&" if "?" in realm else "?"
-            url = f"{realm}{separator}{query}"
-            response = self._http.request("GET", url, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False)
+            base = str(parse_url(realm))  # without a fragment, which would swallow the query
+            url = f"{base}{'&' if '?' in base else '?'}{query}"
+            response = self._http.request(
+                "GET", url, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False
+            )
         if response.status in (400, 401, 403):
-            raise _refused(host, credential)
+            raise _refused(_host(registry), credential)
         if response.status != 200:
             raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
         return _read_token(response.body, realm)
+
+    def _reach_of_realm(self, realm: str, registry: str) -> Reach:
+        """As public as the registry; and in clear, which nobody asked for, only this machine."""
+        in_clear = parse_url(realm).scheme == "http" and not self._plain_http
+        return Reach(like=parse_url(registry).origin, loopback_only=in_clear)
+
+
+def _host(registry: str) -> str:
+    """`host[:port]` of a registry's URL, as it was written."""
+    return registry.partition("://")[2]
 
 
 def _scoped(actions: str, pull_from: str) -> str:
@@ -247,7 +253,14 @@ def _read_token(body: bytes, realm: str) -> tuple[str, float]:
 
 
 def _basic(credential: Credential) -> str:
-    return base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode("ascii")
+    return base64.b64encode(_bytes_of(f"{credential.username}:{credential.password}", credential)).decode("ascii")
+
+
+def _bytes_of(secret: str, credential: Credential) -> bytes:
+    try:
+        return secret.encode("utf-8")
+    except UnicodeError:  # a lone surrogate, which JSON can write
+        raise InvalidArgument(f"the credentials from {credential.source}: they hold what is no text") from None
 
 
 def _refused(host: str, credential: Credential) -> Unauthorized:

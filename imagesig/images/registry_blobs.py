@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote as percent_encoded
-from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.errors import Unauthorized, UnexpectedResponse
@@ -17,6 +16,7 @@ from imagesig.images.registry_error import patiently
 from imagesig.images.registry_session import PUSH, RegistrySession
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
+from imagesig.url import served_url
 
 _SMALL_BYTES = 1024 * 1024
 
@@ -120,8 +120,8 @@ class RegistryBlobs:
         self._session.expect(start, f"{what}: upload", 202)
         if not start.headers.get("location"):
             raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
-        location = urljoin(start.url, start.headers["location"])
-        separator = "&" if urlsplit(location).query else "?"
+        location = served_url(start.url, start.headers["location"], "Location")
+        separator = "&" if "?" in location.target else "?"
         return f"{location}{separator}digest={descriptor.digest}"
 
     def _what(self, descriptor: Descriptor) -> str:

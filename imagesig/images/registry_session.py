@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from imagesig import limits
+from imagesig.effort import Cost, spend
 from imagesig.errors import LimitExceeded, Unreachable
-from imagesig.http import HttpClient, Response, origin, redact
+from imagesig.http import HttpClient, Response
 from imagesig.images.registry_auth import RegistryLogin
 from imagesig.images.registry_error import failure
 from imagesig.oci.reference import Reference
+from imagesig.reach import ANYWHERE, Reach, like
+from imagesig.url import parse_url, redact
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
 
@@ -18,11 +21,15 @@ PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
 class RegistrySession:
     """The requests of one repository. Safe to use from several threads."""
 
-    def __init__(self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference) -> None:
+    def __init__(
+        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+    ) -> None:
         self._http = http
         self._login = login
         self.registry = registry
         """Its URL: scheme, host and port."""
+        self._origin = parse_url(registry, "registry").origin
+        self._own_reach, self._named_reach = reach, like(self._origin)
         self.path = reference.path
         self.base = f"{registry}/v2/{reference.path}"
         self.name = reference.repository
@@ -62,20 +69,28 @@ class RegistrySession:
         """The answer to a GET and its body in pieces."""
         url = self._url(path)
         used = self._authorization(url, PULL)
-        with self._http.stream(url, headers={"accept": "*/*", **_authorization(used)}) as (response, chunks):
+        with self._stream(url, used) as (response, chunks):
             header = self._answer(url, response, PULL, used)
             if not header:
                 yield response, chunks
                 return
-        with self._http.stream(url, headers={"accept": "*/*", **_authorization(header)}) as (response, chunks):
+        with self._stream(url, header) as (response, chunks):
             yield response, chunks
+
+    def _stream(self, url: str, authorization: str) -> AbstractContextManager[tuple[Response, Iterator[bytes]]]:
+        spend(Cost.REQUESTS, 1, self.name)
+        headers = {"accept": "*/*", **_authorization(authorization)}
+        return self._http.stream(url, reach=self._reach(url), headers=headers)
 
     def upload(self, path: str, chunks: Iterable[bytes], size: int) -> Response:
         """One PUT whose body comes in pieces. Raises `Unreachable` where another attempt may help."""
         url = self._url(path)
         used = self._authorization(url, PUSH)
         headers = {"content-type": "application/octet-stream", **_authorization(used)}
-        response = self._http.upload("PUT", url, chunks, size, limit=limits.ERROR_BODY_BYTES, headers=headers)
+        spend(Cost.REQUESTS, 1, self.name)
+        response = self._http.upload(
+            "PUT", url, chunks, size, reach=self._reach(url), limit=limits.ERROR_BODY_BYTES, headers=headers
+        )
         again = response.status == 429 or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
             raise Unreachable(f"PUT {redact(url)}: status {response.status}", hint="try again later")
@@ -90,7 +105,11 @@ class RegistrySession:
         return path if "://" in path else f"{self.base}/{path}"
 
     def _is_ours(self, url: str) -> bool:
-        return url.startswith(f"{self.base}/") or origin(url) == origin(self.registry)
+        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
+
+    def _reach(self, url: str) -> Reach:
+        """The user named the registry; where else a URL leads, the registry named it."""
+        return self._own_reach if self._is_ours(url) else self._named_reach
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
         return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
@@ -107,7 +126,10 @@ class RegistrySession:
         self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int
     ) -> Response:
         most = max(limit, limits.ERROR_BODY_BYTES)
-        response = self._http.request(method, url, limit=most, headers=headers, body=body, attempts=attempts)
+        spend(Cost.REQUESTS, 1, self.name)
+        response = self._http.request(
+            method, url, reach=self._reach(url), limit=most, headers=headers, body=body, attempts=attempts
+        )
         if response.status < 300 and len(response.body) > limit:
             raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
         return response

@@ -32,6 +32,7 @@ from imagesig.oci.manifest import (
     detect_media_type,
 )
 from imagesig.oci.reference import Reference
+from imagesig.reach import ANYWHERE, Reach
 from imagesig.text import quote
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
@@ -46,8 +47,10 @@ _KEPT_BYTES_ALL = 4 * 1024 * 1024
 class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
-    def __init__(self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference) -> None:
-        self._session = RegistrySession(http, login, registry, reference)
+    def __init__(
+        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+    ) -> None:
+        self._session = RegistrySession(http, login, registry, reference, reach)
         self._blobs = RegistryBlobs(self._session)
         self._manifests: dict[str, bytes] = {}
         self._keeps_referrers: bool | None = None

@@ -30,8 +30,8 @@ from imagesig.errors import (
     KeyUnusable,
     MissingExtra,
 )
-from imagesig.http_pools import redact
 from imagesig.text import quote
+from imagesig.url import redact
 
 if TYPE_CHECKING:
     import hvac

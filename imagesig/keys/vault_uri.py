@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, SecretRequired
-from imagesig.http_pools import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider
 from imagesig.keys.vault_client import VaultConnection
 from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
+from imagesig.proxies import Proxies
 from imagesig.text import quote
 
 _URI = re.compile(r"(?:hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json_list import ListIn, parse_list
-from imagesig.errors import AllowanceExceeded, LimitExceeded, MalformedError
+from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError
 from imagesig.oci.descriptor import Descriptor, parse_descriptor, parse_text
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_list_document
 from imagesig.oci.shapes import LISTING
@@ -98,7 +98,7 @@ def _listed(found: ListIn, name: str, what: str) -> Listing:
         where = f"{what}: {name} {number}"
         try:
             value = found.item(number, where)
-        except AllowanceExceeded as error:
+        except BudgetExceeded as error:
             return Listing(tuple(entries), tuple(malformed), error)
         except LimitExceeded as error:
             malformed.append((number, error))

@@ -14,7 +14,7 @@ from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.policy.authority import Authority, KeyReference, OpenPublicKeys, distinct_keys
 from imagesig.policy.enforcement import STRICT, Action, Enforcement
 from imagesig.policy.match import Identity
-from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
+from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors, TrustedKey
 
 
 class Signed(Struct, frozen=True, dict=True):
@@ -60,7 +60,8 @@ class Signed(Struct, frozen=True, dict=True):
                 f"policy: {self.threshold} distinct keys are asked for, "
                 f"but only {len(keys) + len(certified)} of the keys given differ"
             )
-        return TrustAnchors(keys, certified, self.timestamps)
+        strangers = Strangers.JUDGED if self.may_pass_unproved else Strangers.REFUSED
+        return TrustAnchors(keys, certified, self.timestamps, strangers)
 
     @property
     def needed(self) -> int:

@@ -13,7 +13,7 @@ from imagesig import limits
 from imagesig.deadlines import at_most_attempts
 from imagesig.effort import Cost, spend
 from imagesig.errors import (
-    AllowanceExceeded,
+    BudgetExceeded,
     ImagesigError,
     LimitExceeded,
     MalformedError,
@@ -152,7 +152,7 @@ class Taken:
 
     def note(self, place: int, origin: str, error: ImagesigError) -> bool:
         """Notes an error at this place; False if it is none of those that concern one item."""
-        if isinstance(error, AllowanceExceeded):
+        if isinstance(error, BudgetExceeded):
             self.put(place, Limited(origin, error))
         elif isinstance(error, MalformedError | NotFound):
             self.put(place, Rejection(origin, error))
@@ -187,13 +187,12 @@ class _Taking:
 
 
 def pay(cost: Cost, descriptor: Descriptor, most: int, what: str) -> None:
-    """Counts a request and the bytes that are about to be read with it.
+    """Counts bytes that are about to be read.
 
     Raises:
         LimitExceeded: it has more than `most` bytes.
-        AllowanceExceeded: the image has had its share.
+        BudgetExceeded: the image has had its share.
     """
     if descriptor.size > most:
         raise LimitExceeded(f"{descriptor.digest}: {descriptor.size} bytes, at most {most} are read")
-    spend(Cost.REQUESTS, 1, what)
     spend(cost, descriptor.size, what)

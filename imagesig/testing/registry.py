@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from msgspec import Struct, field
 
@@ -93,10 +93,10 @@ class InMemoryRegistry:
 
             def handle_any(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
-                url = urlsplit(self.path)
+                path, _, query = self.path.partition("?")
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(length)
-                request = Request(self.command, url.path, parse_qs(url.query), headers, body)
+                request = Request(self.command, path, parse_qs(query), headers, body)
                 _send(self, registry._answer(request))
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from imagesig import limits
 from imagesig.errors import TimestampInvalid, UnexpectedResponse
-from imagesig.http import redact
 from imagesig.signature import TimestampRequest
 from imagesig.text import quote
 from imagesig.trust.anchors import TimestampAuthorities
@@ -15,6 +14,7 @@ from imagesig.trust.revocation import revocation_failure
 from imagesig.trust.timestamp import judge_token
 from imagesig.trust.timestamp_exchange import NONCE_BITS, TimestampQuery, token_in_response
 from imagesig.trust.timestamp_token import open_token
+from imagesig.url import redact
 from imagesig.witnesses.revocation import RevocationChecker
 from imagesig.witnesses.web import Fetcher, Query, check_url
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
 
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
-from imagesig.http import HttpClient, Response, deadline, redact, remaining
+from imagesig.http import HttpClient, Response, deadline, remaining
+from imagesig.reach import NOT_LINK_LOCAL, Reach, like
 from imagesig.text import quote
+from imagesig.url import parse_url, redact, served_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ATTEMPTS = 2
@@ -47,7 +48,11 @@ class Fetcher(Protocol):
 
 
 class Web:
-    """Over HTTP, and HTTPS where the URL says so. A redirect is followed only within its scheme, and never a POST's."""
+    """Over HTTP, and HTTPS where the URL says so. A redirect is followed only within its scheme, and never a POST's.
+
+    Addresses inside a network are asked, for the user named the service or vouches for who did, but never this
+    machine's own link; a redirect leads only to what is as public as where it comes from.
+    """
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -65,34 +70,39 @@ class Web:
         self._client.close()
 
     def _follow(self, query: Query) -> Response:
-        url = query.url
+        url, reach = query.url, NOT_LINK_LOCAL
         for _ in range(limits.REDIRECTS + 1):
-            response = self._once(url, query)
+            response = self._once(url, query, reach)
             if response.status == 200:
                 return response
             if response.status not in _REDIRECTS or query.body is not None:
                 raise UnexpectedResponse(f"{redact(url)}: status {response.status}, 200 is needed")
             url = _redirected(url, response.headers.get("location", ""))
+            reach = like(parse_url(query.url).origin)
         raise UnexpectedResponse(f"{redact(query.url)}: more than {limits.REDIRECTS} redirects")
 
-    def _once(self, url: str, query: Query) -> Response:
+    def _once(self, url: str, query: Query, reach: Reach) -> Response:
         headers = {"accept": query.accept}
         if query.body is not None:
             headers["content-type"] = query.content_type
         method = "GET" if query.body is None else "POST"
         return self._client.request(
-            method, url, limit=query.limit, headers=headers, body=query.body, follow=False, attempts=_ATTEMPTS
+            method,
+            url,
+            reach=reach,
+            limit=query.limit,
+            headers=headers,
+            body=query.body,
+            follow=False,
+            attempts=_ATTEMPTS,
         )
 
 
 def _redirected(url: str, location: str) -> str:
-    scheme = urlsplit(url).scheme
-    try:
-        target = urljoin(url, location)
-        check_url(target, (scheme,))
-    except ValueError as error:  # InvalidArgument is one
-        raise UnexpectedResponse(f"{redact(url)}: redirected to {quote(location)}, {scheme} is needed") from error
-    return target
+    target, scheme = served_url(url, location, "redirect"), parse_url(url).scheme
+    if target.scheme != scheme:
+        raise UnexpectedResponse(f"{redact(url)}: redirected to {quote(location)}, {scheme} is needed")
+    return str(target)
 
 
 class Offline:
@@ -104,10 +114,7 @@ class Offline:
 
 def shown(url: str) -> str:
     """A URL from outside as it may be shown."""
-    try:
-        text = redact(url)
-    except ValueError:
-        return quote(url)
+    text = redact(url)
     return text if text.isprintable() and len(text) <= _SHOWN else quote(text)
 
 
@@ -117,10 +124,6 @@ def check_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> None:
     Raises:
         InvalidArgument: it is not.
     """
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and not parts.username and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable():
-        raise InvalidArgument(f"URL {quote(url)}: one of {' and '.join(schemes)} is needed, without credentials")
+    parsed = parse_url(url)
+    if parsed.scheme not in schemes or parsed.has_login:
+        raise InvalidArgument(f"URL {quote(redact(url))}: {' or '.join(schemes)} is needed, without credentials")

@@ -292,17 +292,18 @@ def test_an_unknown_login_names_those_there_are() -> None:
 
 
 def test_a_proxy_is_used_but_not_for_the_hosts_that_need_none(double: Double) -> None:
-    proxied = {"VAULT_ADDR": double.address, "VAULT_TOKEN": TOKEN, "HTTP_PROXY": "http://127.0.0.1:9"}
-    with pytest.raises(KeyProviderUnavailable):
-        open_key("hashivault://app", settings=KeySettings(proxied))
-    assert not double.requests
-    with open_key("hashivault://app", settings=KeySettings(proxied | {"NO_PROXY": "127.0.0.1"})) as key:
+    """By Go's rules: a loopback address needs none."""
+    environ = {"VAULT_ADDR": double.address, "VAULT_TOKEN": TOKEN, "HTTP_PROXY": "http://127.0.0.1:9"}
+    with open_key("hashivault://app", settings=KeySettings(environ)) as key:
         assert key.sign(b"message")
-    proxied["HTTP_PROXY"] = double.address
-    proxied["VAULT_ADDR"] = "http://127.0.0.1:9"
     double.fault = lambda _method, _path: (403, {}, b'{"errors":["the proxy was asked"]}')
+    environ |= {"VAULT_ADDR": "http://vault.invalid", "IMAGESIG_VAULT_PLAIN_HTTP": "1", "HTTP_PROXY": double.address}
     with pytest.raises(AccessDenied, match="the proxy was asked"):
-        open_key("hashivault://app", settings=KeySettings(proxied))
+        open_key("hashivault://app", settings=KeySettings(environ))
+    double.requests.clear()
+    with pytest.raises(KeyProviderUnavailable):
+        open_key("hashivault://app", settings=KeySettings(environ | {"NO_PROXY": "vault.invalid"}))
+    assert not double.requests
 
 
 def test_a_client_certificate_is_shown_to_a_vault_that_wants_one(double: Double, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ type reader func(document []byte) (any, error)
 // readers is the list of all of them: each has a file of its own.
 var readers = map[string]reader{
 	"json":      readJSON,
+	"proxy":     readProxy,
 	"reference": readReference,
 	"tar":       readTar,
 	"yaml":      readYAML,

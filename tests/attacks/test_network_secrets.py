@@ -1,0 +1,116 @@
+"""The password of a proxy is in nothing that we write, however it is written; NO_PROXY as Go's programs read it."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+import pytest
+
+from imagesig import ImagesigError, SigningKey, registry, verify
+from imagesig.crypto.algorithms import KeyType
+from imagesig.errors import InvalidArgument
+from imagesig.keys.file import FileProvider
+from imagesig.testing import InMemoryRegistry
+from tests.cli.test_commands import imagesig as command
+
+PASSWORDS = ["hunter/tw", "hunter#tw", "hunter?tw", "hunter@tw", "hunter%tw", "hunter tw", "hunter:tw", "hunter\\tw"]
+PASSWORDS += [
+    "hunter[tw",
+    "hunter\ntw",
+    "hunter\xe4tw",
+    "/huntertw",
+    "#huntertw",
+    "@huntertw",
+    "hunter/t@w",
+    "a/b#huntertw",
+]
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
+
+
+@pytest.mark.parametrize("scheme", ["http://", "https://", ""])
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_proxys_password_is_not_shown(
+    key: SigningKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, password: str, scheme: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}me:{password}@127.0.0.1:9")
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(ImagesigError) as failed:
+        verify(registry("registry.example/team/app:1.0", credentials=("", ""), timeout=5), key)
+    shown = "".join(traceback.format_exception(failed.value)) + failed.value.hint + caplog.text
+    assert "hunter" not in shown
+    assert "tw" not in shown.replace("between", "").replace("network", "")
+
+
+@pytest.mark.parametrize("password", ["hunter/tw", "hunter#tw", "hunter?tw", "hunter tw", "hunter%tw"])
+def test_what_is_no_proxy_is_called_that_by_its_variable(
+    key: SigningKey, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{password}@127.0.0.1:9")
+    with pytest.raises(InvalidArgument, match="HTTPS_PROXY"):
+        verify(registry("registry.example/team/app:1.0", credentials=("", ""), timeout=5), key)
+
+
+@pytest.mark.parametrize("password", ["hunter/tw", "hunter#tw", "hunter%2Ftw", "hunter@tw"])
+def test_the_command_shows_no_password_of_a_proxy(tmp_path: Path, key: SigningKey, password: str) -> None:
+    (tmp_path / "k.pub").write_text(PUBLIC)
+    for arguments in (["verify", "--key", str(tmp_path / "k.pub")], ["doctor", "--image"], ["inspect"]):
+        done = command(
+            *arguments,
+            "registry.example/team/app:1.0",
+            HTTPS_PROXY=f"http://me:{password}@127.0.0.1:9",
+            HTTP_PROXY=f"http://me:{password}@127.0.0.1:9",
+        )
+        assert "hunter" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_loopback_registrys_login_does_not_reach_the_proxy(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as proxy, InMemoryRegistry(basic=("user", "s3cret")) as server:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        with pytest.raises(ImagesigError):
+            verify(registry(f"{server.host}/team/app:1.0", credentials=("user", "s3cret")), key)
+        assert server.requests
+        assert not proxy.requests
+
+
+@pytest.mark.parametrize(
+    ("bypass", "direct"),
+    [
+        ("10.0.0.0/8", True),
+        ("10.1.2.3/32", True),
+        ("10.1.2.3:80", True),
+        ("10.1.2.3:81", False),
+        ("11.0.0.0/8", False),
+        ("x, *", True),
+        ("0.1.2.3", False),
+    ],
+)
+def test_no_proxy_is_read_as_go_reads_it(
+    key: SigningKey, monkeypatch: pytest.MonkeyPatch, bypass: str, direct: bool
+) -> None:
+    with InMemoryRegistry() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        monkeypatch.setenv("NO_PROXY", bypass)
+        image = registry("10.1.2.3:80/team/app:1.0", plain_http=True, credentials=("", ""), timeout=0.5)
+        with pytest.raises(ImagesigError):
+            verify(image, key)
+        assert bool(proxy.requests) is not direct
+
+
+PUBLIC = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5+Cpb5AMzxbJGpBcXgPRmyPLBTtR
+CXqTjzJt+Wq1YnBbS0YpqTS1BVDlhiPQyRmIpLmmXT9NvnBPXl0VIzxGdg==
+-----END PUBLIC KEY-----
+"""
