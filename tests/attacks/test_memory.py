@@ -1,4 +1,4 @@
-"""What a hostile registry sends costs a verification at most 16 MiB of memory, measured in a process of its own (4d)."""
+"""What a hostile registry sends costs a verification at most 16 MiB of memory, measured in its own process (4d)."""
 
 from __future__ import annotations
 

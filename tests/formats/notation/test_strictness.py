@@ -425,7 +425,7 @@ def test_cose_headers_with_a_key_twice_or_labels_that_are_none_are_refused() -> 
 
 def test_cve_2025_30204_an_envelope_of_nothing_but_dots_is_refused_cheaply() -> None:
     refused(of_bytes(b"." * 5_000_000, "application/jose+json"), MalformedError)
-    refused(stored("jws", outer={"protected": "." * 1_000_000}))
+    refused(stored("jws", outer={"protected": "." * 200_000}))
 
 
 def test_an_artifact_of_another_type_is_refused() -> None:
