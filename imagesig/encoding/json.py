@@ -57,8 +57,9 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
         BudgetExceeded: more values than one image may have; they are counted as `cost`.
     """
     _check_cost(data, what, nodes, cost)
+    _check_width(data, what)
     try:
-        value: object = _DECODER.decode(_text(data, what))
+        value: object = _DECODER.decode(data.decode("utf-8"))
     except _NotStrict as error:
         raise MalformedError(f"{what}: {error}") from None
     except UnicodeDecodeError as error:
@@ -90,14 +91,14 @@ _FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
 _TWO_BYTES = re.compile(rb"[\xc4-\xef]")
 
 
-def _text(data: bytes, what: str) -> str:
-    """The text, unless one wide character in it makes Python take several times the memory for all the others."""
-    if not data.isascii():
-        width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
-        if width * len(data) > limits.JSON_TEXT_BYTES:
-            most = limits.JSON_TEXT_BYTES // width
-            raise LimitExceeded(f"{what}: {len(data)} bytes with characters of {width} bytes, at most {most} are read")
-    return data.decode("utf-8")
+def _check_width(data: bytes, what: str) -> None:
+    """Refuses text that Python holds in several times its bytes: one wide character makes all the others so wide."""
+    if data.isascii():
+        return
+    width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
+    if width * len(data) > limits.JSON_TEXT_BYTES:
+        most = limits.JSON_TEXT_BYTES // width
+        raise LimitExceeded(f"{what}: {len(data)} bytes with characters of {width} bytes, at most {most} are read")
 
 
 def values_in(data: bytes) -> int:
