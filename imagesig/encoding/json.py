@@ -74,9 +74,11 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
     return value
 
 
-def parse_object(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES) -> dict[str, object]:
+def parse_object(
+    data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES
+) -> dict[str, object]:
     """The one JSON object in `data`. Raises as `parse` does, and where the value is not an object."""
-    value = parse(data, what, shape, nodes=nodes)
+    value = parse(data, what, shape, nodes=nodes, cost=cost)
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {type(value).__name__}, a JSON object is needed")
     return value

@@ -20,13 +20,16 @@ from imagesig.errors import LimitExceeded, MalformedError
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\n\r]*+")
 _OPENING = {b"[": b"]", b"{": b"}"}
+_SMALL_BYTES = limits.LIST_ITEM_BYTES
+_SMALL_NODES = 2000
+"""A document that small costs no more than a few items do, and is read at once."""
 _TOKENS_BETWEEN_LOOKS = 100_000
 _TOKENS = 1_000_000
 """Strings, brackets, commas and colons of one document; 4000 entries have about 200,000."""
 
 
 class ListIn(Discreet, frozen=True):
-    """The members of the object, the list empty, and where the first items of it begin and end.
+    """The members of the object, and the first items of its list: where they begin and end, or what they are.
 
     `count` is how many items there are. `is_list` says that the member is there and is a list.
     """
@@ -38,6 +41,12 @@ class ListIn(Discreet, frozen=True):
     spans: tuple[tuple[int, int], ...]
     count: int
     is_list: bool
+    items: tuple[object, ...] = ()
+
+    @property
+    def readable(self) -> int:
+        """How many of the items can be read, from the first on."""
+        return len(self.items) or len(self.spans)
 
     def item(self, number: int, what: str) -> object:
         """One item.
@@ -46,6 +55,8 @@ class ListIn(Discreet, frozen=True):
             LimitExceeded: it is larger than an item may be; the others may be read.
             MalformedError: not strict JSON, and so neither is the whole document.
         """
+        if self.items:
+            return self.items[number]
         start, end = self.spans[number]
         if end - start > limits.LIST_ITEM_BYTES:
             raise LimitExceeded(f"{what}: {end - start} bytes, at most {limits.LIST_ITEM_BYTES} are read")
@@ -59,6 +70,12 @@ def parse_list(data: bytes, name: str, what: str, shape: Shape, *, most: int) ->
         MalformedError: not strict JSON, no object, or a member that other readers take for another one.
         LimitExceeded: nested too deep, or more text or values than are read.
     """
+    if len(data) <= _SMALL_BYTES and json.values_in(data) <= _SMALL_NODES:
+        members = json.parse_object(data, what, shape, cost=Cost.LISTED_NODES)
+        listed = members.get(name)
+        if not isinstance(listed, list):
+            return ListIn(data, members, (), 0, False)
+        return ListIn(data, members, (), len(listed), True, tuple(listed[:most]))
     found = _find(data, name, what, most)
     rest = data if found is None else data[: found.start] + data[found.end :]
     members = json.parse_object(rest, what, shape)

@@ -7,7 +7,7 @@ document is refused. Members of maps, such as annotations, are compared exactly 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from msgspec import Struct
@@ -44,17 +44,17 @@ def check_shape(value: object, shape: Shape, what: str) -> None:
     Raises:
         MalformedError: one has.
     """
-    unseen = [(value, shape)]
-    while unseen:
-        item, kind = unseen.pop()
-        if isinstance(item, list):
-            unseen += [(inner, kind) for inner in item]
-        elif isinstance(item, dict):
-            refuse_twins(item, kind.known, what)
-            unseen += [(item[name], inner) for name, inner in kind.inner if name in item]
+    if isinstance(value, dict):
+        refuse_twins(value, shape.known, what)
+        for name, inner in shape.inner:
+            if name in value:
+                check_shape(value[name], inner, what)
+    elif isinstance(value, list):
+        for item in value:
+            check_shape(item, shape, what)
 
 
-def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> None:
+def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> None:
     """Returns unless one of the names equals a known one but for its case.
 
     `known` are the members that any reader of this kind of object knows, not only those that we use.
@@ -62,6 +62,8 @@ def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> No
     Raises:
         MalformedError: there is such a member.
     """
+    if known.issuperset(members):
+        return
     for name in members:
         if name in known:
             continue

@@ -94,7 +94,7 @@ def _listed(found: ListIn, name: str, what: str) -> Listing:
         raise MalformedError(f"{what}: {name} is {quote(found.members.get(name))}, a list is needed")
     entries: list[Descriptor] = []
     malformed: list[tuple[int, MalformedError]] = []
-    for number in range(len(found.spans)):
+    for number in range(found.readable):
         where = f"{what}: {name} {number}"
         try:
             value = found.item(number, where)
@@ -108,6 +108,6 @@ def _listed(found: ListIn, name: str, what: str) -> Listing:
         except MalformedError as error:
             malformed.append((number, error))
     limited = None
-    if found.count > len(found.spans):
-        limited = LimitExceeded(f"{what}: {found.count} {name}, at most {len(found.spans)} are read")
+    if found.count > found.readable:
+        limited = LimitExceeded(f"{what}: {found.count} {name}, at most {found.readable} are read")
     return Listing(tuple(entries), tuple(malformed), limited)
