@@ -22,6 +22,7 @@ from imagesig.errors import (
     ImageNotFound,
     ImagesigError,
     KeyProviderError,
+    LimitExceeded,
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
@@ -130,7 +131,7 @@ def verify_by_rule(
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
     court = _Court(rule, now or datetime.now(UTC), witnesses)
-    with deadline(image.timeout), one_image():
+    with deadline(image.timeout):
         result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
     if not result.proved and not allow_unproved:
         reasons = result.warnings or ("the rule accepts anything",)
@@ -160,10 +161,15 @@ def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[V
     """The result for the child and whether it came through the index: a signed index lists its children by digest."""
     try:
         own = _verify_digest(image, child, court)
-    except (NoSignatures, NoSignatureAccepted):
+    except (NoSignatures, NoSignatureAccepted, LimitExceeded) as error:
         if child == root:
             raise
-        return _verify_digest(image, root, court), True
+        try:
+            return _verify_digest(image, root, court), True
+        except (NoSignatures, NoSignatureAccepted):
+            if isinstance(error, LimitExceeded):
+                raise error from None  # what was not read may be enough
+            raise
     if own.proved or child == root:
         return own, False
     of_index = _verify_digest(image, root, court)
@@ -173,7 +179,8 @@ def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[V
 def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:
     """The result for one manifest; where the rule only warns, what failed becomes a warning."""
     try:
-        return _strictly(image, digest, court)
+        with one_image():
+            return _strictly(image, digest, court)
     except VerificationError as error:
         if not court.rule.warn:
             raise

@@ -21,6 +21,7 @@ from tests.attacks.hostile_listings import (
     answers,
     image_at,
     key,
+    lists,
     pushed,
     signed,
     store,
@@ -77,7 +78,7 @@ def test_a_document_that_is_quick_to_send_is_quick_to_read(place: str, document:
             store(server, document, MANIFEST, f"{tag}.sig")
         elif place == "referrer":
             entry = {"mediaType": MANIFEST, "digest": store(server, document), "size": len(document)}
-            server.faults.append(answers(json.dumps({"manifests": [entry]}).encode()))
+            server.faults.append(lists([entry]))
         else:
             kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
             content = document
@@ -89,7 +90,7 @@ def test_a_document_that_is_quick_to_send_is_quick_to_read(place: str, document:
             body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
             manifest = store(server, body)
             entry = {"mediaType": MANIFEST, "digest": manifest, "size": len(json.dumps(body))}
-            server.faults.append(answers(json.dumps({"manifests": [entry]}).encode()))
+            server.faults.append(lists([entry]))
         started = time.process_time()
         with pytest.raises(ImagesigError):
             verify(image_at(server), key(7))

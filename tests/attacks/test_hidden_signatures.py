@@ -10,7 +10,9 @@ import pytest
 
 from imagesig import limits, sign, verify
 from imagesig.errors import LimitExceeded, NoSignatureAccepted, NoSignatures
+from imagesig.images.build import build_index
 from imagesig.images.registry import registry
+from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.attacks.hostile_listings import (
     EMPTY,
@@ -287,3 +289,21 @@ def test_an_image_with_foreign_referrers_alone_is_unsigned() -> None:
             store(server, foreign(digest, number))
         with pytest.raises(NoSignatures):
             verify(image_at(server), key())
+
+
+def test_a_flood_at_a_platform_hides_no_signature_of_its_index() -> None:
+    with a_registry() as server:
+        build_index(image_at(server).home, {"a": b"b"}, "1.0")
+        child = stored(server, "1.0")["manifests"][0]["digest"]
+        sign(image_at(server), key(), formats=["bundle"], recursive=False)
+        for number in range(40):
+            junk = str(number).encode().rjust(250 * 1024)
+            server._blobs[NAME, sha256(junk)] = junk
+            kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+            manifest = foreign(child, number, kind=kind)
+            manifest["layers"] = [{"mediaType": kind, "digest": sha256(junk), "size": len(junk)}]
+            store(server, manifest)
+        result = verify(image_at(server), key(), platform="linux/amd64")
+        assert result.through_index
+        with pytest.raises(LimitExceeded):
+            verify(image_at(server), key(9), platform="linux/amd64")
