@@ -59,7 +59,7 @@ INDEX_CHILDREN = 1000
 """Manifests of one image index."""
 ENVELOPE_BYTES = 256 * 1024
 """One Notary Project envelope; those in the wild have 2 to 15 KiB, most of it certificates."""
-TIMESTAMP_BYTES = 64 * 1024
+TIMESTAMP_BYTES = 256 * 1024
 """One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""

@@ -70,6 +70,8 @@ def _seeds(root: Authority, leaf: Authority) -> Iterator[tuple[str, int, bytes]]
     yield from several("manifest", json.dumps(manifest))
     yield from several("docker-manifest", json.dumps(docker))
     yield from several("index", json.dumps(index))
+    yield from several("listing", json.dumps(index), json.dumps({"manifests": [None, {**descriptor, "size": -1}]}))
+    yield from several("link", '</v2/a/referrers/b?n=1>; rel="next", </x>; title="a, b"; rel=prev')
     yield from several("json", json.dumps({"a": [1, -2.5e3, None, True, "\u00e9\ud83d\ude00"], "b": {"c": ""}}))
     yield from several("cbor", b"\xa2\x01\x82\x02\x43abc\x02\xd2\x63abc")
     yield from several("tar", *_tars())

@@ -24,6 +24,7 @@ from imagesig.encoding import cbor
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError
 from imagesig.formats import select_formats
+from imagesig.images.link import next_page
 from imagesig.images.registry_auth import parse_challenges
 from imagesig.images.signature_blob import parse_signature_file
 from imagesig.images.tar_members import read_members
@@ -31,8 +32,10 @@ from imagesig.keys.private_key import read_private_key
 from imagesig.keys.secrets import no_secrets
 from imagesig.keys.uri import KeySettings, resolve_key
 from imagesig.oci.annotations import Annotations
+from imagesig.oci.listing import parse_listing
 from imagesig.oci.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from imagesig.oci.reference import parse_reference
+from imagesig.oci.shapes import DOCUMENT
 from imagesig.policy.containers import parse_containers_policy
 from imagesig.policy.document import read_json, read_toml
 from imagesig.policy.notation import parse_trust_policy
@@ -221,7 +224,9 @@ TARGETS: dict[str, Callable[[bytes], Any]] = {
     "manifest": lambda data: parse_manifest(data, OCI_MANIFEST, "manifest"),
     "docker-manifest": lambda data: parse_manifest(data, DOCKER_MANIFEST, "manifest"),
     "index": lambda data: parse_index(data, OCI_INDEX, "index"),
-    "json": lambda data: parse(data, "document"),
+    "json": lambda data: parse(data, "document", DOCUMENT),
+    "listing": lambda data: parse_listing(data, None, "listing"),
+    "link": lambda data: next_page(_text(data), "link"),
     "cbor": lambda data: cbor.parse(data, "document"),
     "tar": lambda data: read_members(_Bytes(data), "archive", links=True),
     "payload": _payload,
