@@ -119,7 +119,7 @@ def _marked(entry: dict[str, object], kind: str) -> dict[str, object]:
 def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
     """The entries with this one under the tag, instead of whichever had it."""
     entry = entry | {"annotations": {REF_NAME: tag}}
-    others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
+    others = [other for other in corrected(entries, entry) if entry_annotations(other).get(REF_NAME) != tag]
     if tag.endswith(".sig") and any(tag == tag_of(str(other.get("digest")), ".sig") for other in _saved(others)):
         # What `cosign save` left without a name has just been merged.
         others = [other for other in others if not _is_unnamed_signature(other)]
@@ -130,6 +130,12 @@ def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag:
         # Copied with its signatures, which came first.
         entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
     return entries
+
+
+def corrected(entries: list[dict[str, object]], entry: dict[str, object]) -> list[dict[str, object]]:
+    """The entries, those of this digest with its size and type: what was just stored has these, whoever listed it."""
+    true = {name: entry[name] for name in ("mediaType", "size")}
+    return [other | true if other.get("digest") == entry["digest"] else other for other in entries]
 
 
 def _saved(entries: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -143,6 +149,7 @@ def _is_unnamed_signature(entry: dict[str, object]) -> bool:
 
 def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:
     """The entries with this referrer of the digest `subject` among them, once."""
+    entries = corrected(entries, entry)
     if not any(other.get("digest") == entry["digest"] for other in entries):
         entries = [*entries, entry]
     return marked_for_cosign(entries, None, subject)

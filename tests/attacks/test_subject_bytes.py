@@ -107,7 +107,7 @@ def test_the_command_and_the_other_ways_to_verify_refuse_it_too(
             action()
     with pytest.raises(DigestMismatch):
         copy(home.destination, f"oci:{tmp_path / 'there'}:1.0")
-    assert not json.loads((tmp_path / "there" / "index.json").read_text())["manifests"]
+    assert not (tmp_path / "there").exists()
 
 
 @pytest.mark.parametrize("kind", ["oci", "oci-archive"])

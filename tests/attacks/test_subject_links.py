@@ -70,8 +70,8 @@ def test_the_files_of_a_directory_are_no_links(name: str, tmp_path: Path, key: S
     if name in ("layer", "config"):
         manifest = home.document()
         name = home.blob(manifest["config"]["digest"] if name == "config" else manifest["layers"][0]["digest"])
+        moved(home, name, tmp_path / "outside")
         with pytest.raises(ImagesigError):
-            moved(home, name, tmp_path / "outside")
             copy(home.destination, f"oci:{tmp_path / 'there'}:1.0")
         return
     moved(home, name, tmp_path / "outside")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from imagesig import Policy, SigningKey, copy, registry, sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import DigestMismatch, ImageNotFound, ImagesigError, InvalidArgument
+from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument
 from imagesig.images.build import build_image
 from imagesig.images.image import Image
 from imagesig.images.layout import Layout, layout
@@ -30,6 +30,7 @@ from tests.cli.test_commands import imagesig as command
 from tests.makers import NOW
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+ARM6 = Platform("linux", "arm", "v6")
 ANY_NAME = Identity.any()
 UNPROVED = Policy(Rule((AcceptAnything(),)))
 
@@ -113,10 +114,15 @@ def test_an_index_that_was_signed_says_which_child_is_for_which_platform(home: I
         ({"os": "linux", "architecture": "arm64"}, Platform("linux", "arm64", "v8"), "linux/arm64/v8", True),
         ({"os": "linux", "architecture": "amd64", "variant": "v3"}, AMD64, "linux/amd64", False),
         ({"os": "linux", "architecture": "amd64", "variant": "v1"}, AMD64, "linux/amd64", True),
-        ({"os": "linux", "architecture": "arm", "variant": "v7"}, Platform("linux", "arm", "v6"), "linux/arm/v6", False),
-        ({"os": "linux", "architecture": "arm", "variant": "v7"}, Platform("linux", "arm", "v6"), "linux/arm", False),
-        ({"os": "linux", "architecture": "arm", "variant": "v6"}, Platform("linux", "arm", "v6"), "linux/arm", True),
-        ({"os": "linux", "architecture": "arm"}, Platform("linux", "arm", "v6"), "linux/arm/v6", True),
+        (
+            {"os": "linux", "architecture": "arm", "variant": "v7"},
+            Platform("linux", "arm", "v6"),
+            "linux/arm/v6",
+            False,
+        ),
+        ({"os": "linux", "architecture": "arm", "variant": "v7"}, ARM6, "linux/arm", False),
+        ({"os": "linux", "architecture": "arm", "variant": "v6"}, ARM6, "linux/arm", True),
+        ({"os": "linux", "architecture": "arm"}, ARM6, "linux/arm/v6", True),
         ({"os": "linux"}, AMD64, "linux/amd64", False),
         ({"architecture": "amd64"}, AMD64, "linux/amd64", False),
         ({"os": ["linux"], "architecture": "amd64"}, AMD64, "linux/amd64", False),
@@ -208,9 +214,7 @@ def test_an_index_that_calls_an_index_a_manifest_is_not_believed(home: Image, ke
     inner = listing(home.home, (build_image(home.home, {"a": b"b"}, ARM64), ARM64), tag="inner")
     sign(at(home, inner.digest), key, recursive=False)
     listing(home.home, (Descriptor(OCI_MANIFEST, inner.digest, inner.size), AMD64))
-    with pytest.raises(ImagesigError):
-        assert not accepts(home, key, "linux/amd64")
-        raise ImageNotFound("refused as another platform")
+    assert not accepts(home, key, "linux/amd64")
 
 
 def test_a_child_without_its_config_is_no_image_of_a_platform(tmp_path: Path, key: SigningKey) -> None:
@@ -274,9 +278,7 @@ def test_by_digest_a_registry_is_asked_no_more_than_for_the_signatures(key: Sign
 
 
 @pytest.mark.parametrize("member", ["size", "mediaType"])
-def test_size_and_type_of_a_child_are_those_of_its_bytes(
-    home: Image, member: str
-) -> None:
+def test_size_and_type_of_a_child_are_those_of_its_bytes(home: Image, member: str) -> None:
     child = build_image(home.home, {"a": b"b"}, AMD64)
     entry: dict[str, Any] = child.to_json()
     entry[member] = child.size + 1 if member == "size" else "application/vnd.docker.distribution.manifest.v2+json"

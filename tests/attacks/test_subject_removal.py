@@ -96,7 +96,9 @@ def test_a_signature_of_this_image_that_is_attached_to_another_is_unlisted_and_n
     sign(at(server, "a"), keys[0], formats=["bundle"])
     home = at(server, "a").home
     (entry,) = listed_under(server, first)
-    manifest = json.loads(home.read(Descriptor(OCI_MANIFEST, str(entry["digest"]), int(str(entry["size"]))), limit=10**6))
+    manifest = json.loads(
+        home.read(Descriptor(OCI_MANIFEST, str(entry["digest"]), int(str(entry["size"]))), limit=10**6)
+    )
     manifest["subject"] = Descriptor(second.media_type, second.digest, second.size).to_json()
     moved = home.put_manifest(json.dumps(manifest).encode(), OCI_MANIFEST)
     list_under(server, first, [moved.to_json()])

@@ -1,0 +1,37 @@
+"""Whether bytes are a manifest or an index, by the bytes; a listing decides only where they say nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from imagesig.encoding.json import parse_object
+from imagesig.errors import MalformedError
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, detect_media_type
+from imagesig.text import quote
+
+_MEMBERS = ("layers", "config", "manifests", "fsLayers")
+
+
+def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
+    """The media type of a manifest or index, which is listed under the media types `claimed`, if at all.
+
+    Raises:
+        MalformedError: it is neither, calls itself something else than it is listed as, or could be read as either
+            (CVE-2021-41190).
+    """
+    document = parse_object(content, what)
+    inside = document.get("mediaType")
+    if not inside and len(set(claimed)) == 1 and not any(document.get(name) is not None for name in _MEMBERS):
+        inside = next(iter(claimed))
+    kind = inside if isinstance(inside, str) and inside else detect_media_type(content, what)
+    if kind not in (*MANIFEST_TYPES, *INDEX_TYPES):
+        raise MalformedError(f"{what}: {quote(kind)} is no type of an image")
+    for other in claimed:
+        if other != kind and (inside or (other in INDEX_TYPES) != (kind in INDEX_TYPES)):
+            raise MalformedError(f"{what}: is listed as {quote(other)}, but is {kind}")
+    others = ("config", "layers", "fsLayers") if kind in INDEX_TYPES else ("manifests", "fsLayers")
+    if any(document.get(name) is not None for name in others):
+        raise MalformedError(f"{what}: {kind} that also reads as another kind of document")
+    if inside or not claimed:
+        return kind
+    return next(iter(claimed))
