@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from imagesig.errors import ImagesigError, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
 from imagesig.images.files import chunks_of
 from imagesig.images.stream import hash_of
 from imagesig.oci.descriptor import Descriptor
@@ -42,6 +42,8 @@ class Folder:
     """
 
     def __init__(self, path: Path, what: str) -> None:
+        if "\0" in str(path):
+            raise InvalidArgument(f"{what}: a path with a NUL, which no file can have")
         self._path, self._what = path, what
 
     @contextmanager
@@ -83,14 +85,6 @@ class Folder:
     def has(self, name: str) -> bool:
         """Whether something has this name, be it a link."""
         return self._status(name) is not None
-
-    def size(self, name: str, *, links: bool = False) -> int | None:
-        """The size of a file that `open` would open; None for all else."""
-        try:
-            with self.open(name, links=links) as file:
-                return os.fstat(file.fileno()).st_size
-        except (NotFound, MalformedError):
-            return None
 
     def names(self, folder: str, *, most: int) -> list[str]:
         """The names of the links, and of the regular files of at most `most` bytes, in a folder."""

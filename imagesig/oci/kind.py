@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, detect_media_type
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST
 from imagesig.text import quote
-
-_MEMBERS = ("layers", "config", "manifests", "fsLayers")
 
 
 def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
@@ -21,9 +19,15 @@ def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
     """
     document = parse_object(content, what)
     inside = document.get("mediaType")
-    if not inside and len(set(claimed)) == 1 and not any(document.get(name) is not None for name in _MEMBERS):
-        inside = next(iter(claimed))
-    kind = inside if isinstance(inside, str) and inside else detect_media_type(content, what)
+    by_members = _by_members(document)
+    if isinstance(inside, str) and inside:
+        kind = inside
+    elif by_members:
+        kind = by_members
+    elif len(set(claimed)) == 1:
+        kind = next(iter(claimed))
+    else:
+        raise MalformedError(f"{what}: neither a manifest nor an index")
     if kind not in (*MANIFEST_TYPES, *INDEX_TYPES):
         raise MalformedError(f"{what}: {quote(kind)} is no type of an image")
     for other in claimed:
@@ -35,3 +39,10 @@ def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
     if inside or not claimed:
         return kind
     return next(iter(claimed))
+
+
+def _by_members(document: Mapping[str, object]) -> str:
+    """The type of a document that does not name it; empty where its members do not tell, as in an image's config."""
+    if document.get("manifests") is not None:
+        return OCI_INDEX
+    return OCI_MANIFEST if document.get("layers") is not None else ""

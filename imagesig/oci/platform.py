@@ -115,7 +115,8 @@ def platform_of_config(config: Mapping[str, object]) -> Platform | None:
 
     Spec: OCI image-spec, image configuration.
     """
-    members = [config.get(name) or "" for name in ("os", "architecture", "variant", "os.version")]
+    members = [config.get(name, "") for name in ("os", "architecture", "variant", "os.version")]
+    members = ["" if member is None else member for member in members]
     if not all(isinstance(member, str) for member in members) or not members[0] or not members[1]:
         return None
     return Platform(*map(str, members))
