@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
 from imagesig.images.files import chunks_of
 from imagesig.images.stream import hash_of
@@ -91,7 +92,11 @@ class Folder:
         found = []
         with self._failures(folder), self._entered(folder.split("/")) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
-                status = entry.stat(follow_symlinks=False)
+                remaining(f"{self._what}: listing {folder}")
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # taken away meanwhile
                 if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size <= most):
                     found.append(entry.name)
         return found

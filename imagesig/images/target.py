@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.concurrency import for_each
+from imagesig.deadlines import remaining
 from imagesig.encoding.json import parse_object
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.image import Image
@@ -16,6 +17,8 @@ from imagesig.text import quote
 
 _DEPTH = 3
 """Indexes within indexes."""
+_SHOWN = 20
+"""Platforms that a message names."""
 
 
 class Target(Struct, frozen=True):
@@ -92,6 +95,7 @@ class _Walk:
     def _looked_at(self, listed: Target) -> Target | None:
         if not self._resolve:
             return listed
+        remaining(f"{self._image}: reading its children")
         try:
             # The index may say anything of a child: its size and type are signed by some formats.
             return Target(self._image.home.resolve(listed.descriptor.digest), listed.platform)
@@ -133,10 +137,10 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
     ]
     chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
     if not chosen:
-        there = ", ".join(str(platform) for _, platform in listed) or "none"
+        there = ", ".join(quote(str(platform)) for _, platform in listed[:_SHOWN]) or "none"
         raise ImageNotFound(f"{image}: has no platform {wanted} (it has: {there})")
     if len({child.digest for child, _ in chosen}) > 1:
-        seen = ", ".join(str(platform) for _, platform in chosen)
+        seen = ", ".join(quote(str(platform)) for _, platform in chosen[:_SHOWN])
         raise InvalidArgument(
             f"platform {quote(text)}: {len(chosen)} manifests fit ({seen}); give the variant or version too"
         )
@@ -165,7 +169,7 @@ def check_platform(image: Image, choice: Choice) -> None:
     if not is_as_listed(actual, choice.listed, choice.wanted):
         raise ImageNotFound(
             f"{image}: lists {digest} as {choice.listed}, but it is for {actual}",
-            hint="the index itself is not signed: sign it, or have it made again",
+            hint="take the image by its own digest, or the index as a whole",
         )
 
 

@@ -38,6 +38,8 @@ def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
         raise MalformedError(f"{what}: {kind} that also reads as another kind of document")
     if inside or not claimed:
         return kind
+    if len(set(claimed)) > 1:
+        raise MalformedError(f"{what}: is listed under several media types")
     return next(iter(claimed))
 
 
@@ -45,4 +47,7 @@ def _by_members(document: Mapping[str, object]) -> str:
     """The type of a document that does not name it; empty where its members do not tell, as in an image's config."""
     if document.get("manifests") is not None:
         return OCI_INDEX
-    return OCI_MANIFEST if document.get("layers") is not None else ""
+    config = document.get("config")
+    if document.get("layers") is not None or (isinstance(config, dict) and "digest" in config):
+        return OCI_MANIFEST
+    return ""

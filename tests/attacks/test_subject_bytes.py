@@ -3,15 +3,18 @@ lies under a digest counts as stored only if it is those bytes (1b)."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import hashlib
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
 
 import imagesig.aio
-from imagesig import SigningKey, copy, inspect, remove, sign, verify, verify_many
+from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
 from imagesig.api.diagnosing import State, diagnose
 from imagesig.api.explaining import explain
 from imagesig.crypto.algorithms import KeyType
@@ -26,12 +29,13 @@ from imagesig.errors import (
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
 from imagesig.keys.file import FileProvider
-from imagesig.policy import Policy
+from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from imagesig.policy import Identity, Policy
 from imagesig.processes import Copies
+from imagesig.testing import InMemoryRegistry
 from tests.attacks.subject_homes import BLOBS, LOCAL, NAME, LocalHome, same_length
 from tests.cli.test_commands import imagesig as command
-
-FORMATS = ("cosign", "bundle", "notation-jws")
+from tests.images.archives import docker_save_today
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +147,7 @@ def test_the_child_chosen_for_a_platform_is_read_and_hashed(
     kind: str, content: bytes | None, tmp_path: Path, key: SigningKey
 ) -> None:
     home = LocalHome(kind, tmp_path, index=True)
-    formats = ["cosign"] if kind == "dir" else ["cosign", "bundle", "notation-jws"][:2]
+    formats = ["cosign"] if kind == "dir" else ["cosign", "bundle"]
     for recursive in (False, True):  # accepted through the index, and by its own signature
         sign(home.destination, key, formats=formats, identity=NAME, recursive=recursive)
     child = home.document()["manifests"][0]["digest"]
@@ -174,6 +178,14 @@ def test_a_blob_that_cannot_be_read_hides_no_signature(tmp_path: Path, key: Sign
     (home.path / BLOBS / ("cd" * 32)).mkdir()
     (home.path / BLOBS / ("ef" * 32)).symlink_to("/etc/passwd")
     assert verify(home.destination, key).signatures
+
+
+def test_the_subject_of_a_verdict_is_found_by_pin_alone() -> None:
+    """Read off the source: whoever takes a digest from the name of an image believes the name."""
+    for path in (Path(imagesig.__file__).parent / "api").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "is_digest":
+                assert path.name == "copying.py", f"{path.name}:{node.lineno}"  # it asks how a destination is named
 
 
 # --- 1b: what lies under a digest is stored only if it is those bytes -------------------------------------------------
@@ -251,6 +263,43 @@ def test_what_is_said_to_be_attached_verifies_although_it_was_listed_with_anothe
     assert verify(home.destination, key).signatures
 
 
+def test_what_is_attached_in_a_registry_verifies_although_it_was_listed_as_something_else(key: SigningKey) -> None:
+    """Who may push lists a signature before it is made, with another size: as a referrer, and as a classic one."""
+    policy = Policy.any_of(key.info.public_key, identity=Identity.any())
+    with InMemoryRegistry(referrers_api=False) as seen, InMemoryRegistry(referrers_api=False) as server:
+        images = [registry(f"{item.host}/team/app:1.0", credentials=("", "")) for item in (seen, server)]
+        digests = {build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0").digest for image in images}
+        (digest,) = digests
+        sign(images[0], key, identity=NAME)
+        tag = digest.replace(":", "-")
+        for name, media_type in ((tag, OCI_INDEX), (f"{tag}.sig", OCI_MANIFEST)):
+            document = json.loads(seen._manifests["team/app", name][0])
+            (listed,) = document["manifests" if name == tag else "layers"]
+            listed["size"] += 1
+            for at, blob in seen._blobs.items():
+                server._blobs.setdefault(at, blob)
+            images[1].home.put_manifest(json.dumps(document).encode(), media_type, name)
+        for format_name in ("cosign", "bundle"):
+            sign(images[1], key, identity=NAME, formats=[format_name])
+            by = Policy.any_of(key.info.public_key, identity=Identity.any(), formats=[format_name])
+            assert verify(images[1], by).signatures
+        assert verify(images[1], policy).signatures
+
+
+def test_a_docker_archive_with_a_layout_is_read_and_hashed_too(tmp_path: Path, key: SigningKey) -> None:
+    home = LocalHome("oci", tmp_path)
+    file = docker_save_today(home.path, tmp_path / "saved.tar", "example.test/team/app:1.0")
+    sign(f"docker-archive:{file}", key, identity=NAME)
+    policy = Policy.any_of(key.info.public_key, identity=Identity.any())
+    assert verify(f"docker-archive:{file}", policy).signatures
+    home.kind, home.path = "oci-archive", file
+    for content, error in ((evil(home), DigestMismatch), (None, ImageNotFound)):
+        home.write(home.blob(home.digest), content)
+        for name in (f"docker-archive:{file}", f"docker-archive:{file}@{home.digest}"):
+            with pytest.raises(error):
+                verify(name, policy)
+
+
 @pytest.mark.parametrize("kind", LOCAL)
 def test_a_copy_from_a_home_with_other_bytes_moves_no_tag(kind: str, tmp_path: Path) -> None:
     home = LocalHome(kind, tmp_path)
@@ -280,15 +329,11 @@ def test_a_large_blob_is_hashed_once_in_a_copy(tmp_path: Path, monkeypatch: pyte
     build_image(layout, {"bin/app": os.urandom(3 * 1024 * 1024)}, PLATFORMS[0], "1.0")
     copy(f"oci:{tmp_path / 'layout'}:1.0", f"oci:{tmp_path / 'there'}:1.0")
     hashed: list[int] = []
-    real = os.read
-
-    import hashlib
-
-    made = hashlib.sha256
+    real = hashlib.sha256
 
     class Counting:
         def __init__(self, data: bytes = b"") -> None:
-            self._inner = made(data)
+            self._inner = real(data)
             hashed.append(len(data))
 
         def update(self, data: bytes) -> None:
@@ -298,7 +343,6 @@ def test_a_large_blob_is_hashed_once_in_a_copy(tmp_path: Path, monkeypatch: pyte
         def hexdigest(self) -> str:
             return self._inner.hexdigest()
 
-    assert real is os.read
     monkeypatch.setattr(hashlib, "sha256", Counting)
     copied = copy(f"oci:{tmp_path / 'layout'}:1.0", f"oci:{tmp_path / 'there'}:1.0")
     assert copied.blobs.sent == 0
@@ -308,7 +352,5 @@ def test_a_large_blob_is_hashed_once_in_a_copy(tmp_path: Path, monkeypatch: pyte
 def _blobs(home: LocalHome) -> list[str]:
     if home.kind == "oci":
         return [str(path.relative_to(home.path)) for path in (home.path / BLOBS).iterdir()]
-    import tarfile
-
     with tarfile.open(home.path) as archive:
         return [name for name in archive.getnames() if name.startswith(BLOBS)]

@@ -24,6 +24,7 @@ INDEX = {"schemaVersion": 2, "manifests": []}
         (MANIFEST, [DOCKER_MANIFEST], DOCKER_MANIFEST),
         (INDEX, [DOCKER_INDEX], DOCKER_INDEX),
         ({"schemaVersion": 2}, [OCI_MANIFEST], OCI_MANIFEST),
+        ({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": None}, [], OCI_MANIFEST),
     ],
 )
 def test_the_bytes_say_what_they_are(document: dict[str, object], claimed: list[str], kind: str) -> None:
@@ -42,7 +43,8 @@ def test_the_bytes_say_what_they_are(document: dict[str, object], claimed: list[
         (MANIFEST | INDEX | {"mediaType": OCI_MANIFEST}, [OCI_MANIFEST]),
         (INDEX | {"mediaType": OCI_INDEX, "layers": []}, []),
         (MANIFEST | {"mediaType": "text/plain"}, ["text/plain"]),
-        ({"os": "linux"}, []),
+        (MANIFEST, [OCI_MANIFEST, DOCKER_MANIFEST]),
+        ({"os": "linux", "config": {"Cmd": ["/app"]}}, []),
         ({}, []),
     ],
 )

@@ -28,9 +28,11 @@ def test_what_people_write_is_read_and_written_again(text: str, platform: Platfo
 
 @pytest.mark.parametrize(
     "text",
-    """|linux|amd64|/|linux/|/amd64|linux/amd64/|linux/amd64/v1/x|linux/amd 64|linux\n/amd64|*/amd64|linux/\x1b[31mamd64
-    |windows()/amd64|windows(1/amd64|windows(1)x/amd64|windows(1)/amd64:1|windows/amd64:|a/b:c:d
-    |windows(10+win32k)/amd64|windows(%31)/amd64""".split("|"),
+    [
+        *("", "linux", "amd64", "/", "linux/", "/amd64", "linux/amd64/", "linux/amd64/v1/x", "linux/amd 64", "*/amd64"),
+        *("windows()/amd64", "windows(1/amd64", "windows(1)x/amd64", "windows(1)/amd64:1", "windows/amd64:", "a/b:c:d"),
+        *("windows(10+win32k)/amd64", "windows(%31)/amd64", "linux\n/amd64", "linux/\x1b[31mamd64"),
+    ],
 )
 def test_what_is_no_platform_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
