@@ -29,7 +29,9 @@ from imagesig.errors import (
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
 from imagesig.keys.file import FileProvider
-from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import sha256
+from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
 from imagesig.policy import Identity, Policy
 from imagesig.processes import Copies
 from imagesig.testing import InMemoryRegistry
@@ -298,6 +300,29 @@ def test_a_docker_archive_with_a_layout_is_read_and_hashed_too(tmp_path: Path, k
         for name in (f"docker-archive:{file}", f"docker-archive:{file}@{home.digest}"):
             with pytest.raises(error):
                 verify(name, policy)
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        {"org.opencontainers.image.ref.name": "localhost/x:{}"},
+        {"io.containerd.image.name": "docker.io/library/{}:latest"},
+    ],
+)
+def test_what_is_attached_verifies_although_another_entry_had_the_name_of_its_list(
+    kind: str, name: dict[str, str], tmp_path: Path, key: SigningKey
+) -> None:
+    home = LocalHome(kind, tmp_path)
+    tag = home.digest.replace(":", "-") + ".sig"
+    lists = Manifest(Descriptor.of(b"{}", OCI_EMPTY), ()).to_bytes()
+    home.write(BLOBS + sha256(lists).removeprefix("sha256:"), lists)
+    index = json.loads(home.read("index.json"))
+    named = {"annotations": {member: text.format(tag) for member, text in name.items()}}
+    entries = [*index["manifests"], Descriptor.of(lists, OCI_MANIFEST).to_json() | named]
+    home.write("index.json", json.dumps(index | {"manifests": entries}).encode())
+    sign(f"{kind}:{home.path}@{home.digest}", key, formats=["cosign"], identity=NAME)
+    assert verify(f"{kind}:{home.path}@{home.digest}", key).signatures
 
 
 @pytest.mark.parametrize("kind", LOCAL)
