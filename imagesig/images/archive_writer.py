@@ -149,7 +149,10 @@ class ArchiveWriter:
                 if self._is_still_there(descriptor):
                     if is_new or (resume and _is_private(os.fstat(descriptor))):
                         return file
-                    self._partial.unlink()
+                    self._partial.unlink(missing_ok=True)
+            except OSError as error:
+                file.close()
+                raise error if isinstance(error, ImagesigError) else self._failed(error) from error
             except BaseException:
                 file.close()
                 raise
@@ -162,6 +165,7 @@ class ArchiveWriter:
             InvalidArgument: something else has its name, or it cannot be made.
         """
         while True:
+            remaining(f"{self._what}: waiting for another writer")
             try:
                 return os.open(self._partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600), True
             except FileExistsError:
