@@ -20,7 +20,7 @@ from imagesig.images.image import Image
 from imagesig.images.layout_reader import LayoutReader
 from imagesig.images.open import check_destination, open_destination
 from imagesig.images.signature_blob import is_file_only
-from imagesig.images.target import child_for_platform
+from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
@@ -70,7 +70,7 @@ def copy(
         source: what to copy.
         destination: where to; what is not there yet is made. Without a tag it gets the source's.
         all_platforms: of an index, the whole; otherwise one platform of it, by a digest of its own.
-        platform: which one, as `os/architecture[/variant]`; Linux on this machine's CPU by default.
+        platform: which one, as of `verify`, by its own config; Linux on this machine's CPU by default.
         signatures: take signatures and everything else along that belongs to the image.
         admit: called with the image before anything is written.
         timeout: seconds for the whole copy; without it, only each request is bounded.
@@ -140,11 +140,13 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
 
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
     try:
-        child = child_for_platform(image, top, platform)
+        choice = child_for_platform(image, top, platform)
+        # Even if the index is signed: it stays behind, and the child is judged by its own digest.
+        check_platform(image, choice)
     except ImageNotFound as error:
         hint = error.hint or "name one of them with --platform, or copy --all-platforms"
         raise ImageNotFound(str(error), hint="" if asked else hint) from error
-    return Descriptor(child.media_type, child.digest, child.size)
+    return choice.descriptor
 
 
 def _this_platform() -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, resolve
+from imagesig.api.gathering import ImageLike, pin
 from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.concurrency import Once, in_threads
 from imagesig.deadlines import deadline as within
@@ -19,7 +19,6 @@ from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.uri import open_public_keys
-from imagesig.oci.digest import is_digest
 from imagesig.policy import AuthorityLike, Policy, Rule
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ class Run:
         rule = job.policy.select(image.location)
         opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
         with within(image.timeout):
-            digest = image.target if is_digest(image.target) else resolve(image).digest
+            digest = pin(image)
             key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)
             result = self._verdicts.get(

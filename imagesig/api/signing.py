@@ -187,7 +187,7 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
     if request.replacement:
         request.replacement.check_signer(key.info)
     planned = for_each(images, lambda image: _plan(image, request))
-    works = [work for plan in planned for work in plan]
+    works = [work for plan in planned for work in plan.works]
     if request.replacement:
         for work in works:
             request.replacement.find(work.image, work.target, work.format, work.claim, work.prior)
@@ -202,14 +202,22 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
     )
 
 
-def _plan(image: Image, request: _Request) -> list[_Work]:
+class _Plan(Struct, frozen=True):
+    """The signatures to make for one image, and what is listed in it but not there."""
+
+    works: tuple[_Work, ...]
+    missing: tuple[Target, ...]
+
+
+def _plan(image: Image, request: _Request) -> _Plan:
     """Resolves the image and finds what has been said of it; nothing is written."""
     for item in request.formats:
         STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
         reference = str(_identity(image, request.identity) or "")
         works = []
-        for target in targets_of(image, recursive=request.recursive):
+        targets = targets_of(image, recursive=request.recursive, resolve=True)
+        for target in targets.found:
             subject = Subject(
                 target.descriptor.digest, target.descriptor.media_type, target.descriptor.size, request.annotations
             )
@@ -219,7 +227,7 @@ def _plan(image: Image, request: _Request) -> list[_Work]:
             for item in request.formats:
                 found = tuple(stored for stored, wanted_by in prior.found if wanted_by is item)
                 works.append(_Work(image, target, item, Claim((subject,), reference), found))
-        return works
+        return _Plan(tuple(works), targets.missing)
 
 
 def _draft_and_sign(works: Sequence[_Work], key: SigningKey, now: datetime, *, dry_run: bool) -> SignerInfo:
@@ -318,9 +326,8 @@ def _settle(work: _Work, confirm: Settle) -> None:
         confirm()
 
 
-def _result(
-    image: Image, works: Sequence[_Work], signer: SignerInfo, request: _Request, *, dry_run: bool
-) -> SignedImage:
+def _result(image: Image, plan: _Plan, signer: SignerInfo, request: _Request, *, dry_run: bool) -> SignedImage:
+    works = plan.works
     digest = works[0].target.descriptor.digest
     replacement = request.replacement
     identity = _identity(image, request.identity)
@@ -341,7 +348,11 @@ def _result(
         signer.key_id,
         signer.public_key.fingerprint,
         made,
-        (*_warnings(identity, request.formats), *(replacement.warnings(image) if replacement else ())),
+        (
+            *_warnings(identity, request.formats),
+            *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+            *(replacement.warnings(image) if replacement else ()),
+        ),
         replacement.planned(image, dry_run=dry_run) if replacement else (),
     )
 

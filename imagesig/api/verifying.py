@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
+from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pin, pinned_name, resolve, stored_signatures
 from imagesig.api.revoking import Answers, with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import (
+    DigestMismatch,
     Finding,
     ImageNotFound,
     ImagesigError,
@@ -30,10 +31,9 @@ from imagesig.errors import (
 )
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.images.image import Image
-from imagesig.images.target import child_for_platform
+from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest
 from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
@@ -80,9 +80,10 @@ def verify(
     """Proves that an image's signatures satisfy a policy, or raises.
 
     `policy` may be one public key (PEM text, file, key URI, `PublicKey`) for "signed by this key". `platform`, as
-    `os/architecture[/variant]`, verifies that child of an index: by its own signatures or, failing them, by the
-    index's. `allow_unproved` returns a result without proof where the policy lets the image pass so. `now` is the time
-    to judge at; the clock's by default. `witnesses` are asked whether certificates were revoked: `online()` by default.
+    `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by its own
+    signatures, if its config says that it is for that platform, or else by the index's. `allow_unproved` returns a
+    result without proof where the policy lets the image pass so. `now` is the time to judge at; the clock's by default.
+    `witnesses` are asked whether certificates were revoked: `online()` by default.
 
     Raises:
         NoSignatures: the image is there and has no signature in the formats that count.
@@ -90,6 +91,7 @@ def verify(
         RefusedByPolicy: the policy rejects images of that name.
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
+        DigestMismatch: other bytes lie under its digest.
         TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
@@ -141,30 +143,53 @@ def verify_by_rule(
 
 
 def _verify_image(image: Image, court: _Court) -> VerificationResult:
-    digest = image.target if is_digest(image.target) else resolve(image).digest
-    return _verify_digest(image, digest, court)
+    return _verify_digest(image, pin(image), court)
 
 
 def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
     root = resolve(image)
-    child = child_for_platform(image, root, platform)
-    result, through_index = _verify_child(image, child.digest, root.digest, court)
-    pinned = pinned_name(image, child.digest)
-    return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)
+    choice = child_for_platform(image, root, platform)
+    child = choice.descriptor.digest
+    result, through_index = _verify_child(image, choice, root.digest, court)
+    pinned = pinned_name(image, child)
+    return replace(result, digest=child, pinned=pinned, platform=platform, through_index=through_index)
 
 
-def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[VerificationResult, bool]:
-    """The result for the child and whether it came through the index: a signed index lists its children by digest."""
+def _verify_child(image: Image, choice: Choice, root: str, court: _Court) -> tuple[VerificationResult, bool]:
+    """The result for the child and whether it came through the index.
+
+    A signed index lists its children by digest and says what each is for. An index that nobody signed says nothing:
+    then the child's own config must agree.
+    """
+    child = choice.descriptor.digest
     try:
         own = _verify_digest(image, child, court)
     except (NoSignatures, NoSignatureAccepted):
         if child == root:
             raise
-        return _verify_digest(image, root, court), True
-    if own.proved or child == root:
+        of_index = _verify_digest(image, root, court)
+        if not of_index.proved:
+            check_platform(image, choice)
+        return of_index, True
+    if child == root:
         return own, False
+    try:
+        if own.proved:
+            check_platform(image, choice)
+            return own, False
+    except (ImageNotFound, DigestMismatch) as other_platform:
+        try:
+            of_index = _verify_digest(image, root, court)
+        except (NoSignatures, NoSignatureAccepted):
+            raise other_platform from None
+        if not of_index.proved:
+            raise
+        return of_index, True
     of_index = _verify_digest(image, root, court)
-    return (of_index, True) if of_index.proved else (own, False)
+    if of_index.proved:
+        return of_index, True
+    check_platform(image, choice)
+    return own, False
 
 
 def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:

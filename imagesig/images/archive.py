@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from imagesig import limits
 from imagesig.deadlines import remaining
@@ -30,9 +31,9 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
-from imagesig.images.merge import Merge, look
+from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
-from imagesig.images.stream import checked
+from imagesig.images.stream import checked, hash_of
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
@@ -78,6 +79,7 @@ class Archive(LayoutReader):
         self._writer: ArchiveWriter | None = None
         self._indexes: dict[str, bytes] = {}
         self._removed: set[str] = set()
+        self._hashed: WeakKeyDictionary[ArchiveFile, dict[str, bool]] = WeakKeyDictionary()
         self._turn = threading.Lock()
         self._lock = threading.RLock()
         if opened is None and not (create and not path.exists()):
@@ -119,6 +121,22 @@ class Archive(LayoutReader):
             raise LimitExceeded(f"{self.name}: {name} has {member.size} bytes, at most {most} are read")
         with source.open(member) as chunks:
             return b"".join(chunks)
+
+    def _holds(self, descriptor: Descriptor) -> bool:
+        try:
+            source, member = self._find(self._blob(descriptor.digest))
+        except (NotFound, InvalidArgument):
+            return False
+        if member.size != descriptor.size:
+            return False
+        if isinstance(source, ArchiveWriter):
+            return True  # hashed as it was written, or as it was found
+        known = self._hashed.setdefault(source, {})
+        if descriptor.digest not in known:
+            with source.open(member) as chunks:
+                seen = hash_of(chunks, f"{self.name}: hashing {descriptor.digest}")
+            known[descriptor.digest] = seen == descriptor.digest
+        return known[descriptor.digest]
 
     def _size(self, name: str) -> int | None:
         try:
@@ -258,7 +276,7 @@ class Archive(LayoutReader):
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         with self.transaction(), self._lock:
-            merged = merge(look(self, tag))
+            merged = merge(self._look(tag))
             if merged is not None:
                 self.put_manifest(merged.content, merged.media_type, tag)
         return _nothing_to_settle
@@ -270,6 +288,7 @@ class Archive(LayoutReader):
         return _nothing_to_settle
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        self._check_refers(referrer, subject)
         self.delete_manifest(referrer.digest)
         return _nothing_to_settle
 

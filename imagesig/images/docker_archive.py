@@ -140,6 +140,9 @@ class DockerArchive(ReadOnly):
             self._no_signatures()
         raise NotFound(f"{self.name}: no manifest {quote(tag_or_digest)}")
 
+    def pin(self, tag_or_digest: str) -> str:
+        return self.resolve(tag_or_digest).digest
+
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         if descriptor.size > limit:
             raise LimitExceeded(f"{self.name}: {descriptor.size} bytes, at most {limit} are read")

@@ -9,20 +9,12 @@ from msgspec import Struct
 from imagesig.errors import MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest, sha256
+from imagesig.oci.platform import Platform
 from imagesig.text import quote
 
+__all__ = ["Descriptor", "Platform", "parse_annotations", "parse_descriptor", "parse_media_type"]
+
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
-
-
-class Platform(Struct, frozen=True):
-    """Operating system and CPU of an image, in Go's names."""
-
-    os: str
-    architecture: str
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 class Descriptor(Struct, frozen=True):
@@ -46,9 +38,7 @@ class Descriptor(Struct, frozen=True):
         if self.annotations:
             members["annotations"] = dict(self.annotations)
         if self.platform:
-            members["platform"] = {"architecture": self.platform.architecture, "os": self.platform.os} | (
-                {"variant": self.platform.variant} if self.platform.variant else {}
-            )
+            members["platform"] = self.platform.to_json()
         if self.artifact_type:
             members["artifactType"] = self.artifact_type
         return members
@@ -103,6 +93,7 @@ def _parse_platform(value: object, what: str) -> Platform | None:
         _text(value.get("os"), what, "platform.os"),
         _text(value.get("architecture"), what, "platform.architecture"),
         _text(value.get("variant"), what, "platform.variant"),
+        _text(value.get("os.version"), what, "platform.os.version"),
     )
 
 
