@@ -1,4 +1,4 @@
-"""A folder with keys and a signed image, the command in this process, and policy files: what attacks on policies need."""
+"""What attacks on policies need: keys, a signed image, policy files, and the command in this process."""
 
 from __future__ import annotations
 

@@ -48,15 +48,13 @@ def pem(place: Path, name: str = "a") -> str:
         ('key_uri = "env://SOME"', 'key_uri = "env://SOME"'),
         ("key_pem = PEM", "key_pem = PEM"),
         ("key_pem = PEM", "key_pem = PEM_B_AND_A"),
-        ('key_file = "a.pub"\nfingerprint = "PRINT"', 'key_file = "copy.pub"\nfingerprint = "PRINT"'),
-        ("key_pem = PEM", 'key_file = "copy.pub"\nfingerprint = "PRINT"'),
+        ('key_file = "a.pub"\nfingerprint = "PRINT"', 'key_file = "a.pub"'),
     ],
 )
 def test_equal_sources_are_refused_when_the_file_is_loaded(place: Path, counted: str, one: str, other: str) -> None:
     (place / "link.pub").symlink_to(place / "a.pub")
-    shown = run("key", "check", place / "a.pub", "--output", "json")
     both = json.dumps((place / "b.pub").read_text() + (place / "a.pub").read_text())
-    print_of_a = json.loads(shown.stdout)["fingerprint"]
+    print_of_a = imagesig.open_public_keys("a.pub")[0].fingerprint
     for text, value in (("PLACE", str(place)), ("PEM_B_AND_A", both), ("PEM", pem(place)), ("PRINT", print_of_a)):
         one, other = one.replace(text, value), other.replace(text, value)
     document = f"[authorities.one]\n{one}\n[authorities.other]\n{other}\n"
@@ -93,14 +91,18 @@ def test_policy_check_opens_all_keys_and_says_which_names_are_one(place: Path, c
 
 
 def test_two_names_of_three_that_are_one_key_are_refused_under_a_threshold(place: Path) -> None:
-    three = authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"') + 'authorities.b = { key_file = "b.pub" }\n'
+    three = (
+        authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"') + 'authorities.b = { key_file = "b.pub" }\n'
+    )
     path = policy_file(place, 'threshold = 2, of = ["one", "other", "b"]', three)
     assert run("policy", "check", path).exit_code == 2
     assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 2
 
 
 def test_one_key_under_two_names_is_harmless_under_any_and_check_warns(place: Path) -> None:
-    path = policy_file(place, 'any = ["one", "other"]', authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"'))
+    path = policy_file(
+        place, 'any = ["one", "other"]', authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"')
+    )
     assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 0
     checked = run("policy", "check", path)
     assert checked.exit_code == 0

@@ -32,7 +32,16 @@ def test_every_name_that_verify_offers_counts_what_it_names(place: Path, name: s
     done = run("verify", "--key", "a.pub", "--format", name, "oci:image:1.0")
     assert done.exit_code == 0, done.output
     assert imagesig.verify("oci:image:1.0", Policy.any_of("a.pub", formats=[name])).proved
-    assert run("verify", "--policy", policy_file(place, f'any = ["a"], formats = ["{name}"]', KEYS), "oci:image:1.0")
+
+
+@pytest.mark.parametrize("name", ["cosign-x509", "bundle-x509"])
+def test_a_policy_file_names_what_it_counts_and_not_how_that_is_written(place: Path, name: str) -> None:
+    path = policy_file(place, f'any = ["a"], formats = ["{name}"]', KEYS)
+    done = run("verify", "--policy", path, "oci:image:1.0")
+    assert done.exit_code == 2
+    assert "policy.toml:4: default.require[0].formats[0]" in done.stderr
+    path.write_text(path.read_text().replace("-x509", ""))
+    assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["nonsense", "Cosign", "notation-jwt", "", "x509"])

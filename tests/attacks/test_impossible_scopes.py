@@ -114,7 +114,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("scope", ["registry.example:0/team", "oci:/srv/images/app:1.0", "registry.example/Team", "[1:2]"])
+@pytest.mark.parametrize(
+    "scope", ["registry.example:0/team", "oci:/srv/images/app:1.0", "registry.example/Team", "[1:2]"]
+)
 def test_the_line_is_named_and_the_default_does_not_apply(place: Path, scope: str) -> None:
     path = policy_file(place, 'any = ["a"]', KEYS, scope=scope, default="insecureAcceptAnything")
     for command in (("verify", "--policy", path, "--allow-unproved", "oci:image:1.0"), ("policy", "check", path)):
@@ -125,7 +127,9 @@ def test_the_line_is_named_and_the_default_does_not_apply(place: Path, scope: st
 
 def test_a_place_behind_a_symbolic_link_is_refused_with_its_line(place: Path) -> None:
     (place / "link").symlink_to(place / "image")
-    path = policy_file(place, 'any = ["b"]', KEYS + 'authorities.b = { key_file = "b.pub" }\n', scope=f"oci:{place}/link")
+    path = policy_file(
+        place, 'any = ["b"]', KEYS + 'authorities.b = { key_file = "b.pub" }\n', scope=f"oci:{place}/link"
+    )
     path.write_text(path.read_text().replace('default = "reject"', 'default = "insecureAcceptAnything"'))
     done = run("verify", "--policy", path, "--allow-unproved", "oci:link:1.0")
     assert done.exit_code == 2, done.output

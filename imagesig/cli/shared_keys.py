@@ -1,0 +1,76 @@
+"""What `imagesig policy check` finds by opening keys: those that cannot be opened, and those under two names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from imagesig.cli.policy_text import Problem
+from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.policy import KeyReference, Policy, Rule, Signed
+from imagesig.policy.authority import Authority, OpenPublicKeys, one_key
+from imagesig.trust import CertificateAuthority, TrustedKey
+
+
+class OpenedKeys:
+    """The keys of a policy, each opened once. A key that `may_open` refuses stays closed."""
+
+    def __init__(self, open_public_keys: OpenPublicKeys, may_open: Callable[[KeyReference], bool]) -> None:
+        self._open_public_keys, self._may_open = open_public_keys, may_open
+        self._known: dict[KeyReference, Authority] = {}
+        self.problems: list[Problem] = []
+
+    def shared_keys(self, policy: Policy) -> tuple[list[Problem], list[str]]:
+        """The rules that need distinct keys and name one key twice, and warnings about what is harmless or unknown."""
+        wrong: list[Problem] = []
+        warnings: list[str] = []
+        for rule in (policy.default, *policy.rules.values()):
+            for requirement in rule.signed:
+                self._compare(rule, requirement, wrong, warnings)
+        return wrong, warnings
+
+    def _compare(self, rule: Rule, requirement: Signed, wrong: list[Problem], warnings: list[str]) -> None:
+        authorities = tuple(map(self._opened, requirement.authorities))
+        try:
+            opened = replace(requirement, authorities=authorities)
+        except InvalidArgument as error:
+            wrong.append(Problem(str(error), rule=rule.name))
+            return
+        if pair := one_key(authorities):
+            warnings.append(f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so they are one signer")
+        certificates: dict[object, CertificateAuthority] = {}
+        for item in opened.certificate_authorities:
+            same = certificates.setdefault((frozenset(item.certificates), item.holders, item.role), item)
+            if same.name != item.name:
+                warnings.append(f"{rule.name}: {same.name} and {item.name} trust the same certificates and holders")
+        closed = [item.name or item.text for item in opened.references if self._is_closed(item)]
+        if closed and opened.needed > 1:
+            warnings.append(
+                f"{rule.name}: {', '.join(closed)} not opened, so it is not known whether the keys are distinct; "
+                "open them with --open-keys"
+            )
+
+    def _is_closed(self, reference: KeyReference) -> bool:
+        return not self._may_open(reference)
+
+    def _opened(self, item: Authority) -> Authority:
+        match item:
+            case TrustedKey() | CertificateAuthority():
+                return item
+            case KeyReference():
+                if item not in self._known:
+                    self._known[item] = self._open(item)
+                return self._known[item]
+            case _:
+                assert_never(item)
+
+    def _open(self, reference: KeyReference) -> Authority:
+        if not self._may_open(reference):
+            return reference
+        try:
+            return reference.opened(self._open_public_keys)
+        except ImagesigError as error:
+            self.problems.append(Problem(str(error), authority=reference.name or reference.text))
+            return reference
