@@ -27,8 +27,15 @@ class OpenedKeys:
         wrong: list[Problem] = []
         warnings: list[str] = []
         for rule in (policy.default, *policy.rules.values()):
+            known = len(wrong) + len(warnings)
             for requirement in rule.signed:
                 self._compare(rule, requirement, wrong, warnings)
+            every = dict.fromkeys(self._opened(item) for signed in rule.signed for item in signed.authorities)
+            if len(wrong) + len(warnings) == known and (pair := one_key(every)):
+                warnings.append(
+                    f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so that one signature may meet several "
+                    "requirements; for several signers write one requirement with all or threshold"
+                )
         return wrong, warnings
 
     def _compare(self, rule: Rule, requirement: Signed, wrong: list[Problem], warnings: list[str]) -> None:

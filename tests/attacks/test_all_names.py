@@ -110,6 +110,37 @@ def test_one_key_under_two_names_is_harmless_under_any_and_check_warns(place: Pa
     assert "have a key in common" in checked.stderr
 
 
+def test_keys_of_the_command_line_are_distinct_too(place: Path) -> None:
+    for keys in (("a.pub", "copy.pub"), ("a.pub", "a.pub"), ("a.pub", "./a.pub")):
+        done = run("verify", *(part for key in keys for part in ("--key", key)), "--threshold", "2", "oci:image:1.0")
+        assert done.exit_code == 2, done.output
+        assert "distinct" in done.stderr
+
+
+def test_check_warns_where_one_signature_may_meet_two_requirements(place: Path) -> None:
+    path = policy_file(place, "PLACE", authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"'))
+    path.write_text(path.read_text().replace("{ PLACE }", '{ any = ["one"] }, { any = ["other"] }'))
+    checked = run("policy", "check", path)
+    assert checked.exit_code == 0, checked.output
+    assert "one signature may meet several requirements" in checked.stderr
+
+
+def test_check_says_where_a_closed_key_leaves_it_open_whether_keys_are_distinct(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", (place / "a.pub").read_text())
+    path = policy_file(
+        place, 'all = ["one", "other"]', authorities(place, 'key_file = "a.pub"', 'key_uri = "env://SOME_KEY"')
+    )
+    closed = run("policy", "check", path)
+    assert closed.exit_code == 0
+    assert "not known whether the keys are distinct" in closed.stderr
+    assert run("policy", "check", "--open-keys", path).exit_code == 2
+    explained = run("policy", "explain", path, "oci:image:1.0")
+    assert "could not be judged" in explained.stdout
+    assert "distinct" in explained.stdout
+
+
 def test_all_of_one_key_given_twice_is_not_met_by_one_signature(place: Path) -> None:
     key = imagesig.open_public_keys("a.pub")[0]
     for given in ((key, key), ("a.pub", "a.pub"), (key, "a.pub"), (key.pem, key), ("a.pub", "copy.pub")):

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 import imagesig
 from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.format_names import NAMES
+from imagesig.formats import FORMATS, Storage
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import (
     AcceptAnything,
@@ -28,8 +30,11 @@ from imagesig.policy import (
     Unsupported,
 )
 from imagesig.policy.match import IDENTITY_FIELDS
+from imagesig.policy.parse_authority import HOLDER_KINDS, ROLES
+from imagesig.policy.parse_requirement import ACTIONS, CHECKS, IDENTITY_MAKERS
 from imagesig.policy.requirement import KINDS
-from imagesig.trust import CertificateAuthority, Holder, HolderKind, TimestampAuthorities, TrustedKey, Window
+from imagesig.stores import STORES
+from imagesig.trust import CertificateAuthority, Holder, HolderKind, Role, TimestampAuthorities, TrustedKey, Window
 from tests.attacks.policy_place import furnish
 from tests.chains import root
 from tests.makers import NAME, private_key
@@ -289,4 +294,10 @@ def _is_closed(node: ast.Match) -> bool:
 
 
 def test_the_tables_by_kind_have_every_kind() -> None:
-    assert set(IDENTITY_FIELDS) == set(IdentityKind)
+    assert set(IDENTITY_FIELDS) == set(IdentityKind) == set(IDENTITY_MAKERS)
+    assert set(HOLDER_KINDS.values()) == set(HolderKind)
+    assert set(ROLES.values()) == set(Role)
+    assert set(ACTIONS.values()) == set(Action)
+    assert CHECKS == Enforcement.__struct_fields__
+    assert set(FORMATS) == {item.name for item in NAMES}
+    assert set(STORES) == set(Storage)
