@@ -23,7 +23,7 @@ class OpenedKeys:
         self.problems: list[Problem] = []
 
     def shared_keys(self, policy: Policy) -> tuple[list[Problem], list[str]]:
-        """The rules that need distinct keys and name one key twice, and warnings about what is harmless or unknown."""
+        """The rules that need distinct keys and name one twice, and warnings about what is harmless or unknown."""
         wrong: list[Problem] = []
         warnings: list[str] = []
         for rule in (policy.default, *policy.rules.values()):
@@ -33,8 +33,8 @@ class OpenedKeys:
             every = dict.fromkeys(self._opened(item) for signed in rule.signed for item in signed.authorities)
             if len(wrong) + len(warnings) == known and (pair := one_key(every)):
                 warnings.append(
-                    f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so that one signature may meet several "
-                    "requirements; for several signers write one requirement with all or threshold"
+                    f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so that one signature may meet "
+                    "several requirements; for several signers write one requirement with all or threshold"
                 )
         return wrong, warnings
 

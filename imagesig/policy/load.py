@@ -27,7 +27,8 @@ def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("c
     """See `Policy.from_containers_policy`. Relative key paths are relative to the process, as podman takes them."""
     file = Path(path)
     document = read_json(_read(file, limits.POLICY_BYTES, "policy"), str(file))
-    return parse_containers_policy(document, formats=tuple(formats), folder=str(Path.cwd()))
+    names = (formats,) if isinstance(formats, str) else tuple(formats)
+    return parse_containers_policy(document, formats=names, folder=str(Path.cwd()))
 
 
 def _read_document(file: Path) -> Node:

@@ -148,6 +148,20 @@ def test_all_of_one_key_given_twice_is_not_met_by_one_signature(place: Path) -> 
             imagesig.verify("oci:image:1.0", Policy.all_of(*given))
 
 
+def test_one_key_in_another_encoding_is_one_key(place: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    spki, pkcs1 = (
+        json.dumps(key.public_bytes(Encoding.PEM, form).decode())
+        for form in (PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1)
+    )
+    document = f"authorities.one = {{ key_pem = {spki} }}\nauthorities.other = {{ key_pem = {pkcs1} }}\n"
+    for counted in COUNTED:
+        assert run("policy", "check", policy_file(place, counted, document)).exit_code == 2
+
+
 def test_rotation_lists_that_overlap_are_not_two_names(place: Path) -> None:
     (a,), (b,) = imagesig.open_public_keys("a.pub"), imagesig.open_public_keys("b.pub")
     lists = TrustedKey("one", (a, b)), TrustedKey("other", (b,))

@@ -298,6 +298,6 @@ def test_the_tables_by_kind_have_every_kind() -> None:
     assert set(HOLDER_KINDS.values()) == set(HolderKind)
     assert set(ROLES.values()) == set(Role)
     assert set(ACTIONS.values()) == set(Action)
-    assert CHECKS == Enforcement.__struct_fields__
+    assert Enforcement.__struct_fields__ == CHECKS
     assert set(FORMATS) == {item.name for item in NAMES}
     assert set(STORES) == set(Storage)

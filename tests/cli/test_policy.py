@@ -16,6 +16,7 @@ from imagesig.cli.main import cli
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
+from imagesig.policy import Policy, Scope
 
 NAME = "registry.example/team/app:1.0"
 
@@ -277,6 +278,19 @@ def test_import_refuses_what_it_cannot_express_and_names_it(place: Path) -> None
     assert done.stdout == ""
     assert "oci:/a" in done.stderr
     assert "OpenPGP" in done.stderr
+
+
+def test_import_leaves_out_a_scope_that_no_image_can_be_in(place: Path) -> None:
+    path = place / "policy.json"
+    accept = [{"type": "insecureAcceptAnything"}]
+    scopes = {"index.docker.io/library": accept, "registry.example/team": accept}
+    path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"docker": scopes}}))
+    done = run("policy", "import", "--from", "containers", path)
+    assert done.exit_code == 0
+    assert "left out" in done.stderr
+    assert "index.docker.io" in done.stderr
+    (place / "imported.toml").write_text(done.stdout)
+    assert list(Policy.load(place / "imported.toml").rules) == [Scope("docker", "registry.example/team")]
 
 
 def test_import_says_which_rules_it_leaves_out(place: Path) -> None:
