@@ -34,7 +34,7 @@ _policy_argument = click.argument(
 @command.command("check")
 @_policy_argument
 @policy_from_option
-@click.option("--open-keys", is_flag=True, help="Open the keys behind URIs too, not only key files.")
+@click.option("--open-keys", is_flag=True, help="Open all keys behind URIs, not only those that must be distinct.")
 @passphrase_option
 @output_option
 def check_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
@@ -16,6 +17,7 @@ from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requir
 from imagesig.policy.describe import describe, describe_authority
 
 _ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
+_NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
 _NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
 
 
@@ -42,6 +44,12 @@ def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
     for scope, rule in policy.rules.items():
         click.echo(f"  {scope}")
         _write_rule(rule)
+        if namespace := _NAMESPACE.fullmatch(str(scope)):
+            click.echo(
+                f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
+                f"{namespace[1]} is docker.io/library/{namespace[1]}",
+                err=True,
+            )
     click.echo("  every other image")
     _write_rule(policy.default)
     for problem in problems:

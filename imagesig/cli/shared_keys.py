@@ -15,10 +15,13 @@ from imagesig.trust import CertificateAuthority, TrustedKey
 
 
 class OpenedKeys:
-    """The keys of a policy, each opened once. A key that `may_open` refuses stays closed."""
+    """The keys of a policy, each opened once: those that `must_open` names, and those that must be distinct.
 
-    def __init__(self, open_public_keys: OpenPublicKeys, may_open: Callable[[KeyReference], bool]) -> None:
-        self._open_public_keys, self._may_open = open_public_keys, may_open
+    Of the latter one that cannot be opened is a warning, unless it must be opened.
+    """
+
+    def __init__(self, open_public_keys: OpenPublicKeys, must_open: Callable[[KeyReference], bool]) -> None:
+        self._open_public_keys, self._must_open = open_public_keys, must_open
         self._known: dict[KeyReference, Authority] = {}
         self.problems: list[Problem] = []
 
@@ -30,7 +33,7 @@ class OpenedKeys:
             known = len(wrong) + len(warnings)
             for requirement in rule.signed:
                 self._compare(rule, requirement, wrong, warnings)
-            every = dict.fromkeys(self._opened(item) for signed in rule.signed for item in signed.authorities)
+            every = dict.fromkeys(self._opened(item, False) for signed in rule.signed for item in signed.authorities)
             if len(wrong) + len(warnings) == known and (pair := one_key(every)):
                 warnings.append(
                     f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so that one signature may meet "
@@ -39,7 +42,7 @@ class OpenedKeys:
         return wrong, warnings
 
     def _compare(self, rule: Rule, requirement: Signed, wrong: list[Problem], warnings: list[str]) -> None:
-        authorities = tuple(map(self._opened, requirement.authorities))
+        authorities = tuple(self._opened(item, requirement.needed > 1) for item in requirement.authorities)
         try:
             opened = replace(requirement, authorities=authorities)
         except InvalidArgument as error:
@@ -52,32 +55,28 @@ class OpenedKeys:
             same = certificates.setdefault((frozenset(item.certificates), item.holders, item.role), item)
             if same.name != item.name:
                 warnings.append(f"{rule.name}: {same.name} and {item.name} trust the same certificates and holders")
-        closed = [item.name or item.text for item in opened.references if self._is_closed(item)]
+        closed = [item.name or item.text for item in opened.references if not self._must_open(item)]
         if closed and opened.needed > 1:
             warnings.append(
-                f"{rule.name}: {', '.join(closed)} not opened, so it is not known whether the keys are distinct; "
-                "open them with --open-keys"
+                f"{rule.name}: {', '.join(closed)} cannot be opened, so it is not known whether the keys are distinct; "
+                "--open-keys says why"
             )
 
-    def _is_closed(self, reference: KeyReference) -> bool:
-        return not self._may_open(reference)
-
-    def _opened(self, item: Authority) -> Authority:
+    def _opened(self, item: Authority, must_differ: bool) -> Authority:
         match item:
             case TrustedKey() | CertificateAuthority():
                 return item
             case KeyReference():
-                if item not in self._known:
+                if item not in self._known and (must_differ or self._must_open(item)):
                     self._known[item] = self._open(item)
-                return self._known[item]
+                return self._known.get(item, item)
             case _:
                 assert_never(item)
 
     def _open(self, reference: KeyReference) -> Authority:
-        if not self._may_open(reference):
-            return reference
         try:
             return reference.opened(self._open_public_keys)
         except ImagesigError as error:
-            self.problems.append(Problem(str(error), authority=reference.name or reference.text))
+            if self._must_open(reference):
+                self.problems.append(Problem(str(error), authority=reference.name or reference.text))
             return reference

@@ -27,6 +27,7 @@ _LABEL_CHARACTERS = 63
 """Of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
 _FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
 """The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
+_NUMBERS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
 _TAGGED = re.compile(r".:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.DOTALL)
 
 
@@ -133,6 +134,8 @@ def _check_host(text: str, domain: str) -> None:
             IPv6Address(host[1:-1])
         except ValueError:
             raise _no_scope(text, f"{quote(host)} is no IPv6 address") from None
+    elif _NUMBERS.fullmatch(host) and any(int(label) > 255 for label in host.split(".")):
+        raise _no_scope(text, f"{quote(host)} is no IPv4 address")
     elif any(len(label) > _LABEL_CHARACTERS for label in host.split(".")):
         raise _no_scope(text, f"a part of the host has more than {_LABEL_CHARACTERS} characters")
 

@@ -66,6 +66,15 @@ class Judged(Unsupported, frozen=True):
     pass
 
 
+class Everybody(CertificateAuthority, frozen=True):
+    pass
+
+
+class Opened(KeyReference, frozen=True):
+    def opened(self, _open: object) -> TrustedKey:
+        return KEY
+
+
 class Anyway(Identity, frozen=True):
     def match(self, *_: object) -> str:
         return "fits"
@@ -96,7 +105,7 @@ def test_a_rule_with_a_requirement_of_an_unknown_kind_never_proves(image: str, s
             imagesig.verify(image, Policy(Rule(requirements)), allow_unproved=True)
 
 
-@pytest.mark.parametrize("strange", [NotOlder(), "a.pub", None, KeyReference])
+@pytest.mark.parametrize("strange", [NotOlder(), "a.pub", None, KeyReference, Everybody("key", ()), Opened("a.pub")])
 def test_an_authority_of_an_unknown_kind_is_refused(image: str, strange: Any) -> None:
     for threshold in (None, 1):
         with pytest.raises(InvalidArgument):

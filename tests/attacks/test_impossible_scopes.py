@@ -58,6 +58,8 @@ IMPOSSIBLE = [
     "registry.example:65536",
     "registry.example:65536/team/app:1",
     "registry.example:",
+    "256.1.1.1",
+    "10.0.0.1000:5000/team",
     "*.example.com:5000",
     "*.*.example.com",
     "*example.com",

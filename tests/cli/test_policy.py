@@ -193,6 +193,14 @@ def test_check_warns_where_no_tags_are_compared(place: Path) -> None:
     assert "compares no tags" in run("policy", "check", path).stderr
 
 
+def test_check_warns_where_a_namespace_may_be_meant_for_an_image_of_docker_hub(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    path.write_text(path.read_text().replace(f"oci:{place}", "docker.io/alpine"))
+    assert "docker calls alpine is docker.io/library/alpine" in run("policy", "check", path).stderr
+    path.write_text(path.read_text().replace("docker.io/alpine", "docker.io/library"))
+    assert "namespace" not in run("policy", "check", path).stderr
+
+
 def test_check_warns_of_a_place_that_no_image_can_be_in(place: Path) -> None:
     (place / "link").symlink_to(place / "signed")
     path = policy(place, 'any = ["release"]')
