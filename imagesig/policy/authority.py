@@ -103,56 +103,63 @@ def check_authority(given: object) -> Authority:
     Raises:
         InvalidArgument: it is of another kind, or one of its values is.
     """
-    what = f"policy: key {quote(getattr(given, 'name', ''))}"
-    if type(given) is TrustedKey:
-        public_keys = checked_tuple(given.public_keys, what)
-        if not public_keys or not all(isinstance(item, PublicKey) for item in public_keys):
-            raise InvalidArgument(f"{what}: {quote(public_keys)}, at least one public key is needed")
-        _check_name(given.name, what)
-        _check_window(given.window, what)
-        return given
-    if type(given) is KeyReference:
-        _check_name(given.text, what)
-        check_kind(given.name, (str,), f"{what}: name")
-        _check_window(given.window, what)
-        if given.fingerprint != "" and not _FINGERPRINT.fullmatch(_text(given.fingerprint, f"{what}: fingerprint")):
-            raise InvalidArgument(
-                f"{what}: fingerprint {quote(given.fingerprint)}, sha256: and 64 hex digits are needed"
-            )
-        return given
-    if type(given) is CertificateAuthority:
-        _check_certificate_authority(given, what)
-        return given
+    try:
+        if type(given) is TrustedKey:
+            return _checked_key(given)
+        if type(given) is KeyReference:
+            return _checked_reference(given)
+        if type(given) is CertificateAuthority:
+            return _checked_certificate_authority(given)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"policy: key {quote(getattr(given, 'name', ''))}: {error}", hint=error.hint) from None
     known = ", ".join(kind.__name__ for kind in KINDS)
     raise InvalidArgument(f"policy: {quote(given)} is of the unknown kind {type(given).__name__}, {known} is needed")
 
 
-def _check_certificate_authority(given: CertificateAuthority, what: str) -> None:
-    _check_name(given.name, what)
-    check_kind(given.role, (Role,), f"{what}: role")
-    certificates = checked_tuple(given.certificates, f"{what}: certificates")
+def _checked_key(given: TrustedKey) -> TrustedKey:
+    _check_name(given.name)
+    public_keys = checked_tuple(given.public_keys, "public keys")
+    if not public_keys or not all(isinstance(item, PublicKey) for item in public_keys):
+        raise InvalidArgument(f"{quote(public_keys)}, at least one public key is needed")
+    _check_window(given.window)
+    return given
+
+
+def _checked_reference(given: KeyReference) -> KeyReference:
+    _check_name(given.text)
+    check_kind(given.name, (str,), "name")
+    _check_window(given.window)
+    check_kind(given.fingerprint, (str,), "fingerprint")
+    if given.fingerprint and not _FINGERPRINT.fullmatch(given.fingerprint):
+        raise InvalidArgument(f"fingerprint {quote(given.fingerprint)}, sha256: and 64 hex digits are needed")
+    return given
+
+
+def _checked_certificate_authority(given: CertificateAuthority) -> CertificateAuthority:
+    _check_name(given.name)
+    check_kind(given.role, (Role,), "role")
+    certificates = checked_tuple(given.certificates, "certificates")
     if not certificates or not all(isinstance(item, Certificate) for item in certificates):
-        raise InvalidArgument(f"{what}: {quote(certificates)}, at least one certificate is needed")
-    for holder in checked_tuple(given.holders, f"{what}: holders"):
-        check_kind(holder, (Holder,), f"{what}: holder")
-        check_kind(getattr(holder, "kind", None), (HolderKind,), f"{what}: holder")
+        raise InvalidArgument(f"{quote(certificates)}, at least one certificate is needed")
+    for holder in checked_tuple(given.holders, "holders"):
+        check_kind(holder, (Holder,), "holder")
+        check_kind(getattr(holder, "kind", None), (HolderKind,), "holder")
+    return given
 
 
-def _check_name(name: object, what: str) -> None:
-    if not _text(name, what):
-        raise InvalidArgument(f"{what}: its name is empty, and an authority without a name is never credited")
+def _check_name(name: str) -> None:
+    check_kind(name, (str,), "name")
+    if not name:
+        raise InvalidArgument("the name is empty, and an authority without a name is never credited")
 
 
-def _text(value: object, what: str) -> str:
-    check_kind(value, (str,), what)
-    return str(value)
-
-
-def _check_window(window: Window, what: str) -> None:
-    check_kind(window, (Window,), f"{what}: window")
+def _check_window(window: Window) -> None:
+    if window is ALWAYS:
+        return
+    check_kind(window, (Window,), "window")
     for time in (window.not_before, window.not_after):
         if time is not None and (not isinstance(time, datetime) or time.utcoffset() is None):
-            raise InvalidArgument(f"{what}: window: {quote(time)}, a time with its offset from UTC is needed")
+            raise InvalidArgument(f"window: {quote(time)}, a time with its offset from UTC is needed")
 
 
 def opened(given: Authority, open_public_keys: OpenPublicKeys) -> Authority:

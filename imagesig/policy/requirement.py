@@ -154,10 +154,11 @@ class Rule(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_kind(self.name, (str,), "policy: name of a rule")
-        check_kind(self.warn, (bool,), f"policy: rule {self.name}: warn")
-        requirements = checked_tuple(self.requirements, f"policy: rule {self.name}")
+        what = f"policy: rule {self.name}"
+        check_kind(self.warn, (bool,), what)
+        requirements = checked_tuple(self.requirements, what)
         for item in requirements:
-            check_kind(item, KINDS, f"policy: rule {self.name}")
+            check_kind(item, KINDS, what)
         force_setattr(self, "requirements", requirements)
         if not self.requirements:
             raise InvalidArgument(f"policy: rule {self.name} has no requirement; an empty rule would accept everything")
