@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
     "http": 6,
     "oci": 5,
     "crypto": 5,
+    "format_names": 6,
     "signature": 6,
     "trust": 6,
     "formats": 7,
@@ -58,7 +59,7 @@ FLOORS: dict[str, int] = {
 
 PURE = frozenset(
     {"text", "errors", "limits", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
-    | {"oci", "crypto", "signature", "trust", "formats", "policy"}
+    | {"oci", "crypto", "format_names", "signature", "trust", "formats", "policy"}
 )
 FILES = frozenset({"policy/load.py", "policy/load_notation.py"})
 """Modules of pure units that read files, each by name; what is pure imports them where a function needs them."""

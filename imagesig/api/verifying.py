@@ -23,18 +23,18 @@ from imagesig.errors import (
     KeyProviderError,
     NoSignatureAccepted,
     NoSignatures,
-    RefusedByPolicy,
     Rejection,
     TransportError,
     Unproved,
     VerificationError,
 )
-from imagesig.formats import ALL_FORMATS, Format, select_formats
+from imagesig.format_names import families
+from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.descriptor import Descriptor
-from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
+from imagesig.policy import AuthorityLike, Policy, Rule, Signed, Verdict, judge, judge_rule
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
 
@@ -209,47 +209,57 @@ def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResu
 
 
 def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
-    rule = court.rule
-    for requirement in rule.requirements:
-        if isinstance(requirement, Reject):
-            hint = _UNSUPPORTED_HINT if isinstance(requirement, Unsupported) else _NO_RULE_HINT
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=hint)
-    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
-    if not rule.signed:
-        return replace(result, proved=False)
-    verdicts = _verdicts(image, digest, rule.signed, court)
-    return replace(
-        result,
-        signatures=tuple(dict.fromkeys(item for verdict in verdicts for item in verdict.accepted)),
-        rejections=verdicts[0].rejections,
-        proved=all(verdict.proved for verdict in verdicts),
-        warnings=tuple(dict.fromkeys(text for verdict in verdicts for text in verdict.warnings)),
-        findings=tuple(item for verdict in verdicts for item in verdict.findings),
+    made = judge_rule(court.rule, _Evidence(image, digest, court).verdict, str(image))
+    return VerificationResult(
+        str(image),
+        digest,
+        pinned_name(image, digest),
+        signatures=tuple(dict.fromkeys(item for verdict in made.verdicts for item in verdict.accepted)),
+        rejections=made.verdicts[0].rejections if made.verdicts else (),
+        proved=made.proved,
+        rule=court.rule.name,
+        warnings=tuple(dict.fromkeys(text for verdict in made.verdicts for text in verdict.warnings)),
+        findings=tuple(item for verdict in made.verdicts for item in verdict.findings),
     )
 
 
-def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court) -> list[Verdict]:
-    """One verdict for each requirement, all of which hold.
+class _Evidence(Struct, dict=True):
+    """What is stored for one manifest, asked for once and only if a requirement needs signatures."""
 
-    Raises:
-        NoSignatures, NoSignatureAccepted: one does not.
-        TransportError: one does not, and a place where its signature may lie did not answer, or not with all of it.
-    """
-    formats = select_formats(formats_of(signed) or ALL_FORMATS)
-    stored = stored_signatures(image, digest, formats)
-    whole = _Whole(image, digest)
-    verdicts = []
-    for requirement in signed:
-        verdict = _verdict(whole, stored, requirement, court)
+    image: Image
+    digest: str
+    court: _Court
+
+    @cached_property
+    def formats(self) -> tuple[Format, ...]:
+        counted = families(formats_of(self.court.rule.signed)) or ALL_FORMATS
+        return select_formats(name for name in ALL_FORMATS if name in counted)
+
+    @cached_property
+    def stored(self) -> Stored:
+        return stored_signatures(self.image, self.digest, self.formats)
+
+    @cached_property
+    def whole(self) -> _Whole:
+        return _Whole(self.image, self.digest)
+
+    def verdict(self, requirement: Signed) -> Verdict:
+        """The verdict of a requirement that holds.
+
+        Raises:
+            NoSignatures, NoSignatureAccepted: it does not.
+            TransportError: it does not, and a place where its signature may lie did not answer, or not with all of it.
+        """
+        image, stored = self.image, self.stored
+        verdict = _verdict(self.whole, stored, requirement, self.court)
         if verdict.failure:
             if stored.failed:
                 # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
             if not stored.found and not stored.rejections:
-                raise _unsigned(image, digest, formats)
+                raise _unsigned(image, self.digest, self.formats)
             raise verdict.failure
-        verdicts.append(verdict)
-    return verdicts
+        return verdict
 
 
 def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) -> Verdict:
@@ -271,10 +281,13 @@ def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) 
 def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[Examined], list[Rejection]]:
     """The signatures in the formats that count for the requirement, and why the others do not count."""
     anchors = requirement.anchors
+    counted = select_formats(requirement.formats) if requirement.formats else ()
     examined: list[Examined] = []
     rejections = list(stored.rejections)
-    for item, item_format in stored.found:
-        if requirement.formats and item_format.name not in requirement.formats:
+    for item, found_as in stored.found:
+        # Each requirement reads with its own formats: one for JWS alone refuses what another one reads as COSE.
+        item_format = reader_of(item, counted) if counted else found_as
+        if item_format is None:
             continue
         try:
             examined.append(item_format.authenticate(item_format.parse(item), anchors, now))
@@ -299,10 +312,6 @@ class _Whole(Struct):
         if self._found is None:
             return Subject(self.digest)
         return Subject(self.digest, self._found.media_type, self._found.size)
-
-
-_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
-_NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 
 def _unsigned(image: Image, digest: str, formats: Sequence[Format]) -> ImagesigError:

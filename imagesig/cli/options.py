@@ -10,6 +10,7 @@ import click
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
+from imagesig.format_names import NAMES
 from imagesig.images.image import Image
 from imagesig.images.open import is_local, open_image
 from imagesig.text import quote
@@ -72,12 +73,19 @@ certificate_chain_option = click.option(
     metavar="FILE",
     help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings itself.",
 )
-format_option = click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="NAME",
-    help="cosign, bundle, cosign-x509, bundle-x509, notation-jws or notation-cose; repeatable. To sign: the first two.",
+
+
+def _format_option(help_text: str) -> Callable[[_Command], _Command]:
+    choices = click.Choice([item.name for item in NAMES])
+    return click.option("--format", "formats", multiple=True, type=choices, help=help_text)
+
+
+sign_format_option = _format_option(
+    f"Format to sign in; repeatable. Default: {' and '.join(item.name for item in NAMES if item.signs_by_default)}."
+)
+verify_format_option = _format_option(
+    "Count only signatures in this format; repeatable. cosign-x509 counts what cosign counts, bundle-x509 what bundle "
+    "counts. Default: every format."
 )
 
 

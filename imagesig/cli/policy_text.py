@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import click
+from msgspec import Struct
 
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
 from imagesig.cli.failure import findings_json
 from imagesig.cli.render import JSON_VERSION, safe_text
-from imagesig.policy import AcceptAnything, IdentityKind, Policy, Rule, Signed, Unsupported
+from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requirement, Rule, Signed, Unsupported
 from imagesig.policy.describe import describe, describe_authority
 
 _ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
+_NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
 _NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
+
+
+class Problem(Struct, frozen=True):
+    """What is wrong with the keys of a policy: with one authority, or between those of the rule named `rule`."""
+
+    message: str
+    authority: str = ""
+    rule: str = ""
 
 
 def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
@@ -26,40 +38,59 @@ def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
 # --- check --------------------------------------------------------------------------------------------------------
 
 
-def write_check(file: str, policy: Policy, problems: Mapping[str, str]) -> None:
+def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
     count = len(policy.rules)
     click.echo(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
     for scope, rule in policy.rules.items():
         click.echo(f"  {scope}")
         _write_rule(rule)
+        if namespace := _NAMESPACE.fullmatch(str(scope)):
+            click.echo(
+                f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
+                f"{namespace[1]} is docker.io/library/{namespace[1]}",
+                err=True,
+            )
     click.echo("  every other image")
     _write_rule(policy.default)
-    for name, problem in problems.items():
-        click.echo(f"error: {name}: {problem}", err=True)
+    for problem in problems:
+        click.echo(safe_text(f"error: {problem.authority or problem.rule}: {problem.message}"), err=True)
 
 
 def _write_rule(rule: Rule) -> None:
     for requirement in rule.requirements:
         click.echo(f"    {safe_text(describe(requirement))}")
-        if isinstance(requirement, Unsupported):
-            click.echo(f"warning: {rule.name}: every image of this scope is refused", err=True)
-        if isinstance(requirement, Signed) and requirement.identity.kind in _ANY_TAG:
-            click.echo(
-                f"warning: {rule.name}: {requirement.identity.kind.value} compares no tags, so an older signed image "
-                "can take the place of a newer one",
-                err=True,
-            )
-        if isinstance(requirement, AcceptAnything) and len(rule.requirements) == 1:
-            click.echo(f"warning: {rule.name}: images of this scope pass without proof", err=True)
+        if warning := _warning(requirement, alone=len(rule.requirements) == 1):
+            click.echo(f"warning: {rule.name}: {warning}", err=True)
     if rule.warn:
         click.echo("    only warns: images that fail pass without proof")
 
 
-def check_json(policy: Policy, problems: Mapping[str, str]) -> dict[str, object]:
+def _warning(requirement: Requirement, *, alone: bool) -> str:
+    match requirement:
+        case Unsupported():
+            return "every image of this scope is refused"
+        case AcceptAnything():
+            return "images of this scope pass without proof" if alone else ""
+        case Signed():
+            if requirement.identity.kind not in _ANY_TAG:
+                return ""
+            return (
+                f"{requirement.identity.kind.value} compares no tags, so an older signed image can take the place of a "
+                "newer one"
+            )
+        case Reject():
+            return ""
+        case _:
+            assert_never(requirement)
+
+
+def check_json(policy: Policy, problems: Sequence[Problem]) -> dict[str, object]:
     return {
         "rules": [{"scope": str(scope), **_rule_json(rule)} for scope, rule in policy.rules.items()],
         "default": _rule_json(policy.default),
-        "problems": [{"authority": name, "message": problem} for name, problem in problems.items()],
+        "problems": [
+            {"authority": problem.authority, "rule": problem.rule, "message": problem.message} for problem in problems
+        ],
     }
 
 
@@ -68,7 +99,7 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "rule": rule.name,
         "warn": rule.warn,
         "requirements": [
-            {"text": describe(item), "supported": not isinstance(item, Unsupported)} for item in rule.requirements
+            {"text": describe(item), "supported": type(item) is not Unsupported} for item in rule.requirements
         ],
     }
 

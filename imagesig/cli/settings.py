@@ -38,10 +38,8 @@ def key_settings(
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
     """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
-    from imagesig.trust import CertificateAuthority
-
     signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
-    if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
+    if not any(item.certificate_authorities for item in signed):
         return None
     from imagesig.witnesses import online
 

@@ -19,11 +19,11 @@ from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
     certificate_chain_option,
     expect_option,
-    format_option,
     open_images,
     parse_annotations,
     passphrase_option,
     permissions_option,
+    sign_format_option,
     transport_options,
 )
 from imagesig.cli.progress import Bar, progress
@@ -39,7 +39,7 @@ from imagesig.keys.uri import open_key
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @images_from_option
-@format_option
+@sign_format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
 @click.option(

@@ -13,7 +13,7 @@ from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import error_json, findings_json
 from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.images_from import Images, images_from_option
-from imagesig.cli.options import format_option, parse_annotations, passphrase_option, transport_options
+from imagesig.cli.options import parse_annotations, passphrase_option, transport_options, verify_format_option
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.progress import Bar
 from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text
@@ -44,7 +44,7 @@ from imagesig.policy import Identity, Policy
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
 @click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
 @click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
-@format_option
+@verify_format_option
 @policy_options
 @passphrase_option
 @verify_output_option
