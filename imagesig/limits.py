@@ -4,24 +4,45 @@
 MANIFEST_BYTES = 4 * 1024 * 1024
 """OCI distribution-spec asks registries for at least 4 MiB; containers/image reads no more."""
 CONFIG_BYTES = 4 * 1024 * 1024
-REFERRERS_PAGE_BYTES = 8 * 1024 * 1024
-"""One page of a referrers listing: about 20,000 descriptors."""
+LAYOUT_MARKER_BYTES = 4096
+"""`oci-layout`; it has 30."""
+REFERRERS_PAGE_BYTES = 4 * 1024 * 1024
+"""One page of a referrers listing, as large as a manifest may be: about 10,000 descriptors."""
+REFERRERS_LISTING_BYTES = 8 * 1024 * 1024
+"""All pages of one listing."""
+LIST_ITEM_BYTES = 64 * 1024
+"""One entry of a listing, or one layer of a signature manifest; one with certificates and a log entry has 10 KiB."""
+LIST_ITEM_NODES = 300
+"""JSON values of such an entry; those in the wild have about 30."""
+LISTED_NODES_PER_IMAGE = 5_000_000
+"""JSON values of all listings read for one image: 4000 of the largest entries, for each artifact type."""
 ERROR_BODY_BYTES = 64 * 1024
 TOKEN_BODY_BYTES = 1024 * 1024
 CREDENTIAL_FILE_BYTES = 4 * 1024 * 1024
 CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
 
 # --- signatures ----------------------------------------------------------------------------------------------------
-PAYLOAD_BYTES = 4 * 1024 * 1024
-"""One simple-signing payload; containers/image has the same limit (CVE-2024-29902: cosign had none)."""
-BUNDLE_BYTES = 8 * 1024 * 1024
-"""One Sigstore bundle of an image signature; those in the wild are about 1 KiB."""
+PAYLOAD_BYTES = 128 * 1024
+"""One simple-signing payload; those in the wild have 250 bytes to 2 KiB (CVE-2024-29902: cosign had no limit)."""
+BUNDLE_BYTES = 256 * 1024
+"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. An attestation,
+which is kept in the same way, may have more: it is not read."""
+ENVELOPE_NODES = 20_000
+"""JSON values of one of them, or of its payload; a statement with 1024 subjects has 10,000."""
+SIGNATURE_MANIFEST_BYTES = 128 * 1024
+"""The manifest of one signature kept as a referrer; those in the wild have 1 to 3 KiB."""
+SIGNATURE_MANIFEST_NODES = 500
+"""JSON values of such a manifest; those in the wild have about 60."""
 SIGNATURE_LAYERS = 1000
 """Layers of one `.sig` manifest, cosign's own limit (CVE-2023-46737, CVE-2024-29903)."""
-SIGNATURE_BYTES_PER_IMAGE = 64 * 1024 * 1024
-"""All signature material read for one image."""
+SIGNATURE_BYTES_PER_IMAGE = 8 * 1024 * 1024
+"""All signatures read for one image, which are in memory together: a thousand with certificates and a timestamp."""
+MANIFEST_BYTES_PER_IMAGE = 64 * 1024 * 1024
+"""All manifests of referrers read for one image, one after the other, whatever they turn out to be."""
 REFERRERS = 1000
-"""Referrers of one image that are looked at."""
+"""Referrers of one image whose manifests are fetched."""
+REFERRERS_LISTED = 4000
+"""Referrers of one image that are listed, and from which those to fetch are chosen."""
 IMAGE_REQUESTS = 3000
 """Requests for one image: the manifest and the blob of a thousand signatures, and what leads there."""
 IMAGE_NODES = 1_000_000
@@ -36,9 +57,9 @@ IMAGE_SIGNATURE_CHECKS = 10_000
 REFERRERS_PAGES = 100
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
-ENVELOPE_BYTES = 1024 * 1024
+ENVELOPE_BYTES = 256 * 1024
 """One Notary Project envelope; those in the wild have 2 to 15 KiB, most of it certificates."""
-TIMESTAMP_BYTES = 256 * 1024
+TIMESTAMP_BYTES = 64 * 1024
 """One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
@@ -57,8 +78,12 @@ WORKLOAD_NODES = 500_000
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
+JSON_TEXT_BYTES = 8 * 1024 * 1024
+"""The text of one document from outside, as Python holds it: one character of four bytes makes all others so wide."""
 JSON_NODES = 100_000
 """Values of one JSON document from outside, members' names included: an index of a thousand images has about 20,000."""
+TOML_KEY_PARTS = 64
+"""Parts of one dotted key, and of one table's name; a policy has 4 at most."""
 CBOR_NODES = 2000
 """Values of one CBOR document from outside; a COSE signature with a long chain has about 50."""
 ASN1_NODES = 10_000

@@ -93,7 +93,7 @@ class Carrying:
     def _referrers_there(self, attached: Sequence[Piece]) -> set[str]:
         subjects = list(dict.fromkeys(piece.subject for piece in attached if piece.kind == "referrer"))
         found = for_each(subjects, self._target.signatures.referrers)
-        return {referrer.digest for referrers in found for referrer in referrers}
+        return {referrer.digest for listing in found for referrer in listing.entries}
 
     def _attach(self, piece: Piece, listed: set[str]) -> str:
         home = self._target.signatures

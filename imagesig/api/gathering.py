@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from msgspec import Struct, field
 
-from imagesig.errors import ImageNotFound, NotFound, Rejection, TransportError
+from imagesig.errors import ImageNotFound, LimitExceeded, NotFound, Rejection, TransportError
 from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
-from imagesig.stores.store import Unread
+from imagesig.stores.store import Limited, Unread
 
 ImageLike = str | Image
 """A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
@@ -25,11 +25,13 @@ class Stored(Struct):
 
     `failed` is the first failure of a store to answer or to give one of its signatures, if any: without those nobody
     may call the image unsigned or its signatures too few. The signatures that were not given are in `rejections` too.
+    `limited` is the same for what was not read because the image has more than one image may have.
     """
 
     found: list[tuple[StoredSignature, Format]] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     failed: TransportError | None = None
+    limited: LimitExceeded | None = None
 
 
 def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> Stored:
@@ -45,6 +47,9 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
             for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
                 if isinstance(item, Unread):
                     result.failed = result.failed or item.error
+                    item = Rejection(item.origin, item.error)
+                if isinstance(item, Limited):
+                    result.limited = result.limited or item.error
                     item = Rejection(item.origin, item.error)
                 if isinstance(item, Rejection):
                     result.rejections.append(item)

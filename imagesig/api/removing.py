@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import (
     BudgetExceeded,
     ImagesigError,
@@ -103,7 +104,8 @@ def remove(
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive).found
         for target in targets:
-            work.find(opened, target, anchors, at)
+            with one_image():
+                work.find(opened, target, anchors, at)
         if not dry_run:
             detach(opened, work.chosen)
     logger.info("removed from %s", opened, extra={"image_done": True})

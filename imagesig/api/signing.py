@@ -15,6 +15,7 @@ from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.images.image import Image
@@ -221,7 +222,8 @@ def _plan(image: Image, request: _Request) -> _Plan:
             subject = Subject(
                 target.descriptor.digest, target.descriptor.media_type, target.descriptor.size, request.annotations
             )
-            prior = stored_signatures(image, target.descriptor.digest, request.formats)
+            with one_image():
+                prior = stored_signatures(image, target.descriptor.digest, request.formats)
             if prior.failed:
                 raise prior.failed
             for item in request.formats:

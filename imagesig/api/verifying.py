@@ -15,7 +15,9 @@ from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pin, pinned_
 from imagesig.api.revoking import Answers, with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import (
+    BudgetExceeded,
     DigestMismatch,
     Finding,
     ImageNotFound,
@@ -93,6 +95,7 @@ def verify(
         ImageNotFound: there is no such image, or no such platform in it.
         DigestMismatch: other bytes lie under its digest.
         TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
+        LimitExceeded: more lies beside the image than is read for one, and what was read does not satisfy the policy.
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
@@ -129,7 +132,7 @@ def verify_by_rule(
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
     court = _Court(rule, now or datetime.now(UTC), witnesses)
-    with deadline(image.timeout):
+    with deadline(image.timeout), one_image():
         result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
     if not result.proved and not allow_unproved:
         reasons = result.warnings or ("the rule accepts anything",)
@@ -256,6 +259,8 @@ class _Evidence(Struct, dict=True):
             if stored.failed:
                 # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
+            if stored.limited:
+                raise stored.limited from verdict.failure
             if not stored.found and not stored.rejections:
                 raise _unsigned(image, self.digest, self.formats)
             raise verdict.failure
@@ -294,6 +299,8 @@ def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[E
         except (TransportError, KeyProviderError):
             raise
         except ImagesigError as error:
+            if isinstance(error, BudgetExceeded):
+                stored.limited = stored.limited or error
             rejections.append(Rejection(item.origin, error))
     return examined, rejections
 

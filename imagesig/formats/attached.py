@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.signature import SignerInfo, StoredSignature
 
@@ -54,7 +55,7 @@ def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
 def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
     """Whether a stored bundle carries the chain's leaf; of an empty chain, whether it carries no certificate."""
     try:
-        material = parse_object(stored.parts[0].content, "bundle").get("verificationMaterial")
+        material = parse_object(stored.parts[0].content, "bundle", OURS).get("verificationMaterial")
     except ImagesigError:
         return False
     certificate = material.get("certificate") if isinstance(material, dict) else None

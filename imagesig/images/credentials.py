@@ -17,6 +17,7 @@ from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.foreign import foreign
 from imagesig.text import quote
@@ -135,7 +136,7 @@ class CredentialFiles:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
             raise Unauthorized(f"{what}: ended with status {done.returncode}", hint=f"run: docker login {host}")
-        answer = parse_object(done.stdout, what)
+        answer = parse_object(done.stdout, what, OURS)
         return _credential(str(answer.get("Username", "")), str(answer.get("Secret", "")), what)
 
 
@@ -148,7 +149,7 @@ def _read(file: Path) -> dict[str, object] | None:
     if len(content) > limits.CREDENTIAL_FILE_BYTES:
         raise InvalidArgument(f"{file}: more than {limits.CREDENTIAL_FILE_BYTES} bytes")
     try:
-        return parse_object(content, str(file)) if content.strip() else None
+        return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
         raise InvalidArgument(str(error), hint="mend or remove the file") from error
 

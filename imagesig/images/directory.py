@@ -36,6 +36,7 @@ from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256
 from imagesig.oci.kind import kind_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import (
     INDEX_TYPES,
@@ -131,8 +132,8 @@ class Directory:
         with self._folder.open(_hex(descriptor.digest)) as file:
             yield checked(chunks_of(file, what), descriptor, what)
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        return ()
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        return Listing()
 
     def has(self, digest: str) -> bool:
         try:

@@ -37,9 +37,11 @@ from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
+from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
+from imagesig.oci.shapes import CONFIG, DOCKER_ARCHIVE
 from imagesig.text import quote
 
 _DOCUMENT = "manifest.json"
@@ -159,7 +161,7 @@ class DockerArchive(ReadOnly):
         with self._opened.open(member) as chunks:
             yield checked(chunks, descriptor, f"{self.name}: {member.name}")
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         self._no_signatures()
 
     def has(self, digest: str) -> bool:
@@ -171,7 +173,7 @@ class DockerArchive(ReadOnly):
         if _DOCUMENT not in self._opened.members.files:
             raise InvalidArgument(f"{self.name}: holds neither {_DOCUMENT} nor an OCI layout", hint="check the path")
         content = self._opened.read(self._opened.members.files[_DOCUMENT], limits.DOCKER_MANIFEST_BYTES)
-        entries = parse(content, f"{self.name}: {_DOCUMENT}")
+        entries = parse(content, f"{self.name}: {_DOCUMENT}", DOCKER_ARCHIVE)
         if not isinstance(entries, list):
             raise MalformedError(f"{self.name}: {_DOCUMENT} is no list of images")
         return tuple(_parse_entry(entry, f"{self.name}: {_DOCUMENT}") for entry in entries)
@@ -227,7 +229,8 @@ class DockerArchive(ReadOnly):
 def _parse_entry(value: object, what: str) -> _Entry:
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    config, tags, layers = value.get("Config"), value.get("RepoTags") or [], value.get("Layers")
+    config, tags, layers = value.get("Config"), value.get("RepoTags"), value.get("Layers")
+    tags = [] if tags is None else tags
     names = [config, *(tags if isinstance(tags, list) else [None]), *(layers if isinstance(layers, list) else [None])]
     if not all(isinstance(name, str) for name in names):
         raise MalformedError(f"{what}: Config, RepoTags and Layers must be text and lists of text")
@@ -238,7 +241,7 @@ def _parse_entry(value: object, what: str) -> _Entry:
 
 
 def _diff_ids(config: bytes, what: str) -> list[object]:
-    rootfs = parse_object(config, what).get("rootfs")
+    rootfs = parse_object(config, what, CONFIG).get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(diff_ids, list):
         raise MalformedError(f"{what}: no rootfs.diff_ids")

@@ -13,7 +13,15 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
+from imagesig.errors import (
+    BudgetExceeded,
+    DigestMismatch,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+)
 from imagesig.images.layout_index import (
     INDEX,
     LAYOUT_VERSION,
@@ -25,15 +33,19 @@ from imagesig.images.layout_index import (
 )
 from imagesig.images.merge import Tagged, look
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
-from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
 from imagesig.oci.kind import kind_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
+    check_document,
     detect_media_type,
     parse_index,
+    parse_layout_index,
     parse_manifest,
 )
+from imagesig.oci.shapes import DOCUMENT, LAYOUT
 from imagesig.text import quote
 
 
@@ -63,9 +75,8 @@ class LayoutReader(ABC):
         """The digest of every blob that is small enough to be a manifest, and what reads it."""
 
     def _check_version(self) -> None:
-        version = parse_object(self._file(MARKER, limits.CONFIG_BYTES), f"{self.name}: {MARKER}").get(
-            "imageLayoutVersion"
-        )
+        document = parse_object(self._file(MARKER, limits.LAYOUT_MARKER_BYTES), f"{self.name}: {MARKER}", LAYOUT)
+        version = document.get("imageLayoutVersion")
         if version != LAYOUT_VERSION:
             raise InvalidArgument(f"{self.name}: another layout version, {LAYOUT_VERSION} is needed")
 
@@ -74,7 +85,9 @@ class LayoutReader(ABC):
         digest = tag_or_digest if is_digest(tag_or_digest) else self._tagged(entries, tag_or_digest)
         content = self._read_blob(digest, limits.MANIFEST_BYTES)
         listed = [entry for entry in entries if entry.digest == digest]
-        media_type = kind_of(content, {entry.media_type for entry in listed}, f"{self.name}: {digest}")
+        claimed = {entry.media_type for entry in listed}
+        is_list = is_tag_of_digest(tag_or_digest)
+        media_type = kind_of(content, claimed, f"{self.name}: {digest}", is_list=is_list)
         if any(entry.size != len(content) for entry in listed):
             raise MalformedError(f"{self.name}: index.json lists {digest} with a size that is not its own")
         return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
@@ -109,6 +122,8 @@ class LayoutReader(ABC):
         content = self._read_blob(descriptor.digest, limit)
         if len(content) != descriptor.size:
             raise DigestMismatch(f"{self.name}: {descriptor.digest} is not {descriptor.size} bytes long")
+        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
+            check_document(content, descriptor.media_type, f"{self.name}: {descriptor.digest}", is_list=True)
         return content
 
     def has(self, digest: str) -> bool:
@@ -121,11 +136,12 @@ class LayoutReader(ABC):
     def has_blob(self, descriptor: Descriptor) -> bool:
         return self._holds(descriptor)
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
         found: dict[str, Descriptor] = {}
+        limited: LimitExceeded | None = None
         for name, read in self._small_blobs():
-            remaining(f"{self.name}: looking for referrers")
+            remaining(self.name)
             try:
                 content = read()
             except (MalformedError, NotFound):
@@ -134,14 +150,19 @@ class LayoutReader(ABC):
                 continue
             try:
                 media_type = detect_media_type(content, name)
-                subject = _subject_of(content, media_type, name)
+                parse = parse_index if media_type in INDEX_TYPES else parse_manifest
+                document = parse(content, media_type, name)
+            except BudgetExceeded as error:
+                limited = error
+                break
             except MalformedError:
                 continue  # a config, a layer or an index that mentions the digest
-            if subject == digest:
-                found[name] = Descriptor.of(content, media_type)
-            if len(found) > limits.REFERRERS:
-                raise LimitExceeded(f"{self.name}: more than {limits.REFERRERS} referrers of {digest}")
-        return tuple(found[name] for name in sorted(found))
+            if document.subject and document.subject.digest == digest:
+                found[name] = replace(Descriptor.of(content, media_type), artifact_type=document.artifact_type)
+            if len(found) > limits.REFERRERS_LISTED:
+                limited = LimitExceeded(f"{self.name}: more than {limits.REFERRERS_LISTED} referrers of {digest}")
+                break
+        return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
 
     def _check_refers(self, referrer: Descriptor, subject: str) -> None:
         """Returns if this is a referrer of the digest `subject` by its own bytes.
@@ -188,13 +209,7 @@ class LayoutReader(ABC):
 
     def _listed(self, name: str) -> list[dict[str, object]]:
         """The entries of `index.json`, or of another index of its form."""
-        document = parse_object(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
-        entries = document.get("manifests")
-        if entries is None and "manifests" in document:
-            return []  # as Go writes a list without entries; Docker 25.0 did
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise MalformedError(f"{self.name}: {name} has no list of manifests")
-        return entries
+        return parse_layout_index(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
 
     def _blob(self, digest: str) -> str:
         """The blob's file. A digest is a path here: CVE-2024-3727."""
@@ -212,7 +227,7 @@ class LayoutReader(ABC):
 
     def _rewritten(self, name: str, entries: list[dict[str, object]]) -> bytes:
         """The bytes of an index with these entries, every other member kept as it stands."""
-        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name)
+        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name, DOCUMENT)
         content = go_json(document | {"manifests": entries})
         if len(content) > limits.MANIFEST_BYTES:
             raise LimitExceeded(f"{self.name}: {name} would grow over {limits.MANIFEST_BYTES} bytes")

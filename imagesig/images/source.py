@@ -12,6 +12,7 @@ from typing import Protocol
 
 from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import OCI_MANIFEST
 
 
@@ -54,13 +55,15 @@ class ImageSource(Protocol):
         """
         ...
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        """The manifests whose subject is `digest`, from the referrers API or the fallback tag; none if there are none.
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        """The manifests whose subject is `digest`, from the referrers API or the fallback tag.
 
-        The list is what the registry says: untrusted, and not filtered by type (registries disagree on it).
+        The list is what the registry says: untrusted. With an artifact type, a home that can leaves out the others and
+        says so in `Listing.filtered`; types in listings are not to be believed.
 
         Raises:
-            LimitExceeded: more than `limits.REFERRERS`.
+            MalformedError: what is there is no list.
+            TransportError: as in `resolve`.
         """
         ...
 

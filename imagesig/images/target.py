@@ -13,6 +13,7 @@ from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
 from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
+from imagesig.oci.shapes import CONFIG
 from imagesig.text import quote
 
 _DEPTH = 3
@@ -178,7 +179,7 @@ def _platform_of(image: Image, manifest: Descriptor, content: bytes) -> Platform
     what = f"{image}: config"
     try:
         config = parse_manifest(content, manifest.media_type, str(image)).config
-        return platform_of_config(parse_object(image.home.read(config, limit=limits.CONFIG_BYTES), what))
+        return platform_of_config(parse_object(image.home.read(config, limit=limits.CONFIG_BYTES), what, CONFIG))
     except DigestMismatch:
         raise
     except (MalformedError, NotFound):

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
 from imagesig.text import quote
 
@@ -102,7 +103,7 @@ def _derive(box: _Box, passphrase: bytes) -> bytes:
 
 
 def _parse(pem: bytes) -> _Box:
-    document = parse_object(_pem_body(pem), _WHAT)
+    document = parse_object(_pem_body(pem), _WHAT, OURS)
     kdf, cipher = _object(document, "kdf"), _object(document, "cipher")
     if kdf.get("name") != "scrypt":
         raise MalformedError(f"{_WHAT}: key derivation {quote(kdf.get('name'))}, 'scrypt' is needed")

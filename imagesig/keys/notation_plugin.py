@@ -22,6 +22,7 @@ from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
@@ -202,7 +203,7 @@ class NotationPluginProvider(KeyProvider):
         if done.status:
             raise _failure(what, done.status, done.stderr)
         try:
-            return parse_object(done.stdout, "its answer")
+            return parse_object(done.stdout, "its answer", OURS)
         except MalformedError as error:
             raise KeyProviderError(f"{what}: {error}") from error
 
@@ -240,7 +241,7 @@ def _installed(directory: Path) -> list[str]:
 
 def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
     try:
-        answer = parse_object(stderr, "error")
+        answer = parse_object(stderr, "error", OURS)
     except MalformedError:
         return KeyProviderError(f"{what}: failed with status {status}; it said {told(stderr)}")
     code = answer.get("errorCode")

@@ -20,6 +20,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Hash, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import (
     BadSignature,
     ImagesigError,
@@ -132,7 +133,7 @@ class SigstorePluginProvider(KeyProvider):
             self._program, [PROTOCOL, call], message, environ=self._environ, seconds=self._seconds, what=what
         )
         try:
-            answer = parse_object(done.stdout, "its answer")
+            answer = parse_object(done.stdout, "its answer", OURS)
         except MalformedError as error:
             raise KeyProviderError(f"{what}: {error}; it said {told(done.stderr)}") from error
         if answer.get("errorMessage"):

@@ -7,17 +7,20 @@ from collections.abc import Collection, Mapping
 from imagesig.encoding.json import parse_object
 from imagesig.errors import MalformedError
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST
+from imagesig.oci.shapes import DOCUMENT, LISTING
 from imagesig.text import quote
 
 
-def kind_of(content: bytes, claimed: Collection[str], what: str) -> str:
+def kind_of(content: bytes, claimed: Collection[str], what: str, *, is_list: bool = False) -> str:
     """The media type of a manifest or index, which is listed under the media types `claimed`, if at all.
+
+    `is_list` leaves the entries of a list of signatures or referrers to who reads them, each by itself.
 
     Raises:
         MalformedError: it is neither, calls itself something else than it is listed as, or could be read as either
-            (CVE-2021-41190).
+            (CVE-2021-41190), or has members that Go reads and we do not.
     """
-    document = parse_object(content, what)
+    document = parse_object(content, what, LISTING if is_list else DOCUMENT)
     inside = document.get("mediaType")
     by_members = _by_members(document)
     if isinstance(inside, str) and inside:

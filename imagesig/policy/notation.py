@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.location import REGISTRY
 from imagesig.oci.reference import parse_reference
@@ -79,7 +80,7 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
         InvalidArgument: it is not valid; the message names the policy.
     """
     try:
-        document = parse_object(data, what)
+        document = parse_object(data, what, OURS)
     except MalformedError as error:
         raise InvalidArgument(str(error)) from None
     _members(document, what, ("version", "trustPolicies"))

@@ -20,6 +20,7 @@ from typing import Protocol
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
 from imagesig.witnesses.memory import Memory
 
@@ -158,7 +159,7 @@ def _encoded(crl: CrlBytes) -> bytes:
 
 
 def _decoded(content: bytes) -> CrlBytes:
-    document = parse_object(content, "CRL cache")
+    document = parse_object(content, "CRL cache", OURS)
     lists = []
     for name in ("baseCRL", "deltaCRL"):
         text = document.get(name)

@@ -22,9 +22,11 @@ type reader func(document []byte) (any, error)
 
 // readers is the list of all of them: each has a file of its own.
 var readers = map[string]reader{
-	"proxy": readProxy,
-	"tar":   readTar,
-	"yaml":  readYAML,
+	"json":      readJSON,
+	"proxy":     readProxy,
+	"reference": readReference,
+	"tar":       readTar,
+	"yaml":      readYAML,
 }
 
 type result struct {
