@@ -13,12 +13,13 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check bench docs peers venv clean help
+.PHONY: demo test unit differential check bench docs peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
+	@echo 'make differential N=…   read N generated documents beside each of Go'"'"'s readers (1000000)'
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make bench   measure imagesig beside its peers'
 	@echo 'make docs    build the documentation into docs/_build/html'
@@ -31,6 +32,10 @@ test: .venv/.development peers
 
 unit: .venv/.development
 	$(PYTEST) $(PARALLEL) -m 'not interop'
+
+# N documents for each reader; `make test` reads 20,000.
+differential: .venv/.development peers
+	IMAGESIG_DIFFERENTIAL=$(or $(N),1000000) $(PYTEST) $(PARALLEL) tests/differential
 
 check: .venv/.development
 	.venv/bin/ruff check
