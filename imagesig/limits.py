@@ -155,7 +155,7 @@ ARCHIVE_HEADER_BYTES = 64 * 1024
 ARCHIVE_UNPACKED_BYTES = 64 * 1024 * 1024 * 1024
 """What one pass over an archive that is compressed with gzip unpacks: the largest images have some tens of GB. A plain
 tar has no such limit: its headers are read where they lie, and no content between them."""
-ARCHIVE_RATIO = 250
+ARCHIVE_RATIO = 500
 """Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros alone; images have 2 to 20."""
 ARCHIVE_UNPACKED_FREE_BYTES = 1024 * 1024 * 1024
 """What any such archive may unpack, whatever its ratio: 4 to 10 seconds of work, which the deadline ends sooner."""

@@ -57,10 +57,14 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
         InvalidArgument: no archive there, or several images and no tag.
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no image there.
+        DeadlineExceeded: reading its headers took all of `timeout`, in seconds.
     """
-    home = Archive(Path(file))
-    place = Location("oci-archive", path=os.path.realpath(file))
-    return Image(home, target or home.only_image(), home, None, timeout, place)
+
+    def find() -> tuple[Archive, str]:
+        home = Archive(Path(file))
+        return home, target or home.only_image()
+
+    return Image.opened(find, Location("oci-archive", path=os.path.realpath(file)), timeout)
 
 
 class Archive(LayoutReader):

@@ -33,6 +33,7 @@ from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.image import Image
 from imagesig.images.layout_index import INDEX, MARKER
 from imagesig.images.read_only import ReadOnly
+from imagesig.images.source import ImageHome
 from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
@@ -57,10 +58,18 @@ def docker_archive(
         InvalidArgument: no such archive there, or several images and no name.
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no such image there.
+        DeadlineExceeded: reading it took all of `timeout`, in seconds.
     """
-    path = Path(file)
+
+    def find() -> tuple[ImageHome, str]:
+        return _find(Path(file), reference)
+
+    return Image.opened(find, Location(DOCKER, path=os.path.realpath(file)), timeout)
+
+
+def _find(path: Path, reference: str) -> tuple[ImageHome, str]:
+    """The archive as what it is, and what names the image in it."""
     what = f"{DOCKER}:{path}"
-    place = Location(DOCKER, path=os.path.realpath(file))
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
@@ -69,9 +78,9 @@ def docker_archive(
         layout = Archive(path, DOCKER, opened=opened)
         target = reference or layout.only_image()
         if not _lacks_layers(layout, target):
-            return Image(layout, target, layout, None, timeout, place)
+            return layout, target
     home = DockerArchive(opened, what)
-    return Image(home, home.named(reference), home, None, timeout, place)
+    return home, home.named(reference)
 
 
 def _lacks_layers(layout: Archive, target: str) -> bool:

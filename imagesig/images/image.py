@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from msgspec import Struct, field
 
 from imagesig import limits
+from imagesig.deadlines import deadline, remaining
 from imagesig.images.source import ImageHome
 from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference
@@ -29,6 +33,20 @@ class Image(Struct, frozen=True):
     def location(self) -> Location:
         """Where it was asked for, as policies name places."""
         return Location(reference=self.name) if self.name else self.place
+
+    @classmethod
+    def opened(cls, find: Callable[[], tuple[ImageHome, str]], place: Location, timeout: float) -> Image:
+        """The image in the home, and under the tag or digest, that `find` gives. One deadline holds from its first byte
+        on: the time that finding takes comes off that of what is then done with the image.
+
+        Raises:
+            DeadlineExceeded: finding it took all of the time.
+        """
+        started = time.monotonic()
+        with deadline(timeout):
+            home, target = find()
+            remaining(f"{home.name}: opening")
+        return cls(home, target, home, None, timeout - (time.monotonic() - started), place)
 
     def __str__(self) -> str:
         return str(self.name) if self.name else f"{self.home.name}{'@' if ':' in self.target else ':'}{self.target}"
