@@ -148,6 +148,7 @@ def _verify_image(image: Image, court: _Court) -> VerificationResult:
 def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
     root = resolve(image)
     child = child_for_platform(image, root, platform)
+    image.check_platform(child.digest)
     result, through_index = _verify_child(image, child.digest, root.digest, court)
     pinned = pinned_name(image, child.digest)
     return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)

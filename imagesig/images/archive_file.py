@@ -92,8 +92,7 @@ class ArchiveFile:
 
     def _scan(self, size: int, *, links: bool, interrupted: bool) -> Members:
         if not self.compressed:
-            source = _Plain(self.descriptor, 0, size)
-            return read_members(source, self._what, links=links, interrupted=interrupted)
+            return read_members(_Plain(self.descriptor, 0, size), self._what, links=links, interrupted=interrupted)
         with self._decompressed() as source:
             members = read_members(source, self._what, links=links)
         self._keep_documents(sorted(members.files.values(), key=lambda member: member.offset))
@@ -182,4 +181,3 @@ class _FromStart(io.RawIOBase):
         content = self._source.read(len(view))
         view[: len(content)] = content
         return len(content)
-

@@ -43,11 +43,11 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         ImageNotFound: no image there.
     """
 
-    def find() -> tuple[Layout, str]:
+    def find() -> Image:
         home = Layout(Path(directory))
-        return home, target or home.only_image()
+        return Image(home, target or home.only_image(), home, place=Location("oci", path=os.path.realpath(directory)))
 
-    return Image.opened(find, Location("oci", path=os.path.realpath(directory)), timeout)
+    return Image.opened(find, timeout)
 
 
 class Layout(LayoutReader):

@@ -149,9 +149,12 @@ def open_destination(text: str, **transport: Any) -> Image:
         return registry(text, **transport)
     check_destination(text)
     prefix, path, target = _split(text)
-    place = Location(prefix.rstrip(":"), path=os.path.realpath(path))
-    timeout = transport.get("timeout", limits.OPERATION_SECONDS)
-    return Image.opened(lambda: (_created(prefix, Path(path)), target), place, timeout)
+
+    def find() -> Image:
+        home = _created(prefix, Path(path))
+        return Image(home, target, home, place=Location(prefix.rstrip(":"), path=os.path.realpath(path)))
+
+    return Image.opened(find, transport.get("timeout", limits.OPERATION_SECONDS))
 
 
 def _created(prefix: str, path: Path) -> ImageHome:

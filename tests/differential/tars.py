@@ -10,7 +10,7 @@ _LONG = [b"n" * 99, b"n" * 100, b"d/" * 60 + b"f", b"\xff", "é".encode(), "e\u0
 _MAGICS = [b"ustar\x0000", b"ustar  \x00", bytes(8), b"ustar\x00  ", b"ustar 00", b"junk\x00\x00\x00\x00"]
 _KINDS = b"0\x005271346SKVAXDM\xff"
 _KEYS = [b"path", b"size", b"mtime", b"linkpath", b"comment", b"uid", b"uname", b"GNU.sparse.map", b"SCHILY.xattr.a"]
-_NUMBERS = [b"0", b"00000000001", b" 1", b"\x001", b"1 ", b"1\x002", b"9", b"-1", b"", b"\x80\x00\x01", b"\xff\xff", b"1x"]
+_NUMBERS = [b"0", b"00000000001", b" 1", b"\x001", b"1 ", b"1\x002", b"9", b"-1", b"", b"\x80\x01", b"\xff\xff"]
 _VALUES = [b"", b"1", b"3", b"0", b"512", b"-1", b"1.5", b"+1", b"01", b"x", b"1\x00", b"1_0", b"99999999999999999999"]
 
 
