@@ -54,7 +54,7 @@ class Names:
 
     def add_other(self, written: bytes) -> None:
         """Keeps a name free that is no member's: that of a global header."""
-        self._directories.add(_folded(written.decode("latin-1")))
+        self._directories.add(_folded(safe_name(written, self._what)))
 
     def _add_directory(self, plain: str, name: str) -> None:
         while plain and plain not in self._directories:

@@ -18,8 +18,8 @@ _LENGTH = re.compile(rb"([1-9][0-9]{0,7}) ")
 _INTEGER = re.compile(rb"-?[0-9]{1,18}")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 _SIZE = re.compile(rb"0|[1-9][0-9]{0,17}")
-_GLOBAL_NAME = b"pax_global_header"
-"""What git calls it. Readers that unpack take the global header's name for that of a member."""
+_GLOBAL_NAMES = (b"pax_global_header", b"././@PaxHeader")
+"""What git and Python call it. Readers that unpack take the global header's name for that of a member."""
 _FORMS = {b"atime": _TIME, b"ctime": _TIME, b"mtime": _TIME, b"uid": _INTEGER, b"gid": _INTEGER, b"size": _SIZE}
 _TEXTS = (b"path", b"uname", b"gname")
 _REFUSED = {
@@ -69,7 +69,7 @@ def parse_global(text: bytes, name: bytes, what: str) -> None:
     Raises:
         MalformedError: it does, or it has the name of a member.
     """
-    if name != _GLOBAL_NAME or set(_records(text, what)) - {b"comment"}:
+    if name not in _GLOBAL_NAMES or set(_records(text, what)) - {b"comment"}:
         raise MalformedError(f"{what}: a global header that says more than a comment: readers disagree")
 
 
