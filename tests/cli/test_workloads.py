@@ -191,7 +191,7 @@ def test_a_pinned_file_parses_to_the_same_with_digests(containers: list[tuple[st
         ("kind: ConfigMap\n", "names no image"),
         ("", "names no image"),
         ("kind: Pod\nspec: " + "[" * 100 + "]" * 100, "nested deeper"),
-        ("kind: Pod\nx: !!python/object/apply:os.system ['true']\n", "names no image"),
+        ("kind: Pod\nx: !!python/object/apply:os.system ['true']\n", "the tag"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_line(text: str, said: str) -> None:
@@ -213,8 +213,9 @@ def test_merges_of_merges_are_bounded() -> None:
         found("\n".join(lines))
 
 
-def test_a_file_that_contains_itself_ends() -> None:
-    assert found("kind: Pod\nself: &self {a: *self}\nspec: {containers: [{image: r.example/a}]}") == ["r.example/a"]
+def test_a_file_that_contains_itself_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"deploy\.yaml:2: .* holds itself"):
+        found("kind: Pod\nself: &self {a: *self}\nspec: {containers: [{image: r.example/a}]}")
 
 
 def test_a_file_larger_than_we_read_is_refused() -> None:
