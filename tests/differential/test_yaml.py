@@ -14,7 +14,7 @@ from imagesig.cli.workloads import parse_workloads
 from imagesig.cli.yaml_nodes import Mappings, is_kind, is_plain_text, items, read_documents
 from imagesig.errors import InvalidArgument
 from tests.differential.readers import DOCUMENTS, EXAMPLES, Answer, Conversation, ask
-from tests.differential.yamls import make_yaml
+from tests.differential.yamls import make_compose, make_yaml
 
 pytestmark = pytest.mark.interop
 
@@ -135,5 +135,22 @@ def test_kubectl_finds_the_images_that_we_find_and_only_pinned_ones_in_what_we_p
         assert of_objects(old) == mine, content
         assert not new.refused, written
         assert of_objects(new) == {image if "@" in image else f"{image}@{DIGEST}" for image in mine}, written
+        found += 1
+    assert found > DOCUMENTS // 100
+
+
+def test_compose_finds_no_image_that_we_do_not_find_and_only_pinned_ones_in_what_we_pin() -> None:
+    random = Random(5)
+    found = 0
+    made = [content for content in (make_compose(random) for _ in range(DOCUMENTS // 5)) if pinned(content)]
+    results = [result for result in map(pinned, made) if result]
+    before = [answer for _, answer in ask("compose", made)]
+    after = [answer for _, answer in ask("compose", [result[1] for result in results])]
+    for content, (mine, written), old, new in zip(made, results, before, after, strict=True):
+        if old.refused:
+            continue
+        assert set(old.value) <= mine, content
+        assert not new.refused, written
+        assert set(new.value) == {image if "@" in image else f"{image}@{DIGEST}" for image in old.value}, written
         found += 1
     assert found > DOCUMENTS // 100

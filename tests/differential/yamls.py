@@ -197,3 +197,52 @@ def _damaged(random: Random, text: str) -> str:
         [*"\t\n\r\x85\u2028\ufeff \\\"':-#&*!|>%@,[]{}?", "\r\n", "---", "...", "<<: *x\n", "\x00", "\x7f"]
     )
     return text[:at] + piece + text[at + random.choice([0, 1]) :]
+
+
+_SERVICE_LINES = [
+    *(
+        "image: r.example/s:2",
+        "<<: *x",
+        "<<: [*x, *y]",
+        "<<: [*y, *x]",
+        "'<<': *x",
+        "!!merge <<: *x",
+        "build: .",
+        "x-a: 1",
+    ),
+    *("extends: web", "extends: {service: web}", "extends: {service: web, file: other.yaml}", "extends: {<<: *file}"),
+    *(
+        "!!binary aW1hZ2U=: r.example/evil",
+        "Image: r.example/evil",
+        "image: ${TAG:-evil}",
+        "image: !reset null",
+        "environment: {A: b}",
+    ),
+    *(
+        "volumes: [{type: image, source: r.example/v:1, target: /v}]",
+        "volumes: [{type: '${T:-image}', source: evil, target: /v}]",
+    ),
+    *(
+        "volumes: [a:/b]",
+        "image: null",
+        "image: 1e3",
+        "profiles: [p]",
+        "image: |-\n      r.example/block",
+        "? image\n    : r.example/q",
+    ),
+]
+
+
+def make_compose(random: Random) -> bytes:
+    """A compose file of up to three services, and sometimes a second document that changes the first."""
+    text = "x-x: &x {image: r.example/x}\nx-y: &y\n  image: r.example/y\nx-f: &file {file: other.yaml, service: web}\n"
+    for number in range(random.choice([1, 1, 1, 2])):
+        text += random.choice(["---\n", "---\n", "...\n---\n", "--- # c\n"]) if number else ""
+        text += "services:\n  web:\n    image: " + random.choice(_VALUES) + "\n"
+        for name in ("a", "b")[: random.randint(0, 2)]:
+            lines = [random.choice(_SERVICE_LINES) for _ in range(random.choice([1, 1, 2, 3]))]
+            text += f"  {name}:\n" + "".join(f"    {line}\n" for line in lines)
+        text += random.choice(["", "", "", "include: [other.yaml]\n", "name: n\n", "kind: Pod\n", "x-z: {a: *x}\n"])
+    if random.random() < 0.2:
+        text = _damaged(random, text)
+    return text.encode()

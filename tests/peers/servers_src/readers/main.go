@@ -23,8 +23,9 @@ type reader func(document []byte) (any, error)
 
 // readers is the list of all of them: each has a file of its own.
 var readers = map[string]reader{
-	"tar":  readTar,
-	"yaml": readYAML,
+	"compose": readCompose,
+	"tar":     readTar,
+	"yaml":    readYAML,
 }
 
 type result struct {
