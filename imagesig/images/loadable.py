@@ -12,7 +12,15 @@ from imagesig.deadlines import remaining
 from imagesig.errors import LimitExceeded, MalformedError, NotFound
 from imagesig.images.layout_index import IMAGE_NAME
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_CONFIG, Manifest, parse_index, parse_manifest
+from imagesig.oci.manifest import (
+    DOCKER_MANIFEST,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_CONFIG,
+    Manifest,
+    parse_index,
+    parse_manifest,
+)
 
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 _DEPTH = 3
@@ -31,7 +39,8 @@ def is_image_manifest(manifest: Manifest) -> bool:
 
 
 def has_image_config(manifest: Manifest) -> bool:
-    return manifest.config.media_type in (OCI_CONFIG, DOCKER_CONFIG)
+    """Whether tools take the config for that of an image: of Docker's manifests they do not look at its type."""
+    return manifest.media_type == DOCKER_MANIFEST or manifest.config.media_type in (OCI_CONFIG, DOCKER_CONFIG)
 
 
 def is_loadable(entry: Descriptor, read: Read, depth: int = _DEPTH) -> bool:
