@@ -194,8 +194,17 @@ ARCHIVE_MEMBERS = 50_000
 """Files of one image archive; a layout with a thousand signatures has about three thousand."""
 ARCHIVE_NAME_BYTES = 4096
 """A member's name, and any other text of an extended header."""
+ARCHIVE_NAME_DEPTH = 32
+"""Parts of a member's name; those of image archives have 3."""
 ARCHIVE_HEADER_BYTES = 64 * 1024
 """One extended header: it is read into memory."""
+ARCHIVE_UNPACKED_BYTES = 64 * 1024 * 1024 * 1024
+"""What one pass over an archive that is compressed with gzip unpacks: the largest images have some tens of GB. A plain
+tar has no such limit: its headers are read where they lie, and no content between them."""
+ARCHIVE_RATIO = 500
+"""Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros alone; images have 2 to 20."""
+ARCHIVE_UNPACKED_FREE_BYTES = 1024 * 1024 * 1024
+"""What any such archive may unpack, whatever its ratio: 4 to 10 seconds of work, which the deadline ends sooner."""
 DOCKER_MANIFEST_BYTES = 1024 * 1024
 """`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
 

@@ -12,13 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.carrying import Carrying, CopiedManifest
-from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, resolve
+from imagesig.api.gathering import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.image import Image
 from imagesig.images.layout_reader import LayoutReader
-from imagesig.images.open import check_destination, open_destination
+from imagesig.images.open import check_destination, open_destination, open_source
 from imagesig.images.signature_blob import is_file_only
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
@@ -86,10 +86,10 @@ def copy(
         raise InvalidArgument("copy: all platforms and one platform cannot both be asked for")
     if isinstance(destination, str):
         check_destination(destination)
-    opened = open_or_pass(source)
     with ExitStack() as stack:
         if timeout is not None:
             stack.enter_context(deadline(timeout))
+        opened = open_source(source) if isinstance(source, str) else source
         plan = _plan(opened, all_platforms=all_platforms, platform=platform, signatures=signatures)
         if admit is not None:
             admit(replace(opened, target=plan.root.digest))

@@ -153,6 +153,7 @@ def _verify_platform(image: Image, court: _Court, platform: str) -> Verification
     root = resolve(image)
     choice = child_for_platform(image, root, platform)
     child = choice.descriptor.digest
+    image.check_platform(child)
     result, through_index = _verify_child(image, choice, root.digest, court)
     pinned = pinned_name(image, child)
     return replace(result, digest=child, pinned=pinned, platform=platform, through_index=through_index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from imagesig.cli.progress import blob_progress
 from imagesig.cli.render import safe_text, write_json
 from imagesig.cli.reports import safe_lines
 from imagesig.cli.settings import key_settings, witnesses_for
-from imagesig.images.open import is_local, open_image
+from imagesig.deadlines import deadline
+from imagesig.images.open import is_local, open_source
 
 if TYPE_CHECKING:
     from imagesig.images.image import Image
@@ -80,9 +82,9 @@ def command(
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unproved=allow_unproved)
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
-    with blob_progress():
+    with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
         result = copy(
-            open_image(source, **of_source),
+            open_source(source, **of_source),
             destination,
             all_platforms=all_platforms,
             platform=platform,

@@ -17,7 +17,8 @@ from typing import BinaryIO, Protocol
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
 from imagesig.images.archive_file import ArchiveFile
-from imagesig.images.tar_members import BLOCK_BYTES, Member
+from imagesig.images.tar_header import BLOCK_BYTES
+from imagesig.images.tar_members import Member
 
 _POLL_SECONDS = 0.05
 _END = bytes(2 * BLOCK_BYTES)

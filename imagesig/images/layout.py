@@ -45,9 +45,12 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         InvalidArgument: no layout there, or several images and no tag.
         ImageNotFound: no image there.
     """
-    home = Layout(Path(directory))
-    place = Location("oci", path=os.path.realpath(directory))
-    return Image(home, target or home.only_image(), home, None, timeout, place)
+
+    def find() -> Image:
+        home = Layout(Path(directory))
+        return Image(home, target or home.only_image(), home, place=Location("oci", path=os.path.realpath(directory)))
+
+    return Image.opened(find, timeout)
 
 
 class Layout(LayoutReader):

@@ -59,17 +59,30 @@ def tag_of_entry(entry: Descriptor) -> str:
 
 
 def is_named(entry: Descriptor, text: str) -> bool:
-    """Whether the entry has this tag or, as `docker save` names images, this reference."""
-    if tag_of_entry(entry) == text:
+    """Whether the entry has this tag or, as `docker save` names images, this reference. Where its two names have
+    different tags, it has both: some readers take the one, some the other."""
+    if text in (tag_of_entry(entry), entry.annotations.get(REF_NAME, "")):
         return True
-    whole = entry.annotations.get(IMAGE_NAME, "")
-    if not whole:
+    whole = whole_name(entry)
+    if whole is None:
         return False
     try:
-        wanted, named = parse_reference(text), parse_reference(whole)
+        return whole[1] == text or whole == _repository_and_tag(text)
     except InvalidArgument:
         return False
-    return (wanted.repository, wanted.tag or "latest") == (named.repository, named.tag or "latest")
+
+
+def whole_name(entry: Descriptor) -> tuple[str, str] | None:
+    """Repository and tag under which Docker loads the entry; None if it has no such name."""
+    try:
+        return _repository_and_tag(entry.annotations.get(IMAGE_NAME, ""))
+    except InvalidArgument:
+        return None
+
+
+def _repository_and_tag(text: str) -> tuple[str, str]:
+    reference = parse_reference(text)
+    return str(reference.repository), reference.tag or "latest"
 
 
 def is_image(entry: Descriptor) -> bool:

@@ -31,6 +31,7 @@ from imagesig.images.layout_index import (
     saved_by_cosign,
     tag_of_entry,
 )
+from imagesig.images.loadable import is_loadable
 from imagesig.images.merge import Tagged, look
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
@@ -176,7 +177,8 @@ class LayoutReader(ABC):
 
     def only_image(self) -> str:
         """The digest of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not exactly one."""
-        images = {entry.digest: entry for entry in self._entries() if is_image(entry)}
+        entries = self._entries()
+        images = {entry.digest: entry for entry in entries if is_image(entry)}
         images = {digest: entry for digest, entry in images.items() if not self._has_subject(entry)}
         if not images:
             raise ImageNotFound(f"{self.name}: holds no image")
@@ -185,6 +187,13 @@ class LayoutReader(ABC):
             raise InvalidArgument(
                 f"{self.name}: holds {len(images)} images ({tags})", hint=f"name one: {self.name}:TAG or @DIGEST"
             )
+        for entry in entries:
+            if entry.digest not in images and is_loadable(entry, self._read_manifest):
+                raise MalformedError(
+                    f"{self.name}: beside the image, index.json lists {entry.digest}, which other tools load as an "
+                    "image although it is listed as a signature or refers to another image",
+                    hint=f"name the image: {self.name}:TAG or @DIGEST",
+                )
         return next(iter(images))
 
     def tag_for(self, digest: str) -> str:
@@ -195,11 +204,11 @@ class LayoutReader(ABC):
     def _has_subject(self, entry: Descriptor) -> bool:
         if entry.media_type not in MANIFEST_TYPES:
             return False
-        try:
-            content = self.read(entry, limit=limits.MANIFEST_BYTES)
-        except NotFound:
-            return False  # whoever resolves it says that it is missing
+        content = self._read_manifest(entry)
         return parse_manifest(content, entry.media_type, entry.digest).subject is not None
+
+    def _read_manifest(self, entry: Descriptor) -> bytes:
+        return self.read(entry, limit=limits.MANIFEST_BYTES)
 
     def _entries(self) -> list[Descriptor]:
         return [parse_descriptor(entry, f"{self.name}: index.json entry") for entry in self._index()]

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument
@@ -110,6 +112,14 @@ def open_image(text: str, **transport: Any) -> Image:
     return directory(path, timeout=timeout)
 
 
+def open_source(text: str, **transport: Any) -> Image:
+    """As `open_image`, for what is copied: an archive may have to be read as a whole before its image is known, which
+    takes what time it takes. Only a deadline that is set already ends it.
+    """
+    opened = open_image(text, **(transport | {"timeout": float("inf")}))
+    return replace(opened, timeout=transport.get("timeout", limits.OPERATION_SECONDS))
+
+
 def check_destination(text: str) -> None:
     """Returns if the text names something that can be written; nothing is looked at.
 
@@ -139,9 +149,12 @@ def open_destination(text: str, **transport: Any) -> Image:
         return registry(text, **transport)
     check_destination(text)
     prefix, path, target = _split(text)
-    home = _created(prefix, Path(path))
-    place = Location(prefix.rstrip(":"), path=os.path.realpath(path))
-    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS), place)
+
+    def find() -> Image:
+        home = _created(prefix, Path(path))
+        return Image(home, target, home, place=Location(prefix.rstrip(":"), path=os.path.realpath(path)))
+
+    return Image.opened(find, transport.get("timeout", limits.OPERATION_SECONDS))
 
 
 def _created(prefix: str, path: Path) -> ImageHome:
