@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from imagesig.errors import ImagesigError, LimitExceeded, UnexpectedResponse, Un
 from imagesig.http_answer import Answer, NotHttp
 from imagesig.http_direct import Direct, NotConnected
 from imagesig.http_pools import Pools, Proxies, check_authorities, origin, redact
+from imagesig.logs import logger_named
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ __all__ = [
     "wait",
 ]
 
-logger = logging.getLogger("imagesig.http")
+logger = logger_named("imagesig.http")
 
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

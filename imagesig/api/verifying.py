@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,6 +31,7 @@ from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import child_for_platform
 from imagesig.keys.uri import open_public_keys
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
@@ -41,7 +41,7 @@ from imagesig.signature import Examined, Subject, VerifiedSignature
 if TYPE_CHECKING:
     from imagesig.witnesses import RevocationChecker, Witnesses
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from imagesig.api import inspect, sign, verify
+from imagesig.cli.terminal import say, say_marked
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.build import build_index
@@ -86,8 +87,8 @@ def _copy_signatures(home: Layout, old: str, new: str) -> None:
 
 
 def _say(text: str) -> None:
-    click.secho(text, bold=True)
+    say_marked(text, "", bold=True)
 
 
 def _show(text: str) -> None:
-    click.echo(f"   {text}")
+    say(f"   {text}")

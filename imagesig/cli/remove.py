@@ -10,8 +10,9 @@ from msgspec import to_builtins
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
-from imagesig.cli.render import safe_text, write_json
+from imagesig.cli.render import word, write_json
 from imagesig.cli.settings import key_settings
+from imagesig.cli.terminal import note, say
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.keys.uri import open_public_keys
 
@@ -65,7 +66,7 @@ def command(
             continue
         documents.append(to_builtins(result))
         for warning in result.warnings:
-            click.echo(f"warning: {result.image}: {safe_text(warning)}", err=True)
+            note(f"warning: {result.image}: {warning}")
         if output == "text":
             _write_text(result)
     if output == "json":
@@ -75,8 +76,8 @@ def command(
 
 
 def _write_text(result: RemovedImage) -> None:
-    click.echo(result.pinned)
+    say(result.pinned)
     for removed in result.removed:
-        where = f"  {removed.platform}" if removed.platform else ""
-        click.echo(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {safe_text(removed.origin)}")
-    click.echo(f"  {len(result.removed)} removed, {result.kept} kept")
+        where = f"  {word(removed.platform)}" if removed.platform else ""
+        say(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {removed.origin}")
+    say(f"  {len(result.removed)} removed, {result.kept} kept")

@@ -8,7 +8,6 @@ deadline.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,13 +30,14 @@ from imagesig.errors import (
     MissingExtra,
 )
 from imagesig.http_pools import redact
+from imagesig.logs import logger_named
 from imagesig.text import quote
 
 if TYPE_CHECKING:
     import hvac
     import requests
 
-logger = logging.getLogger("imagesig.keys.vault")
+logger = logger_named("imagesig.keys.vault")
 
 _ATTEMPTS = 3
 _TRY_AGAIN = (429, 502, 503)

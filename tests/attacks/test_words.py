@@ -22,7 +22,8 @@ from imagesig.oci.manifest import OCI_INDEX
 from imagesig.policy import Identity, Policy
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores import STORES
-from tests.makers import private_key, sign as sign_text
+from tests.makers import private_key
+from tests.makers import sign as sign_text
 
 ROOT = str(Path(__file__).parents[2])
 NAME = "registry.example/team/app:1.0"
