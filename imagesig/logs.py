@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from imagesig.text import printable
+from imagesig.text import sentence
 
 
 def logger_named(name: str) -> logging.Logger:
-    """The logger of that name; what it is told goes through `printable` before any handler sees it."""
+    """The logger of that name; what it is told goes through `sentence` before any handler sees it."""
     logger = logging.getLogger(name)
     if not any(isinstance(item, _Printable) for item in logger.filters):
         logger.addFilter(_Printable())
@@ -17,5 +17,5 @@ def logger_named(name: str) -> logging.Logger:
 
 class _Printable(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = printable(record.getMessage()), ()
+        record.msg, record.args = sentence(record.getMessage()), ()
         return True

@@ -1,8 +1,9 @@
 """Text from outside on its way to people: escaped, cut, and free of what may be a key.
 
 Everything that an artefact, a server or a file says is untrusted. `quote` puts one value into a sentence, `printable`
-makes a whole sentence safe to print; every `ImagesigError` and every line of the command goes through `printable`.
-Both cost a bounded amount of time and memory, whatever they are given.
+makes a whole line safe to print, and `sentence` takes what may be a key out of it too. Every `ImagesigError`, record of
+a log and line of the command goes through one of them. They cost a bounded amount of time and memory, whatever they are
+given.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ _RUN = 512
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _BREAK = re.compile(r"\\[rn]|[\r\n]")
 """A line break, also as shells and JSON write it."""
+_LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
+"""What may be a key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
 _DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
 """How PKCS #8, PKCS #1 and SEC 1 keys start: a sequence, whose first item is the number 0 or 1."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Characters that Python calls printable and that show nothing. Spec: Unicode, Default_Ignorable_Code_Point."""
-_PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY-----.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
 
 
 def quote(untrusted: object) -> str:
@@ -55,13 +58,20 @@ def quote(untrusted: object) -> str:
 
 def printable(text: str) -> str:
     """The text on one line, fit for a terminal and a log: controls and lone surrogates escaped, cut if too long."""
-    if len(text) > PRINTED_CHARACTERS:
-        text = f"{text[:PRINTED_CHARACTERS]}... ({len(text)} characters)"
+    text = _cut(text)
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
     if not text.isprintable():
         text = "".join(character if character.isprintable() else _escaped(character) for character in text)
     return text if text.isascii() else _INVISIBLE.sub(lambda found: _escaped(found[0]), text)
+
+
+def sentence(text: str) -> str:
+    """`printable`, for errors, hints, warnings and logs: what may be a private key in it is not shown."""
+    text = _cut(text)
+    if _KEY_BLOCK in text:
+        text = _PEM.sub(HIDDEN, text)
+    return printable(_LONG.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text))
 
 
 def may_hold_key(text: str) -> bool:
@@ -92,6 +102,11 @@ def _is_random(text: str) -> bool:
     ]
     changes = sum(one != other for one, other in pairwise(kinds))
     return len(set(kinds)) == 3 and changes >= _CHANGES * len(kinds)
+
+
+def _cut(text: str) -> str:
+    over = len(text) - PRINTED_CHARACTERS
+    return text if over <= 0 else f"{text[:PRINTED_CHARACTERS]}... ({over} characters more)"
 
 
 def _escaped(character: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verifying import verify_by_rule
 from imagesig.cli.failure import note_unproved
-from imagesig.cli.options import output_option, passphrase_option
+from imagesig.cli.options import FilePath, Name, output_option, passphrase_option
 from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
 from imagesig.cli.progress import blob_progress
 from imagesig.cli.render import word, write_json
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--all-platforms", is_flag=True, help="Of a multi-platform image, copy the whole index.")
 @click.option(
     "--platform",
+    type=Name(),
     default="",
     metavar="OS/ARCH[/VARIANT]",
     help="Of a multi-platform image, copy this one. Default: Linux on this machine's CPU.",
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking).")
 @click.option(
     "--registry-ca",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="PEM file of the certificate authorities to trust instead of the system's.",
 )
 @click.option(

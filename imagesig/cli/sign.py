@@ -17,6 +17,8 @@ from imagesig.cli.failure import error_json
 from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
+    FilePath,
+    Name,
     certificate_chain_option,
     expect_option,
     format_option,
@@ -42,16 +44,24 @@ from imagesig.keys.uri import open_key
 @images_from_option
 @format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
-@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own."
+)
 @click.option(
     "--expiry",
     type=DURATION,
     help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
 )
-@click.option("--timestamp-url", default="", metavar="URL", help="RFC 3161 service that witnesses notation signatures.")
+@click.option(
+    "--timestamp-url",
+    type=Name(),
+    default="",
+    metavar="URL",
+    help="RFC 3161 service that witnesses notation signatures.",
+)
 @click.option(
     "--timestamp-root",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="File with the root certificates that must vouch for that service.",
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")

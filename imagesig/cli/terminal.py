@@ -14,7 +14,7 @@ from typing import TextIO
 
 import click
 
-from imagesig.text import holds_key, printable
+from imagesig.text import holds_key, printable, sentence
 
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -36,8 +36,8 @@ def say_marked(mark: str, line: str, *, color: str = "", bold: bool = False) -> 
 
 
 def note(*lines: str) -> None:
-    """Each text is one line on stderr: an error, a warning, a hint."""
-    _write(sys.stderr, "".join(f"{printable(line)}\n" for line in lines))
+    """Each text is one line on stderr: an error, a warning, a hint. What may be a private key is not shown."""
+    _write(sys.stderr, "".join(f"{sentence(line)}\n" for line in lines))
     _flush(sys.stderr)
 
 

@@ -12,7 +12,7 @@ from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import error_json, findings_json, note_rejections, note_unproved
 from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.images_from import Images, images_from_option
-from imagesig.cli.options import format_option, parse_annotations, passphrase_option, transport_options
+from imagesig.cli.options import FilePath, Name, format_option, parse_annotations, passphrase_option, transport_options
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.progress import Bar
 from imagesig.cli.render import certificate_json, certificate_line, claim_json, shown_name, word
@@ -36,14 +36,18 @@ from imagesig.policy import Identity, Policy
     "--manifest",
     "manifests",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="Kubernetes or compose file whose images to verify; repeatable.",
 )
 @click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
-@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
-@click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
+)
+@click.option(
+    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image."
+)
 @format_option
 @policy_options
 @passphrase_option

@@ -30,6 +30,7 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge, look
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
@@ -58,7 +59,7 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no image there.
     """
-    home = Archive(Path(file))
+    home = Archive(local_path(file))
     place = Location("oci-archive", path=os.path.realpath(file))
     return Image(home, target or home.only_image(), home, None, timeout, place)
 

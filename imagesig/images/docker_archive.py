@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from posixpath import dirname, normpath
 from typing import NoReturn
 
@@ -32,6 +31,7 @@ from imagesig.images.archive import DOCKER, Archive
 from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.image import Image
 from imagesig.images.layout_index import INDEX, MARKER
+from imagesig.images.local_path import local_path
 from imagesig.images.read_only import ReadOnly
 from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
@@ -58,7 +58,7 @@ def docker_archive(
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no such image there.
     """
-    path = Path(file)
+    path = local_path(file)
     what = f"{DOCKER}:{path}"
     place = Location(DOCKER, path=os.path.realpath(file))
     opened = ArchiveFile(path, what, links=True)

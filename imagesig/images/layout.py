@@ -26,6 +26,7 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge, look
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
@@ -42,7 +43,7 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         InvalidArgument: no layout there, or several images and no tag.
         ImageNotFound: no image there.
     """
-    home = Layout(Path(directory))
+    home = Layout(local_path(directory))
     place = Location("oci", path=os.path.realpath(directory))
     return Image(home, target or home.only_image(), home, None, timeout, place)
 

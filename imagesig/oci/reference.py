@@ -10,6 +10,7 @@ import re
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
+from imagesig.naming import refuse_key
 from imagesig.oci.digest import is_digest
 from imagesig.text import quote
 
@@ -110,7 +111,6 @@ def _split_domain(name: str) -> tuple[str, str]:
 
 
 def _refused(text: str, why: str) -> InvalidArgument:
-    return InvalidArgument(
-        f"image reference {quote(text)}: {why}",
-        hint="write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE",
-    )
+    hint = "write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE"
+    refuse_key(text, "image reference", hint)
+    return InvalidArgument(f"image reference {quote(text)}: {why}", hint=hint)
