@@ -79,6 +79,7 @@ class ImagesigError(Exception):
 
 def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: dict[str, object]) -> ImagesigError:
     error = kind.__new__(kind, *arguments)
+    error.args = arguments  # an OSError takes them in `__init__` alone, and would be empty
     error.__dict__.update(state)
     return error
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from imagesig.cli.terminal import document
 from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
-from imagesig.text import HIDDEN, holds_key, printable, quote
+from imagesig.text import HIDDEN, holds_key, quote
 
 JSON_VERSION = 1
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
@@ -61,9 +61,6 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),
     }
-
-
-safe_text = printable
 
 
 def certificate_line(certificate: Certificate) -> str:

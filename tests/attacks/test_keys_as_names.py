@@ -248,7 +248,7 @@ def test_an_encrypted_key_as_text_needs_its_passphrase() -> None:
     text = private_key().to_pem("secret")
     with pytest.raises(ImagesigError, match="passphrase"):
         imagesig.key_from_pem(text)
-    with pytest.raises(ImagesigError, match="passphrase|key"):
+    with pytest.raises(ImagesigError, match=r"passphrase|key"):
         imagesig.key_from_pem(text, passphrase="wrong")
     with imagesig.key_from_pem(text, passphrase="secret") as key:
         assert key.info.public_key == private_key().public_key

@@ -133,7 +133,8 @@ def test_a_refusal_tells_each_reason_on_one_harmless_line(signed: Path, tmp_path
 def test_inspect_and_explain_show_a_hint_on_one_harmless_line(signed: Path, key: Path, hint: str) -> None:
     add_bundle(signed, hint)
     (signed.parent / "policy.toml").write_text(
-        f'version = 1\n[authorities.release]\nkey_file = "{key.with_suffix(".pub")}"\n[default]\nrequire = "release"\n'
+        f'version = 1\n[authorities.release]\nkey_file = "{key.with_suffix(".pub")}"\n'
+        f'[default]\nrequire = [{{ any = ["release"] }}]\n'
     )
     for done in (
         run("inspect", f"oci:{signed}:1.0"),
@@ -201,7 +202,11 @@ def test_media_types_and_annotations_of_a_manifest_stay_on_their_line(
         assert_harmless(done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("words", [w for n, w in WORDS.items() if n != "surrogate"] + ["x\udcff\udcfe"])
+@pytest.mark.parametrize(
+    "words",
+    ["".join(w for n, w in WORDS.items() if n != "surrogate"), "x\udcff\udcfe"],
+    ids=["words", "no UTF-8"],
+)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -259,7 +264,7 @@ def test_a_stranger_who_may_pass_stays_off_stdout(signed: Path, tmp_path: Path) 
     run("key", "generate", str(tmp_path / "other.key"))
     (tmp_path / "policy.toml").write_text(
         f'version = 1\n[authorities.other]\nkey_file = "{tmp_path}/other.pub"\n'
-        '[default]\nrequire = "other"\nwarn = true\n'
+        '[default]\nwarn = true\nrequire = [{ any = ["other"] }]\n'
     )
     done = run("verify", "--policy", f"{tmp_path}/policy.toml", "--allow-unproved", f"oci:{signed}:1.0")
     assert done.returncode == 0, done.stderr
