@@ -25,6 +25,11 @@ _LEVELS = 2
 _NUMBER_BITS = 256
 _LOOKED_AT = 64 * 1024
 """Characters of a text that are searched for a key; what lies behind them is never shown either."""
+_SECRET_CHARACTERS = 8
+_CONCEALED = 64
+"""Secrets that are remembered; the oldest go first."""
+_CONCEALED_IN = 8 * 1024
+_concealed: dict[str, None] = {}
 _KEY_BLOCK = "-----BEGIN"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}")
 _CHANGES = 0.4
@@ -68,10 +73,30 @@ def printable(text: str) -> str:
 
 def sentence(text: str) -> str:
     """`printable`, for errors, hints, warnings and logs: what may be a private key in it is not shown."""
-    text = _cut(text)
+    text = _without_secrets(_cut(text))
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
     return printable(_LONG.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text))
+
+
+def conceal(secret: str) -> None:
+    """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
+
+    A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a
+    token, could take words out of our sentences.
+    """
+    if len(secret) < _SECRET_CHARACTERS:
+        return
+    _concealed.pop(secret, None)
+    _concealed[secret] = None
+    while len(_concealed) > _CONCEALED:
+        _concealed.pop(next(iter(_concealed)), None)
+
+
+def _without_secrets(text: str) -> str:
+    for secret in tuple(_concealed):
+        text = text.replace(secret, "(secret)")
+    return text
 
 
 def may_hold_key(text: str) -> bool:
@@ -140,7 +165,7 @@ def _of_text(value: str | bytes | bytearray | memoryview) -> str:
     if isinstance(value, str):
         if holds_key(value):
             return HIDDEN
-        shown = repr(str(value[:QUOTED_CHARACTERS]))
+        shown = repr(_without_secrets(str(value[:_CONCEALED_IN]))[:QUOTED_CHARACTERS])
     else:
         start = bytes(value[:_LOOKED_AT])
         if _DER_KEY.match(start) or holds_key(start.decode("latin-1")):

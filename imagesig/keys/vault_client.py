@@ -31,7 +31,7 @@ from imagesig.errors import (
 )
 from imagesig.http_pools import redact
 from imagesig.logs import logger_named
-from imagesig.text import quote
+from imagesig.text import conceal, quote
 
 if TYPE_CHECKING:
     import hvac
@@ -194,6 +194,7 @@ class VaultClient:
         if body is not None:
             options["json"] = body
         if token:
+            conceal(token)
             options["headers"] = {"X-Vault-Token": token}
         try:
             answer = self._client.adapter.request(method.lower(), f"/v1/{path}", **options)
