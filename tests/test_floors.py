@@ -26,6 +26,8 @@ FLOORS: dict[str, int] = {
     "errors": 1,
     "deadlines": 2,
     "url": 2,
+    "naming": 2,
+    "logs": 2,
     "foreign": 2,
     "concurrency": 2,
     "processes": 2,
@@ -58,7 +60,7 @@ FLOORS: dict[str, int] = {
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
 PURE = frozenset(
-    {"text", "errors", "limits", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
+    {"text", "errors", "limits", "naming", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
     | {"oci", "crypto", "format_names", "signature", "trust", "formats", "policy"}
 )
 FILES = frozenset({"policy/load.py", "policy/load_notation.py"})

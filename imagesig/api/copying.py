@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform as machine
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -22,12 +21,13 @@ from imagesig.images.open import check_destination, open_destination, open_sourc
 from imagesig.images.signature_blob import is_file_only
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import INDEX_TYPES
 from imagesig.oci.reference import parse_reference
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 Admit = Callable[[Image], object]
 """Called with the image, pinned by digest, before anything is written; what it raises ends the copy."""

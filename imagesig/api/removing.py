@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -24,13 +23,14 @@ from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys
+from imagesig.logs import logger_named
 from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
 from imagesig.trust import Strangers, TrustAnchors
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 
 class RemovedSignature(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
@@ -22,6 +21,7 @@ from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
+from imagesig.logs import logger_named
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.policy import KeyLike
@@ -33,7 +33,7 @@ from imagesig.text import quote
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _ROTATIONS = 3
 """How often a key may rotate between drafting and signing before signing gives up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -165,13 +166,35 @@ def _sign_batch(batch: Sequence[_Planned], line: _Line) -> Generator[Outcome[Sig
     if not batch:
         return
     works = [work for item in batch for work in item.plan.works]
-    signer = _draft_and_sign(works, line.key, line.request.now, dry_run=line.dry_run)
+    try:
+        signer = _draft_and_sign(works, line.key, line.request.now, dry_run=line.dry_run)
+    except ImagesigError:
+        raise
+    except Exception:  # noqa: BLE001 - it becomes the outcome of its image
+        # Nobody foresaw it, so nobody knows whose it is: one image after the other, and the image that has it says so.
+        if len(batch) == 1:
+            yield _unforeseen(batch[0])
+            return
+        for item in batch:
+            yield from _sign_batch([item], line)
+        return
     done = list(in_threads(batch, lambda item: _attach_one(item, line), workers=min(line.workers, len(batch))))
     # All are attached before the first is settled: the pauses that settling needs run side by side.
     settled = in_threads(done, lambda pair: _settle_one(*pair, signer, line), workers=min(line.workers, len(batch)))
     with contextlib.closing(settled):
         for _, outcome in settled:
             yield outcome
+
+
+def _unforeseen(item: _Planned) -> Outcome[SignedImage]:
+    """The outcome for the exception that is being handled."""
+    error = sys.exc_info()[1]
+    assert error is not None
+
+    def again() -> SignedImage:
+        raise error
+
+    return attempt(item.index, item.given, None, again)
 
 
 def _attach_one(item: _Planned, line: _Line) -> ImagesigError | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -35,6 +34,7 @@ from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.keys.uri import open_public_keys
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
 from imagesig.policy import AuthorityLike, Policy, Rule, Signed, Verdict, judge, judge_rule
 from imagesig.policy.requirement import formats_of
@@ -43,7 +43,7 @@ from imagesig.signature import Examined, Subject, VerifiedSignature
 if TYPE_CHECKING:
     from imagesig.witnesses import RevocationChecker, Witnesses
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 

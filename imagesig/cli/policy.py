@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from imagesig.cli.failure import FAILED, USAGE
-from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.options import FilePath, open_images, output_option, passphrase_option, transport_options
 from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_option
 from imagesig.cli.policy_text import check_json, explanation_json, write_check, write_explanation, write_policy_json
-from imagesig.cli.render import safe_text
 from imagesig.cli.settings import key_settings
 from imagesig.cli.shared_keys import OpenedKeys
+from imagesig.cli.terminal import document as write
+from imagesig.cli.terminal import note
 from imagesig.errors import InvalidArgument
 from imagesig.keys.uri import open_public_keys, scheme_of
 from imagesig.policy import Policy, Scope
@@ -26,9 +27,7 @@ def command() -> None:
     """Check, explain and import policy files."""
 
 
-_policy_argument = click.argument(
-    "policy_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, allow_dash=False)
-)
+_policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath())
 
 
 @command.command("check")
@@ -59,9 +58,9 @@ def check_command(
         write_check(str(policy_file), policy, problems)
     for scope in policy.rules:
         if scope.transport in LOCAL_TRANSPORTS and os.path.realpath(scope.name or "/") != (scope.name or "/"):
-            click.echo(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope", err=True)
+            note(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope")
     for warning in warnings:
-        click.echo(safe_text(f"warning: {warning}"), err=True)
+        note(f"warning: {warning}")
     if shared:
         raise click.exceptions.Exit(USAGE)
     if problems:
@@ -129,5 +128,5 @@ def import_command(policy_file: Path, source: str, output: str) -> None:
     left_out = [rule.name for scope, rule in policy.rules.items() if scope not in reached]
     document = document_of(Policy(policy.default, reached, policy.refuse_tag_with_digest))
     for name in left_out:
-        click.echo(f"left out, imagesig reaches no such images: {name}", err=True)
-    click.echo(json.dumps(document, indent=2) if output == "json" else toml_text(document), nl=output == "json")
+        note(f"left out, imagesig reaches no such images: {name}")
+    write(json.dumps(document, indent=2) + "\n" if output == "json" else toml_text(document))

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-import click
 from msgspec import Struct
 
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
 from imagesig.cli.failure import findings_json
-from imagesig.cli.render import JSON_VERSION, safe_text
+from imagesig.cli.render import JSON_VERSION
+from imagesig.cli.terminal import document as write
+from imagesig.cli.terminal import note, say
 from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requirement, Rule, Signed, Unsupported
 from imagesig.policy.describe import describe, describe_authority
 
@@ -32,7 +33,7 @@ class Problem(Struct, frozen=True):
 def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
     """One document on stdout: `{"imagesig": 1, "command": …, "policy": {…}}`."""
     document = {"imagesig": JSON_VERSION, "command": name, "policy": policy}
-    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+    write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
 
 
 # --- check --------------------------------------------------------------------------------------------------------
@@ -40,29 +41,28 @@ def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
 
 def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
     count = len(policy.rules)
-    click.echo(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
+    say(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
     for scope, rule in policy.rules.items():
-        click.echo(f"  {scope}")
+        say(f"  {scope}")
         _write_rule(rule)
         if namespace := _NAMESPACE.fullmatch(str(scope)):
-            click.echo(
+            note(
                 f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
-                f"{namespace[1]} is docker.io/library/{namespace[1]}",
-                err=True,
+                f"{namespace[1]} is docker.io/library/{namespace[1]}"
             )
-    click.echo("  every other image")
+    say("  every other image")
     _write_rule(policy.default)
     for problem in problems:
-        click.echo(safe_text(f"error: {problem.authority or problem.rule}: {problem.message}"), err=True)
+        note(f"error: {problem.authority or problem.rule}: {problem.message}")
 
 
 def _write_rule(rule: Rule) -> None:
     for requirement in rule.requirements:
-        click.echo(f"    {safe_text(describe(requirement))}")
+        say(f"    {describe(requirement)}")
         if warning := _warning(requirement, alone=len(rule.requirements) == 1):
-            click.echo(f"warning: {rule.name}: {warning}", err=True)
+            note(f"warning: {rule.name}: {warning}")
     if rule.warn:
-        click.echo("    only warns: images that fail pass without proof")
+        say("    only warns: images that fail pass without proof")
 
 
 def _warning(requirement: Requirement, *, alone: bool) -> str:
@@ -108,36 +108,36 @@ def _rule_json(rule: Rule) -> dict[str, object]:
 
 
 def write_explanation(explained: Explanation) -> None:
-    click.echo(safe_text(explained.image))
-    click.echo(f"  {_NO_PROOF}")
-    click.echo(f"  rule       {explained.rule.name}")
+    say(explained.image)
+    say(f"  {_NO_PROOF}")
+    say(f"  rule       {explained.rule.name}")
     used = False
     for scope, rule in explained.scopes:
         applies = bool(rule) and not used
         said = "this rule, the first that there is" if applies else "a rule that does not apply" if rule else "no rule"
-        click.echo(f"  {'>' if applies else ' '} scope    {scope}: {said}")
+        say(f"  {'>' if applies else ' '} scope    {scope}: {said}")
         used = used or applies
     if not used:
-        click.echo("  > no scope of the image has a rule, so the default applies")
+        say("  > no scope of the image has a rule, so the default applies")
     if explained.rule.warn:
-        click.echo("  the rule only warns: an image that fails passes without proof")
+        say("  the rule only warns: an image that fails passes without proof")
     for requirement in explained.requirements:
         _write_requirement(requirement)
 
 
 def _write_requirement(explained: ExplainedRequirement) -> None:
     met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
-    click.echo(f"  {safe_text(describe(explained.requirement))}: {met}")
+    say(f"  {describe(explained.requirement)}: {met}")
     for item in explained.authorities:
-        click.echo(f"    {safe_text(item.authority.name)}")
-        click.echo(f"      is       {safe_text(describe_authority(item.authority))}")
-        click.echo(f"      has      {safe_text(_found(item, explained.is_met))}")
+        say(f"    {item.authority.name}")
+        say(f"      is       {describe_authority(item.authority)}")
+        say(f"      has      {_found(item, explained.is_met)}")
     if explained.problem:
-        click.echo(f"    {safe_text(explained.problem)}")
+        say(f"    {explained.problem}")
     for warning in explained.warnings:
-        click.echo(f"    warning: {safe_text(warning)}")
+        say(f"    warning: {warning}")
     for rejection in explained.rejections:
-        click.echo(f"    - {safe_text(str(rejection))}")
+        say(f"    - {rejection!s}")
 
 
 def _found(item: ExplainedAuthority, is_met: bool | None) -> str:

@@ -31,6 +31,7 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked, hash_of
@@ -63,7 +64,7 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
     """
 
     def find() -> Image:
-        home, place = Archive(Path(file)), Location("oci-archive", path=os.path.realpath(file))
+        home, place = Archive(local_path(file)), Location("oci-archive", path=os.path.realpath(file))
         return Image(home, target or home.only_image(), home, place=place, described=home.described)
 
     return Image.opened(find, timeout)

@@ -28,6 +28,7 @@ from imagesig.errors import (
 from imagesig.images.files import chunks_of, locked
 from imagesig.images.folder import Folder
 from imagesig.images.image import Image
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge, look
 from imagesig.images.signature_blob import UNKNOWN, parse_signature_file, signature_file
 from imagesig.images.signature_manifest import config_bytes
@@ -65,7 +66,7 @@ def directory(path: str | os.PathLike[str], *, timeout: float = limits.OPERATION
         InvalidArgument: no such directory there.
         ImageNotFound: it holds no image.
     """
-    home = Directory(Path(path))
+    home = Directory(local_path(path))
     place = Location("dir", path=os.path.realpath(path))
     return Image(home, home.only_image(), home, None, timeout, place)
 

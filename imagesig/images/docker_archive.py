@@ -30,6 +30,7 @@ from imagesig.images.docker_document import Entry, diff_ids_of, member_named, re
 from imagesig.images.image import Image
 from imagesig.images.layout_index import INDEX, MARKER
 from imagesig.images.loadable import DOCKER_CONFIG
+from imagesig.images.local_path import local_path
 from imagesig.images.read_only import ReadOnly
 from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
@@ -57,7 +58,7 @@ def docker_archive(
         DeadlineExceeded: reading it took all of `timeout`, in seconds.
     """
 
-    return Image.opened(lambda: _find(Path(file), reference), timeout)
+    return Image.opened(lambda: _find(local_path(file), reference), timeout)
 
 
 def _find(path: Path, reference: str) -> Image:

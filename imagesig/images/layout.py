@@ -27,6 +27,7 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
@@ -47,7 +48,7 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
     """
 
     def find() -> Image:
-        home = Layout(Path(directory))
+        home = Layout(local_path(directory))
         return Image(home, target or home.only_image(), home, place=Location("oci", path=os.path.realpath(directory)))
 
     return Image.opened(find, timeout)

@@ -14,6 +14,7 @@ from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument
 from imagesig.images.credentials import CredentialSource
 from imagesig.images.image import Image
+from imagesig.images.local_path import local_path
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
@@ -57,7 +58,7 @@ class ImageOpener:
     def open(self, text: str) -> Image:
         """Raises as `open_image` does."""
         given = self._transport
-        if is_local(text):
+        if not isinstance(text, str) or is_local(text):
             return open_image(text, timeout=given.timeout)
         client = self._client or self._connect()
         return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
@@ -89,6 +90,8 @@ def open_image(text: str, **transport: Any) -> Image:
         InvalidArgument: none of these, or what it names is not there.
         ImageNotFound: there is no image in it.
     """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"image {quote(text)}: a reference or an Image is needed")
     if not is_local(text):
         from imagesig.images.registry import registry
 
@@ -127,7 +130,8 @@ def check_destination(text: str) -> None:
         InvalidArgument: it does not.
     """
     if is_local(text):
-        prefix, _, _ = _split(text)
+        prefix, path, _ = _split(text)
+        local_path(path)
         if prefix == "docker-archive:":
             raise InvalidArgument(
                 f"{quote(text)}: this form is read, not written",

@@ -31,7 +31,7 @@ from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
 from imagesig.keys.key_files import KeyFile, NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, no_secrets
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, fixed, no_secrets
 from imagesig.keys.uri import KeySettings, scheme_of
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
@@ -206,6 +206,25 @@ class MemoryProvider(KeyProvider):
         if len(content) > limits.KEY_FILE_BYTES:
             raise KeyUnusable(f"{name}: {len(content)} bytes, at most {limits.KEY_FILE_BYTES} are read")
         return content
+
+
+def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningKey:
+    """The private key in PEM text that the program already holds, with its certificates where they stand beside it.
+
+    It reads what a key file may hold, cosign's encrypted keys too; `passphrase` opens those that are encrypted. The
+    functions that take the name of a key refuse its text, so that it is never taken for a name and shown.
+
+    Raises:
+        KeyUnusable: no private key, or one in a form that imagesig does not read.
+        UnsupportedAlgorithm: another curve, RSA size or key type.
+        SecretRequired, WrongSecret: the key is encrypted, with another passphrase.
+    """
+    content = pem.encode("utf-8", "surrogateescape") if isinstance(pem, str) else bytes(pem)
+    secrets = no_secrets if passphrase is None else fixed(passphrase)
+    return MemoryProvider({_AS_TEXT: content}, secrets=secrets).open(_AS_TEXT)
+
+
+_AS_TEXT = "key given as text"
 
 
 def public_path(path: Path) -> Path:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, LimitExceeded
+from imagesig.text import printable
 
 
 class SecretKind(Enum):
@@ -88,8 +89,9 @@ def prompt(request: SecretRequest) -> str | None:
         return None
     import getpass
 
-    answer = getpass.getpass(f"{request.kind.value} for {request.subject}: ")
-    if request.new and getpass.getpass(f"{request.kind.value} for {request.subject}, again: ") != answer:
+    asked = printable(f"{request.kind.value} for {request.subject}")  # a token chooses its label
+    answer = getpass.getpass(f"{asked}: ")
+    if request.new and getpass.getpass(f"{asked}, again: ") != answer:
         raise InvalidArgument(f"{request.kind.value} for {request.subject}: the two entries differ")
     return answer
 

@@ -21,6 +21,7 @@ from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
+from imagesig.naming import refuse_key
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -73,6 +74,13 @@ _BUILT_IN = {
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 
+_NAME_OF_VARIABLE = "give the NAME of the variable that holds the key: env://NAME"
+_NO_NAME = (
+    "give the path of the file that holds the key, or env://NAME for the variable NAME; a program that has it as text "
+    "calls imagesig.key_from_pem(text)"
+)
+
+
 def scheme_of(uri_or_path: str) -> str:
     """`file` for a path, else the scheme in lower case.
 
@@ -93,12 +101,14 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
     """The provider that a URI points into, and the name of the key there.
 
     Raises:
-        InvalidArgument: empty, an unknown scheme, or not a URI of its scheme.
+        InvalidArgument: empty, a key instead of its name, an unknown scheme, or not a URI of its scheme.
         MissingExtra: the provider's SDK is not installed.
     """
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)
+    if scheme != "file" or not os.path.lexists(uri_or_path):
+        refuse_key(uri_or_path, "key", _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME)
     if scheme in _BUILT_IN:
         factory: ProviderFactory = import_module(_BUILT_IN[scheme]).provider_from_uri
         return factory(uri_or_path, settings)

@@ -8,7 +8,6 @@ deadline.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,14 +29,15 @@ from imagesig.errors import (
     KeyUnusable,
     MissingExtra,
 )
-from imagesig.text import quote
+from imagesig.logs import logger_named
+from imagesig.text import conceal, quote
 from imagesig.url import redact
 
 if TYPE_CHECKING:
     import hvac
     import requests
 
-logger = logging.getLogger("imagesig.keys.vault")
+logger = logger_named("imagesig.keys.vault")
 
 _ATTEMPTS = 3
 _TRY_AGAIN = (429, 502, 503)
@@ -194,6 +194,7 @@ class VaultClient:
         if body is not None:
             options["json"] = body
         if token:
+            conceal(token)
             options["headers"] = {"X-Vault-Token": token}
         try:
             answer = self._client.adapter.request(method.lower(), f"/v1/{path}", **options)

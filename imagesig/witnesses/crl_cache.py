@@ -10,7 +10,6 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import logging
 import os
 import re
 import stat
@@ -22,9 +21,10 @@ from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
+from imagesig.logs import logger_named
 from imagesig.witnesses.memory import Memory
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 """Two lists in base64 and what is around them."""
