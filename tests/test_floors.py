@@ -25,6 +25,7 @@ FLOORS: dict[str, int] = {
     "deadlines": 2,
     "url": 2,
     "foreign": 2,
+    "reading": 2,
     "concurrency": 2,
     "processes": 2,
     "effort": 3,

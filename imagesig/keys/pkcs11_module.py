@@ -29,7 +29,7 @@ from imagesig.errors import (
 )
 from imagesig.keys.pkcs11_errors import any_error, explain, is_ended, said, wrong_pin_errors
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 from imagesig.text import quote
 
 T = TypeVar("T")
@@ -274,7 +274,7 @@ class Module:
 
 def ask_pin(name: str, secrets: SecretSource) -> str:
     """The PIN for a token. Raises `SecretRequired` if the source has none."""
-    pin = secrets(SecretRequest(SecretKind.PIN, name))
+    pin = ask(secrets, SecretRequest(SecretKind.PIN, name))
     if pin is None:
         raise SecretRequired(
             f"{name}: a PIN is needed and none was given",

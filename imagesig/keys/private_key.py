@@ -21,7 +21,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.discreet import Discreet
 from imagesig.errors import KeyUnusable, MalformedError, SecretRequired, UnsupportedAlgorithm, WrongSecret
 from imagesig.keys import cosign_key
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
@@ -169,7 +169,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
 
 def passphrase_for(subject: str, secrets: SecretSource) -> bytes:
     """The passphrase of an encrypted key. Raises `SecretRequired` where the source has none."""
-    secret = secrets(SecretRequest(SecretKind.PASSPHRASE, subject))
+    secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject))
     if secret is None:
         raise SecretRequired(
             f"{subject}: the key is encrypted and no passphrase was given",
