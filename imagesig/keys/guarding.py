@@ -45,9 +45,7 @@ def guard(kind: type[object], names: tuple[str, ...], check: Callable[[str, obje
             setattr(kind, name, _guarded(defined, name, check))
 
 
-def _guarded(
-    method: Callable[..., Any], name: str, check: Callable[[str, object, object], None]
-) -> Callable[..., Any]:
+def _guarded(method: Callable[..., Any], name: str, check: Callable[[str, object, object], None]) -> Callable[..., Any]:
     @wraps(method)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
