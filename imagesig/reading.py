@@ -98,18 +98,25 @@ def text_bounded(
         raise InvalidArgument(f"{what} {quote(os.fspath(path))}: not UTF-8 text") from None
 
 
-def check_file(path: str | os.PathLike[str], what: str) -> None:
+def check_file(
+    path: str | os.PathLike[str], what: str, *, limit: int | None = None, may_be_missing: bool = False
+) -> None:
     """Raises as `read_bounded` does unless this is a regular file that may be read: for files that others read."""
     subject = f"{what} {quote(os.fspath(path))}"
     try:
         descriptor, _ = _open(os.fspath(path), False)
+        size = os.fstat(descriptor).st_size
         os.close(descriptor)
     except _NotRegularError as error:
         raise InvalidArgument(f"{subject}: {error.reason.value}") from None
     except OSError as error:
+        if may_be_missing and _reason(error) is Unreadable.MISSING:
+            return
         raise InvalidArgument(f"{subject}: {_reason(error).value}") from error
     except (ValueError, TypeError):
         raise InvalidArgument(f"{subject}: {Unreadable.NAME.value}") from None
+    if limit is not None and size > limit:
+        raise LimitExceeded(f"{subject}: {size} bytes, at most {limit} are read")
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:

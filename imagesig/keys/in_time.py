@@ -1,8 +1,8 @@
 """Calls to key services that end at the deadline, whatever their SDK is waiting for.
 
 An SDK resolves names, tries addresses, shakes hands, runs programs, reads files and waits between attempts, and its
-timeouts start anew with each step and each byte. So the call runs in a thread of its own, and its caller goes on without
-it when the time is up. What is left of it ends by the timeouts of its own.
+timeouts start anew with each step and each byte. So the call runs in a thread of its own, and its caller goes on
+without it when the time is up. What is left of it ends by the timeouts of its own.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def in_time(what: str, work: Callable[[], T], seconds: float = limits.KEY_CALL_S
         thread = Thread(target=context.run, args=(_answer, work, answers), name="imagesig-key-call", daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:
-            raise KeyProviderUnavailable(f"{what}: the system has no thread for it") from error
+        except RuntimeError:
+            raise KeyProviderUnavailable(f"{what}: the system has no thread for it") from None
         try:
-            result, error = answers.get(timeout=left)
+            result, raised = answers.get(timeout=left)
         except Empty:
             raise DeadlineExceeded(
                 f"{what}: no whole answer in time", hint="give more time: --timeout, or timeout="
             ) from None
-    if error is not None:
+    if raised is not None:
         try:
-            raise error
+            raise raised
         finally:
-            del error  # the exception would keep this frame, and this frame the exception
+            del raised  # the exception would keep this frame, and this frame the exception
     return result  # type: ignore[return-value]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm, WrongSecret
+from imagesig.foreign import foreign
 from imagesig.keys.chain import build_chain
 from imagesig.keys.private_key import PrivateKey
 
@@ -39,23 +40,23 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
 
 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
-    from cryptography.exceptions import InternalError
-    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
-    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+    with foreign("PKCS#12"):
+        from cryptography.exceptions import InternalError
+        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+        from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
-    try:
-        return load_pkcs12(data, passphrase)
-    except (ValueError, TypeError, InternalError, Unknown):
-        return None
+        try:
+            return load_pkcs12(data, passphrase)
+        except (ValueError, TypeError, InternalError, Unknown):
+            return None
 
 
 def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     assert content.cert is not None
+    with foreign("PKCS#12 certificates"):
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        ders = [item.certificate.public_bytes(Encoding.DER) for item in (content.cert, *content.additional_certs)]
     # The file keeps them in no order.
-    leaf, *others = [
-        Certificate.from_der(item.certificate.public_bytes(Encoding.DER))
-        for item in (content.cert, *content.additional_certs)
-    ]
+    leaf, *others = [Certificate.from_der(der) for der in ders]
     return build_chain(leaf, others)

@@ -14,11 +14,11 @@ from imagesig import limits
 from imagesig.errors import ImagesigError, InvalidArgument, SecretRequired
 from imagesig.http_pools import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
+from imagesig.keys.tls_files import check_authorities, check_client_certificate
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider
 from imagesig.keys.vault_client import VaultConnection, header_text
 from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
-from imagesig.keys.vault_tls import check_authorities, check_client_certificate
 from imagesig.reading import Unreadable, text_bounded
 from imagesig.text import quote
 from imagesig.url import parse_url
