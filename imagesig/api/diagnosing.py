@@ -7,6 +7,7 @@ if it can.
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
@@ -69,6 +70,18 @@ def _each(area: str, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
         yield _failed(area, error)
 
 
+def _within(seconds: float, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The steps, all of them within so many seconds; what the consumer does between two of them is not counted."""
+    while True:
+        start = time.monotonic()
+        with deadline(seconds):
+            step = next(steps, None)
+        seconds -= time.monotonic() - start
+        if step is None:
+            return
+        yield step
+
+
 def _installation() -> Iterator[Diagnosis]:
     yield Diagnosis("imagesig", State.OK, f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     versions = {name: _version(name) for name in _BASE}
@@ -98,12 +111,13 @@ def _version(package: str) -> str:
 def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
     provider, name = resolve_key(uri, settings)
     with provider:
-        yield from _each("key's home", _facts(provider))
+        seconds = settings.timeout
+        yield from _each("key's home", _within(seconds, _facts(provider)))
         if name:
-            yield from _each("public key", _public_keys(provider, name))
-            yield from _each("signing", _signing(provider, name))
+            yield from _each("public key", _within(seconds, _public_keys(provider, name)))
+            yield from _each("signing", _within(seconds, _signing(provider, name)))
         else:
-            yield from _each("keys", _listed_keys(provider))
+            yield from _each("keys", _within(seconds, _listed_keys(provider)))
 
 
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:

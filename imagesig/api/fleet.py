@@ -154,8 +154,8 @@ class Run:
         job = self._job
         image = given if isinstance(given, Image) else self._opener.open(given)
         rule = job.policy.select(image.location)
-        opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
         with within(image.timeout):
+            opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
             digest = image.target if is_digest(image.target) else resolve(image).digest
             key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)
