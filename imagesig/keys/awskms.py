@@ -295,21 +295,22 @@ class AwsKmsProvider(KeyProvider):
             import boto3
             from botocore.config import Config
 
-            settings: dict[str, Any] = {"region_name": region or None, "endpoint_url": self._endpoint or None}
-            settings["config"] = Config(
+            session = self._session = self._session or boto3.Session()
+        with foreign("AWS credentials", credentials_failed):
+            # Found now, and kept by the session: what fails here is no fault of KMS.
+            if (credentials := session.get_credentials()) is not None:
+                credentials.get_frozen_credentials()
+        with foreign("KMS", client_failed):
+            config = Config(
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
             )
-            if self._session is None:
-                self._session = boto3.Session()
-            client = self._session.client("kms", **settings)
+            client: Any = session.client(
+                "kms", region_name=region or None, endpoint_url=self._endpoint or None, config=config
+            )
             endpoint = str(client.meta.endpoint_url)
         check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
-        with foreign("AWS credentials", credentials_failed):
-            # Found now, and kept by the session: what fails here is no fault of KMS.
-            if (credentials := self._session.get_credentials()) is not None:
-                credentials.get_frozen_credentials()
         return client
 
     def close(self) -> None:

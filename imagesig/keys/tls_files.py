@@ -16,7 +16,7 @@ def check_authorities(path: str, variable: str, *, may_be_folder: bool) -> None:
     with foreign(variable, lambda error: _no_certificate(variable, error)):
         import ssl
 
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii", "replace"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii", "ignore"))
 
 
 def check_client_certificate(certificate: str, key: str) -> None:

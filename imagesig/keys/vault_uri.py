@@ -21,7 +21,7 @@ from imagesig.keys.vault_client import VaultConnection, header_text
 from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.reading import Unreadable, text_bounded
 from imagesig.text import quote
-from imagesig.url import parse_url
+from imagesig.url import parse_url, redact
 
 _URI = re.compile(r"(?:hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
@@ -64,7 +64,11 @@ def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultCo
     address, named_by = _first(query, environ, "address", "VAULT_ADDR", "BAO_ADDR")
     if not address:
         raise InvalidArgument("Vault: no address", hint="set VAULT_ADDR, or write hashivault://NAME?address=URL")
-    parse_url(address, named_by)
+    url = parse_url(address, named_by)
+    if url.has_login:
+        raise InvalidArgument(
+            f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not take"
+        )
     namespace, namespace_from = _first(query, environ, "namespace", "VAULT_NAMESPACE")
     ca, ca_from = _first(query, environ, "ca", "VAULT_CACERT", "VAULT_CAPATH")
     if ca:
@@ -126,7 +130,7 @@ def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
 def _token_file(environ: Mapping[str, str]) -> str:
     path = Path(environ.get("HOME") or "/nonexistent") / ".vault-token"
     try:
-        return text_bounded(path, limits.SECRET_FILE_BYTES, "Vault token file", explain=_token_missing).strip()
+        return text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing).strip()
     except SecretRequired:
         return ""
 
