@@ -76,8 +76,10 @@ def client_failed(error: Exception) -> ImagesigError | None:
     if isinstance(error, ImportError):
         return MissingExtra("AWS KMS", "aws")
     if isinstance(error, botocore.exceptions.BotoCoreError | ValueError):
+        # Its words may be those of a file or a variable where a decoder failed.
+        said = type(error).__name__ if isinstance(error, UnicodeError) else quote(str(error))
         return InvalidArgument(
-            f"KMS: no client ({quote(str(error))})",
+            f"KMS: no client ({said})",
             hint="set AWS_REGION, or name the key by its ARN, which holds the region",
         )
     return _by_system("KMS", error)

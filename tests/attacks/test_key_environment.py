@@ -1,4 +1,4 @@
-"""Field report A4: what a variable or an option names is nothing, a folder, a pipe, endless or rubbish: it is told so."""
+"""Field report A4: what a variable or an option names is no file, or none that can be read to its end."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_token_file_of_a_web_identity(made: Made, tmp_path: Path) -> None:
     told(imagesig("key", "check", KEY, **given), "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
-@pytest.mark.parametrize("made", (a_folder, a_pipe, endless, rubbish, a_device))
+@pytest.mark.parametrize("made", [a_folder, a_pipe, endless, rubbish, a_device])
 @pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
 def test_configuration_files_of_aws(variable: str, made: Made, tmp_path: Path) -> None:
     told(imagesig("key", "check", KEY, **{variable: str(made(tmp_path))}), "AWS_")

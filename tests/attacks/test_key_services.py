@@ -141,10 +141,10 @@ def test_a_service_of_credentials_that_drips_ends_at_the_deadline(
 def test_the_commands_timeout_holds_for_the_key(listen: Callable[[Serve], int], tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PARENT), "VAULT_TOKEN": "t"}
     environ["VAULT_ADDR"] = f"http://127.0.0.1:{listen(dripping_body)}"
-    for command in (["sign", "--key"], ["verify", "--key"], ["doctor"]):
+    for command in (["sign", "oci:none:1", "--key"], ["verify", "oci:none:1", "--key"], ["doctor"]):
         start = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "imagesig", *command, "hashivault://app", "oci:none:1", "--timeout", "2"],
+            [sys.executable, "-m", "imagesig", *command, "hashivault://app", "--timeout", "2"],
             env=environ,
             capture_output=True,
             text=True,
@@ -198,7 +198,7 @@ def test_plain_http_goes_to_loopback_alone(host: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://{host}:8200")
-    with pytest.raises(InvalidArgument, match="AWS_ENDPOINT_URL_KMS.*unencrypted"):
+    with pytest.raises(InvalidArgument, match=r"AWS_ENDPOINT_URL_KMS.*unencrypted"):
         open_key(KEY, settings=KeySettings({}))
 
 
