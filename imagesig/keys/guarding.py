@@ -40,9 +40,28 @@ def guard(kind: type[object], names: tuple[str, ...], check: Callable[[str, obje
     for name in names:
         defined = kind.__dict__.get(name)
         if isinstance(defined, property) and defined.fget is not None:
-            setattr(kind, name, property(_guarded(defined.fget, name, check), defined.fset, defined.fdel))
+            setattr(kind, name, property(_read(defined.fget, name, check), defined.fset, defined.fdel))
         elif inspect.isfunction(defined):
             setattr(kind, name, _guarded(defined, name, check))
+
+
+def _read(
+    method: Callable[[Any], Any], name: str, check: Callable[[str, object, object], None]
+) -> Callable[[Any], Any]:
+    """As `_guarded`; a property is read with every signature."""
+
+    @wraps(method)
+    def call(self: Any) -> Any:
+        try:
+            result = method(self)
+            check(name, self, result)
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(self, error) from error
+        return result
+
+    return call
 
 
 def _guarded(method: Callable[..., Any], name: str, check: Callable[[str, object, object], None]) -> Callable[..., Any]:
@@ -56,7 +75,7 @@ def _guarded(method: Callable[..., Any], name: str, check: Callable[[str, object
         except ImagesigError:
             raise
         except Exception as error:
-            raise _error_of(self, error) from error
+            raise error_of(self, error) from error
         return result
 
     return call
@@ -71,10 +90,11 @@ def _each(items: Iterator[Any], owner: object) -> Iterator[Any]:
         except ImagesigError:
             raise
         except Exception as error:
-            raise _error_of(owner, error) from error
+            raise error_of(owner, error) from error
         yield item
 
 
-def _error_of(owner: object, error: Exception) -> ImagesigError:
+def error_of(owner: object, error: Exception) -> ImagesigError:
+    """The error that stands for what a provider or key raised."""
     kind = type(owner)
     return explained(error, f"key provider {kind.__qualname__}", provider_failure(kind))

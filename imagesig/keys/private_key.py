@@ -20,6 +20,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.discreet import Discreet
 from imagesig.errors import (
+    ImagesigError,
     KeyProviderError,
     KeyUnusable,
     MalformedError,
@@ -27,16 +28,13 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     WrongSecret,
 )
-from imagesig.foreign import foreign
+from imagesig.foreign import explained, foreign
 from imagesig.keys import cosign_key
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-
-
-_SIGNING = foreign("signing with a private key in memory")
 
 
 class PrivateKey(Discreet, frozen=True):
@@ -86,8 +84,12 @@ class PrivateKey(Discreet, frozen=True):
         Raises:
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
-        with _SIGNING:
+        try:  # no `with`: it would be felt with every signature
             return self._sign(request)
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise explained(error, "signing with a private key in memory") from error
 
     def _sign(self, request: ToSign) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa

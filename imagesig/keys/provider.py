@@ -16,9 +16,15 @@ from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import BadSignature, KeyMismatch, KeyProviderError, SignatureInvalid, UnsupportedAlgorithm
-from imagesig.foreign import foreign
-from imagesig.keys.guarding import guard, provider_failure
+from imagesig.errors import (
+    BadSignature,
+    ImagesigError,
+    KeyMismatch,
+    KeyProviderError,
+    SignatureInvalid,
+    UnsupportedAlgorithm,
+)
+from imagesig.keys.guarding import error_of, guard
 from imagesig.signature import SignerInfo
 
 
@@ -99,9 +105,12 @@ class SigningKey(ABC):
     @final
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order: all of them, or an error. Raises as `sign` does."""
-        kind = type(self._home)
-        with foreign(f"key provider {kind.__qualname__}", provider_failure(kind)):
+        try:
             return self._signed(list(requests))
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(self._home, error) from error
 
     def _signed(self, requests: Sequence[ToSign]) -> list[bytes]:
         if not requests:
