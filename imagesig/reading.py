@@ -21,6 +21,7 @@ from imagesig.text import quote
 _STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
 """Names that a shell gives to what it connects: `<(command)`, and standard input."""
 _CHUNK = 64 * 1024
+_PATH_CHARACTERS = 1024
 
 
 class Unreadable(Enum):
@@ -66,7 +67,7 @@ def read_content(
     path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
 ) -> Content:
     """The same with the permission bits."""
-    subject = f"{what} {quote(os.fspath(path))}"
+    subject = f"{what} {_shown(path)}"
 
     def refusal(reason: Unreadable, said: str) -> ImagesigError:
         if explain is not None:
@@ -95,14 +96,14 @@ def text_bounded(
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidArgument(f"{what} {quote(os.fspath(path))}: not UTF-8 text") from None
+        raise InvalidArgument(f"{what} {_shown(path)}: not UTF-8 text") from None
 
 
 def check_file(
     path: str | os.PathLike[str], what: str, *, limit: int | None = None, may_be_missing: bool = False
 ) -> None:
     """Raises as `read_bounded` does unless this is a regular file that may be read: for files that others read."""
-    subject = f"{what} {quote(os.fspath(path))}"
+    subject = f"{what} {_shown(path)}"
     try:
         descriptor, _ = _open(os.fspath(path), False)
         size = os.fstat(descriptor).st_size
@@ -125,6 +126,13 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
         return stat.S_ISDIR(Path(path).stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """The path, whole: its end says most. What may be a key that was given as a path is not shown."""
+    text = os.fspath(path)
+    is_path = text.startswith("/") and "\n" not in text and is_folder(f"/{text.split('/')[1]}")
+    return text if is_path and len(text) <= _PATH_CHARACTERS else quote(text)
 
 
 class _NotRegularError(Exception):

@@ -85,3 +85,13 @@ def test_what_the_system_does_that_nobody_foresaw_is_an_internal_error(monkeypat
     monkeypatch.setattr("imagesig.reading.os.open", fail)
     with pytest.raises(InternalError, match="VARIABLE"):
         read_bounded("a", 10, "VARIABLE")
+
+
+def test_a_long_path_is_shown_to_its_end_and_a_key_given_as_a_path_is_not(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"/the-end\.pem: there is no such file"):
+        read_bounded(tmp_path / ("x" * 100) / "the-end.pem", 10, "VARIABLE")
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7y\n-----END PRIVATE KEY-----"
+    for text in (key, "MC4CAQAwBQYDK2VwBCIEIP7yMC4CAQAwBQYDK2VwBCIEIP7y"):
+        with pytest.raises(InvalidArgument) as refused:
+            read_bounded(text, 10, "VARIABLE")
+        assert "MC4C" not in str(refused.value)

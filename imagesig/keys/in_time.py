@@ -30,7 +30,7 @@ def in_time(what: str, work: Callable[[], T], seconds: float = limits.KEY_CALL_S
         left = remaining(what)
         answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
         context = contextvars.copy_context()
-        thread = Thread(target=context.run, args=(_answer, work, answers), name="imagesig-key-call", daemon=True)
+        thread = Thread(target=context.run, args=(_answer, work, answers), name="key service call", daemon=True)
         try:
             thread.start()
         except RuntimeError:
