@@ -101,6 +101,8 @@ CBOR_DEPTH = 8
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
+CLOUD_TOKEN_BYTES = 1024 * 1024
+"""A token, configuration or certificate file that an SDK reads by itself."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
@@ -172,6 +174,10 @@ OCSP_MEMORY_SECONDS = 300.0
 """How long an OCSP response is used again: it hides a revocation for that long."""
 CLOCK_SKEW_SECONDS = 300
 """How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+KEY_OPEN_SECONDS = 60.0
+"""Opening one key where the caller set no nearer deadline: a login and two requests."""
+KEY_CALL_SECONDS = 60.0
+"""One call to a key management service with its logins and repetitions, however slowly the answer drips."""
 PLUGIN_SECONDS = 60.0
 """One run of a key plugin; a person may have to touch a token meanwhile."""
 

@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "naming": 2,
     "logs": 2,
     "foreign": 2,
+    "reading": 2,
     "concurrency": 2,
     "processes": 2,
     "effort": 3,

@@ -158,8 +158,8 @@ class Run:
         job = self._job
         image = given if isinstance(given, Image) else self._opener.open(given)
         rule = job.policy.select(image.location)
-        opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
         with within(image.timeout):
+            opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
             digest = pin(image)
             key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)

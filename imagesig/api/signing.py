@@ -148,7 +148,9 @@ def sign(
     replacement = Replacement(anchors_of(old), at) if old else None
     request = _Request(chosen, _signable(annotations), identity, recursive, at, witnesses, replacement)
     if isinstance(key, str):
-        with open_key(key) as opened_key:
+        with deadline(max(item.timeout for item in opened)):
+            owned_key = open_key(key)
+        with owned_key as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
     else:
         results = _sign_all(opened, key, request, dry_run=dry_run)

@@ -101,7 +101,8 @@ def verify(
     opened = open_or_pass(image)
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
-    rule = policy.select(opened.location).opened(open_public_keys)
+    with deadline(opened.timeout):
+        rule = policy.select(opened.location).opened(open_public_keys)
     return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now, witnesses=witnesses)
 
 

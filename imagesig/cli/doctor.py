@@ -50,7 +50,7 @@ def command(
             signature_repository=signature_repository,
         )
     found = []
-    for item in diagnose(key, image, settings=key_settings(passphrase_file)):
+    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=timeout)):
         found.append(item)
         if output == "text":
             _write(item)

@@ -48,7 +48,7 @@ def command(
     """
     if bool(key_uri) == everything:
         raise InvalidArgument("remove: give either --key PUB or --all")
-    keys = open_public_keys(key_uri, settings=key_settings(passphrase_file)) if key_uri else None
+    keys = open_public_keys(key_uri, settings=key_settings(passphrase_file, timeout=timeout)) if key_uri else None
     opened = open_images(
         images,
         plain_http=plain_http,

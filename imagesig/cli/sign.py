@@ -119,7 +119,9 @@ def command(
         "recursive": not no_recursive,
         "dry_run": dry_run,
     }
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
+    settings = key_settings(
+        passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect, timeout=timeout
+    )
     transport = Transport(plain_http, registry_ca, None, timeout, signature_repository)
     summary = Summary("planned" if dry_run else "signed")
     writer = writer_for(output, "sign", _write_text, _entry)

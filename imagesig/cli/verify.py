@@ -90,7 +90,7 @@ def command(
     if print_pinned and (len(manifests) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
     named = Images(images, images_from, manifests)
-    settings = key_settings(passphrase_file)
+    settings = key_settings(passphrase_file, timeout=timeout)
 
     def policy_of_options() -> Policy:
         return trust.policy(
