@@ -58,21 +58,21 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from imagesig.text import printable
+from imagesig.text import sentence
 
 
 class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
     `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do. Both
-    are safe to print: they went through `imagesig.text.printable`.
+    are safe to print: they went through `imagesig.text.sentence`.
     """
 
     retryable = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(printable(message))
-        self.hint = printable(hint)
+        super().__init__(sentence(message))
+        self.hint = sentence(hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.args, self.__dict__))
@@ -80,6 +80,7 @@ class ImagesigError(Exception):
 
 def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: dict[str, object]) -> ImagesigError:
     error = kind.__new__(kind, *arguments)
+    error.args = arguments  # an OSError takes them in `__init__` alone, and would be empty
     error.__dict__.update(state)
     return error
 

@@ -54,4 +54,6 @@ def explained(error: Exception, what: object, explain: Explain | None = None) ->
         known = explain(error) if explain is not None else None
     except ImagesigError as refused:
         return refused
+    except Exception:  # noqa: BLE001 - an exception that not even its own package reads
+        known = None
     return known if known is not None else InternalError.of(error, what)

@@ -101,6 +101,8 @@ CBOR_DEPTH = 8
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
+CLOUD_TOKEN_BYTES = 1024 * 1024
+"""A token, configuration or certificate file that an SDK reads by itself."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
@@ -172,6 +174,10 @@ OCSP_MEMORY_SECONDS = 300.0
 """How long an OCSP response is used again: it hides a revocation for that long."""
 CLOCK_SKEW_SECONDS = 300
 """How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+KEY_OPEN_SECONDS = 60.0
+"""Opening one key where the caller set no nearer deadline: a login and two requests."""
+KEY_CALL_SECONDS = 60.0
+"""One call to a key management service with its logins and repetitions, however slowly the answer drips."""
 PLUGIN_SECONDS = 60.0
 """One run of a key plugin; a person may have to touch a token meanwhile."""
 
@@ -194,8 +200,17 @@ ARCHIVE_MEMBERS = 50_000
 """Files of one image archive; a layout with a thousand signatures has about three thousand."""
 ARCHIVE_NAME_BYTES = 4096
 """A member's name, and any other text of an extended header."""
+ARCHIVE_NAME_DEPTH = 32
+"""Parts of a member's name; those of image archives have 3."""
 ARCHIVE_HEADER_BYTES = 64 * 1024
 """One extended header: it is read into memory."""
+ARCHIVE_UNPACKED_BYTES = 64 * 1024 * 1024 * 1024
+"""What one pass over an archive that is compressed with gzip unpacks: the largest images have some tens of GB. A plain
+tar has no such limit: its headers are read where they lie, and no content between them."""
+ARCHIVE_RATIO = 500
+"""Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros alone; images have 2 to 20."""
+ARCHIVE_UNPACKED_FREE_BYTES = 1024 * 1024 * 1024
+"""What any such archive may unpack, whatever its ratio: 4 to 10 seconds of work, which the deadline ends sooner."""
 DOCKER_MANIFEST_BYTES = 1024 * 1024
 """`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
 

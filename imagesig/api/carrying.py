@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from imagesig.concurrency import for_each
-from imagesig.errors import NotFound
+from imagesig.errors import MalformedError, NotFound
 from imagesig.images.closure import Piece, distinct_blobs
 from imagesig.images.image import Image
 from imagesig.images.merge import Tagged
@@ -85,8 +85,8 @@ class Carrying:
         try:
             if home.resolve(tag).digest == root.descriptor.digest:
                 return "present"
-        except NotFound:
-            pass
+        except (NotFound, MalformedError):
+            pass  # nothing, or what is no image: the tag gets this one
         home.put_manifest(root.content, root.descriptor.media_type, tag)
         return "copied"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec import Struct, field
 
@@ -68,8 +69,25 @@ def open_or_pass(image: ImageLike) -> Image:
 
 def resolve(image: Image, target: str = "") -> Descriptor:
     """The image itself, or the manifest with that digest. Raises `ImageNotFound` if it is not there."""
-    try:
+    with _missing_is_no_image(image):
         return image.home.resolve(target or image.target)
+
+
+def pin(image: Image) -> str:
+    """The digest of the image as it will be deployed (`ImageSource.pin`): every verdict is about this digest.
+
+    Raises:
+        ImageNotFound: there is no such image.
+        DigestMismatch: other bytes lie under the digest.
+    """
+    with _missing_is_no_image(image):
+        return image.home.pin(image.target)
+
+
+@contextmanager
+def _missing_is_no_image(image: Image) -> Iterator[None]:
+    try:
+        yield
     except ImageNotFound:
         raise
     except NotFound as error:

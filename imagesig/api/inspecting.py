@@ -66,7 +66,7 @@ def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool 
     found: list[InspectedSignature] = []
     failures: list[TransportError] = []
     with deadline(opened.timeout):
-        targets = targets_of(opened, recursive=recursive)
+        targets = targets_of(opened, recursive=recursive).found
         for target in targets:
             with at_most_attempts(1) if failures else nullcontext(), one_image():
                 stored = stored_signatures(opened, target.descriptor.digest, formats)

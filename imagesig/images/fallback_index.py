@@ -54,8 +54,13 @@ def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | 
             hint="sign with --format cosign, which this registry can store",
         )
     document, manifests = _opened(now)
-    if any(isinstance(other, dict) and other.get("digest") == entry.digest for other in manifests):
+    true = {"mediaType": entry.media_type, "size": entry.size}
+    same = [other for other in manifests if isinstance(other, dict) and other.get("digest") == entry.digest]
+    if any(other.items() >= true.items() for other in same):
         return None
+    if same:  # somebody listed it before us, and as something else
+        document["manifests"] = [other | true if other in same else other for other in manifests]
+        return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
     if len(manifests) >= limits.REFERRERS:
         raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
     document["manifests"] = sorted([*manifests, entry.to_json()], key=_order)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from imagesig import limits
-from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, NotFound
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http import HttpClient, Response
 from imagesig.images.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
 from imagesig.images.merge import Merge, TagChange, look
@@ -30,6 +30,8 @@ from imagesig.oci.manifest import (
     OCI_MANIFEST,
     check_document,
     detect_media_type,
+    parse_index,
+    parse_manifest,
 )
 from imagesig.oci.reference import Reference
 from imagesig.reach import ANYWHERE, Reach
@@ -82,6 +84,9 @@ class RegistryRepository:
                 raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
         self._keep(digest, response.body)
         return Descriptor(media_type, digest, len(response.body))
+
+    def pin(self, tag_or_digest: str) -> str:
+        return tag_or_digest if is_digest(tag_or_digest) else self.resolve(tag_or_digest).digest
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         what = f"{self.name}: {descriptor.digest}"
@@ -188,14 +193,31 @@ class RegistryRepository:
         return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        refers = self._refers(referrer, subject)
         if self.lists_referrers(subject):
+            if not refers:
+                raise DeletionRefused(
+                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but not attached to it",
+                    hint="remove it from the image that it is attached to",
+                )
             self.delete_manifest(referrer.digest)
             return _nothing_to_settle
         settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
-        # Unlisted, it is found no more: that some registries keep it does not matter.
-        with suppress(DeletionRefused, NotFound):
-            self.delete_manifest(referrer.digest)
+        if refers:
+            # Unlisted, it is found no more: that some registries keep it does not matter.
+            with suppress(DeletionRefused, NotFound):
+                self.delete_manifest(referrer.digest)
         return settle
+
+    def _refers(self, referrer: Descriptor, subject: str) -> bool:
+        """Whether its own bytes say so: anybody who may push writes what lists it."""
+        try:
+            content = self.read(referrer, limit=limits.MANIFEST_BYTES)
+            parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
+            actual = parse(content, referrer.media_type, referrer.digest).subject
+        except MalformedError:
+            return False
+        return actual is not None and actual.digest == subject
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         change = TagChange(self, tag, merge, uploads)

@@ -11,7 +11,8 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError
 from imagesig.keys.chain import is_certificate_of
-from imagesig.keys.pkcs11_objects import find_objects, read_attribute
+from imagesig.keys.pkcs11_attributes import read_attribute
+from imagesig.keys.pkcs11_objects import find_objects
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
 from imagesig.trust.path import climb
 

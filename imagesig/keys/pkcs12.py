@@ -53,13 +53,13 @@ def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | N
 
 
 def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     assert content.cert is not None
-    # The file keeps them in no order.
     found = (content.cert, *content.additional_certs)
     if len(found) > limits.CERTIFICATES:
         raise LimitExceeded(f"PKCS#12 file: {len(found)} certificates, at most {limits.CERTIFICATES} are read")
     with foreign("PKCS#12 file", asn1.unreadable("a certificate of the PKCS#12 file")):
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        # The file keeps them in no order.
         leaf, *others = [Certificate.from_der(item.certificate.public_bytes(Encoding.DER)) for item in found]
     return climb(leaf, others)

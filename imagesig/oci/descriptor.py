@@ -12,21 +12,13 @@ from imagesig.encoding.shape import members_of
 from imagesig.errors import MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest, sha256
+from imagesig.oci.platform import Platform
 from imagesig.oci.shapes import DESCRIPTOR, PLATFORM
 from imagesig.text import quote
 
+__all__ = ["Descriptor", "Platform", "parse_annotations", "parse_descriptor", "parse_media_type"]
+
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
-
-
-class Platform(Struct, frozen=True):
-    """Operating system and CPU of an image, in Go's names."""
-
-    os: str
-    architecture: str
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 class Descriptor(Struct, frozen=True):
@@ -50,9 +42,7 @@ class Descriptor(Struct, frozen=True):
         if self.annotations:
             members["annotations"] = dict(self.annotations)
         if self.platform:
-            members["platform"] = {"architecture": self.platform.architecture, "os": self.platform.os} | (
-                {"variant": self.platform.variant} if self.platform.variant else {}
-            )
+            members["platform"] = self.platform.to_json()
         if self.artifact_type:
             members["artifactType"] = self.artifact_type
         return members
@@ -100,13 +90,13 @@ def _parse_platform(value: object, what: str) -> Platform | None:
     if value is None:
         return None
     members = members_of(value, PLATFORM, f"{what}: platform")
-    parse_text(members.get("os.version"), what, "platform.os.version")
     _check_texts(members.get("os.features"), what, "platform.os.features")
     _check_texts(members.get("features"), what, "platform.features")
     return Platform(
         parse_text(members.get("os"), what, "platform.os"),
         parse_text(members.get("architecture"), what, "platform.architecture"),
         parse_text(members.get("variant"), what, "platform.variant"),
+        parse_text(members.get("os.version"), what, "platform.os.version"),
     )
 
 

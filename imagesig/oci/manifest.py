@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from imagesig import limits
@@ -131,7 +133,7 @@ def check_document(data: bytes, media_type: str, what: str, *, is_list: bool = F
 def parse_list_document(data: bytes, media_type: str, what: str, *, most: int) -> ListIn:
     """A list of signatures or referrers, whose entries nobody looked at yet. Raises as `check_document` does."""
     found = parse_list(data, _LIST_OF.get(media_type, ""), what, LISTING, most=most)
-    _check_kind(found.members, media_type, (*MANIFEST_TYPES, *INDEX_TYPES), what)
+    check_kind(found.members, media_type, (*MANIFEST_TYPES, *INDEX_TYPES), what)
     return found
 
 
@@ -171,11 +173,16 @@ def _document(
     data: bytes, media_type: str, allowed: tuple[str, ...], what: str, *, nodes: int = limits.JSON_NODES
 ) -> dict[str, object]:
     document = parse_object(data, what, DOCUMENT, nodes=nodes)
-    _check_kind(document, media_type, allowed, what)
+    check_kind(document, media_type, allowed, what)
     return document
 
 
-def _check_kind(document: dict[str, object], media_type: str, allowed: tuple[str, ...], what: str) -> None:
+def check_kind(document: Mapping[str, object], media_type: str, allowed: tuple[str, ...], what: str) -> None:
+    """Returns if a document of this type is nothing else to any reader, by its own members.
+
+    Raises:
+        MalformedError: its type is not allowed, or it says or shows that it is something else (CVE-2021-41190).
+    """
     if media_type not in allowed:
         raise MalformedError(f"{what}: media type {quote(media_type)}, one of {', '.join(allowed)} is needed")
     version = document.get("schemaVersion")

@@ -110,23 +110,31 @@ class TagStore:
         tag = tag_of(digest, SUFFIX)
         gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
         dropping = without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone)
-        settle_change = home.change_tag(tag, dropping, uploads=True)
+        emptied: set[str] = set()
+
+        def merge(now: Tagged | None) -> Tagged | None:
+            written = dropping(now)
+            if written is not None and not _layers(written, tag):
+                emptied.add(sha256(written.content))
+            return written
+
+        settle_change = home.change_tag(tag, merge, uploads=True)
 
         def settle() -> None:
             settle_change()
-            _delete_if_empty(home, tag)
+            _delete_emptied(home, tag, emptied)
 
         return settle
 
 
-def _delete_if_empty(home: ImageHome, tag: str) -> None:
-    """A list without signatures is as good as none: it is deleted where that can be done.
+def _delete_emptied(home: ImageHome, tag: str, emptied: set[str]) -> None:
+    """A list without signatures is as good as none: it is deleted where that can be done, if it is one that we wrote.
 
-    By its digest: whoever signs meanwhile gives the tag another one, and that stays.
+    By its digest: whoever signs meanwhile gives the tag another one, and that stays, whatever it is.
     """
     with suppress(NotFound, DeletionRefused):
         descriptor = home.resolve(tag)
-        if not _layers(Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type), tag):
+        if descriptor.digest in emptied:
             home.delete_manifest(descriptor.digest)
 
 
@@ -189,9 +197,11 @@ def _read(layer: object, tag: str) -> Descriptor | None:
 
 
 def _is_same(other: object, layer: Descriptor) -> bool:
+    # One with another size or type is read by nobody, so it is not the same.
     return (
         isinstance(other, dict)
-        and other.get("digest") == layer.digest
+        and (other.get("digest"), other.get("size"), other.get("mediaType"))
+        == (layer.digest, layer.size, layer.media_type)
         and (other.get("annotations") or {}) == dict(layer.annotations)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import permutations
-from typing import Self
+from typing import Self, assert_never
 
 from msgspec import Struct
 
@@ -91,12 +91,18 @@ class Holder(Struct, frozen=True):
         return any(self._equals(name) for name in alternative_names(certificate, self.kind))
 
     def _equals(self, name: str) -> bool:
-        if self.kind is HolderKind.DNS:
-            return name.lower() == self.value.lower()
-        if self.kind is HolderKind.EMAIL:
-            ours, theirs = self.value.rpartition("@"), name.rpartition("@")
-            return ours[0] == theirs[0] and ours[2].lower() == theirs[2].lower()
-        return name == self.value
+        match self.kind:
+            case HolderKind.DNS:
+                return name.lower() == self.value.lower()
+            case HolderKind.EMAIL:
+                ours, theirs = self.value.rpartition("@"), name.rpartition("@")
+                return ours[0] == theirs[0] and ours[2].lower() == theirs[2].lower()
+            case HolderKind.URI:
+                return name == self.value
+            case HolderKind.SUBJECT:
+                return False  # a subject is compared by its attributes
+            case _:
+                assert_never(self.kind)
 
     def __str__(self) -> str:
         return f"{self.kind.value}: {self.value}"

@@ -10,9 +10,9 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import logging
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -21,9 +21,10 @@ from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
+from imagesig.logs import logger_named
 from imagesig.witnesses.memory import Memory
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 """Two lists in base64 and what is around them."""
@@ -79,7 +80,12 @@ class FileCrlCache:
     def get(self, url: str) -> CrlBytes | None:
         path = self._path(url)
         try:
-            with path.open("rb") as file:
+            # Not blocking, and through no link: the folder may be one that others can write to.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise MalformedError(f"{path}: is no regular file")
+            with os.fdopen(descriptor, "rb") as file:
                 content = file.read(_FILE_BYTES + 1)
             if len(content) > _FILE_BYTES:
                 raise MalformedError(f"{path}: more than {_FILE_BYTES} bytes")
