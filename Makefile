@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit differential check bench docs peers venv clean help
+.PHONY: demo test unit check differential fuzz mutants bench docs peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
@@ -21,6 +21,8 @@ help:
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make differential N=…   read N generated documents beside each of Go'"'"'s readers (1000000)'
 	@echo 'make check   ruff, mypy --strict, import floors'
+	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (of all together), TARGET=NAME for one'
+	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
 	@echo 'make bench   measure imagesig beside its peers'
 	@echo 'make docs    build the documentation into docs/_build/html'
 
@@ -42,6 +44,14 @@ check: .venv/.development
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	$(PYTEST) -q tests/test_floors.py
+
+TIME ?= 600
+fuzz: .venv/.development
+	.venv/bin/python -m tests.fuzz --seconds $(TIME) $(if $(TARGET),--target $(TARGET))
+
+SAMPLE ?= 600
+mutants: .venv/.development
+	.venv/bin/python -m tests.mutants --fresh --sample $(SAMPLE) $(if $(ONLY),--only $(ONLY))
 
 bench: .venv/.bench peers
 	.venv/bin/python -m benchmarks

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imagesig.images.open import Transport
     from imagesig.images.registry import registry
     from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
+    from imagesig.keys.file import key_from_pem
     from imagesig.policy import Identity, Policy
 
 _HOMES = {
@@ -60,6 +61,7 @@ _HOMES = {
     "directory": "imagesig.images.directory",
     "docker_archive": "imagesig.images.docker_archive",
     "inspect": "imagesig.api",
+    "key_from_pem": "imagesig.keys.file",
     "layout": "imagesig.images.layout",
     "open_key": "imagesig.keys",
     "open_public_keys": "imagesig.keys",
@@ -94,6 +96,7 @@ __all__ = [
     "directory",
     "docker_archive",
     "inspect",
+    "key_from_pem",
     "layout",
     "open_key",
     "open_public_keys",

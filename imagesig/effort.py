@@ -15,7 +15,7 @@ from enum import Enum
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.errors import LimitExceeded
+from imagesig.errors import BudgetExceeded
 
 
 class Cost(Enum):
@@ -23,6 +23,8 @@ class Cost(Enum):
 
     REQUESTS = "requests"
     BYTES = "bytes of signatures"
+    MANIFEST_BYTES = "bytes of manifests that refer to it"
+    LISTED_NODES = "JSON values in lists of its referrers"
     NODES = "JSON, CBOR and ASN.1 values"
     CERTIFICATES = "certificates"
     CERTIFICATE_CHECKS = "signatures of certificates checked"
@@ -32,6 +34,8 @@ class Cost(Enum):
 ALLOWANCE = {
     Cost.REQUESTS: limits.IMAGE_REQUESTS,
     Cost.BYTES: limits.SIGNATURE_BYTES_PER_IMAGE,
+    Cost.MANIFEST_BYTES: limits.MANIFEST_BYTES_PER_IMAGE,
+    Cost.LISTED_NODES: limits.LISTED_NODES_PER_IMAGE,
     Cost.NODES: limits.IMAGE_NODES,
     Cost.CERTIFICATES: limits.IMAGE_CERTIFICATES,
     Cost.CERTIFICATE_CHECKS: limits.IMAGE_CERTIFICATE_CHECKS,
@@ -45,14 +49,18 @@ class _OneImage(AbstractContextManager[None]):
     __slots__ = ("_token",)
 
     def __enter__(self) -> None:
-        self._token = _spent.set({})
+        spent = _spent.get()
+        self._token = _spent.set({} if spent is None else spent)
 
     def __exit__(self, *_: object) -> None:
         _spent.reset(self._token)
 
 
 def one_image() -> AbstractContextManager[None]:
-    """Everything in the block is done for one image, and its costs are counted together, from nothing."""
+    """Everything in the block is done for one image, and its costs are counted together.
+
+    They are counted from nothing, but for a block inside of another one: that belongs to the image of the outer block.
+    """
     return _OneImage()
 
 
@@ -62,7 +70,7 @@ def spend(cost: Cost, amount: int, what: object) -> None:
     `what` is for people. What is refused is not counted: a large item does not use up what smaller ones need.
 
     Raises:
-        LimitExceeded: the image would cost more than `ALLOWANCE` has for it.
+        BudgetExceeded: the image would cost more than `ALLOWANCE` has for it.
         DeadlineExceeded: the deadline passed.
     """
     remaining(what)
@@ -71,7 +79,7 @@ def spend(cost: Cost, amount: int, what: object) -> None:
         return
     total = spent.get(cost, 0) + amount
     if total > ALLOWANCE[cost]:
-        raise LimitExceeded(
+        raise BudgetExceeded(
             f"{what}: this image has more than {ALLOWANCE[cost]} {cost.value}",
             hint="remove what does not belong to the image: imagesig inspect shows what is stored there",
         )

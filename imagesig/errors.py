@@ -23,6 +23,7 @@
     │   └── KeyProviderUnavailable    no answer, sealed, throttled: retryable
     ├── MalformedError                bytes from outside do not parse as what they claim to be
     │   ├── LimitExceeded             more bytes, items or depth than limits.py allows
+    │   │   └── BudgetExceeded        all parts of one image together cost more than limits.py allows
     │   └── DigestMismatch            bytes are not those that their descriptor names
     ├── TransportError                a registry, layout or server could not be used
     │   ├── Unreachable               no connection, TLS failure, 429 or 5xx after the retries; never "unsigned"
@@ -57,21 +58,21 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from imagesig.text import printable
+from imagesig.text import sentence
 
 
 class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
     `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do. Both
-    are safe to print: they went through `imagesig.text.printable`.
+    are safe to print: they went through `imagesig.text.sentence`.
     """
 
     retryable = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(printable(message))
-        self.hint = printable(hint)
+        super().__init__(sentence(message))
+        self.hint = sentence(hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.args, self.__dict__))
@@ -79,6 +80,7 @@ class ImagesigError(Exception):
 
 def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: dict[str, object]) -> ImagesigError:
     error = kind.__new__(kind, *arguments)
+    error.args = arguments  # an OSError takes them in `__init__` alone, and would be empty
     error.__dict__.update(state)
     return error
 
@@ -181,6 +183,13 @@ class MalformedError(ImagesigError, ValueError):
 
 class LimitExceeded(MalformedError):
     """More bytes, items or depth than `imagesig.limits` allows; refused before memory was taken."""
+
+
+class BudgetExceeded(LimitExceeded):
+    """All parts of one image together would cost more than `imagesig.limits` allows, whatever each of them costs.
+
+    What was not looked at for that reason may be good: this never means "unsigned".
+    """
 
 
 class DigestMismatch(MalformedError):

@@ -18,7 +18,8 @@ Explain = Callable[[Exception], ImagesigError | None]
 class foreign:  # noqa: N801 - it reads as a statement: `with foreign("…"):`
     """A block that calls another package. `what` names the work for people; `explain` knows that package's failures.
 
-    Our own errors and what is no `Exception` (`KeyboardInterrupt`) pass unchanged. Reusable, and safe between threads.
+    Our own errors and what is no `Exception` (`KeyboardInterrupt`) pass unchanged, but for panics of Rust code, which
+    are failures like any other. Reusable, and safe between threads.
     """
 
     __slots__ = ("_explain", "_what")
@@ -32,9 +33,17 @@ class foreign:  # noqa: N801 - it reads as a statement: `with foreign("…"):`
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, ImagesigError) or not isinstance(error, Exception):
+        if error is None or isinstance(error, ImagesigError):
             return
-        raise explained(error, self._what, self._explain) from error
+        if is_panic(error):
+            error = RuntimeError("a panic in native code").with_traceback(error.__traceback__)
+        if isinstance(error, Exception):
+            raise explained(error, self._what, self._explain) from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether this is a bug in a package's Rust code that PyO3 reports: no `Exception`, and no wish to stop either."""
+    return not isinstance(error, Exception) and type(error).__module__ == "pyo3_runtime"
 
 
 def explained(error: Exception, what: object, explain: Explain | None = None) -> ImagesigError:
@@ -45,4 +54,6 @@ def explained(error: Exception, what: object, explain: Explain | None = None) ->
         known = explain(error) if explain is not None else None
     except ImagesigError as refused:
         return refused
+    except Exception:  # noqa: BLE001 - an exception that not even its own package reads
+        known = None
     return known if known is not None else InternalError.of(error, what)

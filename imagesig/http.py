@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from imagesig.http_answer import Answer
 from imagesig.http_dates import wait_of
 from imagesig.http_direct import Direct
 from imagesig.http_faults import What
+from imagesig.logs import logger_named
 from imagesig.proxies import Proxies
 from imagesig.reach import Reach, like
 from imagesig.text import quote
@@ -40,7 +40,7 @@ __all__ = [
     "wait",
 ]
 
-logger = logging.getLogger("imagesig.http")
+logger = logger_named("imagesig.http")
 
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

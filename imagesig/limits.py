@@ -4,38 +4,62 @@
 MANIFEST_BYTES = 4 * 1024 * 1024
 """OCI distribution-spec asks registries for at least 4 MiB; containers/image reads no more."""
 CONFIG_BYTES = 4 * 1024 * 1024
-REFERRERS_PAGE_BYTES = 8 * 1024 * 1024
-"""One page of a referrers listing: about 20,000 descriptors."""
+LAYOUT_MARKER_BYTES = 4096
+"""`oci-layout`; it has 30."""
+REFERRERS_PAGE_BYTES = 4 * 1024 * 1024
+"""One page of a referrers listing, as large as a manifest may be: about 10,000 descriptors."""
+REFERRERS_LISTING_BYTES = 8 * 1024 * 1024
+"""All pages of one listing."""
+LIST_ITEM_BYTES = 64 * 1024
+"""One entry of a listing, or one layer of a signature manifest; one with certificates and a log entry has 10 KiB."""
+LIST_ITEM_NODES = 300
+"""JSON values of such an entry; those in the wild have about 30."""
+LISTED_NODES_PER_IMAGE = 5_000_000
+"""JSON values of all listings read for one image: 4000 of the largest entries, for each artifact type."""
 ERROR_BODY_BYTES = 64 * 1024
 TOKEN_BODY_BYTES = 1024 * 1024
 CREDENTIAL_FILE_BYTES = 4 * 1024 * 1024
 CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
 
 # --- signatures ----------------------------------------------------------------------------------------------------
-PAYLOAD_BYTES = 4 * 1024 * 1024
-"""One simple-signing payload; containers/image has the same limit (CVE-2024-29902: cosign had none)."""
-BUNDLE_BYTES = 8 * 1024 * 1024
-"""One Sigstore bundle of an image signature; those in the wild are about 1 KiB."""
+PAYLOAD_BYTES = 128 * 1024
+"""One simple-signing payload; those in the wild have 250 bytes to 2 KiB (CVE-2024-29902: cosign had no limit)."""
+BUNDLE_BYTES = 256 * 1024
+"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. An attestation,
+which is kept in the same way, may have more: it is not read."""
+ENVELOPE_NODES = 20_000
+"""JSON values of one of them, or of its payload; a statement with 1024 subjects has 10,000."""
+SIGNATURE_MANIFEST_BYTES = 128 * 1024
+"""The manifest of one signature kept as a referrer; those in the wild have 1 to 3 KiB."""
+SIGNATURE_MANIFEST_NODES = 500
+"""JSON values of such a manifest; those in the wild have about 60."""
 SIGNATURE_LAYERS = 1000
 """Layers of one `.sig` manifest, cosign's own limit (CVE-2023-46737, CVE-2024-29903)."""
-SIGNATURE_BYTES_PER_IMAGE = 64 * 1024 * 1024
-"""All signature material read for one image."""
+SIGNATURE_BYTES_PER_IMAGE = 8 * 1024 * 1024
+"""All signatures read for one image, which are in memory together: a thousand with certificates and a timestamp."""
+MANIFEST_BYTES_PER_IMAGE = 64 * 1024 * 1024
+"""All manifests of referrers read for one image, one after the other, whatever they turn out to be."""
 REFERRERS = 1000
-"""Referrers of one image that are looked at."""
+"""Referrers of one image whose manifests are fetched."""
+REFERRERS_LISTED = 4000
+"""Referrers of one image that are listed, and from which those to fetch are chosen."""
 IMAGE_REQUESTS = 3000
 """Requests for one image: the manifest and the blob of a thousand signatures, and what leads there."""
 IMAGE_NODES = 1_000_000
 """JSON, CBOR and ASN.1 values read for one image, over all its signatures."""
-IMAGE_CERTIFICATES = 2000
-"""Certificates parsed for one image: a thousand signatures with a short chain each."""
-IMAGE_CERTIFICATE_CHECKS = 1000
-"""Signatures of certificates checked for one image. One with a costly RSA key takes about half a millisecond."""
+IMAGE_CERTIFICATES = 10_000
+"""Certificates parsed for one image: a thousand signatures with a chain each. One takes about 0.07 milliseconds."""
+IMAGE_CERTIFICATE_CHECKS = 10_000
+"""Signatures of certificates checked for one image: `PATH_CHECKS` that fail for each of a thousand signatures, and
+those that hold. All are checked with keys that lead to a trusted authority, in 0.03 to 0.4 milliseconds each."""
 IMAGE_SIGNATURE_CHECKS = 10_000
 """Signatures checked with trusted keys for one image: a thousand signatures under a policy of ten keys."""
 REFERRERS_PAGES = 100
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
-TIMESTAMP_BYTES = 1024 * 1024
+ENVELOPE_BYTES = 256 * 1024
+"""One Notary Project envelope; those in the wild have 2 to 15 KiB, most of it certificates."""
+TIMESTAMP_BYTES = 64 * 1024
 """One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
@@ -54,10 +78,18 @@ WORKLOAD_NODES = 500_000
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
 """Nesting of JSON from outside; the deepest document we read has 9 levels."""
+JSON_TEXT_BYTES = 8 * 1024 * 1024
+"""The text of one document from outside, as Python holds it: one character of four bytes makes all others so wide."""
 JSON_NODES = 100_000
 """Values of one JSON document from outside, members' names included: an index of a thousand images has about 20,000."""
+TOML_KEY_PARTS = 64
+"""Parts of one dotted key, and of one table's name; a policy has 4 at most."""
 CBOR_NODES = 2000
 """Values of one CBOR document from outside; a COSE signature with a long chain has about 50."""
+ASN1_NODES = 10_000
+"""Values of one ASN.1 structure from outside; a timestamp token with four certificates has about 700."""
+ASN1_DEPTH = 32
+"""Nesting of ASN.1 from outside; a timestamp token has 14 levels."""
 
 # --- policies ------------------------------------------------------------------------------------------------------
 POLICY_BYTES = 4 * 1024 * 1024
@@ -69,6 +101,8 @@ CBOR_DEPTH = 8
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
+CLOUD_TOKEN_BYTES = 1024 * 1024
+"""A token, configuration or certificate file that an SDK reads by itself."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
@@ -84,8 +118,17 @@ CERTIFICATES = 100
 CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
 CHAIN_CERTIFICATES = 10
 """Certificates of one signer's chain."""
-PATH_CHECKS = 100
-"""Signatures of certificates checked while a path from one signer to an authority is looked for."""
+PATH_CHECKS = 2
+"""Signatures of certificates that may turn out wrong while a path from one signer to its authorities is looked for. A
+renewed authority with its old name costs one."""
+PATH_STEPS = 1000
+"""Steps along proven certificates while the paths of one signer are compared."""
+SERIAL_NUMBER_BITS = 160
+"""20 octets. Spec: RFC 5280 section 4.1.2.2."""
+RSA_ISSUER_BITS = (2048, 8192)
+"""The smallest and largest RSA key that may have signed a certificate, a CRL, an OCSP response or a timestamp."""
+RSA_EXPONENT = 2**31 - 1
+"""Go's bound: a longer one serves nobody and makes a check a hundred times as dear."""
 TIMESTAMP_CERTIFICATES = 20
 """Certificates in one timestamp token; those in the wild have 1 to 4."""
 
@@ -131,6 +174,10 @@ OCSP_MEMORY_SECONDS = 300.0
 """How long an OCSP response is used again: it hides a revocation for that long."""
 CLOCK_SKEW_SECONDS = 300
 """How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+KEY_OPEN_SECONDS = 60.0
+"""Opening one key where the caller set no nearer deadline: a login and two requests."""
+KEY_CALL_SECONDS = 60.0
+"""One call to a key management service with its logins and repetitions, however slowly the answer drips."""
 PLUGIN_SECONDS = 60.0
 """One run of a key plugin; a person may have to touch a token meanwhile."""
 
@@ -153,8 +200,17 @@ ARCHIVE_MEMBERS = 50_000
 """Files of one image archive; a layout with a thousand signatures has about three thousand."""
 ARCHIVE_NAME_BYTES = 4096
 """A member's name, and any other text of an extended header."""
+ARCHIVE_NAME_DEPTH = 32
+"""Parts of a member's name; those of image archives have 3."""
 ARCHIVE_HEADER_BYTES = 64 * 1024
 """One extended header: it is read into memory."""
+ARCHIVE_UNPACKED_BYTES = 64 * 1024 * 1024 * 1024
+"""What one pass over an archive that is compressed with gzip unpacks: the largest images have some tens of GB. A plain
+tar has no such limit: its headers are read where they lie, and no content between them."""
+ARCHIVE_RATIO = 500
+"""Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros alone; images have 2 to 20."""
+ARCHIVE_UNPACKED_FREE_BYTES = 1024 * 1024 * 1024
+"""What any such archive may unpack, whatever its ratio: 4 to 10 seconds of work, which the deadline ends sooner."""
 DOCKER_MANIFEST_BYTES = 1024 * 1024
 """`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
 

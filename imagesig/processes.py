@@ -129,6 +129,16 @@ def _end_with(life: int) -> None:
     os._exit(1)
 
 
+def _pickled(error: Exception) -> bytes:
+    """That a task failed, and why; of an error that does not pickle, the name of its class."""
+    try:
+        answer = pickle.dumps((False, error))
+        pickle.loads(answer)  # noqa: S301 - what was pickled a line above
+    except Exception:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+        return pickle.dumps((False, RuntimeError(type(error).__name__)))
+    return answer
+
+
 def _work(tasks: BinaryIO, results: BinaryIO) -> NoReturn:
     """What a copy does: tasks until there is nobody to give it any. Nothing of the original ends with it."""
     try:
@@ -138,7 +148,7 @@ def _work(tasks: BinaryIO, results: BinaryIO) -> NoReturn:
             try:
                 answer = pickle.dumps((True, fn(*args, **kwargs)))
             except Exception as error:  # noqa: BLE001 - it goes to whoever waits for the result
-                answer = pickle.dumps((False, error))
+                answer = _pickled(error)
             results.write(answer)
             results.flush()
     except BaseException:  # noqa: BLE001 - above all the end of the pipe

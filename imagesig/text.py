@@ -1,17 +1,18 @@
 """Text from outside on its way to people: escaped, cut, and free of what may be a key.
 
 Everything that an artefact, a server or a file says is untrusted. `quote` puts one value into a sentence, `printable`
-makes a whole sentence safe to print; every `ImagesigError` and every line of the command goes through `printable`.
-Both cost a bounded amount of time and memory, whatever they are given.
+makes a whole line safe to print, and `sentence` takes what may be a key out of it too. Every `ImagesigError`, record of
+a log and line of the command goes through one of them. They cost a bounded amount of time and memory, whatever they are
+given.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from datetime import date, timedelta
 from enum import Enum
-from itertools import islice
+from itertools import islice, pairwise
 
 QUOTED_CHARACTERS = 80
 """Characters of one quoted value."""
@@ -24,9 +25,29 @@ _LEVELS = 2
 _NUMBER_BITS = 256
 _LOOKED_AT = 64 * 1024
 """Characters of a text that are searched for a key; what lies behind them is never shown either."""
+_SECRET_CHARACTERS = 8
+_CONCEALED = 64
+"""Secrets that are remembered; the oldest go first."""
+_CONCEALED_IN = 8 * 1024
+_concealed: dict[str, None] = {}
 _KEY_BLOCK = "-----BEGIN"
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
-_PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY-----.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}")
+_CHANGES = 0.4
+"""Of the neighbours in a base64 text, six in ten are of different kinds; in paths and names one in ten."""
+_RUN = 512
+"""Characters of one base64 text that are looked at."""
+_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
+_BREAK = re.compile(r"\\[rn]|[\r\n]")
+"""A line break, also as shells and JSON write it."""
+_LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
+"""What may be a key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
+_DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
+"""How PKCS #8, PKCS #1 and SEC 1 keys start: a sequence, whose first item is the number 0 or 1."""
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that Python calls printable and that show nothing. Spec: Unicode, Default_Ignorable_Code_Point."""
+_PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
 
 
 def quote(untrusted: object) -> str:
@@ -34,36 +55,83 @@ def quote(untrusted: object) -> str:
 
     Long text shows its start and its length, a collection its first items. What may be a private key is not shown.
     """
-    return _rendered(untrusted, _LEVELS)
+    try:
+        return printable(_rendered(untrusted, _LEVELS))
+    except Exception:  # noqa: BLE001 - a value whose own methods fail must not decide which error is raised
+        return printable(f"({type(untrusted).__name__[:QUOTED_CHARACTERS]})")
 
 
 def printable(text: str) -> str:
     """The text on one line, fit for a terminal and a log: controls and lone surrogates escaped, cut if too long."""
-    if len(text) > PRINTED_CHARACTERS:
-        text = f"{text[:PRINTED_CHARACTERS]}... ({len(text)} characters)"
+    text = _cut(text)
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return text if text.isascii() else _INVISIBLE.sub(lambda found: _escaped(found[0]), text)
+
+
+def sentence(text: str) -> str:
+    """`printable`, for errors, hints, warnings and logs: what may be a private key in it is not shown."""
+    text = _without_secrets(_cut(text))
+    if _KEY_BLOCK in text:
+        text = _PEM.sub(HIDDEN, text)
+    return printable(_LONG.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text))
+
+
+def conceal(secret: str) -> None:
+    """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
+
+    A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a
+    token, could take words out of our sentences.
+    """
+    if len(secret) < _SECRET_CHARACTERS:
+        return
+    _concealed.pop(secret, None)
+    _concealed[secret] = None
+    while len(_concealed) > _CONCEALED:
+        _concealed.pop(next(iter(_concealed)), None)
+
+
+def _without_secrets(text: str) -> str:
+    for secret in tuple(_concealed):
+        text = text.replace(secret, "(secret)")
+    return text
 
 
 def may_hold_key(text: str) -> bool:
     """Whether the text may be a private key that was given where a name is expected.
 
-    It may where it has a PEM block or a line break, or is long base64 that is no hexadecimal number.
+    It may where it has a PEM block or a line break, or holds long base64: a digest and a path are none.
     """
     start = text[:_LOOKED_AT]
-    return "\n" in start or "\r" in start or _may_be_key(start)
+    return "\n" in start or "\r" in start or holds_key(start)
 
 
-def _may_be_key(text: str) -> bool:
+def holds_key(text: str) -> bool:
+    """Whether a private key may stand anywhere in the text; line breaks alone say nothing."""
+    text = text[:_LOOKED_AT]
+    if "%" in text:
+        text = _PERCENT.sub(lambda found: chr(int(found[1], 16)), text)
     if _KEY_BLOCK in text:
         return True
-    if len(text) < 40 or not _BASE64.fullmatch(text):
-        return False
-    # A digest is one case and a name is words: a key in base64 mixes all three kinds within any 40 characters.
-    return any("a" <= c <= "z" for c in text) and any("A" <= c <= "Z" for c in text) and any(c.isdigit() for c in text)
+    return any(_is_random(found[0][:_RUN]) for found in _BASE64.finditer(_BREAK.sub("", text)))
+
+
+def _is_random(text: str) -> bool:
+    """Whether a run of base64 characters mixes its three kinds as only chance does: digests are of two kinds."""
+    kinds = [
+        0 if "a" <= character <= "z" else 1 if "A" <= character <= "Z" else 2
+        for character in text
+        if character.isalnum()
+    ]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return len(set(kinds)) == 3 and changes >= _CHANGES * len(kinds)
+
+
+def _cut(text: str) -> str:
+    over = len(text) - PRINTED_CHARACTERS
+    return text if over <= 0 else f"{text[:PRINTED_CHARACTERS]}... ({over} characters more)"
 
 
 def _escaped(character: str) -> str:
@@ -75,7 +143,7 @@ def _escaped(character: str) -> str:
 
 def _rendered(value: object, levels: int) -> str:
     if isinstance(value, Enum):
-        return f"{type(value).__name__}.{value.name}"
+        return f"{type(value).__name__}.{value.name}"[: 2 * QUOTED_CHARACTERS]
     if isinstance(value, str | bytes | bytearray | memoryview):
         return _of_text(value)
     if isinstance(value, bool | float | None):
@@ -84,7 +152,7 @@ def _rendered(value: object, levels: int) -> str:
         bits = value.bit_length()
         return repr(int(value)) if bits <= _NUMBER_BITS else f"(a number of {bits} bits)"
     if isinstance(value, date | timedelta):
-        return str(value)
+        return str(value)[:QUOTED_CHARACTERS]
     if hasattr(value, "__fspath__"):
         return _of_text(str(value))
     if isinstance(value, Mapping | Set | list | tuple):
@@ -95,13 +163,14 @@ def _rendered(value: object, levels: int) -> str:
 def _of_text(value: str | bytes | bytearray | memoryview) -> str:
     length = len(value)
     if isinstance(value, str):
-        if _may_be_key(value[:_LOOKED_AT]):
+        if holds_key(value):
             return HIDDEN
-        shown = repr(str(value[:QUOTED_CHARACTERS]))
+        shown = repr(_without_secrets(str(value[:_CONCEALED_IN]))[:QUOTED_CHARACTERS])
     else:
-        shown = repr(bytes(value[:QUOTED_CHARACTERS]))
-        if _KEY_BLOCK.encode() in bytes(value[:_LOOKED_AT]):
+        start = bytes(value[:_LOOKED_AT])
+        if _DER_KEY.match(start) or holds_key(start.decode("latin-1")):
             return HIDDEN
+        shown = repr(start[:QUOTED_CHARACTERS])
     return shown if length <= QUOTED_CHARACTERS else f"{shown}... ({length} long)"
 
 
@@ -112,11 +181,11 @@ def _of_items(value: Mapping[object, object] | Set[object] | list[object] | tupl
     if not levels:
         return f"{opening}...{closing}"
     if isinstance(value, Mapping):
-        parts: Iterable[str] = (
-            f"{_rendered(name, 0)}: {_rendered(item, levels - 1)}" for name, item in islice(value.items(), _ITEMS)
-        )
+        parts = [f"{_rendered(name, 0)}: {_rendered(item, levels - 1)}" for name, item in islice(value.items(), _ITEMS)]
     else:
-        parts = (_rendered(item, levels - 1) for item in islice(value, _ITEMS))
+        parts = [_rendered(item, levels - 1) for item in islice(value, _ITEMS)]
+        if HIDDEN in parts:  # the other items may be further lines of the same key
+            return HIDDEN
     shown = ", ".join(parts)
     more = len(value) - _ITEMS
     whole = f"{opening}{shown}{f', and {more} more' if more > 0 else ''}{closing}"

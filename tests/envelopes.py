@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from imagesig.crypto.algorithms import Algorithm, ToSign
 from imagesig.encoding import cbor
 from imagesig.formats.notation import Notation
@@ -24,7 +26,7 @@ from imagesig.formats.notation.payload import PAYLOAD_TYPE
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import Examined, Part, StoredSignature
-from imagesig.trust import TrustAnchors
+from imagesig.trust import Strangers, TrustAnchors
 from tests.chains import Issuer, certified, trusting
 from tests.makers import DIGEST, NOW
 
@@ -118,9 +120,13 @@ def of_bytes(
 def authenticate(
     signature: StoredSignature, anchors: TrustAnchors | None = None, *, understood: frozenset[str] = frozenset()
 ) -> Examined:
-    """What `Notation` makes of it, with the root of `certified()` trusted for everybody unless told otherwise."""
+    """What `Notation` makes of it, with the root of `certified()` trusted for everybody unless told otherwise.
+
+    Strangers are judged then, for most tests have a signer of their own and ask for the rules of the format.
+    """
     reader = Notation(understood=understood)
-    return reader.authenticate(reader.parse(signature), anchors or trusting(certified().chain[-1]), NOW)
+    usual = replace(trusting(certified().chain[-1]), strangers=Strangers.JUDGED)
+    return reader.authenticate(reader.parse(signature), anchors or usual, NOW)
 
 
 def encode(data: bytes) -> bytes:

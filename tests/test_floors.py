@@ -26,7 +26,10 @@ FLOORS: dict[str, int] = {
     "errors": 1,
     "deadlines": 2,
     "url": 2,
+    "naming": 2,
+    "logs": 2,
     "foreign": 2,
+    "reading": 2,
     "concurrency": 2,
     "processes": 2,
     "effort": 3,
@@ -39,6 +42,7 @@ FLOORS: dict[str, int] = {
     "http": 6,
     "oci": 5,
     "crypto": 5,
+    "format_names": 6,
     "signature": 6,
     "trust": 6,
     "formats": 7,
@@ -57,8 +61,8 @@ FLOORS: dict[str, int] = {
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
 PURE = frozenset(
-    {"text", "errors", "limits", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
-    | {"oci", "crypto", "signature", "trust", "formats", "policy"}
+    {"text", "errors", "limits", "naming", "url", "reach", "proxies", "http_dates", "effort", "foreign", "encoding"}
+    | {"oci", "crypto", "format_names", "signature", "trust", "formats", "policy"}
 )
 FILES = frozenset({"policy/load.py", "policy/load_notation.py"})
 """Modules of pure units that read files, each by name; what is pure imports them where a function needs them."""

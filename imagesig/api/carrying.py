@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from imagesig.concurrency import for_each
-from imagesig.errors import NotFound
+from imagesig.errors import MalformedError, NotFound
 from imagesig.images.closure import Piece, distinct_blobs
 from imagesig.images.image import Image
 from imagesig.images.merge import Tagged
@@ -85,15 +85,15 @@ class Carrying:
         try:
             if home.resolve(tag).digest == root.descriptor.digest:
                 return "present"
-        except NotFound:
-            pass
+        except (NotFound, MalformedError):
+            pass  # nothing, or what is no image: the tag gets this one
         home.put_manifest(root.content, root.descriptor.media_type, tag)
         return "copied"
 
     def _referrers_there(self, attached: Sequence[Piece]) -> set[str]:
         subjects = list(dict.fromkeys(piece.subject for piece in attached if piece.kind == "referrer"))
         found = for_each(subjects, self._target.signatures.referrers)
-        return {referrer.digest for referrers in found for referrer in referrers}
+        return {referrer.digest for listing in found for referrer in listing.entries}
 
     def _attach(self, piece: Piece, listed: set[str]) -> str:
         home = self._target.signatures

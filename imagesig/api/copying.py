@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform as machine
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -12,22 +11,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.carrying import Carrying, CopiedManifest
-from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, resolve
+from imagesig.api.gathering import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.image import Image
 from imagesig.images.layout_reader import LayoutReader
-from imagesig.images.open import check_destination, open_destination
+from imagesig.images.open import check_destination, open_destination, open_source
 from imagesig.images.signature_blob import is_file_only
-from imagesig.images.target import child_for_platform
+from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import INDEX_TYPES
 from imagesig.oci.reference import parse_reference
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 Admit = Callable[[Image], object]
 """Called with the image, pinned by digest, before anything is written; what it raises ends the copy."""
@@ -70,7 +70,7 @@ def copy(
         source: what to copy.
         destination: where to; what is not there yet is made. Without a tag it gets the source's.
         all_platforms: of an index, the whole; otherwise one platform of it, by a digest of its own.
-        platform: which one, as `os/architecture[/variant]`; Linux on this machine's CPU by default.
+        platform: which one, as of `verify`, by its own config; Linux on this machine's CPU by default.
         signatures: take signatures and everything else along that belongs to the image.
         admit: called with the image before anything is written.
         timeout: seconds for the whole copy; without it, only each request is bounded.
@@ -86,10 +86,10 @@ def copy(
         raise InvalidArgument("copy: all platforms and one platform cannot both be asked for")
     if isinstance(destination, str):
         check_destination(destination)
-    opened = open_or_pass(source)
     with ExitStack() as stack:
         if timeout is not None:
             stack.enter_context(deadline(timeout))
+        opened = open_source(source) if isinstance(source, str) else source
         plan = _plan(opened, all_platforms=all_platforms, platform=platform, signatures=signatures)
         if admit is not None:
             admit(replace(opened, target=plan.root.digest))
@@ -140,11 +140,13 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
 
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
     try:
-        child = child_for_platform(image, top, platform)
+        choice = child_for_platform(image, top, platform)
+        # Even if the index is signed: it stays behind, and the child is judged by its own digest.
+        check_platform(image, choice)
     except ImageNotFound as error:
         hint = error.hint or "name one of them with --platform, or copy --all-platforms"
         raise ImageNotFound(str(error), hint="" if asked else hint) from error
-    return Descriptor(child.media_type, child.digest, child.size)
+    return choice.descriptor
 
 
 def _this_platform() -> str:

@@ -7,10 +7,11 @@ if it can.
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from imagesig.api.gathering import ImageLike, open_or_pass, resolve
 from imagesig.api.inspecting import inspect
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
+from imagesig.foreign import foreign
 from imagesig.images.image import Image
 from imagesig.images.probing import Permission, probe
 from imagesig.images.repository import RegistryRepository
@@ -52,101 +54,121 @@ def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | No
     may read, push and delete there, by requests that change nothing: an upload that is cancelled, and the deletion of
     what does not exist.
     """
-    yield from _installation()
+    yield from _each("imagesig", _installation())
     if key:
-        yield from _key(key, settings or default_settings())
+        yield from _each("key", _key(key, settings or default_settings()))
     if image:
-        yield from _image(image)
+        yield from _each("image", _image(image))
+
+
+def _each(area: str, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The steps as they come. What one of them raises, whatever it is, is the last diagnosis of its area."""
+    try:
+        with foreign(area):
+            yield from steps
+    except ImagesigError as error:
+        yield _failed(area, error)
+
+
+def _within(seconds: float, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The steps, all of them within so many seconds; what the consumer does between two of them is not counted."""
+    while True:
+        start = time.monotonic()
+        with deadline(seconds):
+            step = next(steps, None)
+        seconds -= time.monotonic() - start
+        if step is None:
+            return
+        yield step
 
 
 def _installation() -> Iterator[Diagnosis]:
     yield Diagnosis("imagesig", State.OK, f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
-    yield Diagnosis("packages", State.OK, ", ".join(f"{name} {version(name)}" for name in _BASE))
+    versions = {name: _version(name) for name in _BASE}
+    unknown = [name for name, found in versions.items() if not found]
+    yield Diagnosis(
+        "packages",
+        State.NOTE if unknown else State.OK,
+        ", ".join(f"{name} {found or 'of unknown version'}" for name, found in versions.items()),
+    )
     for extra, package in _EXTRAS.items():
-        try:
-            yield Diagnosis(f"extra {extra}", State.OK, f"{package} {version(package)}")
-        except PackageNotFoundError:
+        if found := _version(package):
+            yield Diagnosis(f"extra {extra}", State.OK, f"{package} {found}")
+        else:
             yield Diagnosis(
                 f"extra {extra}", State.NOTE, "not installed", f"if needed, run: pip install 'imagesig[{extra}]'"
             )
 
 
-def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
+def _version(package: str) -> str:
+    """The version of an installed package; empty where it is not installed, or its files do not say."""
     try:
-        provider, name = resolve_key(uri, settings)
-    except ImagesigError as error:
-        yield _failed("key", error)
-        return
+        return str(version(package) or "")
+    except Exception:  # noqa: BLE001 - files of other packages
+        return ""
+
+
+def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
+    provider, name = resolve_key(uri, settings)
     with provider:
-        yield from _facts(provider)
-        yield from _named_key(provider, name) if name else _listed_keys(provider)
+        seconds = settings.timeout
+        yield from _each("key's home", _within(seconds, _facts(provider)))
+        if name:
+            yield from _each("public key", _within(seconds, _public_keys(provider, name)))
+            yield from _each("signing", _within(seconds, _signing(provider, name)))
+        else:
+            yield from _each("keys", _within(seconds, _listed_keys(provider)))
 
 
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
     if not isinstance(provider, TellsFacts):
         return
-    try:
-        for area, detail in provider.facts():
-            yield Diagnosis(area, State.OK, detail)
-    except ImagesigError as error:
-        yield _failed("key's home", error)
+    for area, detail in provider.facts():
+        yield Diagnosis(area, State.OK, detail)
 
 
-def _named_key(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:
-    try:
-        for number, public_key in enumerate(provider.public_keys(name)):
-            area = "public key" if number == 0 else "older public key"
-            yield Diagnosis(area, State.OK, f"{public_key.key_type.value} {public_key.fingerprint}")
-    except ImagesigError as error:
-        yield _failed("public key", error)
-    try:
-        with provider.open(name) as key:
-            info = key.info
-            yield Diagnosis("key", State.OK, f"{info.key_id}: {', '.join(map(str, info.algorithms))}")
-            yield Diagnosis("signing", State.OK, key.check())
-    except ImagesigError as error:
-        yield _failed("signing", error)
+def _public_keys(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:
+    for number, public_key in enumerate(provider.public_keys(name)):
+        area = "public key" if number == 0 else "older public key"
+        yield Diagnosis(area, State.OK, f"{public_key.key_type.value} {public_key.fingerprint}")
+
+
+def _signing(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:
+    with provider.open(name) as key:
+        info = key.info
+        yield Diagnosis("key", State.OK, f"{info.key_id}: {', '.join(map(str, info.algorithms))}")
+        yield Diagnosis("signing", State.OK, key.check())
 
 
 def _listed_keys(provider: KeyProvider) -> Iterator[Diagnosis]:
     if not isinstance(provider, ManagesKeys):
         return
-    try:
-        for item in provider.list():
-            state = State.OK if item.key_type else State.NOTE
-            kind = item.key_type.value if item.key_type else "unusable"
-            yield Diagnosis("key", state, f"{item.uri}: {kind} {item.detail}".rstrip())
-    except ImagesigError as error:
-        yield _failed("keys", error)
+    for item in provider.list():
+        state = State.OK if item.key_type else State.NOTE
+        kind = item.key_type.value if item.key_type else "unusable"
+        yield Diagnosis("key", state, f"{item.uri}: {kind} {item.detail}".rstrip())
 
 
 def _image(given: ImageLike) -> Iterator[Diagnosis]:
-    try:
-        image = open_or_pass(given)
-    except ImagesigError as error:
-        yield _failed("image", error)
-        return
+    image = open_or_pass(given)
     with deadline(image.timeout):
+        digest = ""
         try:
-            digest = resolve(image).digest
+            with foreign("image"):
+                digest = resolve(image).digest
             yield Diagnosis("image", State.OK, f"{image}: {digest}")
         except ImagesigError as error:
-            digest = ""
             yield _failed("image", error)
             if isinstance(error, Unreachable | DeadlineExceeded):
                 return
         if isinstance(image.signatures, RegistryRepository):
-            yield from _registry(image.signatures, digest)
+            yield from _each("registry", _registry(image.signatures, digest))
         if digest:
-            yield from _signatures(image)
+            yield from _each("signatures", _signatures(image))
 
 
 def _registry(repository: RegistryRepository, digest: str) -> Iterator[Diagnosis]:
-    try:
-        seen = probe(repository, digest)
-    except ImagesigError as error:
-        yield _failed("registry", error)
-        return
+    seen = probe(repository, digest)
     yield Diagnosis("login", State.OK, f"as {seen.login}")
     yield _clock(seen.server_time)
     if seen.referrers_api is not None:
@@ -177,11 +199,7 @@ def _clock(server_time: datetime | None) -> Diagnosis:
 
 
 def _signatures(image: Image) -> Iterator[Diagnosis]:
-    try:
-        found = inspect(image, recursive=False).signatures
-    except ImagesigError as error:
-        yield _failed("signatures", error)
-        return
+    found = inspect(image, recursive=False).signatures
     readable = [signature for signature in found if not signature.problem]
     formats = ", ".join(sorted({signature.format for signature in readable})) or "none"
     yield Diagnosis(

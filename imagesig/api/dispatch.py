@@ -14,11 +14,11 @@ from threading import Lock
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue
+from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, named, overdue
 from imagesig.api.gathering import ImageLike
 from imagesig.api.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
-from imagesig.errors import ImagesigError, InvalidArgument, WorkerLost
+from imagesig.errors import ImagesigError, InternalError, InvalidArgument, WorkerLost
 from imagesig.images.image import Image
 from imagesig.text import quote
 
@@ -55,6 +55,29 @@ def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
     return tuple(replace(outcome, image="") for _, outcome in done)
 
 
+def verify_packed(chunk: Chunk) -> bytes:
+    """What `verify_chunk` gives, pickled: an outcome that does not pickle becomes an error of its image alone."""
+    outcomes = verify_chunk(chunk)
+    try:
+        return pickle.dumps(outcomes)
+    except Exception:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+        return pickle.dumps(tuple(map(_portable, outcomes, (text for _, text in chunk.images))))
+
+
+def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[VerificationResult]:
+    try:
+        pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001 - as above
+        if outcome.error is None:
+            return Outcome("", outcome.index, error=InternalError.of(error, named(text)))
+        said = str(outcome.error)
+        # An error of somebody else's class, told as the class of ours that it is a kind of.
+        kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
+        same = vars(kind).get("__init__") is None
+        return Outcome("", outcome.index, error=(kind if same else ImagesigError)(said, hint=outcome.error.hint))
+    return outcome
+
+
 _runs: OrderedDict[tuple[int, str], Run] = OrderedDict()
 _runs_lock = Lock()
 
@@ -83,7 +106,7 @@ def verify_elsewhere(
         pickle.dumps(job)
     except Exception as error:  # noqa: BLE001 - whatever a foreign __reduce__ raises
         raise InvalidArgument(
-            f"verify_many: what the workers need does not pickle ({type(error).__name__}: {error})",
+            f"verify_many: what the workers need does not pickle ({type(error).__name__}: {quote(str(error))})",
             hint="give keys as PEM, files or URIs, and functions that a module defines",
         ) from None
     return _outcomes(executor, images, job, tasks=tasks, ends=ends, in_order=in_order)
@@ -95,16 +118,16 @@ def _outcomes(
     run = uuid.uuid4().hex
     attempts: dict[int, int] = {}
 
-    def submit(batch: _Batch) -> Future[tuple[Outcome[VerificationResult], ...]]:
+    def submit(batch: _Batch) -> Future[bytes]:
         chunk = Chunk(run, job, batch.named, None if ends is None else ends - time.monotonic())
         try:
-            return executor.submit(verify_chunk, chunk)
+            return executor.submit(verify_packed, chunk)
         except Exception as error:  # noqa: BLE001 - a broken executor says so in its own words
-            failed: Future[tuple[Outcome[VerificationResult], ...]] = Future()
+            failed: Future[bytes] = Future()
             failed.set_exception(error)
             return failed
 
-    def again(batch: _Batch, future: Future[tuple[Outcome[VerificationResult], ...]]) -> bool:
+    def again(batch: _Batch, future: Future[bytes]) -> bool:
         if not future.cancelled() and future.exception() is None:
             attempts.pop(batch.number, None)
             return False
@@ -152,13 +175,15 @@ def _refuse(image: Image) -> VerificationResult:
     )
 
 
-def _received(
-    batch: _Batch, future: Future[tuple[Outcome[VerificationResult], ...]]
-) -> Iterator[Outcome[VerificationResult]]:
+def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[VerificationResult]]:
     yield from batch.refused
     given = dict(batch.given)
     if future.done() and not future.cancelled() and future.exception() is None:
-        for outcome in future.result():
+        try:
+            outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which the executor trusts
+        except Exception as error:  # noqa: BLE001 - whatever a foreign __setstate__ raises
+            outcomes = [Outcome("", at, error=InternalError.of(error, named(text))) for at, text in batch.named]
+        for outcome in outcomes:
             yield replace(outcome, image=given[outcome.index])
         return
     lost = future.exception() if future.done() and not future.cancelled() else None
@@ -167,7 +192,8 @@ def _received(
 
 
 def _lost(text: str, cause: BaseException) -> ImagesigError:
+    why = f"{type(cause).__name__}: {quote(str(cause))}"
     return WorkerLost(
-        f"{text}: not verified: its worker was lost {_ATTEMPTS} times ({type(cause).__name__}: {quote(str(cause))})",
+        f"{named(text)}: not verified: its worker was lost {_ATTEMPTS} times ({why})",
         hint="look into the log of the workers; verify these images again",
     )

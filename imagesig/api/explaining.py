@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,15 +15,17 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     Finding,
     ImagesigError,
+    InvalidArgument,
     NoSignatureAccepted,
     NoSignatures,
     Rejection,
 )
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import KeyReference, Policy, Reject, Requirement, Rule, Signed
+from imagesig.policy import AcceptAnything, KeyReference, Policy, Reject, Requirement, Rule, Signed, Unsupported
 from imagesig.policy.authority import Authority
 from imagesig.policy.scope import scopes_of
+from imagesig.trust import CertificateAuthority, TrustedKey
 
 _UNPROVED = "the image passes without proof"
 
@@ -59,6 +62,15 @@ class Explanation(Struct, frozen=True):
     rule: Rule
     requirements: tuple[ExplainedRequirement, ...]
 
+    @property
+    def is_met(self) -> bool | None:
+        """Whether all requirements are met; None where none is unmet and one could not be judged.
+
+        This says nothing of proof, nor of a rule that only warns.
+        """
+        found = [item.is_met for item in self.requirements]
+        return False if False in found else None if None in found else True
+
 
 def explain(
     image: ImageLike,
@@ -90,14 +102,30 @@ def _explained(
     open_keys: Callable[[str], tuple[PublicKey, ...]],
     now: datetime | None,
 ) -> ExplainedRequirement:
-    if isinstance(requirement, Reject):
-        return ExplainedRequirement(requirement, False, problem=requirement.reason)
-    if not isinstance(requirement, Signed):
-        return ExplainedRequirement(requirement, True, problem=_UNPROVED)
+    match requirement:
+        case Reject() | Unsupported():
+            return ExplainedRequirement(requirement, False, problem=requirement.reason)
+        case AcceptAnything():
+            return ExplainedRequirement(requirement, True, problem=_UNPROVED)
+        case Signed():
+            return _explained_signed(image, requirement, open_keys, now)
+        case _:
+            assert_never(requirement)
+
+
+def _explained_signed(
+    image: Image,
+    requirement: Signed,
+    open_keys: Callable[[str], tuple[PublicKey, ...]],
+    now: datetime | None,
+) -> ExplainedRequirement:
     authorities = tuple(_opened(item, open_keys) for item in requirement.authorities)
     if any(item.problem for item in authorities):
         return ExplainedRequirement(requirement, None, authorities, problem="not every key can be opened")
-    opened = replace(requirement, authorities=tuple(item.authority for item in authorities))
+    try:
+        opened = replace(requirement, authorities=tuple(item.authority for item in authorities))
+    except InvalidArgument as error:
+        return ExplainedRequirement(requirement, None, authorities, problem=str(error))
     result = _judged(image, opened, now)
     is_met = isinstance(result, VerificationResult) if _is_verdict(result) else None
     findings = {item.authority: item for item in getattr(result, "findings", ())}
@@ -112,12 +140,16 @@ def _explained(
 
 
 def _opened(authority: Authority, open_keys: Callable[[str], tuple[PublicKey, ...]]) -> ExplainedAuthority:
-    if not isinstance(authority, KeyReference):
-        return ExplainedAuthority(authority)
-    try:
-        return ExplainedAuthority(authority.opened(open_keys))
-    except ImagesigError as error:
-        return ExplainedAuthority(authority, str(error))
+    match authority:
+        case TrustedKey() | CertificateAuthority():
+            return ExplainedAuthority(authority)
+        case KeyReference():
+            try:
+                return ExplainedAuthority(authority.opened(open_keys))
+            except ImagesigError as error:
+                return ExplainedAuthority(authority, str(error))
+        case _:
+            assert_never(authority)
 
 
 def _judged(image: Image, requirement: Requirement, now: datetime | None) -> VerificationResult | ImagesigError:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, resolve
+from imagesig.api.gathering import ImageLike, pin
 from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.concurrency import Once, in_threads
 from imagesig.deadlines import deadline as within
-from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument
+from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError, InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.uri import open_public_keys
-from imagesig.oci.digest import is_digest
 from imagesig.policy import AuthorityLike, Policy, Rule
+from imagesig.text import HIDDEN, holds_key, quote
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -46,6 +46,10 @@ class Outcome(Struct, Generic[_Result], frozen=True):
     index: int
     result: _Result | None = None
     error: ImagesigError | None = None
+
+    def __repr__(self) -> str:
+        made = f"result={self.result!r}" if self.error is None else f"error={self.error!r}"
+        return f"Outcome(image={quote(named(self.image))}, index={self.index}, {made})"
 
     @property
     def ok(self) -> bool:
@@ -154,9 +158,9 @@ class Run:
         job = self._job
         image = given if isinstance(given, Image) else self._opener.open(given)
         rule = job.policy.select(image.location)
-        opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
         with within(image.timeout):
-            digest = image.target if is_digest(image.target) else resolve(image).digest
+            opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
+            digest = pin(image)
             key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)
             result = self._verdicts.get(
@@ -202,11 +206,26 @@ def attempt(index: int, given: ImageLike, seconds: float | None, action: Callabl
             return Outcome(given, index, action())
     except ImagesigError as error:
         return Outcome(given, index, error=without_frames(error))
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Not Exceptions alone: what panics in Rust, below `cryptography`, says so with a BaseException.
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
+        unforeseen = InternalError.of(error, named(given))
+        unforeseen.__cause__ = error
+        return Outcome(given, index, error=without_frames(unforeseen))
+
+
+def named(given: ImageLike) -> str:
+    """What was given as an image, for people; a private key that was given instead is not shown."""
+    text = str(given)
+    return HIDDEN if holds_key(text) else text
 
 
 def overdue(given: ImageLike) -> DeadlineExceeded:
     """The error of an image that was not done when the deadline of the run passed."""
-    return DeadlineExceeded(f"{given}: the deadline of the whole run passed", hint="give the run more time")
+    return DeadlineExceeded(f"{named(given)}: the deadline of the whole run passed", hint="give the run more time")
 
 
 def without_frames(error: ImagesigError) -> ImagesigError:
@@ -219,4 +238,4 @@ def without_frames(error: ImagesigError) -> ImagesigError:
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, ImagesigError) and error.retryable
+    return isinstance(error, MemoryError | RecursionError) or (isinstance(error, ImagesigError) and error.retryable)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec import Struct, field
 
-from imagesig.errors import ImageNotFound, NotFound, Rejection, TransportError
+from imagesig.errors import ImageNotFound, LimitExceeded, NotFound, Rejection, TransportError
 from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
-from imagesig.stores.store import Unread
+from imagesig.stores.store import Limited, Unread
 
 ImageLike = str | Image
 """A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
@@ -24,11 +25,13 @@ class Stored(Struct):
 
     `failed` is the first failure of a store to answer or to give one of its signatures, if any: without those nobody
     may call the image unsigned or its signatures too few. The signatures that were not given are in `rejections` too.
+    `limited` is the same for what was not read because the image has more than one image may have.
     """
 
     found: list[tuple[StoredSignature, Format]] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     failed: TransportError | None = None
+    limited: LimitExceeded | None = None
 
 
 def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> Stored:
@@ -44,6 +47,9 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
             for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
                 if isinstance(item, Unread):
                     result.failed = result.failed or item.error
+                    item = Rejection(item.origin, item.error)
+                if isinstance(item, Limited):
+                    result.limited = result.limited or item.error
                     item = Rejection(item.origin, item.error)
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
@@ -63,8 +69,25 @@ def open_or_pass(image: ImageLike) -> Image:
 
 def resolve(image: Image, target: str = "") -> Descriptor:
     """The image itself, or the manifest with that digest. Raises `ImageNotFound` if it is not there."""
-    try:
+    with _missing_is_no_image(image):
         return image.home.resolve(target or image.target)
+
+
+def pin(image: Image) -> str:
+    """The digest of the image as it will be deployed (`ImageSource.pin`): every verdict is about this digest.
+
+    Raises:
+        ImageNotFound: there is no such image.
+        DigestMismatch: other bytes lie under the digest.
+    """
+    with _missing_is_no_image(image):
+        return image.home.pin(image.target)
+
+
+@contextmanager
+def _missing_is_no_image(image: Image) -> Iterator[None]:
+    try:
+        yield
     except ImageNotFound:
         raise
     except NotFound as error:

@@ -11,6 +11,7 @@ from imagesig import limits
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
+from imagesig.effort import one_image
 from imagesig.errors import ImagesigError, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.certified import read_chain
@@ -65,9 +66,9 @@ def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool 
     found: list[InspectedSignature] = []
     failures: list[TransportError] = []
     with deadline(opened.timeout):
-        targets = targets_of(opened, recursive=recursive)
+        targets = targets_of(opened, recursive=recursive).found
         for target in targets:
-            with at_most_attempts(1) if failures else nullcontext():
+            with at_most_attempts(1) if failures else nullcontext(), one_image():
                 stored = stored_signatures(opened, target.descriptor.digest, formats)
             if stored.failed:
                 if not allow_incomplete:

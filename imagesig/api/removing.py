@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
-from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, RemovalIncomplete, SignatureRejected
+from imagesig.effort import one_image
+from imagesig.errors import (
+    BudgetExceeded,
+    ImagesigError,
+    InvalidArgument,
+    MalformedError,
+    RemovalIncomplete,
+    SignatureRejected,
+)
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys
+from imagesig.logs import logger_named
 from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
-from imagesig.trust import TrustAnchors
+from imagesig.trust import Strangers, TrustAnchors
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 
 class RemovedSignature(Struct, frozen=True):
@@ -70,7 +79,8 @@ def remove(
     """Takes away the signatures that a key made, or all of them, in every format that imagesig reads.
 
     A signature counts as the key's if the key verifies it, whatever it says of itself. Attestations and other things
-    that belong to the image stay. Removing again removes nothing.
+    that belong to the image stay. What is attached to another image is never deleted: it is taken out of this image's
+    list, where there is one. What says another digest stays, with a warning. Removing again removes nothing.
 
     Args:
         image: whose signatures.
@@ -92,9 +102,10 @@ def remove(
     at = now or datetime.now(UTC)
     work = _Removal()
     with deadline(opened.timeout):
-        targets = targets_of(opened, recursive=recursive)
+        targets = targets_of(opened, recursive=recursive).found
         for target in targets:
-            work.find(opened, target, anchors, at)
+            with one_image():
+                work.find(opened, target, anchors, at)
         if not dry_run:
             detach(opened, work.chosen)
     logger.info("removed from %s", opened, extra={"image_done": True})
@@ -104,15 +115,17 @@ def remove(
 
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:
-    """The public keys behind what names them, opened."""
+    """The public keys behind what names them, opened; what they signed with a certificate is theirs too."""
     (signed,) = Policy.any_of(*keys).default.opened(open_public_keys).signed
-    return signed.anchors
+    return replace(signed.anchors, strangers=Strangers.OF_KEYS)
 
 
 def made_by(item: StoredSignature, item_format: Format, anchors: TrustAnchors, now: datetime) -> Examined | None:
     """What one of these keys signed there; None if it was another key, or is no signature of an image."""
     try:
         examined = item_format.authenticate(item_format.parse(item), anchors, now)
+    except BudgetExceeded:
+        raise
     except (SignatureRejected, MalformedError):
         return None
     # With a certificate it is whole whoever made it: whose key it was decides.
@@ -168,12 +181,21 @@ class _Removal(Struct):
         self.warnings += [f"stays: {rejection}" for rejection in stored.rejections]
         for item, item_format in stored.found:
             try:
-                if _is_wanted(item, item_format, anchors, now):
-                    self.chosen.append(Found(target, item, item_format))
-                else:
+                if not _is_wanted(item, item_format, anchors, now):
                     self.kept += 1
+                elif item_format.storage is Storage.REFERRER and (other := _says_another(item, item_format, target)):
+                    # Deleting it would take it from that image, if it is the only one that says so.
+                    self.warnings.append(f"stays: {item.origin}: it says {other}")
+                else:
+                    self.chosen.append(Found(target, item, item_format))
             except ImagesigError as error:
                 self.warnings.append(f"stays: {item.origin}: {error}")
+
+
+def _says_another(item: StoredSignature, item_format: Format, target: Target) -> str:
+    """The digests that a signature is about, if not this target's."""
+    digests = [subject.digest for subject in item_format.claim(item_format.parse(item)).subjects]
+    return "" if target.descriptor.digest in digests else ", ".join(digests[:3]) or "nothing"
 
 
 def _is_wanted(item: StoredSignature, item_format: Format, anchors: TrustAnchors | None, now: datetime) -> bool:

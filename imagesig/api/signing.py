@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
@@ -15,12 +14,14 @@ from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
+from imagesig.logs import logger_named
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.policy import KeyLike
@@ -32,7 +33,7 @@ from imagesig.text import quote
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _ROTATIONS = 3
 """How often a key may rotate between drafting and signing before signing gives up."""
@@ -147,7 +148,9 @@ def sign(
     replacement = Replacement(anchors_of(old), at) if old else None
     request = _Request(chosen, _signable(annotations), identity, recursive, at, witnesses, replacement)
     if isinstance(key, str):
-        with open_key(key) as opened_key:
+        with deadline(max(item.timeout for item in opened)):
+            owned_key = open_key(key)
+        with owned_key as opened_key:
             results = _sign_all(opened, opened_key, request, dry_run=dry_run)
     else:
         results = _sign_all(opened, key, request, dry_run=dry_run)
@@ -187,7 +190,7 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
     if request.replacement:
         request.replacement.check_signer(key.info)
     planned = for_each(images, lambda image: _plan(image, request))
-    works = [work for plan in planned for work in plan]
+    works = [work for plan in planned for work in plan.works]
     if request.replacement:
         for work in works:
             request.replacement.find(work.image, work.target, work.format, work.claim, work.prior)
@@ -202,24 +205,33 @@ def _sign_all(images: Sequence[Image], key: SigningKey, request: _Request, *, dr
     )
 
 
-def _plan(image: Image, request: _Request) -> list[_Work]:
+class _Plan(Struct, frozen=True):
+    """The signatures to make for one image, and what is listed in it but not there."""
+
+    works: tuple[_Work, ...]
+    missing: tuple[Target, ...]
+
+
+def _plan(image: Image, request: _Request) -> _Plan:
     """Resolves the image and finds what has been said of it; nothing is written."""
     for item in request.formats:
         STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
         reference = str(_identity(image, request.identity) or "")
         works = []
-        for target in targets_of(image, recursive=request.recursive):
+        targets = targets_of(image, recursive=request.recursive, resolve=True)
+        for target in targets.found:
             subject = Subject(
                 target.descriptor.digest, target.descriptor.media_type, target.descriptor.size, request.annotations
             )
-            prior = stored_signatures(image, target.descriptor.digest, request.formats)
+            with one_image():
+                prior = stored_signatures(image, target.descriptor.digest, request.formats)
             if prior.failed:
                 raise prior.failed
             for item in request.formats:
                 found = tuple(stored for stored, wanted_by in prior.found if wanted_by is item)
                 works.append(_Work(image, target, item, Claim((subject,), reference), found))
-        return works
+        return _Plan(tuple(works), targets.missing)
 
 
 def _draft_and_sign(works: Sequence[_Work], key: SigningKey, now: datetime, *, dry_run: bool) -> SignerInfo:
@@ -318,9 +330,8 @@ def _settle(work: _Work, confirm: Settle) -> None:
         confirm()
 
 
-def _result(
-    image: Image, works: Sequence[_Work], signer: SignerInfo, request: _Request, *, dry_run: bool
-) -> SignedImage:
+def _result(image: Image, plan: _Plan, signer: SignerInfo, request: _Request, *, dry_run: bool) -> SignedImage:
+    works = plan.works
     digest = works[0].target.descriptor.digest
     replacement = request.replacement
     identity = _identity(image, request.identity)
@@ -341,7 +352,11 @@ def _result(
         signer.key_id,
         signer.public_key.fingerprint,
         made,
-        (*_warnings(identity, request.formats), *(replacement.warnings(image) if replacement else ())),
+        (
+            *_warnings(identity, request.formats),
+            *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+            *(replacement.warnings(image) if replacement else ()),
+        ),
         replacement.planned(image, dry_run=dry_run) if replacement else (),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from imagesig.api.signing import (
     SignedImage,
     _attach_image,
     _draft_and_sign,
+    _Plan,
     _plan,
     _Request,
     _result,
@@ -122,7 +124,7 @@ class _Planned(Struct):
     index: int
     given: ImageLike
     image: Image
-    works: list[_Work]
+    plan: _Plan
     replacement: Replacement | None = None
     attached: list[str] = field(default_factory=list)
     settles: list[tuple[_Work, Settle]] = field(default_factory=list)
@@ -138,11 +140,11 @@ def _sign_stream(
 
         def made() -> _Planned:
             image = given if isinstance(given, Image) else opener.open(given)
-            works, replacement = _plan(image, line.request), line.replacement()
+            plan, replacement = _plan(image, line.request), line.replacement()
             if replacement:
-                for work in works:
+                for work in plan.works:
                     replacement.find(work.image, work.target, work.format, work.claim, work.prior)
-            return _Planned(index, given, image, works, replacement)
+            return _Planned(index, given, image, plan, replacement)
 
         return attempt(index, given, line.left, made)
 
@@ -163,14 +165,36 @@ def _sign_batch(batch: Sequence[_Planned], line: _Line) -> Generator[Outcome[Sig
     """Drafts, signs and attaches what was planned; the key's own failures are raised."""
     if not batch:
         return
-    works = [work for item in batch for work in item.works]
-    signer = _draft_and_sign(works, line.key, line.request.now, dry_run=line.dry_run)
+    works = [work for item in batch for work in item.plan.works]
+    try:
+        signer = _draft_and_sign(works, line.key, line.request.now, dry_run=line.dry_run)
+    except ImagesigError:
+        raise
+    except Exception:  # noqa: BLE001 - it becomes the outcome of its image
+        # Nobody foresaw it, so nobody knows whose it is: one image after the other, and the image that has it says so.
+        if len(batch) == 1:
+            yield _unforeseen(batch[0])
+            return
+        for item in batch:
+            yield from _sign_batch([item], line)
+        return
     done = list(in_threads(batch, lambda item: _attach_one(item, line), workers=min(line.workers, len(batch))))
     # All are attached before the first is settled: the pauses that settling needs run side by side.
     settled = in_threads(done, lambda pair: _settle_one(*pair, signer, line), workers=min(line.workers, len(batch)))
     with contextlib.closing(settled):
         for _, outcome in settled:
             yield outcome
+
+
+def _unforeseen(item: _Planned) -> Outcome[SignedImage]:
+    """The outcome for the exception that is being handled."""
+    error = sys.exc_info()[1]
+    assert error is not None
+
+    def again() -> SignedImage:
+        raise error
+
+    return attempt(item.index, item.given, None, again)
 
 
 def _attach_one(item: _Planned, line: _Line) -> ImagesigError | None:
@@ -187,7 +211,7 @@ def _attach_one(item: _Planned, line: _Line) -> ImagesigError | None:
 
 def _drafted(item: _Planned) -> list[_Work]:
     """What is new of the image; the rest was signed before."""
-    return [work for work in item.works if isinstance(work.draft, Draft)]
+    return [work for work in item.plan.works if isinstance(work.draft, Draft)]
 
 
 def _settle_one(item: _Planned, failed: ImagesigError | None, signer: SignerInfo, line: _Line) -> Outcome[SignedImage]:
@@ -201,7 +225,7 @@ def _settle_one(item: _Planned, failed: ImagesigError | None, signer: SignerInfo
         if item.replacement and not line.dry_run:
             item.replacement.run()
         request = changed(line.request, replacement=item.replacement)
-        return _result(item.image, item.works, signer, request, dry_run=line.dry_run)
+        return _result(item.image, item.plan, signer, request, dry_run=line.dry_run)
 
     outcome = attempt(item.index, item.given, line.left if item.settles else None, settle)
     if outcome.error is None or isinstance(outcome.error, RemovalIncomplete):

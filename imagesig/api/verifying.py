@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,37 +10,40 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pinned_name, resolve, stored_signatures
+from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pin, pinned_name, resolve, stored_signatures
 from imagesig.api.revoking import Answers, with_revocation
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
+from imagesig.effort import one_image
 from imagesig.errors import (
+    BudgetExceeded,
+    DigestMismatch,
     Finding,
     ImageNotFound,
     ImagesigError,
     KeyProviderError,
     NoSignatureAccepted,
     NoSignatures,
-    RefusedByPolicy,
     Rejection,
     TransportError,
     Unproved,
     VerificationError,
 )
-from imagesig.formats import ALL_FORMATS, Format, select_formats
+from imagesig.format_names import families
+from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
 from imagesig.images.image import Image
-from imagesig.images.target import child_for_platform
+from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.keys.uri import open_public_keys
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest
-from imagesig.policy import AuthorityLike, Policy, Reject, Rule, Signed, Unsupported, Verdict, judge
+from imagesig.policy import AuthorityLike, Policy, Rule, Signed, Verdict, judge, judge_rule
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
 
 if TYPE_CHECKING:
     from imagesig.witnesses import RevocationChecker, Witnesses
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
@@ -80,9 +82,10 @@ def verify(
     """Proves that an image's signatures satisfy a policy, or raises.
 
     `policy` may be one public key (PEM text, file, key URI, `PublicKey`) for "signed by this key". `platform`, as
-    `os/architecture[/variant]`, verifies that child of an index: by its own signatures or, failing them, by the
-    index's. `allow_unproved` returns a result without proof where the policy lets the image pass so. `now` is the time
-    to judge at; the clock's by default. `witnesses` are asked whether certificates were revoked: `online()` by default.
+    `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by its own
+    signatures, if its config says that it is for that platform, or else by the index's. `allow_unproved` returns a
+    result without proof where the policy lets the image pass so. `now` is the time to judge at; the clock's by default.
+    `witnesses` are asked whether certificates were revoked: `online()` by default.
 
     Raises:
         NoSignatures: the image is there and has no signature in the formats that count.
@@ -90,13 +93,16 @@ def verify(
         RefusedByPolicy: the policy rejects images of that name.
         Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
+        DigestMismatch: other bytes lie under its digest.
         TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
+        LimitExceeded: more lies beside the image than is read for one, and what was read does not satisfy the policy.
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
-    rule = policy.select(opened.location).opened(open_public_keys)
+    with deadline(opened.timeout):
+        rule = policy.select(opened.location).opened(open_public_keys)
     return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now, witnesses=witnesses)
 
 
@@ -127,7 +133,7 @@ def verify_by_rule(
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
     court = _Court(rule, now or datetime.now(UTC), witnesses)
-    with deadline(image.timeout):
+    with deadline(image.timeout), one_image():
         result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
     if not result.proved and not allow_unproved:
         reasons = result.warnings or ("the rule accepts anything",)
@@ -141,30 +147,54 @@ def verify_by_rule(
 
 
 def _verify_image(image: Image, court: _Court) -> VerificationResult:
-    digest = image.target if is_digest(image.target) else resolve(image).digest
-    return _verify_digest(image, digest, court)
+    return _verify_digest(image, pin(image), court)
 
 
 def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
     root = resolve(image)
-    child = child_for_platform(image, root, platform)
-    result, through_index = _verify_child(image, child.digest, root.digest, court)
-    pinned = pinned_name(image, child.digest)
-    return replace(result, digest=child.digest, pinned=pinned, platform=platform, through_index=through_index)
+    choice = child_for_platform(image, root, platform)
+    child = choice.descriptor.digest
+    image.check_platform(child)
+    result, through_index = _verify_child(image, choice, root.digest, court)
+    pinned = pinned_name(image, child)
+    return replace(result, digest=child, pinned=pinned, platform=platform, through_index=through_index)
 
 
-def _verify_child(image: Image, child: str, root: str, court: _Court) -> tuple[VerificationResult, bool]:
-    """The result for the child and whether it came through the index: a signed index lists its children by digest."""
+def _verify_child(image: Image, choice: Choice, root: str, court: _Court) -> tuple[VerificationResult, bool]:
+    """The result for the child and whether it came through the index.
+
+    A signed index lists its children by digest and says what each is for. An index that nobody signed says nothing:
+    then the child's own config must agree.
+    """
+    child = choice.descriptor.digest
     try:
         own = _verify_digest(image, child, court)
     except (NoSignatures, NoSignatureAccepted):
         if child == root:
             raise
-        return _verify_digest(image, root, court), True
-    if own.proved or child == root:
+        of_index = _verify_digest(image, root, court)
+        if not of_index.proved:
+            check_platform(image, choice)
+        return of_index, True
+    if child == root:
         return own, False
+    try:
+        if own.proved:
+            check_platform(image, choice)
+            return own, False
+    except (ImageNotFound, DigestMismatch) as other_platform:
+        try:
+            of_index = _verify_digest(image, root, court)
+        except (NoSignatures, NoSignatureAccepted):
+            raise other_platform from None
+        if not of_index.proved:
+            raise
+        return of_index, True
     of_index = _verify_digest(image, root, court)
-    return (of_index, True) if of_index.proved else (own, False)
+    if of_index.proved:
+        return of_index, True
+    check_platform(image, choice)
+    return own, False
 
 
 def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:
@@ -184,47 +214,59 @@ def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResu
 
 
 def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
-    rule = court.rule
-    for requirement in rule.requirements:
-        if isinstance(requirement, Reject):
-            hint = _UNSUPPORTED_HINT if isinstance(requirement, Unsupported) else _NO_RULE_HINT
-            raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=hint)
-    result = VerificationResult(str(image), digest, pinned_name(image, digest), (), rule=rule.name)
-    if not rule.signed:
-        return replace(result, proved=False)
-    verdicts = _verdicts(image, digest, rule.signed, court)
-    return replace(
-        result,
-        signatures=tuple(dict.fromkeys(item for verdict in verdicts for item in verdict.accepted)),
-        rejections=verdicts[0].rejections,
-        proved=all(verdict.proved for verdict in verdicts),
-        warnings=tuple(dict.fromkeys(text for verdict in verdicts for text in verdict.warnings)),
-        findings=tuple(item for verdict in verdicts for item in verdict.findings),
+    made = judge_rule(court.rule, _Evidence(image, digest, court).verdict, str(image))
+    return VerificationResult(
+        str(image),
+        digest,
+        pinned_name(image, digest),
+        signatures=tuple(dict.fromkeys(item for verdict in made.verdicts for item in verdict.accepted)),
+        rejections=made.verdicts[0].rejections if made.verdicts else (),
+        proved=made.proved,
+        rule=court.rule.name,
+        warnings=tuple(dict.fromkeys(text for verdict in made.verdicts for text in verdict.warnings)),
+        findings=tuple(item for verdict in made.verdicts for item in verdict.findings),
     )
 
 
-def _verdicts(image: Image, digest: str, signed: Sequence[Signed], court: _Court) -> list[Verdict]:
-    """One verdict for each requirement, all of which hold.
+class _Evidence(Struct, dict=True):
+    """What is stored for one manifest, asked for once and only if a requirement needs signatures."""
 
-    Raises:
-        NoSignatures, NoSignatureAccepted: one does not.
-        TransportError: one does not, and a place where its signature may lie did not answer, or not with all of it.
-    """
-    formats = select_formats(formats_of(signed) or ALL_FORMATS)
-    stored = stored_signatures(image, digest, formats)
-    whole = _Whole(image, digest)
-    verdicts = []
-    for requirement in signed:
-        verdict = _verdict(whole, stored, requirement, court)
+    image: Image
+    digest: str
+    court: _Court
+
+    @cached_property
+    def formats(self) -> tuple[Format, ...]:
+        counted = families(formats_of(self.court.rule.signed)) or ALL_FORMATS
+        return select_formats(name for name in ALL_FORMATS if name in counted)
+
+    @cached_property
+    def stored(self) -> Stored:
+        return stored_signatures(self.image, self.digest, self.formats)
+
+    @cached_property
+    def whole(self) -> _Whole:
+        return _Whole(self.image, self.digest)
+
+    def verdict(self, requirement: Signed) -> Verdict:
+        """The verdict of a requirement that holds.
+
+        Raises:
+            NoSignatures, NoSignatureAccepted: it does not.
+            TransportError: it does not, and a place where its signature may lie did not answer, or not with all of it.
+        """
+        image, stored = self.image, self.stored
+        verdict = _verdict(self.whole, stored, requirement, self.court)
         if verdict.failure:
             if stored.failed:
                 # Something could not be read, and what could be is not enough: unreachable, not unsigned.
                 raise stored.failed from verdict.failure
+            if stored.limited:
+                raise stored.limited from verdict.failure
             if not stored.found and not stored.rejections:
-                raise _unsigned(image, digest, formats)
+                raise _unsigned(image, self.digest, self.formats)
             raise verdict.failure
-        verdicts.append(verdict)
-    return verdicts
+        return verdict
 
 
 def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) -> Verdict:
@@ -246,16 +288,21 @@ def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) 
 def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[Examined], list[Rejection]]:
     """The signatures in the formats that count for the requirement, and why the others do not count."""
     anchors = requirement.anchors
+    counted = select_formats(requirement.formats) if requirement.formats else ()
     examined: list[Examined] = []
     rejections = list(stored.rejections)
-    for item, item_format in stored.found:
-        if requirement.formats and item_format.name not in requirement.formats:
+    for item, found_as in stored.found:
+        # Each requirement reads with its own formats: one for JWS alone refuses what another one reads as COSE.
+        item_format = reader_of(item, counted) if counted else found_as
+        if item_format is None:
             continue
         try:
             examined.append(item_format.authenticate(item_format.parse(item), anchors, now))
         except (TransportError, KeyProviderError):
             raise
         except ImagesigError as error:
+            if isinstance(error, BudgetExceeded):
+                stored.limited = stored.limited or error
             rejections.append(Rejection(item.origin, error))
     return examined, rejections
 
@@ -274,10 +321,6 @@ class _Whole(Struct):
         if self._found is None:
             return Subject(self.digest)
         return Subject(self.digest, self._found.media_type, self._found.size)
-
-
-_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
-_NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 
 def _unsigned(image: Image, digest: str, formats: Sequence[Format]) -> ImagesigError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from imagesig.cli.terminal import document
+
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -14,4 +16,4 @@ def command(ctx: click.Context, shell: str) -> None:
     maker = get_completion_class(shell)
     root = ctx.find_root()
     assert maker is not None
-    click.echo(maker(root.command, {}, "imagesig", "_IMAGESIG_COMPLETE").source())
+    document(maker(root.command, {}, "imagesig", "_IMAGESIG_COMPLETE").source() + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verifying import verify_by_rule
-from imagesig.cli.options import output_option, passphrase_option
+from imagesig.cli.failure import note_unproved
+from imagesig.cli.options import FilePath, Name, output_option, passphrase_option
 from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
 from imagesig.cli.progress import blob_progress
-from imagesig.cli.render import safe_text, write_json
-from imagesig.cli.reports import safe_lines
+from imagesig.cli.render import word, write_json
 from imagesig.cli.settings import key_settings, witnesses_for
-from imagesig.images.open import is_local, open_image
+from imagesig.cli.terminal import note, say
+from imagesig.deadlines import deadline
+from imagesig.images.open import is_local, open_source
 
 if TYPE_CHECKING:
     from imagesig.images.image import Image
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--all-platforms", is_flag=True, help="Of a multi-platform image, copy the whole index.")
 @click.option(
     "--platform",
+    type=Name(),
     default="",
     metavar="OS/ARCH[/VARIANT]",
     help="Of a multi-platform image, copy this one. Default: Linux on this machine's CPU.",
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking).")
 @click.option(
     "--registry-ca",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="PEM file of the certificate authorities to trust instead of the system's.",
 )
 @click.option(
@@ -80,9 +84,9 @@ def command(
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unproved=allow_unproved)
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
-    with blob_progress():
+    with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
         result = copy(
-            open_image(source, **of_source),
+            open_source(source, **of_source),
             destination,
             all_platforms=all_platforms,
             platform=platform,
@@ -92,7 +96,7 @@ def command(
             transport=transport,
         )
     for warning in result.warnings:
-        click.echo(f"warning: {result.source}: {safe_text(warning)}", err=True)
+        note(f"warning: {result.source}: {warning}")
     if output == "json":
         write_json("copy", [to_builtins(result)])
     else:
@@ -108,10 +112,7 @@ def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None
     def admit(image: Image) -> None:
         rule = rules.rule_for(image)
         result = verify_by_rule(image, rule, allow_unproved=allow_unproved, witnesses=witnesses)
-        if not result.proved:
-            click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
-        for warning in result.warnings:
-            click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
+        note_unproved(result)
 
     return admit
 
@@ -126,14 +127,12 @@ def _transport(source: str, destination: str, *, plain_http: bool, registry_ca: 
 
 
 def _write_text(result: CopiedImage) -> None:
-    click.echo(result.pinned)
-    click.echo(f"  as        {result.destination}")
+    say(result.pinned)
+    say(f"  as        {result.destination}")
     if result.platform:
-        click.echo(f"  platform  {result.platform}")
+        say(f"  platform  {word(result.platform)}")
     for manifest in result.manifests:
-        label = f"  {safe_text(manifest.label)}" if manifest.label else ""
-        click.echo(f"  {manifest.state:9} {manifest.kind:9} {manifest.digest}{label}")
+        label = f"  {word(manifest.label)}" if manifest.label else ""
+        say(f"  {manifest.state:9} {manifest.kind:9} {manifest.digest}{label}")
     blobs = result.blobs
-    click.echo(
-        f"  blobs     {blobs.sent} sent ({blobs.sent_bytes} bytes), {blobs.mounted} mounted, {blobs.present} present"
-    )
+    say(f"  blobs     {blobs.sent} sent ({blobs.sent_bytes} bytes), {blobs.mounted} mounted, {blobs.present} present")

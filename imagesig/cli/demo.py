@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from imagesig.api import inspect, sign, verify
+from imagesig.cli.options import FilePath
+from imagesig.cli.terminal import say, say_marked
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.build import build_index
@@ -20,7 +22,7 @@ _IDENTITY = "registry.example/demo/app:1.0"
 
 
 @click.command("demo")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the files in this new folder.")
+@click.option("--keep", type=FilePath(folder=True, file=False), help="Leave the files in this new folder.")
 def command(keep: Path | None) -> None:
     """Generate a key, build, sign, verify and inspect an image, then change a byte and see it refused."""
     if keep is not None:
@@ -86,8 +88,8 @@ def _copy_signatures(home: Layout, old: str, new: str) -> None:
 
 
 def _say(text: str) -> None:
-    click.secho(text, bold=True)
+    say_marked(text, "", bold=True)
 
 
 def _show(text: str) -> None:
-    click.echo(f"   {text}")
+    say(f"   {text}")

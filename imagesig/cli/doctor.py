@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import click
 from imagesig.api.diagnosing import Diagnosis, State, diagnose
 from imagesig.cli.failure import FAILED
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
-from imagesig.cli.render import safe_text, write_json
+from imagesig.cli.render import write_json
 from imagesig.cli.settings import key_settings
+from imagesig.cli.terminal import say, say_marked
 from imagesig.images.image import Image
 from imagesig.keys.uri import is_key_uri
 
@@ -48,7 +50,7 @@ def command(
             signature_repository=signature_repository,
         )
     found = []
-    for item in diagnose(key, image, settings=key_settings(passphrase_file)):
+    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=timeout)):
         found.append(item)
         if output == "text":
             _write(item)
@@ -64,14 +66,14 @@ def _split(names: tuple[str, ...]) -> tuple[str, str]:
     if len(names) == 2:
         return names[0], names[1]
     name = names[0] if names else ""
-    return (name, "") if is_key_uri(name) or Path(name).is_file() else ("", name)
+    is_file = os.path.isfile(name)  # noqa: PTH113 - unlike Path.is_file, False for what is no path at all
+    return (name, "") if is_key_uri(name) or is_file else ("", name)
 
 
 def _write(item: Diagnosis) -> None:
-    state = click.style(f"{item.state.value:6}", fg=_COLORS[item.state])
-    click.echo(f"{state} {item.area:16} {safe_text(item.detail)}")
+    say_marked(f"{item.state.value:6}", f" {item.area:16} {item.detail}", color=_COLORS[item.state])
     if item.hint:
-        click.echo(f"{'':6} {'':16} {safe_text(item.hint)}")
+        say(f"{'':6} {'':16} {item.hint}")
 
 
 def _json(found: list[Diagnosis]) -> Iterator[dict[str, object]]:

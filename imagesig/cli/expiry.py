@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.errors import InvalidArgument
 from imagesig.formats import Format
 from imagesig.formats.notation import Notation
+from imagesig.text import quote
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
 
@@ -26,7 +27,7 @@ class _Duration(click.ParamType[timedelta]):
         hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
         duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
         if not duration:
-            self.fail(f"{value!r} is no duration such as 12h30m, 90m or 24h", param, ctx)
+            self.fail(f"{quote(value)} is no duration such as 12h30m, 90m or 24h", param, ctx)
         return duration
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
-
+from imagesig.cli.terminal import note
 from imagesig.errors import (
     AttachIncomplete,
     Finding,
@@ -19,6 +19,11 @@ from imagesig.errors import (
     Unproved,
 )
 
+if TYPE_CHECKING:
+    from imagesig.api.verifying import VerificationResult
+
+_SHOWN = 10
+"""Signatures that did not matter, of one image."""
 FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNPROVED = 1, 2, 10, 11, 12, 13
 _WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNPROVED)
 
@@ -43,28 +48,46 @@ def worst(statuses: list[int]) -> int:
 
 def fail(error: ImagesigError, where: str = "") -> int:
     """Writes the error to stderr with its reasons and hint; returns its exit status. `where` is a place in a file."""
-    click.echo(f"error: {where}{': ' if where else ''}{error}", err=True)
+    note(f"error: {where}{': ' if where else ''}{error}")
     if isinstance(error, NoSignatureAccepted):
         for rejection in error.rejections:
-            click.echo(f"  - {rejection}", err=True)
+            note(f"  - {rejection}")  # all of them: one may be why the image is refused
         for finding in error.findings:
-            click.echo(f"  needed: {finding}", err=True)
+            note(f"  needed: {finding}")
     if isinstance(error, Unproved):
         for reason in error.reasons:
-            click.echo(f"  - {reason}", err=True)
+            note(f"  - {reason}")
     if isinstance(error, AttachIncomplete):
         for name in error.attached:
-            click.echo(f"  attached: {name}", err=True)
+            note(f"  attached: {name}")
         for name in error.missing:
-            click.echo(f"  missing:  {name}", err=True)
+            note(f"  missing:  {name}")
     if isinstance(error, RemovalIncomplete):
         for name in error.removed:
-            click.echo(f"  removed: {name}", err=True)
+            note(f"  removed: {name}")
         for name in error.left:
-            click.echo(f"  left:    {name}", err=True)
+            note(f"  left:    {name}")
     for hint in dict.fromkeys(_hints(error)):
-        click.echo(f"hint: {hint}", err=True)
+        note(f"hint: {hint}")
     return exit_status(error)
+
+
+def note_unproved(result: VerificationResult) -> None:
+    """On stderr: that an image passes without proof, and what its rule logs instead of enforcing."""
+    if not result.proved:
+        note(f"warning: {result.image}: not proved, rule {result.rule} lets it pass")
+    note(*(f"warning: {result.image}: {warning}" for warning in result.warnings))
+
+
+def note_rejections(result: VerificationResult) -> None:
+    """On stderr: the signatures that did not count and did not matter. There may be a thousand: the first few."""
+    count = len(result.rejections)
+    if not count:
+        return
+    note(f"{result.image}: {count} other signature{'' if count == 1 else 's'} did not count:")
+    note(*(f"  - {rejection}" for rejection in result.rejections[:_SHOWN]))
+    if count > _SHOWN:
+        note(f"  - and {count - _SHOWN} more; --output json has them all")
 
 
 def _hints(error: ImagesigError) -> list[str]:

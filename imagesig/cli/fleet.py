@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
-import click
 from msgspec import Struct, field
 
 from imagesig.api.fleet import Outcome
@@ -15,6 +13,7 @@ from imagesig.cli.failure import exit_status, fail, worst
 from imagesig.cli.options import choose_output
 from imagesig.cli.progress import Bar
 from imagesig.cli.render import JSON_VERSION
+from imagesig.cli.terminal import document, note
 from imagesig.errors import (
     DeadlineExceeded,
     ImageNotFound,
@@ -103,18 +102,18 @@ class JsonWriter(Generic[_Result]):
     def add(self, outcome: Outcome[_Result]) -> None:
         self._open()
         text = json.dumps(self._entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
-        sys.stdout.write(f"{',' if self._started else ''}\n    {text}")
+        document(f"{',' if self._started else ''}\n    {text}", flush=False)
         self._started = True
 
     def end(self, summary: Summary) -> None:
         self._open()
         counts = json.dumps({"total": summary.total, **summary.counts})
-        click.echo(("\n  " if self._started else "") + f'],\n  "summary": {counts}\n}}')
+        document(("\n  " if self._started else "") + f'],\n  "summary": {counts}\n}}\n')
 
     def _open(self) -> None:
         if not self._started:
-            sys.stdout.write(f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},')
-            sys.stdout.write('\n  "images": [')
+            start = f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},\n  "images": ['
+            document(start, flush=False)
 
 
 class JsonLinesWriter(Generic[_Result]):
@@ -124,7 +123,7 @@ class JsonLinesWriter(Generic[_Result]):
         self._entry = entry
 
     def add(self, outcome: Outcome[_Result]) -> None:
-        click.echo(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}))
+        document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}) + "\n")
 
     def end(self, summary: Summary) -> None:
         """Every line stands for itself."""
@@ -141,7 +140,7 @@ class ReportWriter(Generic[_Result]):
         self._outcomes.append(outcome)
 
     def end(self, summary: Summary) -> None:
-        click.echo(self._make(self._outcomes))
+        document(self._make(self._outcomes) + "\n")
 
 
 def report(
@@ -160,7 +159,7 @@ def report(
     bar.clear()
     writer.end(summary)
     if summary.total > 1:
-        click.echo(str(summary), err=True)
+        note(str(summary))
 
 
 def writer_for(

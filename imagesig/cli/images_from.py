@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
+from imagesig.naming import refuse_key
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[ListedImage]:
         if comment > 1:
             raise InvalidArgument(f"{where}: {quote(' '.join(words[:comment]))}, one image a line is needed")
         if comment:
+            refuse_key(words[0], where, "one image a line is needed")
             yield ListedImage(words[0], where)
 
 
@@ -76,6 +79,8 @@ class Images:
     def __init__(self, arguments: Sequence[str], images_from: str = "", manifests: Sequence[Path] = ()) -> None:
         if not arguments and not images_from and not manifests:
             raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
+        if images_from and not os.path.lexists(images_from):
+            refuse_key(images_from, "--images-from", "give the path of a file with one image a line")
         self.workloads = _read_all(manifests) if manifests else ()
         self._arguments = [ListedImage(text) for text in arguments]
         self._images_from = images_from

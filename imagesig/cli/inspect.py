@@ -9,7 +9,8 @@ import click
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
 from imagesig.cli.failure import error_json, fail
 from imagesig.cli.options import open_images, output_option, transport_options
-from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text, write_json
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, word, write_json
+from imagesig.cli.terminal import say
 
 
 @click.command("inspect")
@@ -37,30 +38,30 @@ def command(
 
 
 def _write_text(found: InspectedImage) -> None:
-    click.echo(found.pinned)
+    say(found.pinned)
     if found.failure:
-        click.echo("  not everything could be read: there may be more signatures")
+        say("  not everything could be read: there may be more signatures")
     if not found.signatures:
         if not found.failure:
-            click.echo("  no signatures")
+            say("  no signatures")
         return
-    click.echo("  these claims were NOT checked; `imagesig verify` does that")
+    say("  these claims were NOT checked; `imagesig verify` does that")
     for signature in found.signatures:
-        where = f"  {signature.platform}" if signature.platform else ""
-        click.echo(f"  {signature.format or 'unknown':7} {signature.digest}{where}")
-        click.echo(f"    stored      {safe_text(signature.origin)}")
+        where = f"  {word(signature.platform)}" if signature.platform else ""
+        say(f"  {signature.format or 'unknown':7} {signature.digest}{where}")
+        say(f"    stored      {signature.origin}")
         if signature.key_hint:
-            click.echo(f"    key hint    {safe_text(signature.key_hint)}")
+            say(f"    key hint    {signature.key_hint}")
         if signature.claim and signature.claim.reference is not None:
-            click.echo(f"    signed as   {safe_text(signature.claim.reference)}")
+            say(f"    signed as   {signature.claim.reference}")
         for certificate in signature.chain:
-            click.echo(f"    certificate {safe_text(certificate_line(certificate))}")
+            say(f"    certificate {certificate_line(certificate)}")
         for name, value in signature.attributes.items():
-            click.echo(f"    attribute   {safe_text(name)}={safe_text(value)}")
+            say(f"    attribute   {name}={value}")
         for name, value in signature.annotations.items():
-            click.echo(f"    annotation  {safe_text(name)}={safe_text(value)}")
+            say(f"    annotation  {name}={value}")
         if signature.problem:
-            click.echo(f"    problem     {safe_text(signature.problem)}")
+            say(f"    problem     {signature.problem}")
 
 
 def _image_json(found: InspectedImage) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from imagesig.cli.options import (
     passphrase_option,
     permissions_option,
 )
+from imagesig.cli.render import JSON_VERSION, write_document
 from imagesig.cli.settings import key_settings
+from imagesig.cli.terminal import document, note, say
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.keys.file import FileProvider
@@ -59,8 +60,8 @@ def generate(key_uri: str, type_name: str, passphrase_file: Path | None, output:
     if output == "json":
         _write_json("key generate", _key_json(info) | {"pem": pem})
     else:
-        click.echo(f"generated  {type_name}  {info.public_key.fingerprint}  {info.key_id}", err=True)
-        click.echo(pem, nl=False)
+        note(f"generated  {type_name}  {info.public_key.fingerprint}  {info.key_id}")
+        document(pem)
 
 
 @command.command("export")
@@ -73,7 +74,7 @@ def export(key_uri: str, all_versions: bool, allow_open_permissions: bool, passp
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
     public_keys = open_public_keys(key_uri, settings=settings)
     for public_key in public_keys if all_versions else public_keys[:1]:
-        click.echo(public_key.pem, nl=False)
+        document(public_key.pem)
 
 
 @command.command("list")
@@ -94,7 +95,7 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
         _write_json("key list", {"keys": keys})
         return
     for item in found:
-        click.echo(f"{item.key_type.value if item.key_type else '-':11} {item.uri}  {item.detail}".rstrip())
+        say(f"{item.key_type.value if item.key_type else '-':11} {item.uri}  {item.detail}".rstrip())
 
 
 @command.command("check")
@@ -123,7 +124,7 @@ def check(
     if output == "json":
         _write_json("key check", _key_json(info) | {"proof": proof})
         return
-    click.echo(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
+    say(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
     write_chain(info.chain)
 
 
@@ -133,4 +134,4 @@ def _key_json(info: SignerInfo) -> dict[str, object]:
 
 
 def _write_json(name: str, members: Mapping[str, object]) -> None:
-    click.echo(json.dumps({"imagesig": 1, "command": name, **members}, indent=2))
+    write_document({"imagesig": JSON_VERSION, "command": name, **members})

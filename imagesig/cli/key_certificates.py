@@ -9,6 +9,7 @@ import click
 
 from imagesig.cli.options import passphrase_option
 from imagesig.cli.settings import key_settings
+from imagesig.cli.terminal import document, say
 from imagesig.crypto.certificate import Certificate
 from imagesig.keys.uri import open_key
 
@@ -37,7 +38,7 @@ def csr(key_uri: str, subject: str, alternative_names: tuple[str, ...], passphra
     from imagesig.keys.certify import certificate_request
 
     with open_key(key_uri, settings=key_settings(passphrase_file)) as key:
-        click.echo(certificate_request(key, subject, alternative_names), nl=False)
+        document(certificate_request(key, subject, alternative_names))
 
 
 @click.command("self-sign")
@@ -53,14 +54,10 @@ def self_sign(
     from imagesig.keys.certify import self_signed_certificate
 
     with open_key(key_uri, settings=key_settings(passphrase_file)) as key:
-        click.echo(self_signed_certificate(key, subject, alternative_names, days=days), nl=False)
+        document(self_signed_certificate(key, subject, alternative_names, days=days))
 
 
 def write_chain(chain: Sequence[Certificate]) -> None:
     """One line for each certificate."""
     for certificate in chain:
-        try:
-            subject = certificate.x509.subject.rfc4514_string()
-        except ValueError:
-            subject = "(a name that cannot be read)"
-        click.echo(f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {subject}")
+        say(f"certificate  {certificate.fingerprint}  until {certificate.not_after:%Y-%m-%d}  {certificate.label}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
 import signal
 import sys
 import threading
@@ -15,7 +13,8 @@ import click
 
 from imagesig import __version__
 from imagesig.cli.failure import FAILED, error_json, fail
-from imagesig.errors import ImagesigError
+from imagesig.cli.terminal import finish, give_up, note, note_at_once, note_usage, prepare
+from imagesig.errors import ImagesigError, InternalError
 
 _COMMANDS = {
     "sign": "imagesig.cli.sign",
@@ -48,6 +47,12 @@ class _Commands(click.Group):
         except ImagesigError as error:
             _write_error_as_json(ctx, error)
             raise
+        except (OSError, click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            unforeseen = InternalError.of(error, f"imagesig {ctx.invoked_subcommand}")
+            _write_error_as_json(ctx, unforeseen)
+            raise unforeseen from error
 
 
 def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
@@ -69,17 +74,11 @@ def cli() -> None:
     """
 
 
-def _give_up_stdout() -> None:
-    """What is still buffered is lost: the interpreter must not try to write it again when it ends."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     """Ctrl-C: several images are worked on in threads, whose requests under way are waited for; but not twice."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no handler of Python's, which may have to wait for a lock
     if threading.active_count() > 1:
-        os.write(2, b"\nending what is under way; Ctrl-C again ends at once\n")
+        note_at_once("ending what is under way; Ctrl-C again ends at once")
     raise KeyboardInterrupt
 
 
@@ -89,19 +88,33 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000)
     signal.signal(signal.SIGINT, _interrupt)
+    prepare()
+    sys.exit(_status())
+
+
+def _status() -> int:
+    """The exit status of the command, which was carried out and whose output was written."""
     try:
         # click returns the status of `Exit` here, and None where a command just ends.
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        status = cli.main(prog_name="imagesig", standalone_mode=False) or 0
+        finish()
+        return int(status)
     except ImagesigError as error:
-        sys.exit(fail(error))
+        return fail(error)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        note_usage(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted: what was written is complete; run the same command again to finish")
+        return _INTERRUPTED
+    except SystemExit as error:  # click has ended the command: whoever reads its output has gone
+        return error.code if isinstance(error.code, int) else FAILED
     except OSError as error:
         # Of our own output: what else is read and written raises an ImagesigError if it fails.
-        _give_up_stdout()
-        click.echo(f"error: the operating system refused: {error}", err=True)
-        sys.exit(FAILED)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what was written is complete; run the same command again to finish", err=True)
-        sys.exit(_INTERRUPTED)
+        give_up()
+        if not isinstance(error, BrokenPipeError):
+            # Its file name stays out: it may be anything that was typed.
+            note(f"error: the operating system refused: {error.strerror or type(error).__name__}")
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no traceback
+        return fail(InternalError.of(error, "imagesig"))

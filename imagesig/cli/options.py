@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +11,11 @@ import click
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
+from imagesig.format_names import NAMES
 from imagesig.images.image import Image
 from imagesig.images.open import is_local, open_image
-from imagesig.text import quote
+from imagesig.naming import refuse_key
+from imagesig.text import holds_key, quote
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -29,13 +32,36 @@ def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str
     return value
 
 
+class FilePath(click.Path):
+    """The path of a file or folder that the command reads. A key that was given instead is refused, and not shown."""
+
+    def __init__(self, *, folder: bool = False, file: bool = True) -> None:
+        super().__init__(path_type=Path, dir_okay=folder, file_okay=file)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fsdecode(value)
+        if holds_key(text) and not os.path.lexists(text):
+            refuse_key(text, param.opts[0] if param else "file", "give the path of a file")
+        return super().convert(value, param, ctx)
+
+
+class Name(click.ParamType[str]):
+    """A name, such as a platform or a scope. A key that was given instead is refused, and not shown."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        refuse_key(value, param.opts[0] if param else "name", "give a name")
+        return value
+
+
 class _Seconds(click.FloatRange):
     """A number of seconds: not a NaN, which no comparison refuses."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds: float = super().convert(value, param, ctx)
         if seconds != seconds:
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{quote(value)} is no number of seconds.", param, ctx)
         return seconds
 
 
@@ -54,12 +80,12 @@ def choose_output(*choices: str, help_text: str = "What to write to stdout.") ->
 output_option = choose_output("text", "json")
 passphrase_option = click.option(
     "--passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="File with the key's passphrase or PIN; else the environment is asked, then you.",
 )
 expect_option = click.option(
     "--expect",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     metavar="PUB_FILE",
     help="Refuse the key unless its public key is the one in this file.",
 )
@@ -68,16 +94,23 @@ permissions_option = click.option(
 )
 certificate_chain_option = click.option(
     "--certificate-chain",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     metavar="FILE",
     help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings itself.",
 )
-format_option = click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="NAME",
-    help="cosign, bundle, cosign-x509, bundle-x509, notation-jws or notation-cose; repeatable. To sign: the first two.",
+
+
+def _format_option(help_text: str) -> Callable[[_Command], _Command]:
+    choices = click.Choice([item.name for item in NAMES])
+    return click.option("--format", "formats", multiple=True, type=choices, help=help_text)
+
+
+sign_format_option = _format_option(
+    f"Format to sign in; repeatable. Default: {' and '.join(item.name for item in NAMES if item.signs_by_default)}."
+)
+verify_format_option = _format_option(
+    "Count only signatures in this format; repeatable. cosign-x509 counts what cosign counts, bundle-x509 what bundle "
+    "counts. Default: every format."
 )
 
 
@@ -88,7 +121,7 @@ def transport_options(command: _Command) -> _Command:
             click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking)."),
             click.option(
                 "--registry-ca",
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=FilePath(),
                 help="PEM file of the certificate authorities to trust instead of the system's.",
             ),
             click.option(

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import click
 
-from imagesig.cli.failure import FAILED
-from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.failure import FAILED, USAGE
+from imagesig.cli.options import FilePath, open_images, output_option, passphrase_option, transport_options
 from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_option
 from imagesig.cli.policy_text import check_json, explanation_json, write_check, write_explanation, write_policy_json
 from imagesig.cli.settings import key_settings
-from imagesig.errors import ImagesigError
+from imagesig.cli.shared_keys import OpenedKeys
+from imagesig.cli.terminal import document as write
+from imagesig.cli.terminal import note
+from imagesig.errors import InvalidArgument
 from imagesig.keys.uri import open_public_keys, scheme_of
-from imagesig.policy import KeyReference, Policy
-from imagesig.policy.requirement import Rule
-from imagesig.policy.scope import LOCAL_TRANSPORTS
-
-_REACHED = ("docker", *LOCAL_TRANSPORTS)
+from imagesig.policy import Policy, Scope
+from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
 
 
 @click.group("policy")
@@ -27,57 +27,52 @@ def command() -> None:
     """Check, explain and import policy files."""
 
 
-_policy_argument = click.argument(
-    "policy_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, allow_dash=False)
-)
+_policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath())
 
 
 @command.command("check")
 @_policy_argument
 @policy_from_option
-@click.option("--open-keys", is_flag=True, help="Open the keys behind URIs too, not only key files.")
+@click.option("--open-keys", is_flag=True, help="Open all keys behind URIs, not only those that must be distinct.")
 @passphrase_option
 @output_option
 def check_command(
     policy_file: Path, policy_from: str, open_keys: bool, passphrase_file: Path | None, output: str
 ) -> None:
-    """Say whether a policy file is right, what it demands, and whether its keys can be read.
+    """Say whether a policy file is right, what it demands, and whether its keys can be read and are distinct.
 
-    Exit status 2: the file is wrong. 1: it is right, but a key cannot be opened.
+    Exit status 2: the file is wrong, or two names that must be distinct have a key in common. 1: a key cannot be
+    opened.
     """
     policy = load_policy(policy_file, policy_from)
     settings = key_settings(passphrase_file)
-    problems: dict[str, str] = {}
-    for reference in _references(policy):
-        if not open_keys and scheme_of(reference.text) != "file":
-            continue
-        try:
-            reference.opened(lambda text: open_public_keys(text, settings=settings))
-        except ImagesigError as error:
-            problems[reference.name or reference.text] = str(error)
+    opened = OpenedKeys(
+        lambda text: open_public_keys(text, settings=settings),
+        lambda reference: open_keys or scheme_of(reference.text) == "file",
+    )
+    shared, warnings = opened.shared_keys(policy)
+    problems = [*opened.problems, *shared]
     if output == "json":
         write_policy_json("policy check", check_json(policy, problems))
     else:
         write_check(str(policy_file), policy, problems)
     for scope in policy.rules:
         if scope.transport in LOCAL_TRANSPORTS and os.path.realpath(scope.name or "/") != (scope.name or "/"):
-            click.echo(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope", err=True)
+            note(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope")
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if shared:
+        raise click.exceptions.Exit(USAGE)
     if problems:
         raise click.exceptions.Exit(FAILED)
 
 
-def _references(policy: Policy) -> dict[KeyReference, None]:
-    return {
-        item: None
-        for rule in _rules(policy)
-        for requirement in rule.signed
-        for item in requirement.authorities
-        if isinstance(item, KeyReference)
-    }
-
-
-def _rules(policy: Policy) -> tuple[Rule, ...]:
-    return (policy.default, *policy.rules.values())
+def _is_reached(scope: Scope) -> bool:
+    try:
+        check_scope(scope)
+    except InvalidArgument:
+        return False
+    return True
 
 
 @command.command("explain")
@@ -129,9 +124,9 @@ def import_command(policy_file: Path, source: str, output: str) -> None:
     from imagesig.policy.write import document_of, toml_text
 
     policy = load_policy(policy_file, source)
-    reached = {scope: rule for scope, rule in policy.rules.items() if scope.transport in _REACHED}
+    reached = {scope: rule for scope, rule in policy.rules.items() if _is_reached(scope)}
     left_out = [rule.name for scope, rule in policy.rules.items() if scope not in reached]
     document = document_of(Policy(policy.default, reached, policy.refuse_tag_with_digest))
     for name in left_out:
-        click.echo(f"left out, imagesig reaches no such images: {name}", err=True)
-    click.echo(json.dumps(document, indent=2) if output == "json" else toml_text(document), nl=output == "json")
+        note(f"left out, imagesig reaches no such images: {name}")
+    write(json.dumps(document, indent=2) + "\n" if output == "json" else toml_text(document))

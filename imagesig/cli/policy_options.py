@@ -10,6 +10,7 @@ from typing import TypeVar
 import click
 from click.core import ParameterSource
 
+from imagesig.cli.options import FilePath
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
 from imagesig.keys.uri import KeySettings, open_public_keys
@@ -49,7 +50,7 @@ def policy_options(command: _Command) -> _Command:
             click.option(
                 "--policy",
                 "policy_file",
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=FilePath(),
                 metavar="FILE",
                 help="Policy file that says, image by image, whose signatures are needed.",
             ),

@@ -3,63 +3,94 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
-import click
+from msgspec import Struct
 
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
 from imagesig.cli.failure import findings_json
-from imagesig.cli.render import JSON_VERSION, safe_text
-from imagesig.policy import AcceptAnything, IdentityKind, Policy, Rule, Signed, Unsupported
+from imagesig.cli.render import JSON_VERSION
+from imagesig.cli.terminal import document as write
+from imagesig.cli.terminal import note, say
+from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requirement, Rule, Signed, Unsupported
 from imagesig.policy.describe import describe, describe_authority
 
 _ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
+_NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
 _NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
+
+
+class Problem(Struct, frozen=True):
+    """What is wrong with the keys of a policy: with one authority, or between those of the rule named `rule`."""
+
+    message: str
+    authority: str = ""
+    rule: str = ""
 
 
 def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
     """One document on stdout: `{"imagesig": 1, "command": …, "policy": {…}}`."""
     document = {"imagesig": JSON_VERSION, "command": name, "policy": policy}
-    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+    write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
 
 
 # --- check --------------------------------------------------------------------------------------------------------
 
 
-def write_check(file: str, policy: Policy, problems: Mapping[str, str]) -> None:
+def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
     count = len(policy.rules)
-    click.echo(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
+    say(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
     for scope, rule in policy.rules.items():
-        click.echo(f"  {scope}")
+        say(f"  {scope}")
         _write_rule(rule)
-    click.echo("  every other image")
+        if namespace := _NAMESPACE.fullmatch(str(scope)):
+            note(
+                f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
+                f"{namespace[1]} is docker.io/library/{namespace[1]}"
+            )
+    say("  every other image")
     _write_rule(policy.default)
-    for name, problem in problems.items():
-        click.echo(f"error: {name}: {problem}", err=True)
+    for problem in problems:
+        note(f"error: {problem.authority or problem.rule}: {problem.message}")
 
 
 def _write_rule(rule: Rule) -> None:
     for requirement in rule.requirements:
-        click.echo(f"    {safe_text(describe(requirement))}")
-        if isinstance(requirement, Unsupported):
-            click.echo(f"warning: {rule.name}: every image of this scope is refused", err=True)
-        if isinstance(requirement, Signed) and requirement.identity.kind in _ANY_TAG:
-            click.echo(
-                f"warning: {rule.name}: {requirement.identity.kind.value} compares no tags, so an older signed image "
-                "can take the place of a newer one",
-                err=True,
-            )
-        if isinstance(requirement, AcceptAnything) and len(rule.requirements) == 1:
-            click.echo(f"warning: {rule.name}: images of this scope pass without proof", err=True)
+        say(f"    {describe(requirement)}")
+        if warning := _warning(requirement, alone=len(rule.requirements) == 1):
+            note(f"warning: {rule.name}: {warning}")
     if rule.warn:
-        click.echo("    only warns: images that fail pass without proof")
+        say("    only warns: images that fail pass without proof")
 
 
-def check_json(policy: Policy, problems: Mapping[str, str]) -> dict[str, object]:
+def _warning(requirement: Requirement, *, alone: bool) -> str:
+    match requirement:
+        case Unsupported():
+            return "every image of this scope is refused"
+        case AcceptAnything():
+            return "images of this scope pass without proof" if alone else ""
+        case Signed():
+            if requirement.identity.kind not in _ANY_TAG:
+                return ""
+            return (
+                f"{requirement.identity.kind.value} compares no tags, so an older signed image can take the place of a "
+                "newer one"
+            )
+        case Reject():
+            return ""
+        case _:
+            assert_never(requirement)
+
+
+def check_json(policy: Policy, problems: Sequence[Problem]) -> dict[str, object]:
     return {
         "rules": [{"scope": str(scope), **_rule_json(rule)} for scope, rule in policy.rules.items()],
         "default": _rule_json(policy.default),
-        "problems": [{"authority": name, "message": problem} for name, problem in problems.items()],
+        "problems": [
+            {"authority": problem.authority, "rule": problem.rule, "message": problem.message} for problem in problems
+        ],
     }
 
 
@@ -68,7 +99,7 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "rule": rule.name,
         "warn": rule.warn,
         "requirements": [
-            {"text": describe(item), "supported": not isinstance(item, Unsupported)} for item in rule.requirements
+            {"text": describe(item), "supported": type(item) is not Unsupported} for item in rule.requirements
         ],
     }
 
@@ -77,36 +108,36 @@ def _rule_json(rule: Rule) -> dict[str, object]:
 
 
 def write_explanation(explained: Explanation) -> None:
-    click.echo(safe_text(explained.image))
-    click.echo(f"  {_NO_PROOF}")
-    click.echo(f"  rule       {explained.rule.name}")
+    say(explained.image)
+    say(f"  {_NO_PROOF}")
+    say(f"  rule       {explained.rule.name}")
     used = False
     for scope, rule in explained.scopes:
         applies = bool(rule) and not used
         said = "this rule, the first that there is" if applies else "a rule that does not apply" if rule else "no rule"
-        click.echo(f"  {'>' if applies else ' '} scope    {scope}: {said}")
+        say(f"  {'>' if applies else ' '} scope    {scope}: {said}")
         used = used or applies
     if not used:
-        click.echo("  > no scope of the image has a rule, so the default applies")
+        say("  > no scope of the image has a rule, so the default applies")
     if explained.rule.warn:
-        click.echo("  the rule only warns: an image that fails passes without proof")
+        say("  the rule only warns: an image that fails passes without proof")
     for requirement in explained.requirements:
         _write_requirement(requirement)
 
 
 def _write_requirement(explained: ExplainedRequirement) -> None:
     met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
-    click.echo(f"  {safe_text(describe(explained.requirement))}: {met}")
+    say(f"  {describe(explained.requirement)}: {met}")
     for item in explained.authorities:
-        click.echo(f"    {safe_text(item.authority.name)}")
-        click.echo(f"      is       {safe_text(describe_authority(item.authority))}")
-        click.echo(f"      has      {safe_text(_found(item, explained.is_met))}")
+        say(f"    {item.authority.name}")
+        say(f"      is       {describe_authority(item.authority)}")
+        say(f"      has      {_found(item, explained.is_met)}")
     if explained.problem:
-        click.echo(f"    {safe_text(explained.problem)}")
+        say(f"    {explained.problem}")
     for warning in explained.warnings:
-        click.echo(f"    warning: {safe_text(warning)}")
+        say(f"    warning: {warning}")
     for rejection in explained.rejections:
-        click.echo(f"    - {safe_text(str(rejection))}")
+        say(f"    - {rejection!s}")
 
 
 def _found(item: ExplainedAuthority, is_met: bool | None) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from imagesig.cli.terminal import end_status, has_status, status
+
 _CELLS = 24
 _SECONDS_BETWEEN = 0.1
-_CLEAR_LINE = "\r\x1b[K"
 
 
 class Bar:
@@ -20,7 +20,7 @@ class Bar:
         self._total, self._verb = total, verb
         self._done = self._failed = 0
         self._drawn = 0.0
-        self._visible = (total is None or total > 1) and sys.stderr.isatty()
+        self._visible = (total is None or total > 1) and has_status()
 
     def advance(self, *, failed: bool = False) -> None:
         """Counts one more image."""
@@ -29,15 +29,13 @@ class Bar:
         now = time.monotonic()
         if self._visible and (now - self._drawn >= _SECONDS_BETWEEN or self._done == self._total):
             self._drawn = now
-            sys.stderr.write(_CLEAR_LINE + self._text())
-            sys.stderr.flush()
+            status(self._text())
 
     def clear(self) -> None:
         """Takes the line away, so that something else can be written; the next `advance` draws it again."""
         if self._visible and self._drawn:
             self._drawn = 0.0
-            sys.stderr.write(_CLEAR_LINE)
-            sys.stderr.flush()
+            status("")
 
     def _text(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
@@ -64,14 +62,13 @@ class _Blobs(logging.Handler):
         count = getattr(record, "blobs", None)
         if isinstance(count, BlobCount):
             done = count.sent + count.mounted + count.present
-            sys.stderr.write(f"\rcopied {done} blobs, {count.sent_bytes / 1e6:.1f} MB sent")
-            sys.stderr.flush()
+            status(f"copied {done} blobs, {count.sent_bytes / 1e6:.1f} MB sent")
 
 
 @contextmanager
 def blob_progress() -> Iterator[None]:
     """Counts the blobs that the library reports as copied while the body runs, on a terminal."""
-    if not sys.stderr.isatty():
+    if not has_status():
         yield
         return
     logger = logging.getLogger("imagesig")
@@ -83,13 +80,13 @@ def blob_progress() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        sys.stderr.write("\n")
+        end_status()
 
 
 @contextmanager
 def progress(total: int, verb: str) -> Iterator[None]:
     """Counts the images that the library reports as done while the body runs."""
-    if total < 2 or not sys.stderr.isatty():
+    if total < 2 or not has_status():
         yield
         return
     bar = Bar(total, verb)

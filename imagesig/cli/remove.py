@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 from msgspec import to_builtins
 
+from imagesig.api.fleet import attempt
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
-from imagesig.cli.render import safe_text, write_json
+from imagesig.cli.render import shown_name, word, write_json
 from imagesig.cli.settings import key_settings
-from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.cli.terminal import note, say
+from imagesig.errors import InvalidArgument
+from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
 
 
@@ -44,7 +48,7 @@ def command(
     """
     if bool(key_uri) == everything:
         raise InvalidArgument("remove: give either --key PUB or --all")
-    keys = open_public_keys(key_uri, settings=key_settings(passphrase_file)) if key_uri else None
+    keys = open_public_keys(key_uri, settings=key_settings(passphrase_file, timeout=timeout)) if key_uri else None
     opened = open_images(
         images,
         plain_http=plain_http,
@@ -54,18 +58,23 @@ def command(
     )
     documents: list[dict[str, object]] = []
     statuses: list[int] = []
-    for image in opened:
-        try:
-            result = remove(image, key=keys, all=everything, recursive=not no_recursive, dry_run=dry_run)
-        except ImagesigError as error:
-            documents.append({"image": str(image), **error_json(error)})
+
+    def take_away(image: Image) -> RemovedImage:
+        return remove(image, key=keys, all=everything, recursive=not no_recursive, dry_run=dry_run)
+
+    for index, image in enumerate(opened):
+        outcome = attempt(index, image, None, partial(take_away, image))
+        result, error = outcome.result, outcome.error
+        if error is not None or result is None:
+            assert error is not None
+            documents.append({"image": shown_name(image), **error_json(error)})
             statuses.append(exit_status(error))
             if output == "text":
                 fail(error)
             continue
         documents.append(to_builtins(result))
         for warning in result.warnings:
-            click.echo(f"warning: {result.image}: {safe_text(warning)}", err=True)
+            note(f"warning: {result.image}: {warning}")
         if output == "text":
             _write_text(result)
     if output == "json":
@@ -75,8 +84,8 @@ def command(
 
 
 def _write_text(result: RemovedImage) -> None:
-    click.echo(result.pinned)
+    say(result.pinned)
     for removed in result.removed:
-        where = f"  {removed.platform}" if removed.platform else ""
-        click.echo(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {safe_text(removed.origin)}")
-    click.echo(f"  {len(result.removed)} removed, {result.kept} kept")
+        where = f"  {word(removed.platform)}" if removed.platform else ""
+        say(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {removed.origin}")
+    say(f"  {len(result.removed)} removed, {result.kept} kept")

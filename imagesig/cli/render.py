@@ -1,27 +1,45 @@
-"""Results for machines (stable JSON) and untrusted text for terminals."""
+"""Results for machines (stable JSON), and words of artefacts in lines for people."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 
-import click
-
+from imagesig.cli.terminal import document
 from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
+from imagesig.text import HIDDEN, holds_key, quote
 
 JSON_VERSION = 1
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
 
 
 def write_json(command: str, items: list[dict[str, object]], member: str = "images") -> None:
     """One document on stdout: `{"imagesig": 1, "command": …, "images": […]}`. Members are added, never changed."""
-    document = {"imagesig": JSON_VERSION, "command": command, member: items}
-    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+    write_document({"imagesig": JSON_VERSION, "command": command, member: items})
 
 
 def write_json_error(command: str, error: dict[str, object]) -> None:
     """The document of a command that ended before it had results: the error stands where the results would."""
     results: dict[str, object] = {} if command == "key" else {"images": []}
-    click.echo(json.dumps({"imagesig": JSON_VERSION, "command": command, **results, **error}, indent=2))
+    write_document({"imagesig": JSON_VERSION, "command": command, **results, **error})
+
+
+def write_document(members: Mapping[str, object]) -> None:
+    """One JSON document on stdout. The encoder escapes whatever untrusted text stands in it."""
+    document(json.dumps(members, indent=2, ensure_ascii=True) + "\n")
+
+
+def shown_name(image: object) -> str:
+    """The name of an image as it was given, unless it is no name and may be a key."""
+    text = str(image)
+    return HIDDEN if holds_key(text) else text
+
+
+def word(untrusted: str) -> str:
+    """One word of a line, such as a platform or a media type; what is no plain word is quoted."""
+    return untrusted if _WORD.fullmatch(untrusted) else quote(untrusted)
 
 
 def claim_json(claim: Claim, digest: str) -> dict[str, object]:
@@ -47,8 +65,3 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
 
 def certificate_line(certificate: Certificate) -> str:
     return f"{certificate.subject}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"
-
-
-def safe_text(untrusted: str) -> str:
-    """Text from an artefact that cannot move the cursor or hide what else is on the screen."""
-    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in untrusted)

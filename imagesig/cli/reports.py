@@ -14,9 +14,10 @@ from urllib.parse import quote as percent_encode
 from imagesig import __version__
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import exit_status, worst
-from imagesig.cli.render import safe_text
+from imagesig.cli.render import shown_name
 from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
 from imagesig.images.image import Image
+from imagesig.text import printable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -33,17 +34,12 @@ class Outcome(Protocol):
     def error(self) -> ImagesigError | None: ...
 
 
-def safe_lines(untrusted: str) -> str:
-    """`safe_text` of each line."""
-    return "\n".join(safe_text(line) for line in untrusted.split("\n"))
-
-
 def _reasons(outcome: Outcome) -> list[str]:
     """Why an image is not verified, the sentence first; of one that passes without proof, what is missing."""
     if outcome.error is None:
         assert outcome.result is not None
         missing = list(outcome.result.warnings) or ["the rule accepts anything"]
-        return [f"{outcome.image}: rule {outcome.result.rule} lets it pass without proof", *missing]
+        return [f"{shown_name(outcome.image)}: rule {outcome.result.rule} lets it pass without proof", *missing]
     error = outcome.error
     reasons = [str(error)]
     if isinstance(error, NoSignatureAccepted):
@@ -52,6 +48,11 @@ def _reasons(outcome: Outcome) -> list[str]:
     if isinstance(error, Unproved):
         reasons += error.reasons
     return reasons + ([f"hint: {error.hint}"] if error.hint else [])
+
+
+def _text(untrusted: Sequence[str]) -> str:
+    """A text with one line for each of these."""
+    return "\n".join(map(printable, untrusted))
 
 
 # --- SARIF --------------------------------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
         ],
         "columnKind": "unicodeCodePoints",
         "results": [{**result, "ruleIndex": names.index(str(result["ruleId"]))} for result in results],
-        "properties": {"verified": [safe_text(text) for text in _pinned(outcomes)]},
+        "properties": {"verified": [printable(text) for text in _pinned(outcomes)]},
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=True)
@@ -102,11 +103,11 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
 def _sarif_result(outcome: Outcome) -> dict[str, object]:
     kind = type(outcome.error).__name__ if outcome.error else "Unproved"
     rule = kind if kind in _RULES else "VerificationFailed"
-    name = safe_text(str(outcome.image))
+    name = printable(shown_name(outcome.image))
     return {
         "ruleId": rule,
         "level": "warning" if outcome.error is None else "error",
-        "message": {"text": _sarif_text("\n".join(_reasons(outcome)))},
+        "message": {"text": _sarif_text(_reasons(outcome))},
         "locations": [
             {
                 "physicalLocation": {
@@ -121,9 +122,9 @@ def _sarif_result(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _sarif_text(untrusted: str) -> str:
+def _sarif_text(untrusted: Sequence[str]) -> str:
     """Plain text in which nothing is a link (section 3.11.6) or a placeholder (3.11.5)."""
-    text = safe_lines(untrusted).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    text = _text(untrusted).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -150,10 +151,12 @@ def junit(outcomes: Sequence[Outcome]) -> str:
     root = ElementTree.Element("testsuites", {"name": "imagesig", **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": "imagesig verify", **counts, "skipped": "0"})
     for outcome in outcomes:
-        case = {"classname": "imagesig.verify", "name": safe_text(str(outcome.image)), "time": "0"}
+        case = {"classname": "imagesig.verify", "name": printable(shown_name(outcome.image)), "time": "0"}
         _junit_case(ElementTree.SubElement(suite, "testcase", case), outcome)
     ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
+    # Characters beyond ASCII as references: the document is right in whatever encoding it is written.
+    text: bytes = ElementTree.tostring(root, encoding="us-ascii", xml_declaration=False)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.decode("ascii")
 
 
 def _junit_case(case: Element, outcome: Outcome) -> None:
@@ -161,12 +164,12 @@ def _junit_case(case: Element, outcome: Outcome) -> None:
 
     if outcome.error is not None:
         kind = "failure" if _is_refusal(outcome.error) else "error"
-        attributes = {"type": type(outcome.error).__name__, "message": safe_text(str(outcome.error))}
-        SubElement(case, kind, attributes).text = safe_lines("\n".join(_reasons(outcome)))
+        attributes = {"type": type(outcome.error).__name__, "message": printable(str(outcome.error))}
+        SubElement(case, kind, attributes).text = _text(_reasons(outcome))
         return
     assert outcome.result is not None
     lines = [outcome.result.pinned] if outcome.result.proved else _reasons(outcome)
-    SubElement(case, "system-out").text = safe_lines("\n".join(lines))
+    SubElement(case, "system-out").text = _text(lines)
 
 
 def _is_refusal(error: ImagesigError | None) -> bool:

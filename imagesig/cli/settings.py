@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagesig import limits
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
 
@@ -16,32 +17,34 @@ if TYPE_CHECKING:
 
 
 def key_settings(
-    passphrase_file: Path | None, *, allow_open_permissions: bool = False, expect: Path | None = None
+    passphrase_file: Path | None,
+    *,
+    allow_open_permissions: bool = False,
+    expect: Path | None = None,
+    timeout: float = limits.KEY_OPEN_SECONDS,
 ) -> KeySettings:
     """Settings of this process. A file that was named is asked before the environment.
 
-    `expect` is a public key file; keys are pinned to the key in it.
+    `expect` is a public key file; keys are pinned to the key in it. `timeout` is how many seconds opening one may take.
 
     Raises:
         KeyNotFound, KeyUnusable: there is no such file, or no public key in it.
     """
     sources: list[SecretSource] = [from_environ(os.environ), _prompt]
     if passphrase_file is not None:
-        sources.insert(0, from_file(passphrase_file))
+        sources.insert(0, from_file(passphrase_file, "--passphrase-file"))
     expected = None
     if expect is not None:
         from imagesig.keys.file import FileProvider
 
         (expected,) = FileProvider().public_keys(str(expect))
-    return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected)
+    return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected, timeout)
 
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
     """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
-    from imagesig.trust import CertificateAuthority
-
     signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
-    if not any(isinstance(authority, CertificateAuthority) for item in signed for authority in item.authorities):
+    if not any(item.certificate_authorities for item in signed):
         return None
     from imagesig.witnesses import online
 

@@ -17,18 +17,21 @@ from imagesig.cli.failure import error_json
 from imagesig.cli.fleet import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
+    FilePath,
+    Name,
     certificate_chain_option,
     expect_option,
-    format_option,
     open_images,
     parse_annotations,
     passphrase_option,
     permissions_option,
+    sign_format_option,
     transport_options,
 )
 from imagesig.cli.progress import Bar, progress
-from imagesig.cli.render import safe_text
+from imagesig.cli.render import shown_name, word
 from imagesig.cli.settings import key_settings
+from imagesig.cli.terminal import note, say
 from imagesig.cli.timestamp import timestamped
 from imagesig.formats import DEFAULT_FORMATS, select_formats
 from imagesig.images.open import Transport
@@ -39,18 +42,26 @@ from imagesig.keys.uri import open_key
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @images_from_option
-@format_option
+@sign_format_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
-@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own.")
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own."
+)
 @click.option(
     "--expiry",
     type=DURATION,
     help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
 )
-@click.option("--timestamp-url", default="", metavar="URL", help="RFC 3161 service that witnesses notation signatures.")
+@click.option(
+    "--timestamp-url",
+    type=Name(),
+    default="",
+    metavar="URL",
+    help="RFC 3161 service that witnesses notation signatures.",
+)
 @click.option(
     "--timestamp-root",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="File with the root certificates that must vouch for that service.",
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
@@ -108,7 +119,9 @@ def command(
         "recursive": not no_recursive,
         "dry_run": dry_run,
     }
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
+    settings = key_settings(
+        passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect, timeout=timeout
+    )
     transport = Transport(plain_http, registry_ca, None, timeout, signature_repository)
     summary = Summary("planned" if dry_run else "signed")
     writer = writer_for(output, "sign", _write_text, _entry)
@@ -131,25 +144,25 @@ def command(
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):
             for warning in outcome.result.warnings if outcome.result else ():
-                click.echo(f"warning: {outcome.image}: {warning}", err=True)
+                note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
 
 
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": str(outcome.image), "signed": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "signed": False, **error_json(outcome.error)}
     document: dict[str, object] = to_builtins(outcome.result)
     return document
 
 
 def _write_text(result: SignedImage) -> None:
-    click.echo(f"{result.pinned}")
-    click.echo(f"  key       {result.public_key}  {result.key_id}")
-    click.echo(f"  identity  {result.identity or '(none)'}")
+    say(f"{result.pinned}")
+    say(f"  key       {result.public_key}  {result.key_id}")
+    say(f"  identity  {result.identity or '(none)'}")
     for signature in result.signatures:
-        where = f"  {signature.platform}" if signature.platform else ""
-        click.echo(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
+        where = f"  {word(signature.platform)}" if signature.platform else ""
+        say(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
     for removed in result.removed:
-        where = f"  {removed.platform}" if removed.platform else ""
-        click.echo(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {safe_text(removed.origin)}")
+        where = f"  {word(removed.platform)}" if removed.platform else ""
+        say(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {removed.origin}")

@@ -14,10 +14,9 @@ from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.keys.uri import is_key_uri, open_public_keys
 from imagesig.policy import Policy
-from imagesig.policy.authority import KeyReference, OpenPublicKeys
+from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of
 from imagesig.processes import Copies, available
-from imagesig.trust import CertificateAuthority
 
 _MANY = 100
 """Images for which a copy of this process is soon made up for."""
@@ -65,10 +64,8 @@ def _load_what_copies_need(policy: Policy) -> None:
 def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
     """The policy with every key opened; None where that asks somebody, or fails, which is for its images to tell."""
     for rule in (policy.default, *policy.rules.values()):
-        for authority in (item for signed in rule.signed for item in signed.authorities):
-            if isinstance(authority, CertificateAuthority):
-                return None
-            if isinstance(authority, KeyReference) and is_key_uri(authority.text):
+        for requirement in rule.signed:
+            if requirement.certificate_authorities or any(is_key_uri(item.text) for item in requirement.references):
                 return None
     try:
         rules = {scope: rule.opened(open_keys) for scope, rule in policy.rules.items()}

@@ -12,6 +12,7 @@ import click
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.cli.options import FilePath
 from imagesig.errors import InvalidArgument
 from imagesig.policy import Identity, Policy
 from imagesig.trust import CertificateAuthority
@@ -95,7 +96,7 @@ def trust_options(command: _Command) -> _Command:
                 "--ca",
                 "authorities",
                 multiple=True,
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=FilePath(),
                 metavar="FILE",
                 help="PEM certificates of an authority whose signers count; repeatable.",
             ),
@@ -108,13 +109,13 @@ def trust_options(command: _Command) -> _Command:
             ),
             click.option(
                 "--trust-policy",
-                type=click.Path(path_type=Path),
+                type=FilePath(folder=True),
                 metavar="FILE",
                 help="notation's trustpolicy.json or trustpolicy.oci.json, or the folder that has one.",
             ),
             click.option(
                 "--trust-store",
-                type=click.Path(path_type=Path, file_okay=False),
+                type=FilePath(folder=True, file=False),
                 metavar="DIR",
                 help="The folder with x509/ca/…; else `truststore` beside the trust policy, else notation's own.",
             ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,16 +9,24 @@ import click
 
 from imagesig.api.fleet import Outcome, verify_many
 from imagesig.api.verifying import VerificationResult
-from imagesig.cli.failure import error_json, findings_json
+from imagesig.cli.failure import error_json, findings_json, note_rejections, note_unproved
 from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.images_from import Images, images_from_option
-from imagesig.cli.options import format_option, parse_annotations, passphrase_option, transport_options
+from imagesig.cli.options import (
+    FilePath,
+    Name,
+    parse_annotations,
+    passphrase_option,
+    transport_options,
+    verify_format_option,
+)
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.progress import Bar
-from imagesig.cli.render import certificate_json, certificate_line, claim_json, safe_text
-from imagesig.cli.reports import REPORTS, safe_lines
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, shown_name, word
+from imagesig.cli.reports import REPORTS
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.spread import spread_over_cores
+from imagesig.cli.terminal import file, note, say
 from imagesig.cli.trust import Trust, trust_options
 from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
@@ -36,15 +43,19 @@ from imagesig.policy import Identity, Policy
     "--manifest",
     "manifests",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(),
     help="Kubernetes or compose file whose images to verify; repeatable.",
 )
 @click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
 @click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
-@click.option("--identity", default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any.")
-@click.option("--platform", default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image.")
-@format_option
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
+)
+@click.option(
+    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image."
+)
+@verify_format_option
 @policy_options
 @passphrase_option
 @verify_output_option
@@ -79,7 +90,7 @@ def command(
     if print_pinned and (len(manifests) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
     named = Images(images, images_from, manifests)
-    settings = key_settings(passphrase_file)
+    settings = key_settings(passphrase_file, timeout=timeout)
 
     def policy_of_options() -> Policy:
         return trust.policy(
@@ -120,7 +131,7 @@ def command(
             if print_pinned and outcome.result is not None:
                 digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
-        sys.stdout.buffer.write(named.workloads[0].pinned(digests))
+        file(named.workloads[0].pinned(digests))
     raise click.exceptions.Exit(summary.status)
 
 
@@ -129,29 +140,28 @@ def _say_nothing(_result: VerificationResult) -> None:
 
 
 def _write_text(result: VerificationResult) -> None:
+    """Stdout has the name to deploy and what was proved of it. What others wrote, and nobody proved, is on stderr."""
+    note_unproved(result)
     lines = [result.pinned]
     if result.through_index:
-        lines.append(f"  {result.platform} is listed in the index that was signed")
-    if not result.proved:
-        click.echo(f"warning: {result.image}: not proved, rule {result.rule} lets it pass", err=True)
-    for warning in result.warnings:
-        click.echo(f"warning: {result.image}: {safe_lines(warning)}", err=True)
+        lines.append(f"  {word(result.platform)} is listed in the index that was signed")
     for signature in result.signatures:
+        if not signature.authority:
+            note(f"  - {signature.origin}: nobody trusted vouches for its signer, {signature.public_key.fingerprint}")
+            continue
         lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
         if signature.chain:
-            lines.append(f"    signer     {safe_text(certificate_line(signature.chain[0]))}")
-        lines += [f"    {check.name:10} {check.detail}" for check in signature.checks]
-    if result.rejections:
-        lines.append(f"  {len(result.rejections)} other signatures did not count:")
-        lines += [f"    - {rejection}" for rejection in result.rejections]
-    # Not click.echo, which flushes: a system call for each image lets go of the lock that the verifying threads want.
-    sys.stdout.write("\n".join([*lines, ""]))
+            lines.append(f"    signer     {certificate_line(signature.chain[0])}")
+        lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]
+    note_rejections(result)
+    # Not flushed: a system call for each image lets go of the lock that the verifying threads want.
+    say(*lines, flush=False)
 
 
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": str(outcome.image), "verified": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "verified": False, **error_json(outcome.error)}
     result = outcome.result
     return {
         "image": result.image,

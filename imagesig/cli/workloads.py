@@ -7,24 +7,40 @@ byte. Aliases are followed, not copied, so they cannot make a small file large.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.cli.yaml_nodes import (
+    NULL,
+    RENDER,
+    Mappings,
+    is_kind,
+    is_plain_text,
+    items,
+    read_documents,
+    refused,
+)
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, MissingExtra
+from imagesig.encoding.shape import refuse_twins
+from imagesig.errors import InvalidArgument, MalformedError
+from imagesig.images.open import is_local
+from imagesig.oci.reference import parse_reference
 from imagesig.text import quote
 
 if TYPE_CHECKING:
     from yaml import Node, ScalarNode
 
 _CONTAINER_LISTS = frozenset({"containers", "initContainers", "ephemeralContainers"})
-_TEXT = "tag:yaml.org,2002:str"
-_MERGE = "tag:yaml.org,2002:merge"
-_NULL = "tag:yaml.org,2002:null"
+_LISTS = _CONTAINER_LISTS | {"volumes"}
+_ROOT = frozenset({"apiVersion", "kind", "items", "services", "include"})
+_SERVICE = frozenset({"image", "extends", "volumes"})
+_EXTENDS = frozenset({"file", "service"})
+_VOLUME = frozenset({"type", "source"})
+_IMAGE = frozenset({"image"})
 _BOM = "\ufeff"
 _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]+)*")
 """Anchor and tag, which stand before a value and belong to its node."""
@@ -101,138 +117,112 @@ def parse_workloads(content: bytes, name: str) -> Workloads:
         raise InvalidArgument(f"{name}: not UTF-8") from None
     shift = len(_BOM) if text.startswith(_BOM) else 0
     found: dict[int, Mention] = {}
-    for document in _documents(text[shift:], name):
+    for document in read_documents(text[shift:], name):
         for node in _Reader(name).images(document):
-            line = node.start_mark.line + 1
-            if node.tag != _TEXT or not node.value.strip():
-                raise InvalidArgument(f"{name}:{line}: {quote(node.value)} is no image; a reference is needed")
+            _check_reference(node, name)
             start, end = node.start_mark.index + shift, node.end_mark.index + shift
-            found[start] = Mention(node.value, start, end, line)
+            found[start] = Mention(node.value, start, end, node.start_mark.line + 1)
     if not found:
         raise InvalidArgument(f"{name}: names no image", hint="a file without one proves nothing: name another")
     return Workloads(name, text, tuple(found[start] for start in sorted(found)))
 
 
-def _documents(text: str, name: str) -> Iterator[Node]:
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingExtra(f"{name}: reading YAML", "manifest") from error
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        _check_shape(yaml.parse(text, Loader=loader), name)
-        yield from (node for node in yaml.compose_all(text, Loader=loader) if node is not None)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidArgument(f"{name}:{line}: not YAML ({quote(error.problem)})", hint=_RENDER) from None
-    except yaml.YAMLError as error:
-        raise InvalidArgument(f"{name}: not YAML ({quote(str(error))})") from None
-
-
-_RENDER = "give the rendered file: helm template, kustomize build, docker compose config"
-
-
-def _check_shape(events: Iterator[Any], name: str) -> None:
-    """Bounds nesting and size before anything is built."""
-    depth = 0
-    for count, event in enumerate(events):
-        kind = type(event).__name__
-        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
-        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
-        if depth > limits.WORKLOAD_DEPTH or count > limits.WORKLOAD_NODES:
-            line = event.start_mark.line + 1
-            what = f"nested deeper than {limits.WORKLOAD_DEPTH} levels" if depth > limits.WORKLOAD_DEPTH else "too long"
-            raise InvalidArgument(f"{name}:{line}: {what}")
-
-
 class _Reader:
-    """Finds the image values of one file. Every mapping is read once, however many aliases lead to it."""
+    """Finds the image values of one file."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._seen: set[int] = set()
-        self._mappings: dict[int, dict[str, Node]] = {}
-        self._merged = 0
+        self._mappings = Mappings(name)
 
     def images(self, document: Node) -> Iterator[ScalarNode]:
-        members = self._members(document)
+        members = self._known(document, _ROOT)
+        if "kind" in members and "services" in members:
+            raise self._refused(document, "both a Kubernetes object (kind) and a compose file (services)")
         if "kind" in members:
+            if not _is_text(members["kind"]):
+                raise self._refused(members["kind"], "a kind that is no text")
             yield from self._of_objects(document)
         elif "services" in members:
+            if "include" in members:
+                raise self._refused(members["include"], "includes other files, whose images are not read", RENDER)
             yield from self._of_services(members["services"])
-        elif document.tag != _NULL:
-            raise self._refused(
-                document, "neither a Kubernetes object (kind) nor a compose file (services)", hint=_RENDER
-            )
+        elif document.tag != NULL:
+            raise self._refused(document, "neither a Kubernetes object (kind) nor a compose file (services)", RENDER)
 
     def _of_objects(self, node: Node) -> Iterator[ScalarNode]:
         """Images of the pod specs at any depth: templates, jobs of cron jobs, lists, objects of other makers."""
         if id(node) in self._seen:
             return
         self._seen.add(id(node))
-        for item in _items(node):
+        for item in items(node):
             yield from self._of_objects(item)
-        for key, value in self._members(node).items():
+        members = self._mappings.members(node)
+        lists = [key for key, value in members.items() if any(is_kind(item, "mapping") for item in items(value))]
+        self._refuse_twins(node, lists, _LISTS)
+        for key, value in members.items():
             if key in _CONTAINER_LISTS:
-                for container in _items(value):
+                for container in items(value):
                     yield from self._scalar(container, "image")
             if key == "volumes":
-                for volume in _items(value):
-                    yield from self._scalar(self._members(volume).get("image"), "reference")
+                for volume in items(value):
+                    yield from self._scalar(self._known(volume, _IMAGE).get("image"), "reference")
             yield from self._of_objects(value)
 
     def _of_services(self, services: Node) -> Iterator[ScalarNode]:
         """Images of compose services, and those that are mounted as volumes."""
-        for service in self._members(services).values():
+        for service in self._mappings.members(services).values():
+            members = self._known(service, _SERVICE)
+            extends = members.get("extends")
+            if extends is not None and "file" in self._known(extends, _EXTENDS):
+                raise self._refused(extends, "extends a service of another file, whose image is not read", RENDER)
             yield from self._scalar(service, "image")
-            for volume in _items(self._members(service).get("volumes")):
-                kind = self._members(volume).get("type")
+            for volume in items(members.get("volumes")):
+                kind = self._known(volume, _VOLUME).get("type")
+                if kind is not None and not (_is_text(kind) and "$" not in kind.value):
+                    raise self._refused(kind, "a type of volume that is known only where it is used", RENDER)
                 if kind is not None and kind.value == "image":
                     yield from self._scalar(volume, "source")
 
     def _scalar(self, node: Node | None, key: str) -> Iterator[ScalarNode]:
-        value = self._members(node).get(key)
+        value = self._known(node, frozenset({key})).get(key)
         if value is None:
             return
-        if not _is(value, "scalar"):
+        if not is_kind(value, "scalar"):
             raise self._refused(value, f"{key} is no text; a reference is needed")
         yield value  # type: ignore[misc]
 
-    def _members(self, node: Node | None) -> dict[str, Node]:
-        """The members of a mapping, its own before those that it merges in (`<<`); none of anything else.
+    def _known(self, node: Node | None, known: frozenset[str]) -> dict[str, Node]:
+        """The members of a mapping, none of which differs from a known one by its case alone."""
+        members = self._mappings.members(node)
+        if node is not None:
+            self._refuse_twins(node, members, known)
+        return members
 
-        Raises:
-            InvalidArgument: a key that stands twice, where parsers disagree on which one counts.
-        """
-        if node is None or not _is(node, "mapping"):
-            return {}
-        if id(node) in self._mappings:
-            return self._mappings[id(node)]
-        own: dict[str, Node] = {}
-        merged: dict[str, Node] = {}
-        self._mappings[id(node)] = own  # while it is read: a mapping that merges itself gets nothing from it
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                for source in _items(value) or [value]:
-                    merged = self._members(source) | merged
-                    self._merged += len(merged)
-                    if self._merged > limits.WORKLOAD_NODES:
-                        raise self._refused(key, "merges (<<) make it too long")
-            elif _is(key, "scalar"):
-                if key.value in own:
-                    raise self._refused(key, f"the key {quote(key.value)} stands twice")
-                own[key.value] = value
-        self._mappings[id(node)] = merged | own
-        return self._mappings[id(node)]
+    def _refuse_twins(self, node: Node, names: Collection[str], known: frozenset[str]) -> None:
+        try:
+            refuse_twins(names, known, "mapping")
+        except MalformedError as error:
+            raise self._refused(node, str(error)) from error
 
     def _refused(self, node: Node, what: str, hint: str = "") -> InvalidArgument:
-        return InvalidArgument(f"{self._name}:{node.start_mark.line + 1}: {what}", hint=hint)
+        return refused(self._name, node, what, hint)
 
 
-def _is(node: Node, kind: str) -> bool:
-    return getattr(node, "id", "") == kind
+def _is_text(node: Node) -> bool:
+    return is_kind(node, "scalar") and is_plain_text(node)  # type: ignore[arg-type]
 
 
-def _items(node: Node | None) -> list[Node]:
-    """The items of a sequence; none of anything else."""
-    return node.value if node is not None and _is(node, "sequence") else []
+def _check_reference(node: ScalarNode, name: str) -> None:
+    """Returns if a value names an image of a registry to all readers."""
+    value = node.value
+    if not is_plain_text(node) or not value.strip():
+        raise refused(name, node, f"{quote(value)} is no image; a reference is needed")
+    if is_local(value):
+        raise refused(name, node, f"{quote(value)} is no image of a registry, which a workload needs")
+    if "$" in value:
+        raise refused(name, node, f"{quote(value)} has a variable in it", RENDER)
+    try:
+        parse_reference(value)
+    except InvalidArgument as error:
+        raise refused(name, node, str(error), error.hint) from error

@@ -39,5 +39,5 @@ def is_canonical_der(signature: bytes) -> bool:
     """Whether the bytes are the one DER encoding of their r and s: no BER forms, padding or trailing bytes."""
     try:
         return encode_dss_signature(*decode_dss_signature(signature)) == signature
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return False

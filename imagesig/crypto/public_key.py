@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme
+from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.foreign import foreign
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
@@ -48,7 +51,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             UnsupportedAlgorithm: another curve, RSA size or key type.
             LimitExceeded: larger than any public key file.
         """
-        data = pem.encode() if isinstance(pem, str) else pem
+        data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
         if len(data) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(data)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
         if data.count(b"-----BEGIN ") != 1:
@@ -63,26 +66,20 @@ class PublicKey(Struct, frozen=True, dict=True):
         # Nearly every key is this one, and reading it does not take all of `cryptography`'s formats into memory.
         if (match := _P256_PEM.fullmatch(data)) and (key := _plain_p256(base64.b64decode(match[1] + match[2]))):
             return key
-        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        try:
+        with foreign("public key", _unreadable):
             return cls._from_loaded(load_pem_public_key(data))
-        except (ValueError, Unknown) as error:
-            raise _unreadable(error) from error
 
     @classmethod
     def from_der(cls, spki: bytes) -> PublicKey:
         """Reads a DER SubjectPublicKeyInfo. Raises as `from_pem` does."""
-        from cryptography.exceptions import UnsupportedAlgorithm as Unknown
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         if len(spki) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(spki)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
-        try:
+        with foreign("public key", _unreadable):
             return cls._from_loaded(load_der_public_key(spki))
-        except (ValueError, Unknown) as error:
-            raise _unreadable(error) from error
 
     @classmethod
     def from_cryptography(cls, key: PublicKeyTypes) -> PublicKey:
@@ -135,15 +132,22 @@ class PublicKey(Struct, frozen=True, dict=True):
             SignatureInvalid: it is not.
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
-        try:
+        with foreign("signature", lambda error: self._refused(algorithm)):
             self._check(signature, message, algorithm)
-        except _invalid_signature():
-            raise SignatureInvalid(
-                f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
-            ) from None
+
+    def may_have_made(self, signature: bytes) -> bool:
+        """Whether a signature of this length can be this key's, which costs nothing to see."""
+        if self.key_type.is_ecdsa:
+            return len(signature) <= 2 * (FIELD_BYTES[self.key_type] + 3) + 3  # DER of two numbers, as long as can be
+        return len(signature) == (64 if self.key_type is KeyType.ED25519 else int(self.key_type.value[4:]) // 8)
+
+    def _refused(self, algorithm: Algorithm) -> SignatureInvalid:
+        return SignatureInvalid(
+            f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
+        )
 
     def _check(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
-        """Raises `cryptography`'s `InvalidSignature`, or our own errors. Each kind of key loads its own module."""
+        """Raises whatever `cryptography` does, or our own errors. Each kind of key loads its own module."""
         key, scheme = self._loaded, algorithm.scheme
         if self.key_type.is_ecdsa:
             if scheme is not Scheme.ECDSA or not algorithm.hash:
@@ -212,14 +216,36 @@ def _key_type(key: PublicKeyTypes) -> KeyType:
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size not in _MODULI:
             raise UnsupportedAlgorithm(f"public key: RSA with {key.key_size} bits, 2048, 3072 or 4096 are needed")
+        _check_exponent(key)
         return _MODULI[key.key_size]
     raise UnsupportedAlgorithm(f"public key: {type(key).__name__}, an ECDSA, Ed25519 or RSA key is needed")
 
 
-def _invalid_signature() -> type[Exception]:
-    from cryptography.exceptions import InvalidSignature
+def check_issuing_key(key: PublicKeyTypes) -> None:
+    """Returns if certificates, lists and timestamps may be signed with such a key: checking one is cheap.
 
-    return InvalidSignature
+    RSA keys of other sizes than ours are allowed, within `limits.RSA_ISSUER_BITS`.
+
+    Raises:
+        UnsupportedAlgorithm: another curve, size, exponent or kind of key.
+    """
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if not isinstance(key, rsa.RSAPublicKey):
+        _key_type(key)
+        return
+    smallest, largest = limits.RSA_ISSUER_BITS
+    if not smallest <= key.key_size <= largest:
+        raise UnsupportedAlgorithm(f"public key: RSA with {key.key_size} bits, {smallest} to {largest} are needed")
+    _check_exponent(key)
+
+
+def _check_exponent(key: RSAPublicKey) -> None:
+    exponent = key.public_numbers().e
+    if not (3 <= exponent <= limits.RSA_EXPONENT and exponent % 2):
+        raise UnsupportedAlgorithm(
+            f"public key: RSA with the exponent {quote(exponent)}, an odd one from 3 to {limits.RSA_EXPONENT} is needed"
+        )
 
 
 @cache

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagesig.crypto.algorithms import Hash
+from imagesig.effort import Cost, spend
 from imagesig.errors import SignatureInvalid
+from imagesig.foreign import foreign
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -23,12 +25,11 @@ def verify_by_identifier(
     Raises:
         SignatureInvalid: it is not, or the algorithm is not for this key, or its hash is not SHA-256, 384 or 512.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
     name, hash_name, parameters = _read(identifier, hash_outside)
-    try:
+    spend(Cost.CERTIFICATE_CHECKS, 1, "certificates")
+    with foreign("signature", lambda error: SignatureInvalid(f"the key does not verify the signature as {name}")):
         if name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signature, message)
         elif name == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
@@ -40,17 +41,14 @@ def verify_by_identifier(
             key.verify(signature, message, padding.PSS(mgf, parameters["salt_length"].native), _hash(hash_name))
         else:
             raise SignatureInvalid(f"signature algorithm {quote(name)} is not one for a {type(key).__name__}")
-    except InvalidSignature:
-        raise SignatureInvalid(f"the key does not verify the signature as {name}") from None
-    except (ValueError, TypeError, KeyError, OverflowError, Unknown) as error:
-        raise SignatureInvalid(f"the signature cannot be verified as {name}") from error
 
 
 def _read(identifier: bytes, hash_outside: Hash | None) -> tuple[str, str, Any]:
     """The family, the hash (empty for Ed25519) and the parameters of an AlgorithmIdentifier."""
     from asn1crypto.algos import SignedDigestAlgorithm
 
-    try:
+    why = "the algorithm of the signature cannot be read or is not supported"
+    with foreign("signature", lambda error: SignatureInvalid(why)):
         parsed = SignedDigestAlgorithm.load(identifier, strict=True)
         name = parsed.signature_algo
         if name == "ed25519":
@@ -61,8 +59,6 @@ def _read(identifier: bytes, hash_outside: Hash | None) -> tuple[str, str, Any]:
         if hash_outside is not None and hash_name not in ("", hash_outside.value):
             raise SignatureInvalid(f"signature with {hash_name}, but {hash_outside.value} is stated beside it")
         return name, hash_name or (hash_outside.value if hash_outside else ""), parsed["parameters"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise SignatureInvalid("the algorithm of the signature cannot be read or is not supported") from error
 
 
 def _mask_hash(parameters: Any) -> str:

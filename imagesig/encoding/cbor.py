@@ -14,7 +14,9 @@ from io import BytesIO
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.errors import MalformedError
+from imagesig.effort import Cost, spend
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.foreign import foreign
 
 
 class Tag(Struct, frozen=True):
@@ -44,12 +46,14 @@ def parse(data: bytes, what: str) -> object:
     """The one CBOR value in `data`: int, bytes, str, float, bool, None, list, dict and `Tag`. `what` is for errors.
 
     Raises:
-        MalformedError: not strict CBOR, or nested deeper than `limits.CBOR_DEPTH`.
+        MalformedError: not strict CBOR.
+        LimitExceeded: more than `limits.CBOR_NODES` values, or nested deeper than `limits.CBOR_DEPTH`.
     """
     import cbor2
 
+    _check_headers(data, what)
     stream = BytesIO(data)
-    try:
+    with foreign(what, lambda error: MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})")):
         decoder = cbor2.CBORDecoder(
             stream,
             semantic_decoders=_AS_IT_STANDS,
@@ -59,11 +63,51 @@ def parse(data: bytes, what: str) -> object:
             read_size=1,
         )
         value: object = decoder.decode()
-    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
-        raise MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})") from None
     if stream.tell() != len(data):
         raise MalformedError(f"{what}: {len(data) - stream.tell()} bytes after the CBOR value")
     return value
+
+
+def _check_headers(data: bytes, what: str) -> None:
+    """Counts the values by their headers, before objects are made: an empty array is one byte here and 56 as a list."""
+    count = position = 0
+    left = [1]  # values that are still to come, by depth
+    size = len(data)
+    while left:
+        if not left[-1]:
+            left.pop()
+            continue
+        left[-1] -= 1
+        count += 1
+        major, argument, position = _header(data, position, what)
+        children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
+        if count + children > limits.CBOR_NODES:
+            raise LimitExceeded(f"{what}: more than {limits.CBOR_NODES} CBOR values")
+        if major in (2, 3):
+            position += argument
+        if position > size:
+            raise MalformedError(f"{what}: the CBOR ends within a value")
+        if children or major in (4, 5):
+            if len(left) > limits.CBOR_DEPTH:
+                raise LimitExceeded(f"{what}: CBOR nested deeper than {limits.CBOR_DEPTH}")
+            left.append(children)
+    spend(Cost.NODES, count, what)
+
+
+def _header(data: bytes, position: int, what: str) -> tuple[int, int, int]:
+    """The major type of the value that begins there, its argument, and where what follows begins."""
+    if position >= len(data):
+        raise MalformedError(f"{what}: the CBOR ends where a value is needed")
+    major, additional = data[position] >> 5, data[position] & 0x1F
+    position += 1
+    if additional < 24:
+        return major, additional, position
+    if additional > 27:
+        raise MalformedError(f"{what}: CBOR of indefinite length, or with a reserved header")
+    end = position + (1 << (additional - 24))
+    if end > len(data):
+        raise MalformedError(f"{what}: the CBOR ends within a header")
+    return major, int.from_bytes(data[position:end]), end
 
 
 def dump(value: object) -> bytes:

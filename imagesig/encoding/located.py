@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from imagesig.errors import MalformedError
+
+_NEWLINE = re.compile("\n")
 
 Path = tuple[str | int, ...]
 """The way to one part of a document: member names and positions in lists."""
@@ -30,7 +33,7 @@ class LineIndex:
     """From a position in a text, in characters, to its line."""
 
     def __init__(self, text: str) -> None:
-        self._starts = [0, *(at + 1 for at, character in enumerate(text) if character == "\n")]
+        self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
 
     def line(self, position: int) -> int:
         return bisect_right(self._starts, position)

@@ -7,8 +7,10 @@ document is refused. Members of maps, such as annotations, are compared exactly 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
+
+from msgspec import Struct
 
 from imagesig.errors import MalformedError
 from imagesig.text import quote
@@ -17,7 +19,42 @@ _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 """The two letters outside ASCII that fold to one inside: long s and the Kelvin sign."""
 
 
-def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> None:
+class Shape(Struct, frozen=True):
+    """One kind of object: the members that any reader of it knows, not only those that we use.
+
+    `inner` has the kinds of those that are objects, or lists of objects, and have to be judged with the whole.
+    """
+
+    known: frozenset[str] = frozenset()
+    inner: tuple[tuple[str, Shape], ...] = ()
+
+    @classmethod
+    def of(cls, names: str, **inner: Shape) -> Shape:
+        """The kind with these members, named with blanks between; those in `inner` need not be named again."""
+        return cls(frozenset((*names.split(), *inner)), tuple(inner.items()))
+
+
+OURS = Shape()
+"""A document that no other program reads, or a map: its members are compared exactly by all."""
+
+
+def check_shape(value: object, shape: Shape, what: str) -> None:
+    """Returns unless the object, or one of those in the list, has the twin of a known member, here or in `inner`.
+
+    Raises:
+        MalformedError: one has.
+    """
+    if isinstance(value, dict):
+        refuse_twins(value, shape.known, what)
+        for name, inner in shape.inner:
+            if name in value:
+                check_shape(value[name], inner, what)
+    elif isinstance(value, list):
+        for item in value:
+            check_shape(item, shape, what)
+
+
+def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> None:
     """Returns unless one of the names equals a known one but for its case.
 
     `known` are the members that any reader of this kind of object knows, not only those that we use.
@@ -25,14 +62,18 @@ def refuse_twins(members: Iterable[str], known: frozenset[str], what: str) -> No
     Raises:
         MalformedError: there is such a member.
     """
+    if known.issuperset(members):
+        return
     for name in members:
-        if name not in known and (meant := _by_folding(known).get(folded(name))):
+        if name in known:
+            continue
+        if meant := _by_folding(known).get(folded(name)):
             raise MalformedError(
                 f"{what}: the member {quote(name)} differs from {quote(meant)} by its case alone: readers disagree"
             )
 
 
-def members_of(value: object, known: frozenset[str], what: str) -> Mapping[str, object]:
+def members_of(value: object, shape: Shape, what: str) -> Mapping[str, object]:
     """The members of an object in which no name is the twin of a known one.
 
     Raises:
@@ -40,8 +81,30 @@ def members_of(value: object, known: frozenset[str], what: str) -> Mapping[str, 
     """
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    refuse_twins(value, known, what)
+    check_shape(value, shape, what)
     return value
+
+
+def refuse_two_spellings(value: object, what: str) -> None:
+    """Returns unless an object anywhere in the value has two members that protobuf's JSON reader may take for one.
+
+    It reads each member by two names, `rawBytes` and `raw_bytes`; not for values with maps, whose names are anything.
+
+    Raises:
+        MalformedError: there is such an object.
+    """
+    unseen = [value]
+    while unseen:
+        item = unseen.pop()
+        if isinstance(item, list):
+            unseen += item
+        elif isinstance(item, dict):
+            unseen += item.values()
+            spellings: dict[str, str] = {}
+            for name in item:
+                other = spellings.setdefault(folded(name).replace("_", ""), name)
+                if other is not name:
+                    raise MalformedError(f"{what}: {quote(other)} and {quote(name)} are one member to some readers")
 
 
 def folded(name: str) -> str:

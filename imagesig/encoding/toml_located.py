@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+from imagesig import limits
 from imagesig.encoding.located import LineIndex, Located, Path, decode
 from imagesig.errors import LimitExceeded, MalformedError
 
@@ -19,6 +20,11 @@ _LITERAL = re.compile(r"'[^'\n]*'")
 _LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}', re.DOTALL)
 _LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
 _SCALAR = re.compile(r"[^,\]}#\n]+")
+_LONG_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"""
+    rf"{{{limits.TOML_KEY_PARTS}}}"
+)
+"""What `tomllib`, whose time grows with the square of a key's parts, must not see."""
 _LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
@@ -27,9 +33,12 @@ def parse(data: bytes, what: str) -> Located:
 
     Raises:
         MalformedError: not TOML 1.0.
-        LimitExceeded: nested too deep.
+        LimitExceeded: nested too deep, or a key of more than `limits.TOML_KEY_PARTS` parts.
     """
     text = decode(data, what).replace("\r\n", "\n")
+    if match := _LONG_KEY.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        raise LimitExceeded(f"{what}:{line}: more than {limits.TOML_KEY_PARTS} names joined by dots")
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

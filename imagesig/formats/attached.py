@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.signature import SignerInfo, StoredSignature
 
@@ -31,9 +32,9 @@ def annotations_of(chain: Sequence[Certificate]) -> dict[str, str]:
     """What cosign's classic format writes beside the signature: the leaf, and those above it."""
     issuers = list(chain[1:])
     # Both cosign and containers/image take the last one for the root, and leave it out of the path.
-    if issuers and not _is_own_issuer(issuers[-1]):
+    if issuers and issuers[-1].subject_der != issuers[-1].issuer_der:
         issuers.append(issuers[-1])
-    return {CERTIFICATE_ANNOTATION: _pem(chain[0]), CHAIN_ANNOTATION: "".join(map(_pem, issuers))}
+    return {CERTIFICATE_ANNOTATION: chain[0].pem, CHAIN_ANNOTATION: "".join(item.pem for item in issuers)}
 
 
 def classic_leaf(stored: StoredSignature) -> str:
@@ -43,7 +44,7 @@ def classic_leaf(stored: StoredSignature) -> str:
 
 def is_of_leaf(text: str, chain: Sequence[Certificate]) -> bool:
     """Whether the PEM text is the chain's leaf; of an empty chain, whether there is none."""
-    return text.split() == (_pem(chain[0]).split() if chain else [])
+    return text.split() == (chain[0].pem.split() if chain else [])
 
 
 def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
@@ -54,21 +55,8 @@ def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
 def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
     """Whether a stored bundle carries the chain's leaf; of an empty chain, whether it carries no certificate."""
     try:
-        material = parse_object(stored.parts[0].content, "bundle").get("verificationMaterial")
+        material = parse_object(stored.parts[0].content, "bundle", OURS).get("verificationMaterial")
     except ImagesigError:
         return False
     certificate = material.get("certificate") if isinstance(material, dict) else None
     return certificate == (bundle_material(chain)["certificate"] if chain else None)
-
-
-def _is_own_issuer(certificate: Certificate) -> bool:
-    try:
-        return certificate.x509.subject == certificate.x509.issuer
-    except ValueError:  # a name that cannot be read is no root's
-        return False
-
-
-def _pem(certificate: Certificate) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.x509.public_bytes(Encoding.PEM).decode("ascii")

@@ -16,9 +16,10 @@ from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
 from imagesig.formats.attached import bundle_material, carries, chain_to_attach
-from imagesig.formats.certified import bundle_chain, examine_certified, read_chain
+from imagesig.formats.certified import bundle_chain, examine_certified
 from imagesig.formats.cosign import CANDIDATES, signing_order
 from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import Annotations
@@ -45,6 +46,13 @@ IN_TOTO = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 _READABLE_STATEMENTS = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+_DOCUMENT = Shape.of(
+    "mediaType messageSignature",
+    verificationMaterial=Shape.of("publicKey certificate x509CertificateChain tlogEntries timestampVerificationData"),
+    dsseEnvelope=Shape.of("payload payloadType", signatures=Shape.of("sig keyid")),
+)
+_SUBJECT = Shape.of("name uri digest content downloadLocation mediaType annotations download_location media_type")
+_STATEMENT = Shape.of("_type type predicateType predicate_type predicate", subject=_SUBJECT)
 _LIST_ITEMS = 32
 """Log entries and timestamps of one bundle, sigstore-go's limit (CVE-2024-45395)."""
 
@@ -144,7 +152,8 @@ class Bundle(Struct, frozen=True):
         content = stored.parts[0].content
         if content[:2] == b"\x1f\x8b":
             raise FormatViolation("the bundle is compressed with gzip; it is read as plain JSON only")
-        document = parse_object(content, "bundle")
+        document = parse_object(content, "bundle", _DOCUMENT, nodes=limits.ENVELOPE_NODES)
+        refuse_two_spellings(document, "bundle")
         _members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, {"messageSignature"}, "bundle")
         if document["mediaType"] not in _READABLE_TYPES:
             raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
@@ -162,8 +171,7 @@ class Bundle(Struct, frozen=True):
             return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
         if not anchors.authorities:
             raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
-        chain = read_chain(envelope.chain)
-        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_statement)
+        return examine_certified(self.name, envelope, envelope.chain, anchors, now, CANDIDATES, parse_statement)
 
 
 def statement_bytes(claim: Claim) -> bytes:
@@ -192,7 +200,7 @@ def parse_statement(payload: bytes) -> Claim:
         FormatViolation: not an in-toto statement, or one with another predicate than an image signature's.
         LimitExceeded: more subjects or digests than sigstore allows (CVE-2024-45395).
     """
-    document = parse_object(payload, "statement")
+    document = parse_object(payload, "statement", _STATEMENT, nodes=limits.ENVELOPE_NODES)
     _members(document, {"_type", "subject", "predicateType"}, {"predicate"}, "statement")
     if document["_type"] not in _READABLE_STATEMENTS:
         raise FormatViolation(f"statement of type {quote(document['_type'])}, {STATEMENT} is needed")
@@ -211,6 +219,7 @@ def parse_statement(payload: bytes) -> Claim:
 def _subject(value: object, what: str) -> Subject:
     if not isinstance(value, dict):
         raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
+    refuse_two_spellings(dict.fromkeys(value), what)
     digests = value.get("digest")
     if not isinstance(digests, dict) or not digests:
         raise FormatViolation(f"{what} has the digest {quote(digests)}, an object with sha256 is needed")

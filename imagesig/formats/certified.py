@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
-from imagesig.crypto.certificate import Certificate, parse_certificates
+from imagesig.crypto.certificate import Certificate, pem_blocks
 from imagesig.crypto.public_key import PublicKey
+from imagesig.effort import Cost, spend
 from imagesig.errors import (
     Expired,
     FormatViolation,
@@ -22,11 +23,12 @@ from imagesig.errors import (
     SignatureInvalid,
     TimestampInvalid,
 )
+from imagesig.formats.attached import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
 from imagesig.text import quote
-from imagesig.trust import TimestampAuthorities, TrustAnchors
+from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
 from imagesig.trust.chain import check_validity, paths_to_authorities
 from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import signer_key
@@ -52,15 +54,13 @@ def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     return tuple(Certificate.from_der(der, f"certificate {number}") for number, der in enumerate(chain))
 
 
-CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
-CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+def classic_chain(annotations: Annotations) -> tuple[bytes, ...]:
+    """The certificates beside a classic signature of cosign's, in DER and not parsed: the signer's, then others.
 
-
-def classic_chain(annotations: Annotations) -> tuple[Certificate, ...]:
-    """The certificates beside a classic signature of cosign's: the signer's, then others; none if there are none.
+    Empty if there are none.
 
     Raises:
-        MalformedError: what is there is no certificate in PEM.
+        MalformedError: what is there is no PEM of certificates.
         LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
     """
     certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
@@ -76,10 +76,11 @@ def classic_chain(annotations: Annotations) -> tuple[Certificate, ...]:
     return (*signer, *others)
 
 
-def _from_pem(text: str, what: str) -> tuple[Certificate, ...]:
-    if "-----BEGIN CERTIFICATE-----" not in text:
+def _from_pem(text: str, what: str) -> tuple[bytes, ...]:
+    found = pem_blocks(text.encode("utf-8", "replace"), f"annotation {what}", limits.CHAIN_CERTIFICATES)
+    if not found:
         raise MalformedError(f"annotation {what}: {quote(text)}, certificates in PEM are needed")
-    return parse_certificates(text.encode("utf-8", "replace"), f"annotation {what}")
+    return found
 
 
 def bundle_chain(material: object) -> tuple[bytes, ...]:
@@ -136,7 +137,7 @@ def timing(
 def examine_certified(
     format_name: str,
     envelope: Envelope,
-    chain: Sequence[Certificate],
+    chain: Sequence[bytes],
     anchors: TrustAnchors,
     now: datetime,
     candidates: Mapping[KeyType, tuple[Algorithm, ...]],
@@ -144,10 +145,22 @@ def examine_certified(
 ) -> Examined:
     """`Format.authenticate` for cosign's signatures by somebody's certificate. Raises as that does.
 
-    `chain` came with the signature: the signer's certificate, then others in any order. A timestamp that came with it
+    `chain` came with the signature, in DER: the signer's certificate, then others in any order. A path from it to a
+    trusted one is looked for before the signature is checked: a stranger's costs no more. A timestamp that came with it
     is not read, so a policy that wants one refuses.
     """
-    signer, *others = chain
+    signer = Certificate.from_der(chain[0], "signer's certificate")
+    others = [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
+    unknown: NotTrusted | None = None
+    paths: Sequence[tuple[CertificateAuthority, tuple[Certificate, ...]]] = ()
+    try:
+        paths = paths_to_authorities(signer, others, anchors.authorities, now)
+    except NotTrusted as error:
+        if anchors.strangers is not Strangers.JUDGED:
+            raise
+        unknown = error
+        for other in others:
+            other.check_readable()
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
     claim = parse_claim(envelope.payload)
     made = Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}")
@@ -167,10 +180,8 @@ def examine_certified(
             timed.timestamp_chain,
         )
 
-    try:
-        paths = paths_to_authorities(signer, others, anchors.authorities, now)
-    except NotTrusted as error:
-        return examined("", Check.failed(AUTHENTICITY, error), tuple(chain))
+    if unknown is not None:
+        return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others))
     first, *rest = (examined(item.name, vouched_by(item.name, signer), path) for item, path in paths)
     return replace(first, by_others=tuple(rest)) if rest else first
 
@@ -189,7 +200,8 @@ def verified_by_signer(
         FormatViolation: the certificate has no key that imagesig works with.
     """
     public_key = signer_key(signer)
-    for algorithm in candidates[public_key.key_type]:
+    for algorithm in candidates[public_key.key_type] if public_key.may_have_made(envelope.signature) else ():
+        spend(Cost.SIGNATURE_CHECKS, 1, envelope.stored.origin)
         try:
             public_key.verify(envelope.signature, envelope.message, algorithm)
         except SignatureInvalid:

@@ -13,10 +13,12 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
 from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
 from imagesig.formats.certified import classic_chain, examine_certified
@@ -41,6 +43,10 @@ SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PAYLOAD_TYPE = "cosign container image signature"
 
+_PAYLOAD = Shape.of(
+    "optional",
+    critical=Shape.of("type", image=Shape.of("docker-manifest-digest"), identity=Shape.of("docker-reference")),
+)
 CANDIDATES = {key_type: cosign_algorithms(key_type) for key_type in KeyType}
 
 
@@ -123,7 +129,7 @@ class Cosign(Struct, frozen=True):
             raise FormatViolation(f"the layer has no annotation {SIGNATURE_ANNOTATION}")
         signature = decode_base64(part.annotations[SIGNATURE_ANNOTATION], f"annotation {SIGNATURE_ANNOTATION}")
         try:
-            chain = tuple(item.der for item in classic_chain(part.annotations))
+            chain = classic_chain(part.annotations)
         except MalformedError:
             chain = ()  # where a bare key is trusted they do not matter; else `authenticate` says what is wrong
         return Envelope(stored, message=part.content, signature=signature, payload=part.content, chain=chain)
@@ -188,7 +194,7 @@ def parse_payload(payload: bytes) -> Claim:
         MalformedError: not strict JSON, or a digest we do not compute.
         FormatViolation: a member that is missing, unknown or of the wrong type, or another payload type.
     """
-    document = parse_object(payload, "payload")
+    document = parse_object(payload, "payload", _PAYLOAD, nodes=limits.ENVELOPE_NODES)
     _exactly(document, {"critical", "optional"}, "payload")
     critical = _object(document["critical"], {"type", "image", "identity"}, "critical")
     image = _object(critical["image"], {"docker-manifest-digest"}, "critical.image")

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.public_key import PublicKey
+from imagesig.effort import Cost, spend
 from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.signature import (
     EXPIRY,
@@ -86,14 +87,17 @@ class Format(Protocol):
         ...
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """Checks the signature over exactly the received bytes, finds who vouches for it, and then reads the claim.
+        """Finds who may vouch for the signature, checks it over exactly the received bytes, and then reads the claim.
 
-        `now` is the time to judge at. Raises where the signature is not whole or, for bare keys, not trusted; what else
-        is wrong with a signer's certificate, time or expiry is a failed `Check`, for the rule to enforce or to log.
+        `now` is the time to judge at. Raises where the signature is not whole or nobody trusted vouches for it (but see
+        `TrustAnchors.strangers`). What else is wrong with a signer's certificate, time or expiry is a failed `Check`,
+        for the rule to enforce or to log. What cannot count for these anchors is refused before it is parsed.
 
         Raises:
             SignatureInvalid: no trusted key made it, or not the key of its certificate.
+            NotTrusted: it comes with a certificate, and no trusted authority leads to that.
             FormatViolation, MalformedError: it breaks the format's rules.
+            BudgetExceeded: the image's signatures cost too much; see `imagesig.effort`.
         """
         ...
 
@@ -148,7 +152,10 @@ def find_signer(
     """
     for trusted in anchors.keys:
         for public_key in trusted.public_keys:
+            if not public_key.may_have_made(envelope.signature):
+                continue
             for algorithm in candidates[public_key.key_type]:
+                spend(Cost.SIGNATURE_CHECKS, 1, envelope.stored.origin)
                 try:
                     public_key.verify(envelope.signature, envelope.message, algorithm)
                 except SignatureInvalid:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.errors import InvalidArgument, LimitExceeded, NotFound
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.archive_file import ArchiveFile
 from imagesig.images.archive_writer import ArchiveWriter
 from imagesig.images.image import Image
@@ -30,11 +31,13 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
-from imagesig.images.merge import Merge, look
+from imagesig.images.local_path import local_path
+from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
-from imagesig.images.stream import checked
+from imagesig.images.stream import checked, hash_of
 from imagesig.images.tar_members import Member
-from imagesig.oci.descriptor import Descriptor
+from imagesig.images.two_descriptions import described_by_docker
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import OCI_MANIFEST
@@ -57,10 +60,14 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
         InvalidArgument: no archive there, or several images and no tag.
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no image there.
+        DeadlineExceeded: reading its headers took all of `timeout`, in seconds.
     """
-    home = Archive(Path(file))
-    place = Location("oci-archive", path=os.path.realpath(file))
-    return Image(home, target or home.only_image(), home, None, timeout, place)
+
+    def find() -> Image:
+        home, place = Archive(local_path(file)), Location("oci-archive", path=os.path.realpath(file))
+        return Image(home, target or home.only_image(), home, place=place, described=home.described)
+
+    return Image.opened(find, timeout)
 
 
 class Archive(LayoutReader):
@@ -78,12 +85,24 @@ class Archive(LayoutReader):
         self._writer: ArchiveWriter | None = None
         self._indexes: dict[str, bytes] = {}
         self._removed: set[str] = set()
+        self._hashed: WeakKeyDictionary[ArchiveFile, dict[str, bool]] = WeakKeyDictionary()
+        self.described: frozenset[str] = frozenset()
         self._turn = threading.Lock()
         self._lock = threading.RLock()
         if opened is None and not (create and not path.exists()):
             self._current = ArchiveFile(path, self.name)
         if self._current is not None:
             self._check_version()
+
+    def _check_version(self) -> None:
+        """Also that all readers of the archive find the same images (`two_descriptions`). What is listed aside is read
+        by us alone."""
+        super()._check_version()
+        assert self._current is not None
+        listed = [parse_descriptor(entry, f"{self.name}: {INDEX} entry") for entry in self._listed(INDEX)]
+        self.described = described_by_docker(
+            self._current, self.name, listed, self._read_manifest, without_layers=self._form == DOCKER
+        )
 
     @property
     def name(self) -> str:
@@ -119,6 +138,22 @@ class Archive(LayoutReader):
             raise LimitExceeded(f"{self.name}: {name} has {member.size} bytes, at most {most} are read")
         with source.open(member) as chunks:
             return b"".join(chunks)
+
+    def _holds(self, descriptor: Descriptor) -> bool:
+        try:
+            source, member = self._find(self._blob(descriptor.digest))
+        except (NotFound, InvalidArgument):
+            return False
+        if member.size != descriptor.size:
+            return False
+        if isinstance(source, ArchiveWriter):
+            return True  # hashed as it was written, or as it was found
+        known = self._hashed.setdefault(source, {})
+        if descriptor.digest not in known:
+            with source.open(member) as chunks:
+                seen = hash_of(chunks, f"{self.name}: hashing {descriptor.digest}")
+            known[descriptor.digest] = seen == descriptor.digest
+        return known[descriptor.digest]
 
     def _size(self, name: str) -> int | None:
         try:
@@ -253,12 +288,13 @@ class Archive(LayoutReader):
         with self.transaction():
             descriptor = self.put_blob(content, media_type)
             if tag:
+                self._check_describes(descriptor, tag)
                 self._change_index(lambda entries: with_tagged(entries, descriptor.to_json(), tag))
         return descriptor
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         with self.transaction(), self._lock:
-            merged = merge(look(self, tag))
+            merged = merge(self._look(tag))
             if merged is not None:
                 self.put_manifest(merged.content, merged.media_type, tag)
         return _nothing_to_settle
@@ -270,6 +306,7 @@ class Archive(LayoutReader):
         return _nothing_to_settle
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        self._check_refers(referrer, subject)
         self.delete_manifest(referrer.digest)
         return _nothing_to_settle
 
@@ -296,7 +333,20 @@ class Archive(LayoutReader):
             self._indexes[INDEX] = self._rewritten(INDEX, [entry for entry in entries if entry not in aside])
 
     def _index(self) -> list[dict[str, object]]:
-        return [*self._listed(INDEX), *self._listed(_ASIDE)]
+        aside = self._listed(_ASIDE)
+        if not all(is_signature(entry) for entry in aside):
+            raise MalformedError(f"{self.name}: {_ASIDE} lists an image, which other tools do not see")
+        return [*self._listed(INDEX), *aside]
+
+    def _check_describes(self, descriptor: Descriptor, tag: str) -> None:
+        """Raises `InvalidArgument` for an image that Docker's description of this archive would not name."""
+        if not self.described or tag.startswith("sha256-"):
+            return
+        if not any(entry.get("digest") == descriptor.digest for entry in self._listed(INDEX)):
+            raise InvalidArgument(
+                f"{self.name}: was written by docker save, whose manifest.json names its images",
+                hint="copy the image into a file of its own",
+            )
 
 
 def _nothing_to_settle() -> None:

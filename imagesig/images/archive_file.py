@@ -75,8 +75,7 @@ class ArchiveFile:
         if not self.compressed:
             yield self._pieces(_Plain(self.descriptor, member.offset), member)
             return
-        with _opened_gzip(self.descriptor) as file:
-            source = _Compressed(file, self._what)
+        with self._decompressed() as source:
             if not source.skip(member.offset):
                 raise MalformedError(f"{self._what}: {member.name} breaks off")
             yield self._pieces(source, member)
@@ -84,6 +83,7 @@ class ArchiveFile:
     def _pieces(self, source: Readable, member: Member) -> Iterator[bytes]:
         left = member.size
         while left:
+            remaining(f"{self._what}: {member.name}")
             chunk = source.read(min(left, CHUNK_BYTES))
             if not chunk:
                 raise MalformedError(f"{self._what}: {member.name} breaks off")
@@ -92,17 +92,22 @@ class ArchiveFile:
 
     def _scan(self, size: int, *, links: bool, interrupted: bool) -> Members:
         if not self.compressed:
-            source = _Plain(self.descriptor, 0, size)
-            return read_members(source, self._what, links=links, interrupted=interrupted)
-        with _opened_gzip(self.descriptor) as file:
-            members = read_members(_Compressed(file, self._what), self._what, links=links)
+            return read_members(_Plain(self.descriptor, 0, size), self._what, links=links, interrupted=interrupted)
+        with self._decompressed() as source:
+            members = read_members(source, self._what, links=links)
         self._keep_documents(sorted(members.files.values(), key=lambda member: member.offset))
         return members
 
+    @contextmanager
+    def _decompressed(self) -> Iterator[_Compressed]:
+        """One pass over a compressed archive, from its start."""
+        most = max(limits.ARCHIVE_UNPACKED_FREE_BYTES, limits.ARCHIVE_RATIO * os.fstat(self.descriptor).st_size)
+        with io.BufferedReader(_FromStart(self.descriptor)) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as file:
+            yield _Compressed(file, self._what, min(most, limits.ARCHIVE_UNPACKED_BYTES))
+
     def _keep_documents(self, members: list[Member]) -> None:
         left = _KEPT_BYTES
-        with _opened_gzip(self.descriptor) as file:
-            source = _Compressed(file, self._what)
+        with self._decompressed() as source:
             for member in members:
                 if not 0 < member.size <= min(left, limits.MANIFEST_BYTES):
                     continue
@@ -134,11 +139,16 @@ class _Plain:
 
 
 class _Compressed:
-    def __init__(self, file: gzip.GzipFile, what: str) -> None:
-        self._file, self._what = file, what
+    def __init__(self, file: gzip.GzipFile, what: str, most: int) -> None:
+        self._file, self._what, self._most = file, what, most
 
     def read(self, size: int) -> bytes:
         remaining(self._what)
+        if self._file.tell() + size > self._most:
+            raise LimitExceeded(
+                f"{self._what}: unpacks to more than {self._most} bytes, far more than images of its size do",
+                hint="decompress it with gunzip and name the plain tar",
+            )
         try:
             return self._file.read(size)
         except (OSError, EOFError, zlib.error) as error:
@@ -171,9 +181,3 @@ class _FromStart(io.RawIOBase):
         content = self._source.read(len(view))
         view[: len(content)] = content
         return len(content)
-
-
-@contextmanager
-def _opened_gzip(descriptor: int) -> Iterator[gzip.GzipFile]:
-    with io.BufferedReader(_FromStart(descriptor)) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as file:
-        yield file

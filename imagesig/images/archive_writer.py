@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tarfile
 import tempfile
 import time
@@ -16,10 +17,12 @@ from typing import BinaryIO, Protocol
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
 from imagesig.images.archive_file import ArchiveFile
-from imagesig.images.tar_members import BLOCK_BYTES, Member
+from imagesig.images.tar_header import BLOCK_BYTES
+from imagesig.images.tar_members import Member
 
 _POLL_SECONDS = 0.05
 _END = bytes(2 * BLOCK_BYTES)
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class MemberSource(Protocol):
@@ -35,7 +38,7 @@ class ArchiveWriter:
     def __init__(self, path: Path, what: str, *, resume: bool) -> None:
         self._path, self._what = path, what
         self._partial = path.with_name(f".{path.name}.imagesig")
-        self._file = self._locked()
+        self._file = self._locked(resume=resume)
         self._resumed: dict[str, Member] = {}
         self._wanted: set[str] = set()
         self._has_leftovers = False
@@ -121,6 +124,8 @@ class ArchiveWriter:
             left = ArchiveFile(self._partial, self._what, interrupted=True)
         except ImagesigError:
             return {}
+        if not os.path.sameopenfile(left.descriptor, self._file.fileno()):
+            return {}  # somebody put another one there
         for member in sorted(left.members.files.values(), key=lambda member: member.offset):
             folder, _, name = member.name.rpartition("/")
             hashed = hashlib.sha256()
@@ -132,23 +137,65 @@ class ArchiveWriter:
             found[member.name] = member
         return found
 
-    def _locked(self) -> BinaryIO:
-        """The new file, ours alone until it is renamed or removed."""
+    def _locked(self, *, resume: bool) -> BinaryIO:
+        """The new file, ours alone until it is renamed or removed.
+
+        It is made anew. One that an interrupted writer left is used to resume, if it was ours alone all the time.
+        """
         while True:
-            try:
-                descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                hint = "create the directory first" if isinstance(error, FileNotFoundError) else ""
-                raise InvalidArgument(f"{self._what}: cannot be written ({error.strerror})", hint=hint) from error
+            descriptor, is_new = self._made_or_found()
             file = os.fdopen(descriptor, "r+b")
             try:
                 self._wait_for_lock(descriptor)
                 if self._is_still_there(descriptor):
-                    return file
+                    if is_new or (resume and _is_private(os.fstat(descriptor))):
+                        return file
+                    self._partial.unlink(missing_ok=True)
+            except OSError as error:
+                file.close()
+                raise error if isinstance(error, ImagesigError) else self._failed(error) from error
             except BaseException:
                 file.close()
                 raise
             file.close()  # whoever had it has renamed or removed it
+
+    def _made_or_found(self) -> tuple[int, bool]:
+        """The file that writers take turns with, open, and whether it is new. It is a regular file of this user.
+
+        Raises:
+            InvalidArgument: something else has its name, or it cannot be made.
+        """
+        while True:
+            remaining(f"{self._what}: waiting for another writer")
+            try:
+                return os.open(self._partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600), True
+            except FileExistsError:
+                pass
+            except OSError as error:
+                hint = "create the directory first" if isinstance(error, FileNotFoundError) else ""
+                raise InvalidArgument(f"{self._what}: cannot be written ({error.strerror})", hint=hint) from error
+            try:
+                status = os.lstat(self._partial)
+                if not stat.S_ISREG(status.st_mode):
+                    raise self._in_the_way("which is no file")
+                if status.st_uid != os.geteuid():
+                    raise self._in_the_way("which is another user's")
+                descriptor = os.open(self._partial, _FLAGS)
+            except FileNotFoundError:
+                continue  # whoever had it has renamed or removed it
+            except OSError as error:
+                raise self._in_the_way(f"which cannot be opened ({error.strerror})") from error
+            opened = os.fstat(descriptor)
+            if stat.S_ISREG(opened.st_mode) and opened.st_uid == os.geteuid():
+                return descriptor, False
+            os.close(descriptor)
+            raise self._in_the_way("which somebody else put there")
+
+    def _in_the_way(self, what: str) -> InvalidArgument:
+        return InvalidArgument(
+            f"{self._what}: cannot be written: {self._partial.name} is in the way, {what}",
+            hint=f"remove {self._partial.name}, unless another user is writing there right now",
+        )
 
     def _wait_for_lock(self, descriptor: int) -> None:
         while True:
@@ -168,6 +215,11 @@ class ArchiveWriter:
 
     def _failed(self, error: OSError) -> TransportError:
         return TransportError(f"{self._what}: cannot be written ({error.strerror})")
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Whether nobody else can write to this file of ours, by its mode or by another name of it."""
+    return status.st_nlink == 1 and not stat.S_IMODE(status.st_mode) & 0o022
 
 
 def _write_members(file: BinaryIO, source: MemberSource | None, members: Iterable[Member]) -> None:

@@ -112,7 +112,9 @@ class _Collector:
                 except NotFound:
                     continue
                 found.append(Piece("tagged", descriptor, b"", suffix, digest, tag))
-            found += [Piece("referrer", item, b"", item.artifact_type, digest) for item in home.referrers(digest)]
+            found += [
+                Piece("referrer", item, b"", item.artifact_type, digest) for item in home.referrers(digest).whole()
+            ]
         except SignaturesUnsupported:
             return []  # a form without a place for them has none
         return found

@@ -17,13 +17,18 @@ from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.foreign import foreign
-from imagesig.text import quote
+from imagesig.text import conceal, quote
 
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
+_NOT_FOR_HELPERS = frozenset(
+    {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
+)
+"""Secrets of keys: a program that knows registries has no use for them."""
 _NOT_FOUND = "credentials not found"
 
 
@@ -37,6 +42,12 @@ class Credential(Discreet, frozen=True):
     identity_token: str = ""
     registry_token: str = ""
     source: str = "the program"
+
+    def __post_init__(self) -> None:
+        if self.password:
+            conceal(base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode("ascii"))
+        for secret in (self.password, self.identity_token, self.registry_token):
+            conceal(secret)
 
 
 ANONYMOUS = Credential(source="nobody")
@@ -116,6 +127,7 @@ class CredentialFiles:
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):
             raise InvalidArgument(f"{file}: {quote(helper)} is no name of a credential helper")
+        import os
         import shutil
         import subprocess
 
@@ -127,7 +139,12 @@ class CredentialFiles:
         with foreign(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
             seconds = min(limits.HELPER_SECONDS, remaining(what))
             done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
-                [program, "get"], input=server.encode(), capture_output=True, timeout=seconds, check=False
+                [program, "get"],
+                input=server.encode(),
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+                env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_HELPERS},
             )
         if len(done.stdout) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
             raise Unauthorized(f"{what}: its answer is too long")
@@ -135,7 +152,7 @@ class CredentialFiles:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
             raise Unauthorized(f"{what}: ended with status {done.returncode}", hint=f"run: docker login {host}")
-        answer = parse_object(done.stdout, what)
+        answer = parse_object(done.stdout, what, OURS)
         return _credential(str(answer.get("Username", "")), str(answer.get("Secret", "")), what)
 
 
@@ -148,7 +165,7 @@ def _read(file: Path) -> dict[str, object] | None:
     if len(content) > limits.CREDENTIAL_FILE_BYTES:
         raise InvalidArgument(f"{file}: more than {limits.CREDENTIAL_FILE_BYTES} bytes")
     try:
-        return parse_object(content, str(file)) if content.strip() else None
+        return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
         raise InvalidArgument(str(error), hint="mend or remove the file") from error
 

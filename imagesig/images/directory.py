@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.errors import (
+    DigestMismatch,
     ImageNotFound,
     InvalidArgument,
     LimitExceeded,
@@ -23,8 +25,10 @@ from imagesig.errors import (
     NotFound,
     SignaturesUnsupported,
 )
-from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
+from imagesig.images.files import chunks_of, locked
+from imagesig.images.folder import Folder
 from imagesig.images.image import Image
+from imagesig.images.local_path import local_path
 from imagesig.images.merge import Merge, look
 from imagesig.images.signature_blob import UNKNOWN, parse_signature_file, signature_file
 from imagesig.images.signature_manifest import config_bytes
@@ -32,6 +36,8 @@ from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.kind import kind_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import (
     INDEX_TYPES,
@@ -39,7 +45,6 @@ from imagesig.oci.manifest import (
     OCI_CONFIG,
     OCI_MANIFEST,
     Manifest,
-    detect_media_type,
     parse_manifest,
 )
 from imagesig.signature import Part
@@ -61,7 +66,7 @@ def directory(path: str | os.PathLike[str], *, timeout: float = limits.OPERATION
         InvalidArgument: no such directory there.
         ImageNotFound: it holds no image.
     """
-    home = Directory(Path(path))
+    home = Directory(local_path(path))
     place = Location("dir", path=os.path.realpath(path))
     return Image(home, home.only_image(), home, None, timeout, place)
 
@@ -71,13 +76,14 @@ class Directory:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self._path = path
+        self._folder = Folder(path, self.name)
         self._made: dict[str, bytes] = {}  # what no file holds: payloads of signatures and the manifests that show them
         self._held = threading.local()
         if create and not (path.is_dir() and any(path.iterdir())):
             return  # begun with the first file that is written
-        version = read_file(path / "version", limits.CONFIG_BYTES, self.name, missing=self._is_none)
+        version = self._folder.read("version", limits.CONFIG_BYTES, missing=self._is_none)
         if not version.startswith(_VERSION + b"1."):
-            raise InvalidArgument(f"{self.name}: version {quote(version)}, {quote(_WRITTEN_VERSION)} is needed")
+            raise InvalidArgument(f"{self.name}: another version than {quote(_WRITTEN_VERSION.decode().strip())}")
 
     @property
     def name(self) -> str:
@@ -90,7 +96,7 @@ class Directory:
 
     def only_image(self) -> str:
         """The digest of the image here."""
-        if not (self._path / _MANIFEST).exists():
+        if not self._folder.has(_MANIFEST):
             raise ImageNotFound(f"{self.name}: holds no image")
         return sha256(self._read(_MANIFEST, limits.MANIFEST_BYTES))
 
@@ -100,7 +106,10 @@ class Directory:
         if not is_digest(tag_or_digest):
             raise NotFound(f"{self.name}: holds one image without tags, not {quote(tag_or_digest)}")
         content = self._manifest(tag_or_digest)
-        return Descriptor.of(content, detect_media_type(content, f"{self.name}: {tag_or_digest}"))
+        return Descriptor.of(content, kind_of(content, (), f"{self.name}: {tag_or_digest}"))
+
+    def pin(self, tag_or_digest: str) -> str:
+        return self.resolve(tag_or_digest).digest
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         if descriptor.size > limit:
@@ -121,27 +130,26 @@ class Directory:
         if descriptor.digest in self._made:
             yield iter((self._made[descriptor.digest],))
             return
-        with open_regular(self._path / _hex(descriptor.digest), what) as file:
+        with self._folder.open(_hex(descriptor.digest)) as file:
             yield checked(chunks_of(file, what), descriptor, what)
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        return ()
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        return Listing()
 
     def has(self, digest: str) -> bool:
         try:
             self._manifest(digest)
-        except NotFound:
+        except (NotFound, MalformedError):
             return False
         return True
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         if descriptor.digest in self._made:
             return True
-        path = self._path / _hex(descriptor.digest)
-        return path.is_file() and path.stat().st_size == descriptor.size
+        return self._folder.holds(_hex(descriptor.digest), descriptor)
 
     def _read(self, name: str, most: int) -> bytes:
-        return read_file(self._path / name, most, self.name)
+        return self._folder.read(name, most)
 
     def _manifest(self, digest: str) -> bytes:
         if digest in self._made:
@@ -150,11 +158,11 @@ class Directory:
             return self._read(_MANIFEST, limits.MANIFEST_BYTES)
         content = self._read(f"{_hex(digest)}.manifest.json", limits.MANIFEST_BYTES)
         if sha256(content) != digest:
-            raise MalformedError(f"{self.name}: {digest} holds other bytes, {sha256(content)}")
+            raise DigestMismatch(f"{self.name}: {digest} holds other bytes, {sha256(content)}")
         return content
 
     def _is_root(self, digest: str) -> bool:
-        return (self._path / _MANIFEST).exists() and sha256(self._read(_MANIFEST, limits.MANIFEST_BYTES)) == digest
+        return self._folder.has(_MANIFEST) and sha256(self._read(_MANIFEST, limits.MANIFEST_BYTES)) == digest
 
     # --- signatures ----------------------------------------------------------------------------------------------
 
@@ -181,7 +189,8 @@ class Directory:
         """`signature-1` and so on; a gap ends the list, as it does for containers/image."""
         found: list[tuple[str, bytes]] = []
         prefix, left = self._prefix(digest), limits.SIGNATURE_BYTES_PER_IMAGE
-        while (self._path / f"{prefix}{len(found) + 1}").exists():
+        while self._folder.has(f"{prefix}{len(found) + 1}"):
+            remaining(f"{self.name}: reading signatures")
             name = f"{prefix}{len(found) + 1}"
             content = self._read(name, _FILE_BYTES)
             found.append((name, content))
@@ -205,12 +214,12 @@ class Directory:
 
     def _replace_signatures(self, prefix: str, files: list[bytes]) -> None:
         for number, content in enumerate(files, 1):
-            path = self._path / f"{prefix}{number}"
-            if not path.exists() or self._read(path.name, _FILE_BYTES) != content:
-                self._write(path.name, content)
+            name = f"{prefix}{number}"
+            if not self._folder.has(name) or self._read(name, _FILE_BYTES) != content:
+                self._folder.write(name, content)
         number = len(files) + 1
-        while (self._path / f"{prefix}{number}").exists():
-            (self._path / f"{prefix}{number}").unlink()
+        while self._folder.has(f"{prefix}{number}"):
+            self._folder.remove(f"{prefix}{number}")
             number += 1
 
     # --- writing -------------------------------------------------------------------------------------------------
@@ -229,8 +238,8 @@ class Directory:
             yield
 
     def _begin(self) -> None:
-        if not (self._path / "version").exists():
-            self._write("version", _WRITTEN_VERSION)
+        if not self._folder.has("version"):
+            self._folder.write("version", _WRITTEN_VERSION)
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
         """Kept in memory until a manifest is stored that names it: a signature's payload is no file of its own."""
@@ -240,7 +249,7 @@ class Directory:
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         self._begin()
-        with replacing(self._path / _hex(descriptor.digest), self.name) as file:
+        with self._folder.replacing(_hex(descriptor.digest)) as file:
             for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
                 file.write(chunk)
 
@@ -260,7 +269,7 @@ class Directory:
             if tag:
                 self._make_root(content, descriptor.digest)
             elif not self._is_root(descriptor.digest):
-                self._write(f"{_hex(descriptor.digest)}.manifest.json", content)
+                self._folder.write(f"{_hex(descriptor.digest)}.manifest.json", content)
         return descriptor
 
     def _write_blobs(self, content: bytes, media_type: str) -> None:
@@ -268,8 +277,8 @@ class Directory:
             return
         manifest = parse_manifest(content, media_type, f"{self.name}: manifest")
         for blob in (manifest.config, *manifest.layers):
-            if not (self._path / _hex(blob.digest)).exists() and blob.digest in self._made:
-                self._write(_hex(blob.digest), self._made[blob.digest])
+            if blob.digest in self._made and not self._folder.holds(_hex(blob.digest), blob):
+                self._folder.write(_hex(blob.digest), self._made[blob.digest])
 
     def _make_root(self, content: bytes, digest: str) -> None:
         """A reader sees the old image, or the new one, and at no time an image with signatures it should not have."""
@@ -277,10 +286,10 @@ class Directory:
             return
         signatures = [content for _, content in self._signature_files(digest)]
         self._replace_signatures("signature-", [])
-        self._write(_MANIFEST, content)
+        self._folder.write(_MANIFEST, content)
         self._replace_signatures("signature-", signatures)
         self._replace_signatures(f"{_hex(digest)}.signature-", [])
-        (self._path / f"{_hex(digest)}.manifest.json").unlink(missing_ok=True)
+        self._folder.remove(f"{_hex(digest)}.manifest.json")
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         with self._turn():
@@ -298,10 +307,6 @@ class Directory:
     def delete_manifest(self, digest: str) -> None:
         """Nothing to do for a manifest that only shows signature files; the image itself is not deleted."""
 
-    def _write(self, name: str, content: bytes) -> None:
-        with replacing(self._path / name, self.name) as file:
-            file.write(content)
-
     def _no_place(self, what: str) -> NoReturn:
         raise SignaturesUnsupported(
             f"{self.name}: holds classic signatures only, there is no place for {what}",
@@ -309,7 +314,7 @@ class Directory:
         )
 
     def _is_none(self) -> InvalidArgument:
-        hint = "write oci:DIRECTORY for an OCI layout" if (self._path / "oci-layout").exists() else "check the path"
+        hint = "write oci:DIRECTORY for an OCI layout" if self._folder.has("oci-layout") else "check the path"
         return InvalidArgument(f"{self.name}: no directory of this form there", hint=hint)
 
 

@@ -13,13 +13,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from posixpath import dirname, normpath
 from typing import NoReturn
 
-from msgspec import Struct
-
 from imagesig import limits
-from imagesig.encoding.json import parse, parse_object
 from imagesig.errors import (
     ImageNotFound,
     InvalidArgument,
@@ -30,20 +26,22 @@ from imagesig.errors import (
 )
 from imagesig.images.archive import DOCKER, Archive
 from imagesig.images.archive_file import ArchiveFile
+from imagesig.images.docker_document import Entry, diff_ids_of, member_named, read_entries
 from imagesig.images.image import Image
 from imagesig.images.layout_index import INDEX, MARKER
+from imagesig.images.loadable import DOCKER_CONFIG
+from imagesig.images.local_path import local_path
 from imagesig.images.read_only import ReadOnly
 from imagesig.images.stream import checked
 from imagesig.images.tar_members import Member
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
+from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
 from imagesig.text import quote
 
-_DOCUMENT = "manifest.json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _SIGNATURES_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
 
@@ -57,10 +55,15 @@ def docker_archive(
         InvalidArgument: no such archive there, or several images and no name.
         MalformedError: a tar that is damaged, or has members that are refused.
         ImageNotFound: no such image there.
+        DeadlineExceeded: reading it took all of `timeout`, in seconds.
     """
-    path = Path(file)
-    what = f"{DOCKER}:{path}"
-    place = Location(DOCKER, path=os.path.realpath(file))
+
+    return Image.opened(lambda: _find(local_path(file), reference), timeout)
+
+
+def _find(path: Path, reference: str) -> Image:
+    """The image in an archive of either form."""
+    what, place = f"{DOCKER}:{path}", Location(DOCKER, path=os.path.realpath(path))
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
@@ -69,9 +72,9 @@ def docker_archive(
         layout = Archive(path, DOCKER, opened=opened)
         target = reference or layout.only_image()
         if not _lacks_layers(layout, target):
-            return Image(layout, target, layout, None, timeout, place)
+            return Image(layout, target, layout, place=place, described=layout.described)
     home = DockerArchive(opened, what)
-    return Image(home, home.named(reference), home, None, timeout, place)
+    return Image(home, home.named(reference), home, place=place)
 
 
 def _lacks_layers(layout: Archive, target: str) -> bool:
@@ -90,15 +93,7 @@ def _lacks_layers(layout: Archive, target: str) -> bool:
     if manifest.layers or manifest.config.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
         return False
     config = layout.read(manifest.config, limit=limits.CONFIG_BYTES)
-    return bool(_diff_ids(config, f"{layout.name}: config"))
-
-
-class _Entry(Struct, frozen=True):
-    """One image of `manifest.json`."""
-
-    config: str
-    tags: tuple[str, ...]
-    layers: tuple[str, ...]
+    return bool(diff_ids_of(config, f"{layout.name}: config"))
 
 
 class DockerArchive(ReadOnly):
@@ -107,7 +102,7 @@ class DockerArchive(ReadOnly):
     def __init__(self, opened: ArchiveFile, name: str) -> None:
         self._opened = opened
         self.name = name
-        self._entries = self._read_entries()
+        self._entries = read_entries(opened, name)
         self._manifests: dict[str, bytes] = {}
         self._members: dict[str, Member] = {}
         self._named: dict[str, str] = {}
@@ -140,6 +135,9 @@ class DockerArchive(ReadOnly):
             self._no_signatures()
         raise NotFound(f"{self.name}: no manifest {quote(tag_or_digest)}")
 
+    def pin(self, tag_or_digest: str) -> str:
+        return self.resolve(tag_or_digest).digest
+
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         if descriptor.size > limit:
             raise LimitExceeded(f"{self.name}: {descriptor.size} bytes, at most {limit} are read")
@@ -156,7 +154,7 @@ class DockerArchive(ReadOnly):
         with self._opened.open(member) as chunks:
             yield checked(chunks, descriptor, f"{self.name}: {member.name}")
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         self._no_signatures()
 
     def has(self, digest: str) -> bool:
@@ -164,33 +162,24 @@ class DockerArchive(ReadOnly):
 
     # --- conversion ----------------------------------------------------------------------------------------------
 
-    def _read_entries(self) -> tuple[_Entry, ...]:
-        if _DOCUMENT not in self._opened.members.files:
-            raise InvalidArgument(f"{self.name}: holds neither {_DOCUMENT} nor an OCI layout", hint="check the path")
-        content = self._opened.read(self._opened.members.files[_DOCUMENT], limits.DOCKER_MANIFEST_BYTES)
-        entries = parse(content, f"{self.name}: {_DOCUMENT}")
-        if not isinstance(entries, list):
-            raise MalformedError(f"{self.name}: {_DOCUMENT} is no list of images")
-        return tuple(_parse_entry(entry, f"{self.name}: {_DOCUMENT}") for entry in entries)
-
-    def _convert(self, entry: _Entry) -> str:
-        config = self._opened.read(self._member(entry.config), limits.CONFIG_BYTES)
+    def _convert(self, entry: Entry) -> str:
+        config = self._opened.read(member_named(self._opened, self.name, entry.config), limits.CONFIG_BYTES)
         named = entry.config.rpartition("/")[2].removesuffix(".json")
         if re.fullmatch(r"[0-9a-f]{64}", named) and sha256(config) != f"sha256:{named}":
             raise MalformedError(f"{self.name}: {quote(entry.config)} holds other bytes, {sha256(config)}")
-        diff_ids = _diff_ids(config, f"{self.name}: {quote(entry.config)}")
+        diff_ids = diff_ids_of(config, f"{self.name}: {quote(entry.config)}")
         if len(diff_ids) != len(entry.layers):
             raise MalformedError(f"{self.name}: {len(entry.layers)} layers, but the config names {len(diff_ids)}")
         layers = tuple(self._layer(name, diff_id) for name, diff_id in zip(entry.layers, diff_ids, strict=True))
         described = Descriptor.of(config, OCI_CONFIG)
-        self._members[described.digest] = self._member(entry.config)
+        self._members[described.digest] = member_named(self._opened, self.name, entry.config)
         manifest = Manifest(described, layers).to_bytes()
         digest = sha256(manifest)
         self._manifests[digest] = manifest
         return digest
 
     def _layer(self, name: str, diff_id: object) -> Descriptor:
-        member = self._member(name)
+        member = member_named(self._opened, self.name, name)
         hashed, first = hashlib.sha256(), b""
         with self._opened.open(member) as chunks:
             for chunk in chunks:
@@ -203,16 +192,6 @@ class DockerArchive(ReadOnly):
         self._members[digest] = member
         return Descriptor(_LAYER + "+gzip" if compressed else _LAYER, digest, member.size)
 
-    def _member(self, name: str) -> Member:
-        """A file of the archive; a layer may be a link to another one, as Docker wrote those that occur twice."""
-        members = self._opened.members
-        plain = normpath(name)
-        if plain in members.links:
-            plain = normpath(f"{dirname(plain)}/{members.links[plain]}")
-        if plain not in members.files:
-            raise MalformedError(f"{self.name}: {_DOCUMENT} names {quote(name)}, which is not there")
-        return members.files[plain]
-
     def _no_signatures(self) -> NoReturn:
         raise SignaturesUnsupported(
             f"{self.name}: holds no manifest that names its layers (so Docker wrote before version 25, and 25.0.0 "
@@ -221,28 +200,7 @@ class DockerArchive(ReadOnly):
         )
 
 
-def _parse_entry(value: object, what: str) -> _Entry:
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    config, tags, layers = value.get("Config"), value.get("RepoTags") or [], value.get("Layers")
-    names = [config, *(tags if isinstance(tags, list) else [None]), *(layers if isinstance(layers, list) else [None])]
-    if not all(isinstance(name, str) for name in names):
-        raise MalformedError(f"{what}: Config, RepoTags and Layers must be text and lists of text")
-    assert isinstance(layers, list)
-    if len(layers) > limits.SIGNATURE_LAYERS:
-        raise LimitExceeded(f"{what}: {len(layers)} layers, at most {limits.SIGNATURE_LAYERS} are read")
-    return _Entry(str(config), tuple(tags), tuple(layers))
-
-
-def _diff_ids(config: bytes, what: str) -> list[object]:
-    rootfs = parse_object(config, what).get("rootfs")
-    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    if not isinstance(diff_ids, list):
-        raise MalformedError(f"{what}: no rootfs.diff_ids")
-    return diff_ids
-
-
-def _is_named(entry: _Entry, text: str) -> bool:
+def _is_named(entry: Entry, text: str) -> bool:
     for tag in entry.tags:
         try:
             wanted, named = parse_reference(text), parse_reference(tag)

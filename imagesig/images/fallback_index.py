@@ -7,10 +7,26 @@ from __future__ import annotations
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.errors import LimitExceeded, MalformedError, SignaturesUnsupported
 from imagesig.images.merge import Tagged
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import sha256
+from imagesig.oci.listing import Listing, parse_listing
 from imagesig.oci.manifest import INDEX_TYPES, OCI_INDEX, parse_index, parse_manifest
+from imagesig.oci.shapes import LISTING
+
+
+def listed_referrers(now: Tagged | None, subject: str, what: str) -> Listing:
+    """The referrers of the digest `subject` that its tag lists; none where the tag names something else.
+
+    Some registries take the tag for the digest, and it names the image itself.
+
+    Raises:
+        MalformedError: an index that cannot be read.
+    """
+    if now is None or now.media_type not in INDEX_TYPES or sha256(now.content) == subject:
+        return Listing()
+    return parse_listing(now.content, now.media_type, what)
 
 
 def referrer_entry(content: bytes, media_type: str) -> Descriptor:
@@ -24,14 +40,30 @@ def referrer_entry(content: bytes, media_type: str) -> Descriptor:
     return Descriptor(media_type, descriptor.digest, descriptor.size, manifest.annotations, artifact_type)
 
 
-def with_entry(now: Tagged | None, entry: Descriptor) -> Tagged | None:
-    """The fallback index with one more entry, every other member kept as it stands."""
+def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | None:
+    """The fallback index of the digest `subject` with one more entry, every other member kept as it stands.
+
+    Raises:
+        SignaturesUnsupported: the registry takes the tag for the digest, so there is no place for the index.
+        MalformedError: what is there is no index; it is left as it is.
+    """
+    if now is not None and sha256(now.content) == subject:
+        raise SignaturesUnsupported(
+            f"referrers tag: this registry has no referrers API, and gives the image itself for the tag that lists the "
+            f"referrers of {subject}",
+            hint="sign with --format cosign, which this registry can store",
+        )
     document, manifests = _opened(now)
-    if any(other.get("digest") == entry.digest for other in manifests):
+    true = {"mediaType": entry.media_type, "size": entry.size}
+    same = [other for other in manifests if isinstance(other, dict) and other.get("digest") == entry.digest]
+    if any(other.items() >= true.items() for other in same):
         return None
+    if same:  # somebody listed it before us, and as something else
+        document["manifests"] = [other | true if other in same else other for other in manifests]
+        return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
     if len(manifests) >= limits.REFERRERS:
         raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
-    document["manifests"] = sorted([*manifests, entry.to_json()], key=lambda item: str(item.get("digest")))
+    document["manifests"] = sorted([*manifests, entry.to_json()], key=_order)
     return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
 
 
@@ -40,19 +72,23 @@ def without_entry(now: Tagged | None, digest: str) -> Tagged | None:
     if now is None:
         return None
     document, manifests = _opened(now)
-    kept = [other for other in manifests if other.get("digest") != digest]
+    kept = [other for other in manifests if not isinstance(other, dict) or other.get("digest") != digest]
     if len(kept) == len(manifests):
         return None
     return Tagged(go_json(document | {"manifests": kept}), now.media_type)
 
 
-def _opened(now: Tagged | None) -> tuple[dict[str, object], list[dict[str, object]]]:
+def _order(entry: object) -> str:
+    return str(entry.get("digest")) if isinstance(entry, dict) else ""
+
+
+def _opened(now: Tagged | None) -> tuple[dict[str, object], list[object]]:
     if now is None:
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, []
     if now.media_type not in INDEX_TYPES:
         raise MalformedError(f"referrers tag: is a {now.media_type}; refusing to replace it by an index")
-    parse_index(now.content, now.media_type, "referrers tag")
-    document = parse_object(now.content, "referrers tag")
-    manifests = document["manifests"]
+    parse_listing(now.content, now.media_type, "referrers tag")
+    document = parse_object(now.content, "referrers tag", LISTING)
+    manifests = document["manifests"] or []
     assert isinstance(manifests, list)
     return document, manifests

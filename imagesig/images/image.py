@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.deadlines import deadline, remaining
+from imagesig.errors import MalformedError
 from imagesig.images.source import ImageHome
 from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference
@@ -15,7 +21,8 @@ class Image(Struct, frozen=True):
 
     `target` is the tag or digest that names it in its home; `name` is its reference in a registry, None in a layout.
     `signatures` is where its signatures live: the home itself, or another repository. `timeout` is in seconds and
-    bounds each signing or verification as a whole. `place` is where it lies outside registries.
+    bounds each signing or verification as a whole. `place` is where it lies outside registries. `described` are the
+    digests of the manifests that a second description of an archive names; without one it is empty.
     """
 
     home: ImageHome
@@ -24,11 +31,39 @@ class Image(Struct, frozen=True):
     name: Reference | None = None
     timeout: float = limits.OPERATION_SECONDS
     place: Location = field(default_factory=Location)
+    described: frozenset[str] = frozenset()
 
     @property
     def location(self) -> Location:
         """Where it was asked for, as policies name places."""
         return Location(reference=self.name) if self.name else self.place
+
+    @classmethod
+    def opened(cls, find: Callable[[], Image], timeout: float) -> Image:
+        """The image that `find` gives. One deadline holds from its first byte on: the time that finding takes comes off
+        that of what is then done with the image.
+
+        Raises:
+            DeadlineExceeded: finding it took all of the time.
+        """
+        started = time.monotonic()
+        with deadline(timeout):
+            found = find()
+            remaining(f"{found}: opening")
+        return replace(found, timeout=timeout - (time.monotonic() - started))
+
+    def check_platform(self, digest: str) -> None:
+        """Returns if a manifest that was chosen for a platform is what all readers take from here.
+
+        Raises:
+            MalformedError: Docker's description of the archive names another manifest of the image.
+        """
+        if self.described and digest not in self.described:
+            raise MalformedError(
+                f"{self}: manifest.json, which skopeo and Docker's older store read, describes another platform than "
+                f"that of {digest}: readers disagree on what to load",
+                hint="save that platform alone: docker save --platform",
+            )
 
     def __str__(self) -> str:
         return str(self.name) if self.name else f"{self.home.name}{'@' if ':' in self.target else ':'}{self.target}"

@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, TransportError
-from imagesig.images.files import chunks_of, locked, open_regular, read_file, replacing
+from imagesig.errors import InvalidArgument
+from imagesig.images.files import chunks_of, locked
+from imagesig.images.folder import Folder
 from imagesig.images.image import Image
 from imagesig.images.layout_index import (
     INDEX,
@@ -26,13 +27,16 @@ from imagesig.images.layout_index import (
     without,
 )
 from imagesig.images.layout_reader import LayoutReader
-from imagesig.images.merge import Merge, look
+from imagesig.images.local_path import local_path
+from imagesig.images.merge import Merge
 from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import OCI_MANIFEST
+
+_BLOBS = "blobs/sha256"
 
 
 def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
@@ -42,9 +46,12 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         InvalidArgument: no layout there, or several images and no tag.
         ImageNotFound: no image there.
     """
-    home = Layout(Path(directory))
-    place = Location("oci", path=os.path.realpath(directory))
-    return Image(home, target or home.only_image(), home, None, timeout, place)
+
+    def find() -> Image:
+        home = Layout(local_path(directory))
+        return Image(home, target or home.only_image(), home, place=Location("oci", path=os.path.realpath(directory)))
+
+    return Image.opened(find, timeout)
 
 
 class Layout(LayoutReader):
@@ -52,20 +59,18 @@ class Layout(LayoutReader):
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._folder = Folder(directory, f"oci:{directory}")
         self._held = threading.local()
         self._check_version()
 
     @classmethod
     def create(cls, directory: Path) -> Layout:
         """Makes an empty layout, or opens the one that is there."""
-        try:
-            (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-            for name, content in new_documents().items():
-                if not (directory / name).exists():
-                    with replacing(directory / name, f"oci:{directory}") as file:
-                        file.write(content)
-        except OSError as error:
-            raise TransportError(f"oci:{directory}: cannot be created ({error.strerror})") from error
+        folder = Folder(directory, f"oci:{directory}")
+        folder.make(_BLOBS)
+        for name, content in new_documents().items():
+            if not folder.has(name):
+                folder.write(name, content)
         return cls(directory)
 
     @property
@@ -80,36 +85,25 @@ class Layout(LayoutReader):
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
         what = f"{self.name}: {descriptor.digest}"
-        with open_regular(self._directory / self._blob(descriptor.digest), what) as file:
+        with self._folder.open(self._blob(descriptor.digest), links=True) as file:
             yield checked(chunks_of(file, what), descriptor, what)
 
     def _file(self, name: str, most: int) -> bytes:
-        missing = self._is_none if name in (MARKER, INDEX) else None
-        return read_file(self._directory / name, most, self.name, missing=missing)
+        if name in (MARKER, INDEX):
+            return self._folder.read(name, most, missing=self._is_none)
+        return self._folder.read(name, most, links=True)
 
     def _is_none(self) -> InvalidArgument:
-        hint = "write dir:DIRECTORY for that form" if (self._directory / "version").exists() else "check the path"
+        hint = "write dir:DIRECTORY for that form" if self._folder.has("version") else "check the path"
         return InvalidArgument(f"{self.name}: no OCI layout there", hint=hint)
 
-    def _size(self, name: str) -> int | None:
-        try:
-            return (self._directory / name).stat().st_size
-        except OSError:
-            return None
+    def _holds(self, descriptor: Descriptor) -> bool:
+        return self._folder.holds(self._blob(descriptor.digest), descriptor, links=True)
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        directory = self._directory / "blobs" / "sha256"
-        try:
-            with os.scandir(directory) as entries:
-                found = [
-                    entry.name
-                    for entry in entries
-                    if is_digest(f"sha256:{entry.name}") and entry.stat().st_size <= limits.MANIFEST_BYTES
-                ]
-        except OSError as error:
-            raise TransportError(f"{self.name}: blobs cannot be listed ({error.strerror})") from error
-        for name in found:
-            yield f"sha256:{name}", lambda name=name: self._file(f"blobs/sha256/{name}", limits.MANIFEST_BYTES)  # type: ignore[misc]
+        for name in self._folder.names(_BLOBS, most=limits.MANIFEST_BYTES):
+            if is_digest(f"sha256:{name}"):
+                yield f"sha256:{name}", lambda name=name: self._file(f"{_BLOBS}/{name}", limits.MANIFEST_BYTES)  # type: ignore[misc]
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -126,7 +120,7 @@ class Layout(LayoutReader):
         return descriptor
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
-        with replacing(self._directory / self._blob(descriptor.digest), self.name) as file:
+        with self._folder.replacing(self._blob(descriptor.digest)) as file:
             for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
                 file.write(chunk)
 
@@ -142,7 +136,7 @@ class Layout(LayoutReader):
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         with self._turn():
-            merged = merge(look(self, tag))
+            merged = merge(self._look(tag))
             if merged is not None:
                 self.put_manifest(merged.content, merged.media_type, tag)
         return _nothing_to_settle
@@ -153,26 +147,21 @@ class Layout(LayoutReader):
         return _nothing_to_settle
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        self._check_refers(referrer, subject)
         self.delete_manifest(referrer.digest)
         return _nothing_to_settle
 
     def delete_manifest(self, digest: str) -> None:
         """Takes a manifest out of the layout. What only it named stays behind as unnamed blobs."""
-        path = self._directory / self._blob(digest)
         self._change_index(lambda entries: without(entries, digest))
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise TransportError(f"{self.name}: cannot delete {path.name} ({error.strerror})") from error
+        self._folder.remove(self._blob(digest))
 
     def _turn(self) -> AbstractContextManager[None]:
         return locked(self._directory, self.name, self._held)
 
     def _change_index(self, change: IndexChange) -> None:
         with self._turn():
-            content = self._rewritten(INDEX, change(self._index()))
-            with replacing(self._directory / INDEX, self.name) as file:
-                file.write(content)
+            self._folder.write(INDEX, self._rewritten(INDEX, change(self._index())))
 
 
 def _nothing_to_settle() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from imagesig.encoding.json import go_json
-from imagesig.errors import InvalidArgument
-from imagesig.oci.descriptor import Descriptor
+from imagesig.errors import InvalidArgument, MalformedError
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
 from imagesig.oci.reference import parse_reference
@@ -59,17 +59,30 @@ def tag_of_entry(entry: Descriptor) -> str:
 
 
 def is_named(entry: Descriptor, text: str) -> bool:
-    """Whether the entry has this tag or, as `docker save` names images, this reference."""
-    if tag_of_entry(entry) == text:
+    """Whether the entry has this tag or, as `docker save` names images, this reference. Where its two names have
+    different tags, it has both: some readers take the one, some the other."""
+    if text in (tag_of_entry(entry), entry.annotations.get(REF_NAME, "")):
         return True
-    whole = entry.annotations.get(IMAGE_NAME, "")
-    if not whole:
+    whole = whole_name(entry)
+    if whole is None:
         return False
     try:
-        wanted, named = parse_reference(text), parse_reference(whole)
+        return whole[1] == text or whole == _repository_and_tag(text)
     except InvalidArgument:
         return False
-    return (wanted.repository, wanted.tag or "latest") == (named.repository, named.tag or "latest")
+
+
+def whole_name(entry: Descriptor) -> tuple[str, str] | None:
+    """Repository and tag under which Docker loads the entry; None if it has no such name."""
+    try:
+        return _repository_and_tag(entry.annotations.get(IMAGE_NAME, ""))
+    except InvalidArgument:
+        return None
+
+
+def _repository_and_tag(text: str) -> tuple[str, str]:
+    reference = parse_reference(text)
+    return str(reference.repository), reference.tag or "latest"
 
 
 def is_image(entry: Descriptor) -> bool:
@@ -119,7 +132,7 @@ def _marked(entry: dict[str, object], kind: str) -> dict[str, object]:
 def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
     """The entries with this one under the tag, instead of whichever had it."""
     entry = entry | {"annotations": {REF_NAME: tag}}
-    others = [other for other in entries if entry_annotations(other).get(REF_NAME) != tag]
+    others = [other for other in corrected(entries, entry) if not _is_found_by(other, tag)]
     if tag.endswith(".sig") and any(tag == tag_of(str(other.get("digest")), ".sig") for other in _saved(others)):
         # What `cosign save` left without a name has just been merged.
         others = [other for other in others if not _is_unnamed_signature(other)]
@@ -130,6 +143,22 @@ def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag:
         # Copied with its signatures, which came first.
         entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
     return entries
+
+
+def _is_found_by(entry: dict[str, object], tag: str) -> bool:
+    """Whether a look for this tag finds the entry, under whatever name: two of them would be none."""
+    if entry_annotations(entry).get(REF_NAME) == tag:
+        return True
+    try:
+        return is_named(parse_descriptor(entry, INDEX), tag)
+    except MalformedError:
+        return False
+
+
+def corrected(entries: list[dict[str, object]], entry: dict[str, object]) -> list[dict[str, object]]:
+    """The entries, those of this digest with its size and type: what was just stored has these, whoever listed it."""
+    true = {name: entry[name] for name in ("mediaType", "size")}
+    return [other | true if other.get("digest") == entry["digest"] else other for other in entries]
 
 
 def _saved(entries: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -143,6 +172,7 @@ def _is_unnamed_signature(entry: dict[str, object]) -> bool:
 
 def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:
     """The entries with this referrer of the digest `subject` among them, once."""
+    entries = corrected(entries, entry)
     if not any(other.get("digest") == entry["digest"] for other in entries):
         entries = [*entries, entry]
     return marked_for_cosign(entries, None, subject)

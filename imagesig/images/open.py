@@ -7,11 +7,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument
 from imagesig.images.credentials import CredentialSource
 from imagesig.images.image import Image
+from imagesig.images.local_path import local_path
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
@@ -55,7 +58,7 @@ class ImageOpener:
     def open(self, text: str) -> Image:
         """Raises as `open_image` does."""
         given = self._transport
-        if is_local(text):
+        if not isinstance(text, str) or is_local(text):
             return open_image(text, timeout=given.timeout)
         client = self._client or self._connect()
         return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
@@ -87,6 +90,8 @@ def open_image(text: str, **transport: Any) -> Image:
         InvalidArgument: none of these, or what it names is not there.
         ImageNotFound: there is no image in it.
     """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"image {quote(text)}: a reference or an Image is needed")
     if not is_local(text):
         from imagesig.images.registry import registry
 
@@ -110,6 +115,14 @@ def open_image(text: str, **transport: Any) -> Image:
     return directory(path, timeout=timeout)
 
 
+def open_source(text: str, **transport: Any) -> Image:
+    """As `open_image`, for what is copied: an archive may have to be read as a whole before its image is known, which
+    takes what time it takes. Only a deadline that is set already ends it.
+    """
+    opened = open_image(text, **(transport | {"timeout": float("inf")}))
+    return replace(opened, timeout=transport.get("timeout", limits.OPERATION_SECONDS))
+
+
 def check_destination(text: str) -> None:
     """Returns if the text names something that can be written; nothing is looked at.
 
@@ -117,7 +130,8 @@ def check_destination(text: str) -> None:
         InvalidArgument: it does not.
     """
     if is_local(text):
-        prefix, _, _ = _split(text)
+        prefix, path, _ = _split(text)
+        local_path(path)
         if prefix == "docker-archive:":
             raise InvalidArgument(
                 f"{quote(text)}: this form is read, not written",
@@ -139,9 +153,12 @@ def open_destination(text: str, **transport: Any) -> Image:
         return registry(text, **transport)
     check_destination(text)
     prefix, path, target = _split(text)
-    home = _created(prefix, Path(path))
-    place = Location(prefix.rstrip(":"), path=os.path.realpath(path))
-    return Image(home, target, home, None, transport.get("timeout", limits.OPERATION_SECONDS), place)
+
+    def find() -> Image:
+        home = _created(prefix, Path(path))
+        return Image(home, target, home, place=Location(prefix.rstrip(":"), path=os.path.realpath(path)))
+
+    return Image.opened(find, transport.get("timeout", limits.OPERATION_SECONDS))
 
 
 def _created(prefix: str, path: Path) -> ImageHome:

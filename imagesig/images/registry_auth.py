@@ -16,6 +16,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http import HttpClient
 from imagesig.images.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
@@ -237,9 +238,12 @@ def _scoped(actions: str, pull_from: str) -> str:
     return f"{actions} {pull_from}" if pull_from else actions
 
 
+_TOKEN = Shape.of("token access_token expires_in issued_at refresh_token")
+
+
 def _read_token(body: bytes, realm: str) -> tuple[str, float]:
     what = f"token server {redact(realm)}"
-    document = parse_object(body, what)
+    document = parse_object(body, what, _TOKEN)
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
         raise MalformedError(f"{what}: its answer holds no token")

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import ImagesigError, MalformedError, NotFound, Unauthorized, UnexpectedResponse
 from imagesig.http import Response, growing_pause, wait
 from imagesig.text import quote
 
+_ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _PASSING = frozenset({(400, "DIGEST_INVALID"), (404, "BLOB_UPLOAD_UNKNOWN")})
 """Refusals of an upload whose digest is right.
 
@@ -53,7 +55,7 @@ def failure(response: Response, what: str, wanted: int) -> ImagesigError:
 def _errors(body: bytes) -> list[tuple[object, object]]:
     """The codes and messages that the body lists; none where it is no list of errors."""
     try:
-        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error").get("errors")
+        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error", _ERROR).get("errors")
     except MalformedError:
         return []
     listed = errors if isinstance(errors, list) else []

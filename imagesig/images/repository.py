@@ -6,42 +6,44 @@ came: every body is compared with the digest that it was asked for by, and nothi
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from imagesig import limits
-from imagesig.encoding.json import parse_object
-from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound, UnexpectedResponse
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http import HttpClient, Response
-from imagesig.images.fallback_index import referrer_entry, with_entry, without_entry
-from imagesig.images.merge import Merge, TagChange
+from imagesig.images.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
+from imagesig.images.merge import Merge, TagChange, look
+from imagesig.images.referrers_api import list_referrers
 from imagesig.images.registry_auth import RegistryLogin
 from imagesig.images.registry_blobs import RegistryBlobs
 from imagesig.images.registry_error import is_passing, patiently
 from imagesig.images.registry_session import DELETE, PUSH, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest, sha256, tag_of
+from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
-    OCI_INDEX,
     OCI_MANIFEST,
+    check_document,
     detect_media_type,
     parse_index,
+    parse_manifest,
 )
 from imagesig.oci.reference import Reference
 from imagesig.reach import ANYWHERE, Reach
 from imagesig.text import quote
-from imagesig.url import parse_url, redact, served_url
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
 _KEPT_MANIFESTS = 64
 """Manifests that `resolve` read and `read` may ask for again."""
 _KEPT_BYTES = 1024 * 1024
+"""One of them."""
+_KEPT_BYTES_ALL = 4 * 1024 * 1024
+"""All of them together."""
 
 
 class RegistryRepository:
@@ -75,13 +77,16 @@ class RegistryRepository:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             media_type = detect_media_type(response.body, what)
-        _refuse_other_kind(response.body, media_type, what)
+        check_document(response.body, media_type, what, is_list=is_tag_of_digest(tag_or_digest))
         digest = sha256(response.body)
         for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
             if is_digest(wanted) and wanted != digest:
                 raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
         self._keep(digest, response.body)
         return Descriptor(media_type, digest, len(response.body))
+
+    def pin(self, tag_or_digest: str) -> str:
+        return tag_or_digest if is_digest(tag_or_digest) else self.resolve(tag_or_digest).digest
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         what = f"{self.name}: {descriptor.digest}"
@@ -100,7 +105,7 @@ class RegistryRepository:
             seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
-            _refuse_other_kind(response.body, descriptor.media_type, what)
+            check_document(response.body, descriptor.media_type, what, is_list=True)
             self._keep(descriptor.digest, response.body)
         return response.body
 
@@ -114,43 +119,12 @@ class RegistryRepository:
         self._session.expect(response, f"{self.name}: manifest {digest}", 200)
         return True
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        listed = self._referrers_api(digest)
-        return self._fallback_index(digest) if listed is None else listed
-
-    def _referrers_api(self, digest: str) -> tuple[Descriptor, ...] | None:
-        """What the referrers API lists, page by page; None where there is no such API."""
-        what = f"{self.name}: referrers of {digest}"
-        url = f"{self._session.base}/referrers/{digest}"
-        found: dict[str, Descriptor] = {}
-        seen: set[str] = set()
-        while url:
-            if url in seen or len(seen) >= limits.REFERRERS_PAGES:
-                raise LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or one page twice")
-            seen.add(url)
-            response = self._session.request("GET", url, limit=limits.REFERRERS_PAGE_BYTES, accept=OCI_INDEX)
-            kind = response.headers.get("content-type", "").partition(";")[0].strip()
-            if len(seen) == 1 and (
-                response.status in (400, 404, 405, 501) or (response.status == 200 and kind != OCI_INDEX)
-            ):
-                return None
-            self._session.expect(response, what, 200)
-            for descriptor in parse_index(response.body, OCI_INDEX, what).manifests:
-                found[descriptor.digest] = descriptor
-            if len(found) > limits.REFERRERS:
-                raise LimitExceeded(f"{what}: more than {limits.REFERRERS} of them")
-            url = _next_page(response, what)
-        return tuple(found.values())
-
-    def _fallback_index(self, digest: str) -> tuple[Descriptor, ...]:
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        listed = list_referrers(self._session, digest, artifact_type)
+        if listed is not None:
+            return listed
         tag = tag_of(digest)
-        try:
-            descriptor = self.resolve(tag)
-        except NotFound:
-            return ()
-        content = self.read(descriptor, limit=limits.MANIFEST_BYTES)
-        manifests = parse_index(content, descriptor.media_type, f"{self.name}: {tag}").manifests
-        return tuple({item.digest: item for item in manifests}.values())
+        return listed_referrers(look(self, tag), digest, f"{self.name}: {tag}")
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -216,17 +190,34 @@ class RegistryRepository:
         if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return _nothing_to_settle
         entry = referrer_entry(content, media_type)
-        return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry))
+        return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        refers = self._refers(referrer, subject)
         if self.lists_referrers(subject):
+            if not refers:
+                raise DeletionRefused(
+                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but not attached to it",
+                    hint="remove it from the image that it is attached to",
+                )
             self.delete_manifest(referrer.digest)
             return _nothing_to_settle
         settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
-        # Unlisted, it is found no more: that some registries keep it does not matter.
-        with suppress(DeletionRefused, NotFound):
-            self.delete_manifest(referrer.digest)
+        if refers:
+            # Unlisted, it is found no more: that some registries keep it does not matter.
+            with suppress(DeletionRefused, NotFound):
+                self.delete_manifest(referrer.digest)
         return settle
+
+    def _refers(self, referrer: Descriptor, subject: str) -> bool:
+        """Whether its own bytes say so: anybody who may push writes what lists it."""
+        try:
+            content = self.read(referrer, limit=limits.MANIFEST_BYTES)
+            parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
+            actual = parse(content, referrer.media_type, referrer.digest).subject
+        except MalformedError:
+            return False
+        return actual is not None and actual.digest == subject
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         change = TagChange(self, tag, merge, uploads)
@@ -254,7 +245,7 @@ class RegistryRepository:
     def lists_referrers(self, digest: str) -> bool:
         """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
         if self._keeps_referrers is None:
-            self._keeps_referrers = self._referrers_api(digest) is not None
+            self._keeps_referrers = list_referrers(self._session, digest) is not None
         return self._keeps_referrers
 
     def _writing_of(self, tag: str) -> threading.Lock:
@@ -274,28 +265,12 @@ class RegistryRepository:
         return self._session.login_source
 
     def _keep(self, digest: str, content: bytes) -> None:
-        if len(self._manifests) >= _KEPT_MANIFESTS:
-            self._manifests.pop(next(iter(self._manifests)), None)
-        if len(content) <= _KEPT_BYTES:
+        if len(content) > _KEPT_BYTES:
+            return
+        with self._lock:
             self._manifests[digest] = content
-
-
-def _refuse_other_kind(content: bytes, media_type: str, what: str) -> None:
-    """Refuses bytes that are not what their type says, or that could be read as the other kind (CVE-2021-41190)."""
-    document = parse_object(content, what)
-    other = ("config", "layers", "fsLayers") if media_type in INDEX_TYPES else ("manifests", "fsLayers")
-    if document.get("mediaType", media_type) != media_type or any(name in document for name in other):
-        raise MalformedError(f"{what}: came as {media_type}, but reads as another kind of document")
-
-
-def _next_page(response: Response, what: str) -> str:
-    match = _NEXT_PAGE.search(response.headers.get("link", ""))
-    if not match:
-        return ""
-    url = served_url(response.url, match[1], "Link")
-    if url.origin != parse_url(response.url).origin:
-        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
-    return str(url)
+            while len(self._manifests) > _KEPT_MANIFESTS or sum(map(len, self._manifests.values())) > _KEPT_BYTES_ALL:
+                self._manifests.pop(next(iter(self._manifests)))
 
 
 def _nothing_to_settle() -> None:

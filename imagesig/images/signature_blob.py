@@ -10,6 +10,7 @@ import binascii
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations, parse_media_type
@@ -23,6 +24,7 @@ UNKNOWN = "application/vnd.imagesig.signature-file.unknown"
 _SIGSTORE = b"sigstore-json"
 _SIMPLE_SIGNING = b"simple-signing"
 _HEADER_BYTES = 64
+_FILE = Shape.of("mimeType payload annotations")
 # Compressed data, one-pass signature and signature packets, in both packet formats. 3D is what containers/image takes
 # in place of 93.
 _OPENPGP_STARTS = frozenset(b"\xa0\xa1\xa2\xa3\xc8\x90\x91\x92\xc4\x3d\x88\x89\x8a\x8b\xc2")
@@ -44,7 +46,7 @@ def parse_signature_file(content: bytes, what: str) -> Part:
     name, newline, _ = content[1:_HEADER_BYTES].partition(b"\n")
     if not newline or name != _SIGSTORE:
         return Part(OPENPGP if newline and name == _SIMPLE_SIGNING else UNKNOWN, content)
-    document = parse_object(content[1 + len(name) + 1 :], what)
+    document = parse_object(content[1 + len(name) + 1 :], what, _FILE)
     payload = document.get("payload")
     if not isinstance(payload, str):
         raise FormatViolation(f"{what}: payload is {quote(payload)}, base64 text is needed")

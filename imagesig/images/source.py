@@ -12,6 +12,7 @@ from typing import Protocol
 
 from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import OCI_MANIFEST
 
 
@@ -24,11 +25,23 @@ class ImageSource(Protocol):
         ...
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
-        """The manifest or index that a tag or digest names. The bytes read for it may be kept for `read`.
+        """The manifest or index that a tag or digest names, described by its bytes, which may be kept for `read`.
 
         Raises:
             NotFound: no such manifest here.
+            DigestMismatch: other bytes lie under its digest.
             TransportError, MalformedError, DeadlineExceeded: as `imagesig.errors` says.
+        """
+        ...
+
+    def pin(self, tag_or_digest: str) -> str:
+        """The digest that a tag or digest names, as it will be deployed.
+
+        A local home reads and hashes the manifest, for whoever takes the image from there may not. A registry is not
+        asked about a digest: whoever pulls by digest compares the bytes.
+
+        Raises:
+            NotFound, DigestMismatch and the others: as in `resolve`.
         """
         ...
 
@@ -42,18 +55,20 @@ class ImageSource(Protocol):
         """
         ...
 
-    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
-        """The manifests whose subject is `digest`, from the referrers API or the fallback tag; none if there are none.
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        """The manifests whose subject is `digest`, from the referrers API or the fallback tag.
 
-        The list is what the registry says: untrusted, and not filtered by type (registries disagree on it).
+        The list is what the registry says: untrusted. With an artifact type, a home that can leaves out the others and
+        says so in `Listing.filtered`; types in listings are not to be believed.
 
         Raises:
-            LimitExceeded: more than `limits.REFERRERS`.
+            MalformedError: what is there is no list.
+            TransportError: as in `resolve`.
         """
         ...
 
     def has(self, digest: str) -> bool:
-        """Whether a manifest with this digest is here: one cheap request."""
+        """Whether a manifest with this digest is here: one cheap request. A local home hashes what lies there."""
         ...
 
     def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
@@ -96,7 +111,7 @@ class ImageTarget(Protocol):
         ...
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is here and need not be sent: one cheap request."""
+        """Whether a blob is here and need not be sent: one cheap request. A local home hashes what lies there."""
         ...
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
@@ -142,8 +157,13 @@ class ImageTarget(Protocol):
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
         """Takes a referrer of the digest `subject` away, so that `referrers` finds it no more; settled as above.
 
+        It is deleted only if its own subject is that digest: whatever a listing says, others may have written it. What
+        is attached to something else is taken out of the list where there is one.
+
         Raises:
-            DeletionRefused: the registry lists referrers by itself and deletes nothing.
+            NotFound: it is not there, or not listed as one of these.
+            DeletionRefused: the registry lists referrers by itself and deletes nothing, or lists one that is attached
+                to something else.
         """
         ...
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from imagesig.deadlines import remaining
 from imagesig.errors import DigestMismatch
 from imagesig.oci.descriptor import Descriptor
 
 CHUNK_BYTES = 256 * 1024
+
+
+def hash_of(chunks: Iterable[bytes], what: str) -> str:
+    """The digest of all the pieces together. Raises `DeadlineExceeded` once the deadline has passed."""
+    hashed = hashlib.sha256()
+    for chunk in chunks:
+        remaining(what)
+        hashed.update(chunk)
+    return f"sha256:{hashed.hexdigest()}"
 
 
 def checked(chunks: Iterable[bytes], descriptor: Descriptor, what: str) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
-"""The members of a tar, read strictly: what could mean two things, or a place outside, is refused.
+"""The members of a tar, read strictly: what two readers may read differently, or lies outside, is refused.
 
-Spec: POSIX.1-2017 pax (ustar and extended headers), GNU tar's long names and base-256 numbers. Nothing is ever written
-to disk under a member's name, and no content is kept (CVE-2024-24579, GHSA-qmmc-jppf-32wv).
+Spec: POSIX.1-2017 pax (ustar and extended headers), GNU tar's long names and base-256 numbers; what Go's archive/tar
+makes of the rest, for skopeo, podman and Docker read with that. Nothing is ever written to disk under a member's name,
+and no content is kept (CVE-2024-24579, GHSA-qmmc-jppf-32wv).
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from typing import NoReturn, Protocol
 from msgspec import Struct, field
 
 from imagesig import limits
+from imagesig.deadlines import remaining
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.images.tar_header import BLOCK_BYTES, Header, parse_header
+from imagesig.images.tar_names import Names, safe_name
+from imagesig.images.tar_pax import Extended, parse_extended, parse_global
 from imagesig.text import quote
 
-BLOCK_BYTES = 512
-_REGULAR, _DIRECTORY, _SYMLINK = b"0\0", b"5", b"2"
+_DIRECTORY, _SYMLINK = b"5", b"2"
 _PAX, _GLOBAL_PAX, _GNU_NAME = b"x", b"g", b"L"
 _REFUSED = {
     b"1": "a hard link",
     b"3": "a device",
     b"4": "a device",
     b"6": "a pipe",
+    b"7": "a contiguous file",
     b"K": "a link with a long name",
     b"S": "a sparse file",
 }
@@ -60,11 +65,8 @@ class Members(Struct):
     complete: bool = True
 
 
-class _Extended(Struct):
-    """What extended headers say of the next member."""
-
-    name: str = ""
-    size: int = -1
+class _BrokenOff(Exception):
+    """The file ends inside of a member."""
 
 
 def read_members(source: Readable, what: str, *, links: bool = False, interrupted: bool = False) -> Members:
@@ -75,133 +77,137 @@ def read_members(source: Readable, what: str, *, links: bool = False, interrupte
     Raises:
         MalformedError: no tar, or one with a member that is refused.
         LimitExceeded: more members or larger headers than `imagesig.limits` allows.
+        DeadlineExceeded: the deadline passed.
     """
-    found = Members()
-    extended = _Extended()
-    while True:
-        header = source.read(BLOCK_BYTES)
-        if not header.strip(b"\0"):
-            return found
-        if len(header) < BLOCK_BYTES:
-            return _broken_off(found, what, interrupted=interrupted)
-        kind, size = _check(header, what), _number(header[124:136], what)
-        if kind in (_PAX, _GLOBAL_PAX, _GNU_NAME):
-            text = _header_text(source, size, what)
-            if text is None:
-                return _broken_off(found, what, interrupted=interrupted)
-            if kind == _PAX:
-                _read_pax(text, extended, what)
-            elif kind == _GNU_NAME:
-                extended.name = _decoded(text.rstrip(b"\0"), what)
-            continue
-        if extended.size >= 0:
-            size = extended.size
-        name = _safe_name(extended.name or _ustar_name(header, what), what)
-        extended = _Extended()
-        if kind == _DIRECTORY or not name:
-            found.directories.append(name)
-            size = 0
-        elif kind == _SYMLINK and links:
-            found.links[name] = _decoded(header[157:257].partition(b"\0")[0], what)
-            size = 0
-        elif kind not in (b"0", b"\0", b"7"):
-            _refuse(what, name, _REFUSED.get(kind, "a symbolic link" if kind == _SYMLINK else f"of type {kind!r}"))
-        else:
-            if name in found.files or name in found.links:
-                _refuse(what, name, "there twice")
-            found.files[name] = Member(name, source.tell(), size)
-        if len(found.files) + len(found.directories) + len(found.links) > limits.ARCHIVE_MEMBERS:
-            raise LimitExceeded(f"{what}: more than {limits.ARCHIVE_MEMBERS} members")
-        if not source.skip(size + -size % BLOCK_BYTES):
-            found.files.pop(name, None)
-            return _broken_off(found, what, interrupted=interrupted)
-        found.end = source.tell()
-
-
-def _broken_off(found: Members, what: str, *, interrupted: bool) -> Members:
-    if not interrupted:
-        raise MalformedError(f"{what}: breaks off after {len(found.files)} members")
-    found.complete = False
-    return found
-
-
-def _check(header: bytes, what: str) -> bytes:
-    """The type of a header that is one."""
-    total = sum(header[:148]) + 8 * 0x20 + sum(header[156:])
-    if _number(header[148:156], what) != total:
-        raise MalformedError(f"{what}: no tar, or a damaged one: a header has another checksum")
-    return header[156:157]
-
-
-def _number(field_bytes: bytes, what: str) -> int:
-    """Octal digits, or GNU's base-256 for what does not fit into them."""
-    if field_bytes[0] == 0x80:
-        value = int.from_bytes(field_bytes[1:], "big")
-        if value >= 2**63:
-            raise LimitExceeded(f"{what}: a member larger than any file")
-        return value
-    digits = field_bytes.strip(b" \0")
-    if not digits:
-        return 0
-    if digits.strip(b"01234567"):
-        raise MalformedError(f"{what}: no tar, or a damaged one: {quote(field_bytes)} is no number")
-    return int(digits, 8)
-
-
-def _header_text(source: Readable, size: int, what: str) -> bytes | None:
-    if size > limits.ARCHIVE_HEADER_BYTES:
-        raise LimitExceeded(
-            f"{what}: an extended header of {size} bytes, at most {limits.ARCHIVE_HEADER_BYTES} are read"
-        )
-    text = source.read(size)
-    return text if len(text) == size and source.skip(-size % BLOCK_BYTES) else None
-
-
-def _read_pax(text: bytes, extended: _Extended, what: str) -> None:
-    at = 0
-    while at < len(text):
-        digits, space, _ = text[at : at + 8].partition(b" ")
-        if not space or not digits.isdigit():
-            raise MalformedError(f"{what}: an extended header that is none")
-        end = at + int(digits)
-        keyword, equals, value = text[at + len(digits) + 1 : end - 1].partition(b"=")
-        if not equals or end > len(text) or text[end - 1 : end] != b"\n":
-            raise MalformedError(f"{what}: an extended header that is none")
-        if keyword == b"path":
-            extended.name = _decoded(value, what)
-        elif keyword == b"size":
-            if not value.isdigit() or len(value) > 18:
-                raise MalformedError(f"{what}: an extended header with the size {quote(value)}")
-            extended.size = int(value)
-        elif keyword.startswith(b"GNU.sparse"):
-            _refuse(what, extended.name, "a sparse file")
-        elif keyword == b"linkpath":
-            _refuse(what, extended.name, "a link with a long name")
-        at = end
-
-
-def _ustar_name(header: bytes, what: str) -> str:
-    name = header[:100].partition(b"\0")[0]
-    prefix = header[345:500].partition(b"\0")[0] if header[257:263] == b"ustar\0" else b""
-    return _decoded(prefix + b"/" + name if prefix else name, what)
-
-
-def _decoded(text: bytes, what: str) -> str:
-    if len(text) > limits.ARCHIVE_NAME_BYTES:
-        raise LimitExceeded(f"{what}: a name of {len(text)} bytes, at most {limits.ARCHIVE_NAME_BYTES} are read")
+    reader = _Reader(source, what, links=links)
     try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedError(f"{what}: a name that is not UTF-8, {quote(text)}") from None
+        while reader.next_member():
+            pass
+    except _BrokenOff:
+        if not interrupted:
+            raise MalformedError(f"{what}: breaks off after {len(reader.found.files)} members") from None
+        reader.found.complete = False
+    return reader.found
 
 
-def _safe_name(name: str, what: str) -> str:
-    """The name without `./` and a directory's slash; empty for the archive's own root."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or "\0" in name or "\\" in name:
-        _refuse(what, name, "outside the archive")
-    return "/".join(parts)
+class _Reader:
+    """One pass over the headers. At most one extended header describes a member and stands right before it."""
+
+    def __init__(self, source: Readable, what: str, *, links: bool) -> None:
+        self.found = Members()
+        self._source, self._what, self._links = source, what, links
+        self._names = Names(what)
+
+    def next_member(self) -> bool:
+        """Adds the next member; False at the end."""
+        remaining(self._what)
+        header = self._header()
+        if header is None:
+            return False
+        if header.kind == _GLOBAL_PAX:
+            parse_global(self._text(header), header.name, self._what)
+            self._names.add_other(header.name)
+            return True
+        extended = None
+        if header.kind in (_PAX, _GNU_NAME):
+            text = self._text(header)
+            extended = parse_extended(text, self._what) if header.kind == _PAX else self._long_name(text)
+            header = self._header()
+            if header is None or header.kind in (_PAX, _GNU_NAME, _GLOBAL_PAX):
+                raise MalformedError(f"{self._what}: an extended header that no member follows")
+        self._add(header, extended or Extended())
+        return True
+
+    def _header(self) -> Header | None:
+        """The next header; None at the end, which is marked by two blocks of zeros or is the end of the file."""
+        block = self._block()
+        if not block:
+            return None
+        if block.strip(b"\0"):
+            return parse_header(block, self._what)
+        if self._block().strip(b"\0"):
+            raise MalformedError(f"{self._what}: one block of zeros among the members: readers disagree")
+        return None
+
+    def _block(self) -> bytes:
+        """A whole block; nothing at the end of the file."""
+        block = self._source.read(BLOCK_BYTES)
+        if block and len(block) < BLOCK_BYTES:
+            raise _BrokenOff
+        return block
+
+    def _text(self, header: Header) -> bytes:
+        if header.size > limits.ARCHIVE_HEADER_BYTES:
+            raise LimitExceeded(
+                f"{self._what}: an extended header of {header.size} bytes, "
+                f"at most {limits.ARCHIVE_HEADER_BYTES} are read"
+            )
+        text = self._source.read(header.size)
+        if len(text) < header.size or not self._source.skip(-header.size % BLOCK_BYTES):
+            raise _BrokenOff
+        return text
+
+    def _long_name(self, text: bytes) -> Extended:
+        """What a header of GNU tar says: the name up to its NUL, with nothing but NULs behind it."""
+        name = text.rstrip(b"\0")
+        if not name or b"\0" in name:
+            raise MalformedError(f"{self._what}: a long name with NUL inside or none at all: readers disagree")
+        return Extended(name)
+
+    def _add(self, header: Header, extended: Extended) -> None:
+        written = extended.name or header.name
+        name = safe_name(written, self._what)
+        size = self._size(header, extended, name)
+        if header.kind not in _MODE_KINDS:
+            self._refuse(name, _REFUSED.get(header.kind, f"of type {quote(header.kind)}"))
+        if header.kind == _SYMLINK and not self._links:
+            self._refuse(name, "a symbolic link")
+        if header.kind != _DIRECTORY and (not name or written.endswith((b"/", b"/."))):
+            self._refuse(name, "a file with the name of a directory")
+        if header.kind in (_DIRECTORY, _SYMLINK) and size:
+            self._refuse(name, "a directory or a link with content")
+        if header.mode_kind not in _MODE_KINDS[header.kind]:
+            self._refuse(name, "of one type by its header and of another by its mode")
+        self._take(header, name, size)
+
+    def _take(self, header: Header, name: str, size: int) -> None:
+        found = self.found
+        if header.kind == _DIRECTORY:
+            self._names.add_directory(name)
+            found.directories.append(name)
+        elif header.kind == _SYMLINK:
+            self._names.add_file(name)
+            found.links[name] = self._link(header, name)
+        else:
+            self._names.add_file(name)
+            found.files[name] = Member(name, self._source.tell(), size)
+        if len(found.files) + len(found.directories) + len(found.links) > limits.ARCHIVE_MEMBERS:
+            raise LimitExceeded(f"{self._what}: more than {limits.ARCHIVE_MEMBERS} members")
+        if not self._source.skip(size + -size % BLOCK_BYTES):
+            found.files.pop(name, None)
+            raise _BrokenOff
+        found.end = self._source.tell()
+
+    def _size(self, header: Header, extended: Extended, name: str) -> int:
+        if extended.size is None:
+            return header.size
+        if header.size not in (0, extended.size, _LARGEST_OCTAL):
+            self._refuse(name, "of two sizes")
+        return extended.size
+
+    def _link(self, header: Header, name: str) -> str:
+        try:
+            return header.link.decode()
+        except UnicodeDecodeError:
+            self._refuse(name, "a link to a name that is not UTF-8")
+
+    def _refuse(self, name: str, why: str) -> NoReturn:
+        raise MalformedError(
+            f"{self._what}: the member {quote(name)} is {why}; archives with such members are not read"
+        )
 
 
-def _refuse(what: str, name: str, why: str) -> NoReturn:
-    raise MalformedError(f"{what}: the member {quote(name)} is {why}; archives with such members are not read")
+_LARGEST_OCTAL = 8**11 - 1
+"""What libarchive leaves in a header whose size stands in the extended header before it."""
+_MODE_KINDS = {b"0": (0, 0o100000), b"\0": (0, 0o100000), _DIRECTORY: (0, 0o040000), _SYMLINK: (0, 0o120000)}
+"""File types that may stand in the mode of a member: Go believes them more than the type (FileInfo)."""

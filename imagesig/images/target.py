@@ -5,15 +5,21 @@ from __future__ import annotations
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.concurrency import for_each
+from imagesig.deadlines import remaining
 from imagesig.encoding.json import parse_object
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound
+from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.image import Image
-from imagesig.oci.descriptor import Descriptor, Platform
+from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
+from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
+from imagesig.oci.shapes import CONFIG
 from imagesig.text import quote
 
 _DEPTH = 3
 """Indexes within indexes."""
+_SHOWN = 20
+"""Platforms that a message names."""
 
 
 class Target(Struct, frozen=True):
@@ -23,12 +29,23 @@ class Target(Struct, frozen=True):
     platform: str = ""
 
 
-def targets_of(image: Image, *, recursive: bool) -> tuple[Target, ...]:
-    """The image itself first, then, if it is an index and `recursive`, every child once.
+class Targets(Struct, frozen=True):
+    """The image itself first, then every child once. `missing` are children that are listed and not there."""
+
+    found: tuple[Target, ...]
+    missing: tuple[Target, ...] = ()
+
+
+def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targets:
+    """The image itself and, if it is an index and `recursive`, its children.
+
+    With `resolve` the size and type of each child are those of its bytes, and children that are not there are
+    `missing`. Without it they are what the index says, and only the digest is to be believed.
 
     Raises:
         ImageNotFound: there is no such image.
         MalformedError: what is there is no image.
+        DigestMismatch: other bytes are there.
         LimitExceeded: more children than `limits.INDEX_CHILDREN`, or indexes nested too deeply.
     """
     try:
@@ -38,63 +55,132 @@ def targets_of(image: Image, *, recursive: bool) -> tuple[Target, ...]:
         raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
     if root.media_type not in INDEX_TYPES:
         parse_manifest(content, root.media_type, str(image))
-        return (Target(root),)
-    found = {root.digest: Target(root)}
-    _add_children(image, root, content, found if recursive else {}, _DEPTH)
-    return tuple(found.values())
+        return Targets((Target(root),))
+    walk = _Walk(image, resolve)
+    walk.found[root.digest] = Target(root)
+    walk.add_children(root, content, _DEPTH if recursive else 0)
+    return Targets(tuple(walk.found.values()), tuple(walk.missing.values()))
 
 
-def _add_children(image: Image, index: Descriptor, content: bytes, found: dict[str, Target], depth: int) -> None:
-    if depth == 0:
-        raise LimitExceeded(f"{image}: indexes nested more than {_DEPTH} deep")
-    for child in parse_index(content, index.media_type, f"{image}: index {index.digest}").manifests:
-        if child.media_type not in (*MANIFEST_TYPES, *INDEX_TYPES) or child.digest in found:
-            continue
-        found[child.digest] = Target(child, str(child.platform or "unknown platform"))
-        if len(found) > limits.INDEX_CHILDREN:
+class _Walk:
+    """The children of an index found so far."""
+
+    def __init__(self, image: Image, resolve: bool) -> None:
+        self._image, self._resolve = image, resolve
+        self.found: dict[str, Target] = {}
+        self.missing: dict[str, Target] = {}
+
+    def add_children(self, index: Descriptor, content: bytes, depth: int) -> None:
+        """Adds the children of an index with this content; with depth 0 it is only parsed."""
+        image = self._image
+        new: dict[str, Target] = {}
+        for child in parse_index(content, index.media_type, f"{image}: index {index.digest}").manifests:
+            if child.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and child.digest not in self.found | self.missing:
+                new.setdefault(child.digest, Target(child, str(child.platform or "unknown platform")))
+        if depth == 0:
+            return
+        if len(self.found) + len(self.missing) + len(new) > limits.INDEX_CHILDREN:
             raise LimitExceeded(f"{image}: more than {limits.INDEX_CHILDREN} manifests below one index")
-        if child.media_type in INDEX_TYPES:
-            nested = image.home.read(child, limit=limits.MANIFEST_BYTES)
-            _add_children(image, child, nested, found, depth - 1)
+        children = list(new.values())
+        for listed, target in zip(children, for_each(children, self._looked_at), strict=True):
+            if target is None:
+                self.missing[listed.descriptor.digest] = listed
+                continue
+            self.found[target.descriptor.digest] = target
+            if target.descriptor.media_type in INDEX_TYPES:
+                if depth == 1:
+                    raise LimitExceeded(f"{image}: indexes nested more than {_DEPTH} deep")
+                nested = image.home.read(target.descriptor, limit=limits.MANIFEST_BYTES)
+                self.add_children(target.descriptor, nested, depth - 1)
+
+    def _looked_at(self, listed: Target) -> Target | None:
+        if not self._resolve:
+            return listed
+        remaining(f"{self._image}: reading its children")
+        try:
+            # The index may say anything of a child: its size and type are signed by some formats.
+            return Target(self._image.home.resolve(listed.descriptor.digest), listed.platform)
+        except NotFound:
+            return None
 
 
-def child_for_platform(image: Image, root: Descriptor, text: str) -> Descriptor:
-    """The one manifest of the image for a platform written `os/architecture[/variant]`.
+class Choice(Struct, frozen=True):
+    """The manifest of an image for one platform, by its own bytes. `listed` is what the index says that it is for;
+    None for an image of one platform, whose config was compared already.
+    """
+
+    descriptor: Descriptor
+    wanted: Platform
+    listed: Platform | None = None
+
+
+def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
+    """The one manifest of the image for a platform, written as `parse_platform` takes it.
+
+    Of an index, its entry is believed: `check_platform` compares the config, unless the index itself was signed.
 
     Raises:
         InvalidArgument: no platform, or one that several children have.
-        ImageNotFound: no child has it.
+        ImageNotFound: no child has it, or it is not there.
+        DigestMismatch: other bytes are there.
     """
-    wanted = _parse_platform(text)
+    wanted = parse_platform(text)
     content = image.home.read(root, limit=limits.MANIFEST_BYTES)
     if root.media_type not in INDEX_TYPES:
-        manifest = parse_manifest(content, root.media_type, str(image))
-        config = parse_object(image.home.read(manifest.config, limit=limits.CONFIG_BYTES), f"{image}: config")
-        members = (config.get("os"), config.get("architecture"), config.get("variant", ""))
-        actual = Platform(*(member if isinstance(member, str) else "" for member in members))
-        if not _fits(actual, wanted):
-            raise ImageNotFound(f"{image}: is for {actual}, not for {wanted}")
-        return root
-    children = parse_index(content, root.media_type, f"{image}: index {root.digest}").manifests
-    fitting = {child.digest: child for child in children if child.platform and _fits(child.platform, wanted)}
-    if not fitting:
-        there = ", ".join(str(child.platform) for child in children if child.platform) or "none"
+        actual = _platform_of(image, root, content)
+        if actual is None or not fits(actual, wanted):
+            raise ImageNotFound(f"{image}: is for {actual or 'no platform that its config names'}, not for {wanted}")
+        return Choice(root, wanted)
+    listed = [
+        (child, child.platform)
+        for child in parse_index(content, root.media_type, f"{image}: index {root.digest}").manifests
+        if child.platform
+    ]
+    chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
+    if not chosen:
+        there = ", ".join(quote(str(platform)) for _, platform in listed[:_SHOWN]) or "none"
         raise ImageNotFound(f"{image}: has no platform {wanted} (it has: {there})")
-    if len(fitting) > 1:
-        seen = ", ".join(str(child.platform) for child in fitting.values())
-        raise InvalidArgument(f"platform {quote(text)}: {len(fitting)} manifests fit ({seen}); give the variant too")
-    return next(iter(fitting.values()))
+    if len({child.digest for child, _ in chosen}) > 1:
+        seen = ", ".join(quote(str(platform)) for _, platform in chosen[:_SHOWN])
+        raise InvalidArgument(
+            f"platform {quote(text)}: {len(chosen)} manifests fit ({seen}); give the variant or version too"
+        )
+    child, platform = chosen[0]
+    try:
+        descriptor = image.home.resolve(child.digest)
+    except NotFound as error:
+        raise ImageNotFound(f"{image}: lists {platform} as {child.digest}, which is not there") from error
+    return Choice(descriptor, wanted, platform)
 
 
-def _parse_platform(text: str) -> Platform:
-    parts = text.split("/")
-    if len(parts) not in (2, 3) or not all(parts):
-        raise InvalidArgument(f"platform {quote(text)}: os/architecture or os/architecture/variant is needed")
-    return Platform(*parts)
+def check_platform(image: Image, choice: Choice) -> None:
+    """Returns if the image's own config says what the index says of it.
+
+    Raises:
+        ImageNotFound: it says something else, or cannot be read.
+        DigestMismatch: other bytes are there.
+    """
+    if choice.listed is None:
+        return
+    digest = choice.descriptor.digest
+    content = image.home.read(choice.descriptor, limit=limits.MANIFEST_BYTES)
+    actual = _platform_of(image, choice.descriptor, content)
+    if actual is None:
+        raise ImageNotFound(f"{image}: lists {digest} as {choice.listed}, and its config cannot be read as an image's")
+    if not is_as_listed(actual, choice.listed, choice.wanted):
+        raise ImageNotFound(
+            f"{image}: lists {digest} as {choice.listed}, but it is for {actual}",
+            hint="take the image by its own digest, or the index as a whole",
+        )
 
 
-def _fits(platform: Platform, wanted: Platform) -> bool:
-    return (platform.os, platform.architecture) == (wanted.os, wanted.architecture) and wanted.variant in (
-        "",
-        platform.variant,
-    )
+def _platform_of(image: Image, manifest: Descriptor, content: bytes) -> Platform | None:
+    """What an image is for by its config; None if it has none that says so."""
+    what = f"{image}: config"
+    try:
+        config = parse_manifest(content, manifest.media_type, str(image)).config
+        return platform_of_config(parse_object(image.home.read(config, limit=limits.CONFIG_BYTES), what, CONFIG))
+    except DigestMismatch:
+        raise
+    except (MalformedError, NotFound):
+        return None

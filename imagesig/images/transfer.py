@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 
@@ -12,9 +11,10 @@ from imagesig import limits
 from imagesig.errors import NotFound, TransportError
 from imagesig.http import growing_pause, wait
 from imagesig.images.source import ImageHome, ImageSource
+from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _WHOLE_BYTES = 1024 * 1024
 """Up to here a blob is sent with one request."""

@@ -6,6 +6,7 @@ nothing unseen. ECDSA and RSA send the digest, Ed25519 the message itself.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,16 +22,19 @@ from imagesig.errors import (
     KeyExists,
     KeyNotFound,
     KeyProviderError,
-    KeyProviderUnavailable,
     KeyUnusable,
-    MissingExtra,
     UnsupportedAlgorithm,
 )
+from imagesig.foreign import foreign
+from imagesig.keys.awskms_environment import PLAIN_HTTP, check_endpoint, check_environment
+from imagesig.keys.awskms_errors import DryRunSucceeded, call_failed, client_failed, credentials_failed
 from imagesig.keys.awskms_uri import parse_awskms_uri, parse_key_id, region_of
+from imagesig.keys.in_time import in_time
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
+from imagesig.url import redact
 
 if TYPE_CHECKING:
     import boto3
@@ -59,6 +63,35 @@ def _kms_name(algorithm: Algorithm) -> str:
     prefix = {Scheme.ECDSA: "ECDSA", Scheme.RSA_PKCS1V15: "RSASSA_PKCS1_V1_5", Scheme.RSA_PSS: "RSASSA_PSS"}
     assert isinstance(algorithm.hash, Hash)
     return f"{prefix[algorithm.scheme]}_SHA_{algorithm.hash.value.removeprefix('sha')}"
+
+
+_HINTS = {
+    "Disabled": "enable it: aws kms enable-key",
+    "PendingDeletion": "cancel that: aws kms cancel-key-deletion, then enable-key",
+}
+
+
+def _problem(metadata: Mapping[str, Any]) -> str:
+    """Why a key cannot sign; empty if it can."""
+    if metadata.get("KeyUsage") != "SIGN_VERIFY":
+        return f"its usage is {metadata.get('KeyUsage')}, SIGN_VERIFY is needed"
+    if metadata.get("KeySpec") not in _TYPES:
+        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(_TYPES)} is needed"
+    state = metadata.get("KeyState", "Enabled")
+    return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
+
+
+def _metadata(answer: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    metadata = _member(answer, "KeyMetadata", what)
+    if not isinstance(metadata, Mapping):
+        raise KeyProviderError(f"KMS {what}: its answer has no KeyMetadata")
+    return metadata
+
+
+def _member(answer: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in answer:
+        raise KeyProviderError(f"KMS {what}: its answer has no {name}")
+    return answer[name]
 
 
 class AwsKmsKey(SigningKey):
@@ -113,16 +146,12 @@ class AwsKmsKey(SigningKey):
         return f"AwsKmsKey({self._info.key_id!r}, {self._info.public_key!r})"
 
 
-class DryRunSucceeded(KeyProviderError):
-    """KMS would have done it. Spec: AWS KMS Developer Guide, "Testing your permissions"."""
-
-
 class AwsKmsProvider(KeyProvider):
     """The KMS of one account and region.
 
     Give it a boto3 KMS `client`, or a `session`; otherwise a session of its own finds credentials as the AWS SDK does,
     in this process's environment, its files and its metadata service. `endpoint` is a URL. An ARN is asked for in its
-    own region, unless there is a `client`: that has one already.
+    own region, unless there is a `client`: that has one already. `plain_http` allows an endpoint elsewhere without TLS.
     """
 
     def __init__(
@@ -132,11 +161,13 @@ class AwsKmsProvider(KeyProvider):
         session: boto3.Session | None = None,
         region: str = "",
         endpoint: str = "",
+        plain_http: bool = False,
     ) -> None:
         self._given = client
         self._session = session
         self._region = region
         self._endpoint = endpoint
+        self._plain_http = plain_http
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         self._closed = False
@@ -161,7 +192,7 @@ class AwsKmsProvider(KeyProvider):
         else:
             raise KeyExists(f"KMS {alias}: exists already and is never moved", hint="choose another alias")
         arguments = {"KeySpec": _SPECS[key_type], "KeyUsage": "SIGN_VERIFY"}
-        arn = str(self.call("create_key", "", **arguments)["KeyMetadata"]["Arn"])
+        arn = str(_member(_metadata(self.call("create_key", "", **arguments), alias), "Arn", alias))
         try:
             self.call("create_alias", "", AliasName=alias, TargetKeyId=arn)
         except KeyProviderError:
@@ -173,30 +204,34 @@ class AwsKmsProvider(KeyProvider):
     def list(self) -> Iterator[KeyInfo]:
         """Every key of the account and region that is not managed by AWS itself, by its alias if it has one."""
         listed = self._pages("list_aliases", "Aliases")
-        aliases = {item["TargetKeyId"]: item["AliasName"] for item in listed if "TargetKeyId" in item}
+        aliases = {
+            item["TargetKeyId"]: item["AliasName"] for item in listed if {"TargetKeyId", "AliasName"} <= item.keys()
+        }
         for item in self._pages("list_keys", "Keys"):
-            arn = str(item["KeyArn"])
+            arn = str(_member(item, "KeyArn", "list_keys"))
             try:
-                metadata = self.call("describe_key", arn)["KeyMetadata"]
+                metadata = _metadata(self.call("describe_key", arn), arn)
             except (AccessDenied, KeyNotFound) as error:  # not ours to see, or gone since it was listed
                 yield KeyInfo(f"awskms:///{arn}", None, str(error))
                 continue
             if metadata.get("KeyManager") == "AWS":
                 continue
-            name = aliases.get(item["KeyId"], arn)
+            name = aliases.get(item.get("KeyId"), arn)
             problem = _problem(metadata)
             key_type = None if problem else _TYPES[metadata["KeySpec"]]
             yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
-        meta = self._client(self._region).meta
-        yield "KMS", f"{meta.endpoint_url}, region {meta.region_name}"
-        if self._given is None:
-            import boto3
-
-            credentials = (self._session or boto3.Session()).get_credentials()
-            yield "AWS credentials", f"from {credentials.method}" if credentials else "none found"
+        with foreign("KMS", client_failed):
+            meta = in_time("KMS", lambda: self._client(self._region)).meta
+            where = f"{redact(str(meta.endpoint_url))}, region {meta.region_name}"
+        yield "KMS", where
+        if self._given is None and (session := self._session) is not None:
+            with foreign("AWS credentials", credentials_failed):
+                credentials = in_time("AWS credentials", session.get_credentials)
+                method = f"from {credentials.method}" if credentials else "none found"
+            yield "AWS credentials", method
 
     def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
         marker: dict[str, object] = {}
@@ -205,11 +240,11 @@ class AwsKmsProvider(KeyProvider):
             yield from answer.get(member, [])
             if not answer.get("Truncated"):
                 return
-            marker = {"Marker": answer["NextMarker"]}
+            marker = {"Marker": _member(answer, "NextMarker", operation)}
 
     def _describe(self, key_id: str, *, to_sign: bool) -> SignerInfo:
         try:
-            metadata = self.call("describe_key", key_id)["KeyMetadata"]
+            metadata = _metadata(self.call("describe_key", key_id), key_id)
         except AccessDenied:
             metadata = {}  # the state shows when it signs; cosign needs this right as well
         if to_sign and metadata and (problem := _problem(metadata)):
@@ -218,8 +253,8 @@ class AwsKmsProvider(KeyProvider):
         answer = self.call("get_public_key", key_id)
         arn = str(metadata.get("Arn") or answer.get("KeyId") or key_id)
         try:
-            public_key = PublicKey.from_der(answer["PublicKey"])
-        except (ImagesigError, KeyError) as error:
+            public_key = PublicKey.from_der(bytes(_member(answer, "PublicKey", key_id)))
+        except (ImagesigError, TypeError) as error:
             raise KeyUnusable(f"KMS {arn}: no key that imagesig works with ({error})") from error
         offered = set(answer.get("SigningAlgorithms") or ())
         possible = SignerInfo(public_key, arn).algorithms
@@ -236,31 +271,12 @@ class AwsKmsProvider(KeyProvider):
         """
         what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
         remaining(what)
-        client = self._client(region_of(key_id) or self._region)
-        import botocore.exceptions
-
+        region = region_of(key_id) or self._region
         if key_id:
             arguments["KeyId"] = key_id
-        try:
-            answer: Mapping[str, Any] = getattr(client, operation)(**arguments)
-        except botocore.exceptions.ClientError as error:
-            raise _refusal(what, operation, error.response) from None
-        except (
-            botocore.exceptions.NoCredentialsError,
-            botocore.exceptions.PartialCredentialsError,
-            botocore.exceptions.CredentialRetrievalError,
-            botocore.exceptions.SSOError,
-            botocore.exceptions.TokenRetrievalError,
-        ) as error:
-            raise AccessDenied(
-                f"{what}: {quote(str(error))}",
-                hint="configure AWS credentials: aws configure, aws sso login, or a role",
-            ) from None
-        except botocore.exceptions.BotoCoreError as error:
-            raise KeyProviderUnavailable(
-                f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
-            ) from None
-        return answer
+        with foreign(what, lambda error: call_failed(what, operation, error)):
+            answer = in_time(what, lambda: getattr(self._client(region), operation)(**arguments))
+        return answer if isinstance(answer, Mapping) else {}
 
     def _client(self, region: str) -> Any:
         if self._closed:
@@ -273,87 +289,47 @@ class AwsKmsProvider(KeyProvider):
             return self._made[region]
 
     def _make_client(self, region: str) -> Any:
-        try:
+        if self._session is None:
+            check_environment(os.environ)
+        with foreign("KMS", client_failed):
             import boto3
             from botocore.config import Config
-            from botocore.exceptions import BotoCoreError
-        except ImportError as error:
-            raise MissingExtra("AWS KMS", "aws") from error
-        settings: dict[str, Any] = {"region_name": region or None, "endpoint_url": self._endpoint or None}
-        settings["config"] = Config(
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-        )
-        try:
-            if self._session is None:
-                self._session = boto3.Session()
-            return self._session.client("kms", **settings)
-        except (BotoCoreError, ValueError) as error:
-            raise InvalidArgument(
-                f"KMS: no client ({quote(str(error))})",
-                hint="set AWS_REGION, or name the key by its ARN, which holds the region",
-            ) from None
+
+            session = self._session = self._session or boto3.Session()
+        with foreign("AWS credentials", credentials_failed):
+            # Found now, and kept by the session: what fails here is no fault of KMS.
+            if (credentials := session.get_credentials()) is not None:
+                credentials.get_frozen_credentials()
+        with foreign("KMS", client_failed):
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+            )
+            client: Any = session.client(
+                "kms", region_name=region or None, endpoint_url=self._endpoint or None, config=config
+            )
+            endpoint = str(client.meta.endpoint_url)
+        check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
+        return client
 
     def close(self) -> None:
         self._closed = True
-        for client in self._made.values():
-            client.close()
+        with foreign("KMS"):
+            for client in self._made.values():
+                client.close()
 
     def __repr__(self) -> str:
         return f"AwsKmsProvider(region={self._region!r}, endpoint={self._endpoint!r})"
-
-
-_BAD_CREDENTIALS = (
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "ExpiredTokenException",
-    "SignatureDoesNotMatch",
-)
-_HINTS = {
-    "Disabled": "enable it: aws kms enable-key",
-    "PendingDeletion": "cancel that: aws kms cancel-key-deletion, then enable-key",
-}
-
-
-def _problem(metadata: Mapping[str, Any]) -> str:
-    """Why a key cannot sign; empty if it can."""
-    if metadata.get("KeyUsage") != "SIGN_VERIFY":
-        return f"its usage is {metadata.get('KeyUsage')}, SIGN_VERIFY is needed"
-    if metadata.get("KeySpec") not in _TYPES:
-        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(_TYPES)} is needed"
-    state = metadata.get("KeyState", "Enabled")
-    return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
-
-
-def _refusal(what: str, operation: str, response: Mapping[str, Any]) -> KeyProviderError:
-    error = response.get("Error", {})
-    code = str(error.get("Code", ""))
-    text = f"{what}: {code}: {quote(error.get('Message', ''))}"
-    action = "kms:" + "".join(part.capitalize() for part in operation.split("_"))
-    if code == "DryRunOperationException":
-        return DryRunSucceeded(text)
-    if code in ("NotFoundException", "NotFound"):
-        return KeyNotFound(text, hint="check the key, its region and the account")
-    if code in ("AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"):
-        return AccessDenied(text, hint=f"the caller needs {action} on this key, in IAM or in the key's policy")
-    if code in _BAD_CREDENTIALS:
-        return AccessDenied(text, hint="the AWS credentials are wrong or have expired")
-    if code in ("DisabledException", "KMSInvalidStateException"):
-        return KeyUnusable(text, hint="enable the key: aws kms enable-key")
-    if code in ("InvalidKeyUsageException", "UnsupportedOperationException"):
-        return KeyUnusable(text, hint="name a key whose usage is SIGN_VERIFY")
-    if code == "AlreadyExistsException":
-        return KeyExists(text, hint="choose another alias")
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if status >= 500 or "Throttl" in code or code in ("LimitExceededException", "KMSInternalException"):
-        return KeyProviderUnavailable(text, hint="KMS is busy or throttles this account: try again later")
-    return KeyProviderError(text)
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[AwsKmsProvider, str]:
     """The provider and the key's id. See `imagesig.keys.uri.ProviderFactory`; an endpoint in the URI means HTTPS."""
     parsed = parse_awskms_uri(uri)
     region = parsed.region or settings.environ.get("AWS_REGION") or settings.environ.get("AWS_DEFAULT_REGION") or ""
-    provider = AwsKmsProvider(region=region, endpoint=f"https://{parsed.endpoint}" if parsed.endpoint else "")
+    provider = AwsKmsProvider(
+        region=region,
+        endpoint=f"https://{parsed.endpoint}" if parsed.endpoint else "",
+        plain_http=settings.environ.get(PLAIN_HTTP, "").lower() in ("1", "t", "true"),
+    )
     return provider, parsed.key_id

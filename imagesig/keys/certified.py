@@ -11,9 +11,9 @@ from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, LimitExceeded
 from imagesig.keys.chain import check_leaf, check_order, parse_chain
 from imagesig.keys.provider import SigningKey
+from imagesig.reading import read_bounded
 from imagesig.signature import SignerInfo
 
 
@@ -53,6 +53,10 @@ class CertifiedKey(SigningKey):
         signer, signatures = self._key._sign_all(requests)
         return replace(signer, chain=self._chain), signatures
 
+    @property
+    def _home(self) -> SigningKey:
+        return self._key._home
+
     def check(self) -> str:
         self._check_expected(self._key.info)
         return self._key.check()
@@ -74,12 +78,5 @@ def read_chain(source: bytes | str | Path | Sequence[Certificate]) -> tuple[tupl
         return parse_chain(source, "the certificate chain"), "the certificate chain"
     if not isinstance(source, str | Path):
         return tuple(source), "the certificate chain"
-    try:
-        with Path(source).open("rb") as file:
-            data = file.read(limits.CERTIFICATE_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or "not a path"
-        raise InvalidArgument(f"certificate chain {source}: {reason}", hint="give a PEM file, leaf first") from error
-    if len(data) > limits.CERTIFICATE_FILE_BYTES:
-        raise LimitExceeded(f"certificate chain {source}: at most {limits.CERTIFICATE_FILE_BYTES} bytes are read")
+    data = read_bounded(source, limits.CERTIFICATE_FILE_BYTES, "certificate chain", streams=True)
     return parse_chain(data, str(source)), str(source)

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InvalidArgument, KeyMismatch, LimitExceeded, MalformedError
+from imagesig.trust.path import climb
 
 CERTIFICATE_LABEL = b"-----BEGIN CERTIFICATE-----"
-
-
-def build_chain(leaf: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
-    """The leaf, its issuer, the issuer's issuer and so on, as far as they are among `others`, which is in any order."""
-    chain, pool = [leaf], list(others)
-    while len(chain) < limits.CHAIN_CERTIFICATES:
-        # Names alone would mix up an authority with its renewed self, so the signature decides.
-        issuer = next((other for other in pool if other not in chain and is_issued_by(chain[-1], other)), None)
-        if issuer is None:
-            break
-        chain.append(issuer)
-    return tuple(chain)
-
-
-def is_issued_by(certificate: Certificate, candidate: Certificate) -> bool:
-    """Whether the candidate's name and key are those that signed the certificate."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
-
-    try:
-        certificate.x509.verify_directly_issued_by(candidate.x509)
-    except (ValueError, TypeError, InvalidSignature, Unknown):
-        return False
-    return True
 
 
 def chain_in(data: bytes, public_key: PublicKey) -> tuple[Certificate, ...]:
@@ -43,7 +20,7 @@ def chain_in(data: bytes, public_key: PublicKey) -> tuple[Certificate, ...]:
         found = parse_certificates(data, "certificates")
     except ImagesigError:
         return ()
-    return build_chain(found[0], found[1:]) if is_certificate_of(found[0], public_key) else ()
+    return climb(found[0], found[1:]) if is_certificate_of(found[0], public_key) else ()
 
 
 def is_certificate_of(certificate: Certificate, public_key: PublicKey) -> bool:
@@ -72,7 +49,7 @@ def check_order(chain: Sequence[Certificate], what: str) -> None:
     if not 1 <= len(chain) <= limits.CHAIN_CERTIFICATES:
         raise InvalidArgument(f"{what}: {len(chain)} certificates, 1 to {limits.CHAIN_CERTIFICATES} make a chain")
     for number, (certificate, issuer) in enumerate(pairwise(chain), 1):
-        if not is_issued_by(certificate, issuer):
+        if not certificate.is_issued_by(issuer):
             raise InvalidArgument(
                 f"{what}: certificate {number} was not issued by certificate {number + 1}",
                 hint="put the key's own certificate first, then its issuer, and so on up to the root",

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
+from imagesig.foreign import foreign
 from imagesig.text import quote
 
 LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
@@ -57,24 +59,28 @@ def decrypt(pem: bytes, passphrase: bytes) -> bytes:
         LimitExceeded: larger than any key file.
         WrongSecret: the passphrase does not open it.
     """
-    from nacl.exceptions import CryptoError
-    from nacl.secret import SecretBox
-
     box = _parse(pem)
-    try:
+    with foreign(_WHAT, _not_opened):
+        from nacl.secret import SecretBox
+
         return SecretBox(_derive(box, passphrase)).decrypt(box.ciphertext, box.nonce)
-    except CryptoError:
-        raise WrongSecret(
-            f"{_WHAT}: the passphrase does not open it, the one it was encrypted with is needed"
-        ) from None
+
+
+def _not_opened(error: Exception) -> WrongSecret | None:
+    from nacl.exceptions import CryptoError
+
+    if isinstance(error, CryptoError):
+        return WrongSecret(f"{_WHAT}: the passphrase does not open it, the one it was encrypted with is needed")
+    return None
 
 
 def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
     """The PEM file that cosign reads, for a private key in PKCS#8 DER."""
-    from nacl.secret import SecretBox
-
     box = _Box(_SCRYPT, os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES), b"")
-    ciphertext = SecretBox(_derive(box, passphrase)).encrypt(pkcs8, box.nonce).ciphertext
+    with foreign(_WHAT):
+        from nacl.secret import SecretBox
+
+        ciphertext = SecretBox(_derive(box, passphrase)).encrypt(pkcs8, box.nonce).ciphertext
     n, r, p = box.scrypt
     document = {
         "kdf": {"name": "scrypt", "params": {"N": n, "r": r, "p": p}, "salt": _text(box.salt)},
@@ -102,7 +108,7 @@ def _derive(box: _Box, passphrase: bytes) -> bytes:
 
 
 def _parse(pem: bytes) -> _Box:
-    document = parse_object(_pem_body(pem), _WHAT)
+    document = parse_object(_pem_body(pem), _WHAT, OURS)
     kdf, cipher = _object(document, "kdf"), _object(document, "cipher")
     if kdf.get("name") != "scrypt":
         raise MalformedError(f"{_WHAT}: key derivation {quote(kdf.get('name'))}, 'scrypt' is needed")

@@ -27,12 +27,14 @@ from imagesig.errors import (
     LimitExceeded,
     UnsupportedAlgorithm,
 )
+from imagesig.foreign import foreign
 from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
 from imagesig.keys.key_files import KeyFile, NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, no_secrets
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, fixed, has_encoding, no_secrets
 from imagesig.keys.uri import KeySettings, scheme_of
+from imagesig.reading import is_folder
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -117,7 +119,7 @@ class FileProvider(KeyProvider):
         """
         path = self._path(name)
         refuse_existing((path, public_path(path)))
-        passphrase = self._secrets(SecretRequest(SecretKind.PASSPHRASE, str(path), new=True))
+        passphrase = ask(self._secrets, SecretRequest(SecretKind.PASSPHRASE, str(path), new=True))
         private_key = PrivateKey.generate(key_type)
         write_private_key(path, private_key, passphrase)
         return FileKey(private_key, str(path), self._closed)
@@ -132,11 +134,9 @@ class FileProvider(KeyProvider):
         """
         self._refuse_closed()
         directory = self._directory or Path()
-        try:
-            with os.scandir(directory) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_file())
-        except OSError as error:
-            raise KeyProviderError(f"{directory}: cannot be listed: {error.strerror}") from error
+        listing = foreign(f"folder {directory}", lambda error: _not_listed(directory, error))
+        with listing, os.scandir(directory) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file())
         for name in names:
             info = _describe(directory / name)
             if info is not None:
@@ -208,6 +208,25 @@ class MemoryProvider(KeyProvider):
         return content
 
 
+def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningKey:
+    """The private key in PEM text that the program already holds, with its certificates where they stand beside it.
+
+    It reads what a key file may hold, cosign's encrypted keys too; `passphrase` opens those that are encrypted. The
+    functions that take the name of a key refuse its text, so that it is never taken for a name and shown.
+
+    Raises:
+        KeyUnusable: no private key, or one in a form that imagesig does not read.
+        UnsupportedAlgorithm: another curve, RSA size or key type.
+        SecretRequired, WrongSecret: the key is encrypted, with another passphrase.
+    """
+    content = pem.encode("utf-8", "surrogateescape") if isinstance(pem, str) else bytes(pem)
+    secrets = no_secrets if passphrase is None else fixed(passphrase)
+    return MemoryProvider({_AS_TEXT: content}, secrets=secrets).open(_AS_TEXT)
+
+
+_AS_TEXT = "key given as text"
+
+
 def public_path(path: Path) -> Path:
     """Where the public half of a key file lies: `x.pub` for `x.key`, else `.pub` added to the whole name."""
     return path.with_suffix(".pub") if path.suffix == ".key" else path.with_name(path.name + ".pub")
@@ -264,6 +283,12 @@ def _public_key(content: bytes, subject: str) -> PublicKey:
         raise KeyUnusable(f"{subject}: {error}", hint=error.hint) from error
 
 
+def _not_listed(directory: Path, error: Exception) -> KeyProviderError | None:
+    if not isinstance(error, OSError):
+        return None
+    return KeyProviderError(f"{directory}: cannot be listed: {error.strerror}")
+
+
 def _describe(path: Path) -> KeyInfo | None:
     """What `list` tells of one file; None if it is no private key."""
     try:
@@ -305,13 +330,13 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[KeyProvider, str
     if scheme_of(uri) == "env":
         return _from_environ(uri, settings), uri
     path = _path_of(uri)
-    is_folder = os.path.isdir(path)  # noqa: PTH112 - unlike Path.is_dir, False where the answer is forbidden
+    with_folder = is_folder(path)
     provider = FileProvider(
-        path if is_folder else path.parent,
+        path if with_folder else path.parent,
         secrets=settings.secrets,
         allow_open_permissions=settings.allow_open_permissions,
     )
-    return provider, "" if is_folder else path.name
+    return provider, "" if with_folder else path.name
 
 
 def _from_environ(uri: str, settings: KeySettings) -> MemoryProvider:
@@ -320,7 +345,10 @@ def _from_environ(uri: str, settings: KeySettings) -> MemoryProvider:
         raise InvalidArgument(f"key URI {quote(uri)}: no name of a variable", hint="write env://NAME")
     if match[1] not in settings.environ:
         raise KeyNotFound(f"{uri}: the variable is not set", hint=f"put the PEM text of the key into {match[1]}")
-    content = settings.environ[match[1]].encode("utf-8", "surrogateescape")
+    value = settings.environ[match[1]]
+    if not has_encoding(value, "surrogateescape"):
+        raise InvalidArgument(f"{match[1]}: not text that can be encoded")
+    content = value.encode("utf-8", "surrogateescape")
     return MemoryProvider({uri: content}, secrets=settings.secrets)
 
 
@@ -328,7 +356,8 @@ def _path_of(uri: str) -> Path:
     match = _FILE_URI.fullmatch(uri)
     if match is None:
         return Path(uri)
-    decoded = os.fsdecode(unquote_to_bytes(match["path"]))
+    # A path that is not UTF-8 comes from the command line with its bytes as surrogates.
+    decoded = os.fsdecode(unquote_to_bytes(os.fsencode(match["path"])))
     is_here = (match["host"] or "localhost").lower() == "localhost"
     if not is_here or not decoded.startswith("/") or match["rest"] or "\0" in decoded:
         raise InvalidArgument(

@@ -6,12 +6,23 @@ import os
 import secrets as randomness
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from imagesig import limits
 from imagesig.discreet import Discreet
-from imagesig.errors import AccessDenied, KeyExists, KeyNotFound, KeyProviderError, KeyUnusable
+from imagesig.errors import (
+    AccessDenied,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyUnusable,
+)
+from imagesig.foreign import foreign
+from imagesig.reading import Unreadable, read_content
+from imagesig.text import quote
 
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
@@ -38,31 +49,20 @@ def read_key_file(path: Path) -> KeyFile:
         AccessDenied: no permission to read it.
         KeyUnusable: a folder, pipe or device, or larger than any key file.
     """
-    try:
-        # O_NONBLOCK: opening a pipe nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise KeyNotFound(
-            f"{path}: no such file", hint=f"create a key there with: imagesig key generate {path}"
-        ) from None
-    except PermissionError as error:
-        raise AccessDenied(f"{path}: {error.strerror}", hint="run as the user who owns the key file") from None
-    except OSError as error:
-        raise KeyUnusable(f"{path}: {error.strerror}, a regular file is needed") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
-            raise KeyUnusable(f"{path}: {kind}, a regular file is needed")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(limits.KEY_FILE_BYTES + 1)
-    except OSError as error:
-        raise KeyUnusable(f"{path}: cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
-    if len(content) > limits.KEY_FILE_BYTES:
-        raise KeyUnusable(f"{path}: larger than any key file, at most {limits.KEY_FILE_BYTES} bytes are read")
-    return KeyFile(content, stat.S_IMODE(status.st_mode))
+    content = read_content(path, limits.KEY_FILE_BYTES, "key file", explain=lambda why, said: _refusal(path, why, said))
+    return KeyFile(content.data, content.mode)
+
+
+def _refusal(path: Path, why: Unreadable, said: str) -> ImagesigError:
+    if why is Unreadable.MISSING:
+        return KeyNotFound(f"{path}: no such file", hint=f"create a key there with: imagesig key generate {path}")
+    if why is Unreadable.FORBIDDEN:
+        return AccessDenied(f"{path}: {said}", hint="run as the user who owns the key file")
+    if why is Unreadable.NAME:
+        return InvalidArgument(f"key file {quote(str(path))}: {said}", hint="give the path of a file")
+    if why is Unreadable.LARGE:
+        return KeyUnusable(f"{path}: larger than any key file, at most {limits.KEY_FILE_BYTES} bytes are read")
+    return KeyUnusable(f"{path}: {said}")
 
 
 class NewFile(Discreet, frozen=True):
@@ -95,7 +95,7 @@ def create_files(files: Sequence[NewFile]) -> None:
                 _flush_folder(folder)
         except BaseException:
             for path in created:
-                path.unlink(missing_ok=True)
+                _remove(path)
             raise
 
 
@@ -119,6 +119,11 @@ def _temporary(file: NewFile) -> Iterator[Path]:
                 os.fsync(descriptor)
         yield path
     finally:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError, ValueError):
         path.unlink(missing_ok=True)
 
 
@@ -136,18 +141,20 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-@contextmanager
-def _failures_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError:
-        raise _exists(path) from None
-    except FileNotFoundError:
-        raise KeyProviderError(f"{path}: cannot be written, there is no folder {path.parent}") from None
-    except PermissionError as error:
-        raise AccessDenied(f"{path}: cannot be written: {error.strerror}") from None
-    except OSError as error:
-        raise KeyProviderError(f"{path}: cannot be written: {error.strerror}") from error
+def _failures_named(path: Path) -> foreign:
+    return foreign(f"{path}", lambda error: _not_written(path, error))
+
+
+def _not_written(path: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, FileExistsError):
+        return _exists(path)
+    if isinstance(error, FileNotFoundError):
+        return KeyProviderError(f"{path}: cannot be written, there is no folder {path.parent}")
+    if isinstance(error, PermissionError):
+        return AccessDenied(f"{path}: cannot be written: {error.strerror}")
+    if isinstance(error, OSError):
+        return KeyProviderError(f"{path}: cannot be written: {error.strerror}")
+    return InvalidArgument(f"{path}: not the name of a file") if isinstance(error, ValueError) else None
 
 
 def _exists(path: Path) -> KeyExists:

@@ -22,6 +22,7 @@ from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
@@ -34,6 +35,7 @@ from imagesig.errors import (
     MalformedError,
     UnsupportedAlgorithm,
 )
+from imagesig.foreign import foreign
 from imagesig.keys.plugin_process import NAME, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
@@ -202,7 +204,7 @@ class NotationPluginProvider(KeyProvider):
         if done.status:
             raise _failure(what, done.status, done.stderr)
         try:
-            return parse_object(done.stdout, "its answer")
+            return parse_object(done.stdout, "its answer", OURS)
         except MalformedError as error:
             raise KeyProviderError(f"{what}: {error}") from error
 
@@ -218,29 +220,34 @@ def find_plugin(name: str, directory: Path) -> Path:
     if not NAME.fullmatch(name):
         raise InvalidArgument(f"notation plugin {quote(name)}: letters, digits, '.', '_' and '-' make a name")
     program = directory / name / f"notation-{name}"
-    try:
+    with foreign(f"notation plugin {name}", lambda error: _no_program(name, directory, error)):
         status = program.lstat()
-    except OSError:
-        there = ", ".join(_installed(directory)) or "none"
-        raise KeyNotFound(f"notation plugin {name}: no file {program}", hint=f"plugins there: {there}") from None
-    expected = Path(os.path.realpath(directory)) / name / program.name
-    if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:
-        raise KeyUnusable(f"notation plugin {name}: {program} must be a regular file, and no link must lead to it")
-    if not os.access(program, os.X_OK):
-        raise KeyUnusable(f"notation plugin {name}: {program} is not executable", hint=f"run: chmod +x {program}")
+        expected = Path(os.path.realpath(directory)) / name / program.name
+        if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:
+            raise KeyUnusable(f"notation plugin {name}: {program} must be a regular file, and no link must lead to it")
+        if not os.access(program, os.X_OK):
+            raise KeyUnusable(f"notation plugin {name}: {program} is not executable", hint=f"run: chmod +x {program}")
     return program
+
+
+def _no_program(name: str, directory: Path, error: Exception) -> KeyProviderError | None:
+    if not isinstance(error, OSError | ValueError):
+        return None
+    there = ", ".join(_installed(directory)) or "none"
+    program = directory / name / f"notation-{name}"
+    return KeyNotFound(f"notation plugin {name}: no file {program}", hint=f"plugins there: {there}")
 
 
 def _installed(directory: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in directory.iterdir() if (entry / f"notation-{entry.name}").is_file())[:20]
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 
 def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
     try:
-        answer = parse_object(stderr, "error")
+        answer = parse_object(stderr, "error", OURS)
     except MalformedError:
         return KeyProviderError(f"{what}: failed with status {status}; it said {told(stderr)}")
     code = answer.get("errorCode")

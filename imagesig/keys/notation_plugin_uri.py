@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from imagesig.errors import InvalidArgument
+from imagesig.foreign import foreign
 from imagesig.keys.notation_plugin import SCHEME, NotationPluginProvider
 from imagesig.keys.plugin_process import plugin_environ
 from imagesig.keys.uri import KeySettings
@@ -39,7 +40,14 @@ def plugin_directory(environ: Mapping[str, str]) -> Path:
     if environ.get("NOTATION_LIBEXEC"):
         return Path(environ["NOTATION_LIBEXEC"]) / "plugins"
     config = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME') or '~'}/.config"
-    return Path(config).expanduser() / "notation" / "plugins"
+    with foreign("notation plugins", _no_home):
+        return Path(config).expanduser() / "notation" / "plugins"
+
+
+def _no_home(error: Exception) -> InvalidArgument | None:
+    if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
+        return InvalidArgument("notation plugins: this user has no home folder", hint="set HOME or NOTATION_LIBEXEC")
+    return None
 
 
 def _settings(query: str, uri: str) -> dict[str, str]:

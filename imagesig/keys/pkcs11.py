@@ -30,6 +30,7 @@ from imagesig.errors import (
     MalformedError,
     UnsupportedAlgorithm,
 )
+from imagesig.keys.pkcs11_attributes import may_sign, read_attribute, signing_object
 from imagesig.keys.pkcs11_certificates import find_chain
 from imagesig.keys.pkcs11_encoding import Operation, algorithms_for, operation_for, signature_from_token
 from imagesig.keys.pkcs11_errors import mechanism_errors, wrong_pin_errors
@@ -40,7 +41,6 @@ from imagesig.keys.pkcs11_objects import (
     generate_pair,
     public_half,
     public_keys_shown,
-    read_attribute,
 )
 from imagesig.keys.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
@@ -48,6 +48,7 @@ from imagesig.keys.secrets import SecretSource, no_secrets
 from imagesig.signature import SignerInfo
 
 _ID_BYTES = 16
+_MAY_NOT_SIGN = "this key may not sign (CKA_SIGN is false)"
 T = TypeVar("T")
 
 
@@ -202,7 +203,8 @@ class Pkcs11Provider(KeyProvider):
     def _describe(self, session: Any, item: TokenObject) -> KeyInfo:
         uri = str(self._uri_of(item))
         try:
-            return KeyInfo(uri, public_half(session, item, None).key_type)
+            key_type = public_half(session, item, None).key_type if may_sign(item.handle) else None
+            return KeyInfo(uri, key_type, "" if key_type else _MAY_NOT_SIGN)
         except ImagesigError as error:
             return KeyInfo(uri, None, str(error))
 
@@ -259,19 +261,21 @@ class Pkcs11Provider(KeyProvider):
 
         Raises:
             KeyNotFound: none; lists what is there.
-            KeyUnusable: several, or no public half to be found.
+            KeyUnusable: several, one that may not sign, or no public half to be found.
         """
         found = self._private_keys(wanted)
         opened = self._opened_now()
         if len(found) != 1:
             raise self._not_one(opened.session, wanted, len(found))
         item = found[0]
+        uri = self._uri_of(item)
+        if not may_sign(item.handle):
+            raise KeyUnusable(f"{uri}: {_MAY_NOT_SIGN}", hint="name a key that may sign")
         public_key = public_half(opened.session, item, self._public_key)
         algorithms = algorithms_for(public_key.key_type, self._mechanisms_of(opened.token))
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
-        uri = self._uri_of(item)
         chain = find_chain(opened.session, uri, public_key)
-        return _Found(item.handle, opened.generation, uri, public_key, algorithms, chain, always)
+        return _Found(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
 
     def sign(self, found: _Found, request: ToSign) -> bytes:
         """One C_Sign. Call it inside `locked()`."""

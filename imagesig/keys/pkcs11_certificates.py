@@ -10,9 +10,11 @@ from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError
-from imagesig.keys.chain import build_chain, is_certificate_of
-from imagesig.keys.pkcs11_objects import find_objects, read_attribute
+from imagesig.keys.chain import is_certificate_of
+from imagesig.keys.pkcs11_attributes import read_attribute
+from imagesig.keys.pkcs11_objects import find_objects
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
+from imagesig.trust.path import climb
 
 
 def find_chain(session: Any, key: Pkcs11Uri, public_key: PublicKey) -> tuple[Certificate, ...]:
@@ -27,7 +29,7 @@ def find_chain(session: Any, key: Pkcs11Uri, public_key: PublicKey) -> tuple[Cer
         return ()
     # Of a certificate and its renewal under one id, the one that lasts longer.
     _, leaf = max(leaves, key=lambda pair: (pair[0] == key.id, pair[1].not_after))
-    return build_chain(leaf, [item for _, item in found])
+    return climb(leaf, [item for _, item in found])
 
 
 def _certificates(session: Any) -> Iterator[tuple[bytes, Certificate]]:

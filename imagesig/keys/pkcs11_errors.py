@@ -6,14 +6,15 @@ spends no time on an import.
 
 from __future__ import annotations
 
-from imagesig.errors import KeyProviderError, KeyProviderUnavailable, PinLocked, UnsupportedAlgorithm, WrongSecret
+from imagesig.errors import (
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    PinLocked,
+    UnsupportedAlgorithm,
+    WrongSecret,
+)
 from imagesig.text import quote
-
-
-def any_error() -> type[Exception]:
-    import pkcs11.exceptions as p11
-
-    return p11.PKCS11Error
 
 
 def wrong_pin_errors() -> tuple[type[Exception], ...]:
@@ -33,15 +34,28 @@ def is_ended(error: Exception) -> bool:
     return "not initialized" in str(error)
 
 
+# python-pkcs11 has no class of its own for CKR_KEY_FUNCTION_NOT_PERMITTED either.
+_NOT_PERMITTED = "0x68"
+
+
 def said(error: Exception) -> str:
     return type(error).__name__ + (f": {quote(str(error))}" if str(error) else "")
 
 
-def explain(error: Exception, what: str) -> KeyProviderError:
-    """A PKCS#11 error in our words; many of them have no text of their own, so the kind is named."""
+def is_lost(error: Exception) -> bool:
+    """Whether sessions, logins or the token itself are gone, so that nothing more can be read with them."""
+    return isinstance(error, MemoryError) or isinstance(explain(error, ""), KeyProviderUnavailable)
+
+
+def explain(error: Exception, what: str) -> KeyProviderError | None:
+    """A PKCS#11 error in our words; many of them have no text of their own, so the kind is named. None for others."""
     import pkcs11.exceptions as p11
 
+    if not isinstance(error, p11.PKCS11Error):
+        return None
     text = f"{what}: {said(error)}"
+    if _NOT_PERMITTED in str(error):
+        return KeyUnusable(f"{text} (CKR_KEY_FUNCTION_NOT_PERMITTED)", hint="name a key that may sign")
     if isinstance(error, p11.PinLocked):
         return PinLocked(text, hint="the security officer has to set a new PIN")
     if isinstance(error, wrong_pin_errors()):

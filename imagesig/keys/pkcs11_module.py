@@ -8,6 +8,7 @@ go by the last user. A forked child has to initialise the module again.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from imagesig.errors import (
+    ImagesigError,
     InvalidArgument,
     KeyNotFound,
     KeyProviderError,
@@ -27,9 +29,11 @@ from imagesig.errors import (
     SecretRequired,
     WrongSecret,
 )
-from imagesig.keys.pkcs11_errors import any_error, explain, is_ended, said, wrong_pin_errors
+from imagesig.foreign import explained, foreign
+from imagesig.keys.pkcs11_attributes import lenient_attributes
+from imagesig.keys.pkcs11_errors import explain, is_ended, said, wrong_pin_errors
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 from imagesig.text import quote
 
 T = TypeVar("T")
@@ -73,7 +77,9 @@ class Module:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
                 yield self._lib
-            except any_error() as error:
+            except ImagesigError:
+                raise
+            except Exception as error:
                 raise self._refusal(error, what) from error
 
     def run(self, what: str, work: Callable[[], T]) -> T:
@@ -83,11 +89,14 @@ class Module:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
                 return work()
-            except any_error() as error:
+            except ImagesigError:
+                raise
+            except Exception as error:
                 raise self._refusal(error, what) from error
 
-    def _refusal(self, error: Exception, what: str) -> KeyProviderError:
-        refusal = explain(error, f"{what} ({self.path.name})")
+    def _refusal(self, error: Exception, what: str) -> ImagesigError:
+        name = f"{what} ({self.path.name})"
+        refusal = explained(error, name, lambda error: explain(error, name))
         if isinstance(refusal, KeyProviderUnavailable):
             self.start_anew(ended=is_ended(error))
         return refusal
@@ -109,9 +118,11 @@ class Module:
             lib = kind.__new__(kind, str(self.path))
             self._is_ours = _is_initialized_now(lib)
         except pkcs11.exceptions.PKCS11Error as error:
+            hint = "is this a PKCS#11 module, and is it set up?"
+            if "softhsm" in self.path.name:
+                hint = "SOFTHSM2_CONF must name a file of SoftHSM's own, and that a folder with tokens"
             raise KeyProviderError(
-                f"PKCS#11 module {self.path}: cannot be initialised ({said(error)})",
-                hint="is this a PKCS#11 module, and is it set up?",
+                f"PKCS#11 module {self.path}: cannot be initialised ({said(error)})", hint=hint
             ) from error
         self._lib, self._pid = lib, os.getpid()
 
@@ -130,7 +141,7 @@ class Module:
 
     def open_session(self, token: Any, *, writable: bool = False) -> Any:
         """A session without a login of its own. Call it inside `locked()`."""
-        session = token.open(rw=writable)
+        session = token.open(rw=writable, attribute_mapper=lenient_attributes())
         self._sessions.append(session)
         return session
 
@@ -274,7 +285,7 @@ class Module:
 
 def ask_pin(name: str, secrets: SecretSource) -> str:
     """The PIN for a token. Raises `SecretRequired` if the source has none."""
-    pin = secrets(SecretRequest(SecretKind.PIN, name))
+    pin = ask(secrets, SecretRequest(SecretKind.PIN, name))
     if pin is None:
         raise SecretRequired(
             f"{name}: a PIN is needed and none was given",
@@ -294,24 +305,32 @@ def module_at(path: Path) -> Module:
         MissingExtra: python-pkcs11 is not installed.
         InvalidArgument: no absolute path of a regular file.
     """
-    try:
+    with foreign("python-pkcs11", lambda error: _not_installed(error)):
         import pkcs11  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("PKCS#11", "pkcs11") from error
-    try:
+    with foreign(f"PKCS#11 module {quote(path)}", lambda error: _no_module(path, error)):
         real = path.resolve(strict=True)
         status = real.stat()
-    except OSError as error:
-        raise InvalidArgument(
-            f"PKCS#11 module {path}: {error.strerror}", hint="install it, or correct the path"
-        ) from None
-    if not path.is_absolute() or not real.is_file():
-        raise InvalidArgument(f"PKCS#11 module {path}: the absolute path of a shared library is needed")
+    if not path.is_absolute() or not stat.S_ISREG(status.st_mode):
+        raise InvalidArgument(f"PKCS#11 module {quote(path)}: the absolute path of a shared library is needed")
     key = (status.st_dev, status.st_ino)
     with _modules_lock:
         if key not in _modules:
             _modules[key] = Module(real)
         return _modules[key]
+
+
+def _not_installed(error: Exception) -> ImagesigError | None:
+    return MissingExtra("PKCS#11", "pkcs11") if isinstance(error, ImportError) else None
+
+
+def _no_module(path: Path, error: Exception) -> ImagesigError | None:
+    reason = error.strerror if isinstance(error, OSError) else ""
+    if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
+        reason = "a loop of symbolic links"
+    if isinstance(error, ValueError):
+        reason = "not the name of a file"
+    hint = "install it, or correct the path"
+    return InvalidArgument(f"PKCS#11 module {quote(path)}: {reason}", hint=hint) if reason else None
 
 
 def _before_fork() -> None:

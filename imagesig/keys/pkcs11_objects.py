@@ -9,6 +9,7 @@ from msgspec import Struct
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import KeyUnusable
+from imagesig.keys.pkcs11_attributes import read_attribute
 from imagesig.keys.pkcs11_encoding import CURVES, public_key_from, public_key_of_certificate
 from imagesig.keys.pkcs11_uri import Pkcs11Uri
 
@@ -35,17 +36,6 @@ def find_objects(session: Any, kind: str, wanted: Pkcs11Uri) -> list[TokenObject
         label, identity = read_attribute(handle, "LABEL"), read_attribute(handle, "ID")
         found.append(TokenObject(handle, label if isinstance(label, str) else "", bytes(identity or b"")))
     return found
-
-
-def read_attribute(handle: Any, name: str) -> Any:
-    """One attribute, None where the object does not have or show it."""
-    import pkcs11
-    from pkcs11.exceptions import AttributeSensitive, AttributeTypeInvalid, FunctionFailed
-
-    try:
-        return handle[pkcs11.Attribute[name]]
-    except (AttributeSensitive, AttributeTypeInvalid, FunctionFailed):
-        return None
 
 
 def read_public_key(item: TokenObject) -> PublicKey:

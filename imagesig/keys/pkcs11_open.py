@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig.errors import InvalidArgument
@@ -9,7 +10,10 @@ from imagesig.keys.pkcs11 import Pkcs11Provider
 from imagesig.keys.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from imagesig.keys.secrets import first_of, from_file
 from imagesig.keys.uri import KeySettings
+from imagesig.reading import check_file
 
+_VARIABLES = ("IMAGESIG_PKCS11_MODULE", "COSIGN_PKCS11_MODULE_PATH")
+_SOFTHSM = "SOFTHSM2_CONF"
 _PROXY_MODULES = (
     "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so",
     "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so",
@@ -30,9 +34,13 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, 
             f"key URI {parsed}: a PIN in a URI is visible to everybody on this machine",
             hint="use ?pin-source=file:/PATH, --passphrase-file or IMAGESIG_PKCS11_PIN",
         )
-    secrets = first_of(from_file(_pin_file(parsed)), settings.secrets) if parsed.pin_source else settings.secrets
+    pin_file = from_file(_pin_file(parsed), "pin-source") if parsed.pin_source else None
+    secrets = settings.secrets if pin_file is None else first_of(pin_file, settings.secrets)
+    module, named_by = _module_path(parsed, settings)
+    check_file(module, f"{named_by}: PKCS#11 module")
+    _check_configuration(module, settings.environ)
     provider = Pkcs11Provider(
-        _module_path(parsed, settings),
+        module,
         token=parsed.token,
         serial=parsed.serial,
         slot_id=parsed.slot_id,
@@ -46,18 +54,28 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, 
     return provider, str(parsed)
 
 
-def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> Path:
+def _check_configuration(module: Path, environ: Mapping[str, str]) -> None:
+    """Looks at SoftHSM's file before SoftHSM does: it waits for ever where that is a pipe."""
+    named = environ.get(_SOFTHSM)
+    if named and "softhsm" in module.name:
+        check_file(named, _SOFTHSM)
+
+
+def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> tuple[Path, str]:
+    """The module, and what named it."""
     environ = settings.environ
-    named = parsed.module_path or environ.get("IMAGESIG_PKCS11_MODULE") or environ.get("COSIGN_PKCS11_MODULE_PATH")
     if parsed.module_name:
         raise InvalidArgument(
             f"key URI {parsed}: module-name is not supported", hint="name the file: module-path=/PATH"
         )
-    if named:
-        return Path(named)
+    if parsed.module_path:
+        return Path(parsed.module_path), "module-path"
+    for variable in _VARIABLES:
+        if environ.get(variable):
+            return Path(environ[variable]), variable
     for proxy in _PROXY_MODULES:
         if Path(proxy).is_file():
-            return Path(proxy)
+            return Path(proxy), "p11-kit"
     raise InvalidArgument(
         f"key URI {parsed}: which PKCS#11 module?", hint="set IMAGESIG_PKCS11_MODULE, or write ?module-path=/PATH/TO.so"
     )

@@ -29,6 +29,7 @@ _CHARACTERS = 4096
 class Pkcs11Uri(Discreet, frozen=True):
     """The attributes we match by, decoded; empty or None where they are not given. `id` is bytes.
 
+    `object` keeps bytes that are not UTF-8 as surrogates: tokens have such labels, whatever the standard says.
     `pin_value` is a secret that should not have been there; `pin_source` names a file.
     """
 
@@ -61,7 +62,8 @@ class Pkcs11Uri(Discreet, frozen=True):
             "slot-manufacturer": self.slot_manufacturer,
             "object": self.object,
         }
-        parts = [f"{name}={quote_from_bytes(text.encode(), _PATH_SAFE)}" for name, text in texts.items() if text]
+        encoded = {name: text.encode("utf-8", "surrogateescape") for name, text in texts.items() if text}
+        parts = [f"{name}={quote_from_bytes(text, _PATH_SAFE)}" for name, text in encoded.items()]
         parts += ["id=" + "".join(f"%{byte:02X}" for byte in self.id)] if self.id else []
         parts += [f"type={self.type}"] if self.type else []
         return _SCHEME + ";".join(parts)
@@ -94,7 +96,7 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
         slot_id=int(slot_id) if slot_id else None,
         slot_description=_text(attributes, "slot-description"),
         slot_manufacturer=_text(attributes, "slot-manufacturer"),
-        object=_text(attributes, "object"),
+        object=attributes.get("object", b"").decode("utf-8", "surrogateescape"),
         id=attributes.get("id", b""),
         type=_text(attributes, "type"),
         module_path=_text(options, "module-path"),
@@ -120,7 +122,10 @@ def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % that two hex digits do not follow")
         if name in found and (name in known or where == "path"):
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is given twice")
-        found[name] = unquote_to_bytes(value)
+        try:
+            found[name] = unquote_to_bytes(value)
+        except UnicodeEncodeError:
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is not UTF-8, write other bytes as %XX") from None
     return found
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import KeyUnusable, UnsupportedAlgorithm, WrongSecret
-from imagesig.keys.chain import build_chain
+from imagesig.encoding import asn1
+from imagesig.errors import KeyUnusable, LimitExceeded, MalformedError, UnsupportedAlgorithm, WrongSecret
+from imagesig.foreign import foreign
 from imagesig.keys.private_key import PrivateKey
+from imagesig.trust.path import climb
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
@@ -39,23 +42,24 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
 
 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
-    from cryptography.exceptions import InternalError
-    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
     try:
-        return load_pkcs12(data, passphrase)
-    except (ValueError, TypeError, InternalError, Unknown):
+        # A passphrase that is wrong may show anywhere in the file.
+        with foreign("PKCS#12 file", asn1.unreadable("the PKCS#12 file")):
+            return load_pkcs12(data, passphrase)
+    except MalformedError:
         return None
 
 
 def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     assert content.cert is not None
-    # The file keeps them in no order.
-    leaf, *others = [
-        Certificate.from_der(item.certificate.public_bytes(Encoding.DER))
-        for item in (content.cert, *content.additional_certs)
-    ]
-    return build_chain(leaf, others)
+    found = (content.cert, *content.additional_certs)
+    if len(found) > limits.CERTIFICATES:
+        raise LimitExceeded(f"PKCS#12 file: {len(found)} certificates, at most {limits.CERTIFICATES} are read")
+    with foreign("PKCS#12 file", asn1.unreadable("a certificate of the PKCS#12 file")):
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        # The file keeps them in no order.
+        leaf, *others = [Certificate.from_der(item.certificate.public_bytes(Encoding.DER)) for item in found]
+    return climb(leaf, others)

@@ -16,7 +16,8 @@ from typing import IO
 from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument, KeyProviderError, KeyProviderUnavailable
+from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, KeyProviderUnavailable
+from imagesig.foreign import foreign
 from imagesig.text import quote
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
@@ -26,7 +27,8 @@ ALLOWED = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
 )
-"""Variables that every plugin sees; `*` at the end stands for any rest."""
+"""Variables that every plugin sees; `*` at the end stands for any rest. Proxies come without user and password."""
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Names of the further variables that plugins may see, with commas between them: `VAULT_*,AWS_PROFILE`."""
 _PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
@@ -47,6 +49,8 @@ class Finished(Discreet, frozen=True):
 def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The part of an environment that plugins see: `ALLOWED`, and what the environment itself names for them.
 
+    A proxy's user and password are for plugins only where the environment names that variable for them.
+
     Raises:
         InvalidArgument: `IMAGESIG_PLUGIN_ENV` is no list of names.
     """
@@ -54,10 +58,23 @@ def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:
     for item in more:
         if not _PATTERN.fullmatch(item):
             raise InvalidArgument(f"{MORE_VARIABLE}: {quote(item)} is no name of a variable, nor NAME*")
-    allowed = (*ALLOWED, *more)
-    exact = {item for item in allowed if not item.endswith("*")}
-    prefixes = tuple(item[:-1] for item in allowed if item.endswith("*"))
-    return {name: value for name, value in environ.items() if name in exact or name.startswith(prefixes)}
+    seen = {name: _without_login(name, value) for name, value in environ.items() if _is_named(name, ALLOWED)}
+    return seen | {name: value for name, value in environ.items() if _is_named(name, more)}
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    return any(name.startswith(item[:-1]) if item.endswith("*") else name == item for item in patterns)
+
+
+def _without_login(name: str, value: str) -> str:
+    """The value of a variable; of a proxy's address, without its user and password."""
+    if name.lower() not in _PROXIES or "@" not in value:
+        return value
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        scheme, rest = "", value
+    # The last @: a password may hold /, ?, # and @, which end the host for a parser.
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def told(text: object) -> str:
@@ -81,17 +98,26 @@ def run_plugin(
     command = [str(program), *arguments]
     if any("\0" in word for word in command):
         raise InvalidArgument(f"{what}: a NUL byte in what it is called with")
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the caller looked at the program; no shell
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environ),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise KeyProviderError(f"{what}: {program} cannot be run: {error.strerror}") from error
+    with foreign(what, lambda error: _failed(what, program, error)):
+        return _run(command, message, environ, seconds, what)
+
+
+def _failed(what: str, program: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, OSError | subprocess.SubprocessError):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        return KeyProviderError(f"{what}: {program} cannot be run: {reason}")
+    return None
+
+
+def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds: float, what: str) -> Finished:
+    process = subprocess.Popen(  # noqa: S603 - the caller looked at the program; no shell
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environ),
+        start_new_session=True,
+    )
     with process:
         try:
             stdout, stderr = _exchange(process, message, time.monotonic() + seconds, what)

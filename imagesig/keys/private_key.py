@@ -19,9 +19,18 @@ from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.discreet import Discreet
-from imagesig.errors import KeyUnusable, MalformedError, SecretRequired, UnsupportedAlgorithm, WrongSecret
+from imagesig.errors import (
+    ImagesigError,
+    KeyProviderError,
+    KeyUnusable,
+    MalformedError,
+    SecretRequired,
+    UnsupportedAlgorithm,
+    WrongSecret,
+)
+from imagesig.foreign import explained, foreign
 from imagesig.keys import cosign_key
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
@@ -40,6 +49,11 @@ class PrivateKey(Discreet, frozen=True):
     @classmethod
     def generate(cls, key_type: KeyType) -> PrivateKey:
         """A new key from the operating system's randomness."""
+        with foreign("new private key"):
+            return cls._generated(key_type)
+
+    @classmethod
+    def _generated(cls, key_type: KeyType) -> PrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
         curves: dict[KeyType, ec.EllipticCurve] = {
@@ -61,7 +75,8 @@ class PrivateKey(Discreet, frozen=True):
         Raises:
             UnsupportedAlgorithm: a curve, RSA size or kind of key that imagesig does not work with.
         """
-        return cls(loaded, PublicKey.from_cryptography(loaded.public_key()))
+        with foreign("private key"):
+            return cls(loaded, PublicKey.from_cryptography(loaded.public_key()))
 
     def sign(self, request: ToSign) -> bytes:
         """The raw signature. ECDSA: DER.
@@ -69,6 +84,14 @@ class PrivateKey(Discreet, frozen=True):
         Raises:
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
+        try:  # no `with`: it would be felt with every signature
+            return self._sign(request)
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise explained(error, "signing with a private key in memory") from error
+
+    def _sign(self, request: ToSign) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
         key, algorithm, message = self.loaded, request.algorithm, request.message
@@ -86,11 +109,12 @@ class PrivateKey(Discreet, frozen=True):
 
     def to_pem(self, passphrase: str | None) -> bytes:
         """PKCS#8 PEM where there is no passphrase; else, an empty one included, cosign's encrypted key."""
-        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+        with foreign("private key"):
+            from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-        if passphrase is None:
-            return self.loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        pkcs8 = self.loaded.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            if passphrase is None:
+                return self.loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            pkcs8 = self.loaded.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return cosign_key.encrypt(pkcs8, _encoded(passphrase))
 
 
@@ -169,7 +193,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
 
 def passphrase_for(subject: str, secrets: SecretSource) -> bytes:
     """The passphrase of an encrypted key. Raises `SecretRequired` where the source has none."""
-    secret = secrets(SecretRequest(SecretKind.PASSPHRASE, subject))
+    secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject))
     if secret is None:
         raise SecretRequired(
             f"{subject}: the key is encrypted and no passphrase was given",
@@ -215,19 +239,24 @@ def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
 
 
 def _load(load: Callable[[], PrivateKey], subject: str, *, encrypted: bool = False) -> PrivateKey:
+    try:
+        with foreign(subject, lambda error: _not_loaded(subject, encrypted, error)):
+            return load()
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
+
+
+def _not_loaded(subject: str, encrypted: bool, error: Exception) -> KeyProviderError | None:
     from cryptography.exceptions import InternalError
     from cryptography.exceptions import UnsupportedAlgorithm as Unknown
 
-    try:
-        return load()
-    except (ValueError, TypeError, InternalError) as error:  # the last one for a short Ed448 key
+    if isinstance(error, ValueError | TypeError | InternalError):  # the last one for a short Ed448 key
         if encrypted:  # a wrong passphrase makes garbage, and garbage is not told from damage
-            raise WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged") from error
-        raise KeyUnusable(f"{subject}: not a private key that can be read, or damaged") from error
-    except Unknown as error:
-        raise KeyUnusable(f"{subject}: encrypted or encoded in a way that OpenSSL does not know") from error
-    except UnsupportedAlgorithm as error:
-        raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
+            return WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged")
+        return KeyUnusable(f"{subject}: not a private key that can be read, or damaged")
+    if isinstance(error, Unknown):
+        return KeyUnusable(f"{subject}: encrypted or encoded in a way that OpenSSL does not know")
+    return None
 
 
 def _from_pem(pem: bytes, passphrase: bytes | None) -> PrivateKey:

@@ -1,7 +1,8 @@
 """The two interfaces of the key side: `KeyProvider`, a place with private keys, and `SigningKey`, one of them.
 
 To write a provider: subclass both, raise only `imagesig.errors.KeyProviderError` and its kind, never put a secret into
-a repr, an error or a log, and run `imagesig.testing.ProviderContract` over it.
+a repr, an error or a log, and run `imagesig.testing.ProviderContract` over it. Whatever else its methods raise reaches
+callers as a `KeyProviderError` that names the provider and the kind of exception.
 """
 
 from __future__ import annotations
@@ -9,13 +10,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self, final, runtime_checkable
+from typing import Any, Protocol, Self, final, runtime_checkable
 
 from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import BadSignature, KeyMismatch, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.errors import (
+    BadSignature,
+    ImagesigError,
+    KeyMismatch,
+    KeyProviderError,
+    SignatureInvalid,
+    UnsupportedAlgorithm,
+)
+from imagesig.keys.guarding import error_of, guard
 from imagesig.signature import SignerInfo
 
 
@@ -30,6 +39,10 @@ class KeyInfo(Struct, frozen=True):
     detail: str = ""
 
 
+_KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "close")
+_PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "close")
+
+
 class SigningKey(ABC):
     """One private key; its bytes never leave their home.
 
@@ -37,6 +50,15 @@ class SigningKey(ABC):
     """
 
     _expected: PublicKey | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        guard(cls, _KEY_METHODS, _check_result)
+
+    @property
+    def _home(self) -> SigningKey:
+        """The key whose code signs, for one that passes on to another."""
+        return self
 
     @property
     @abstractmethod
@@ -83,7 +105,14 @@ class SigningKey(ABC):
     @final
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order: all of them, or an error. Raises as `sign` does."""
-        requests = list(requests)
+        try:
+            return self._signed(list(requests))
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(self._home, error) from error
+
+    def _signed(self, requests: Sequence[ToSign]) -> list[bytes]:
         if not requests:
             return []
         possible = self.info.algorithms
@@ -106,7 +135,7 @@ class SigningKey(ABC):
                     f"({error}); it was not used",
                     hint="the token, server or key version is not what it claims to be: compare its public key",
                 ) from error
-        return signatures
+        return list(signatures)
 
     @final
     def expect(self, public_key: PublicKey) -> Self:
@@ -163,6 +192,10 @@ class SigningKey(ABC):
 class KeyProvider(ABC):
     """A place where private keys live: a folder, a token, a transit mount, a KMS account. Safe to use from threads."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        guard(cls, _PROVIDER_METHODS, _check_result)
+
     @abstractmethod
     def open(self, name: str) -> SigningKey:
         """The key of that name, in the place's own words (file path, PKCS#11 URI, transit key name, KMS key id).
@@ -192,6 +225,19 @@ class KeyProvider(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+_RESULTS = {"info": SignerInfo, "open": SigningKey, "generate": SigningKey, "pinned_to": SigningKey}
+
+
+def _check_result(name: str, owner: object, result: object) -> None:
+    wanted = _RESULTS.get(name)
+    if wanted is not None and not isinstance(result, wanted):
+        kind = type(owner)
+        raise KeyProviderError(
+            f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "
+            f"a {wanted.__name__} is needed"
+        )
 
 
 @runtime_checkable

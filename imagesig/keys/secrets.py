@@ -13,7 +13,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, LimitExceeded
+from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.foreign import foreign
+from imagesig.reading import text_bounded
+from imagesig.text import printable
 
 
 class SecretKind(Enum):
@@ -42,8 +45,10 @@ def fixed(secret: str) -> SecretSource:
     return lambda _request: secret
 
 
-def from_file(path: Path) -> SecretSource:
+def from_file(path: Path, what: str = "secret file") -> SecretSource:
     """Answers with the contents of a file, without the one newline at its end. The file is read when asked.
+
+    It is a regular file or what the shell connects, as in `<(command)`. `what` names the option or variable for people.
 
     Raises (when asked):
         InvalidArgument: the file cannot be read or is not UTF-8 text.
@@ -51,19 +56,48 @@ def from_file(path: Path) -> SecretSource:
     """
 
     def read(_request: SecretRequest) -> str:
-        try:
-            with path.open("rb") as file:
-                data = file.read(limits.SECRET_FILE_BYTES + 1)
-            if len(data) > limits.SECRET_FILE_BYTES:
-                raise LimitExceeded(f"secret file {path}: more than {limits.SECRET_FILE_BYTES} bytes")
-            text = data.decode("utf-8")
-        except OSError as error:
-            raise InvalidArgument(f"secret file {path}: {error.strerror or error}") from error
-        except UnicodeDecodeError:
-            raise InvalidArgument(f"secret file {path}: not UTF-8 text") from None
+        text = text_bounded(path, limits.SECRET_FILE_BYTES, what, streams=True)
         return text.removesuffix("\n").removesuffix("\r")
 
     return read
+
+
+def ask(secrets: SecretSource, request: SecretRequest) -> str | None:
+    """What a source answers: the one place where sources, which may be anybody's functions, are called.
+
+    Raises:
+        InvalidArgument: the answer is no text that has an encoding, or it is a PIN that is not UTF-8.
+        KeyProviderError: the source itself failed.
+    """
+    subject = f"{request.kind.value} for {request.subject}"
+    with foreign(subject, lambda error: _source_failed(error, subject)):
+        answer = secrets(request)
+    if answer is None:
+        return None
+    if not isinstance(answer, str):
+        raise InvalidArgument(f"{subject}: the source gave a {type(answer).__name__}, a str is needed")
+    # Bytes that are not UTF-8 come from the environment as surrogates: a passphrase is bytes, a PIN is text.
+    errors = "surrogateescape" if request.kind is SecretKind.PASSPHRASE else "strict"
+    if not has_encoding(answer, errors):
+        raise InvalidArgument(f"{subject}: {_NOT_TEXT}", hint=_NOT_TEXT_HINT)
+    return answer
+
+
+_NOT_TEXT = "it is not UTF-8 text"
+_NOT_TEXT_HINT = "write it anew as UTF-8, or put it into a file: --passphrase-file"
+
+
+def has_encoding(text: str, errors: str = "strict") -> bool:
+    """Whether the text can be written as UTF-8."""
+    try:
+        text.encode("utf-8", errors)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _source_failed(error: Exception, subject: str) -> ImagesigError:
+    return KeyProviderError(f"{subject}: the function that was to give it failed ({type(error).__name__})")
 
 
 _VARIABLES = {
@@ -77,7 +111,13 @@ def from_environ(environ: Mapping[str, str]) -> SecretSource:
     `COSIGN_PASSWORD`, PINs from `IMAGESIG_PKCS11_PIN` or `COSIGN_PKCS11_PIN`. An empty value is a secret too."""
 
     def look_up(request: SecretRequest) -> str | None:
-        return next((environ[name] for name in _VARIABLES[request.kind] if name in environ), None)
+        name = next((name for name in _VARIABLES[request.kind] if name in environ), None)
+        if name is None:
+            return None
+        errors = "surrogateescape" if request.kind is SecretKind.PASSPHRASE else "strict"
+        if not has_encoding(environ[name], errors):
+            raise InvalidArgument(f"{name}: {_NOT_TEXT}", hint=_NOT_TEXT_HINT)
+        return environ[name]
 
     return look_up
 
@@ -88,8 +128,11 @@ def prompt(request: SecretRequest) -> str | None:
         return None
     import getpass
 
-    answer = getpass.getpass(f"{request.kind.value} for {request.subject}: ")
-    if request.new and getpass.getpass(f"{request.kind.value} for {request.subject}, again: ") != answer:
+    asked = printable(f"{request.kind.value} for {request.subject}")  # a token chooses its label
+    with foreign("the terminal", lambda _: KeyProviderError("the terminal: nothing can be asked there")):
+        answer = getpass.getpass(f"{asked}: ")
+        again = getpass.getpass(f"{asked}, again: ") if request.new else answer
+    if again != answer:
         raise InvalidArgument(f"{request.kind.value} for {request.subject}: the two entries differ")
     return answer
 

@@ -20,6 +20,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Hash, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import (
     BadSignature,
     ImagesigError,
@@ -29,6 +30,7 @@ from imagesig.errors import (
     KeyUnusable,
     MalformedError,
 )
+from imagesig.foreign import foreign
 from imagesig.keys.plugin_process import NAME, plugin_environ, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
@@ -132,7 +134,7 @@ class SigstorePluginProvider(KeyProvider):
             self._program, [PROTOCOL, call], message, environ=self._environ, seconds=self._seconds, what=what
         )
         try:
-            answer = parse_object(done.stdout, "its answer")
+            answer = parse_object(done.stdout, "its answer", OURS)
         except MalformedError as error:
             raise KeyProviderError(f"{what}: {error}; it said {told(done.stderr)}") from error
         if answer.get("errorMessage"):
@@ -153,10 +155,17 @@ def find_plugin(name: str, path: str) -> Path:
     if not NAME.fullmatch(name):
         raise InvalidArgument(f"sigstore plugin {quote(name)}: letters, digits and '.', '_', '+', '-' make a name")
     folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
-    found = shutil.which(PREFIX + name, path=os.pathsep.join(folders)) if folders else None
+    with foreign(f"sigstore plugin {name}", lambda error: _not_looked_for(name, error)):
+        found = shutil.which(PREFIX + name, path=os.pathsep.join(folders)) if folders else None
     if found is None:
         raise KeyNotFound(f"sigstore plugin {name}: no program {PREFIX}{name} on PATH", hint="install it, or set PATH")
     return Path(found)
+
+
+def _not_looked_for(name: str, error: Exception) -> KeyNotFound | None:
+    if isinstance(error, OSError | ValueError):
+        return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be looked through", hint="set PATH")
+    return None
 
 
 def _bytes(value: object, what: str) -> bytes:

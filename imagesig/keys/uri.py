@@ -9,18 +9,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import deadline
 from imagesig.discreet import Discreet
-from imagesig.errors import InvalidArgument
+from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.foreign import foreign
+from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
-from imagesig.keys.secrets import SecretSource, first_of, from_environ, no_secrets
+from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
+from imagesig.naming import refuse_key
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -35,6 +41,7 @@ class KeySettings(Discreet, frozen=True):
 
     `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
     caller pins; `open_key` checks it, and a place that holds private halves alone takes the public one from it.
+    `timeout` is how many seconds opening one key may take; a nearer deadline of the caller holds.
     """
 
     hidden = ("environ",)
@@ -43,6 +50,7 @@ class KeySettings(Discreet, frozen=True):
     secrets: SecretSource = no_secrets
     allow_open_permissions: bool = False
     expected: PublicKey | None = None
+    timeout: float = limits.KEY_OPEN_SECONDS
 
 
 class ProviderFactory(Protocol):
@@ -73,6 +81,13 @@ _BUILT_IN = {
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 
+_NAME_OF_VARIABLE = "give the NAME of the variable that holds the key: env://NAME"
+_NO_NAME = (
+    "give the path of the file that holds the key, or env://NAME for the variable NAME; a program that has it as text "
+    "calls imagesig.key_from_pem(text)"
+)
+
+
 def scheme_of(uri_or_path: str) -> str:
     """`file` for a path, else the scheme in lower case.
 
@@ -93,16 +108,30 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
     """The provider that a URI points into, and the name of the key there.
 
     Raises:
-        InvalidArgument: empty, an unknown scheme, or not a URI of its scheme.
+        InvalidArgument: empty, a key instead of its name, an unknown scheme, or not a URI of its scheme.
         MissingExtra: the provider's SDK is not installed.
+        KeyProviderError: a provider that is not part of imagesig failed, or gave something else.
     """
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)
+    if scheme != "file" or not os.path.lexists(uri_or_path):
+        refuse_key(uri_or_path, "key", _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME)
+    # Bytes of a path that are not UTF-8 come from the command line as surrogates; in a URI they are written as %XX.
+    if not has_encoding(uri_or_path, "surrogateescape" if scheme == "file" else "strict"):
+        raise InvalidArgument(f"key {quote(uri_or_path)}: it is not UTF-8 text", hint="write other bytes as %XX")
     if scheme in _BUILT_IN:
-        factory: ProviderFactory = import_module(_BUILT_IN[scheme]).provider_from_uri
-        return factory(uri_or_path, settings)
-    return _from_entry_point(scheme)(uri_or_path, settings)
+        with foreign(f"key URI of the scheme {scheme}"):
+            factory: ProviderFactory = import_module(_BUILT_IN[scheme]).provider_from_uri
+            return factory(uri_or_path, settings)
+    with foreign(f"key provider {scheme}://", provider_failure(f"{scheme}://")):
+        return _checked(scheme, _from_entry_point(scheme)(uri_or_path, settings))
+
+
+def _checked(scheme: str, made: object) -> tuple[KeyProvider, str]:
+    if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], KeyProvider) and isinstance(made[1], str):
+        return made[0], made[1]
+    raise KeyProviderError(f"key provider {scheme}://: its factory gave no KeyProvider with the name of a key")
 
 
 def _from_entry_point(scheme: str) -> ProviderFactory:
@@ -151,6 +180,10 @@ class _OwnedKey(SigningKey):
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         return self._key._sign_all(requests)
 
+    @property
+    def _home(self) -> SigningKey:
+        return self._key._home
+
     def check(self) -> str:
         proof = self._key.check()
         self._check_expected(self.info)
@@ -189,17 +222,19 @@ def open_key(
         settings = replace(settings, secrets=first_of(secrets, settings.secrets))
     expect = settings.expected if expect is None else expect
     settings = replace(settings, expected=expect)
-    provider, name = resolve_key(uri_or_path, settings)
-    try:
-        key: SigningKey = _OwnedKey(provider.open(name), provider)
-        if chain is not None:
-            from imagesig.keys.certified import CertifiedKey, read_chain
+    with deadline(settings.timeout):
+        provider, name = resolve_key(uri_or_path, settings)
+        try:
+            key: SigningKey = _OwnedKey(provider.open(name), provider)
+            if chain is not None:
+                from imagesig.keys.certified import CertifiedKey, read_chain
 
-            key = CertifiedKey(key, *read_chain(chain))
-        return key if expect is None else key.expect(expect)
-    except BaseException:
-        provider.close()
-        raise
+                key = CertifiedKey(key, *read_chain(chain))
+            return key if expect is None else key.expect(expect)
+        except BaseException:
+            with suppress(ImagesigError):  # the first error is the one to show
+                provider.close()
+            raise
 
 
 def open_public_keys(uri_or_path: str, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
@@ -207,6 +242,8 @@ def open_public_keys(uri_or_path: str, *, settings: KeySettings | None = None) -
 
     A key in Vault gives the public keys of all its versions that are still accepted. Raises as `open_key` does.
     """
-    provider, name = resolve_key(uri_or_path, settings or default_settings())
-    with provider:
-        return provider.public_keys(name)
+    settings = settings or default_settings()
+    with deadline(settings.timeout):
+        provider, name = resolve_key(uri_or_path, settings)
+        with provider:
+            return provider.public_keys(name)

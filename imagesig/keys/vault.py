@@ -28,8 +28,9 @@ from imagesig.errors import (
     KeyUnusable,
     UnsupportedAlgorithm,
 )
+from imagesig.foreign import foreign
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
-from imagesig.keys.vault_client import VaultClient, VaultConnection, connect
+from imagesig.keys.vault_client import VaultClient, VaultConnection, connect, unreadable
 from imagesig.keys.vault_login import MethodLogin, TokenLogin
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
@@ -204,12 +205,12 @@ class VaultProvider(KeyProvider):
         """Every transit key at this mount; those that cannot sign say why."""
         self._refuse_closed()
         try:
-            names = self._call("LIST", f"{self._mount}/keys").get("keys", [])
+            names = self._call("LIST", f"{self._mount}/keys").get("keys") or []
         except KeyNotFound as error:
             if "route" in str(error):
                 raise
             return  # an empty engine answers "not found"
-        for name in names:
+        for name in names if isinstance(names, list) else ():
             if not isinstance(name, str):
                 continue
             try:
@@ -227,8 +228,9 @@ class VaultProvider(KeyProvider):
         token = self._call("GET", "auth/token/lookup-self")
         seconds = token.get("ttl")
         lifetime = f"{seconds} s left" if seconds else "does not expire"
-        policies = ", ".join(map(str, token.get("policies") or ())) or "none"
-        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(policies)}"
+        policies = token.get("policies")
+        named = ", ".join(map(str, policies)) if isinstance(policies, list) else ""
+        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
         yield "transit mount", self._mount
 
     def read(self, name: str) -> _Versions:
@@ -238,7 +240,8 @@ class VaultProvider(KeyProvider):
             KeyUnusable: it is no signing key that imagesig works with.
         """
         data = self._call("GET", f"{self._mount}/keys/{name}")
-        return _parse_key(data, self.key_id(name))
+        with self._reading(name):
+            return _parse_key(data, self.key_id(name))
 
     def sign(
         self, name: str, requests: Sequence[ToSign], algorithm: Algorithm, version: int
@@ -262,7 +265,11 @@ class VaultProvider(KeyProvider):
             body["salt_length"] = "hash"  # Vault's own default is the longest salt that fits
         hash_name = algorithm.hash.value.replace("sha", "sha2-") if algorithm.hash else "sha2-256"
         data = self._call("POST", f"{self._mount}/sign/{name}/{hash_name}", body)
-        return _parse_signatures(data, len(requests), self.key_id(name))
+        with self._reading(name):
+            return _parse_signatures(data, len(requests), self.key_id(name))
+
+    def _reading(self, name: str) -> foreign:
+        return foreign(self.key_id(name), unreadable(self.key_id(name)))
 
     def key_id(self, name: str, version: int = _LATEST) -> str:
         """The URI of the key: its name, the mount unless it is `transit`, and the version unless it is the latest."""

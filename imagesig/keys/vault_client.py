@@ -8,21 +8,20 @@ deadline.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from msgspec import field
 
 from imagesig import limits
-from imagesig.deadlines import remaining
+from imagesig.deadlines import remaining, seconds_left
 from imagesig.discreet import Discreet
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
+    ImagesigError,
     InvalidArgument,
     KeyNotFound,
     KeyProviderError,
@@ -30,14 +29,18 @@ from imagesig.errors import (
     KeyUnusable,
     MissingExtra,
 )
-from imagesig.text import quote
-from imagesig.url import redact
+from imagesig.foreign import Explain, foreign
+from imagesig.keys.in_time import in_time
+from imagesig.keys.timely import timely
+from imagesig.logs import logger_named
+from imagesig.text import conceal, quote
+from imagesig.url import parse_url, redact
 
 if TYPE_CHECKING:
     import hvac
     import requests
 
-logger = logging.getLogger("imagesig.keys.vault")
+logger = logger_named("imagesig.keys.vault")
 
 _ATTEMPTS = 3
 _TRY_AGAIN = (429, 502, 503)
@@ -59,15 +62,25 @@ class VaultConnection(Discreet, frozen=True):
     plain_http: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        url = parse_url(self.address, "Vault address")
+        if url.has_login or "?" in self.address or "#" in self.address:
             raise InvalidArgument(f"Vault address {quote(redact(self.address))}: http(s)://HOST[:PORT] is needed")
-        loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
-        if parts.scheme == "http" and not loopback and not self.plain_http:
+        if url.scheme == "http" and not url.is_loopback and not self.plain_http:
             raise InvalidArgument(
                 f"Vault address {quote(self.address)}: the token would travel unencrypted",
                 hint="use https://, or allow plain HTTP explicitly",
             )
+        header_text(self.namespace, "Vault namespace")
+
+
+def header_text(value: str, what: str) -> str:
+    """The value, which a header can carry. Raises `InvalidArgument` for another, and does not show it."""
+    if not all("!" <= character <= "~" for character in value):
+        raise InvalidArgument(
+            f"{what}: it has a line break, a blank or another character that no HTTP header may have",
+            hint="it may have been copied with something round it",
+        )
+    return value
 
 
 def connect(connection: VaultConnection) -> hvac.Client:
@@ -76,21 +89,20 @@ def connect(connection: VaultConnection) -> hvac.Client:
     Raises:
         MissingExtra: hvac is not installed.
     """
-    try:
+    with foreign("hvac", lambda error: MissingExtra("Vault", "vault") if isinstance(error, ImportError) else None):
         import hvac
-    except ImportError as error:
-        raise MissingExtra("Vault", "vault") from error
-    session = _session(connection)
-    return hvac.Client(
-        url=connection.address,
-        token="",
-        namespace=connection.namespace or None,
-        timeout=int(limits.READ_SECONDS),
-        allow_redirects=False,
-        session=session,
-        # hvac takes a session's own setting where that is true, and else this one.
-        verify=session.verify,
-    )
+
+        session = _session(connection)
+        return hvac.Client(
+            url=connection.address,
+            token="",
+            namespace=connection.namespace or None,
+            timeout=int(limits.READ_SECONDS),
+            allow_redirects=False,
+            session=session,
+            # hvac takes a session's own setting where that is true, and else this one.
+            verify=session.verify,
+        )
 
 
 def _session(connection: VaultConnection) -> requests.Session:
@@ -106,6 +118,10 @@ def _session(connection: VaultConnection) -> requests.Session:
             if connection.server_name:
                 settings |= {"server_hostname": connection.server_name, "assert_hostname": connection.server_name}
             super().init_poolmanager(*arguments, **settings)
+            timely(self.poolmanager, _read_seconds)
+
+        def proxy_manager_for(self, *arguments: Any, **settings: Any) -> Any:
+            return timely(super().proxy_manager_for(*arguments, **settings), _read_seconds)
 
         def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
             response = super().send(request, **{**options, "stream": True})
@@ -147,6 +163,10 @@ def _session(connection: VaultConnection) -> requests.Session:
     return session
 
 
+def _read_seconds() -> float:
+    return min(limits.READ_SECONDS, seconds_left())
+
+
 def _read(raw: Any) -> bytes:
     """The body, decoded; more than the limit is an error before it is read."""
     import requests
@@ -185,32 +205,17 @@ class VaultClient:
             KeyProviderUnavailable: sealed, standby, busy, unreachable.
             KeyProviderError: a redirect, or an answer that is none.
         """
-        import hvac.exceptions
-        import requests
-
         what = f"Vault {self.address}: {method} {path}"
         left = remaining(what)
         options: dict[str, Any] = {"timeout": (min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))}
         if body is not None:
             options["json"] = body
         if token:
+            conceal(token)
             options["headers"] = {"X-Vault-Token": token}
-        try:
-            answer = self._client.adapter.request(method.lower(), f"/v1/{path}", **options)
-        except hvac.exceptions.VaultError as error:
-            raise _refusal(what, path, error) from None
-        except requests.exceptions.RequestException as error:
-            # An error of ours is an OSError too, and `requests` wraps those.
-            for cause in error.args:
-                if isinstance(cause, DeadlineExceeded):
-                    raise cause from None
-            remaining(what)
-            raise KeyProviderUnavailable(
-                f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
-            ) from None
-        except ValueError:
-            raise KeyProviderError(f"{what}: its answer is not JSON") from None
-        return _checked(answer, what)
+        with foreign(what, lambda error: _explained(what, path, error)):
+            answer = in_time(what, lambda: self._client.adapter.request(method.lower(), f"/v1/{path}", **options))
+            return _checked(answer, what)
 
     @staticmethod
     def _data(answer: dict[str, Any], path: str) -> dict[str, Any]:
@@ -221,7 +226,8 @@ class VaultClient:
 
     def close(self) -> None:
         """Closes the session; the token is not revoked, for others may use it."""
-        self._client.adapter.close()
+        with foreign(f"Vault {self.address}"):
+            self._client.adapter.close()
 
 
 def _checked(answer: object, what: str) -> dict[str, Any]:
@@ -233,12 +239,50 @@ def _checked(answer: object, what: str) -> dict[str, Any]:
     location = getattr(answer, "headers", {}).get("location", "")
     if 300 <= status < 400:
         # Following would carry the token to wherever the answer says.
-        host = urlsplit(location).netloc or "nowhere"
         raise KeyProviderError(
-            f"{what}: redirected to {quote(host)}, which is not followed",
+            f"{what}: redirected to {quote(redact(str(location)) or 'nowhere')}, which is not followed",
             hint="point VAULT_ADDR at the active node or its load balancer",
         )
     raise KeyProviderError(f"{what}: status {status} with no JSON object in it")
+
+
+def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
+    """What hvac, requests and the JSON reader raise. Their texts may hold the token, so kinds are shown."""
+    import hvac.exceptions
+    import requests
+
+    if isinstance(error, hvac.exceptions.VaultError):
+        return _refusal(what, path, error)
+    if isinstance(error, requests.exceptions.JSONDecodeError):
+        return KeyProviderError(f"{what}: its answer is not JSON")
+    if isinstance(error, requests.exceptions.RequestException):
+        # An error of ours is an OSError too, and `requests` wraps those.
+        for cause in error.args:
+            if isinstance(cause, DeadlineExceeded):
+                return cause
+        remaining(what)
+        return KeyProviderUnavailable(
+            f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
+        )
+    if isinstance(error, OSError):
+        # A file of TLS settings that went away, or a socket's error that nobody wrapped.
+        return KeyProviderUnavailable(
+            f"{what}: no answer ({type(error).__name__})", hint="check the network, and the files of the TLS settings"
+        )
+    if isinstance(error, ValueError | RecursionError):
+        return KeyProviderError(f"{what}: its answer is not JSON")
+    return None
+
+
+def unreadable(what: str) -> Explain:
+    """For code that reads an answer: of another shape than Vault's API has."""
+
+    def explain(error: Exception) -> ImagesigError | None:
+        if not isinstance(error, ValueError | TypeError | LookupError | AttributeError | ArithmeticError):
+            return None
+        return KeyProviderError(f"{what}: its answer is not what Vault's API has ({type(error).__name__})")
+
+    return explain
 
 
 def _refusal(what: str, path: str, error: Exception) -> KeyProviderError:

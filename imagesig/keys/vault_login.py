@@ -14,7 +14,9 @@ from urllib.parse import quote as escape
 
 from msgspec import Struct
 
-from imagesig.errors import AccessDenied, KeyProviderError, SecretRequired, WrongSecret
+from imagesig.errors import AccessDenied, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
+from imagesig.foreign import foreign
+from imagesig.keys.vault_client import header_text, unreadable
 
 if TYPE_CHECKING:
     from imagesig.keys.vault_client import VaultClient
@@ -27,13 +29,13 @@ _LOOK_AFTER_SECONDS = 60.0
 class TokenLogin:
     """A token that somebody else got; renewed if it can be. Thread-safe."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, what: str = "Vault token") -> None:
         if not token:
             raise SecretRequired(
                 "Vault: no token",
                 hint="set VAULT_TOKEN, write ~/.vault-token (vault login), or set IMAGESIG_VAULT_AUTH",
             )
-        self._token = token
+        self._token = header_text(token, what)
         self._due = time.monotonic() + _LOOK_AFTER_SECONDS
         self._lock = threading.Lock()
 
@@ -47,10 +49,11 @@ class TokenLogin:
         """Renews if the token has a lease; whatever goes wrong shows at the call that follows."""
         self._due = float("inf")
         try:
-            data = client.request("GET", "auth/token/lookup-self", token=self._token).get("data", {})
-            if data.get("renewable") and data.get("ttl"):
-                answer = client.request("POST", "auth/token/renew-self", {}, token=self._token)
-                self._due = time.monotonic() + _RENEW_AFTER * float(answer["auth"]["lease_duration"])
+            with foreign("Vault token", unreadable("Vault token")):
+                data = client.request("GET", "auth/token/lookup-self", token=self._token).get("data", {})
+                if data.get("renewable") and data.get("ttl"):
+                    answer = client.request("POST", "auth/token/renew-self", {}, token=self._token)
+                    self._due = time.monotonic() + _RENEW_AFTER * float(answer["auth"]["lease_duration"])
         except KeyProviderError:
             self._due = time.monotonic() + _LOOK_AFTER_SECONDS
 
@@ -134,9 +137,14 @@ class MethodLogin:
         auth = answer.get("auth")
         if not isinstance(auth, dict) or not isinstance(auth.get("client_token"), str):
             raise KeyProviderError(f"Vault: {self._method.name} login: the answer holds no token")
-        self._token = auth["client_token"]
+        what = f"Vault: {self._method.name} login"
+        with foreign(what, unreadable(what)):
+            lease = float(auth.get("lease_duration") or 0)
+        try:
+            self._token = header_text(auth["client_token"], "token")
+        except InvalidArgument as error:
+            raise KeyProviderError(f"{what}: the answer holds no usable token: {error}") from None
         self._renewable = bool(auth.get("renewable"))
-        lease = float(auth.get("lease_duration") or 0)
         self._due = time.monotonic() + _RENEW_AFTER * lease if lease else float("inf")
 
     def __repr__(self) -> str:

@@ -11,14 +11,17 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, SecretRequired
+from imagesig.errors import ImagesigError, InvalidArgument, SecretRequired
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
+from imagesig.keys.tls_files import check_authorities, check_client_certificate
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault import DEFAULT_MOUNT, VaultProvider
-from imagesig.keys.vault_client import VaultConnection
+from imagesig.keys.vault_client import VaultConnection, header_text
 from imagesig.keys.vault_login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.proxies import Proxies
+from imagesig.reading import Unreadable, text_bounded
 from imagesig.text import quote
+from imagesig.url import parse_url, redact
 
 _URI = re.compile(r"(?:hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
@@ -58,14 +61,24 @@ def _parse_query(text: str, uri: str) -> dict[str, str]:
 
 
 def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultConnection:
-    address = query.get("address") or environ.get("VAULT_ADDR") or environ.get("BAO_ADDR")
+    address, named_by = _first(query, environ, "address", "VAULT_ADDR", "BAO_ADDR")
     if not address:
         raise InvalidArgument("Vault: no address", hint="set VAULT_ADDR, or write hashivault://NAME?address=URL")
-    ca = query.get("ca") or environ.get("VAULT_CACERT") or environ.get("VAULT_CAPATH")
+    url = parse_url(address, named_by)
+    if url.has_login:
+        raise InvalidArgument(
+            f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not take"
+        )
+    namespace, namespace_from = _first(query, environ, "namespace", "VAULT_NAMESPACE")
+    ca, ca_from = _first(query, environ, "ca", "VAULT_CACERT", "VAULT_CAPATH")
+    if ca:
+        check_authorities(ca, ca_from, may_be_folder=ca_from != "VAULT_CACERT")
     certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
+    if certificate and key:
+        check_client_certificate(certificate, key)
     return VaultConnection(
         address=address.rstrip("/"),
-        namespace=query.get("namespace") or environ.get("VAULT_NAMESPACE", ""),
+        namespace=header_text(namespace, namespace_from),
         ca=Path(ca) if ca else None,
         client_certificate=(certificate, key) if certificate and key else None,
         verify_tls=environ.get("VAULT_SKIP_VERIFY", "").lower() not in _TRUE,
@@ -75,20 +88,24 @@ def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultCo
     )
 
 
+def _first(query: Mapping[str, str], environ: Mapping[str, str], parameter: str, *variables: str) -> tuple[str, str]:
+    """The value that the URI or the first of these variables gives, and what gave it."""
+    if query.get(parameter):
+        return query[parameter], f"?{parameter}="
+    return next(((environ[name], name) for name in variables if environ.get(name)), ("", ""))
+
+
 def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
-    found = {
-        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
-        for scheme in ("http", "https")
-    }
     # `requests` looks at the hosts to be reached without a proxy only where it reads the environment by itself.
-    proxy = Proxies(found, environ.get("no_proxy") or environ.get("NO_PROXY") or "").for_url(address)
+    proxy = Proxies.from_environment(environ).for_url(address)
     return {address.partition(":")[0].lower(): proxy} if proxy else {}
 
 
 def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
     method = environ.get("IMAGESIG_VAULT_AUTH", "token").lower()
     if method == "token":
-        return TokenLogin(environ.get("VAULT_TOKEN") or environ.get("BAO_TOKEN") or _token_file(environ))
+        token, named_by = _first({}, environ, "", "VAULT_TOKEN", "BAO_TOKEN")
+        return TokenLogin(token, named_by) if token else TokenLogin(_token_file(environ), "~/.vault-token")
     makers: dict[str, Callable[[], MethodLogin]] = {
         "approle": lambda: app_role(
             _needed(environ, "ROLE_ID"), _file(environ, "SECRET_ID_FILE"), _mount(environ, "approle")
@@ -109,10 +126,15 @@ def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
 def _token_file(environ: Mapping[str, str]) -> str:
     path = Path(environ.get("HOME") or "/nonexistent") / ".vault-token"
     try:
-        with path.open("rb") as file:
-            return file.read(limits.SECRET_FILE_BYTES).decode("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        return text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing).strip()
+    except SecretRequired:
         return ""
+
+
+def _token_missing(why: Unreadable, said: str) -> ImagesigError:
+    if why is Unreadable.MISSING:
+        return SecretRequired("Vault: no token")
+    return InvalidArgument(f"Vault token file ~/.vault-token: {said}", hint="remove it, or set VAULT_TOKEN")
 
 
 def _needed(environ: Mapping[str, str], name: str) -> str:
@@ -125,7 +147,7 @@ def _needed(environ: Mapping[str, str], name: str) -> str:
 def _file(environ: Mapping[str, str], name: str, default: str = "") -> Callable[[], str]:
     """Reads the file anew for each login: projected tokens change."""
     path = Path(environ.get(f"IMAGESIG_VAULT_{name}") or default or _needed(environ, name))
-    read = from_file(path)
+    read = from_file(path, f"IMAGESIG_VAULT_{name}")
     return lambda: (read(SecretRequest(SecretKind.PASSPHRASE, str(path))) or "").strip()
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 
 from msgspec import Struct
 
+from imagesig.encoding.shape import members_of
 from imagesig.errors import MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest, sha256
+from imagesig.oci.platform import Platform
+from imagesig.oci.shapes import DESCRIPTOR, PLATFORM
 from imagesig.text import quote
 
+__all__ = ["Descriptor", "Platform", "parse_annotations", "parse_descriptor", "parse_media_type"]
+
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
-
-
-class Platform(Struct, frozen=True):
-    """Operating system and CPU of an image, in Go's names."""
-
-    os: str
-    architecture: str
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 class Descriptor(Struct, frozen=True):
@@ -46,35 +42,31 @@ class Descriptor(Struct, frozen=True):
         if self.annotations:
             members["annotations"] = dict(self.annotations)
         if self.platform:
-            members["platform"] = {"architecture": self.platform.architecture, "os": self.platform.os} | (
-                {"variant": self.platform.variant} if self.platform.variant else {}
-            )
+            members["platform"] = self.platform.to_json()
         if self.artifact_type:
             members["artifactType"] = self.artifact_type
         return members
 
 
 def parse_descriptor(value: object, what: str) -> Descriptor:
-    """A descriptor from parsed JSON; members we do not use are ignored, as the specification asks.
+    """A descriptor from parsed JSON; members that nobody knows are ignored, as the specification asks.
 
     Raises:
-        MalformedError: a member that is missing, of the wrong type or outside its grammar.
+        MalformedError: a member that is missing, of the wrong type, outside its grammar, or the twin of a known one.
     """
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: {quote(value)}, a descriptor object is needed")
-    size = value.get("size")
+    members = members_of(value, DESCRIPTOR, what)
+    size = members.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**63:
         raise MalformedError(f"{what}: size {quote(size)}, a number of bytes is needed")
-    urls = value.get("urls")
-    if urls is not None and not (isinstance(urls, list) and all(isinstance(url, str) for url in urls)):
-        raise MalformedError(f"{what}: urls {quote(urls)}, a list of strings is needed")
+    _check_texts(members.get("urls"), what, "urls")
+    _check_data(members.get("data"), what)
     return Descriptor(
-        media_type=parse_media_type(value.get("mediaType"), what),
-        digest=parse_digest(value.get("digest"), what),
+        media_type=parse_media_type(members.get("mediaType"), what),
+        digest=parse_digest(members.get("digest"), what),
         size=size,
-        annotations=parse_annotations(value.get("annotations"), what),
-        artifact_type=_text(value.get("artifactType"), what, "artifactType"),
-        platform=_parse_platform(value.get("platform"), what),
+        annotations=parse_annotations(members.get("annotations"), what),
+        artifact_type=parse_text(members.get("artifactType"), what, "artifactType"),
+        platform=_parse_platform(members.get("platform"), what),
     )
 
 
@@ -97,16 +89,37 @@ def parse_annotations(value: object, what: str) -> Annotations:
 def _parse_platform(value: object, what: str) -> Platform | None:
     if value is None:
         return None
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: platform {quote(value)}, an object is needed")
+    members = members_of(value, PLATFORM, f"{what}: platform")
+    _check_texts(members.get("os.features"), what, "platform.os.features")
+    _check_texts(members.get("features"), what, "platform.features")
     return Platform(
-        _text(value.get("os"), what, "platform.os"),
-        _text(value.get("architecture"), what, "platform.architecture"),
-        _text(value.get("variant"), what, "platform.variant"),
+        parse_text(members.get("os"), what, "platform.os"),
+        parse_text(members.get("architecture"), what, "platform.architecture"),
+        parse_text(members.get("variant"), what, "platform.variant"),
+        parse_text(members.get("os.version"), what, "platform.os.version"),
     )
 
 
-def _text(value: object, what: str, member: str) -> str:
+def _check_texts(value: object, what: str, member: str) -> None:
+    if value is not None and not (isinstance(value, list) and all(isinstance(text, str) for text in value)):
+        raise MalformedError(f"{what}: {member} {quote(value)}, a list of strings is needed")
+
+
+def _check_data(value: object, what: str) -> None:
+    """Nobody here reads the content that a descriptor carries itself, but other readers refuse what is no base64."""
+    if value is None:
+        return
+    try:
+        if isinstance(value, str):
+            base64.b64decode(value, validate=True)
+            return
+    except (binascii.Error, ValueError):
+        pass
+    raise MalformedError(f"{what}: data {quote(value)}, base64 text is needed")
+
+
+def parse_text(value: object, what: str, member: str) -> str:
+    """The text, empty where it is missing or null. Raises `MalformedError` for anything else."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -9,6 +9,7 @@ from imagesig.errors import MalformedError
 from imagesig.text import quote
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_TAG_OF_DIGEST = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?")
 
 
 def parse_digest(text: object, what: str) -> str:
@@ -38,3 +39,8 @@ def sha256(data: bytes) -> str:
 def tag_of(digest: str, suffix: str = "") -> str:
     """The tag of what belongs to a digest: `sha256-<hex>` for the referrers fallback, with `.sig` for cosign."""
     return digest.replace(":", "-") + suffix
+
+
+def is_tag_of_digest(tag: str) -> bool:
+    """Whether a tag is such a one: what it names is a list of what belongs to an image, and no image."""
+    return _TAG_OF_DIGEST.fullmatch(tag) is not None

@@ -6,9 +6,11 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.json_list import ListIn, parse_list
 from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.oci.descriptor import Descriptor, parse_annotations, parse_descriptor, parse_media_type
+from imagesig.oci.descriptor import Descriptor, parse_annotations, parse_descriptor, parse_media_type, parse_text
+from imagesig.oci.shapes import DOCUMENT, LISTING
 from imagesig.text import quote
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -74,16 +76,14 @@ class Index(Struct, frozen=True):
         return go_json(members)
 
 
-def parse_manifest(data: bytes, media_type: str, what: str) -> Manifest:
+def parse_manifest(data: bytes, media_type: str, what: str, *, nodes: int = limits.JSON_NODES) -> Manifest:
     """The manifest in `data`, which came as `media_type`.
 
     Raises:
-        MalformedError: not a manifest, or bytes that could be read as an index as well (CVE-2021-41190).
-        LimitExceeded: more layers than we look at.
+        MalformedError: not a manifest, or bytes that another reader reads differently (CVE-2021-41190).
+        LimitExceeded: more layers, or more JSON values, than are read.
     """
-    document = _document(data, media_type, MANIFEST_TYPES, what)
-    if "manifests" in document or "fsLayers" in document:
-        raise MalformedError(f"{what}: a manifest that also reads as another kind of document")
+    document = _document(data, media_type, MANIFEST_TYPES, what, nodes=nodes)
     layers = _list(document.get("layers"), limits.SIGNATURE_LAYERS, f"{what}: layers")
     return Manifest(
         config=parse_descriptor(document.get("config"), f"{what}: config"),
@@ -98,8 +98,6 @@ def parse_manifest(data: bytes, media_type: str, what: str) -> Manifest:
 def parse_index(data: bytes, media_type: str, what: str) -> Index:
     """The index in `data`, which came as `media_type`. Raises as `parse_manifest` does."""
     document = _document(data, media_type, INDEX_TYPES, what)
-    if "config" in document or "layers" in document or "fsLayers" in document:
-        raise MalformedError(f"{what}: an index that also reads as another kind of document")
     listed = document.get("manifests")
     if listed is None and "manifests" in document:
         listed = []  # as registries written in Go list no referrers
@@ -115,6 +113,41 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
     )
 
 
+def check_document(data: bytes, media_type: str, what: str, *, is_list: bool = False) -> None:
+    """Returns if no reader can take the bytes, a manifest or index of this type, for something else.
+
+    `is_list` leaves the entries of a list of signatures or referrers to who reads them, each by itself.
+
+    Raises:
+        MalformedError: they call themselves something else, could be read as the other kind (CVE-2021-41190), or have
+            members that Go reads and we do not.
+    """
+    if is_list:
+        parse_list_document(data, media_type, what, most=0)
+    else:
+        _document(data, media_type, (*MANIFEST_TYPES, *INDEX_TYPES), what)
+
+
+def parse_list_document(data: bytes, media_type: str, what: str, *, most: int) -> ListIn:
+    """A list of signatures or referrers, whose entries nobody looked at yet. Raises as `check_document` does."""
+    found = parse_list(data, _LIST_OF.get(media_type, ""), what, LISTING, most=most)
+    _check_kind(found.members, media_type, (*MANIFEST_TYPES, *INDEX_TYPES), what)
+    return found
+
+
+def parse_layout_index(data: bytes, what: str) -> list[dict[str, object]]:
+    """The entries of a layout's `index.json`, as they stand. Raises `MalformedError` as `parse_index` does."""
+    document = _document(data, OCI_INDEX, INDEX_TYPES, what)
+    parse_annotations(document.get("annotations"), what)
+    _subject(document, what)
+    entries = document.get("manifests")
+    if entries is None and "manifests" in document:
+        return []  # as Go writes a list without entries; Docker 25.0 did
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise MalformedError(f"{what} has no list of manifests")
+    return entries
+
+
 def _subject(document: dict[str, object], what: str) -> Descriptor | None:
     subject = document.get("subject")
     return None if subject is None else parse_descriptor(subject, f"{what}: subject")
@@ -122,19 +155,42 @@ def _subject(document: dict[str, object], what: str) -> Descriptor | None:
 
 def _artifact_type(document: dict[str, object], what: str) -> str:
     artifact_type = document.get("artifactType")
-    return "" if artifact_type is None else parse_media_type(artifact_type, f"{what}: artifactType")
+    return parse_media_type(artifact_type, f"{what}: artifactType") if artifact_type else ""
 
 
-def _document(data: bytes, media_type: str, allowed: tuple[str, ...], what: str) -> dict[str, object]:
+_LIST_OF = {**dict.fromkeys(MANIFEST_TYPES, "layers"), **dict.fromkeys(INDEX_TYPES, "manifests")}
+_OLD_SCHEMA = ("fsLayers", "history", "signatures")
+_OTHER_KINDS = {
+    **dict.fromkeys(MANIFEST_TYPES, ("manifests", *_OLD_SCHEMA)),
+    **dict.fromkeys(INDEX_TYPES, ("config", "layers", *_OLD_SCHEMA)),
+}
+"""By media type, the members by which other readers tell documents of another kind. Null is as good as missing."""
+
+
+def _document(
+    data: bytes, media_type: str, allowed: tuple[str, ...], what: str, *, nodes: int = limits.JSON_NODES
+) -> dict[str, object]:
+    document = parse_object(data, what, DOCUMENT, nodes=nodes)
+    _check_kind(document, media_type, allowed, what)
+    return document
+
+
+def _check_kind(document: dict[str, object], media_type: str, allowed: tuple[str, ...], what: str) -> None:
     if media_type not in allowed:
         raise MalformedError(f"{what}: media type {quote(media_type)}, one of {', '.join(allowed)} is needed")
-    document = parse_object(data, what)
-    if document.get("schemaVersion") != 2 or isinstance(document.get("schemaVersion"), bool):
-        raise MalformedError(f"{what}: schemaVersion {quote(document.get('schemaVersion'))}, 2 is needed")
-    inside = document.get("mediaType")
-    if inside is not None and inside != media_type:
+    version = document.get("schemaVersion")
+    # Go writes 0 where nobody set it, and reads a missing one so.
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version not in (0, 2)):
+        raise MalformedError(f"{what}: schemaVersion {quote(version)}, 2 is needed")
+    inside = parse_text(document.get("mediaType"), what, "mediaType")
+    if inside and inside != media_type:
         raise MalformedError(f"{what}: it came as {media_type} but calls itself {quote(inside)}")
-    return document
+    parse_text(document.get("artifactType"), what, "artifactType")
+    for name in _OTHER_KINDS[media_type]:
+        if document.get(name) is not None:
+            raise MalformedError(
+                f"{what}: came as {media_type}, but {name!r} makes it read as another kind of document"
+            )
 
 
 def _list(value: object, most: int, what: str) -> list[object]:
@@ -151,12 +207,12 @@ def detect_media_type(data: bytes, what: str) -> str:
     Raises:
         MalformedError: neither its own `mediaType` nor its members tell.
     """
-    document = parse_object(data, what)
+    document = parse_object(data, what, LISTING)
     inside = document.get("mediaType")
-    if isinstance(inside, str):
+    if isinstance(inside, str) and inside:
         return inside
-    if "manifests" in document and "layers" not in document:
+    if "manifests" in document and document.get("layers") is None:
         return OCI_INDEX
-    if "layers" in document and "manifests" not in document:
+    if "layers" in document and document.get("manifests") is None:
         return OCI_MANIFEST
     raise MalformedError(f"{what}: neither a manifest nor an index")

@@ -10,8 +10,10 @@ import re
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
+from imagesig.naming import refuse_key
 from imagesig.oci.digest import is_digest
 from imagesig.text import quote
+from imagesig.url import redact
 
 DOCKER_HUB = "docker.io"
 _NAME_CHARACTERS = 255
@@ -110,7 +112,7 @@ def _split_domain(name: str) -> tuple[str, str]:
 
 
 def _refused(text: str, why: str) -> InvalidArgument:
-    return InvalidArgument(
-        f"image reference {quote(text)}: {why}",
-        hint="write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE",
-    )
+    hint = "write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE"
+    refuse_key(text, "image reference", hint)
+    shown = redact(text) if "://" in text else text  # a URL may have a password in it
+    return InvalidArgument(f"image reference {quote(shown)}: {why}", hint=hint)

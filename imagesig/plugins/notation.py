@@ -98,8 +98,9 @@ def respond(
             hint="notation runs this program: notation plugin install --file notation-imagesig",
         )
     from imagesig.encoding.json import parse_object
+    from imagesig.encoding.shape import OURS
 
-    request = parse_object(read_request(), "request")
+    request = parse_object(read_request(), "request", OURS)
     version = request.get("contractVersion")
     if version != CONTRACT_VERSION:
         raise UnsupportedContract(f"contract version {quote(version)}, {CONTRACT_VERSION!r} is needed")

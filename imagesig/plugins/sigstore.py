@@ -60,8 +60,9 @@ def respond(
             hint="cosign runs this program: cosign sign --key imagesig://KEY",
         )
     from imagesig.encoding.json import parse_object
+    from imagesig.encoding.shape import OURS
 
-    call = parse_object(arguments[1].encode("utf-8", "surrogateescape"), "call")
+    call = parse_object(arguments[1].encode("utf-8", "surrogateescape"), "call", OURS)
     name = call.get("methodName")
     method = _METHODS.get(name) if isinstance(name, str) else None
     if method is None or not isinstance(name, str):

@@ -2,7 +2,7 @@
 
 from imagesig.policy.authority import KeyLike, KeyReference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
-from imagesig.policy.judge import Verdict, judge
+from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
 from imagesig.policy.match import Identity, IdentityKind
 from imagesig.policy.policy import AuthorityLike, Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
@@ -24,10 +24,12 @@ __all__ = [
     "Reject",
     "Requirement",
     "Rule",
+    "RuleVerdict",
     "Scope",
     "Signed",
     "Unsupported",
     "Verdict",
     "judge",
+    "judge_rule",
     "parse_scope",
 ]

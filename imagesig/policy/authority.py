@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from datetime import datetime
+from typing import Protocol, assert_never, runtime_checkable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
-from imagesig.trust import CertificateAuthority, TrustedKey, Window
+from imagesig.policy.exact import check_kind, checked_tuple
+from imagesig.text import quote
+from imagesig.trust import (
+    CertificateAuthority,
+    Holder,
+    HolderKind,
+    Role,
+    TimestampAuthorities,
+    TrustAnchors,
+    TrustedKey,
+    Window,
+)
 from imagesig.trust.anchors import ALWAYS
 
 
@@ -74,6 +88,160 @@ def authority(given: KeyLike | KeyReference | CertificateAuthority) -> Authority
             hint="give PEM text, a file, a key URI, a PublicKey or an open key",
         )
     return TrustedKey(public_keys[0].fingerprint, public_keys)
+
+
+KINDS = (TrustedKey, KeyReference, CertificateAuthority)
+"""Every kind of authority. An object of a subclass of one of them is of none of these kinds."""
+
+_FILE_URI = re.compile(r"file:(?://[^/?#]*)?(?=[^/]*/)", re.IGNORECASE)
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def check_authority(given: object) -> Authority:
+    """The authority, if it is one that every step of a verdict knows.
+
+    Raises:
+        InvalidArgument: it is of another kind, or one of its values is.
+    """
+    try:
+        if type(given) is TrustedKey:
+            return _checked_key(given)
+        if type(given) is KeyReference:
+            return _checked_reference(given)
+        if type(given) is CertificateAuthority:
+            return _checked_certificate_authority(given)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"policy: key {quote(getattr(given, 'name', ''))}: {error}", hint=error.hint) from None
+    known = ", ".join(kind.__name__ for kind in KINDS)
+    raise InvalidArgument(f"policy: {quote(given)} is of the unknown kind {type(given).__name__}, {known} is needed")
+
+
+def _checked_key(given: TrustedKey) -> TrustedKey:
+    _check_name(given.name)
+    public_keys = checked_tuple(given.public_keys, "public keys")
+    if not public_keys or not all(isinstance(item, PublicKey) for item in public_keys):
+        raise InvalidArgument(f"{quote(public_keys)}, at least one public key is needed")
+    _check_window(given.window)
+    return given
+
+
+def _checked_reference(given: KeyReference) -> KeyReference:
+    _check_name(given.text)
+    check_kind(given.name, (str,), "name")
+    _check_window(given.window)
+    check_kind(given.fingerprint, (str,), "fingerprint")
+    if given.fingerprint and not _FINGERPRINT.fullmatch(given.fingerprint):
+        raise InvalidArgument(f"fingerprint {quote(given.fingerprint)}, sha256: and 64 hex digits are needed")
+    return given
+
+
+def _checked_certificate_authority(given: CertificateAuthority) -> CertificateAuthority:
+    _check_name(given.name)
+    check_kind(given.role, (Role,), "role")
+    certificates = checked_tuple(given.certificates, "certificates")
+    if not certificates or not all(isinstance(item, Certificate) for item in certificates):
+        raise InvalidArgument(f"{quote(certificates)}, at least one certificate is needed")
+    for holder in checked_tuple(given.holders, "holders"):
+        check_kind(holder, (Holder,), "holder")
+        check_kind(getattr(holder, "kind", None), (HolderKind,), "holder")
+    return given
+
+
+def _check_name(name: str) -> None:
+    check_kind(name, (str,), "name")
+    if not name:
+        raise InvalidArgument("the name is empty, and an authority without a name is never credited")
+
+
+def _check_window(window: Window) -> None:
+    if window is ALWAYS:
+        return
+    check_kind(window, (Window,), "window")
+    for time in (window.not_before, window.not_after):
+        if time is not None and (not isinstance(time, datetime) or time.utcoffset() is None):
+            raise InvalidArgument(f"window: {quote(time)}, a time with its offset from UTC is needed")
+
+
+def opened(given: Authority, open_public_keys: OpenPublicKeys) -> Authority:
+    """The authority with its keys opened. Raises as `KeyReference.opened` does."""
+    match given:
+        case KeyReference():
+            return given.opened(open_public_keys)
+        case TrustedKey() | CertificateAuthority():
+            return given
+        case _:
+            assert_never(given)
+
+
+def anchors_of(authorities: Iterable[Authority], timestamps: TimestampAuthorities | None) -> TrustAnchors:
+    """What formats judge by. Raises `InvalidArgument` for a key that was not opened."""
+    keys: list[TrustedKey] = []
+    certified: list[CertificateAuthority] = []
+    for item in authorities:
+        match item:
+            case KeyReference():
+                raise InvalidArgument(f"policy: key {item.text} was not opened", hint="call Rule.opened first")
+            case TrustedKey():
+                keys.append(item)
+            case CertificateAuthority():
+                certified.append(item)
+            case _:
+                assert_never(item)
+    return TrustAnchors(distinct_keys(keys), tuple(certified), timestamps)
+
+
+def check_distinct(authorities: Sequence[Authority], needed: int) -> None:
+    """Returns if, as far as is known before all keys are opened, every two names are two signers.
+
+    One key twice under one name counts once. Certificate authorities may share certificates: whom they certified is
+    seen when the signers are known, and one signer is credited once.
+
+    Raises:
+        InvalidArgument: more than one signer is needed, and two names have a key in common.
+    """
+    if needed == 1:
+        return
+    different = tuple(dict.fromkeys(authorities))
+    if pair := one_key(different):
+        raise InvalidArgument(
+            f"policy: {pair[0]} and {pair[1]} have a key in common, but {needed} distinct keys are needed",
+            hint="name each key once: one key is one signer, whatever names it has",
+        )
+    if len(different) < needed:
+        raise InvalidArgument(
+            f"policy: {needed} distinct keys are asked for, but only {len(different)} of the keys given differ"
+        )
+
+
+def one_key(authorities: Iterable[Authority]) -> tuple[str, str] | None:
+    """Two names that have a key in common; None if no two have, as far as is known before all keys are opened."""
+    keys: dict[str, str] = {}
+    places: dict[str, dict[str, str]] = {}
+    for item in authorities:
+        match item:
+            case TrustedKey():
+                name, prints = quote(item.name), [key.fingerprint for key in item.public_keys]
+                for fingerprint in prints:
+                    if fingerprint in keys:
+                        return keys[fingerprint], name
+                keys |= dict.fromkeys(prints, name)
+            case KeyReference():
+                name, pinned = quote(item.name or item.text), places.setdefault(place_of(item.text), {})
+                # One place may hold several keys: two that are pinned are two.
+                for fingerprint, other in pinned.items():
+                    if fingerprint in (item.fingerprint, "") or not item.fingerprint:
+                        return other, name
+                pinned[item.fingerprint] = name
+            case CertificateAuthority():
+                pass
+            case _:
+                assert_never(item)
+    return None
+
+
+def place_of(text: str) -> str:
+    """The path that a file URI names, and every other text as it is. It may have further names."""
+    return _FILE_URI.sub("", text, count=1)
 
 
 def distinct_keys(keys: Iterable[TrustedKey]) -> tuple[TrustedKey, ...]:

@@ -7,6 +7,7 @@ Spec: containers-policy.json(5).
 
 from __future__ import annotations
 
+from imagesig.format_names import format_names
 from imagesig.oci.location import REGISTRY
 from imagesig.policy.containers_requirement import parse_requirement
 from imagesig.policy.document import Node
@@ -24,8 +25,10 @@ def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder:
     `formats` are those whose signatures count as what it calls `sigstoreSigned`.
 
     Raises:
-        InvalidArgument: containers/image would refuse the file; the message names the line and what was needed.
+        InvalidArgument: containers/image would refuse the file, the message names the line and what was needed; or an
+            unknown format.
     """
+    format_names(formats)
     fields = document.table(("default", "transports"), needed=("default",))
     default = _rule(fields["default"], "default", formats, folder)
     rules: dict[Scope, Rule] = {}
@@ -34,7 +37,8 @@ def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder:
         for name, requirements in scopes.members().items():
             _check_scope(transport, name, requirements)
             rules[Scope(transport, name)] = _rule(requirements, _title(transport, name), formats, folder)
-    return Policy(default, rules, refuse_tag_with_digest=True)
+    # containers/image keeps scopes that nothing matches; so does this policy, to refuse and accept what it does.
+    return Policy(default, rules, refuse_tag_with_digest=True, foreign_scopes=True)
 
 
 def _title(transport: str, name: str) -> str:

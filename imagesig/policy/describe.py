@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from imagesig.policy.authority import Authority
+from typing import assert_never
+
+from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.enforcement import STRICT
 from imagesig.policy.match import IdentityKind
-from imagesig.policy.requirement import AcceptAnything, Requirement, Signed, Unsupported
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Signed, Unsupported
 from imagesig.trust import CertificateAuthority, TrustedKey
 from imagesig.trust.anchors import ALWAYS
 
 
 def describe(requirement: Requirement) -> str:
     """One line: `2 of release, qa, hsm; formats cosign`."""
-    if isinstance(requirement, AcceptAnything):
-        return "anything, without proof"
-    if not isinstance(requirement, Signed):
-        return requirement.reason if isinstance(requirement, Unsupported) else "nothing: reject"
+    match requirement:
+        case AcceptAnything():
+            return "anything, without proof"
+        case Unsupported():
+            return requirement.reason
+        case Reject():
+            return "nothing: reject"
+        case Signed():
+            return _describe_signed(requirement)
+        case _:
+            assert_never(requirement)
+
+
+def _describe_signed(requirement: Signed) -> str:
     names = ", ".join(item.name or _where(item) for item in requirement.authorities)
     if len(requirement.authorities) == 1:
         parts = [f"signed by {names}"]
@@ -43,16 +55,23 @@ def describe(requirement: Requirement) -> str:
 
 def describe_authority(authority: Authority) -> str:
     """Where its keys or certificates are, and when they count."""
-    if isinstance(authority, CertificateAuthority):
-        holders = ", ".join(str(holder) for holder in authority.holders) or "everybody it certified"
-        return f"{len(authority.certificates)} certificates as {authority.role.value}; {holders}"
-    window = "" if authority.window == ALWAYS else f"; {authority.window}"
-    return _where(authority) + window
+    match authority:
+        case CertificateAuthority():
+            holders = ", ".join(str(holder) for holder in authority.holders) or "everybody it certified"
+            return f"{_where(authority)} as {authority.role.value}; {holders}"
+        case TrustedKey() | KeyReference():
+            return _where(authority) + ("" if authority.window == ALWAYS else f"; {authority.window}")
+        case _:
+            assert_never(authority)
 
 
 def _where(authority: Authority) -> str:
-    if isinstance(authority, CertificateAuthority):
-        return f"{len(authority.certificates)} certificates"
-    if isinstance(authority, TrustedKey):
-        return ", ".join(key.fingerprint for key in authority.public_keys)
-    return authority.text + (f" pinned to {authority.fingerprint}" if authority.fingerprint else "")
+    match authority:
+        case CertificateAuthority():
+            return f"{len(authority.certificates)} certificates"
+        case TrustedKey():
+            return ", ".join(key.fingerprint for key in authority.public_keys)
+        case KeyReference():
+            return authority.text + (f" pinned to {authority.fingerprint}" if authority.fingerprint else "")
+        case _:
+            assert_never(authority)

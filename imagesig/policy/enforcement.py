@@ -6,6 +6,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from imagesig.errors import InvalidArgument
+from imagesig.policy.exact import check_kind
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, TIMESTAMP_REVOCATION
 
 
@@ -19,6 +21,9 @@ class Enforcement(Struct, frozen=True):
     """An action for each check that has a choice; every other check is enforced.
 
     Spec: Notary Project trust-store-trust-policy, "Signature Verification".
+
+    Raises:
+        InvalidArgument: something that is no `Action`, or authenticity is skipped.
     """
 
     authenticity: Action = Action.ENFORCE
@@ -26,8 +31,14 @@ class Enforcement(Struct, frozen=True):
     expiry: Action = Action.ENFORCE
     revocation: Action = Action.ENFORCE
 
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            check_kind(getattr(self, name), (Action,), f"enforcement: {name}")
+        if self.authenticity is Action.SKIP:
+            raise InvalidArgument("enforcement: authenticity cannot be skipped", hint="log it: Action.LOG")
+
     def action(self, check: str) -> Action:
-        """The action for a check of that name."""
+        """The action for a check of that name; a name without a choice is enforced."""
         return {
             AUTHENTICITY: self.authenticity,
             AUTHENTIC_TIMESTAMP: self.authentic_timestamp,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from imagesig.errors import (
     AnnotationMismatch,
     Finding,
     NoSignatureAccepted,
+    RefusedByPolicy,
     Rejection,
     SignatureRejected,
     SubjectMismatch,
@@ -17,7 +19,7 @@ from imagesig.errors import (
 from imagesig.oci.reference import Reference
 from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
-from imagesig.policy.requirement import Signed
+from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed, Unsupported
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
 from imagesig.text import quote
 
@@ -35,6 +37,46 @@ class Verdict(Struct, frozen=True):
     proved: bool
     warnings: tuple[str, ...] = ()
     failure: NoSignatureAccepted | None = None
+
+
+class RuleVerdict(Struct, frozen=True):
+    """What a rule makes of an image that it lets pass: a verdict for each of its requirements that needs signatures."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is proof: a rule that accepts anything has none."""
+        return bool(self.verdicts) and all(verdict.proved for verdict in self.verdicts)
+
+
+def judge_rule(rule: Rule, look: Callable[[Signed], Verdict], image: str = "image") -> RuleVerdict:
+    """The verdict of a rule. `look` judges one requirement and raises if it does not hold.
+
+    `look` is not called where the rule rejects every image. `image` names the image in errors.
+
+    Raises:
+        RefusedByPolicy: the rule rejects every image.
+        ImagesigError: as `look` does.
+    """
+    wanted: list[Signed] = []
+    for requirement in rule.requirements:
+        match requirement:
+            case Unsupported():
+                raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_UNSUPPORTED_HINT)
+            case Reject():
+                raise RefusedByPolicy(f"{image}: rule {rule.name}: {requirement.reason}", hint=_NO_RULE_HINT)
+            case AcceptAnything():
+                pass
+            case Signed():
+                wanted.append(requirement)
+            case _:
+                assert_never(requirement)
+    return RuleVerdict(tuple(map(look, wanted)))
+
+
+_UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
+_NO_RULE_HINT = "give the policy a rule for this name, or use an image that it allows"
 
 
 def judge(
@@ -74,13 +116,24 @@ def judge(
 
 
 def _accept(signature: Examined, subject: Subject, name: Reference | None, requirement: Signed) -> VerifiedSignature:
+    kept: list[Check] = []
     for check in signature.checks:
-        if check.failure and requirement.enforcement.action(check.name) is Action.ENFORCE:
-            raise check.failure
+        action = requirement.enforcement.action(check.name)
+        match action:
+            case Action.ENFORCE:
+                if check.failure:
+                    raise check.failure
+                kept.append(check)
+            case Action.LOG:
+                kept.append(check)
+            case Action.SKIP:
+                pass
+            case _:
+                assert_never(action)
     claimed = _claimed(signature, subject)
     identity = requirement.identity.match(signature.claim.reference, name, subject.digest)
     checks = (
-        *(check for check in signature.checks if requirement.enforcement.action(check.name) is not Action.SKIP),
+        *kept,
         Check("subject", True, f"signed {subject.digest}"),
         Check("identity", True, identity),
         *_annotation_checks(claimed, requirement),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 def load_policy(path: str | PathLike) -> Policy:
     """See `Policy.load`."""
     file = Path(path)
-    return parse_policy(_read_document(file), folder=_folder(file), read_file=_read_certificates)
+    return parse_policy(_read_document(file), folder=_folder(file), read_file=_read_certificates, real_path=_real_path)
 
 
 def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
     """See `Policy.from_containers_policy`. Relative key paths are relative to the process, as podman takes them."""
     file = Path(path)
     document = read_json(_read(file, limits.POLICY_BYTES, "policy"), str(file))
-    return parse_containers_policy(document, formats=tuple(formats), folder=str(Path.cwd()))
+    names = (formats,) if isinstance(formats, str) else tuple(formats)
+    return parse_containers_policy(document, formats=names, folder=str(Path.cwd()))
 
 
 def _read_document(file: Path) -> Node:
@@ -39,6 +41,13 @@ def _read_document(file: Path) -> Node:
 def _folder(file: Path) -> str:
     # Not resolved: a link to a policy in another folder means the folder that the reader sees.
     return str(Path.cwd() / file.parent)
+
+
+def _real_path(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path  # no file has such a name, which whoever reads it says
 
 
 def _read_certificates(name: str) -> bytes:

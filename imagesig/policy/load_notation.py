@@ -15,7 +15,7 @@ from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.notation import TIMESTAMPING, Store, parse_trust_policy, policy_of
 from imagesig.policy.policy import PathLike, Policy
-from imagesig.trust.profile import is_authority, is_self_signed
+from imagesig.trust.profile import is_authority
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
 """In a folder the first that is there counts, as for notation."""
@@ -59,10 +59,10 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
     for file in _files(place, what):
         certificates = _certificates(file, what)
         if store.type == TIMESTAMPING:
-            wrong = [item for item in certificates if not (is_authority(item) and is_self_signed(item))]
+            wrong = [item for item in certificates if not (is_authority(item) and item.is_self_signed)]
             needed = "only self-signed certificates of authorities are trusted for timestamps"
         else:
-            wrong = [item for item in certificates if not (is_authority(item) or is_self_signed(item))]
+            wrong = [item for item in certificates if not (is_authority(item) or item.is_self_signed)]
             needed = "only those of authorities, and self-signed ones, are trusted"
         if wrong:
             raise InvalidArgument(f"{what}: {file.name} holds the certificate of {wrong[0].subject!r}; {needed}")

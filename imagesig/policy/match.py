@@ -6,13 +6,15 @@ containers/image's own comparisons are there too, to the letter. Names are compa
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Self
+from typing import Self, assert_never
 
 from msgspec import Struct
 
 from imagesig.errors import IdentityMismatch, InvalidArgument
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
+from imagesig.policy.exact import check_kind
 from imagesig.text import quote
 
 
@@ -30,17 +32,81 @@ class IdentityKind(Enum):
     REMAP_IDENTITY = "remapIdentity"
 
 
+IDENTITY_FIELDS: Mapping[IdentityKind, tuple[str, ...]] = {
+    IdentityKind.OF_IMAGE: (),
+    IdentityKind.EXACTLY: ("name",),
+    IdentityKind.ANY: (),
+    IdentityKind.MATCH_EXACT: (),
+    IdentityKind.MATCH_REPO_DIGEST_OR_EXACT: (),
+    IdentityKind.MATCH_REPOSITORY: (),
+    IdentityKind.EXACT_REFERENCE: ("reference",),
+    IdentityKind.EXACT_REPOSITORY: ("repository",),
+    IdentityKind.REMAP_IDENTITY: ("prefix", "signed_prefix"),
+}
+"""What a policy file says beside the kind, in the order of the arguments of `Identity`'s class methods."""
+
+
 class Identity(Struct, frozen=True):
     """Which names a signature may give the image. Make it with the class methods.
 
     Those from `match_exact` on are containers/image's `signedIdentity`, and refuse signatures in a format that names no
     repository. Spec: containers-policy.json(5), "signedIdentity".
+
+    Raises:
+        InvalidArgument: an unknown kind, a field that the kind has not, or not those that it needs.
     """
 
     kind: IdentityKind = IdentityKind.OF_IMAGE
     reference: Reference | None = None
     prefix: str = ""
     signed_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        check_kind(self.kind, (IdentityKind,), "identity")
+        match self.kind:
+            case (
+                IdentityKind.OF_IMAGE
+                | IdentityKind.ANY
+                | IdentityKind.MATCH_EXACT
+                | IdentityKind.MATCH_REPO_DIGEST_OR_EXACT
+                | IdentityKind.MATCH_REPOSITORY
+            ):
+                self._check_has()
+            case IdentityKind.EXACTLY:
+                self._check_has("reference")
+                if self.reference and self.reference.digest:
+                    raise self._refused("a repository or repository:tag is needed, without a digest")
+            case IdentityKind.EXACT_REFERENCE:
+                self._check_has("reference")
+                if self.reference and _is_name_only(self.reference):
+                    raise self._refused("a tag or a digest is needed")
+            case IdentityKind.EXACT_REPOSITORY:
+                self._check_has("reference")
+                if self.reference and not _is_name_only(self.reference):
+                    raise self._refused("a repository is needed, without tag and digest")
+            case IdentityKind.REMAP_IDENTITY:
+                self._check_has("prefix", "signed_prefix")
+                for text in (self.prefix, self.signed_prefix):
+                    if not is_name_prefix(text):
+                        raise InvalidArgument(f"identity prefix {quote(text)}: a host, or a host and a path, is needed")
+            case _:
+                assert_never(self.kind)
+
+    def _check_has(self, *needed: str) -> None:
+        kinds: Mapping[str, tuple[type, object]] = {
+            "reference": (Reference, None),
+            "prefix": (str, ""),
+            "signed_prefix": (str, ""),
+        }
+        for name, (kind, missing) in kinds.items():
+            value = getattr(self, name)
+            if name in needed:
+                check_kind(value, (kind,), f"identity {self.kind.value}: {name}")
+            elif value != missing:
+                raise InvalidArgument(f"identity {self.kind.value}: {quote(name)} is not a field of this kind")
+
+    def _refused(self, why: str) -> InvalidArgument:
+        return InvalidArgument(f"identity {quote(str(self.reference))}: {why}")
 
     @classmethod
     def of_image(cls) -> Self:
@@ -56,10 +122,7 @@ class Identity(Struct, frozen=True):
         Raises:
             InvalidArgument: no reference, or one with a digest.
         """
-        reference = parse_reference(text)
-        if reference.digest:
-            raise InvalidArgument(f"identity {quote(text)}: a repository or repository:tag is needed, without a digest")
-        return cls(IdentityKind.EXACTLY, reference)
+        return cls(IdentityKind.EXACTLY, parse_reference(text))
 
     @classmethod
     def any(cls) -> Self:
@@ -88,10 +151,7 @@ class Identity(Struct, frozen=True):
         Raises:
             InvalidArgument: no reference, or one without tag and digest.
         """
-        reference = parse_reference(text)
-        if _is_name_only(reference):
-            raise InvalidArgument(f"identity {quote(text)}: a tag or a digest is needed")
-        return cls(IdentityKind.EXACT_REFERENCE, reference)
+        return cls(IdentityKind.EXACT_REFERENCE, parse_reference(text))
 
     @classmethod
     def exact_repository(cls, text: str) -> Self:
@@ -112,9 +172,6 @@ class Identity(Struct, frozen=True):
         Raises:
             InvalidArgument: one of them is no such prefix.
         """
-        for text in (prefix, signed_prefix):
-            if not is_name_prefix(text):
-                raise InvalidArgument(f"identity prefix {quote(text)}: a host, or a host and a path, is needed")
         return cls(IdentityKind.REMAP_IDENTITY, None, prefix, signed_prefix)
 
     def match(self, signed: str | None, image: Reference | None, digest: str) -> str:
@@ -123,19 +180,26 @@ class Identity(Struct, frozen=True):
         Raises:
             IdentityMismatch: the name does not fit.
         """
-        if self.kind is IdentityKind.ANY:
-            return "names are not compared"
-        if self.kind is IdentityKind.OF_IMAGE:
-            if signed is None:
-                return "this format names no repository"
-            if image is None:
-                return f"the image has no name to compare with {quote(signed)}"
-            return _match_image(signed, image, digest)
+        match self.kind:
+            case IdentityKind.ANY:
+                return "names are not compared"
+            case IdentityKind.OF_IMAGE:
+                return _match_image(signed, image, digest)
+            case IdentityKind.EXACTLY:
+                return self._match_exactly(self._named(signed), digest)
+            case IdentityKind.MATCH_REPOSITORY | IdentityKind.EXACT_REPOSITORY:
+                return self._match_as_containers(self._named(signed), image, _same_repository)
+            case IdentityKind.MATCH_EXACT | IdentityKind.EXACT_REFERENCE:
+                return self._match_as_containers(self._named(signed), image, _same_name)
+            case IdentityKind.MATCH_REPO_DIGEST_OR_EXACT | IdentityKind.REMAP_IDENTITY:
+                return self._match_as_containers(self._named(signed), image, _same_name_or_digest)
+            case _:
+                assert_never(self.kind)
+
+    def _named(self, signed: str | None) -> str:
         if signed is None:
             raise IdentityMismatch(f"this format names no repository, but the policy wants {self}")
-        if self.kind is IdentityKind.EXACTLY:
-            return self._match_exactly(signed, digest)
-        return self._match_as_containers(signed, image)
+        return signed
 
     def _match_exactly(self, signed: str, digest: str) -> str:
         assert self.reference is not None
@@ -146,28 +210,18 @@ class Identity(Struct, frozen=True):
             raise IdentityMismatch(f"signed as {quote(signed)}, but the policy wants {wanted}")
         return f"signed as {reference}, as the policy wants"
 
-    def _match_as_containers(self, signed: str, image: Reference | None) -> str:
+    def _match_as_containers(
+        self, signed: str, image: Reference | None, fits: Callable[[Reference, Reference], bool]
+    ) -> str:
         # A digest in a name is part of the name here and nothing more: that the image has the signed digest is checked
         # by whoever judges.
         reference = _parse_signed(signed)
         intended = self._intended(image)
-        if self.kind in (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY):
-            matches = reference.repository == intended.repository
-        elif _is_name_only(intended) or _is_name_only(reference):
-            matches = False
-        elif self._compares_whole_names or intended.tag:
-            matches = reference == intended
-        else:
-            matches = reference.repository == intended.repository
-        if not matches:
+        if not fits(reference, intended):
             raise IdentityMismatch(
                 f"signed as {quote(signed)}, but {self.kind.value} wants {intended}", hint=_hint(signed)
             )
         return f"signed as {reference}, as {self.kind.value} wants"
-
-    @property
-    def _compares_whole_names(self) -> bool:
-        return self.kind in (IdentityKind.MATCH_EXACT, IdentityKind.EXACT_REFERENCE)
 
     def _intended(self, image: Reference | None) -> Reference:
         """The name that the signature must give."""
@@ -201,7 +255,26 @@ def starts_with(image: Reference, prefix: str) -> bool:
     return image.repository == prefix or image.repository.startswith(prefix + "/")
 
 
-def _match_image(signed: str, image: Reference, digest: str) -> str:
+def _same_repository(reference: Reference, intended: Reference) -> bool:
+    return reference.repository == intended.repository
+
+
+def _same_name(reference: Reference, intended: Reference) -> bool:
+    return not _is_name_only(intended) and reference == intended
+
+
+def _same_name_or_digest(reference: Reference, intended: Reference) -> bool:
+    """The same name with its tag; where the image was asked for by digest, any tag or digest of the repository."""
+    if _is_name_only(intended) or _is_name_only(reference):
+        return False
+    return reference == intended if intended.tag else reference.repository == intended.repository
+
+
+def _match_image(signed: str | None, image: Reference | None, digest: str) -> str:
+    if signed is None:
+        return "this format names no repository"
+    if image is None:
+        return f"the image has no name to compare with {quote(signed)}"
     reference = _parse_signed(signed)
     _refuse_other_digest(reference, signed, digest)
     if reference.repository != image.repository:

@@ -15,12 +15,14 @@ from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.location import REGISTRY
+from imagesig.oci.reference import parse_reference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.policy import Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed
-from imagesig.policy.scope import Scope
+from imagesig.policy.scope import Scope, parse_scope
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
@@ -29,6 +31,7 @@ from imagesig.trust.holder import Holder, HolderKind, overlapping
 VERSION = "1.0"
 TIMESTAMPING = "tsa"
 FORMATS = ("notation",)
+"""What counts for a trust policy, in either envelope; one of `imagesig.format_names`."""
 EVERYWHERE = "*"
 
 _LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
@@ -77,7 +80,7 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
         InvalidArgument: it is not valid; the message names the policy.
     """
     try:
-        document = parse_object(data, what)
+        document = parse_object(data, what, OURS)
     except MalformedError as error:
         raise InvalidArgument(str(error)) from None
     _members(document, what, ("version", "trustPolicies"))
@@ -217,7 +220,23 @@ def _scopes(value: object, what: str) -> tuple[str, ...]:
             raise InvalidArgument(
                 f"{what}: scope {quote(scope)}, HOST[:PORT]/REPOSITORY is needed: no tag, digest, scheme or wildcard"
             )
+        if scope != EVERYWHERE:
+            _check_repository(scope, what)
     return tuple(scopes)
+
+
+def _check_repository(scope: str, what: str) -> None:
+    """Returns if an image can be in the repository, or if its first part is no host: a name for layouts."""
+    host = scope.partition("/")[0]
+    if "." not in host and ":" not in host and host != "localhost":
+        return
+    try:
+        parse_scope(scope)
+        name = parse_reference(scope).repository
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{what}: {error}") from None
+    if name != scope:
+        raise InvalidArgument(f"{what}: scope {quote(scope)}: no image is called so; for the repository write {name}")
 
 
 def _stores(value: object, what: str) -> tuple[Store, ...]:

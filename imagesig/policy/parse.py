@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from imagesig.errors import InvalidArgument
 from imagesig.policy.document import Node
-from imagesig.policy.parse_authority import Authorities, ReadFile, parse_authorities
+from imagesig.policy.parse_authority import Authorities, Files, parse_authorities
 from imagesig.policy.parse_requirement import parse_requirement
 from imagesig.policy.policy import REJECT, Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule
@@ -33,10 +33,17 @@ _FIELDS = (
 _RULE_FIELDS = ("description", "require", "warn")
 
 
-def parse_policy(document: Node, *, folder: str = "", read_file: ReadFile | None = None) -> Policy:
+def parse_policy(
+    document: Node,
+    *,
+    folder: str = "",
+    read_file: Callable[[str], bytes] | None = None,
+    real_path: Callable[[str], str] | None = None,
+) -> Policy:
     """The policy that a document says. `folder` is what relative paths in it are relative to.
 
-    `read_file` gives the contents of a file with certificates; without it such a file is refused.
+    `read_file` gives the contents of a file with certificates; without it such a file is refused. `real_path` gives a
+    path without symbolic links; without it paths are compared as they are written.
 
     Raises:
         InvalidArgument: the document is wrong; the message names the line, the place and what was needed.
@@ -48,9 +55,10 @@ def parse_policy(document: Node, *, folder: str = "", read_file: ReadFile | None
     for name in ("$schema", "description"):
         if name in fields:
             fields[name].text()
-    authorities = parse_authorities(fields, folder, read_file or _no_files)
+    files = Files(read_file or _no_files, real_path or _as_written)
+    authorities = parse_authorities(fields, folder, files)
     default = _default(fields["default"], authorities) if "default" in fields else REJECT
-    rules = _rules(fields["rules"], authorities) if "rules" in fields else {}
+    rules = _rules(fields["rules"], authorities, files) if "rules" in fields else {}
     strict = fields["refuse_tag_with_digest"].boolean() if "refuse_tag_with_digest" in fields else False
     return Policy(default, rules, strict)
 
@@ -72,12 +80,16 @@ def _no_files(name: str) -> bytes:
     raise InvalidArgument(f"{name}: no files can be read here")
 
 
-def _rules(node: Node, authorities: Authorities) -> Mapping[Scope, Rule]:
+def _as_written(path: str) -> str:
+    return path
+
+
+def _rules(node: Node, authorities: Authorities, files: Files) -> Mapping[Scope, Rule]:
     rules: dict[Scope, Rule] = {}
     first: dict[Scope, Node] = {}
     for item in node.items():
         fields = item.table((*_RULE_FIELDS, "scope"), needed=("scope", "require"))
-        scopes = _scopes(fields["scope"])
+        scopes = _scopes(fields["scope"], files)
         for scope_node, scope in scopes:
             if scope in rules:
                 raise scope_node.refused(
@@ -89,9 +101,17 @@ def _rules(node: Node, authorities: Authorities) -> Mapping[Scope, Rule]:
     return rules
 
 
-def _scopes(node: Node) -> list[tuple[Node, Scope]]:
+def _scopes(node: Node, files: Files) -> list[tuple[Node, Scope]]:
     nodes = node.items() if isinstance(node.value, list) else (node,)
-    return [(item, item.made(_scope_maker(item.text()))) for item in nodes]
+    found = [(item, item.made(_scope_maker(item.text()))) for item in nodes]
+    for item, scope in found:
+        real = files.real_path(scope.name) if scope.name.startswith("/") else scope.name
+        if real != scope.name:
+            raise item.refused(
+                f"scope {quote(item.value)}: a symbolic link leads to {quote(real)}, so no image is in this scope",
+                hint=f"write {scope.transport}:{real}",
+            )
+    return found
 
 
 def _scope_maker(text: str) -> Callable[[], Scope]:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
-from imagesig.policy.authority import Authority, KeyReference
+from imagesig.policy.authority import Authority, KeyReference, place_of
 from imagesig.policy.document import Node, one_of
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, TrustedKey, Window
 from imagesig.trust.holder import Holder, HolderKind
 
-ReadFile = Callable[[str], bytes]
+
+class Files(Struct, frozen=True):
+    """The files that a policy names: their contents, and their paths without symbolic links."""
+
+    read: Callable[[str], bytes]
+    real_path: Callable[[str], str]
+
 
 HOLDER_KINDS = {
     "subject": HolderKind.SUBJECT,
@@ -43,20 +51,32 @@ _PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.D
 
 
 class Authorities(Struct, frozen=True):
-    """What the rules of one policy can name."""
+    """What the rules of one policy can name. `placed` has the signers with each key file under its real path."""
 
     signers: Mapping[str, Authority]
     timestamps: Mapping[str, tuple[Certificate, ...]]
+    placed: Mapping[str, Authority]
 
 
-def parse_authorities(fields: Mapping[str, Node], folder: str, read_file: ReadFile) -> Authorities:
+def parse_authorities(fields: Mapping[str, Node], folder: str, files: Files) -> Authorities:
     """The authorities that a document defines. Raises as `parse_policy` does."""
-    signers = {name: _signer(name, node, folder, read_file) for name, node in _named(fields.get("authorities")).items()}
+    signers = {name: _signer(name, node, folder, files) for name, node in _named(fields.get("authorities")).items()}
     timestamps = {
-        name: _timestamp_authority(node, folder, read_file)
+        name: _timestamp_authority(node, folder, files)
         for name, node in _named(fields.get("timestamp_authorities")).items()
     }
-    return Authorities(signers, timestamps)
+    return Authorities(signers, timestamps, {name: _placed(item, files) for name, item in signers.items()})
+
+
+def _placed(item: Authority, files: Files) -> Authority:
+    match item:
+        case KeyReference():
+            path = place_of(item.text)
+            return replace(item, text=files.real_path(path)) if is_key_file(path) else item
+        case TrustedKey() | CertificateAuthority():
+            return item
+        case _:
+            assert_never(item)
 
 
 def _named(node: Node | None) -> dict[str, Node]:
@@ -67,7 +87,7 @@ def _named(node: Node | None) -> dict[str, Node]:
     return members
 
 
-def _signer(name: str, node: Node, folder: str, read_file: ReadFile) -> Authority:
+def _signer(name: str, node: Node, folder: str, files: Files) -> Authority:
     every = dict.fromkeys(field for fields in _FIELDS_FOR.values() for field in fields)
     fields = node.table((*_KEY_FIELDS, *_CA_FIELDS, *every, "description"))
     kind = one_of(node, fields, (*_KEY_FIELDS, *_CA_FIELDS))
@@ -77,7 +97,7 @@ def _signer(name: str, node: Node, folder: str, read_file: ReadFile) -> Authorit
     if "description" in fields:
         fields["description"].text()
     if kind in _CA_FIELDS:
-        return _certificate_authority(name, fields[kind], kind, fields, folder, read_file)
+        return _certificate_authority(name, fields[kind], kind, fields, folder, files)
     window = _window(fields)
     if kind == "key_pem":
         return TrustedKey(name, _public_keys(fields[kind]), window)
@@ -118,28 +138,28 @@ def _public_keys(node: Node) -> tuple[PublicKey, ...]:
 
 
 def _certificate_authority(
-    name: str, source: Node, kind: str, fields: Mapping[str, Node], folder: str, read_file: ReadFile
+    name: str, source: Node, kind: str, fields: Mapping[str, Node], folder: str, files: Files
 ) -> CertificateAuthority:
-    certificates = _certificates(source, kind == "ca_file", folder, read_file)
+    certificates = _certificates(source, kind == "ca_file", folder, files)
     role = ROLES[fields["role"].choice(tuple(ROLES))] if "role" in fields else Role.CA
     holders = tuple(_holder(item) for item in fields["holders"].items()) if "holders" in fields else ()
     return CertificateAuthority(name, certificates, holders, role)
 
 
-def _timestamp_authority(node: Node, folder: str, read_file: ReadFile) -> tuple[Certificate, ...]:
+def _timestamp_authority(node: Node, folder: str, files: Files) -> tuple[Certificate, ...]:
     fields = node.table((*_CA_FIELDS, "description"))
     kind = one_of(node, fields, _CA_FIELDS)
     if "description" in fields:
         fields["description"].text()
-    return _certificates(fields[kind], kind == "ca_file", folder, read_file)
+    return _certificates(fields[kind], kind == "ca_file", folder, files)
 
 
-def _certificates(node: Node, is_file: bool, folder: str, read_file: ReadFile) -> tuple[Certificate, ...]:
+def _certificates(node: Node, is_file: bool, folder: str, files: Files) -> tuple[Certificate, ...]:
     text = node.text()
     if not is_file and "-----BEGIN CERTIFICATE-----" not in text:
         raise node.refused("certificates in PEM are needed", hint="put a file's name into ca_file")
     where = joined(folder, text) if is_file else "PEM"
-    data = node.made(lambda: read_file(where)) if is_file else text.encode()
+    data = node.made(lambda: files.read(where)) if is_file else text.encode()
     return node.made(lambda: parse_certificates(data, where))
 
 

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from imagesig.format_names import READERS
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.policy.authority import check_distinct
 from imagesig.policy.document import Node, one_of
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
-from imagesig.policy.match import Identity, IdentityKind
+from imagesig.policy.match import IDENTITY_FIELDS, Identity, IdentityKind
 from imagesig.policy.parse_authority import Authorities
 from imagesig.policy.requirement import Signed
-from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustedKey
+from imagesig.trust import TimestampAuthorities
 
-FORMATS = ("cosign", "bundle", "notation", "notation-jws", "notation-cose")
-"""The formats that a policy can name: `imagesig.formats.FORMATS`, which is no lower floor; a test compares the two."""
+FORMATS = READERS
+"""The formats that a policy file can name."""
 
 LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
 CHECKS = ("authenticity", "authentic_timestamp", "expiry", "revocation")
@@ -24,17 +26,6 @@ ACTIONS = {action.value: action for action in Action}
 _COUNTS = ("any", "all", "threshold")
 _FIELDS = (*_COUNTS, "of", "annotations", "identity", "formats", "timestamps", "enforcement")
 
-IDENTITY_FIELDS: Mapping[IdentityKind, tuple[str, ...]] = {
-    IdentityKind.OF_IMAGE: (),
-    IdentityKind.EXACTLY: ("name",),
-    IdentityKind.ANY: (),
-    IdentityKind.MATCH_EXACT: (),
-    IdentityKind.MATCH_REPO_DIGEST_OR_EXACT: (),
-    IdentityKind.MATCH_REPOSITORY: (),
-    IdentityKind.EXACT_REFERENCE: ("reference",),
-    IdentityKind.EXACT_REPOSITORY: ("repository",),
-    IdentityKind.REMAP_IDENTITY: ("prefix", "signed_prefix"),
-}
 IDENTITY_MAKERS: Mapping[IdentityKind, Callable[..., Identity]] = {
     IdentityKind.OF_IMAGE: Identity.of_image,
     IdentityKind.EXACTLY: Identity.exactly,
@@ -69,7 +60,10 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
     threshold = fields["threshold"].count() if kind == "threshold" else 1 if kind == "any" else None
     if threshold is not None and threshold > len(signers):
         raise fields[kind].refused(f"{threshold} of {len(signers)} authorities cannot be asked for")
-    requirement = Signed(
+    needed = len(signers) if threshold is None else threshold
+    # Before any key is opened: files and URIs are compared by place, keys in the policy itself by what they are.
+    listed.made(lambda: check_distinct(tuple(authorities.placed[name] for name in names), needed))
+    return Signed(
         signers,
         threshold,
         _annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
@@ -78,14 +72,6 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
         _timestamps(fields["timestamps"], authorities) if "timestamps" in fields else None,
         _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT,
     )
-    _check_distinct(fields[kind], requirement)
-    return requirement
-
-
-def _check_distinct(node: Node, requirement: Signed) -> None:
-    """Keys that the policy holds itself can be compared before any is opened."""
-    if all(isinstance(item, TrustedKey | CertificateAuthority) for item in requirement.authorities):
-        node.made(lambda: requirement.anchors)
 
 
 def _annotations(node: Node) -> Annotations:

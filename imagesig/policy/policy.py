@@ -11,9 +11,11 @@ from imagesig.errors import InvalidArgument
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
 from imagesig.policy.authority import KeyLike, KeyReference, authority
+from imagesig.policy.exact import check_kind
 from imagesig.policy.match import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed
-from imagesig.policy.scope import Scope, lookup_order
+from imagesig.policy.scope import Scope, check_scope, lookup_order
+from imagesig.text import quote
 from imagesig.trust import CertificateAuthority
 
 
@@ -33,15 +35,33 @@ class Policy(Struct, frozen=True):
 
     `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
     a file. Immutable, hashable, and pickles small. `refuse_tag_with_digest` has names with both refused, as
-    containers/image does, where it is unclear which of the two a rule is about.
+    containers/image does, where it is unclear which of the two a rule is about. `foreign_scopes` keeps scopes that no
+    image can be in, as other tools do; without it they are refused, since a broader rule would apply in their place.
+
+    Raises:
+        InvalidArgument: a value of an unknown kind, or a scope that no image can be in.
     """
 
     default: Rule = REJECT
     rules: Mapping[Scope, Rule] = field(default_factory=dict)
     refuse_tag_with_digest: bool = False
+    foreign_scopes: bool = False
+
+    def __post_init__(self) -> None:
+        check_kind(self.default, (Rule,), "policy: default rule")
+        check_kind(self.refuse_tag_with_digest, (bool,), "policy: refuse_tag_with_digest")
+        check_kind(self.foreign_scopes, (bool,), "policy: foreign_scopes")
+        if not isinstance(self.rules, Mapping):
+            raise InvalidArgument(f"policy: rules {quote(self.rules)}, rules by scope are needed")
+        for scope, rule in self.rules.items():
+            check_kind(scope, (Scope,), "policy: scope")
+            check_kind(rule, (Rule,), f"policy: rule for {scope}")
+            if not self.foreign_scopes:
+                check_scope(scope)
 
     def __hash__(self) -> int:
-        return hash((self.default, frozenset(self.rules.items()), self.refuse_tag_with_digest))
+        flags = (self.refuse_tag_with_digest, self.foreign_scopes)
+        return hash((self.default, frozenset(self.rules.items()), flags))
 
     @classmethod
     def load(cls, path: str | PathLike) -> Policy:
@@ -96,7 +116,7 @@ class Policy(Struct, frozen=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """Every one of the keys must have signed. Arguments and errors as of `any_of`."""
+        """Every one of the keys must have signed: a threshold of all of them. Arguments and errors as of `at_least`."""
         return cls._of(authorities, None, annotations, identity, formats)
 
     @classmethod
@@ -108,7 +128,12 @@ class Policy(Struct, frozen=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """`threshold` distinct keys must have signed; one key counts once, however often and wherever it is listed."""
+        """`threshold` distinct keys must have signed. Other arguments as of `any_of`.
+
+        Raises:
+            InvalidArgument: no such threshold can be met, or two of the names given stand for one key; of keys that
+                are not open yet this shows when `verify` opens them.
+        """
         return cls._of(authorities, threshold, annotations, identity, formats)
 
     @classmethod

@@ -5,18 +5,30 @@ Spec: containers-policy.json(5), "transports"; `vectors/containers-image` holds 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
+from imagesig.oci.digest import is_digest
 from imagesig.oci.location import REGISTRY, Location
-from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.policy.exact import check_kind
 from imagesig.text import quote
 
 LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir")
 """containers/image's names of the transports whose images are files. Spec: containers-transports(5)."""
+
+_PORTS = range(1, 65536)
+_LABEL_CHARACTERS = 63
+"""Of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
+_FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
+"""The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
+_NUMBERS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
+_TAGGED = re.compile(r".:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.DOTALL)
 
 
 class Scope(Struct, frozen=True):
@@ -34,6 +46,20 @@ class Scope(Struct, frozen=True):
         return self.name if self.transport == REGISTRY and self.name else f"{self.transport}:{self.name}"
 
 
+def check_scope(scope: Scope) -> None:
+    """Returns if an image can be in the scope.
+
+    Raises:
+        InvalidArgument: none can, or it is no scope.
+    """
+    check_kind(scope, (Scope,), "policy: scope")
+    for value, kind in ((scope.transport, str), (scope.name, str), (scope.exact, bool)):
+        check_kind(value, (kind,), "policy: scope")
+    text = str(scope)
+    if not scope.exact and parse_scope(text) != scope:
+        raise _no_scope(text, f"its transport {quote(scope.transport)} is unknown")
+
+
 def parse_scope(text: str) -> Scope:
     """The scope that a policy writes: a registry, namespace, repository, tag or digest, `*.domain`, or a local place.
 
@@ -44,42 +70,74 @@ def parse_scope(text: str) -> Scope:
     """
     transport, colon, rest = text.partition(":")
     if colon and transport in LOCAL_TRANSPORTS and (not rest or rest.startswith("/")):
-        return Scope(transport, _canonical_path(text, rest))
+        _check_path(text, transport, rest)
+        return Scope(transport, rest)
     if text == f"{REGISTRY}:":
         return Scope(REGISTRY)
-    if text.startswith("*."):
-        domain = text[2:]
-        if "/" in domain or ":" in domain or "*" in domain or not is_name_prefix(domain):
-            raise _no_scope(text, "after *. a domain is needed, without port and path")
-        return Scope(REGISTRY, text)
-    return Scope(REGISTRY, _name_in_registry(text))
+    image = _image_in(text)
+    _check_host(text, image.domain)
+    return Scope(REGISTRY, text)
 
 
-def _canonical_path(text: str, path: str) -> str:
+def _check_path(text: str, transport: str, path: str) -> None:
+    if not path:
+        return
     if path == "/":
         raise _no_scope(text, f"for all images of the transport write {text[:-1]}")
     parts = path.split("/")[1:]
     if any(part in ("", ".", "..") for part in parts):
         raise _no_scope(text, "the path has a part that is empty, . or ..")
-    return path
-
-
-def _name_in_registry(text: str) -> str:
-    # With a component more, a namespace and a host become names of repositories, whose rules then hold for them.
-    last = text.rpartition("/")[2]
-    whole = "@" in text or ("/" in text and ":" in last)
-    written = text if whole else f"{text}/x" if "/" in text else f"{text}/x/x"
     try:
-        reference = parse_reference(written)
-    except InvalidArgument as error:
-        why = str(error).rpartition(": ")[2] if whole else "no registry, namespace or repository is called so"
-        raise _no_scope(text, why) from None
-    if reference.tag and reference.digest:
-        raise _no_scope(text, "a tag and a digest, only one of them can be a scope")
-    if str(reference) != written:
-        full = str(parse_reference(text)) if "/" in text or whole else f"docker.io/library/{text}"
-        raise _no_scope(text, f"not a full name; for the image write {full}")
-    return text
+        sizes = [len(part.encode("utf-8", "surrogateescape")) for part in (path, *parts)]
+    except UnicodeEncodeError:
+        raise _no_scope(text, "the path has characters that no file name has") from None
+    if "\0" in path or sizes[0] > _PATH_BYTES or max(sizes[1:]) > _FILE_NAME_BYTES:
+        raise _no_scope(text, "the path has a NUL byte, or is too long for a file")
+    # A location ends before the tag or digest: a rule for a path with one would be a rule for nothing.
+    digest = parts[-1].rpartition("@")[2]
+    if (transport == "docker-archive" and ":" in path) or (
+        transport != "dir" and (_TAGGED.search(parts[-1]) or is_digest(digest))
+    ):
+        raise _no_scope(text, "a local scope has no tag and no digest; it is for every image at its path")
+
+
+def _image_in(text: str) -> Reference:
+    """An image that is in the scope: the text as a repository, or with what makes a repository of it."""
+    candidates = [f"a.{text[2:]}/i"] if text.startswith("*.") else [text, f"{text}/image", f"{text}/i"]
+    why = "no registry, namespace or repository is called so"
+    for number, candidate in enumerate(candidates):
+        try:
+            image = parse_reference(candidate)
+        except InvalidArgument as error:
+            if number == 0 and ("@" in text or ("/" in text and ":" in text.rpartition("/")[2])):
+                why = str(error).rpartition(": ")[2]
+            continue
+        if Scope(REGISTRY, text) in scopes_of(Location(reference=image)):
+            return image
+        if number == 0 and image.tag and image.digest:
+            why = "a tag and a digest, only one of them can be a scope"
+        elif number == 0 and not text.startswith("*."):
+            why = f"not a full name; for the image write {image}"
+    if text.startswith("*."):
+        why = "after *. a domain is needed, without port and path"
+    raise _no_scope(text, why)
+
+
+def _check_host(text: str, domain: str) -> None:
+    host, colon, port = domain.rpartition(":") if not domain.endswith("]") else (domain, "", "")
+    if not colon:
+        host = domain
+    elif int(port[:6]) not in _PORTS or len(port) > 5:
+        raise _no_scope(text, f"port {port}, 1 to {_PORTS[-1]} is needed")
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            raise _no_scope(text, f"{quote(host)} is no IPv6 address") from None
+    elif _NUMBERS.fullmatch(host) and any(int(label) > 255 for label in host.split(".")):
+        raise _no_scope(text, f"{quote(host)} is no IPv4 address")
+    elif any(len(label) > _LABEL_CHARACTERS for label in host.split(".")):
+        raise _no_scope(text, f"a part of the host has more than {_LABEL_CHARACTERS} characters")
 
 
 def _no_scope(text: str, why: str) -> InvalidArgument:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
 from msgspec import Struct, field
 
@@ -13,10 +14,10 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.enforcement import STRICT
-from imagesig.policy.match import Identity, IdentityKind
+from imagesig.policy.match import IDENTITY_FIELDS, Identity, IdentityKind
 from imagesig.policy.parse import ACCEPT_ALL, REJECT_ALL, VERSION
 from imagesig.policy.parse_authority import HOLDER_KINDS, is_key_file
-from imagesig.policy.parse_requirement import CHECKS, IDENTITY_FIELDS, LEVELS
+from imagesig.policy.parse_requirement import CHECKS, LEVELS
 from imagesig.policy.policy import Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed, Unsupported
 from imagesig.trust import CertificateAuthority, Role, TrustedKey, Window
@@ -28,14 +29,13 @@ def document_of(policy: Policy) -> Document:
     """The policy as tables, lists, texts, numbers and booleans.
 
     Raises:
-        InvalidArgument: it asks for something that imagesig cannot judge; every such place is named.
+        InvalidArgument: it asks for something that imagesig cannot judge, every such place is named; or it has the rule
+            of one repository and nothing below it, as notation's policies have.
     """
-    refused = [
-        f"{rule.name}: {item.reason}"
-        for rule in (policy.default, *policy.rules.values())
-        for item in rule.requirements
-        if isinstance(item, Unsupported)
-    ]
+    if exact := next((scope for scope in policy.rules if scope.exact), None):
+        raise InvalidArgument(f"policy: the scope {exact} is one repository alone, which a policy file cannot express")
+    every = (policy.default, *policy.rules.values())
+    refused = [f"{rule.name}: {reason}" for rule in every for reason in _unsupported(rule)]
     if refused:
         raise InvalidArgument(
             f"policy: {len(refused)} of its requirements cannot be expressed: {'; '.join(refused)}",
@@ -56,6 +56,19 @@ def document_of(policy: Policy) -> Document:
     if rules:
         document["rules"] = rules
     return document
+
+
+def _unsupported(rule: Rule) -> list[str]:
+    found = []
+    for item in rule.requirements:
+        match item:
+            case Unsupported():
+                found.append(item.reason)
+            case Reject() | AcceptAnything() | Signed():
+                pass
+            case _:
+                assert_never(item)
+    return found
 
 
 class _Names(Struct):
@@ -98,12 +111,18 @@ def _default(rule: Rule, names: _Names) -> object:
 
 
 def _rule(rule: Rule, names: _Names) -> Document:
-    if any(isinstance(item, Reject) for item in rule.requirements):
-        return {"require": REJECT_ALL}
-    # What accepts anything adds nothing beside something that must hold.
-    required = [_signed(item, names) for item in rule.requirements if isinstance(item, Signed)]
+    required = []
+    for item in rule.requirements:
+        match item:
+            case Reject() | Unsupported():
+                return {"require": REJECT_ALL}
+            case AcceptAnything():
+                pass  # it adds nothing beside something that must hold
+            case Signed():
+                required.append(_signed(item, names))
+            case _:
+                assert_never(item)
     if not required:
-        assert all(isinstance(item, AcceptAnything) for item in rule.requirements)
         return {"require": ACCEPT_ALL}
     return {"warn": True, "require": required} if rule.warn else {"require": required}
 
@@ -144,13 +163,16 @@ def _identity(identity: Identity) -> object:
 
 
 def _authority(authority: Authority) -> Document:
-    if isinstance(authority, CertificateAuthority):
-        return _certificate_authority(authority)
-    if isinstance(authority, TrustedKey):
-        document: Document = {"key_pem": "".join(key.pem for key in authority.public_keys)}
-    else:
-        document = _key_reference(authority)
-    return document | _window(authority.window)
+    match authority:
+        case CertificateAuthority():
+            return _certificate_authority(authority)
+        case TrustedKey():
+            pem = "".join(key.pem for key in authority.public_keys)
+            return {"key_pem": pem} | _window(authority.window)
+        case KeyReference():
+            return _key_reference(authority) | _window(authority.window)
+        case _:
+            assert_never(authority)
 
 
 def _key_reference(reference: KeyReference) -> Document:

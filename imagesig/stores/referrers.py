@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from imagesig import limits
+from imagesig.effort import Cost
 from imagesig.errors import (
     DeletionRefused,
     LimitExceeded,
@@ -15,62 +18,96 @@ from imagesig.errors import (
     NotFound,
     Rejection,
     RemovalIncomplete,
-    TransportError,
 )
+from imagesig.formats.bundle import BUNDLE
+from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import EMPTY_CONFIG, INDEX_TYPES, OCI_EMPTY, OCI_MANIFEST, Manifest, parse_manifest
+from imagesig.oci.listing import Listing
+from imagesig.oci.manifest import (
+    EMPTY_CONFIG,
+    INDEX_TYPES,
+    OCI_CONFIG,
+    OCI_EMPTY,
+    OCI_MANIFEST,
+    Manifest,
+    parse_manifest,
+)
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Budget, Reading, Settle, Unread, Wanted
+from imagesig.stores.store import Found, Limited, Reading, Settle, Taken, Wanted, pay
+
+_TYPES = (BUNDLE, SIGNATURE)
+"""Artifact types of signatures, to ask a registry for where its list is longer than what is read."""
+_SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
+"""Listed by registries and clients that do not know an artifact's type, or give that of its config."""
+
+
+class _Candidate(Struct, frozen=True):
+    """A manifest that may be a signature's: where it stands in the list, and what it says."""
+
+    place: int
+    origin: str
+    referrer: Descriptor
+    manifest: Manifest
+
+    @property
+    def layer(self) -> Descriptor:
+        return self.manifest.layers[0]
 
 
 class ReferrerStore:
     """See `SignatureStore`."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
+        where = f"{home.name}: referrers of {digest}"
         try:
-            referrers = home.referrers(digest)
-        except MalformedError as error:
-            yield Rejection(f"{home.name}: referrers of {digest}", error)
+            listing = _listed(home, digest, wanted)
+        except LimitExceeded as error:
+            yield Limited(where, error)
             return
-        manifests, budget, reading = Budget(), Budget(), Reading(home)
-        for referrer in referrers:
-            # Neither artifactType nor annotations of the listing are believed: registries and older clients get them
-            # wrong. The manifest itself says what it holds.
-            if referrer.media_type in INDEX_TYPES:
-                continue
-            origin = f"{home.name}@{referrer.digest}"
-            try:
-                manifests.take(referrer, limits.MANIFEST_BYTES)
-                found = self._read(reading, digest, referrer, wanted, budget, origin)
-            except (MalformedError, NotFound) as error:
-                yield Rejection(origin, error)
-                continue
-            except TransportError as error:
-                yield reading.unread(origin, error)
-                continue
-            if found is not None:
-                yield found
+        except MalformedError as error:
+            yield Rejection(where, error)
+            return
+        for place, problem in listing.malformed:
+            yield Rejection(f"{where}: entry {place}", problem)
+        if listing.limited:
+            yield Limited(where, listing.limited)
+        chosen, left_out = _to_fetch(listing.entries, wanted)
+        if left_out:
+            most = LimitExceeded(f"{left_out} of {len(chosen) + left_out} are not read, at most {len(chosen)} are")
+            yield Limited(where, most)
+        taken = Taken(reading := Reading(home))
+        candidates = list(self._candidates(taken, reading, f"{home.name}@", digest, chosen, wanted))
+        # Whoever adds large ones does so in vain: the small ones are read before.
+        for candidate in sorted(candidates, key=lambda item: (item.layer.size, item.place)):
+            if taken.is_over:
+                break
+            with taken.taking(candidate.place, candidate.origin):
+                taken.put(candidate.place, _signature(reading, candidate))
+        yield from taken.all()
 
-    def _read(
-        self, reading: Reading, digest: str, referrer: Descriptor, wanted: Wanted, budget: Budget, origin: str
-    ) -> StoredSignature | None:
-        content = reading.read(referrer, limits.MANIFEST_BYTES)
-        manifest = parse_manifest(content, referrer.media_type, origin)
-        kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
-        if not any(wanted(kind) for kind in kinds):
-            return None
-        if len(manifest.layers) != 1:
-            raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")
-        if manifest.subject is None or manifest.subject.digest != digest:
-            # What was signed decides, as in cosign; but somebody moved it here, and people should see that.
-            origin += f" (listed here, attached to {manifest.subject.digest if manifest.subject else 'nothing'})"
-        (layer,) = manifest.layers
-        budget.take(layer, limits.BUNDLE_BYTES)
-        part = Part(layer.media_type, reading.read(layer, limits.BUNDLE_BYTES), layer.annotations)
-        return StoredSignature(
-            origin, (part,), manifest.artifact_type, manifest.annotations, manifest.config.media_type, referrer
-        )
+    def _candidates(
+        self,
+        taken: Taken,
+        reading: Reading,
+        name: str,
+        digest: str,
+        chosen: Sequence[tuple[int, Descriptor]],
+        wanted: Wanted,
+    ) -> Iterator[_Candidate]:
+        for place, referrer in chosen:
+            if taken.is_over:
+                return
+            origin = f"{name}{referrer.digest}"
+            with taken.taking(place, origin):
+                manifest = _manifest(reading, referrer, wanted, origin)
+                if manifest is None:
+                    continue
+                if manifest.subject is None or manifest.subject.digest != digest:
+                    # What was signed decides, as in cosign; but somebody moved it here, and people should see that.
+                    attached = manifest.subject.digest if manifest.subject else "nothing"
+                    origin += f" (listed here, attached to {attached})"
+                yield _Candidate(place, origin, referrer, manifest)
 
     def check(self, home: ImageHome) -> None:
         home.check_holds(referrers=True)
@@ -117,3 +154,65 @@ class ReferrerStore:
                 settle()
 
         return settle_all
+
+
+def _listed(home: ImageSource, digest: str, wanted: Wanted) -> Listing:
+    """Who refers to the image; what is asked for by type comes first, where the whole list is too long."""
+    listing = home.referrers(digest)
+    if listing.limited is None:
+        return listing
+    by_type = Listing()
+    for kind in filter(wanted, _TYPES):
+        found = home.referrers(digest, kind)
+        if not found.filtered:
+            break
+        by_type = by_type.followed_by(found)
+    return by_type.followed_by(listing)
+
+
+def _to_fetch(entries: Sequence[Descriptor], wanted: Wanted) -> tuple[list[tuple[int, Descriptor]], int]:
+    """The manifests to fetch, in that order, each with its place in the list; and how many are left out.
+
+    Neither artifactType nor annotations of the listing are believed: registries and older clients get them wrong. The
+    manifest itself says what it holds. So what is called something else is read too, but last.
+    """
+
+    def order(item: tuple[int, Descriptor]) -> tuple[int, int, int]:
+        place, entry = item
+        kind = entry.artifact_type
+        rank = 0 if kind and wanted(kind) else 1 if kind in _SAYS_NOTHING else 2
+        return rank, entry.size, place
+
+    distinct: dict[str, tuple[int, Descriptor]] = {}
+    for place, entry in enumerate(entries):
+        if entry.media_type not in INDEX_TYPES:
+            distinct.setdefault(entry.digest, (place, entry))
+    ordered = sorted(distinct.values(), key=order)
+    return ordered[: limits.REFERRERS], len(ordered[limits.REFERRERS :])
+
+
+def _manifest(reading: Reading, referrer: Descriptor, wanted: Wanted, origin: str) -> Manifest | None:
+    """The manifest of a signature; None if it is another artifact's."""
+    pay(Cost.MANIFEST_BYTES, referrer, limits.SIGNATURE_MANIFEST_BYTES, origin)
+    content = reading.read(referrer, limits.SIGNATURE_MANIFEST_BYTES)
+    manifest = parse_manifest(content, referrer.media_type, origin, nodes=limits.SIGNATURE_MANIFEST_NODES)
+    kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
+    if not any(wanted(kind) for kind in kinds):
+        return None
+    if len(manifest.layers) != 1:
+        raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")
+    return manifest
+
+
+def _signature(reading: Reading, candidate: _Candidate) -> StoredSignature:
+    layer, manifest = candidate.layer, candidate.manifest
+    pay(Cost.BYTES, layer, limits.BUNDLE_BYTES, candidate.origin)
+    part = Part(layer.media_type, reading.read(layer, limits.BUNDLE_BYTES), layer.annotations)
+    return StoredSignature(
+        candidate.origin,
+        (part,),
+        manifest.artifact_type,
+        manifest.annotations,
+        manifest.config.media_type,
+        candidate.referrer,
+    )

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Protocol
 
 from msgspec import Struct
 
 from imagesig import limits
 from imagesig.deadlines import at_most_attempts
-from imagesig.errors import LimitExceeded, NotFound, Rejection, TransportError, Unauthorized
+from imagesig.effort import Cost, spend
+from imagesig.errors import (
+    BudgetExceeded,
+    ImagesigError,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    Rejection,
+    TransportError,
+    Unauthorized,
+)
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
@@ -28,13 +40,24 @@ class Unread(Struct, frozen=True):
     error: TransportError
 
 
+class Limited(Struct, frozen=True):
+    """Something that is listed and was not read, for a limit on what one image may have. It may be a signature."""
+
+    origin: str
+    error: LimitExceeded
+
+
+Found = StoredSignature | Rejection | Unread | Limited
+
+
 class SignatureStore(Protocol):
     """One way of keeping signatures beside an image. Stateless: the home comes with each call."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
-        """Every stored signature of the image with this digest, bounded; a `Rejection` for what is none.
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
+        """Every stored signature of the image with this digest, in the list's order; a `Rejection` for what is none.
 
-        What the home fails to give is `Unread`, and the others are read all the same.
+        What the home fails to give is `Unread`, what a limit leaves out `Limited`, and the others are read all the
+        same. What is likely to be a signature, and what is small, is read first.
 
         Raises:
             TransportError: the home could not be asked, refuses these credentials, or fails too often. Never read as
@@ -107,22 +130,69 @@ class Reading:
         return Unread(origin, error)
 
 
-class Budget:
-    """How many bytes of signature material may still be read for one image."""
+class Taken:
+    """What was found of one list so far. Read in the order that costs least, and given in the order of the list."""
 
-    def __init__(self) -> None:
-        self._left = limits.SIGNATURE_BYTES_PER_IMAGE
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._found: dict[int, Found] = {}
+        self._failed: TransportError | None = None
 
-    def take(self, descriptor: Descriptor, most: int) -> None:
-        """Counts content that is about to be read. What is refused is not counted: it must not use up the rest.
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no use in asking the home for more."""
+        return self._failed is not None
 
-        Raises:
-            LimitExceeded: it has more than `most` bytes, or more than may still be read.
-        """
-        if descriptor.size > most:
-            raise LimitExceeded(f"{descriptor.digest}: {descriptor.size} bytes, at most {most} are read")
-        if descriptor.size > self._left:
-            raise LimitExceeded(
-                f"signatures: more than {limits.SIGNATURE_BYTES_PER_IMAGE} bytes of them for one image are not read"
-            )
-        self._left -= descriptor.size
+    def put(self, place: int, found: Found) -> None:
+        self._found[place] = found
+
+    def taking(self, place: int, origin: str) -> AbstractContextManager[None]:
+        """A block that takes what stands at this place of the list; what it raises is noted there."""
+        return _Taking(self, place, origin)
+
+    def note(self, place: int, origin: str, error: ImagesigError) -> bool:
+        """Notes an error at this place; False if it is none of those that concern one item."""
+        if isinstance(error, BudgetExceeded):
+            self.put(place, Limited(origin, error))
+        elif isinstance(error, MalformedError | NotFound):
+            self.put(place, Rejection(origin, error))
+        elif isinstance(error, TransportError):
+            try:
+                self.put(place, self._reading.unread(origin, error))
+            except TransportError as ends:
+                self._failed = ends
+        else:
+            return False
+        return True
+
+    def all(self) -> Iterator[Found]:
+        """What was found, by place. Raises `TransportError` at the end if the home could not be asked for the rest."""
+        for _, found in sorted(self._found.items()):
+            yield found
+        if self._failed is not None:
+            raise self._failed
+
+
+class _Taking:
+    def __init__(self, taken: Taken, place: int, origin: str) -> None:
+        self._taken, self._place, self._origin = taken, place, origin
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        return isinstance(error, ImagesigError) and self._taken.note(self._place, self._origin, error)
+
+
+def pay(cost: Cost, descriptor: Descriptor, most: int, what: str) -> None:
+    """Counts bytes that are about to be read.
+
+    Raises:
+        LimitExceeded: it has more than `most` bytes.
+        BudgetExceeded: the image has had its share.
+    """
+    if descriptor.size > most:
+        raise LimitExceeded(f"{descriptor.digest}: {descriptor.size} bytes, at most {most} are read")
+    spend(cost, descriptor.size, what)

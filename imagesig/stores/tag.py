@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from imagesig import limits
+from imagesig.effort import Cost
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import (
     DeletionRefused,
@@ -17,16 +18,17 @@ from imagesig.errors import (
     MalformedError,
     NotFound,
     Rejection,
-    TransportError,
 )
 from imagesig.images.merge import Merge, Tagged
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import sha256, tag_of
-from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
+from imagesig.oci.listing import parse_layers
+from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest
+from imagesig.oci.shapes import LISTING
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Budget, Reading, Settle, Unread, Wanted
+from imagesig.stores.store import Found, Limited, Reading, Settle, Taken, Wanted, pay
 from imagesig.text import quote
 
 SUFFIX = ".sig"
@@ -35,36 +37,52 @@ SUFFIX = ".sig"
 class TagStore:
     """See `SignatureStore`."""
 
-    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[StoredSignature | Rejection | Unread]:
+    def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
         tag = tag_of(digest, SUFFIX)
         origin = f"{home.name}:{tag}"
         try:
             descriptor = home.resolve(tag)
             content = home.read(descriptor, limit=limits.MANIFEST_BYTES)
-            manifest = parse_manifest(content, descriptor.media_type, tag)
+            layers = parse_layers(content, descriptor.media_type, tag)
         except NotFound:
+            return
+        except LimitExceeded as error:
+            yield Limited(origin, error)
             return
         except MalformedError as error:
             yield Rejection(origin, error)
             return
-        budget, reading = Budget(), Reading(home)
+        if layers.limited:
+            yield Limited(origin, layers.limited)
+        taken = Taken(reading := Reading(home))
+        for place, problem in layers.malformed:
+            taken.put(place, Rejection(f"{origin} layer {place}", problem))
+        unread = dict(layers.malformed)
+        places = (number for number in range(layers.count) if number not in unread)
+        # Whoever adds large ones does so in vain: the small ones are read before.
+        ordered = sorted(
+            zip(places, layers.entries, strict=True),
+            key=lambda item: (not wanted(item[1].media_type), item[1].size, item[0]),
+        )
+        if len(ordered) > limits.SIGNATURE_LAYERS:
+            most = f"{len(ordered)} layers, at most {limits.SIGNATURE_LAYERS} are read"
+            yield Limited(origin, LimitExceeded(most))
         payloads: dict[str, bytes] = {}
-        for number, layer in enumerate(manifest.layers):
-            where = f"{origin} layer {number}"
+        for place, layer in ordered[: limits.SIGNATURE_LAYERS]:
+            if taken.is_over:
+                break
+            where = f"{origin} layer {place}"
             if not wanted(layer.media_type):
-                yield Rejection(where, FormatViolation(f"layer of type {quote(layer.media_type)} is no signature"))
+                kind = FormatViolation(f"layer of type {quote(layer.media_type)} is no signature")
+                taken.put(place, Rejection(where, kind))
                 continue
-            try:
+            with taken.taking(place, where):
                 if layer.digest not in payloads:
-                    budget.take(layer, limits.PAYLOAD_BYTES)
+                    pay(Cost.BYTES, layer, limits.PAYLOAD_BYTES, where)
                     payloads[layer.digest] = reading.read(layer, limits.PAYLOAD_BYTES)
-            except (MalformedError, NotFound) as error:
-                yield Rejection(where, error)
-                continue
-            except TransportError as error:
-                yield reading.unread(where, error)
-                continue
-            yield StoredSignature(where, (Part(layer.media_type, payloads[layer.digest], layer.annotations),))
+                part = Part(layer.media_type, payloads[layer.digest], layer.annotations)
+                taken.put(place, StoredSignature(where, (part,)))
+        yield from taken.all()
 
     def check(self, home: ImageHome) -> None:
         home.check_holds(referrers=False)
@@ -92,23 +110,31 @@ class TagStore:
         tag = tag_of(digest, SUFFIX)
         gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
         dropping = without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone)
-        settle_change = home.change_tag(tag, dropping, uploads=True)
+        emptied: set[str] = set()
+
+        def merge(now: Tagged | None) -> Tagged | None:
+            written = dropping(now)
+            if written is not None and not _layers(written, tag):
+                emptied.add(sha256(written.content))
+            return written
+
+        settle_change = home.change_tag(tag, merge, uploads=True)
 
         def settle() -> None:
             settle_change()
-            _delete_if_empty(home, tag)
+            _delete_emptied(home, tag, emptied)
 
         return settle
 
 
-def _delete_if_empty(home: ImageHome, tag: str) -> None:
-    """A list without signatures is as good as none: it is deleted where that can be done.
+def _delete_emptied(home: ImageHome, tag: str, emptied: set[str]) -> None:
+    """A list without signatures is as good as none: it is deleted where that can be done, if it is one that we wrote.
 
-    By its digest: whoever signs meanwhile gives the tag another one, and that stays.
+    By its digest: whoever signs meanwhile gives the tag another one, and that stays, whatever it is.
     """
     with suppress(NotFound, DeletionRefused):
         descriptor = home.resolve(tag)
-        if not _layers(Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type), tag):
+        if descriptor.digest in emptied:
             home.delete_manifest(descriptor.digest)
 
 
@@ -117,7 +143,7 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
 
     Where there is nothing yet, the other manifest is taken as it is, byte by byte.
     """
-    carried = [parse_descriptor(layer, tag) for layer in _layers(theirs, tag)]
+    carried = [read for layer in _layers(theirs, tag) if (read := _read(layer, tag)) is not None]
 
     def merge(now: Tagged | None) -> Tagged | None:
         if now is None:
@@ -144,33 +170,48 @@ def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) ->
         if now is None:
             return None
         layers = _layers(now, tag)
-        kept = [layer for layer in layers if not dropped(parse_descriptor(layer, tag))]
+        kept = [layer for layer in layers if (read := _read(layer, tag)) is None or not dropped(read)]
         return None if len(kept) == len(layers) else _written(home, now, kept)
 
     return merge
 
 
-def _layers(now: Tagged | None, tag: str) -> list[dict[str, object]]:
+def _layers(now: Tagged | None, tag: str) -> list[object]:
     """The layers as they stand, with every member that others wrote."""
     if now is None:
         return []
     if now.media_type not in MANIFEST_TYPES:
         raise MalformedError(f"{tag}: is a {now.media_type}; refusing to replace it by a signature manifest")
-    parse_manifest(now.content, now.media_type, tag)
-    layers = parse_object(now.content, tag)["layers"]
+    parse_layers(now.content, now.media_type, tag)
+    layers = parse_object(now.content, tag, LISTING)["layers"] or []
     assert isinstance(layers, list)
     return layers
 
 
-def _is_same(other: dict[str, object], layer: Descriptor) -> bool:
-    return other.get("digest") == layer.digest and (other.get("annotations") or {}) == dict(layer.annotations)
+def _read(layer: object, tag: str) -> Descriptor | None:
+    """A layer that others wrote; None if it cannot be read."""
+    try:
+        return parse_descriptor(layer, tag)
+    except MalformedError:
+        return None
 
 
-def _written(home: ImageHome, now: Tagged | None, layers: list[dict[str, object]]) -> Tagged:
-    config = home.put_blob(config_bytes([str(layer["digest"]) for layer in layers]), OCI_CONFIG)
+def _is_same(other: object, layer: Descriptor) -> bool:
+    # One with another size or type is read by nobody, so it is not the same.
+    return (
+        isinstance(other, dict)
+        and (other.get("digest"), other.get("size"), other.get("mediaType"))
+        == (layer.digest, layer.size, layer.media_type)
+        and (other.get("annotations") or {}) == dict(layer.annotations)
+    )
+
+
+def _written(home: ImageHome, now: Tagged | None, layers: list[object]) -> Tagged:
+    digests = [str(layer.get("digest")) if isinstance(layer, dict) else "" for layer in layers]
+    config = home.put_blob(config_bytes(digests), OCI_CONFIG)
     if now is None:
-        document: dict[str, object] = parse_object(Manifest(config, ()).to_bytes(), "new manifest")
+        document: dict[str, object] = parse_object(Manifest(config, ()).to_bytes(), "new manifest", LISTING)
     else:
-        document = parse_object(now.content, "manifest")
+        document = parse_object(now.content, "manifest", LISTING)
         document |= {"mediaType": OCI_MANIFEST, "config": config.to_json()}
     return Tagged(go_json(document | {"layers": layers}), OCI_MANIFEST)

@@ -3,6 +3,7 @@
 from imagesig.trust.anchors import (
     CertificateAuthority,
     Role,
+    Strangers,
     TimestampAuthorities,
     TrustAnchors,
     TrustedKey,
@@ -15,6 +16,7 @@ __all__ = [
     "Holder",
     "HolderKind",
     "Role",
+    "Strangers",
     "TimestampAuthorities",
     "TrustAnchors",
     "TrustedKey",

@@ -83,9 +83,22 @@ class TimestampAuthorities(Struct, frozen=True):
     after_expiry_only: bool = False
 
 
+class Strangers(Enum):
+    """What happens to a signer's certificate that no authority vouches for. Whatever it is, it proves nothing.
+
+    `REFUSED`: nothing of the signature is looked at that could cost more than to see so. `OF_KEYS`: it is judged if its
+    key is one of the trusted keys. `JUDGED`: it is judged, for a rule that only logs what it finds.
+    """
+
+    REFUSED = "refused"
+    OF_KEYS = "of trusted keys"
+    JUDGED = "judged"
+
+
 class TrustAnchors(Struct, frozen=True):
     """Whose signatures count: by key, or by a certificate that one of the authorities vouches for."""
 
     keys: tuple[TrustedKey, ...] = ()
     authorities: tuple[CertificateAuthority, ...] = ()
     timestamps: TimestampAuthorities | None = None
+    strangers: Strangers = Strangers.REFUSED

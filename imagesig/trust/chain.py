@@ -7,26 +7,53 @@ from it to a trusted certificate is looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
-from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import Expired, FormatViolation, NotTrusted
 from imagesig.trust.anchors import CertificateAuthority, Role
 from imagesig.trust.holder import describe_holder
+from imagesig.trust.path import find_paths
 from imagesig.trust.profile import (
     ANY_PURPOSE,
     CODE_SIGNING,
     check_authority,
     check_hash,
     extensions_of,
-    is_issued_by,
-    naming,
+    not_issued,
     purposes_of,
 )
+
+
+def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthority]) -> tuple[Certificate, ...]:
+    """The chain's certificates from the signer's up to the first that an authority pins, each issued by the next.
+
+    First bytes are compared, then each certificate is parsed and proven by the one above it, from the pinned one down.
+    A chain without a pinned certificate costs a comparison, and the signer's name for people. Roles, holders and the
+    rules of the profile are not looked at.
+
+    Raises:
+        NotTrusted: no certificate of the chain is pinned.
+        FormatViolation: one below it was not issued by the next.
+        MalformedError: one below it is no certificate.
+    """
+    pinned = {item.der: item for authority in authorities for item in authority.certificates}
+    place = next((number for number, der in enumerate(chain) if der in pinned), None)
+    if place is None:
+        named = ", ".join(f"{item.name} ({item.role.value})" for item in authorities) or "no certificate authority"
+        signer = describe_holder(Certificate.from_der(chain[0], "signer's certificate"))
+        raise NotTrusted(
+            f"none of the chain's {len(chain)} certificates is one of a trusted authority "
+            f"(signer: {signer}; trusted: {named})"
+        )
+    proven = [pinned[chain[place]]]
+    for number in range(place - 1, -1, -1):
+        certificate = Certificate.from_der(chain[number], f"certificate {number}")
+        if not certificate.is_issued_by(proven[0]):
+            raise not_issued(certificate, proven[0])
+        proven.insert(0, certificate)
+    return tuple(proven)
 
 
 def vouching(
@@ -62,14 +89,19 @@ def paths_to_authorities(
     Raises:
         NotTrusted: there is none, or only for holders that do not count.
         FormatViolation: the signer's certificate is not for code signing, or cannot be read.
+        LimitExceeded: too many of the others are made to look as if they led there.
     """
     _check_cosign_signer(signer)
     roots = [authority for authority in authorities if authority.role is Role.CA]
-    paths = [(authority, _path(signer, others, authority.certificates, at)) for authority in roots]
+    proven = find_paths(signer, others, [item for authority in roots for item in authority.certificates], _check_step)
+    paths = [(authority, _best(proven.to(signer, authority.certificates), at)) for authority in roots]
     fitting = [(authority, path) for authority, path in paths if path]
     if not fitting:
         named = ", ".join(authority.name for authority in roots) or "no certificate authority"
-        raise NotTrusted(f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named})")
+        why = f": {proven.problem}" if proven.problem else ""
+        raise NotTrusted(
+            f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named}){why}"
+        )
     counting = _counting(signer, [authority for authority, _ in fitting])
     return tuple((authority, path) for authority, path in fitting if any(authority is item for item in counting))
 
@@ -80,7 +112,7 @@ def check_validity(chain: Sequence[Certificate], earliest: datetime, latest: dat
         if earliest < certificate.not_before or certificate.not_after < latest:
             moment = earliest if earliest < certificate.not_before else latest
             raise Expired(
-                f"certificate {naming(certificate)} is valid from {certificate.not_before.isoformat()} to "
+                f"certificate {certificate.label} is valid from {certificate.not_before.isoformat()} to "
                 f"{certificate.not_after.isoformat()}, not at {moment.isoformat()}"
             )
 
@@ -124,7 +156,7 @@ _NAME_CONSTRAINTS = "2.5.29.30"
 
 def _check_cosign_signer(signer: Certificate) -> None:
     if CODE_SIGNING not in (purposes_of(signer) or ()):
-        raise FormatViolation(f"signer's certificate {naming(signer)}: its extendedKeyUsage has no codeSigning")
+        raise FormatViolation(f"signer's certificate {signer.label}: its extendedKeyUsage has no codeSigning")
     check_hash(signer)
     _check_extensions(signer)
 
@@ -134,50 +166,24 @@ def _check_extensions(certificate: Certificate) -> None:
     for extension in extensions_of(certificate):
         oid = extension.oid.dotted_string
         if oid == _NAME_CONSTRAINTS or (extension.critical and oid not in _UNDERSTOOD):
-            raise FormatViolation(f"certificate {naming(certificate)}: its extension {oid} is not understood")
+            raise FormatViolation(f"certificate {certificate.label}: its extension {oid} is not understood")
 
 
-def _path(
-    signer: Certificate, others: Sequence[Certificate], trusted: Sequence[Certificate], at: datetime
-) -> tuple[Certificate, ...]:
+def _check_step(issuer: Certificate, below: int) -> None:
+    """The rule for whoever issued a signer's certificate, or that of such an issuer. Raises `FormatViolation`."""
+    check_authority(issuer, below, lenient=True)
+    check_hash(issuer)
+    _check_extensions(issuer)
+    purposes = purposes_of(issuer)
+    if purposes is not None and purposes.isdisjoint({CODE_SIGNING, ANY_PURPOSE}):
+        raise FormatViolation(f"issuer's certificate {issuer.label}: its extendedKeyUsage has no codeSigning")
+
+
+def _best(paths: Iterable[tuple[Certificate, ...]], at: datetime) -> tuple[Certificate, ...]:
     """The first path that is valid at `at`, else the first of all; empty if there is none."""
     first: tuple[Certificate, ...] = ()
-    search = _Search(frozenset(trusted), tuple(dict.fromkeys((*trusted, *others))))
-    for path in search.paths((signer,)):
+    for path in paths:
         if is_valid(path, at):
             return path
         first = first or path
     return first
-
-
-class _Search(Struct):
-    """Depth first, and bounded: what came with a signature may be built to be walked through for ever."""
-
-    trusted: frozenset[Certificate]
-    issuers: tuple[Certificate, ...]
-    checks_left: int = limits.PATH_CHECKS
-
-    def paths(self, path: tuple[Certificate, ...]) -> Iterator[tuple[Certificate, ...]]:
-        if path[-1] in self.trusted:
-            yield path
-            return
-        if len(path) >= limits.CHAIN_CERTIFICATES:
-            return
-        for issuer in self.issuers:
-            if issuer not in path and self._issued(path, issuer):
-                yield from self.paths((*path, issuer))
-
-    def _issued(self, path: tuple[Certificate, ...], issuer: Certificate) -> bool:
-        try:
-            if path[-1].x509.issuer != issuer.x509.subject or self.checks_left <= 0:
-                return False
-            self.checks_left -= 1
-            check_authority(issuer, len(path) - 1, lenient=True)
-            check_hash(issuer)
-            _check_extensions(issuer)
-            purposes = purposes_of(issuer)
-        except FormatViolation:
-            return False
-        if purposes is not None and purposes.isdisjoint({CODE_SIGNING, ANY_PURPOSE}):
-            return False
-        return is_issued_by(path[-1], issuer)

@@ -13,9 +13,12 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.deadlines import remaining
+from imagesig.effort import Cost, spend
+from imagesig.encoding import asn1
+from imagesig.errors import LimitExceeded, MalformedError, UnsupportedAlgorithm
+from imagesig.foreign import foreign
 from imagesig.text import quote
-from imagesig.trust.extensions import extension, name_of
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
 
 if TYPE_CHECKING:
@@ -23,21 +26,19 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
+_READING = foreign("CRL", lambda error: MalformedError("CRL: not a certificate revocation list in DER"))
+"""Round every use of `cryptography`'s lists: they read, and fail, where somebody asks."""
+_ENTRIES_AT_ONCE = 4096
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 
 class RevocationList(Struct, frozen=True):
     """One list that its issuer signed and that is in force."""
 
-    x509: x509.CertificateRevocationList
+    loaded: x509.CertificateRevocationList
     number: int | None
     base_number: int | None
-
-    @property
-    def next_update(self) -> datetime:
-        found = self.x509.next_update_utc
-        assert found is not None
-        return found
+    next_update: datetime
 
     @property
     def delta_urls(self) -> tuple[str, ...]:
@@ -48,8 +49,9 @@ class RevocationList(Struct, frozen=True):
         """
         from cryptography.x509 import FreshestCRL
 
-        points = list(_extension(self.x509, FreshestCRL) or ())
-        found = tuple(uris(name for point in points for name in point.full_name or ()))
+        with _READING:
+            points = list(_extension(self.loaded, FreshestCRL) or ())
+            found = tuple(uris(name for point in points for name in point.full_name or ()))
         if points and (not found or any(point.reasons or point.crl_issuer for point in points)):
             raise MalformedError("CRL: it names a delta list without an address, of some reasons, or of another issuer")
         return found
@@ -62,48 +64,58 @@ def open_crl(data: bytes, issuer: Certificate, at: datetime) -> RevocationList:
         MalformedError: it proves nothing: the message says why.
     """
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
 
     if len(data) > limits.CRL_BYTES:
         raise LimitExceeded(f"CRL: {len(data)} bytes, at most {limits.CRL_BYTES} are read")
-    try:
+    remaining("CRL")
+    with _READING:
         loaded = x509.load_der_x509_crl(data)
         _check_issuer(loaded, issuer)
         _check_times(loaded, at)
         _check_critical(loaded.extensions)
         number, indicator = _extension(loaded, x509.CRLNumber), _extension(loaded, x509.DeltaCRLIndicator)
-    except MalformedError:
-        raise
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
-        raise MalformedError("CRL: not a certificate revocation list in DER") from error
-    return RevocationList(loaded, number.crl_number if number else None, indicator.crl_number if indicator else None)
+        numbers = (number.crl_number if number else None, indicator.crl_number if indicator else None)
+        return RevocationList(loaded, *numbers, _next_update(loaded))
 
 
 def _check_issuer(loaded: x509.CertificateRevocationList, issuer: Certificate) -> None:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
 
-    usage = extension(issuer, x509.KeyUsage)
+    usage = issuer.extension(x509.KeyUsage)
     if usage is not None and not usage.value.crl_sign:
-        raise MalformedError(f"CRL: the key usage of {name_of(issuer)} has no cRLSign")
+        raise MalformedError(f"CRL: the key usage of {issuer.label} has no cRLSign")
     try:
-        used = loaded.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+        with _READING:
+            used = loaded.signature_hash_algorithm
+    except MalformedError:
         used = None
     ed25519 = loaded.signature_algorithm_oid == x509.SignatureAlgorithmOID.ED25519
     if not ed25519 and (used is None or used.name not in _STRONG):
         raise MalformedError(f"CRL: signed with {used.name if used else 'an unknown hash'}, SHA-256 or more is needed")
-    if loaded.issuer != issuer.x509.subject or not loaded.is_signature_valid(issuer.x509.public_key()):  # type: ignore[arg-type]
-        raise MalformedError(f"CRL: not signed by {name_of(issuer)}, who issued the certificate")
+    if loaded.issuer != issuer.subject_name or not _is_signed_by(loaded, issuer):
+        raise MalformedError(f"CRL: not signed by {issuer.label}, who issued the certificate")
+
+
+def _is_signed_by(loaded: x509.CertificateRevocationList, issuer: Certificate) -> bool:
+    try:
+        key = issuer.issuing_key
+    except UnsupportedAlgorithm as error:
+        raise MalformedError(f"CRL: {issuer.label}: {error}") from error
+    spend(Cost.CERTIFICATE_CHECKS, 1, "CRL")
+    return loaded.is_signature_valid(key)  # type: ignore[arg-type]
+
+
+def _next_update(loaded: x509.CertificateRevocationList) -> datetime:
+    if loaded.next_update_utc is None:
+        raise MalformedError("CRL: it does not say how long it holds")
+    return loaded.next_update_utc
 
 
 def _check_times(loaded: x509.CertificateRevocationList, at: datetime) -> None:
     if loaded.last_update_utc - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
         raise MalformedError(f"CRL: it is from the future: {loaded.last_update_utc.isoformat()}")
-    if loaded.next_update_utc is None:
-        raise MalformedError("CRL: it does not say how long it holds")
-    if at > loaded.next_update_utc:
-        raise MalformedError(f"CRL: it held until {loaded.next_update_utc.isoformat()}")
+    if at > (end := _next_update(loaded)):
+        raise MalformedError(f"CRL: it held until {end.isoformat()}")
 
 
 def _check_critical(extensions: x509.Extensions) -> None:
@@ -124,15 +136,16 @@ def judge_crl(
     from cryptography.x509 import FreshestCRL
 
     try:
-        if base.base_number is not None:
-            raise MalformedError("CRL: a delta list stands where a complete one is needed")
-        _check_scope(certificate, base.x509)
-        if delta is not None:
-            _check_delta(base, delta)
-        elif extension(certificate, FreshestCRL) is not None:
-            raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
-        entries = [entry for item in (base, delta) if item for entry in _entries(item.x509, certificate)]
-        return _judge_entries(entries, base, signed_at)
+        with _READING:
+            if base.base_number is not None:
+                raise MalformedError("CRL: a delta list stands where a complete one is needed")
+            _check_scope(certificate, base.loaded)
+            if delta is not None:
+                _check_delta(base, delta)
+            elif certificate.extension(FreshestCRL) is not None:
+                raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
+            entries = [entry for item in (base, delta) if item for entry in _entries(item.loaded, certificate)]
+            return _judge_entries(entries, base, signed_at)
     except MalformedError as error:
         return Answer.useless(str(error))
 
@@ -146,7 +159,7 @@ def _check_scope(certificate: Certificate, base: x509.CertificateRevocationList)
         return
     if point.indirect_crl or point.only_some_reasons or point.relative_name:
         raise MalformedError("CRL: it is indirect, of some reasons only, or named relatively")
-    constraints = extension(certificate, x509.BasicConstraints)
+    constraints = certificate.extension(x509.BasicConstraints)
     is_authority = constraints is not None and constraints.value.ca
     if point.only_contains_attribute_certs or (
         point.only_contains_user_certs if is_authority else point.only_contains_ca_certs
@@ -167,17 +180,19 @@ def _check_delta(base: RevocationList, delta: RevocationList) -> None:
         raise MalformedError(f"delta CRL: number {delta.number}, and the complete list has {base.number} already")
     if delta.base_number > base.number:
         raise MalformedError(f"delta CRL: it adds to list {delta.base_number}, and the complete list is {base.number}")
-    scopes = [_extension(item.x509, x509.IssuingDistributionPoint) for item in (base, delta)]
+    scopes = [_extension(item.loaded, x509.IssuingDistributionPoint) for item in (base, delta)]
     if scopes[0] != scopes[1]:
         raise MalformedError("delta CRL: it has another scope than the complete list")
 
 
 def _entries(loaded: x509.CertificateRevocationList, certificate: Certificate) -> Iterator[x509.RevokedCertificate]:
-    serial = certificate.x509.serial_number
+    serial = certificate.serial_number
     if loaded.get_revoked_certificate_by_serial_number(serial) is None:
         return
     found = 0
-    for entry in loaded:
+    for number, entry in enumerate(loaded):
+        if number % _ENTRIES_AT_ONCE == 0:
+            remaining("CRL")
         if entry.serial_number == serial:
             found += 1
             if found > limits.CRL_ENTRIES_PER_CERTIFICATE:
@@ -210,7 +225,7 @@ def _entry(entry: x509.RevokedCertificate) -> tuple[x509.ReasonFlags | None, dat
     from cryptography import x509
 
     reason = invalid_since = None
-    try:
+    with foreign("CRL", asn1.unreadable("CRL: the extensions of an entry")):
         for item in entry.extensions:
             if isinstance(item.value, x509.CRLReason):
                 reason = item.value.reason
@@ -218,10 +233,6 @@ def _entry(entry: x509.RevokedCertificate) -> tuple[x509.ReasonFlags | None, dat
                 invalid_since = item.value.invalidity_date_utc
             elif item.critical:
                 raise MalformedError(f"CRL: critical extension {item.oid.dotted_string} of an entry is not understood")
-    except MalformedError:
-        raise
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise MalformedError("CRL: the extensions of an entry cannot be read") from error
     return reason, invalid_since
 
 

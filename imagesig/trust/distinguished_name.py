@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
+from imagesig.effort import Cost, spend
 from imagesig.errors import InvalidArgument, NotTrusted
 from imagesig.text import quote
-
-if TYPE_CHECKING:
-    pass
 
 NEEDED = ("C", "ST", "O")
 """What the Notary Project wants in every identity of a trust policy."""
@@ -120,7 +117,9 @@ def subject_of(certificate: Certificate) -> dict[str, str]:
         NotTrusted: it has an attribute type twice, so no identity can name it.
     """
     attributes: dict[str, str] = {}
-    for attribute in certificate.x509.subject:
+    subject = certificate.subject_name
+    spend(Cost.NODES, len(subject), "subject of a certificate")
+    for attribute in subject:
         oid = attribute.oid.dotted_string
         name = _TYPES.get(oid, oid)
         if name in attributes:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from itertools import permutations
-from typing import Self
+from typing import Self, assert_never
 
 from msgspec import Struct
 
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import InvalidArgument, NotTrusted
+from imagesig.encoding import asn1
+from imagesig.errors import InvalidArgument, MalformedError, NotTrusted
+from imagesig.foreign import foreign
 from imagesig.text import quote
 from imagesig.trust.distinguished_name import is_part_of, parse_distinguished_name, subject_of
 
@@ -51,7 +54,7 @@ class Holder(Struct, frozen=True):
         if not self.value:
             raise InvalidArgument(f"holder: no {self.kind.value} was given")
         if self.kind is HolderKind.SUBJECT:
-            parse_distinguished_name(self.value, self.kind.value)
+            _attributes(self.value)
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -84,19 +87,31 @@ class Holder(Struct, frozen=True):
             NotTrusted: its names cannot be read.
         """
         if self.kind is HolderKind.SUBJECT:
-            return is_part_of(parse_distinguished_name(self.value, self.kind.value), subject_of(certificate))
+            return is_part_of(_attributes(self.value), subject_of(certificate))
         return any(self._equals(name) for name in alternative_names(certificate, self.kind))
 
     def _equals(self, name: str) -> bool:
-        if self.kind is HolderKind.DNS:
-            return name.lower() == self.value.lower()
-        if self.kind is HolderKind.EMAIL:
-            ours, theirs = self.value.rpartition("@"), name.rpartition("@")
-            return ours[0] == theirs[0] and ours[2].lower() == theirs[2].lower()
-        return name == self.value
+        match self.kind:
+            case HolderKind.DNS:
+                return name.lower() == self.value.lower()
+            case HolderKind.EMAIL:
+                ours, theirs = self.value.rpartition("@"), name.rpartition("@")
+                return ours[0] == theirs[0] and ours[2].lower() == theirs[2].lower()
+            case HolderKind.URI:
+                return name == self.value
+            case HolderKind.SUBJECT:
+                return False  # a subject is compared by its attributes
+            case _:
+                assert_never(self.kind)
 
     def __str__(self) -> str:
         return f"{self.kind.value}: {self.value}"
+
+
+@lru_cache(maxsize=1024)
+def _attributes(subject: str) -> Mapping[str, str]:
+    """Read once: every signature is compared with every holder."""
+    return parse_distinguished_name(subject, HolderKind.SUBJECT.value)
 
 
 def alternative_names(certificate: Certificate, kind: HolderKind) -> tuple[str, ...]:
@@ -109,25 +124,24 @@ def alternative_names(certificate: Certificate, kind: HolderKind) -> tuple[str, 
         HolderKind.URI: x509.UniformResourceIdentifier,
     }
     try:
-        names = certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        return tuple(str(name) for name in names.get_values_for_type(types[kind]))
-    except x509.ExtensionNotFound:
-        return ()
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        found = certificate.extension(x509.SubjectAlternativeName)
+        if found is None:
+            return ()
+        with foreign("certificate", asn1.unreadable("the certificate's alternative names")):
+            return tuple(str(name) for name in found.value.get_values_for_type(types[kind]))
+    except MalformedError:
         raise NotTrusted("the certificate's alternative names cannot be read") from None
 
 
 def describe_holder(certificate: Certificate) -> str:
     """How the certificate itself names its holder, for people."""
-    return quote(certificate.subject)
+    return certificate.label
 
 
 def overlapping(holders: Sequence[Holder]) -> tuple[Holder, Holder] | None:
     """Two subjects of which one says no more than the other, so that they mean one identity: a mistake, if any."""
     subjects = [holder for holder in holders if holder.kind is HolderKind.SUBJECT]
     for some, whole in permutations(subjects, 2):
-        if is_part_of(
-            parse_distinguished_name(some.value, "identity"), parse_distinguished_name(whole.value, "identity")
-        ):
+        if is_part_of(_attributes(some.value), _attributes(whole.value)):
             return some, whole
     return None

@@ -5,6 +5,7 @@ Spec: RFC 6960; RFC 5019 for the request over GET.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
-from imagesig.encoding.asn1 import UNREADABLE
-from imagesig.errors import MalformedError, SignatureInvalid
-from imagesig.trust.extensions import extension, has_weak_signature, is_issued_by, name_of
+from imagesig.encoding import asn1
+from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.foreign import foreign
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
     """The DER OCSPRequest, named with SHA-1 because many responders know no other, and without a nonce."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import Encoding
-
-    return _request(certificate, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303 - a name, no proof
-
-
-def _request(certificate: Certificate, issuer: Certificate, algorithm: Any) -> ocsp.OCSPRequest:
     from cryptography.x509 import ocsp
 
-    return ocsp.OCSPRequestBuilder().add_certificate(certificate.x509, issuer.x509, algorithm).build()
+    algorithm = hashes.SHA1()  # noqa: S303 - a name, no proof
+    names = _names_of(issuer, algorithm.name)
+    with foreign("OCSP request", asn1.unreadable("the certificate's number")):
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*names, certificate.serial_number, algorithm)
+        return builder.build().public_bytes(Encoding.DER)
+
+
+def _names_of(issuer: Certificate, algorithm: str) -> tuple[bytes, bytes]:
+    """The hashes of an issuer's name and key, by which OCSP names it. Spec: RFC 6960 section 4.1.1."""
+    return hashlib.new(algorithm, issuer.subject_der).digest(), hashlib.new(algorithm, issuer.key_bits).digest()
 
 
 def judge_ocsp(
@@ -45,27 +50,34 @@ def judge_ocsp(
     signed_at: datetime | None = None,
 ) -> Answer:
     """What a received OCSP response says of the certificate at that time. `signed_at`: see `forgiven`."""
-    from asn1crypto.ocsp import OCSPResponse as Parsed
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.x509 import InvalidVersion, ocsp
-
     if len(response) > limits.OCSP_RESPONSE_BYTES:
         return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
     try:
-        loaded = ocsp.load_der_ocsp_response(response)
-        if loaded.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            return Answer.useless(f"the responder answered {loaded.response_status.name.lower()}")
-        basic = Parsed.load(response, strict=True)["response_bytes"]["response"].parsed
-        if problem := _unauthorized(loaded, basic, certificate, issuer, at):
-            return Answer.useless(problem)
-        if _has_unknown_critical(basic["tbs_response_data"]["response_extensions"]):
-            return Answer.useless("a critical extension of the response is not understood")
-        for number, single in enumerate(loaded.responses):
-            if _is_about(single, certificate, issuer):
-                parsed = basic["tbs_response_data"]["responses"][number]
-                return _judge_single(single, parsed["single_extensions"], at, signed_at)
-    except (*UNREADABLE, UnsupportedAlgorithm, InvalidVersion) as error:
-        return Answer.useless(f"not an OCSP response ({type(error).__name__})")
+        asn1.check(response, "OCSP response")
+        with foreign("OCSP response", asn1.unreadable("it")):
+            return _judged(response, certificate, issuer, at, signed_at)
+    except MalformedError as error:
+        return Answer.useless(f"not an OCSP response ({error})")
+
+
+def _judged(
+    response: bytes, certificate: Certificate, issuer: Certificate, at: datetime, signed_at: datetime | None
+) -> Answer:
+    from asn1crypto.ocsp import OCSPResponse as Parsed
+    from cryptography.x509 import ocsp
+
+    loaded = ocsp.load_der_ocsp_response(response)
+    if loaded.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return Answer.useless(f"the responder answered {loaded.response_status.name.lower()}")
+    basic = Parsed.load(response, strict=True)["response_bytes"]["response"].parsed
+    if problem := _unauthorized(loaded, basic, certificate, issuer, at):
+        return Answer.useless(problem)
+    if _has_unknown_critical(basic["tbs_response_data"]["response_extensions"]):
+        return Answer.useless("a critical extension of the response is not understood")
+    for number, single in enumerate(loaded.responses):
+        if _is_about(single, certificate, issuer):
+            parsed = basic["tbs_response_data"]["responses"][number]
+            return _judge_single(single, parsed["single_extensions"], at, signed_at)
     return Answer.useless("the response is about other certificates")
 
 
@@ -78,15 +90,17 @@ def _unauthorized(
     algorithm = basic["signature_algorithm"].dump()
     problem = "neither the issuer nor a certificate in the response verifies its signature"
     for signer in _signers(loaded, issuer):
-        try:
-            verify_by_identifier(signer.x509.public_key(), algorithm, loaded.signature, loaded.tbs_response_bytes)
-        except SignatureInvalid as error:
-            problem = f"{problem} ({name_of(signer)}: {error})" if signer == issuer else problem
+        # A delegate's key is used only once the issuer entrusted it.
+        if signer != issuer and (unfit := _unfit_delegate(signer, certificate, issuer, at)):
+            problem = f"{problem}; {unfit}"
             continue
-        if signer == issuer:
-            return ""
-        problem = _unfit_delegate(signer, certificate, issuer, at)
-        if not problem:
+        try:
+            verify_by_identifier(signer.issuing_key, algorithm, loaded.signature, loaded.tbs_response_bytes)
+        except BudgetExceeded:
+            raise
+        except (SignatureInvalid, UnsupportedAlgorithm, MalformedError) as error:
+            problem = f"{problem} ({signer.label}: {error})"
+        else:
             return ""
     return problem
 
@@ -95,7 +109,7 @@ def _signers(loaded: ocsp.OCSPResponse, issuer: Certificate) -> Iterator[Certifi
     from cryptography.hazmat.primitives.serialization import Encoding
 
     yield issuer
-    for item in loaded.certificates:
+    for item in loaded.certificates:  # counted before
         found = Certificate.from_der(item.public_bytes(Encoding.DER), "certificate of an OCSP response")
         if found != issuer:
             yield found
@@ -106,14 +120,14 @@ def _unfit_delegate(delegate: Certificate, certificate: Certificate, issuer: Cer
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    who = f"the responder's certificate {name_of(delegate)}"
-    if delegate.x509.public_key() == certificate.x509.public_key():
+    who = f"the responder's certificate {delegate.label}"
+    if delegate.key_bits == certificate.key_bits:
         return f"{who} has the key that is in question"
-    if not is_issued_by(delegate, issuer) or has_weak_signature(delegate):
-        return f"{who} was not issued by {name_of(issuer)}, or with a hash that is broken"
+    if not delegate.is_issued_by(issuer) or delegate.has_weak_signature:
+        return f"{who} was not issued by {issuer.label}, or with a hash that is broken"
     try:
-        purposes = extension(delegate, x509.ExtendedKeyUsage)
-        usage = extension(delegate, x509.KeyUsage)
+        purposes = delegate.extension(x509.ExtendedKeyUsage)
+        usage = delegate.extension(x509.KeyUsage)
     except MalformedError as error:
         return str(error)
     if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes.value:
@@ -126,10 +140,9 @@ def _unfit_delegate(delegate: Certificate, certificate: Certificate, issuer: Cer
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: Certificate, issuer: Certificate) -> bool:
-    if single.serial_number != certificate.x509.serial_number:
+    if single.serial_number != certificate.serial_number:
         return False
-    wanted = _request(certificate, issuer, single.hash_algorithm)
-    return (single.issuer_name_hash, single.issuer_key_hash) == (wanted.issuer_name_hash, wanted.issuer_key_hash)
+    return (single.issuer_name_hash, single.issuer_key_hash) == _names_of(issuer, single.hash_algorithm.name)
 
 
 def _judge_single(single: ocsp.OCSPSingleResponse, extensions: Any, at: datetime, signed_at: datetime | None) -> Answer:

@@ -17,7 +17,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
+from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, MalformedError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -31,7 +31,6 @@ _FORBIDDEN_USAGES = (
     "key_cert_sign",
     "crl_sign",
 )
-_WEAK_HASHES = frozenset({"md5", "sha1"})
 
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 ANY_PURPOSE = "2.5.29.37.0"
@@ -74,27 +73,32 @@ def check_issuance(chain: Sequence[Certificate]) -> None:
     for certificate in chain:
         check_hash(certificate)
     for number, (certificate, issuer) in enumerate(pairwise(chain)):
-        if is_self_signed(certificate):
+        if certificate.is_self_signed:
             raise FormatViolation(
-                f"certificate chain: {naming(certificate)} at place {number} is self-signed, only the last one may be"
+                f"certificate chain: {certificate.label} at place {number} is self-signed, only the last one may be"
             )
-        if not is_issued_by(certificate, issuer):
-            raise FormatViolation(
-                f"certificate chain: {naming(certificate)} was not issued by the next one, {naming(issuer)}; "
-                "the order is signer, its issuer, and so on to the root"
-            )
+        if not certificate.is_issued_by(issuer):
+            raise not_issued(certificate, issuer)
         check_authority(issuer, number)
-    if not is_self_signed(chain[-1]):
+    if not chain[-1].is_self_signed:
         raise FormatViolation(
-            f"certificate chain: it ends with {naming(chain[-1])}, which is not self-signed: the root is missing"
+            f"certificate chain: it ends with {chain[-1].label}, which is not self-signed: the root is missing"
         )
+
+
+def not_issued(certificate: Certificate, issuer: Certificate) -> FormatViolation:
+    """The error for a certificate of a chain that the next one did not issue."""
+    return FormatViolation(
+        f"certificate chain: {certificate.label} was not issued by the next one, {issuer.label}; "
+        "the order is signer, its issuer, and so on to the root"
+    )
 
 
 def check_signer(certificate: Certificate) -> None:
     """The rules for the certificate of whoever signs code. Raises `FormatViolation`."""
     from cryptography import x509
 
-    what = f"signer's certificate {naming(certificate)}"
+    what = f"signer's certificate {certificate.label}"
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints and constraints.value.ca:
         raise FormatViolation(f"{what}: it is a certificate authority's (basicConstraints), which must not sign images")
@@ -126,7 +130,7 @@ def check_authority(certificate: Certificate, below: int, *, lenient: bool = Fal
     """
     from cryptography import x509
 
-    what = f"issuer's certificate {naming(certificate)}"
+    what = f"issuer's certificate {certificate.label}"
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints is None or not (constraints.critical or lenient) or not constraints.value.ca:
         raise FormatViolation(f"{what}: no critical basicConstraints that make it a certificate authority")
@@ -143,16 +147,9 @@ def check_authority(certificate: Certificate, below: int, *, lenient: bool = Fal
 
 def check_hash(certificate: Certificate) -> None:
     """Raises `FormatViolation` for a certificate that was signed with SHA-1 or MD5, its own issuer or not."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        used = certificate.x509.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm):
-        raise FormatViolation(
-            f"certificate {naming(certificate)}: signed with an algorithm that is not known"
-        ) from None
-    if used is not None and used.name in _WEAK_HASHES:
-        raise FormatViolation(f"certificate {naming(certificate)}: signed with {used.name}, SHA-256 is the least")
+    if certificate.has_weak_signature:
+        used = certificate.signature_hash or "an algorithm that is not known"
+        raise FormatViolation(f"certificate {certificate.label}: signed with {used}, SHA-256 is the least")
 
 
 def signer_key(certificate: Certificate) -> PublicKey:
@@ -160,18 +157,7 @@ def signer_key(certificate: Certificate) -> PublicKey:
     try:
         return certificate.public_key
     except ImagesigError as error:
-        raise FormatViolation(f"signer's certificate {naming(certificate)}: {error}") from error
-
-
-def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether the issuer's name and key are those under which the certificate was signed."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-    try:
-        certificate.x509.verify_directly_issued_by(issuer.x509)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+        raise FormatViolation(f"signer's certificate {certificate.label}: {error}") from error
 
 
 def is_authority(certificate: Certificate) -> bool:
@@ -179,14 +165,10 @@ def is_authority(certificate: Certificate) -> bool:
     from cryptography import x509
 
     try:
-        constraints = _extension(certificate, x509.BasicConstraints)
-    except FormatViolation:
+        constraints = certificate.extension(x509.BasicConstraints)
+    except MalformedError:
         return False
     return constraints is not None and constraints.value.ca
-
-
-def is_self_signed(certificate: Certificate) -> bool:
-    return is_issued_by(certificate, certificate)
 
 
 def purposes_of(certificate: Certificate) -> frozenset[str] | None:
@@ -197,27 +179,16 @@ def purposes_of(certificate: Certificate) -> frozenset[str] | None:
     return None if found is None else frozenset(purpose.dotted_string for purpose in found.value)
 
 
-def naming(certificate: Certificate) -> str:
-    """A certificate in an error: its subject, which proves nothing, and its fingerprint's start."""
-    from imagesig.trust.holder import describe_holder
-
-    return f"{describe_holder(certificate)} ({certificate.fingerprint[:19]})"
+def extensions_of(certificate: Certificate) -> x509.Extensions:
+    """Raises `FormatViolation` if they cannot be read, or one stands twice."""
+    try:
+        return certificate.extensions
+    except MalformedError as error:
+        raise FormatViolation(str(error)) from None
 
 
 def _extension(certificate: Certificate, kind: type[_Extension]) -> x509.Extension[_Extension] | None:
-    from cryptography import x509
-
     try:
-        return extensions_of(certificate).get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
-
-
-def extensions_of(certificate: Certificate) -> x509.Extensions:
-    """Raises `FormatViolation` if they cannot be read, or one stands twice."""
-    from cryptography import x509
-
-    try:
-        return certificate.x509.extensions
-    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        raise FormatViolation(f"certificate {naming(certificate)}: its extensions cannot be read") from None
+        return certificate.extension(kind)
+    except MalformedError as error:
+        raise FormatViolation(str(error)) from None

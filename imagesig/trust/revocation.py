@@ -16,7 +16,6 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import MalformedError, Revoked
-from imagesig.trust.extensions import extension, is_issued_by, is_self_signed, name_of
 
 
 class RevocationStatus(Enum):
@@ -49,7 +48,7 @@ class CertificateStatus(Struct, frozen=True):
     reason: str
 
     def __str__(self) -> str:
-        return f"{name_of(self.certificate)}: {self.status.value}, {self.reason}"
+        return f"{self.certificate.label}: {self.status.value}, {self.reason}"
 
 
 def revocation_failure(statuses: Sequence[CertificateStatus]) -> Revoked | None:
@@ -87,12 +86,12 @@ def servers_of(certificate: Certificate) -> Servers:
     from cryptography import x509
     from cryptography.x509.oid import AuthorityInformationAccessOID
 
-    access = extension(certificate, x509.AuthorityInformationAccess)
+    access = certificate.extension(x509.AuthorityInformationAccess)
     locations = (
         [item for item in access.value if item.access_method == AuthorityInformationAccessOID.OCSP] if access else []
     )
     ocsp = tuple(dict.fromkeys(uris(item.access_location for item in locations)))
-    points = extension(certificate, x509.CRLDistributionPoints)
+    points = certificate.extension(x509.CRLDistributionPoints)
     crl: dict[str, None] = {}
     problem = ""
     for point in points.value if points else ():
@@ -123,8 +122,8 @@ def with_issuers(
     The issuer of another at the end is looked for among the trusted ones; None if it is not there.
     """
     pairs: list[tuple[Certificate, Certificate | None]] = [*pairwise(chain)]
-    if chain and chain[-1] not in trusted and not is_self_signed(chain[-1]):
-        pairs.append((chain[-1], next((item for item in trusted if is_issued_by(chain[-1], item)), None)))
+    if chain and chain[-1] not in trusted and not chain[-1].is_self_signed:
+        pairs.append((chain[-1], next((item for item in trusted if chain[-1].is_issued_by(item)), None)))
     return pairs
 
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
-from imagesig.encoding.asn1 import UNREADABLE
-from imagesig.errors import TimestampInvalid
+from imagesig.encoding import asn1
+from imagesig.errors import MalformedError, TimestampInvalid
+from imagesig.foreign import foreign
 from imagesig.text import quote
 from imagesig.trust.timestamp_token import TimestampToken
 
@@ -70,16 +71,17 @@ def token_in_response(response: bytes) -> bytes:
         raise TimestampInvalid(
             f"answer of the timestamp service: {len(response)} bytes, at most {limits.TIMESTAMP_BYTES} are read"
         )
+    what = "answer of the timestamp service"
     try:
+        asn1.check(response, what)
+    except MalformedError as error:
+        raise TimestampInvalid(f"{what}: not a TimeStampResp ({error})") from error
+    with foreign(what, lambda error: TimestampInvalid(f"{what}: not a TimeStampResp")):
         parsed = _response_type().load(response, strict=True)
         status = parsed["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             raise TimestampInvalid(f"the timestamp service refused: {_reasons(parsed['status'])}")
         token: bytes = parsed["time_stamp_token"].dump()
-    except TimestampInvalid:
-        raise
-    except UNREADABLE as error:
-        raise TimestampInvalid("answer of the timestamp service: not a TimeStampResp") from error
     if not token:
         raise TimestampInvalid("the timestamp service granted a timestamp and sent none")
     return token

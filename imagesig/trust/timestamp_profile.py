@@ -5,14 +5,13 @@ Spec: Notary Project signature-specification, "Certificate Requirements"; RFC 31
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import MalformedError, TimestampInvalid
-from imagesig.trust.extensions import extension, has_weak_signature, is_issued_by, is_self_signed, name_of
+from imagesig.errors import BudgetExceeded, ImagesigError, LimitExceeded, MalformedError, TimestampInvalid
+from imagesig.trust.path import Paths, find_paths
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -43,7 +42,8 @@ def timestamp_chain(
     _check_leaf(signer)
     _check_hash(signer)
     problem: TimestampInvalid | None = None
-    for chain in _paths(signer, others, roots):
+    # Steps are judged below, where it is known which path they are on.
+    for chain in _proven(signer, others, roots).to(signer, roots):
         try:
             for below, certificate in enumerate(chain[1:]):
                 _check_authority(certificate, below)
@@ -54,31 +54,17 @@ def timestamp_chain(
         else:
             return chain
     raise problem or TimestampInvalid(
-        f"the timestamp's certificate {name_of(signer)} does not lead to a trusted timestamp authority"
+        f"the timestamp's certificate {signer.label} does not lead to a trusted timestamp authority"
     )
 
 
-def _paths(
-    signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate]
-) -> Iterator[tuple[Certificate, ...]]:
-    """Every way from the signer to a root, the shortest first, until `limits.PATH_CHECKS` signatures were checked."""
-    checks = 0
-    candidates = (*roots, *(item for item in dict.fromkeys(others) if item not in roots))
-    unfinished: list[tuple[Certificate, ...]] = [(signer,)]
-    while unfinished:
-        path = unfinished.pop(0)
-        for issuer in candidates:
-            if issuer in path or issuer.x509.subject != path[-1].x509.issuer:
-                continue
-            checks += 1
-            if checks > limits.PATH_CHECKS:
-                return
-            if not is_issued_by(path[-1], issuer):
-                continue
-            if issuer in roots:
-                yield (*path, issuer)
-            elif len(path) < limits.CHAIN_CERTIFICATES - 1:
-                unfinished.append((*path, issuer))
+def _proven(signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate]) -> Paths:
+    try:
+        return find_paths(signer, others, roots, lambda issuer, below: None)
+    except BudgetExceeded:
+        raise
+    except LimitExceeded as error:
+        raise TimestampInvalid(f"timestamp: {error}") from error
 
 
 def _check_root(root: Certificate) -> None:
@@ -86,9 +72,9 @@ def _check_root(root: Certificate) -> None:
 
     _check_hash(root)
     constraints = _read(root, x509.BasicConstraints)
-    if not is_self_signed(root) or constraints is None or not constraints.value.ca:
+    if not root.is_self_signed or constraints is None or not constraints.value.ca:
         raise TimestampInvalid(
-            f"the trusted timestamp authority {name_of(root)} is not a self-signed certificate of an authority",
+            f"the trusted timestamp authority {root.label} is not a self-signed certificate of an authority",
             hint="trust the root certificate of the timestamp service",
         )
 
@@ -116,16 +102,13 @@ _FORBIDDEN_USES = ("key_encipherment", "data_encipherment", "key_agreement", "ke
 
 
 def _check_key(leaf: Certificate) -> None:
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
-        key = leaf.x509.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _unfit(leaf, "its public key cannot be read") from error
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
-        return
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1"):
+        key = leaf.issuing_key
+    except ImagesigError as error:
+        raise _unfit(leaf, str(error)) from error
+    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         return
     raise _unfit(leaf, "its key is not RSA with 2048 bits or more, P-256, P-384 or P-521")
 
@@ -146,7 +129,7 @@ def _check_authority(certificate: Certificate, below: int) -> None:
 
 def _check_any(certificate: Certificate, at: datetime) -> None:
     _check_hash(certificate)
-    for item in certificate.x509.extensions:
+    for item in _readable(certificate):
         if item.critical and item.oid.dotted_string not in _KNOWN:
             raise _unfit(certificate, f"its critical extension {item.oid.dotted_string} is not understood")
     if not certificate.not_before <= at <= certificate.not_after:
@@ -158,16 +141,21 @@ def _check_any(certificate: Certificate, at: datetime) -> None:
 
 
 def _check_hash(certificate: Certificate) -> None:
-    if has_weak_signature(certificate):
+    if certificate.has_weak_signature:
         raise _unfit(certificate, "it is signed with SHA-1 or another hash that is broken")
 
 
 def _read(certificate: Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
+    _readable(certificate)
+    return certificate.extension(kind)
+
+
+def _readable(certificate: Certificate) -> x509.Extensions:
     try:
-        return extension(certificate, kind)
+        return certificate.extensions
     except MalformedError as error:
         raise TimestampInvalid(str(error)) from error
 
 
 def _unfit(certificate: Certificate, why: str) -> TimestampInvalid:
-    return TimestampInvalid(f"the timestamp's certificate {name_of(certificate)} is not one for timestamps: {why}")
+    return TimestampInvalid(f"the timestamp's certificate {certificate.label} is not one for timestamps: {why}")

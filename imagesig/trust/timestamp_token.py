@@ -16,10 +16,10 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
-from imagesig.encoding.asn1 import UNREADABLE
-from imagesig.errors import MalformedError, SignatureInvalid, TimestampInvalid
+from imagesig.encoding import asn1
+from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, TimestampInvalid, UnsupportedAlgorithm
+from imagesig.foreign import foreign
 from imagesig.text import quote
-from imagesig.trust.extensions import name_of
 
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
@@ -52,7 +52,8 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
     """
     if len(token) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(f"timestamp: {len(token)} bytes, at most {limits.TIMESTAMP_BYTES} are read")
-    try:
+    _count(token, "a CMS signature by one signer")
+    with foreign("timestamp", lambda error: TimestampInvalid("timestamp: not a CMS signature by one signer")):
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
         (info,) = signed["signer_infos"]
@@ -62,16 +63,18 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         signer = _signer(info, attributes, digest_hash, (*certificates, *known))
         attributes.check_content(content, digest_hash)
         attributes.check_signer(signer)
-    except TimestampInvalid:
-        raise
-    except UNREADABLE as error:
-        raise TimestampInvalid("timestamp: not a CMS signature by one signer") from error
-    try:
+    _count(content, "a TSTInfo")
+    with foreign("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
         return _believed(content, signer, certificates)
-    except TimestampInvalid:
+
+
+def _count(data: bytes, kind: str) -> None:
+    try:
+        asn1.check(data, "timestamp")
+    except BudgetExceeded:
         raise
-    except UNREADABLE as error:
-        raise TimestampInvalid("timestamp: what was signed is not a TSTInfo") from error
+    except MalformedError as error:
+        raise TimestampInvalid(f"timestamp: not {kind} ({error})") from error
 
 
 def _signed_data(token: bytes) -> Any:
@@ -105,6 +108,8 @@ def _certificates(signed: Any) -> tuple[Certificate, ...]:
     for item in choices:
         try:
             found.append(Certificate.from_der(item.chosen.dump(), "certificate of a timestamp"))
+        except BudgetExceeded:
+            raise
         except MalformedError:
             continue
     return tuple(dict.fromkeys(found))
@@ -112,21 +117,21 @@ def _certificates(signed: Any) -> tuple[Certificate, ...]:
 
 def _signer(info: Any, attributes: _Attributes, used: Hash, candidates: Sequence[Certificate]) -> Certificate:
     """The certificate that the signer is named by and whose key made the signature."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-
     wanted = info["sid"].chosen
     algorithm, signature = info["signature_algorithm"].dump(), info["signature"].native
     problem = "its signer's certificate is missing"
     for certificate in dict.fromkeys(candidates):
-        if certificate.x509.serial_number != wanted["serial_number"].native:
+        if certificate.serial_number != wanted["serial_number"].native:
             continue
         if not _is_issuer(wanted["issuer"], certificate):
             continue
         for message in attributes.signed_forms:
             try:
-                verify_by_identifier(certificate.x509.public_key(), algorithm, signature, message, used)
-            except (SignatureInvalid, UnsupportedAlgorithm) as error:
-                problem = f"its signature by {name_of(certificate)}: {error}"
+                verify_by_identifier(certificate.issuing_key, algorithm, signature, message, used)
+            except BudgetExceeded:
+                raise
+            except (SignatureInvalid, UnsupportedAlgorithm, MalformedError) as error:
+                problem = f"its signature by {certificate.label}: {error}"
             else:
                 return certificate
     raise TimestampInvalid(f"timestamp: {problem}")
@@ -161,17 +166,17 @@ class _Attributes:
         """RFC 5816: the attribute that binds the certificate itself, so that no other of the same key can stand in."""
         named = self._value(_SIGNING_CERTIFICATE_V2, "signingCertificateV2")["certs"][0]
         if named["cert_hash"].native != _hash(named["hash_algorithm"]).digest(signer.der):
-            raise TimestampInvalid(f"timestamp: signingCertificateV2 does not name {name_of(signer)}")
+            raise TimestampInvalid(f"timestamp: signingCertificateV2 does not name {signer.label}")
         issuer_serial = named["issuer_serial"]
         if not issuer_serial:
             return
         issuers = [item.chosen for item in issuer_serial["issuer"] if item.name == "directory_name"]
         if (
-            issuer_serial["serial_number"].native != signer.x509.serial_number
+            issuer_serial["serial_number"].native != signer.serial_number
             or len(issuers) != 1
             or not _is_issuer(issuers[0], signer)
         ):
-            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than {name_of(signer)} has")
+            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than {signer.label} has")
 
     def _value(self, name: str, title: str) -> Any:
         if name not in self._values:
@@ -181,10 +186,14 @@ class _Attributes:
 
 def _is_issuer(name: Any, certificate: Certificate) -> bool:
     """Whether the certificate's issuer has this name, however its strings are encoded."""
-    from asn1crypto.x509 import Certificate as Parsed
+    from asn1crypto.x509 import Name
 
-    issuer = Parsed.load(certificate.der).issuer
-    return bool(issuer.dump() == name.dump() or issuer == name)  # the second is slow, and seldom needed
+    encoded = name.dump()
+    if encoded == certificate.issuer_der:
+        return True
+    if max(len(encoded), len(certificate.issuer_der)) > limits.DISTINGUISHED_NAME_CHARACTERS:
+        return False
+    return bool(Name.load(certificate.issuer_der, strict=True) == name)  # slow, and seldom needed
 
 
 def _set_of(pieces: Sequence[bytes]) -> bytes:

@@ -10,19 +10,21 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import logging
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
 from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
+from imagesig.logs import logger_named
 from imagesig.witnesses.memory import Memory
 
-logger = logging.getLogger("imagesig")
+logger = logger_named("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 """Two lists in base64 and what is around them."""
@@ -78,7 +80,12 @@ class FileCrlCache:
     def get(self, url: str) -> CrlBytes | None:
         path = self._path(url)
         try:
-            with path.open("rb") as file:
+            # Not blocking, and through no link: the folder may be one that others can write to.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise MalformedError(f"{path}: is no regular file")
+            with os.fdopen(descriptor, "rb") as file:
                 content = file.read(_FILE_BYTES + 1)
             if len(content) > _FILE_BYTES:
                 raise MalformedError(f"{path}: more than {_FILE_BYTES} bytes")
@@ -152,7 +159,7 @@ def _encoded(crl: CrlBytes) -> bytes:
 
 
 def _decoded(content: bytes) -> CrlBytes:
-    document = parse_object(content, "CRL cache")
+    document = parse_object(content, "CRL cache", OURS)
     lists = []
     for name in ("baseCRL", "deltaCRL"):
         text = document.get(name)

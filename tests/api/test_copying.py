@@ -95,7 +95,7 @@ def states(copied: object) -> set[str]:
 
 def belongings(home: ImageHome, digest: str) -> set[str]:
     """The digests of all that belongs to a digest, and so on from there."""
-    found = {referrer.digest for referrer in home.referrers(digest)}
+    found = {referrer.digest for referrer in home.referrers(digest).entries}
     for suffix in (".sig", ".att", ".sbom"):
         try:
             found.add(home.resolve(tag_of(digest, suffix)).digest)

@@ -180,7 +180,7 @@ def test_what_could_not_be_read_of_an_image_is_a_failure_beside_the_rest(key: Pa
         home = registry(reference).home
         build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
         sign(key, "--annotation", "number=1", reference)
-        (bundle,) = home.referrers(home.resolve("1.0").digest)
+        (bundle,) = home.referrers(home.resolve("1.0").digest).entries
         server.faults.append(lambda request: Answer(418) if bundle.digest in request.path else None)
 
         shown = imagesig("inspect", reference)

@@ -16,6 +16,7 @@ from imagesig.cli.main import cli
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout import Layout
+from imagesig.policy import Policy, Scope
 
 NAME = "registry.example/team/app:1.0"
 
@@ -192,6 +193,14 @@ def test_check_warns_where_no_tags_are_compared(place: Path) -> None:
     assert "compares no tags" in run("policy", "check", path).stderr
 
 
+def test_check_warns_where_a_namespace_may_be_meant_for_an_image_of_docker_hub(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    path.write_text(path.read_text().replace(f"oci:{place}", "docker.io/alpine"))
+    assert "docker calls alpine is docker.io/library/alpine" in run("policy", "check", path).stderr
+    path.write_text(path.read_text().replace("docker.io/alpine", "docker.io/library"))
+    assert "namespace" not in run("policy", "check", path).stderr
+
+
 def test_check_warns_of_a_place_that_no_image_can_be_in(place: Path) -> None:
     (place / "link").symlink_to(place / "signed")
     path = policy(place, 'any = ["release"]')
@@ -277,6 +286,19 @@ def test_import_refuses_what_it_cannot_express_and_names_it(place: Path) -> None
     assert done.stdout == ""
     assert "oci:/a" in done.stderr
     assert "OpenPGP" in done.stderr
+
+
+def test_import_leaves_out_a_scope_that_no_image_can_be_in(place: Path) -> None:
+    path = place / "policy.json"
+    accept = [{"type": "insecureAcceptAnything"}]
+    scopes = {"index.docker.io/library": accept, "registry.example/team": accept}
+    path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"docker": scopes}}))
+    done = run("policy", "import", "--from", "containers", path)
+    assert done.exit_code == 0
+    assert "left out" in done.stderr
+    assert "index.docker.io" in done.stderr
+    (place / "imported.toml").write_text(done.stdout)
+    assert list(Policy.load(place / "imported.toml").rules) == [Scope("docker", "registry.example/team")]
 
 
 def test_import_says_which_rules_it_leaves_out(place: Path) -> None:

@@ -20,7 +20,7 @@ EXAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Go's reader found in one document, or why it refuses it."""
+    """What Go's reader found in one document, and why it refuses it or the rest of it."""
 
     value: Any = None
     error: str = ""

@@ -31,7 +31,7 @@ from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.formats.cosign import Cosign
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, StoredSignature
-from imagesig.trust import TimestampAuthorities, TrustAnchors, TrustedKey
+from imagesig.trust import Strangers, TimestampAuthorities, TrustAnchors, TrustedKey
 from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
 from tests.makers import NOW, bundle_document, classic, payload, private_key, stored_bundle
 
@@ -58,6 +58,13 @@ def stored(form: str, signer: Issuer, chain: Sequence[Certificate] | None = None
 def authenticate(signature: StoredSignature, anchors: TrustAnchors) -> Examined:
     format_ = Cosign() if "cosign" in signature.parts[0].media_type else Bundle()
     return format_.authenticate(format_.parse(signature), anchors, NOW)
+
+
+def as_stranger(signature: StoredSignature, anchors: TrustAnchors) -> Examined:
+    """What comes out where a rule only logs that nobody vouches for the signer; any other rule refuses it at once."""
+    with pytest.raises(NotTrusted):
+        authenticate(signature, anchors)
+    return authenticate(signature, replace(anchors, strangers=Strangers.JUDGED))
 
 
 def trusted(signer: Issuer, **more: Any) -> TrustAnchors:
@@ -109,7 +116,7 @@ def test_a_certificate_that_somebody_else_put_beside_the_signature_proves_nothin
 @forms
 def test_an_attackers_own_authority_is_not_trusted_for_coming_along(form: str) -> None:
     attacker = leaf(intermediate(root(number=955), number=956), key=private_key(number=66))
-    examined = authenticate(stored(form, attacker), trusted(certified()))
+    examined = as_stranger(stored(form, attacker), trusted(certified()))
     assert examined.authority == ""
     assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)
 
@@ -118,7 +125,7 @@ def test_an_attackers_own_authority_is_not_trusted_for_coming_along(form: str) -
 def test_a_signer_cannot_certify_another(form: str) -> None:
     victim = certified()
     attacker = leaf(victim, key=private_key(number=66))
-    assert isinstance(failure(authenticate(stored(form, attacker), trusted(victim)), AUTHENTICITY), NotTrusted)
+    assert isinstance(failure(as_stranger(stored(form, attacker), trusted(victim)), AUTHENTICITY), NotTrusted)
 
 
 @forms
@@ -126,7 +133,7 @@ def test_another_holder_does_not_count(form: str) -> None:
     names = x509.SubjectAlternativeName([x509.RFC822Name("a@acme.example")])
     signer = leaf(intermediate(root()), SUBJECT, (names, False))
     assert authenticate(stored(form, signer), trusted(signer, holders=["a@acme.example"])).authority == "acme"
-    examined = authenticate(stored(form, signer), trusted(signer, holders=["b@acme.example"]))
+    examined = as_stranger(stored(form, signer), trusted(signer, holders=["b@acme.example"]))
     assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)
 
 
@@ -140,10 +147,11 @@ def test_a_certificate_for_something_else_is_refused(form: str) -> None:
 @forms
 def test_cve_2026_24122_an_expired_intermediate_is_refused_though_the_signer_is_valid(form: str) -> None:
     signer = leaf(intermediate(root(), end=NOW - timedelta(days=1)))
-    examined = authenticate(stored(form, signer), trusting(signer.chain[-1]))
-    if form == "bundle":
-        assert isinstance(failure(examined, AUTHENTICITY), NotTrusted)  # it does not bring its intermediate
-        examined = authenticate(stored(form, signer), trusted(signer))
+    anchors = trusting(signer.chain[-1])
+    if form == "bundle":  # it does not bring its intermediate
+        assert isinstance(failure(as_stranger(stored(form, signer), anchors), AUTHENTICITY), NotTrusted)
+        anchors = trusted(signer)
+    examined = authenticate(stored(form, signer), anchors)
     assert isinstance(failure(examined, AUTHENTIC_TIMESTAMP), Expired)
 
 

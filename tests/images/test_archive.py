@@ -101,7 +101,7 @@ def test_unsigned_missing_and_another_key_are_three_things(path: Path, key: Sign
 
 def test_everything_else_in_the_archive_stays(directory: Path, tmp_path: Path, key: SigningKey) -> None:
     path = tmp_path / "more.tar"
-    path.write_bytes(tar_of([*files_of(directory), ("manifest.json", b"[]"), ("notes/read.me", b"kept")]))
+    path.write_bytes(tar_of([*files_of(directory), ("notes.json", b"[]"), ("notes/read.me", b"kept")]))
     sign(f"oci-archive:{path}:1.0", key)
     with tarfile.open(path) as read:
         kept = read.extractfile("notes/read.me")

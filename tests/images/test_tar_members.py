@@ -96,7 +96,7 @@ def test_a_sparse_file_in_pax_form_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("second", ["index.json", "./index.json", "index.json/", ".//index.json"])
 def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, second: str) -> None:
     content = header("index.json") + header(second) + END
-    with pytest.raises(MalformedError, match="twice"):
+    with pytest.raises(MalformedError, match=r"twice|name of a directory"):
         opened(tmp_path, content)
 
 

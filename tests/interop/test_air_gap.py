@@ -76,7 +76,9 @@ def test_an_index_that_we_signed_verifies_on_the_other_side(
     signed_as = {"type": "exactReference", "dockerReference": source}
     tools.skopeo_verify(key.pem, target, identity=signed_as).must_succeed()
     assert not tools.skopeo_verify(stranger.pem, target, identity=signed_as).ok
-    types = {artifact_type(registry(target).home, item) for item in registry(target).home.referrers(copied.digest)}
+    types = {
+        artifact_type(registry(target).home, item) for item in registry(target).home.referrers(copied.digest).entries
+    }
     assert NOTATION in types
 
 

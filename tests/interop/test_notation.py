@@ -140,7 +140,7 @@ def test_the_newer_form_of_the_manifest_is_read_from_registries_that_list_it(hos
     sign(image, signing_key(home), formats=[Notation(manifest_form=ManifestForm.ARTIFACT_TYPE)])
     assert verify(image, home.policy).warnings == ()
     # go-containerregistry's registry lists the config's media type as the artifact type, and notation believes it.
-    listed = registry(image).home.referrers(image.partition("@")[2])
+    listed = registry(image).home.referrers(image.partition("@")[2]).entries
     assert home.verify(image).ok is any(item.artifact_type == SIGNATURE for item in listed)
 
 

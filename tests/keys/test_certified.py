@@ -119,5 +119,5 @@ def test_a_chain_file_that_is_missing_is_named(tmp_path: Path) -> None:
     path = tmp_path / "release.key"
     path.write_bytes(FIRST.to_pem(None))
     path.chmod(0o600)
-    with pytest.raises(InvalidArgument, match=r"none\.pem: No such file"):
+    with pytest.raises(InvalidArgument, match=r"none\.pem: there is no such file"):
         open_key(str(path), chain=tmp_path / "none.pem")

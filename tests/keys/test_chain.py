@@ -6,7 +6,8 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument, KeyMismatch
-from imagesig.keys.chain import build_chain, chain_in, check_leaf, parse_chain
+from imagesig.keys.chain import chain_in, check_leaf, parse_chain
+from imagesig.trust.path import climb
 from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
@@ -18,13 +19,13 @@ MIDDLE = Issuer("middle", [ROOT])
 def test_a_chain_is_built_from_certificates_in_any_order() -> None:
     leaf, middle, root = MIDDLE.chain_for(KEY)
     unrelated = Issuer("unrelated").certificate
-    assert build_chain(leaf, [root, unrelated, middle]) == (leaf, middle, root)
+    assert climb(leaf, [root, unrelated, middle]) == (leaf, middle, root)
 
 
 def test_an_authority_of_the_same_name_with_another_key_is_not_the_issuer() -> None:
     leaf, middle, _ = MIDDLE.chain_for(KEY)
-    assert build_chain(leaf, [Issuer("middle").certificate]) == (leaf,)
-    assert build_chain(leaf, [Issuer("middle").certificate, middle]) == (leaf, middle)
+    assert climb(leaf, [Issuer("middle").certificate]) == (leaf,)
+    assert climb(leaf, [Issuer("middle").certificate, middle]) == (leaf, middle)
 
 
 def test_certificates_beside_a_key_are_its_own_only_if_the_first_one_is() -> None:

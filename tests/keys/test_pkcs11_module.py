@@ -13,6 +13,7 @@ import pytest
 from pkcs11 import exceptions
 
 from imagesig.errors import (
+    InternalError,
     KeyProviderUnavailable,
     KeyUnusable,
     PinLocked,
@@ -128,7 +129,7 @@ def test_sessions_are_given_up_after_an_error_that_ends_them_and_no_other(
     assert module.generation == lost
 
 
-def test_an_error_that_is_not_the_modules_passes_through(module: Module) -> None:
+def test_an_error_that_nobody_foresaw_is_an_internal_error(module: Module) -> None:
     module._lib, module._pid = object(), os.getpid()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(InternalError, match="ZeroDivisionError"):
         module.run("key a", lambda: 1 // 0)

@@ -99,10 +99,19 @@ def test_all_versions_of_a_rotated_key_are_one_signer() -> None:
 def test_keys_that_share_a_public_key_are_one_signer() -> None:
     first = (A.public_key, B.public_key)
     second = (B.public_key, C.public_key)
-    assert rule(Policy.all_of(first, second)).needed == 1
-    with pytest.raises(InvalidArgument, match="distinct"):
-        _ = rule(Policy.at_least(2, first, second)).anchors
-    assert rule(Policy.all_of(A.public_key, C.public_key, (A.public_key, C.public_key))).needed == 1
+    for keys in ((first, second), (A.public_key, C.public_key, (A.public_key, C.public_key))):
+        assert len(rule(Policy.any_of(*keys)).anchors.keys) == 1
+        with pytest.raises(InvalidArgument, match="distinct"):
+            Policy.all_of(*keys)
+        with pytest.raises(InvalidArgument, match="distinct"):
+            Policy.at_least(2, *keys)
+
+
+def test_a_key_that_is_given_twice_under_one_name_counts_once() -> None:
+    policy = Policy.at_least(2, A.public_key, A.public_key, B.public_key)
+    assert accepted(policy, examined(A), examined(B)) == 2
+    with pytest.raises(NoSignatureAccepted, match="1 of the 2"):
+        accepted(policy, examined(A), examined(A))
 
 
 def test_a_policy_without_keys_is_refused() -> None:

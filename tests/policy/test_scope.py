@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
-from imagesig.policy import Scope, parse_scope
-from imagesig.policy.scope import scopes_of
+from imagesig.policy import Policy, Reject, Rule, Scope, parse_scope
+from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope, scopes_of
 
 DIGEST = "sha256:" + "ab" * 32
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "policy.schema.json").read_text())
+SCHEMA_PATTERN = SCHEMA["$defs"]["scope"]["pattern"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,179 @@ def test_a_transport_with_or_without_a_path_is_a_scope(text: str, scope: Scope) 
 def test_what_no_image_could_be_in_is_no_scope(text: str) -> None:
     with pytest.raises(InvalidArgument, match="scope"):
         parse_scope(text)
+
+
+# Texts that are nearly scopes: parts of right ones and of wrong ones, in any order.
+_PIECES = [
+    *(
+        "registry.example",
+        "docker.io",
+        "index.docker.io",
+        "localhost",
+        "alpine",
+        "library",
+        "*",
+        "*.",
+        "Team",
+        "a_b",
+        "a--b",
+    ),
+    *("127.0.0.1", "[::1]", "[::", "[1:2]", "any.localhost", "xn--a.example", "a" * 63, "a" * 64, "a" * 127, "ab" * 32),
+    *(
+        "/",
+        "/",
+        "/",
+        ":",
+        ":",
+        "@",
+        ".",
+        "-",
+        "//",
+        "..",
+        " ",
+        "\n",
+        "\0",
+        "%20",
+        "?",
+        "#",
+        "é",
+        "https://",
+        "docker://",
+    ),
+    *(
+        "5000",
+        "0",
+        "65535",
+        "65536",
+        "00443",
+        "1.0",
+        "latest",
+        "t" * 128,
+        "t" * 129,
+        DIGEST,
+        DIGEST.upper(),
+        DIGEST[:-1],
+    ),
+    *(
+        "oci:",
+        "dir:",
+        "oci-archive:",
+        "docker-archive:",
+        "docker:",
+        "oci:/",
+        "/srv",
+        "/srv/a:1",
+        "docker-daemon:",
+        "sif:/",
+    ),
+]
+_texts = st.one_of(
+    st.lists(st.sampled_from(_PIECES), min_size=1, max_size=6).map("".join),
+    st.builds(
+        lambda host, parts, end: "/".join([host, *parts]) + end,
+        st.sampled_from(
+            ["registry.example", "registry.example:5000", "docker.io", "localhost", "*.example", "[::1]:1"]
+        ),
+        st.lists(st.sampled_from(["team", "app", "library", "Team", "a.b", "a" * 120]), max_size=3),
+        st.sampled_from(["", "/", ":1", ":", f"@{DIGEST}", f":1@{DIGEST}", ":" + "t" * 129, "@sha256:ab", "/*"]),
+    ),
+)
+
+
+def _image_in(text: str) -> Location:
+    """An image that somebody can ask for and that is in the scope, built from the scope's text."""
+    transport, _, path = text.partition(":")
+    if transport in LOCAL_TRANSPORTS and (not path or path.startswith("/")):
+        return Location(transport, path=path or "/srv/image")
+    if text == "docker:":
+        return Location(reference=parse_reference("registry.example/app"))
+    for candidate in (
+        text,
+        f"{text}/app",
+        f"{text}/x",
+        f"a{text.removeprefix('*')}/app",
+        f"a{text.removeprefix('*')}/x",
+    ):
+        try:
+            location = Location(reference=parse_reference(candidate))
+        except InvalidArgument:
+            continue
+        if Scope("docker", text) in scopes_of(location):
+            return location
+    raise AssertionError(f"no image is in {text!r}")
+
+
+@given(_texts)
+@settings(max_examples=1000, deadline=None)
+def test_an_image_is_in_every_scope_that_is_accepted_and_its_rule_applies(text: str) -> None:
+    try:
+        scope = parse_scope(text)
+    except InvalidArgument:
+        return
+    rule = Rule((Reject(),), "the scope's")
+    assert Policy(rules={scope: rule}).select(_image_in(text)) is rule
+    assert re.search(SCHEMA_PATTERN, text), "the schema refuses what the parser accepts"
+
+
+_hosts = st.sampled_from(
+    [
+        "registry.example",
+        "localhost:5000",
+        "docker.io",
+        "index.docker.io",
+        "127.0.0.1",
+        "[::1]:443",
+        "REGISTRY.example:1",
+    ]
+)
+
+
+@given(
+    _hosts,
+    st.lists(st.from_regex(r"[a-z0-9]{1,9}((_|__|\.|-{1,3})[a-z0-9]{1,60})?", fullmatch=True), min_size=1, max_size=4),
+    st.sampled_from(["", ":1", ":" + "t" * 128, f"@{DIGEST}", f":1@{DIGEST}"]),
+)
+@settings(max_examples=500, deadline=None)
+def test_every_scope_that_is_looked_up_can_be_written(host: str, parts: list[str], end: str) -> None:
+    reference = parse_reference(f"{host}/{'/'.join(parts)[: 253 - len(host)].rstrip('._-')}{end}")
+    for scope in scopes_of(Location(reference=reference)):
+        assert parse_scope(str(scope)) == scope
+        check_scope(scope)
+
+
+@pytest.mark.parametrize("length", [240, 253, 254, 255])
+def test_the_longest_repository_can_be_a_scope(length: int) -> None:
+    host = "registry.example/"
+    name = host + "a" * (length - len(host))
+    assert parse_scope(name) == Scope("docker", name)
+    with pytest.raises(InvalidArgument):
+        parse_scope(host + "a" * (256 - len(host)))
+
+
+@given(
+    st.sampled_from(LOCAL_TRANSPORTS), st.lists(st.from_regex(r"[a-zA-Z0-9 ._+-]{1,20}", fullmatch=True), min_size=1)
+)
+def test_every_path_without_a_tag_can_be_written(transport: str, parts: list[str]) -> None:
+    path = "/" + "/".join(f"x{part}" for part in parts)
+    for scope in scopes_of(Location(transport, path=path)):
+        assert parse_scope(str(scope)) == scope
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope("dokcer", "registry.example"),
+        Scope("sif", "/srv/x"),
+        Scope("docker", "registry.example/"),
+        Scope("docker", "oci:/srv"),
+        Scope("oci", "srv"),
+        Scope("docker", 1),  # type: ignore[arg-type]
+        "registry.example",
+    ],
+)
+def test_a_scope_by_hand_that_no_image_can_be_in_is_refused(scope: Scope) -> None:
+    with pytest.raises(InvalidArgument):
+        check_scope(scope)
 
 
 _parts = st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
-from imagesig.policy import KeyReference, Policy, Reject, Rule, Signed, Unsupported
+from imagesig.policy import AcceptAnything, KeyReference, Policy, Reject, Rule, Scope, Signed, Unsupported
 from imagesig.policy.write import document_of, toml_text
 from tests.makers import private_key
 from tests.policy.documents import Json, documents, policy_of, policy_of_toml
@@ -65,6 +65,19 @@ def test_what_cannot_be_expressed_is_refused_and_every_place_named() -> None:
     policy = Policy(rules[0], {**Policy().rules, **policy_of({"version": 1}).rules})
     with pytest.raises(InvalidArgument, match="fulcio: it asks for fulcio"):
         document_of(policy)
+
+
+def test_a_rule_for_one_repository_alone_is_not_written_as_one_for_all_below_it() -> None:
+    exact = Scope("docker", "registry.example/app", exact=True)
+    with pytest.raises(InvalidArgument, match="one repository alone"):
+        document_of(Policy(rules={exact: Rule((AcceptAnything(),))}))
+
+
+def test_a_format_is_written_by_the_name_that_reads_it() -> None:
+    policy = Policy.any_of("/a.pub", formats=["cosign-x509", "cosign", "notation-jws"])
+    document = document_of(policy)
+    assert document["default"]["require"][0]["formats"] == ["cosign", "notation-jws"]  # type: ignore[index]
+    assert policy_of(document).default.signed[0].formats == policy.default.signed[0].formats
 
 
 def test_authorities_of_one_name_get_names_of_their_own() -> None:

@@ -74,7 +74,7 @@ def parts(server: InMemoryRegistry, form: str) -> list[str]:
         tag = image.home.resolve(digest.replace(":", "-") + ".sig")
         manifest = parse_manifest(image.home.read(tag, limit=limits.MANIFEST_BYTES), tag.media_type, "")
         return [f"/blobs/{layer.digest}" for layer in manifest.layers]
-    found = image.home.referrers(digest)
+    found = image.home.referrers(digest).entries
     return [f"/manifests/{item.digest}" if "manifest" in form else _blob_of(image, item) for item in found]
 
 

@@ -9,11 +9,14 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from msgspec.structs import replace
 
-from imagesig.errors import Expired, FormatViolation, NotTrusted
+from imagesig import limits
+from imagesig.effort import Cost
+from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.trust import CertificateAuthority, Role
-from imagesig.trust.chain import _Search, check_validity, paths_to_authorities, vouching
+from imagesig.trust.chain import check_validity, paths_to_authorities, vouching
 from imagesig.trust.holder import Holder
 from tests.chains import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
+from tests.effort import counted
 from tests.makers import NOW
 
 
@@ -187,16 +190,22 @@ def test_cve_2026_24122_the_validity_of_the_whole_path_is_what_is_checked() -> N
         check_validity(path, NOW, NOW)
 
 
-def test_a_maze_of_certificates_is_left_after_so_many_steps() -> None:
-    top = root()
+def test_a_maze_of_certificates_costs_no_check_where_it_leads_to_nobody_trusted() -> None:
     # Every one of them issued every other: same name, same key.
     maze = [root(f"{SUBJECT},CN=i", number=940).certificate for _ in range(9)]
     signer = leaf(root(f"{SUBJECT},CN=i", number=940))
-    search = _Search(frozenset(top.chain), tuple(maze))
-    assert list(search.paths((signer.certificate,))) == []
-    assert search.checks_left == 0
-    with pytest.raises(NotTrusted):
+    with counted() as spent, pytest.raises(NotTrusted):
+        paths_to_authorities(signer.certificate, maze, authorities(root()), NOW)
+    assert spent[Cost.CERTIFICATE_CHECKS] == 0
+
+
+def test_a_maze_under_a_trusted_name_is_left_after_a_few_checks() -> None:
+    top = root()
+    maze = [root(f"{SUBJECT},CN=root", number=940).certificate for _ in range(9)]
+    signer = leaf(root(f"{SUBJECT},CN=root", number=940))
+    with counted() as spent, pytest.raises(LimitExceeded):
         paths_to_authorities(signer.certificate, maze, authorities(top), NOW)
+    assert spent[Cost.CERTIFICATE_CHECKS] <= limits.PATH_CHECKS + 2
 
 
 def test_all_of_a_range_of_time_has_to_be_within_every_validity() -> None:

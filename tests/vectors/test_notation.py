@@ -22,6 +22,7 @@ from imagesig.policy import Action, Enforcement, Policy
 from imagesig.policy.load_notation import load_trust_store
 from imagesig.policy.notation import Store, parse_level, parse_trust_policy, policy_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, Examined, Part, StoredSignature
+from imagesig.trust import Strangers
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
 from tests.vectors import report, vectors
 
@@ -97,8 +98,10 @@ def test_envelopes() -> None:
         stored = StoredSignature(case["id"], (Part(case["media_type"], content),), SIGNATURE)
         action = Action.ENFORCE if case["check"] == "integrity" else signed.enforcement.action(case["check"])
         assert action.value == case["action"], case
+        # One check is asked about at a time, so what nobody vouches for is judged too.
+        anchors = replace(signed.anchors, strangers=Strangers.JUDGED)
         try:
-            examined = Notation().authenticate(Notation().parse(stored), signed.anchors, AT)
+            examined = Notation().authenticate(Notation().parse(stored), anchors, AT)
         except ImagesigError:
             assert case["check"] == "integrity", case
             assert not case["passes"], case

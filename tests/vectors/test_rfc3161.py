@@ -17,7 +17,6 @@ from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
-from imagesig.trust.extensions import is_self_signed
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
 from imagesig.trust.timestamp_exchange import TimestampQuery, token_in_response
 from imagesig.trust.timestamp_profile import timestamp_chain
@@ -81,7 +80,7 @@ def certificates(folder: Path, case: dict[str, Any]) -> tuple[Certificate, ...]:
 
 def chain_of(folder: Path, case: dict[str, Any]) -> tuple[Certificate, ...]:
     known = certificates(folder, case)
-    roots = [item for item in known if is_self_signed(item)]
+    roots = [item for item in known if item.is_self_signed]
     token = open_token(token_in_response((folder / case["file"]).read_bytes()), known)
     return timestamp_chain(token.signer, (*token.certificates, *known), roots, token.generated)
 
@@ -89,7 +88,7 @@ def chain_of(folder: Path, case: dict[str, Any]) -> tuple[Certificate, ...]:
 def test_the_message_under_sigstores_timestamps_is_hello() -> None:
     folder = vectors("rfc3161") / "rfc3161-client" / "sigstage"
     known = parse_certificates((folder / "ts_chain.pem").read_bytes(), "chain")
-    roots = TimestampAuthorities(tuple(item for item in known if is_self_signed(item)))
+    roots = TimestampAuthorities(tuple(item for item in known if item.is_self_signed))
     for hash in ("sha256", "sha384", "sha512"):
         encoded = token_in_response((folder / f"response-{hash}.tsr").read_bytes())
         found = examine_timestamp(encoded, b"hello", roots, NOW, known=known)

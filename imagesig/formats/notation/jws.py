@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import decode_base64
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.attributes import (
     SIGNING_AGENT,
+    STANDARD,
     TIMES,
     TIMESTAMP,
     Header,
@@ -27,6 +29,8 @@ from imagesig.formats.notation.payload import PAYLOAD_TYPE
 from imagesig.text import quote
 
 _MEMBERS = {"payload", "protected", "header", "signature"}
+_ENVELOPE = Shape.of("payload protected signature", header=Shape.of(f"x5c {TIMESTAMP} {SIGNING_AGENT}"))
+_PROTECTED = Shape.of(" ".join(("alg", "cty", "crit", *STANDARD)))
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
@@ -74,7 +78,7 @@ class Jws:
         )
 
     def split(self, content: bytes) -> Opened:
-        document = parse_object(content, "JWS envelope")
+        document = parse_object(content, "JWS envelope", _ENVELOPE, nodes=limits.ENVELOPE_NODES)
         if document.keys() != _MEMBERS:
             raise FormatViolation(
                 f"JWS envelope has the members {quote(sorted(document))}, {', '.join(sorted(_MEMBERS))} are needed"
@@ -92,7 +96,7 @@ class Jws:
 
     def header(self, protected: bytes) -> Header:
         members: dict[object, object] = {}
-        members.update(parse_object(protected, "protected header").items())
+        members.update(parse_object(protected, "protected header", _PROTECTED, nodes=limits.ENVELOPE_NODES).items())
         critical = members.pop("crit", None)
         if not isinstance(critical, list) or not all(isinstance(name, str) for name in critical):
             raise FormatViolation(f"crit is {quote(critical)}, a list of names is needed")

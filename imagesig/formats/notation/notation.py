@@ -38,7 +38,15 @@ from imagesig.formats.notation.attributes import (
 from imagesig.formats.notation.cose import Cose
 from imagesig.formats.notation.jws import Jws
 from imagesig.formats.notation.payload import parse_payload, payload_bytes
-from imagesig.formats.notation.reading import ROLES, SIGNATURE, describe, examine, read, split
+from imagesig.formats.notation.reading import (
+    ROLES,
+    SIGNATURE,
+    check_signer_may_count,
+    describe,
+    examine,
+    read,
+    split,
+)
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import (
     AlreadySigned,
@@ -186,7 +194,10 @@ class Notation(Struct, frozen=True):
     def _says(self, stored: StoredSignature, claim: Claim, signer: SignerInfo, at: datetime) -> bool:
         """Whether it is by this certificate, says the same, and goes on counting long enough to need no other."""
         try:
-            whole = read(self.parse(stored), self._forms[:1], self.understood | set(_extended(self.attributes)))
+            envelope = self.parse(stored)
+            if envelope.chain != tuple(item.der for item in signer.chain):
+                return False  # not ours: nothing of it is judged
+            whole = read(envelope, self._forms[:1], self.understood | set(_extended(self.attributes)))
         except ImagesigError:
             return False
         return (
@@ -243,6 +254,7 @@ class Notation(Struct, frozen=True):
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
         """See `Format.authenticate`. Trust in bare keys does not count here: a certificate is what signs."""
+        check_signer_may_count(envelope, anchors)
         whole = read(envelope, self._forms, self.understood)
         return examine(self.name, whole, envelope.stored, anchors, now)
 

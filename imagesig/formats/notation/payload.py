@@ -5,15 +5,21 @@ Spec: Notary Project signature-specification, "Payload".
 
 from __future__ import annotations
 
+from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, InvalidArgument, MalformedError
 from imagesig.oci.descriptor import parse_descriptor
+from imagesig.oci.shapes import DESCRIPTOR
 from imagesig.signature import Claim, Subject
 from imagesig.text import quote
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 RESERVED = "io.cncf.notary"
 """Metadata with names that begin so is the Notary Project's own."""
+
+
+_PAYLOAD = Shape.of("", targetArtifact=DESCRIPTOR)
 
 
 def payload_bytes(claim: Claim) -> bytes:
@@ -46,7 +52,7 @@ def parse_payload(payload: bytes) -> Claim:
         MalformedError: not strict JSON.
         FormatViolation: no `targetArtifact`, something beside it, or no descriptor in it.
     """
-    document = parse_object(payload, "payload")
+    document = parse_object(payload, "payload", _PAYLOAD, nodes=limits.ENVELOPE_NODES)
     if document.keys() != {"targetArtifact"}:
         raise FormatViolation(f"payload has the members {quote(sorted(document))}, targetArtifact alone is needed")
     try:

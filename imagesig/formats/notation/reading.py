@@ -1,7 +1,8 @@
 """What one Notary Project signature says, and what is to be held against it.
 
-The order is: the envelope is split, the key of its first certificate verifies exactly the bytes received, and only then
-are header, chain and payload read.
+The order is: split the envelope; find a pinned certificate in its chain, by its bytes, and prove those below it down to
+the signer's; verify exactly the bytes received with the signer's key; only then read header, whole chain and payload,
+and a timestamp last.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import Expired, FormatViolation, NotTrusted
+from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.attributes import (
@@ -39,8 +41,8 @@ from imagesig.signature import (
     StoredSignature,
 )
 from imagesig.text import quote
-from imagesig.trust import Role, TrustAnchors
-from imagesig.trust.chain import check_validity, is_valid, vouching
+from imagesig.trust import CertificateAuthority, Role, Strangers, TrustAnchors
+from imagesig.trust.chain import check_pinned, check_validity, is_valid, vouching
 from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import check_code_signing_chain, signer_key
 
@@ -65,11 +67,30 @@ class Whole(Struct, frozen=True):
 
 
 def split(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> Envelope:
-    """The envelope, split. Raises as `Format.parse` does."""
+    """The envelope, split; the signature is as it is in there, r||s for ECDSA. Raises as `Format.parse` does."""
     opened = _open(stored, forms)[1]
-    signer = read_chain(opened.unprotected.chain[:1])[0]
-    signature = decoded_signature(opened.signature, signer_key(signer).key_type)
-    return Envelope(stored, opened.message, signature, opened.payload, chain=opened.unprotected.chain)
+    return Envelope(stored, opened.message, opened.signature, opened.payload, chain=opened.unprotected.chain)
+
+
+def check_signer_may_count(envelope: Envelope, anchors: TrustAnchors) -> None:
+    """Returns if, for all that can be seen at little cost, the signature may count for these anchors.
+
+    What it costs is one comparison of bytes, and one certificate with one check by a proven key where that fails.
+
+    Raises:
+        NotTrusted: no certificate of the chain is pinned, or the policy trusts bare keys only.
+        FormatViolation, MalformedError: the chain does not lead from the pinned certificate down to the signer's.
+    """
+    if anchors.strangers is Strangers.JUDGED:
+        return
+    if anchors.authorities:
+        check_pinned(envelope.chain, anchors.authorities)
+        return
+    if anchors.strangers is Strangers.REFUSED:
+        raise NotTrusted("it was made with a certificate; the policy trusts bare keys only")
+    key = signer_key(read_chain(envelope.chain[:1])[0])
+    if not any(key in trusted.public_keys for trusted in anchors.keys):
+        raise NotTrusted("it was made with the certificate of another key")
 
 
 def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozenset[str]) -> Whole:
@@ -80,8 +101,10 @@ def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozense
         FormatViolation, MalformedError: it breaks a rule of the format, or its chain one of the profile.
     """
     form, opened = _open(envelope.stored, forms)
-    chain = read_chain(envelope.chain)
-    public_key, algorithm = verified_by_signer(envelope, chain[0], CANDIDATES)
+    signer = read_chain(envelope.chain[:1])[0]
+    signature = decoded_signature(envelope.signature, signer_key(signer).key_type)
+    public_key, algorithm = verified_by_signer(replace(envelope, signature=signature), signer, CANDIDATES)
+    chain = (signer, *read_chain(envelope.chain[1:]))
     named = ALGORITHMS[public_key.key_type]
     attributes = read_attributes(form.header(opened.protected), form.algorithm(named), understood)
     check_code_signing_chain(chain)
@@ -92,6 +115,15 @@ def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: Tr
     """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that refuse nothing."""
     signer = whole.chain[0]
     made = Check("signature", True, f"{describe_holder(signer)} made it, {whole.algorithm}")
+    unknown: NotTrusted | None = None
+    authorities: Sequence[CertificateAuthority] = ()
+    try:
+        authorities = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme])
+    except NotTrusted as error:
+        if anchors.strangers is Strangers.REFUSED:
+            raise
+        unknown = error
+    # A timestamp is parsed only now: a stranger's may be made to be costly.
     timed = _timing(whole, anchors, now)
     others = (*_expiry(whole.attributes, now), timed.check, *_remarks(whole, stored, now))
 
@@ -109,10 +141,8 @@ def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: Tr
             timed.timestamp_chain,
         )
 
-    try:
-        authorities = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme])
-    except NotTrusted as error:
-        return examined("", Check.failed(AUTHENTICITY, error))
+    if unknown is not None:
+        return examined("", Check.failed(AUTHENTICITY, unknown))
     first, *rest = (examined(item.name, vouched_by(item.name, signer)) for item in authorities)
     return replace(first, by_others=tuple(rest)) if rest else first
 
@@ -142,6 +172,8 @@ def _open(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> tuple[Envel
     if kind != SIGNATURE:
         raise FormatViolation(f"artifact of type {quote(kind)}, {SIGNATURE} is needed")
     (part,) = stored.parts
+    if len(part.content) > limits.ENVELOPE_BYTES:
+        raise LimitExceeded(f"envelope: {len(part.content)} bytes, at most {limits.ENVELOPE_BYTES} are read")
     for form in forms:
         if form.media_type == part.media_type:
             return form, form.split(part.content)

@@ -133,7 +133,7 @@ def test_row_f_json_names_are_compared_with_their_case_and_stand_once() -> None:
     lower = stored("jws")
     document = json.loads(lower.parts[0].content)
     shouting = {name.upper() if name == "protected" else name: value for name, value in document.items()}
-    refused(of_bytes(json.dumps(shouting).encode(), "application/jose+json"))
+    refused(of_bytes(json.dumps(shouting).encode(), "application/jose+json"), MalformedError, "by its case")
     refused(stored("jws", outer={"extra": 1}), match="members")
     refused(stored("jws", outer={"signatures": []}), match="members")
     twice = lower.parts[0].content.replace(b'{"payload"', b'{"payload": "e30", "payload"', 1)
@@ -143,7 +143,7 @@ def test_row_f_json_names_are_compared_with_their_case_and_stand_once() -> None:
 @both
 def test_row_f_in_the_payload_too(envelope: str) -> None:
     artifact = target()["targetArtifact"]
-    refused(stored(envelope, payload={"TARGETARTIFACT": artifact}))
+    refused(stored(envelope, payload={"TARGETARTIFACT": artifact}), MalformedError, "by its case")
     refused(stored(envelope, payload={"targetArtifact": artifact, "also": artifact}))
     twice = json.dumps({"targetArtifact": artifact}).replace('"size"', '"size": 1, "size"').encode()
     refused(stored(envelope, payload=twice), MalformedError, "twice")
@@ -296,15 +296,9 @@ def test_a_signature_by_another_key_is_refused(envelope: str) -> None:
 @both
 def test_another_payload_or_header_under_the_same_signature_is_refused(envelope: str) -> None:
     good = Notation().parse(stored(envelope))
-    raw = encode_rs(good.signature)
+    raw = good.signature
     refused(stored(envelope, payload=target(size=528), signature=raw), SignatureInvalid)
     refused(stored(envelope, {SIGNING_TIME: NOW}, signature=raw), SignatureInvalid)
-
-
-def encode_rs(der: bytes) -> bytes:
-    from imagesig.crypto.ecdsa import rs_from_der
-
-    return rs_from_der(der, KeyType.ECDSA_P256)
 
 
 # --- attributes ------------------------------------------------------------------------------------------------------
@@ -431,7 +425,7 @@ def test_cose_headers_with_a_key_twice_or_labels_that_are_none_are_refused() -> 
 
 def test_cve_2025_30204_an_envelope_of_nothing_but_dots_is_refused_cheaply() -> None:
     refused(of_bytes(b"." * 5_000_000, "application/jose+json"), MalformedError)
-    refused(stored("jws", outer={"protected": "." * 1_000_000}))
+    refused(stored("jws", outer={"protected": "." * 200_000}))
 
 
 def test_an_artifact_of_another_type_is_refused() -> None:

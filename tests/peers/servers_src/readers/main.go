@@ -3,7 +3,7 @@
 //	readers NAME < documents > results
 //
 // Standard input holds documents, each behind its length in four bytes, big-endian. Standard output gets one line of
-// JSON for each: {"value": …}, or {"error": "…"} where the reader refuses the document.
+// JSON for each: {"value": …}, and {"error": "…"} where the reader refuses the document.
 package main
 
 import (
@@ -17,14 +17,18 @@ import (
 	"strings"
 )
 
-// A reader gives what it finds in one document, in a shape that encoding/json can write.
+// A reader gives what it finds in one document, in a shape that encoding/json can write. With an error it may give what
+// it found before that.
 type reader func(document []byte) (any, error)
 
 // readers is the list of all of them: each has a file of its own.
 var readers = map[string]reader{
-	"proxy": readProxy,
-	"tar":   readTar,
-	"yaml":  readYAML,
+	"json":      readJSON,
+	"proxy":     readProxy,
+	"reference": readReference,
+	"compose":   readCompose,
+	"tar":       readTar,
+	"yaml":      readYAML,
 }
 
 type result struct {
@@ -79,7 +83,7 @@ func one(read reader, document []byte) (answer result) {
 	}()
 	value, err := read(document)
 	if err != nil {
-		return result{Error: "refused: " + err.Error()}
+		return result{Value: value, Error: "refused: " + err.Error()}
 	}
 	return result{Value: value}
 }

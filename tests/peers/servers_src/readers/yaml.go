@@ -19,7 +19,7 @@ func readYAML(document []byte) (any, error) {
 			return found, nil
 		}
 		if err != nil {
-			return nil, err
+			return found, err // kubectl has applied those before
 		}
 		found = append(found, one)
 	}

@@ -1,0 +1,195 @@
+"""YAML as all readers of workloads read it: kubectl (sigs.k8s.io/yaml), docker compose and we, or refused. Pure.
+
+They differ in where documents begin, in the tags and merges of keys, and in what a plain word is. A file that needs
+none of this is read; it is what `kubectl get -o yaml`, `helm template` and `docker compose config` write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument, MissingExtra
+from imagesig.foreign import foreign
+from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from yaml import Node, ScalarNode
+
+RENDER = "give the rendered file: helm template, kustomize build, docker compose config"
+TEXT = "tag:yaml.org,2002:str"
+NULL = "tag:yaml.org,2002:null"
+_MERGE = "tag:yaml.org,2002:merge"
+_ODD_CHARACTER = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
+"""Ends of lines to some readers only, and marks of an encoding inside of the text."""
+_MARKER = re.compile(r"^(?:---(?![ \t]+#|[ \t]*\r?$).*|\.\.\.(?:[ \t\r].*)?)$", re.MULTILINE)
+"""A line that begins a document and says more, or ends one: kubectl looks for `---` at the start of lines alone."""
+_GO_NUMBER = re.compile(
+    r"[yYnN]|[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9._]+(?:[eE][-+]?[0-9_]+)?|\.(?:inf|nan))", re.I
+)
+"""Plain words that are text to PyYAML, and a number or a truth value to Go's readers."""
+
+
+def read_documents(text: str, name: str) -> list[Node]:
+    """The documents of a file, every key of which is plain text and stands once.
+
+    Raises:
+        MissingExtra: PyYAML is not installed.
+        InvalidArgument: no YAML, more than `imagesig.limits` allows, or what readers read differently; with the line.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra(f"{name}: reading YAML", "manifest") from error
+
+    def explain(error: Exception) -> InvalidArgument | None:
+        if isinstance(error, yaml.MarkedYAMLError):
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return InvalidArgument(f"{name}:{line}: not YAML ({quote(error.problem)})", hint=RENDER)
+        return InvalidArgument(f"{name}: not YAML ({quote(str(error))})") if isinstance(error, yaml.YAMLError) else None
+
+    _check_text(text, name)
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with foreign(f"{name}: reading YAML", explain):
+        _check_events(yaml.parse(text, Loader=loader), name)
+        documents = [node for node in yaml.compose_all(text, Loader=loader) if node is not None]
+    for document in documents:
+        _check_keys(document, name)
+    return documents
+
+
+def is_kind(node: Node | None, kind: str) -> bool:
+    """Whether a node is a `scalar`, `sequence` or `mapping`."""
+    return getattr(node, "id", "") == kind
+
+
+def is_plain_text(node: ScalarNode) -> bool:
+    """Whether a scalar is text to all readers, and the same: they disagree on where a block (`|`, `>`) ends."""
+    return (
+        node.tag == TEXT and node.style not in ("|", ">") and (bool(node.style) or not _GO_NUMBER.fullmatch(node.value))
+    )
+
+
+def items(node: Node | None) -> list[Node]:
+    """The items of a sequence; none of anything else."""
+    return node.value if node is not None and is_kind(node, "sequence") else []
+
+
+def refused(name: str, node: Node, what: str, hint: str = "") -> InvalidArgument:
+    """The error that names the line of a node."""
+    return InvalidArgument(f"{name}:{node.start_mark.line + 1}: {what}", hint=hint)
+
+
+class Mappings:
+    """The members of the mappings of one file, merged ones (`<<`) among them. Each mapping is read once, however many
+    aliases lead to it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._known: dict[int, dict[str, Node]] = {}
+        self._merged = 0
+
+    def members(self, node: Node | None) -> dict[str, Node]:
+        """The members of a mapping, its own before those that it merges in; none of anything else.
+
+        Raises:
+            InvalidArgument: a member that is merged in stands before the merge too: the one counts to kubectl, the
+                other to compose.
+        """
+        if node is None or not is_kind(node, "mapping"):
+            return {}
+        if id(node) not in self._known:
+            self._known[id(node)] = self._read(node)
+        return self._known[id(node)]
+
+    def _read(self, node: Node) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                own[key.value] = value
+                continue
+            for source in items(value) or [value]:
+                merged = self.members(source) | merged
+                self._merged += len(merged)
+                if self._merged > limits.WORKLOAD_NODES:
+                    raise refused(self._name, key, "merges (<<) make it too long")
+            if twice := merged.keys() & own.keys():
+                raise refused(
+                    self._name,
+                    key,
+                    f"the key {quote(min(twice))} stands before a merge (<<) that has it too: readers disagree",
+                    hint="write the merge first",
+                )
+        return merged | own
+
+
+def _check_text(text: str, name: str) -> None:
+    for pattern, what in ((_ODD_CHARACTER, "a character that ends a line to some readers only"), (_MARKER, "")):
+        found = pattern.search(text)
+        if found:
+            line = text.count("\n", 0, found.start()) + 1
+            what = what or f"{quote(found[0].strip())}: only a line that is --- may stand between documents"
+            raise InvalidArgument(f"{name}:{line}: {what}", hint=RENDER)
+
+
+def _check_events(events: Iterator[Any], name: str) -> None:
+    """Bounds nesting and size before anything is built; refuses directives and tags."""
+    depth = 0
+    for count, event in enumerate(events):
+        kind = type(event).__name__
+        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
+        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
+        what = ""
+        if depth > limits.WORKLOAD_DEPTH:
+            what = f"nested deeper than {limits.WORKLOAD_DEPTH} levels"
+        elif count > limits.WORKLOAD_NODES:
+            what = "too long"
+        elif kind == "DocumentStartEvent" and (event.version or event.tags):
+            what = "a directive (%YAML, %TAG), which readers read differently"
+        elif getattr(event, "tag", None) is not None and (kind != "ScalarEvent" or event.tag != TEXT):
+            what = f"the tag {quote(event.tag)}, which readers read differently; !!str alone is read"
+        if what:
+            raise InvalidArgument(f"{name}:{event.start_mark.line + 1}: {what}", hint=RENDER)
+
+
+def _check_keys(document: Node, name: str) -> None:
+    """Returns if every key is plain text and stands once, and nothing holds itself."""
+    done: set[int] = set()
+    above: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(document, False)]
+    while stack:
+        node, left = stack.pop()
+        if left:
+            above.discard(id(node))
+            continue
+        if id(node) in above:
+            raise refused(name, node, "an anchor whose value holds itself")
+        if id(node) in done or is_kind(node, "scalar"):
+            continue
+        done.add(id(node))
+        above.add(id(node))
+        stack.append((node, True))
+        if is_kind(node, "mapping"):
+            _check_mapping(node, lambda at, what, hint="": refused(name, at, what, hint))
+        children = [value for _, value in node.value] if is_kind(node, "mapping") else node.value
+        stack += [(child, False) for child in children]
+
+
+def _check_mapping(node: Node, refuse: Callable[..., InvalidArgument]) -> None:
+    seen: set[str] = set()
+    for key, value in node.value:
+        merges = key.tag == _MERGE or getattr(key, "value", None) == "<<"
+        if not is_kind(key, "scalar"):
+            raise refuse(key, "a key that is no text: readers disagree")
+        if merges and (key.tag != _MERGE or key.style or key.value != "<<"):
+            raise refuse(key, f"the key {quote(key.value)} merges to some readers only")
+        if not merges and not is_plain_text(key):
+            raise refuse(key, f"the key {quote(key.value)} is no text to some readers", "put it in quotes")
+        if key.value in seen:
+            raise refuse(key, f"the key {quote(key.value)} stands twice")
+        seen.add(key.value)
+        if merges and not all(is_kind(source, "mapping") for source in items(value) or [value]):
+            raise refuse(key, "a merge (<<) of something else than mappings")

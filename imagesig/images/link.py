@@ -1,0 +1,84 @@
+"""`Link` headers: where the next page of a list is. Pure.
+
+Spec: RFC 8288 sections 3 and 3.3, with the leniency of its appendix B.3 for blanks and empty members.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from imagesig.errors import UnexpectedResponse
+from imagesig.text import quote
+
+_CHARACTERS = 64 * 1024
+_BLANK = re.compile(r"[ \t]*+")
+_BETWEEN = re.compile(r"[ \t,]*+")
+_TARGET = re.compile(r"<([^<>\"\s]*+)>")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
+_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_BARE = re.compile(r"[^\s\",;<>\\]++")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def next_page(header: str, what: str) -> str:
+    """The address of the next page, as the header has it: it may be relative. Empty where there is no next page.
+
+    `header` may be several headers, joined with commas.
+
+    Raises:
+        UnexpectedResponse: no Link header, or one with several next pages.
+    """
+    if len(header) > _CHARACTERS:
+        raise UnexpectedResponse(f"{what}: a Link header of {len(header)} characters, at most {_CHARACTERS} are read")
+    found = [target for target, relations in _links(header, what) if "next" in relations]
+    if len(set(found)) > 1:
+        raise UnexpectedResponse(f"{what}: its Link header has {len(found)} next pages")
+    return found[0] if found else ""
+
+
+def _links(header: str, what: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each target with its relations, in lower case: these are compared without regard to case."""
+    at = _after(_BETWEEN, header, 0)
+    while at < len(header):
+        target = _TARGET.match(header, at)
+        if target is None:
+            raise _malformed(header, what, "a target in angle brackets is needed")
+        parameters, at = _parameters(header, target.end(), what)
+        yield target[1], frozenset(parameters.get("rel", "").lower().split())
+        if at < len(header) and header[at] != ",":
+            raise _malformed(header, what, "a comma is needed between two links")
+        at = _after(_BETWEEN, header, at)
+
+
+def _parameters(header: str, at: int, what: str) -> tuple[dict[str, str], int]:
+    found: dict[str, str] = {}
+    while True:
+        at = _after(_BLANK, header, at)
+        if not header.startswith(";", at):
+            return found, at
+        at = _after(_BLANK, header, at + 1)
+        if at == len(header) or header[at] in ";,":
+            continue
+        name = _NAME.match(header, at)
+        if name is None:
+            raise _malformed(header, what, "a parameter's name is needed")
+        at = _after(_BLANK, header, name.end())
+        value = ""
+        if header.startswith("=", at):
+            at = _after(_BLANK, header, at + 1)
+            match = _QUOTED.match(header, at) or _BARE.match(header, at)
+            if match is None:
+                raise _malformed(header, what, f"a value is needed for {quote(name[0])}")
+            value = _ESCAPED.sub(r"\1", match[1]) if header[at] == '"' else match[0]
+            at = match.end()
+        found.setdefault(name[0].lower(), value)  # of several, the first counts
+
+
+def _after(pattern: re.Pattern[str], header: str, at: int) -> int:
+    match = pattern.match(header, at)
+    return match.end() if match else at
+
+
+def _malformed(header: str, what: str, why: str) -> UnexpectedResponse:
+    return UnexpectedResponse(f"{what}: Link {quote(header)}: {why}")

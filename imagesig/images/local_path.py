@@ -1,0 +1,21 @@
+"""Paths of images in files and folders, as people and programs give them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from imagesig.naming import refuse_key
+from imagesig.text import holds_key
+
+
+def local_path(given: str | os.PathLike[str]) -> Path:
+    """The path. What looks like a private key is one where it leads somewhere, and is refused elsewhere.
+
+    Raises:
+        InvalidArgument: it is a private key; the error does not repeat it.
+    """
+    text = os.fspath(given)
+    if holds_key(text) and not os.path.lexists(text):
+        refuse_key(text, "image", "give a reference, or the path of a local image")
+    return Path(text)

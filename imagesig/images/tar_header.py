@@ -1,0 +1,106 @@
+"""One header block of a tar: its numbers and names, where all readers agree on them. Pure.
+
+Spec: POSIX.1-2017 ustar; GNU tar's base-256 numbers. Go's archive/tar refuses a header in which any number is damaged.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.text import quote
+
+BLOCK_BYTES = 512
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
+_USTAR, _GNU = b"ustar\x00", b"ustar  \x00"
+_NUMBERS = (slice(108, 116), slice(116, 124), slice(136, 148))
+"""Owner, group, time of change."""
+_DEVICES = (slice(329, 337), slice(337, 345))
+_GNU_TIMES = (slice(345, 357), slice(357, 369))
+
+
+class Header(Struct, frozen=True):
+    """`name` with the prefix of ustar. `mode_kind` are the bits of the mode that name a file type."""
+
+    kind: bytes
+    name: bytes
+    link: bytes
+    size: int
+    mode_kind: int
+
+
+def parse_header(block: bytes, what: str) -> Header:
+    """The header in a block of 512 bytes.
+
+    Raises:
+        MalformedError: none, a damaged one, or one that readers read differently.
+        LimitExceeded: a size of 2^63 or more.
+    """
+    total = sum(block) - sum(block[148:156]) + 8 * 0x20
+    if octal(block[148:156], what) != total:
+        raise MalformedError(f"{what}: no tar, or a damaged one: a header has another checksum")
+    for place in _NUMBERS:
+        _check_number(block[place], what)
+    name = _text(block[:100])
+    prefix = _prefix(block, what)
+    return Header(
+        block[156:157],
+        prefix + b"/" + name if prefix else name,
+        _text(block[157:257]),
+        number(block[124:136], what),
+        octal(block[100:108], what) & ~0o7777,
+    )
+
+
+def number(field_bytes: bytes, what: str) -> int:
+    """Octal digits, or GNU's base-256 for what does not fit into them."""
+    if field_bytes[0] == 0x80:
+        value = int.from_bytes(field_bytes[1:], "big")
+        if value >= 2**63:
+            raise LimitExceeded(f"{what}: a member larger than any file")
+        return value
+    return octal(field_bytes, what)
+
+
+def octal(field_bytes: bytes, what: str) -> int:
+    """Octal digits with blanks before them and blanks or NULs behind them; 0 where there are none."""
+    match = _OCTAL.fullmatch(field_bytes)
+    if match is None:
+        raise MalformedError(f"{what}: no tar, or a damaged one: {quote(field_bytes)} is no number")
+    return int(match[1] or b"0", 8)
+
+
+def _check_number(field_bytes: bytes, what: str) -> None:
+    """Returns if this is a number, which may be a negative one in base-256, that fits into 63 bits."""
+    first = field_bytes[0]
+    if first in (0x80, 0xFF):
+        value = int.from_bytes(field_bytes[1:], "big", signed=first == 0xFF)
+        if first == 0xFF and value >= 0:  # a sign that the number does not have
+            value = -(2**64)
+        if not -(2**63) <= value < 2**63:
+            raise MalformedError(f"{what}: a number in a header that does not fit into 63 bits")
+    else:
+        octal(field_bytes, what)
+
+
+def _prefix(block: bytes, what: str) -> bytes:
+    """The first part of the name, which only ustar has; in GNU's headers times stand there."""
+    magic = block[257:265]
+    if magic.startswith(_USTAR):
+        if block[508:512] == b"tar\0":
+            raise MalformedError(f"{what}: a header of star, whose prefix is shorter: readers disagree")
+        for place in _DEVICES:
+            _check_number(block[place], what)
+        return _text(block[345:500])
+    if magic == _GNU:
+        for place in (*_DEVICES, *_GNU_TIMES):
+            _check_number(block[place], what)
+    elif magic.strip(b"\0"):
+        raise MalformedError(f"{what}: a header of the form {quote(magic)}, which readers read differently")
+    return b""
+
+
+def _text(field_bytes: bytes) -> bytes:
+    return field_bytes.partition(b"\0")[0]

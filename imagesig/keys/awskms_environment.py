@@ -1,0 +1,71 @@
+"""Variables of the AWS SDK, looked at before the SDK reads them.
+
+The SDK opens what they name without a look: it waits for ever at a pipe, and its errors do not say which variable it
+was. What is missing is left to the SDK, which has further places to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument
+from imagesig.keys.tls_files import check_authorities
+from imagesig.reading import check_file
+from imagesig.text import quote
+from imagesig.url import parse_url
+
+FILES = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
+AUTHORITIES = "AWS_CA_BUNDLE"
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+ENDPOINTS = ("AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL")
+PLAIN_HTTP = "IMAGESIG_AWS_PLAIN_HTTP"
+
+
+def check_environment(environ: Mapping[str, str]) -> None:
+    """Refuses what the SDK would hang at, or would fail at without a name.
+
+    Raises:
+        InvalidArgument, LimitExceeded: a file, credential or endpoint that cannot be; nothing secret is shown.
+    """
+    for name in FILES:
+        if environ.get(name):
+            check_file(environ[name], name, limit=limits.CLOUD_TOKEN_BYTES, may_be_missing=True)
+    if environ.get(AUTHORITIES):
+        check_authorities(environ[AUTHORITIES], AUTHORITIES, may_be_folder=False)
+    for name in SECRETS:
+        if not all("!" <= character <= "~" for character in environ.get(name, "")):
+            raise InvalidArgument(
+                f"{name}: it has a line break, a blank or another character that no credential has",
+                hint="it may have been copied with something round it",
+            )
+    for name in ENDPOINTS:
+        if environ.get(name):
+            parse_url(environ[name], name)
+
+
+def check_endpoint(endpoint: str, environ: Mapping[str, str], *, plain_http: bool) -> None:
+    """Refuses an endpoint that is not reached by TLS, unless it is on this machine or plain HTTP is allowed.
+
+    Raises:
+        InvalidArgument: it names the variable that the endpoint comes from.
+    """
+    named_by = next((name for name in ENDPOINTS if environ.get(name) == endpoint), "KMS endpoint")
+    url = parse_url(endpoint, named_by)
+    if url.has_login:
+        raise InvalidArgument(f"{named_by} {quote(url.netloc)}: it has a user or a password, which KMS does not take")
+    if url.scheme == "http" and not url.is_loopback and not plain_http:
+        raise InvalidArgument(
+            f"{named_by} {quote(f'http://{url.netloc}')}: credentials would travel unencrypted",
+            hint=f"use https://, or set {PLAIN_HTTP}=1",
+        )
+
+
+def variable_of(path: str, environ: Mapping[str, str]) -> str:
+    """The variable that names this file; empty if none does."""
+    return next((name for name in (*FILES, AUTHORITIES) if path and environ.get(name) == path), "")

@@ -1,0 +1,100 @@
+"""What any provider raises, ours or somebody else's, becomes an `ImagesigError`: done once, when its class is made.
+
+A provider is code of another package, and its SDKs are further packages. Each home explains the failures that it
+knows; this is what stands behind it. An exception that no home foresaw is an `InternalError`; one of a provider that
+is not part of imagesig is a `KeyProviderError` that names the provider. The text of either is not shown: it may hold a
+secret.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from imagesig.errors import ImagesigError, KeyProviderError
+from imagesig.foreign import Explain, explained
+
+_ITERATES = ("list", "facts")
+
+
+def provider_failure(kind: type[object] | str) -> Explain:
+    """The error for what a provider's own code raised. `kind` is its class, or how its function is called."""
+    name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    is_ours = not isinstance(kind, str) and kind.__module__.partition(".")[0] == "imagesig"
+
+    def explain(error: Exception) -> ImagesigError | None:
+        if is_ours:
+            return None
+        return KeyProviderError(
+            f"key provider {name}: failed with {type(error).__name__}",
+            hint="this provider is not part of imagesig: report it to those who made it",
+        )
+
+    return explain
+
+
+def guard(kind: type[object], names: tuple[str, ...], check: Callable[[str, object, object], None]) -> None:
+    """Wraps those methods and properties of a class that it defines itself. `check` looks at what they return."""
+    for name in names:
+        defined = kind.__dict__.get(name)
+        if isinstance(defined, property) and defined.fget is not None:
+            setattr(kind, name, property(_read(defined.fget, name, check), defined.fset, defined.fdel))
+        elif inspect.isfunction(defined):
+            setattr(kind, name, _guarded(defined, name, check))
+
+
+def _read(
+    method: Callable[[Any], Any], name: str, check: Callable[[str, object, object], None]
+) -> Callable[[Any], Any]:
+    """As `_guarded`; a property is read with every signature."""
+
+    @wraps(method)
+    def call(self: Any) -> Any:
+        try:
+            result = method(self)
+            check(name, self, result)
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(self, error) from error
+        return result
+
+    return call
+
+
+def _guarded(method: Callable[..., Any], name: str, check: Callable[[str, object, object], None]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            result = method(self, *arguments, **options)
+            if name in _ITERATES:
+                return _each(iter(result), self)
+            check(name, self, result)
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(self, error) from error
+        return result
+
+    return call
+
+
+def _each(items: Iterator[Any], owner: object) -> Iterator[Any]:
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except ImagesigError:
+            raise
+        except Exception as error:
+            raise error_of(owner, error) from error
+        yield item
+
+
+def error_of(owner: object, error: Exception) -> ImagesigError:
+    """The error that stands for what a provider or key raised."""
+    kind = type(owner)
+    return explained(error, f"key provider {kind.__qualname__}", provider_failure(kind))

@@ -1,0 +1,113 @@
+"""Lists that others write into: an image's referrers, and the layers of its signature manifest.
+
+Whoever may push to a repository adds an entry, and some registries list what they were sent as it came. So each entry
+is judged by itself: one that cannot be read is reported with its place, and the others count. What is at the top level
+is of whoever wrote the list, and is judged as a whole.
+
+Spec: OCI distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; sigstore/cosign
+specs/SIGNATURE_SPEC.md.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from imagesig import limits
+from imagesig.encoding.json_list import ListIn, parse_list
+from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError
+from imagesig.oci.descriptor import Descriptor, parse_descriptor, parse_text
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_list_document
+from imagesig.oci.shapes import LISTING
+from imagesig.text import quote
+
+
+class Listing(Struct, frozen=True):
+    """The entries that could be read, in their order, and the places (from 0) of those that could not.
+
+    With `limited`, there are more than these: that many are not read. `filtered` says that a registry left out entries
+    of other artifact types, as it was asked to.
+    """
+
+    entries: tuple[Descriptor, ...] = ()
+    malformed: tuple[tuple[int, MalformedError], ...] = ()
+    limited: LimitExceeded | None = None
+    filtered: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many entries the list has."""
+        return len(self.entries) + len(self.malformed)
+
+    def followed_by(self, page: Listing) -> Listing:
+        """Both lists in one; `filtered` where both are."""
+        malformed = tuple((self.count + place, error) for place, error in page.malformed)
+        return Listing(
+            self.entries + page.entries,
+            self.malformed + malformed,
+            self.limited or page.limited,
+            self.filtered and page.filtered,
+        )
+
+    def whole(self) -> tuple[Descriptor, ...]:
+        """The entries, where all could be read. Raises what says that some could not."""
+        if self.limited is not None:
+            raise self.limited
+        for _, error in self.malformed:
+            raise error
+        return self.entries
+
+
+def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int = limits.REFERRERS_LISTED) -> Listing:
+    """The referrers that an index lists: at most `most`. `media_type` is what it came as; None where nobody said it.
+
+    Raises:
+        MalformedError: no index: an object whose `manifests` is a list or null, and which calls itself nothing else.
+        LimitExceeded: more JSON values than are read.
+    """
+    if media_type is None:
+        found = parse_list(data, "manifests", what, LISTING, most=most)
+        inside = parse_text(found.members.get("mediaType"), what, "mediaType")
+        if inside and inside not in INDEX_TYPES:
+            raise MalformedError(f"{what}: it calls itself {quote(inside)}, an index is needed")
+    else:
+        if media_type not in INDEX_TYPES:
+            raise MalformedError(f"{what}: is a {quote(media_type)}, an index is needed")
+        found = parse_list_document(data, media_type, what, most=most)
+    return _listed(found, "manifests", what)
+
+
+def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
+    """The layers of a signature manifest: at most `limits.REFERRERS_LISTED`.
+
+    Raises:
+        MalformedError: no image manifest.
+        LimitExceeded: more JSON values than are read.
+    """
+    if media_type not in MANIFEST_TYPES:
+        raise MalformedError(f"{what}: is a {quote(media_type)}, an image manifest is needed")
+    found = parse_list_document(data, media_type, what, most=limits.REFERRERS_LISTED)
+    return _listed(found, "layers", what)
+
+
+def _listed(found: ListIn, name: str, what: str) -> Listing:
+    if not found.is_list and (name not in found.members or found.members[name] is not None):
+        raise MalformedError(f"{what}: {name} is {quote(found.members.get(name))}, a list is needed")
+    entries: list[Descriptor] = []
+    malformed: list[tuple[int, MalformedError]] = []
+    for number in range(found.readable):
+        where = f"{what}: {name} {number}"
+        try:
+            value = found.item(number, where)
+        except BudgetExceeded as error:
+            return Listing(tuple(entries), tuple(malformed), error)
+        except LimitExceeded as error:
+            malformed.append((number, error))
+            continue
+        try:
+            entries.append(parse_descriptor(value, where))
+        except MalformedError as error:
+            malformed.append((number, error))
+    limited = None
+    if found.count > found.readable:
+        limited = LimitExceeded(f"{what}: {found.count} {name}, at most {found.readable} are read")
+    return Listing(tuple(entries), tuple(malformed), limited)

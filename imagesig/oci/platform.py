@@ -1,0 +1,150 @@
+"""Platforms of images: what people write, what documents say, and whether the one is the other. Pure.
+
+Spec: OCI image-spec, image index, `platform`; containerd's `platforms` package for the normal form and for the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
+
+_PART = re.compile(r"[A-Za-z0-9_.-]+")
+_SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]+)\))?")
+_VERSION = re.compile(r"[A-Za-z0-9_.-]+")
+_ENCODED = str.maketrans({character: f"%{ord(character):02X}" for character in "%+()/"})
+
+
+class Platform(Struct, frozen=True):
+    """Operating system and CPU of an image, in Go's names; `os_version` is a build of Windows, empty elsewhere."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+    os_version: str = ""
+
+    def __str__(self) -> str:
+        system = f"{self.os}({self.os_version.translate(_ENCODED)})" if self.os_version else self.os
+        return "/".join(part for part in (system, self.architecture, self.variant) if part)
+
+    def to_json(self) -> dict[str, str]:
+        """The members in the order in which Go writes them."""
+        members = {"architecture": self.architecture, "os": self.os}
+        if self.os_version:
+            members["os.version"] = self.os_version
+        if self.variant:
+            members["variant"] = self.variant
+        return members
+
+
+def parse_platform(text: str) -> Platform:
+    """The platform in `os/architecture[/variant]`, as it is written.
+
+    A version of the system comes as containerd writes it, `windows(10.0.17763.6893)/amd64`, or as crane does,
+    `windows/amd64:10.0.17763.6893`.
+
+    Raises:
+        InvalidArgument: anything else.
+    """
+    before, colon, last = text.partition(":")
+    parts = before.split("/")
+    system = _SYSTEM.fullmatch(parts[0])
+    version = system[2] if system and system[2] else last
+    if (
+        system is None
+        or len(parts) not in (2, 3)
+        or not all(_PART.fullmatch(part) for part in parts[1:])
+        or (colon and (system[2] or not last))
+        or (version and not _VERSION.fullmatch(version))
+    ):
+        raise InvalidArgument(
+            f"platform {quote(text)}: os/architecture or os/architecture/variant is needed",
+            hint="a version of Windows is written windows(10.0.17763.6893)/amd64",
+        )
+    return Platform(system[1], parts[1], parts[2] if len(parts) == 3 else "", version)
+
+
+def normalised(platform: Platform) -> Platform:
+    """The same platform in the one form that containerd compares: `linux/aarch64/v8` is `linux/arm64`."""
+    system = platform.os.lower()
+    architecture, variant = platform.architecture.lower(), platform.variant.lower()
+    match architecture:
+        case "i386":
+            architecture, variant = "386", ""
+        case "x86_64" | "x86-64" | "amd64":
+            architecture, variant = "amd64", "" if variant == "v1" else variant
+        case "aarch64" | "arm64":
+            architecture, variant = "arm64", "" if variant in ("8", "v8") else variant
+        case "armhf":
+            architecture, variant = "arm", "v7"
+        case "armel":
+            architecture, variant = "arm", "v6"
+        case "arm" if variant in ("", "5", "6", "7", "8"):
+            variant = f"v{variant or 7}"
+    return Platform("darwin" if system == "macos" else system, architecture, variant, platform.os_version)
+
+
+def fits(platform: Platform, wanted: Platform) -> bool:
+    """Whether the one is the other, as far as `wanted` says: without a variant or version, any of them fits."""
+    actual, asked = normalised(platform), normalised(wanted)
+    return (
+        (actual.os, actual.architecture) == (asked.os, asked.architecture)
+        and (not _names_variant(wanted) or actual.variant == asked.variant)
+        and _is_version(actual.os_version, asked.os_version)
+    )
+
+
+def best(platforms: Sequence[Platform], wanted: Platform) -> list[int]:
+    """The positions of those that `wanted` names: written so, else the same in normal form, else those that fit."""
+    for is_one in (
+        lambda platform: platform == wanted,
+        lambda platform: normalised(platform) == normalised(wanted),
+        lambda platform: fits(platform, wanted),
+    ):
+        if found := [number for number, platform in enumerate(platforms) if is_one(platform)]:
+            return found
+    return []
+
+
+def platform_of_config(config: Mapping[str, object]) -> Platform | None:
+    """What an image's config says that it is for; None if it does not say it.
+
+    Spec: OCI image-spec, image configuration.
+    """
+    members = [config.get(name, "") for name in ("os", "architecture", "variant", "os.version")]
+    members = ["" if member is None else member for member in members]
+    if not all(isinstance(member, str) for member in members) or not members[0] or not members[1]:
+        return None
+    return Platform(*map(str, members))
+
+
+def is_as_listed(config: Platform, listed: Platform, wanted: Platform) -> bool:
+    """Whether an image with this config is what an index lists, and what is wanted.
+
+    Variant and version are compared where the config names them: builders leave them out.
+    """
+    actual = normalised(config)
+    for other in (listed, wanted):
+        claimed = normalised(other)
+        if (actual.os, actual.architecture) != (claimed.os, claimed.architecture):
+            return False
+        # Who asks for no variant takes what is there; who lists none claims the one that has no name.
+        claims = other is listed or _names_variant(other)
+        if config.variant and claims and actual.variant != claimed.variant:
+            return False
+        if config.os_version and not _is_version(config.os_version, other.os_version):
+            return False
+    return True
+
+
+def _names_variant(platform: Platform) -> bool:
+    return bool(platform.variant) or platform.architecture.lower() in ("armhf", "armel")
+
+
+def _is_version(actual: str, wanted: str) -> bool:
+    """Whether a version is the wanted one or a build of it: `10.0.17763.6893` is of `10.0.17763`."""
+    return not wanted or actual == wanted or actual.startswith(f"{wanted}.")

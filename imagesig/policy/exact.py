@@ -1,0 +1,35 @@
+"""Values that a caller built by hand: each is exactly of a type that every step of a verdict knows.
+
+A value of another type, or of a subclass, would be compared, skipped or judged by code that was not written for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from imagesig.errors import InvalidArgument
+from imagesig.text import quote
+
+
+def check_kind(value: object, kinds: Collection[type], what: str) -> None:
+    """Returns if `value` is exactly of one of the kinds.
+
+    Raises:
+        InvalidArgument: it is of another type, or of a subclass.
+    """
+    if type(value) not in kinds:
+        known = " or ".join(kind.__name__ for kind in kinds)
+        raise InvalidArgument(
+            f"{what}: the kind {type(value).__name__} of {quote(value)} is unknown, {known} is needed"
+        )
+
+
+def checked_tuple(value: object, what: str) -> tuple[object, ...]:
+    """The items of a tuple or list.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    if not isinstance(value, tuple | list):
+        raise InvalidArgument(f"{what}: {quote(value)}, a tuple is needed")
+    return tuple(value)

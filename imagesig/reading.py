@@ -1,0 +1,192 @@
+"""Files that somebody names, read in one bounded step: never more than the limit, and never waited for.
+
+A name in a variable or an option may lead to nothing, to a folder, to a pipe that nobody writes to, to a device without
+an end. What comes back is the contents of a regular file, or an error of ours that names the variable or the option.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+from imagesig.discreet import Discreet
+from imagesig.errors import ImagesigError, InternalError, InvalidArgument, LimitExceeded
+from imagesig.text import quote
+
+_STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
+"""Names that a shell gives to what it connects: `<(command)`, and standard input."""
+_CHUNK = 64 * 1024
+_PATH_CHARACTERS = 1024
+
+
+class Unreadable(Enum):
+    """Why a file was not read."""
+
+    MISSING = "there is no such file"
+    FORBIDDEN = "no permission to read it"
+    FOLDER = "a folder, a regular file is needed"
+    SPECIAL = "a pipe, socket or device, a regular file is needed"
+    NAME = "not the name of a file"
+    FAILED = "it cannot be read"
+    LARGE = "too large"
+
+
+Explain = Callable[[Unreadable, str], ImagesigError]
+"""The error for a reason and the sentence that says it."""
+
+
+class Content(Discreet, frozen=True):
+    """What is in a file, and its permission bits: both of the same open file."""
+
+    hidden = ("data",)
+
+    data: bytes
+    mode: int
+
+
+def read_bounded(
+    path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
+) -> bytes:
+    """The bytes of a regular file; links are followed. `what` names the variable, option or kind of file for people.
+
+    `streams` also takes what the shell connects: `/dev/stdin`, `/dev/fd/3`.
+
+    Raises:
+        InvalidArgument: no such file, no permission, a folder, a pipe, a device; or as `explain` says.
+        LimitExceeded: it has more than `limit` bytes; or as `explain` says.
+    """
+    return read_content(path, limit, what, streams=streams, explain=explain).data
+
+
+def read_content(
+    path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
+) -> Content:
+    """The same with the permission bits."""
+    subject = f"{what} {_shown(path)}"
+
+    def refusal(reason: Unreadable, said: str) -> ImagesigError:
+        if explain is not None:
+            return explain(reason, said)
+        return (LimitExceeded if reason is Unreadable.LARGE else InvalidArgument)(f"{subject}: {said}")
+
+    try:
+        return _read(os.fspath(path), limit, streams, refusal)
+    except ImagesigError:
+        raise
+    except OSError as error:
+        reason = _reason(error)
+        said = reason.value if reason is not Unreadable.FAILED else f"{reason.value} ({_named(error)})"
+        raise refusal(reason, said) from error
+    except (ValueError, TypeError) as error:  # a NUL byte, a lone surrogate
+        raise refusal(Unreadable.NAME, Unreadable.NAME.value) from error
+    except Exception as error:
+        raise InternalError.of(error, subject) from error
+
+
+def text_bounded(
+    path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
+) -> str:
+    """The UTF-8 text of a file. Raises as `read_bounded` does, `InvalidArgument` too for other bytes."""
+    data = read_bounded(path, limit, what, streams=streams, explain=explain)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{what} {_shown(path)}: not UTF-8 text") from None
+
+
+def check_file(
+    path: str | os.PathLike[str], what: str, *, limit: int | None = None, may_be_missing: bool = False
+) -> None:
+    """Raises as `read_bounded` does unless this is a regular file that may be read: for files that others read."""
+    subject = f"{what} {_shown(path)}"
+    try:
+        descriptor, _ = _open(os.fspath(path), False)
+        size = os.fstat(descriptor).st_size
+        os.close(descriptor)
+    except _NotRegularError as error:
+        raise InvalidArgument(f"{subject}: {error.reason.value}") from None
+    except OSError as error:
+        if may_be_missing and _reason(error) is Unreadable.MISSING:
+            return
+        raise InvalidArgument(f"{subject}: {_reason(error).value}") from error
+    except (ValueError, TypeError):
+        raise InvalidArgument(f"{subject}: {Unreadable.NAME.value}") from None
+    if limit is not None and size > limit:
+        raise LimitExceeded(f"{subject}: {size} bytes, at most {limit} are read")
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a folder; False where nobody can tell, whatever the name is."""
+    try:
+        return stat.S_ISDIR(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """The path, whole: its end says most. What may be a key that was given as a path is not shown."""
+    text = os.fspath(path)
+    is_path = text.startswith("/") and "\n" not in text and is_folder(f"/{text.split('/')[1]}")
+    return text if is_path and len(text) <= _PATH_CHARACTERS else quote(text)
+
+
+class _NotRegularError(Exception):
+    def __init__(self, reason: Unreadable) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+def _open(path: str, streams: bool) -> tuple[int, int]:
+    """Descriptor and mode of a file that is opened without waiting."""
+    is_stream = streams and _STREAM.fullmatch(path) is not None
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. On a stream of the shell's it stays off, as
+    # the descriptor may be shared with other programs.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if is_stream else os.O_NONBLOCK)
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise _NotRegularError(Unreadable.FOLDER)
+        if not stat.S_ISREG(mode) and not is_stream:
+            raise _NotRegularError(Unreadable.SPECIAL)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, mode
+
+
+def _read(path: str, limit: int, streams: bool, refusal: Explain) -> Content:
+    try:
+        descriptor, mode = _open(path, streams)
+    except _NotRegularError as error:
+        raise refusal(error.reason, error.reason.value) from None
+    try:
+        data = bytearray()
+        while chunk := os.read(descriptor, min(_CHUNK, limit + 1 - len(data))):
+            data += chunk
+            if len(data) > limit:
+                raise refusal(Unreadable.LARGE, f"{Unreadable.LARGE.value}, at most {limit} bytes are read")
+    finally:
+        os.close(descriptor)
+    return Content(bytes(data), stat.S_IMODE(mode))
+
+
+def _reason(error: OSError) -> Unreadable:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Unreadable.MISSING
+    if isinstance(error, PermissionError):
+        return Unreadable.FORBIDDEN
+    if isinstance(error, IsADirectoryError):
+        return Unreadable.FOLDER
+    if error.errno in (errno.ENXIO, errno.ENODEV):  # a socket, a device without a driver
+        return Unreadable.SPECIAL
+    return Unreadable.FAILED
+
+
+def _named(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,61 @@
+"""mypy finds every place that forgets a kind: here one is added to each closed sum, and nothing else is changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import imagesig
+
+PACKAGE = Path(imagesig.__file__).parent
+
+ADDED = {
+    "policy/requirement.py": (
+        "Requirement = Signed | AcceptAnything | Reject | Unsupported\n",
+        "class Added(Struct, frozen=True):\n    days: int = 0\n\n\n"
+        "Requirement = Signed | AcceptAnything | Reject | Unsupported | Added\n",
+    ),
+    "policy/authority.py": (
+        "Authority = TrustedKey | KeyReference | CertificateAuthority\n",
+        'class Added(Struct, frozen=True):\n    name: str = ""\n\n\n'
+        "Authority = TrustedKey | KeyReference | CertificateAuthority | Added\n",
+    ),
+    "policy/match.py": ('    ANY = "any"\n', '    ANY = "any"\n    ADDED = "added"\n'),
+    "policy/enforcement.py": ('    SKIP = "skip"\n', '    SKIP = "skip"\n    ADDED = "added"\n'),
+}
+FORGETFUL = {
+    "policy/judge.py",
+    "policy/match.py",
+    "policy/describe.py",
+    "policy/write.py",
+    "policy/requirement.py",
+    "policy/authority.py",
+    "api/explaining.py",
+    "cli/policy_text.py",
+    "cli/shared_keys.py",
+}
+"""Where a kind decides something."""
+
+
+def test_mypy_names_every_place_that_does_not_know_a_new_kind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]
+    for number, (module, (before, after)) in enumerate(ADDED.items()):
+        source = (PACKAGE / module).read_text(encoding="utf-8")
+        assert source.count(before) == 1, module
+        changed = tmp_path / f"{number}.py"
+        changed.write_text(source.replace(before, after), encoding="utf-8")
+        command += ["--shadow-file", str(PACKAGE / module), str(changed)]
+    done = subprocess.run(
+        [*command, *(str(PACKAGE / module) for module in sorted(FORGETFUL))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PACKAGE.parent,
+    )
+    found = {
+        line.partition(":")[0].removeprefix(f"{PACKAGE}/").removeprefix("imagesig/")
+        for line in done.stdout.splitlines()
+        if '"assert_never" has incompatible type' in line
+    }
+    assert found >= FORGETFUL, done.stdout + done.stderr

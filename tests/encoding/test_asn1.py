@@ -1,0 +1,72 @@
+"""ASN.1: values are counted by their headers, and nobody needs more time or memory for that than there are bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagesig import limits
+from imagesig.effort import Cost
+from imagesig.encoding.asn1 import check, fields
+from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
+from tests.chains import certified
+from tests.effort import counted
+
+
+def test_values_are_counted() -> None:
+    with counted() as spent:
+        check(bytes.fromhex("30090201ff300405000500"), "value")
+    assert spent[Cost.NODES] == 5
+
+
+def test_a_certificate_is_no_more_than_a_few_hundred_values() -> None:
+    with counted() as spent:
+        check(certified().certificate.der, "certificate")
+    assert 50 < spent[Cost.NODES] < 300
+
+
+@pytest.mark.parametrize("good", ["308005000000", "30803080050000000000", "24800401aa0000"])
+def test_indefinite_lengths_of_ber_are_followed(good: str) -> None:
+    check(bytes.fromhex(good), "value")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "30", "3001", "3080", "30800500", "0480", "0000", "30020000" "00", "3003" "0405aa", "3085" "0000000001" "00",
+        "1f", "1f8181818181" "0100", "3084ffffffff", "3002" "3005" "0500",
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(bad: str) -> None:
+    with pytest.raises(MalformedError):
+        check(bytes.fromhex(bad), "value")
+
+
+def test_the_values_are_bounded_and_the_scan_stops_there() -> None:
+    check(b"\x05\x00" * limits.ASN1_NODES, "value")
+    with pytest.raises(LimitExceeded):
+        check(b"\x05\x00" * limits.ASN1_NODES + b"\x05\x00" + b"\xff" * 10_000_000, "value")
+
+
+def test_the_depth_is_bounded() -> None:
+    with pytest.raises(LimitExceeded):
+        check(b"\x30\x80" * (limits.ASN1_DEPTH + 1), "value")
+    check(b"\x30\x80" * limits.ASN1_DEPTH + b"\x00\x00" * limits.ASN1_DEPTH, "value")
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_counted_or_refused(data: bytes) -> None:
+    try:
+        check(data, "value")
+    except MalformedError:
+        return
+
+
+@given(st.binary(max_size=80))
+def test_fields_cover_the_bytes_or_are_refused(data: bytes) -> None:
+    try:
+        found = list(fields(data, 0, len(data), "value"))
+    except ImagesigError:
+        return
+    assert b"".join(data[item.start : item.end] for item in found) == data

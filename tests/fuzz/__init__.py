@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of every parser of untrusted bytes: see `python -m tests.fuzz --help`."""

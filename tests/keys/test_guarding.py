@@ -1,0 +1,222 @@
+"""Providers of others raise what they like, and return what they like: callers see a `KeyProviderError`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagesig
+from imagesig import open_key, open_public_keys
+from imagesig.api import diagnose
+from imagesig.api.diagnosing import State
+from imagesig.crypto.algorithms import KeyType, ToSign
+from imagesig.errors import InternalError, KeyNotFound, KeyProviderError
+from imagesig.keys import KeySettings
+from imagesig.keys.file import FileKey
+from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.signature import SignerInfo
+from tests.makers import private_key
+
+RAISED = [TypeError, KeyError, AttributeError, ValueError, OSError, RecursionError, MemoryError, RuntimeError]
+Raise = Callable[[], Exception]
+
+
+class Key(SigningKey):
+    def __init__(self, fails: dict[str, Any]) -> None:
+        self._fails = fails
+
+    def _at(self, name: str, otherwise: Any) -> Any:
+        value = self._fails.get(name)
+        if isinstance(value, type) and issubclass(value, BaseException):
+            raise value("s3cret")
+        return otherwise if value is None else value
+
+    @property
+    def info(self) -> SignerInfo:
+        found: SignerInfo = self._at("info", SignerInfo(private_key().public_key, "elsewhere:1"))
+        return found
+
+    def _sign(self, request: ToSign) -> bytes:
+        made: bytes = self._at("_sign", b"")
+        return made or private_key().sign(request)
+
+    def close(self) -> None:
+        self._at("close", None)
+
+
+class Provider(KeyProvider):
+    def __init__(self, fails: dict[str, Any]) -> None:
+        self._fails = fails
+        self._at = Key(fails)._at
+
+    def open(self, name: str) -> SigningKey:
+        opened: SigningKey = self._at("open", Key(self._fails))
+        return opened
+
+    def list(self) -> Iterator[KeyInfo]:
+        yield KeyInfo("elsewhere:1", KeyType.ECDSA_P256)
+        self._at("list", None)
+
+    def generate(self, name: str, key_type: KeyType) -> SigningKey:
+        made: SigningKey = self._at("generate", Key(self._fails))
+        return made
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        self._at("facts", None)
+        yield "elsewhere", "is here"
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    def do(factory: Any) -> None:
+        point = EntryPoint("elsewhere", "tests.keys.test_guarding:factory", "imagesig.key_providers")
+        monkeypatch.setattr(EntryPoint, "load", lambda _: factory)
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: EntryPoints([point]))
+
+    return do
+
+
+@pytest.mark.parametrize("kind", RAISED)
+@pytest.mark.parametrize("method", ["open", "info", "_sign", "close"])
+def test_what_a_provider_of_others_raises_names_it(method: str, kind: type[Exception], install: Any) -> None:
+    install(lambda uri, settings: (Provider({method: kind}), "key"))
+    with (
+        pytest.raises(KeyProviderError, match=rf"test_guarding\.\w+: failed with {kind.__name__}") as caught,
+        open_key("elsewhere://key") as key,
+    ):
+        key.sign(b"message")
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("kind", RAISED)
+@pytest.mark.parametrize("method", ["list", "facts"])
+def test_what_is_raised_between_two_items_names_it_too(method: str, kind: type[Exception]) -> None:
+    with pytest.raises(KeyProviderError, match=kind.__name__):
+        list(getattr(Provider({method: kind}), method)())
+
+
+@pytest.mark.parametrize("returned", [1, "a", object()])
+@pytest.mark.parametrize("method", ["open", "info", "_sign"])
+def test_what_a_provider_of_others_returns_is_looked_at(method: str, returned: Any, install: Any) -> None:
+    install(lambda uri, settings: (Provider({method: returned}), "key"))
+
+    def act() -> None:
+        open_key("elsewhere://key").sign(b"message")
+
+    with pytest.raises(KeyProviderError):
+        act()
+
+
+def test_a_generated_key_that_is_none_is_told_so() -> None:
+    with pytest.raises(KeyProviderError, match="generate gave a int"):
+        Provider({"generate": 1}).generate("k", KeyType.ECDSA_P256)
+
+
+@pytest.mark.parametrize("made", [None, 1, (1, 2), ("a", "b"), (Provider({}),), (Provider({}), 1)])
+def test_a_factory_that_gives_something_else_is_told_so(made: Any, install: Any) -> None:
+    install(lambda uri, settings: made)
+    with pytest.raises(KeyProviderError, match="elsewhere://"):
+        open_key("elsewhere://key")
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_factory_that_raises_is_told_so(kind: type[Exception], install: Any) -> None:
+    def factory(uri: str, settings: KeySettings) -> Any:
+        raise kind("s3cret")
+
+    install(factory)
+    for act in (open_key, open_public_keys):
+        with pytest.raises(KeyProviderError, match=kind.__name__):
+            act("elsewhere://key")
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_doctor_survives_each_of_them(kind: type[Exception], install: Any) -> None:
+    for method in ("open", "info", "_sign", "close", "facts", "list"):
+        install(lambda uri, settings, method=method: (Provider({method: kind}), "" if method == "list" else "key"))
+        found = list(diagnose("elsewhere://key"))
+        assert any(item.state is State.FAILED and kind.__name__ in item.detail for item in found), (method, found)
+
+
+def test_errors_of_ours_pass_unchanged(install: Any) -> None:
+    install(lambda uri, settings: (Provider({"open": KeyNotFound}), "key"))
+    with pytest.raises(KeyNotFound, match="s3cret"):
+        open_key("elsewhere://key")
+
+
+def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from threading import Event
+
+    key = FileKey(private_key(), "test", Event())
+    monkeypatch.setattr(FileKey, "_sign", lambda *_: {}["s3cret"])
+    with pytest.raises(InternalError, match="KeyError"):
+        key.sign(b"message")
+
+
+# --- the rule, read off the source --------------------------------------------------------------------------------
+
+KEYS = Path(imagesig.__file__).parent / "keys"
+SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptography", "nacl", "asn1crypto", "cbor2"}
+UNDER_A_LOCK = {"pkcs11.py", "pkcs11_attributes.py", "pkcs11_encoding.py", "pkcs11_errors.py", "pkcs11_objects.py"}
+"""Called inside `Module.locked` or `Module.run` alone, which explain whatever is raised."""
+GUARDED = {
+    "pkcs11_module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
+    "vault_client.py": "`connect` holds `_session`, `request` holds `_read`",
+    "private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
+    "awskms_errors.py": "explains what `foreign` blocks of awskms.py caught",
+    "cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
+    "chain.py": "of the home `trust`",
+}
+
+
+def _loose_imports(path: Path) -> list[str]:
+    """Imports of an SDK in functions, outside of every `with foreign(…)`."""
+    found = []
+
+    def walk(node: ast.AST, inside: bool, function: str) -> None:
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+        if isinstance(node, ast.With):
+            inside = inside or any("foreign(" in ast.unparse(item.context_expr) for item in node.items)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if any(name.partition(".")[0] in SDKS for name in names) and not inside:
+            found.append(f"{path.name}: {function} imports {', '.join(names)} outside of `with foreign(…)`")
+        for child in ast.iter_child_nodes(node):
+            walk(child, inside, function)
+
+    walk(ast.parse(path.read_text()), False, "the module")
+    return found
+
+
+def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
+    loose = [
+        text
+        for path in sorted(KEYS.glob("*.py"))
+        if path.name not in UNDER_A_LOCK | GUARDED.keys()
+        for text in _loose_imports(path)
+    ]
+
+    assert not loose, "\n".join(loose)
+
+
+def test_the_modules_that_are_named_are_there_and_need_it() -> None:
+    for name in UNDER_A_LOCK | GUARDED.keys():
+        assert _loose_imports(KEYS / name), f"{name} needs no exception any more"
+
+
+def test_no_module_of_keys_opens_a_file_to_read_by_itself() -> None:
+    """`imagesig.reading` does; what is written, in key_files.py, is another matter."""
+    for path in KEYS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                reads = called == "open" or called.endswith((".read_bytes", ".read_text", "Path.open"))
+                assert not reads, f"{path.name}:{node.lineno} calls {called}"

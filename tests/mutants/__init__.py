@@ -1,0 +1,1 @@
+"""Mutation testing of the code that decides a verdict: see `python -m tests.mutants --help`."""

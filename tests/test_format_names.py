@@ -1,0 +1,35 @@
+"""The one table of format names."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesig.errors import InvalidArgument
+from imagesig.format_names import NAMES, READERS, families, format_names
+from imagesig.formats import ALL_FORMATS, DEFAULT_FORMATS, select_formats
+
+
+def test_a_name_counts_what_its_family_is() -> None:
+    assert families(["cosign-x509", "cosign"]) == {"cosign"}
+    assert families(["notation-jws", "bundle"]) == {"notation", "bundle"}
+    assert families([]) == frozenset()
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "Cosign", None, 1, b"cosign", ["cosign"]])
+def test_an_unknown_name_is_refused(name: object) -> None:
+    with pytest.raises(InvalidArgument, match="format"):
+        format_names([name])
+
+
+def test_what_is_read_and_written_by_default_is_read_off_the_table() -> None:
+    assert ALL_FORMATS == ("cosign", "bundle", "notation")
+    assert DEFAULT_FORMATS == ("cosign", "bundle")
+    assert READERS == ("cosign", "bundle", "notation", "notation-jws", "notation-cose")
+
+
+@pytest.mark.parametrize("item", NAMES, ids=lambda item: item.name)
+def test_the_format_of_a_name_is_the_one_that_the_table_says(item: object) -> None:
+    (entry,) = format_names([item.name])  # type: ignore[attr-defined]
+    (made,) = select_formats([entry.name])
+    assert made.name == entry.reader
+    assert getattr(made, "envelope", None) == (entry.envelope or None)

@@ -1,0 +1,97 @@
+"""The one bounded reader of files that somebody named."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from imagesig.errors import ImagesigError, InternalError, InvalidArgument, KeyNotFound, LimitExceeded
+from imagesig.reading import Unreadable, check_file, read_bounded, read_content, text_bounded
+
+
+def test_a_file_of_exactly_the_limit_is_read_and_a_longer_one_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 10)
+
+    assert read_bounded(tmp_path / "a", 10, "VARIABLE") == b"x" * 10
+    with pytest.raises(LimitExceeded, match=r"VARIABLE .*at most 9 bytes"):
+        read_bounded(tmp_path / "a", 9, "VARIABLE")
+
+
+def test_a_sparse_file_without_an_end_costs_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    os.truncate(tmp_path / "a", 1 << 40)
+    with pytest.raises(LimitExceeded):
+        read_bounded(tmp_path / "a", 1024, "VARIABLE")
+    with pytest.raises(LimitExceeded):
+        check_file(tmp_path / "a", "VARIABLE", limit=1024)
+
+
+@pytest.mark.parametrize("name", ["none", "none/deeper", "", "\0", "\ud800", "x" * 300, "loop"])
+def test_what_names_no_file_is_refused_by_the_name_of_its_variable(name: str, tmp_path: Path) -> None:
+    os.symlink(tmp_path / "loop", tmp_path / "loop")
+    for read in (lambda p: read_bounded(p, 10, "VARIABLE"), lambda p: check_file(p, "VARIABLE")):
+        with pytest.raises(InvalidArgument, match="VARIABLE"):
+            read(f"{tmp_path}/{name}" if name else "")
+
+
+def test_a_folder_a_pipe_a_socket_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        for path in (tmp_path, tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero"), Path("/dev/stdin")):
+            with pytest.raises(InvalidArgument, match="VARIABLE"):
+                read_bounded(path, 10, "VARIABLE", streams=path.name == "pipe")
+
+
+def test_what_the_shell_connects_is_read_where_streams_are_allowed() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"from a pipe")
+    os.close(writing)
+    try:
+        assert read_bounded(f"/dev/fd/{reading}", 100, "--file", streams=True) == b"from a pipe"
+    finally:
+        os.close(reading)
+
+
+def test_a_link_is_followed_and_the_mode_is_of_what_was_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "a").chmod(0o640)
+    (tmp_path / "b").symlink_to("a")
+
+    assert read_content(tmp_path / "b", 10, "VARIABLE").mode == 0o640
+
+
+def test_bytes_that_are_not_text_are_told_so(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xff")
+    with pytest.raises(InvalidArgument, match=r"VARIABLE .*not UTF-8"):
+        text_bounded(tmp_path / "a", 10, "VARIABLE")
+
+
+def test_the_caller_may_choose_the_error(tmp_path: Path) -> None:
+    def explain(why: Unreadable, said: str) -> ImagesigError:
+        return KeyNotFound(f"{why.name}: {said}")
+
+    with pytest.raises(KeyNotFound, match="MISSING: there is no such file"):
+        read_bounded(tmp_path / "none", 10, "VARIABLE", explain=explain)
+
+
+def test_what_the_system_does_that_nobody_foresaw_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr("imagesig.reading.os.open", fail)
+    with pytest.raises(InternalError, match="VARIABLE"):
+        read_bounded("a", 10, "VARIABLE")
+
+
+def test_a_long_path_is_shown_to_its_end_and_a_key_given_as_a_path_is_not(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"/the-end\.pem: there is no such file"):
+        read_bounded(tmp_path / ("x" * 100) / "the-end.pem", 10, "VARIABLE")
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7y\n-----END PRIVATE KEY-----"
+    for text in (key, "MC4CAQAwBQYDK2VwBCIEIP7yMC4CAQAwBQYDK2VwBCIEIP7y"):
+        with pytest.raises(InvalidArgument) as refused:
+            read_bounded(text, 10, "VARIABLE")
+        assert "MC4C" not in str(refused.value)
