@@ -132,6 +132,25 @@ def test_sign_many_gives_every_outcome(images: list[str], failing: Any, make: An
     assert_only_the_bad_one_failed(outcomes, (InternalError, errors.AttachIncomplete))
 
 
+def test_what_is_raised_while_one_image_is_drafted_is_its_outcome(
+    images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imagesig.formats.cosign import Cosign
+
+    bad = imagesig.verify(images[1], private_key().public_key).digest
+    whole = Cosign.draft
+
+    def fails(self: Cosign, claim: Any, *arguments: Any) -> Any:
+        if claim.subjects[0].digest == bad:
+            raise KeyError("x")
+        return whole(self, claim, *arguments)
+
+    monkeypatch.setattr(Cosign, "draft", fails)
+    with imagesig.key_from_pem(private_key(number=1).to_pem(None)) as key:
+        outcomes = list(imagesig.sign_many(images, key, identity="registry.example/b:1"))
+    assert_only_the_bad_one_failed(outcomes)
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_program_ends_the_run(images: list[str], failing: Any, stop: type[BaseException]) -> None:
     failing(stop)
