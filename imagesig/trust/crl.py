@@ -35,7 +35,7 @@ _STRONG = frozenset({"sha256", "sha384", "sha512"})
 class RevocationList(Struct, frozen=True):
     """One list that its issuer signed and that is in force."""
 
-    loaded: x509.CertificateRevocationList
+    parsed: x509.CertificateRevocationList
     number: int | None
     base_number: int | None
     next_update: datetime
@@ -50,7 +50,7 @@ class RevocationList(Struct, frozen=True):
         from cryptography.x509 import FreshestCRL
 
         with _READING:
-            points = list(_extension(self.loaded, FreshestCRL) or ())
+            points = list(_extension(self.parsed, FreshestCRL) or ())
             found = tuple(uris(name for point in points for name in point.full_name or ()))
         if points and (not found or any(point.reasons or point.crl_issuer for point in points)):
             raise MalformedError("CRL: it names a delta list without an address, of some reasons, or of another issuer")
@@ -139,12 +139,12 @@ def judge_crl(
         with _READING:
             if base.base_number is not None:
                 raise MalformedError("CRL: a delta list stands where a complete one is needed")
-            _check_scope(certificate, base.loaded)
+            _check_scope(certificate, base.parsed)
             if delta is not None:
                 _check_delta(base, delta)
             elif certificate.extension(FreshestCRL) is not None:
                 raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
-            entries = [entry for item in (base, delta) if item for entry in _entries(item.loaded, certificate)]
+            entries = [entry for item in (base, delta) if item for entry in _entries(item.parsed, certificate)]
             return _judge_entries(entries, base, signed_at)
     except MalformedError as error:
         return Answer.useless(str(error))
@@ -180,7 +180,7 @@ def _check_delta(base: RevocationList, delta: RevocationList) -> None:
         raise MalformedError(f"delta CRL: number {delta.number}, and the complete list has {base.number} already")
     if delta.base_number > base.number:
         raise MalformedError(f"delta CRL: it adds to list {delta.base_number}, and the complete list is {base.number}")
-    scopes = [_extension(item.loaded, x509.IssuingDistributionPoint) for item in (base, delta)]
+    scopes = [_extension(item.parsed, x509.IssuingDistributionPoint) for item in (base, delta)]
     if scopes[0] != scopes[1]:
         raise MalformedError("delta CRL: it has another scope than the complete list")
 

@@ -69,7 +69,7 @@ def find_paths(
     issuers: dict[Certificate, list[Certificate]] = {}
     problem: SignatureRejected | MalformedError | None = None
     proven = [item for item in dict.fromkeys(trusted) if item.subject_der in children]
-    seen = set(proven)
+    ends, seen = frozenset(trusted), set(proven)
     wrong_left = limits.PATH_CHECKS + len(proven)  # trusted ones of one name are the policy's own
     for issuer in proven:
         refusal = _refusal(may_issue, issuer, 0)
@@ -77,8 +77,8 @@ def find_paths(
             problem = problem or refusal
             continue
         for child in children.get(issuer.subject_der, ()):
-            if child == issuer:
-                continue
+            if child == issuer or (child in ends and child.is_self_signed):
+                continue  # a root needs nobody above it
             if not child.is_issued_by(issuer):
                 wrong_left -= 1
                 if wrong_left < 0:
