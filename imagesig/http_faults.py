@@ -72,5 +72,7 @@ def _reason(error: Exception) -> str:
     innermost: BaseException = error
     while (inner := innermost.__cause__ or innermost.__context__) is not None:
         innermost = inner
-    text = getattr(innermost, "strerror", None) or getattr(innermost, "verify_message", None) or str(innermost)
-    return quote(text).strip("'\"") or type(error).__name__
+    text = getattr(innermost, "strerror", None) or getattr(innermost, "verify_message", None)
+    if not text and not isinstance(innermost, OSError):
+        text = str(innermost)
+    return quote(text).strip("'\"") if text else type(innermost).__name__

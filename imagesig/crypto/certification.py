@@ -16,6 +16,7 @@ from msgspec import Struct
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
+from imagesig.foreign import foreign
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -78,31 +79,33 @@ def _parse_alternative(text: str) -> tuple[str, str]:
 
 def request_to_sign(names: Names, public_key: PublicKey) -> bytes:
     """The CertificationRequestInfo in DER. It asks for the extensions of a code-signing leaf, and the names."""
-    from asn1crypto import csr
+    with foreign("certificate signing request"):
+        from asn1crypto import csr
 
-    attribute = {"type": "extension_request", "values": [_extensions(names)]}
-    return _der(
-        csr.CertificationRequestInfo(
-            {
-                "version": "v1",
-                "subject": _name(names.subject),
-                "subject_pk_info": _public_key(public_key),
-                "attributes": [attribute],
-            }
+        attribute = {"type": "extension_request", "values": [_extensions(names)]}
+        return _der(
+            csr.CertificationRequestInfo(
+                {
+                    "version": "v1",
+                    "subject": _name(names.subject),
+                    "subject_pk_info": _public_key(public_key),
+                    "attributes": [attribute],
+                }
+            )
         )
-    )
 
 
 def request_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
     """The certificate signing request in PEM, from what `request_to_sign` gave and its signature."""
-    from asn1crypto import csr
+    with foreign("certificate signing request"):
+        from asn1crypto import csr
 
-    request = {
-        "certification_request_info": csr.CertificationRequestInfo.load(signed),
-        "signature_algorithm": _algorithm(algorithm),
-        "signature": signature,
-    }
-    return _pem("CERTIFICATE REQUEST", _der(csr.CertificationRequest(request)))
+        request = {
+            "certification_request_info": csr.CertificationRequestInfo.load(signed),
+            "signature_algorithm": _algorithm(algorithm),
+            "signature": signature,
+        }
+        return _pem("CERTIFICATE REQUEST", _der(csr.CertificationRequest(request)))
 
 
 def certificate_to_sign(
@@ -115,35 +118,37 @@ def certificate_to_sign(
     not_after: datetime,
 ) -> bytes:
     """The TBSCertificate in DER of a code-signing leaf that is its own issuer. Times have an offset from UTC."""
-    from asn1crypto import x509
+    with foreign("certificate"):
+        from asn1crypto import x509
 
-    subject = _name(names.subject)
-    return _der(
-        x509.TbsCertificate(
-            {
-                "version": "v3",
-                "serial_number": serial_number,
-                "signature": _algorithm(algorithm),
-                "issuer": subject,
-                "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
-                "subject": subject,
-                "subject_public_key_info": _public_key(public_key),
-                "extensions": _extensions(names),
-            }
+        subject = _name(names.subject)
+        return _der(
+            x509.TbsCertificate(
+                {
+                    "version": "v3",
+                    "serial_number": serial_number,
+                    "signature": _algorithm(algorithm),
+                    "issuer": subject,
+                    "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
+                    "subject": subject,
+                    "subject_public_key_info": _public_key(public_key),
+                    "extensions": _extensions(names),
+                }
+            )
         )
-    )
 
 
 def certificate_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
     """The certificate in PEM, from what `certificate_to_sign` gave and its signature."""
-    from asn1crypto import x509
+    with foreign("certificate"):
+        from asn1crypto import x509
 
-    certificate = {
-        "tbs_certificate": x509.TbsCertificate.load(signed),
-        "signature_algorithm": _algorithm(algorithm),
-        "signature_value": signature,
-    }
-    return _pem("CERTIFICATE", _der(x509.Certificate(certificate)))
+        certificate = {
+            "tbs_certificate": x509.TbsCertificate.load(signed),
+            "signature_algorithm": _algorithm(algorithm),
+            "signature_value": signature,
+        }
+        return _pem("CERTIFICATE", _der(x509.Certificate(certificate)))
 
 
 def _extensions(names: Names) -> list[dict[str, Any]]:

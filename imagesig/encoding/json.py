@@ -16,6 +16,7 @@ from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.encoding.shape import Shape, check_shape
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.foreign import explained
 from imagesig.text import quote
 
 
@@ -68,6 +69,8 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
         raise MalformedError(f"{what}: not JSON ({error.msg}, character {error.pos})") from None
     except ValueError:  # an integer of thousands of digits
         raise MalformedError(f"{what}: a number longer than any we read") from None
+    except Exception as error:
+        raise explained(error, what) from error
     if _SURROGATE.search(data):
         _refuse_lone_surrogates(value, what)
     check_shape(value, shape, what)

@@ -41,7 +41,7 @@ def read_entries(opened: ArchiveFile, name: str) -> tuple[Entry, ...]:
     entries = parse(content, f"{name}: {DOCUMENT}", DOCKER_ARCHIVE)
     if not isinstance(entries, list):
         raise MalformedError(f"{name}: {DOCUMENT} is no list of images")
-    return tuple(_parse_entry(entry, f"{name}: {DOCUMENT}") for entry in entries)
+    return tuple(parse_entry(entry, f"{name}: {DOCUMENT}") for entry in entries)
 
 
 def member_named(opened: ArchiveFile, what: str, name: str) -> Member:
@@ -59,7 +59,8 @@ def member_named(opened: ArchiveFile, what: str, name: str) -> Member:
     return members.files[plain]
 
 
-def _parse_entry(value: object, what: str) -> Entry:
+def parse_entry(value: object, what: str) -> Entry:
+    """One entry of `manifest.json`. Raises `MalformedError` for anything else."""
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
     config, tags, layers = value.get("Config"), value.get("RepoTags"), value.get("Layers")

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.foreign import foreign
 from imagesig.images.files import chunks_of
 from imagesig.images.stream import hash_of
 from imagesig.oci.descriptor import Descriptor
@@ -216,14 +217,15 @@ class Folder:
 
     @contextmanager
     def _failures(self, name: str, missing: Missing | None = None, *, writing: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except ImagesigError:
-            raise  # of the block; a passed deadline is an OSError too
-        except OSError as error:
+        def explain(error: Exception) -> ImagesigError | None:
+            if not isinstance(error, OSError):
+                return None
             if writing:
-                raise TransportError(f"{self._what}: cannot write {name} ({error.strerror})") from error
-            raise self._unread(error, name, missing) from error
+                return TransportError(f"{self._what}: cannot write {name} ({error.strerror})")
+            return self._unread(error, name, missing)
+
+        with foreign(f"{self._what}: {name}", explain):
+            yield
 
     def _unread(self, error: OSError, name: str, missing: Missing | None) -> ImagesigError:
         if not _is_missing(error):

@@ -204,7 +204,10 @@ class LayoutReader(ABC):
     def _has_subject(self, entry: Descriptor) -> bool:
         if entry.media_type not in MANIFEST_TYPES:
             return False
-        content = self._read_manifest(entry)
+        try:
+            content = self._read_manifest(entry)
+        except NotFound:
+            return False  # who resolves it says that it is missing
         return parse_manifest(content, entry.media_type, entry.digest).subject is not None
 
     def _read_manifest(self, entry: Descriptor) -> bytes:

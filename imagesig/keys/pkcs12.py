@@ -42,11 +42,11 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
 
 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
-    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
-
     try:
         # A passphrase that is wrong may show anywhere in the file.
         with foreign("PKCS#12 file", asn1.unreadable("the PKCS#12 file")):
+            from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
             return load_pkcs12(data, passphrase)
     except MalformedError:
         return None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError, NotFound
-from imagesig.images.docker_archive import _parse_entry
+from imagesig.images.docker_document import parse_entry
 from imagesig.images.layout_reader import LayoutReader
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import parse_listing
@@ -140,7 +140,7 @@ def _docker(document: bytes) -> list[Any]:
     entries = parse(document, "docker", DOCKER_ARCHIVE)
     if not isinstance(entries, list):
         raise NotFound("no list")
-    return [_parse_entry(entry, "entry") for entry in entries]
+    return [parse_entry(entry, "entry") for entry in entries]
 
 
 READERS: dict[str, Callable[[bytes], Any]] = {

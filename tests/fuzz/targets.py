@@ -43,6 +43,7 @@ from imagesig.policy.parse import parse_policy
 from imagesig.policy.scope import parse_scope
 from imagesig.signature import Part, StoredSignature
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
+from imagesig.trust.anchors import Strangers
 from imagesig.trust.crl import judge_crl, open_crl
 from imagesig.trust.distinguished_name import parse_distinguished_name
 from imagesig.trust.holder import Holder
@@ -67,7 +68,10 @@ def _anchors() -> TrustAnchors:
     key = PublicKey.from_pem((MATERIAL / "key.pub").read_bytes())
     authority = _authority()
     return TrustAnchors(
-        (TrustedKey("key", (key,)),), (CertificateAuthority("ca", authority),), TimestampAuthorities(authority)
+        (TrustedKey("key", (key,)),),
+        (CertificateAuthority("ca", authority),),
+        TimestampAuthorities(authority),
+        Strangers.JUDGED,
     )
 
 

@@ -170,7 +170,7 @@ GUARDED = {
     "private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
     "awskms_errors.py": "explains what `foreign` blocks of awskms.py caught",
     "cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
-    "chain.py": "of the home `trust`",
+    "timely.py": "called where `vault_client` explains",
 }
 
 

@@ -29,7 +29,8 @@ from imagesig.formats.notation.payload import PAYLOAD_TYPE
 from imagesig.text import quote
 
 _MEMBERS = {"payload", "protected", "header", "signature"}
-_ENVELOPE = Shape.of("payload protected signature", header=Shape.of(f"x5c {TIMESTAMP} {SIGNING_AGENT}"))
+_ENVELOPE = Shape.of("payload protected signature", header=Shape.of(f"x5c {TIMESTAMP}"))
+"""The name of the signing agent is unsigned and decides nothing: notation itself has written it in two ways."""
 _PROTECTED = Shape.of(" ".join(("alg", "cty", "crit", *STANDARD)))
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _RFC3339 = re.compile(
