@@ -113,11 +113,11 @@ def test_what_says_another_digest_is_not_deleted(keys: list[SigningKey], referre
         first, second = two_images(server)
         sign(at(server, "b"), keys[0], formats=["bundle"])
         home = at(server, "a").home
-        (referrer,) = home.referrers(second.digest)
+        (referrer,) = home.referrers(second.digest).entries
         manifest = json.loads(home.read(referrer, limit=10**6))
         manifest["subject"] = Descriptor(first.media_type, first.digest, first.size).to_json()
         home.add_referrer(json.dumps(manifest).encode(), first)()
-        (moved,) = home.referrers(first.digest)
+        (moved,) = home.referrers(first.digest).entries
         for arguments in ({"all": True}, {"key": keys[0].info.public_key}):
             done = remove(at(server, "a"), **arguments)  # type: ignore[arg-type]
             assert not done.removed
@@ -166,7 +166,7 @@ def test_in_a_layout_a_referrer_of_another_image_is_not_removed(tmp_path: Path, 
     made = Layout.create(tmp_path / "layout")
     first, second = (build_image(made, {"a": tag.encode()}, PLATFORMS[0], tag) for tag in "ab")
     sign(layout(tmp_path / "layout", "b"), keys[0], formats=["bundle"])
-    (referrer,) = made.referrers(second.digest)
+    (referrer,) = made.referrers(second.digest).entries
     with pytest.raises(ImagesigError):
         made.remove_referrer(referrer, first.digest)
     assert accepts(layout(tmp_path / "layout", "b"), keys[0])
@@ -178,6 +178,6 @@ def test_an_index_that_refers_to_an_image_is_taken_away_as_its_own_subject_says(
     first = build_image(made, {"a": b"a"}, PLATFORMS[0], "a")
     content = Index((), subject=Descriptor(first.media_type, first.digest, first.size)).to_bytes()
     made.add_referrer(content, first, OCI_INDEX)
-    (referrer,) = made.referrers(first.digest)
+    (referrer,) = made.referrers(first.digest).entries
     made.remove_referrer(referrer, first.digest)()
-    assert not made.referrers(first.digest)
+    assert not made.referrers(first.digest).entries
