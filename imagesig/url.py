@@ -22,10 +22,14 @@ PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int]
 """Scheme, host and port: credentials never leave the origin that they were given for."""
 
-_OUTSIDE_GRAMMAR = re.compile(r"[^!-~]|[\\<>\"^`{|}]")
+_URL = re.compile(
+    r"(?i:(https?))://([!$-.0-;=@A-Z\[\]_a-z~]*)([!$-;=@A-Z\[\]_a-z~]*)(\?[!$-;=?-\[\]_a-z~]*)?(?:#[!#-;=?-\[\]_a-z~]*)?"
+)
+"""Scheme, authority, path and query of an address with no character that RFC 3986 does not have."""
+_OUTSIDE_GRAMMAR = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
-_AUTHORITY = re.compile(r"(?:.*@)?(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:@]*)(?::[0-9]*)?")
+_PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:]*)(?::[0-9]*)?")
 """`urlsplit` takes `a[::1]b:80` for `[::1]:80`."""
 _BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
@@ -34,17 +38,16 @@ class Url(Struct, frozen=True):
     """One HTTP address, split. `host` is lower case and without brackets; `port` is never 0; `target` starts with `/`.
 
     `target` is path and query as they go over the line. `has_login` says that it came with a user or a password.
+    `netloc` is host and port as they are written: brackets round IPv6, no port where it is the scheme's own.
     """
 
     scheme: str
     host: str
     port: int
     target: str
-    has_login: bool = False
-
-    @property
-    def origin(self) -> Origin:
-        return self.scheme, self.host, self.port
+    has_login: bool
+    netloc: str
+    origin: Origin
 
     @property
     def is_loopback(self) -> bool:
@@ -53,12 +56,6 @@ class Url(Struct, frozen=True):
     def __str__(self) -> str:
         """The whole address, without a login and a fragment."""
         return f"{self.scheme}://{self.netloc}{self.target}"
-
-    @property
-    def netloc(self) -> str:
-        """Host and port as they are written: brackets round IPv6, no port where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if PORTS.get(self.scheme) == self.port else f"{host}:{self.port}"
 
 
 @lru_cache(maxsize=1024)
@@ -70,21 +67,34 @@ def parse_url(text: str, what: str = "URL") -> Url:
     """
     if len(text) > URL_CHARACTERS:
         raise _refused(text, what, f"more than {URL_CHARACTERS} characters")
-    if _OUTSIDE_GRAMMAR.search(text):
-        raise _refused(text, what, "it has characters that no URL may have")
+    match = _URL.fullmatch(text)
+    if match is None:
+        odd = _OUTSIDE_GRAMMAR.search(text)
+        raise _refused(text, what, "it has characters that no URL may have" if odd else "http:// or https:// is needed")
+    scheme, authority, path, query = match.groups("")
+    server = _server(scheme.lower(), authority)
+    if isinstance(server, str):
+        raise _refused(text, what, server)
+    origin, netloc, has_login = server
+    return Url(*origin[:2], origin[2], (path or "/") + (query if len(query) > 1 else ""), has_login, netloc, origin)
+
+
+@lru_cache(maxsize=1024)
+def _server(scheme: str, authority: str) -> tuple[Origin, str, bool] | str:
+    """Origin, the way it is written, and whether there is a login; or why there is no server of that name."""
+    _, at, place = authority.rpartition("@")
     try:
-        parts = urlsplit(text)
-        port, host, login = parts.port, parts.hostname or "", parts.username is not None
+        parts = urlsplit(f"//{place}")
+        port, host = parts.port, parts.hostname or ""
     except ValueError:
-        raise _refused(text, what, "its host or port cannot be read") from None
-    if parts.scheme not in PORTS:
-        raise _refused(text, what, "http:// or https:// is needed")
-    if not _HOST.fullmatch(host) or not _AUTHORITY.fullmatch(parts.netloc) or not _is_address_or_name(host):
-        raise _refused(text, what, "its host is no name or address")
+        return "its host or port cannot be read"
+    if not _HOST.fullmatch(host) or not _PLACE.fullmatch(place) or not _is_address_or_name(host):
+        return "its host is no name or address"
     if port == 0:
-        raise _refused(text, what, "its port is 0")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Url(parts.scheme, host.lower(), port or PORTS[parts.scheme], target, login)
+        return "its port is 0"
+    host, port = host.lower(), port or PORTS[scheme]
+    written = f"[{host}]" if ":" in host else host
+    return (scheme, host, port), written if PORTS[scheme] == port else f"{written}:{port}", bool(at)
 
 
 def join_url(base: str, reference: str, what: str = "URL") -> str:

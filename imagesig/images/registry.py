@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from imagesig import __version__, limits
+from imagesig.errors import InvalidArgument, Unreachable
 from imagesig.http import HttpClient
 from imagesig.http_connect import addresses, connect_seconds
 from imagesig.http_faults import NotConnected
@@ -44,6 +45,7 @@ def registry(
 
     Raises:
         InvalidArgument: no reference.
+        Unreachable: one whose host or port is none that can be connected.
     """
     name = parse_reference(reference) if isinstance(reference, str) else reference
     if not name.tag and not name.digest:
@@ -89,9 +91,18 @@ class RegistryClient:
         self._plain_http = plain_http
 
     def repository(self, reference: Reference) -> RegistryRepository:
-        """The repository of this reference; its tag and digest do not matter."""
+        """The repository of this reference; its tag and digest do not matter.
+
+        Raises:
+            Unreachable: its host or port is none that can be connected.
+        """
         host = reference.registry_host
-        scheme, reach = self._way(parse_url(f"https://{host}", "registry").host)
+        try:
+            scheme, reach = self._way(parse_url(f"https://{host}", "registry").host)
+        except InvalidArgument as error:
+            unreachable = Unreachable(str(error), hint="check the reference")
+            unreachable.retryable = False
+            raise unreachable from None
         return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference, reach)
 
     def _way(self, host: str) -> tuple[str, Reach]:
