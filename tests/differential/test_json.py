@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError, NotFound
-from imagesig.images.docker_archive import _parse_entry
+from imagesig.images.docker_document import _parse_entry
 from imagesig.images.layout_reader import LayoutReader
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import parse_listing
