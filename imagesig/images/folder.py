@@ -218,14 +218,18 @@ class Folder:
     @contextmanager
     def _failures(self, name: str, missing: Missing | None = None, *, writing: bool = False) -> Iterator[None]:
         def explain(error: Exception) -> ImagesigError | None:
-            if not isinstance(error, OSError):
-                return None
-            if writing:
-                return TransportError(f"{self._what}: cannot write {name} ({error.strerror})")
-            return self._unread(error, name, missing)
+            return self._unread(error, name, missing) if isinstance(error, OSError) else None
 
-        with foreign(f"{self._what}: {name}", explain):
-            yield
+        if not writing:
+            with foreign(f"{self._what}: {name}", explain):
+                yield
+            return
+        try:
+            yield  # what the caller's own block raises goes through
+        except ImagesigError:
+            raise  # a passed deadline is an OSError too
+        except OSError as error:
+            raise TransportError(f"{self._what}: cannot write {name} ({error.strerror})") from error
 
     def _unread(self, error: OSError, name: str, missing: Missing | None) -> ImagesigError:
         if not _is_missing(error):

@@ -39,8 +39,8 @@ class Files(LayoutReader):
     def _file(self, name: str, most: int) -> bytes:
         return self._content
 
-    def _size(self, name: str) -> int | None:
-        return len(self._content)
+    def _holds(self, descriptor: Descriptor) -> bool:
+        return False
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         return iter(())
