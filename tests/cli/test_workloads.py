@@ -135,7 +135,7 @@ def test_an_image_that_has_a_digest_is_left_as_it_is() -> None:
 
 
 def test_an_image_without_room_for_a_pin_is_refused_with_its_line() -> None:
-    text = "kind: Pod\nspec:\n  containers:\n  - image: \"r.example/\\x61:1\"\n"
+    text = 'kind: Pod\nspec:\n  containers:\n  - image: "r.example/\\x61:1"\n'
     workloads = parse_workloads(text.encode(), "deploy.yaml")
     with pytest.raises(InvalidArgument, match=r"deploy\.yaml:4"):
         workloads.pinned({"r.example/a:1": DIGEST})
