@@ -120,6 +120,8 @@ def holds_key(text: str) -> bool:
 
 def _is_random(text: str) -> bool:
     """Whether a run of base64 characters mixes its three kinds as only chance does: digests are of two kinds."""
+    if text.lower() == text or text.upper() == text:
+        return False
     kinds = [
         0 if "a" <= character <= "z" else 1 if "A" <= character <= "Z" else 2
         for character in text

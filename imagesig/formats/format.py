@@ -164,7 +164,7 @@ def find_signer(
     if not anchors.keys:
         raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
-    hint = f"; it names the key {envelope.key_hint}" if envelope.key_hint else ""
+    hint = f"; it names the key {quote(envelope.key_hint)}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
 
 

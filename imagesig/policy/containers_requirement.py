@@ -167,9 +167,9 @@ def _decoded(node: Node) -> bytes:
 
 def _authorities(node: Node, source: str, folder: str) -> tuple[Authority, ...]:
     if source == "keyPath":
-        return (KeyReference(joined(folder, node.text()), node.text()),)
+        return (KeyReference(joined(folder, node.name()), node.text()),)
     if source == "keyPaths":
-        return tuple(KeyReference(joined(folder, item.text()), item.text()) for item in node.items())
+        return tuple(KeyReference(joined(folder, item.name()), item.text()) for item in node.items())
     datas = (node,) if source == "keyData" else node.items()
     # Which keys they are shows at evaluation there, and a file of nonsense still loads.
     keys = [PublicKey.from_pem(_decoded(item)) for item in datas]

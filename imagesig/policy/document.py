@@ -11,6 +11,7 @@ from msgspec import Struct
 from imagesig.encoding import json_located, toml_located
 from imagesig.encoding.located import Located, Path
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
+from imagesig.naming import refuse_key
 from imagesig.text import quote
 
 _Made = TypeVar("_Made")
@@ -99,6 +100,12 @@ class Node(Struct, frozen=True):
         if not self.value:
             raise self.refused("it is empty, text is needed")
         return self.value
+
+    def name(self) -> str:
+        """Text that names something, such as a file: a private key is none, and is refused without being shown."""
+        text = self.text()
+        self.made(lambda: refuse_key(text, "name", "give the path of the key's file, or its URI"))
+        return text
 
     def boolean(self) -> bool:
         if not isinstance(self.value, bool):

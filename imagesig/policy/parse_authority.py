@@ -101,7 +101,7 @@ def _signer(name: str, node: Node, folder: str, files: Files) -> Authority:
     window = _window(fields)
     if kind == "key_pem":
         return TrustedKey(name, _public_keys(fields[kind]), window)
-    text = _key_uri(fields[kind]) if kind == "key_uri" else joined(folder, fields[kind].text())
+    text = _key_uri(fields[kind]) if kind == "key_uri" else joined(folder, fields[kind].name())
     fingerprint = fields["fingerprint"].text() if "fingerprint" in fields else ""
     if fingerprint and not _FINGERPRINT.fullmatch(fingerprint):
         raise fields["fingerprint"].refused(f"{quote(fingerprint)}, sha256: and 64 hex digits are needed")
@@ -122,7 +122,7 @@ def is_key_file(text: str) -> bool:
 def _key_uri(node: Node) -> str:
     if not _URI.match(node.text()):
         raise node.refused(f"{quote(node.value)} is no URI", hint="for a file write key_file")
-    return node.text()
+    return node.name()
 
 
 def _public_keys(node: Node) -> tuple[PublicKey, ...]:

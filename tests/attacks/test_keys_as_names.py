@@ -140,7 +140,7 @@ def assert_silent(*texts: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_key_on_the_command_line_comes_back_nowhere(folder: Path, command: str) -> None:
-    for form in FORMS.values():
+    for form in (FORMS[name] for name in ("PEM", "PEM with \\n", "base64", "percent-encoded")):
         done = run(*(word.replace("{}", form) for word in command.split()), cwd=folder, HOME=str(folder))
         assert_silent(done.stdout.decode(), done.stderr.decode())
         assert b"Traceback" not in done.stderr

@@ -39,6 +39,10 @@ WORDS = {
     "surrogate": "x\ud800\udfff",
     "not ASCII": "caf\u00e9 \u65e5\u672c \U0001f600",
 }
+TOGETHER = {
+    "words": "".join(words for name, words in WORDS.items() if name != "surrogate"),
+    "surrogate": WORDS["surrogate"],
+}
 FORBIDDEN = "\x1b\x07\x9b\r\x85\u2028\u2029\u202e\u2066\u200b\ufeff\u2060\u3164\u034f\ufe0f\U000e0041"
 
 
@@ -134,7 +138,7 @@ def test_inspect_and_explain_show_a_hint_on_one_harmless_line(signed: Path, key:
     add_bundle(signed, hint)
     (signed.parent / "policy.toml").write_text(
         f'version = 1\n[authorities.release]\nkey_file = "{key.with_suffix(".pub")}"\n'
-        f'[default]\nrequire = [{{ any = ["release"] }}]\n'
+        '[default]\nrequire = [{ any = ["release"] }]\n'
     )
     for done in (
         run("inspect", f"oci:{signed}:1.0"),
@@ -142,7 +146,8 @@ def test_inspect_and_explain_show_a_hint_on_one_harmless_line(signed: Path, key:
         run("policy", "explain", f"{signed.parent}/policy.toml", f"oci:{signed}:1.0"),
     ):
         assert_harmless(done.stdout, done.stderr)
-        assert b"sha256:" in done.stdout
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
 
 
 def hostile_index(folder: Path, words: str) -> None:
@@ -172,7 +177,7 @@ def test_platforms_of_an_index_stay_on_their_line(tmp_path: Path, key: Path, wor
         assert_harmless(done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize("words", TOGETHER.values(), ids=TOGETHER)
 @pytest.mark.parametrize("where", ["mediaType", "layer", "config", "artifactType", "annotation"])
 def test_media_types_and_annotations_of_a_manifest_stay_on_their_line(
     tmp_path: Path, key: Path, words: str, where: str
@@ -204,7 +209,7 @@ def test_media_types_and_annotations_of_a_manifest_stay_on_their_line(
 
 @pytest.mark.parametrize(
     "words",
-    ["".join(w for n, w in WORDS.items() if n != "surrogate"), "x\udcff\udcfe"],
+    [TOGETHER["words"], "x\udcff\udcfe"],
     ids=["words", "no UTF-8"],
 )
 @pytest.mark.parametrize(

@@ -52,7 +52,6 @@ PLACES = {
 HANDED_ON = {
     ("helper", "AWS secret key"): "docker-credential-ecr-login logs in with it",
     ("helper", "proxy password"): "helpers reach their services through the proxy",
-    ("plugin", "proxy password"): "plugins reach their services through the proxy",
     ("helper", "private key"): "a variable of any name: nobody knows that it holds a key",
 }
 """Canaries in the environment of a child that must be there. Key plugins get none."""
