@@ -208,6 +208,8 @@ def parse_statement(payload: bytes) -> Claim:
         raise FormatViolation(
             f"predicate type {quote(document['predicateType'])} is not an image signature; {SIGN_PREDICATE} is needed"
         )
+    if not isinstance(document.get("predicate"), dict | None):
+        raise FormatViolation(f"statement predicate is {quote(document['predicate'])}, an object is needed")
     subjects = document["subject"]
     if not isinstance(subjects, list) or not subjects:
         raise FormatViolation(f"statement subject is {quote(subjects)}, a list with at least one entry is needed")

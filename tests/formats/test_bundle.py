@@ -105,6 +105,12 @@ def test_a_missing_predicate_is_accepted_as_cosign_2_6_writes_it() -> None:
     assert authenticate(stored_bundle(bundle_document(statement(predicate=None))))
 
 
+@pytest.mark.parametrize("predicate", ["x", ["a"], 1, True])
+def test_a_predicate_that_is_no_object_is_refused(predicate: object) -> None:
+    with pytest.raises(FormatViolation, match="predicate"):
+        authenticate(stored_bundle(bundle_document(statement(predicate=predicate))))
+
+
 @pytest.mark.parametrize("hint", ["", "wrong", "AAAA"])
 def test_a_wrong_or_empty_hint_changes_nothing(hint: str) -> None:
     document = bundle_document()

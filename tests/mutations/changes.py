@@ -84,7 +84,8 @@ def _change_storage(random: Random, base: Base, store: Store) -> tuple[str, str]
     ways = [name for name, homes in _HOMES_OF.items() if base.home in homes]
     while True:
         name = random.choice(ways)
-        if (field := _STORAGE[name](random, base, store)) is not None:
+        field = _STORAGE[name](random, base, store)
+        if field is not None and store != base.store:
             return name, field
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -253,11 +253,10 @@ def _protected(random: Random, protected: bytes) -> tuple[bytes, str, str]:
 
 
 def _cose_frame(
-    random: Random, protected: bytes, unprotected: object, payload: bytes, signature: bytes
+    random: Random, protected: bytes, unprotected: Mapping[object, object], payload: bytes, signature: bytes
 ) -> tuple[bytes, Changed]:
     parts: list[object] = [protected, unprotected, payload, signature]
     whole = cbor2.dumps(cbor2.CBORTag(18, parts))
-    assert isinstance(unprotected, dict)
     ways: dict[str, bytes] = {
         "untagged": cbor2.dumps(parts),
         "other-tag": cbor2.dumps(cbor2.CBORTag(98, parts)),

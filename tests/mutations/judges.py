@@ -7,12 +7,14 @@ import hashlib
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagesig import Identity, ImagesigError, Policy, verify
+from imagesig.errors import NoSignatureAccepted
 from imagesig.images.open import open_image
 from imagesig.trust import CertificateAuthority, Holder
 from tests.chains import pem
@@ -172,7 +174,7 @@ class Bench:
             image = open_image(name, timeout=_SECONDS)
             result = verify(image, self._policy(judge, mutation), platform=platform)
         except ImagesigError as error:
-            return Opinion(False, reason=f"{type(error).__name__}: {str(error)[:300]}")
+            return Opinion(False, reason=_why(error))
         except Exception as error:
             return Opinion(False, reason=f"{type(error).__name__}: {error}"[:300], crashed=True)
         what = _as_docker(mutation.store, result.digest) if home == "docker-archive" else result.digest
@@ -238,6 +240,12 @@ class Bench:
 _SKOPEOS = {"layout": "oci", "oci-archive": "oci-archive", "docker-archive": "docker-archive", "dir": "dir"}
 
 
+def _why(error: ImagesigError) -> str:
+    """The error, with the reasons why signatures did not count."""
+    rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
+    return "; ".join(f"{type(item).__name__}: {str(item)[:300]}" for item in (error, *(item.error for item in rejections)))
+
+
 def _opinion(done: Run, said: str) -> Opinion:
     if not done.ok:
         return Opinion(False, reason=done.reason)
@@ -254,5 +262,8 @@ def _docker_what(manifest: bytes) -> str:
 def _as_docker(store: Store, digest: str) -> str:
     document = json.loads(store.blobs[digest])
     layers = [store.blobs[layer["digest"]] for layer in document["layers"]]
-    plain = [gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer for layer in layers]
+    try:
+        plain = [gzip.decompress(layer) for layer in layers]
+    except (OSError, EOFError, zlib.error):
+        return f"{document['config']['digest']} and layers that nobody can unpack"
     return " ".join([document["config"]["digest"], *("sha256:" + hashlib.sha256(item).hexdigest() for item in plain)])

@@ -80,7 +80,9 @@ class Store:
                 self.tags[tag] = new
             if everything and tag.startswith(prefix):
                 self.tags[tag.replace(prefix, renamed)] = self.tags.pop(tag)
-        for digest in [item for item in self.types if item not in (old, new) and item in self.blobs]:
+        for digest in list(self.types):
+            if digest in (old, new) or digest not in self.blobs:  # not there any more: it changed along with another
+                continue
             made = patched(self.blobs[digest], old, content, subjects=everything)
             if made != self.blobs[digest]:
                 self._rename(digest, made, everything=everything)
