@@ -10,7 +10,7 @@ from random import Random
 from tests.mutations.envelopes import change_envelope
 from tests.mutations.json_changes import change_json
 from tests.mutations.material import TAG, Base, Material, roles
-from tests.mutations.stores import INDEX, Fix, Place, Store, digest_of
+from tests.mutations.stores import INDEX, REF_NAME, Fix, Place, Store, digest_of
 from tests.mutations.tars import ChangeTar, tar_change
 
 _ARCHIVES = ("oci-archive", "docker-archive")
@@ -18,7 +18,7 @@ _ARCHIVES = ("oci-archive", "docker-archive")
 
 @dataclass(frozen=True)
 class Mutation:
-    """`field` is where the change is (document and path), `fix` what was made fit again, `tar` a change of the archive."""
+    """`field` is where the change is (document and path), `fix` what was made fit, `tar` a change of the archive."""
 
     seed: int
     number: int
@@ -42,7 +42,8 @@ def mutation(made: Material, seed: int, number: int) -> Mutation:
     way = random.choice(ways)
     if way == "tar":
         change = tar_change(random, base)
-        return Mutation(seed, number, base, store, f"tar:{change.kind}", change.member, Fix.NOTHING, change)
+        field = _role_of(base, change.member)
+        return Mutation(seed, number, base, store, f"tar:{change.kind}", field, Fix.NOTHING, change)
     if way == "envelope":
         changed = change_envelope(random, made, base, store, fix)
         return Mutation(seed, number, base, store, changed.kind, changed.field, fix)
@@ -51,6 +52,12 @@ def mutation(made: Material, seed: int, number: int) -> Mutation:
         return Mutation(seed, number, base, store, f"storage:{kind}", field, Fix.NOTHING)
     kind, field = _change_document(random, base, store, fix)
     return Mutation(seed, number, base, store, kind, field, fix)
+
+
+def _role_of(base: Base, member: str) -> str:
+    """What the member of an archive is: `config`, `manifest`, or its name where it is nothing of the image itself."""
+    digest = "sha256:" + member.rpartition("/")[2]
+    return next((role for role, place in sorted(roles(base).items()) if place.key == digest), member)
 
 
 def _change_document(random: Random, base: Base, store: Store, fix: Fix) -> tuple[str, str]:
@@ -71,7 +78,7 @@ def _change_document(random: Random, base: Base, store: Store, fix: Fix) -> tupl
 
 
 def _twin_places(base: Base) -> dict[str, Place]:
-    return roles(Base(base.home, base.form, base.shape, base.other, base.other, base.evil))
+    return roles(base.twin)
 
 
 # --- storage ------------------------------------------------------------------------------------------------------
@@ -104,7 +111,9 @@ def _tag_moved(random: Random, base: Base, store: Store) -> str:
         return which
     places = roles(base)
     names = ("classic-manifest", "referrer") if which == "signature" else ("manifest",)
-    digest = next(places[name].key for name in names if name in places) if which == "signature" else places["manifest"].key
+    digest = (
+        next(places[name].key for name in names if name in places) if which == "signature" else places["manifest"].key
+    )
     store.tags[TAG] = digest
     return which
 
@@ -204,7 +213,13 @@ def _content_type(random: Random, base: Base, store: Store) -> str:
 def _digest_header(random: Random, base: Base, store: Store) -> str:
     found = {role: place for role, place in roles(base).items() if place.key in store.types}
     role = random.choice(sorted(found))
-    values = {"missing": "", "other": digest_of(b"x"), "evil": base.evil.tags[TAG], "broken": "sha256:0", "sha512": "sha512:" + "0" * 128}
+    values = {
+        "missing": "",
+        "other": digest_of(b"x"),
+        "evil": base.evil.tags[TAG],
+        "broken": "sha256:0",
+        "sha512": "sha512:" + "0" * 128,
+    }
     kind = random.choice(sorted(values))
     store.headers[found[role].key] = {"docker-content-digest": values[kind]}
     return f"{role}={kind}"
@@ -221,7 +236,11 @@ def _listing_entry(random: Random, base: Base, store: Store) -> str | None:
         return None
     mine = document["manifests"][0]
     _add_all(store, base.other)
-    theirs = [digest for digest, content in base.other.blobs.items() if b'"subject":' in content and digest in base.other.types]
+    theirs = [
+        digest
+        for digest, content in base.other.blobs.items()
+        if b'"subject":' in content and digest in base.other.types
+    ]
     entries = {
         "missing": {**mine, "digest": digest_of(b"gone")},
         "other-image": {**mine, "digest": theirs[0], "size": len(base.other.blobs[theirs[0]])},
@@ -246,7 +265,7 @@ def _listing_entry(random: Random, base: Base, store: Store) -> str | None:
 
 
 def _layout_entry(random: Random, base: Base, store: Store) -> str:
-    """An entry more in a layout's index, with the image's tag, or with another entry's blobs under the image's digest."""
+    """An entry more in a layout's index: under the image's tag, of another type, or without what an entry needs."""
     index = json.loads(store.files["index.json"])
     other = json.loads(base.evil.files["index.json"])["manifests"][0]
     _add_all(store, base.evil)
@@ -254,7 +273,7 @@ def _layout_entry(random: Random, base: Base, store: Store) -> str:
     added = {
         "same-tag": other,
         "untagged": {**other, "annotations": {}},
-        "same-digest-other-tag": {**mine, "annotations": {"org.opencontainers.image.ref.name": "2.0"}},
+        "same-digest-other-tag": {**mine, "annotations": {REF_NAME: "2.0"}},
         "same": mine,
         "other-type": {**other, "mediaType": INDEX},
         "with-subject": {**other, "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json"},
@@ -262,7 +281,10 @@ def _layout_entry(random: Random, base: Base, store: Store) -> str:
         "kind-image": {**other, "annotations": {"kind": "dev.cosignproject.cosign/image"}},
         "kind-sigs": {**other, "annotations": {**other["annotations"], "kind": "dev.cosignproject.cosign/sigs"}},
         "platform": {**other, "platform": {"os": "linux", "architecture": "amd64"}},
-        "tag-of-signature": {**other, "annotations": {"org.opencontainers.image.ref.name": f"sha256-{mine['digest'][7:]}.sig"}},
+        "tag-of-signature": {
+            **other,
+            "annotations": {"org.opencontainers.image.ref.name": f"sha256-{mine['digest'][7:]}.sig"},
+        },
     }
     kind = random.choice(sorted(added))
     first = random.random() < 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import string
 from random import Random
 from typing import TypeVar
 
@@ -181,7 +182,8 @@ def _loose_bits(text: str) -> str:
     bare = text.rstrip("=")
     if len(bare) % 4 == 0:
         return text
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + ("-_" if "-" in text or "_" in text else "+/")
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits
+    alphabet += "-_" if set(text) & {*"-_"} else "+/"
     at = alphabet.find(bare[-1])
     return text if at < 0 else bare[:-1] + alphabet[at | 1] + text[len(bare) :]
 
@@ -197,4 +199,3 @@ def _sequence(content: bytes) -> bytes:
 def _integer(value: int, before: bytes = b"") -> bytes:
     content = before + value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
     return b"\x02" + bytes([len(content)]) + content
-

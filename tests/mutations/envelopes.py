@@ -51,23 +51,27 @@ def change_envelope(random: Random, made: Material, base: Base, store: Store, fi
     if form in ("cosign", "cosign-x509"):
         return _classic(random, made, base, store, places, fix)
     place = places["envelope"]
-    other = base.other.read(roles(Base(base.home, base.form, base.shape, base.other, base.other, base.evil))["envelope"])
+    other = base.other.read(
+        roles(Base(base.home, base.form, base.shape, base.other, base.other, base.evil))["envelope"]
+    )
     change = {"bundle": _bundle, "bundle-x509": _bundle, "notation-jws": _jws, "notation-cose": _cose}[form]
     content, changed = change(random, made, store.read(place), other)
     store.put(place, content, fix)
     return changed
 
 
-def _classic(
-    random: Random, made: Material, base: Base, store: Store, places: dict[str, Place], fix: Fix
-) -> Changed:
-    what = random.choice(["payload", "payload", "signature", *(["certificate", "chain"] if "x509" in base.form else [])])
-    twin_places = roles(Base(base.home, base.form, base.shape, base.other, base.other, base.evil))
+def _classic(random: Random, made: Material, base: Base, store: Store, places: dict[str, Place], fix: Fix) -> Changed:
+    what = random.choice(
+        ["payload", "payload", "signature", *(["certificate", "chain"] if "x509" in base.form else [])]
+    )
+    twin_places = roles(base.twin)
     place = places["classic-manifest"]
     tree = load(store.read(place))
     at = "/layers[]/annotations/"
     if what == "payload":
-        payload, kind, field = change_json(random, store.read(places["payload"]), base.other.read(twin_places["payload"]))
+        payload, kind, field = change_json(
+            random, store.read(places["payload"]), base.other.read(twin_places["payload"])
+        )
         store.put(places["payload"], payload, fix)
         place = next(item for name, item in _again(base, store).items() if name == "classic-manifest")
         if random.random() < 0.7:
@@ -133,7 +137,9 @@ def _bundle(random: Random, made: Material, content: bytes, other: bytes) -> tup
     tree, twin = load(content), load(other)
     payload, signature = get(tree, "/dsseEnvelope/payload"), get(tree, "/dsseEnvelope/signatures[]/sig")
     certified = b'"certificate"' in content
-    what = random.choice(["payload", "payload", "payload-type", "signature", *(["certificate"] * 2 if certified else [])])
+    what = random.choice(
+        ["payload", "payload", "payload-type", "signature", *(["certificate"] * 2 if certified else [])]
+    )
     if what == "payload":
         statement = base64.b64decode(str(payload.value))
         changed, kind, path = change_json(
@@ -148,9 +154,7 @@ def _bundle(random: Random, made: Material, content: bytes, other: bytes) -> tup
     if what == "payload-type":
         kind = random.choice(["application/json", "", IN_TOTO.upper(), IN_TOTO + " ", "application/vnd.in-toto+jsonx"])
         get(tree, "/dsseEnvelope/payloadType").holder[1] = kind
-        signature.holder[1] = base64.b64encode(
-            made.sign_der(_pae(kind, base64.b64decode(str(payload.value))))
-        ).decode()
+        signature.holder[1] = base64.b64encode(made.sign_der(_pae(kind, base64.b64decode(str(payload.value))))).decode()
         return dump(tree), Changed("signed-type", f"payloadType:{kind}")
     if what == "signature":
         signature.holder[1], kind = _base64_signature(random, str(signature.value))
@@ -235,7 +239,9 @@ def _protected(random: Random, protected: bytes) -> tuple[bytes, str, str]:
     elif way == "rename":
         header[str(label).upper() if isinstance(label, str) else str(label)] = header.pop(label)
     elif way == "extra":
-        added = random.choice(["x", 4, 33, 15, -65537, "io.cncf.notary.expiry", "io.cncf.notary.authenticSigningTime", 5])
+        added = random.choice(
+            ["x", 4, 33, 15, -65537, "io.cncf.notary.expiry", "io.cncf.notary.authenticSigningTime", 5]
+        )
         header[added] = random.choice([1, "x", b"x", cbor2.CBORTag(1, 1)])
         field = f"protected/{added}"
     elif way == "crit":
@@ -269,7 +275,9 @@ def _cose_frame(
         "trailing": whole + b"\0",
         "not-shortest": b"\xd2\x98\x04" + whole[2:],
         "extra-header": cbor2.dumps(cbor2.CBORTag(18, [protected, {**unprotected, "x": 1}, payload, signature])),
-        "algorithm-unprotected": cbor2.dumps(cbor2.CBORTag(18, [protected, {**unprotected, 1: -7}, payload, signature])),
+        "algorithm-unprotected": cbor2.dumps(
+            cbor2.CBORTag(18, [protected, {**unprotected, 1: -7}, payload, signature])
+        ),
         "agent": cbor2.dumps(
             cbor2.CBORTag(18, [protected, {**unprotected, "io.cncf.notary.signingAgent": "x"}, payload, signature])
         ),
@@ -284,9 +292,7 @@ def _cose_frame(
     return ways[name], Changed(f"cose:{name}", "envelope")
 
 
-def _changed_chain(
-    random: Random, made: Material, chain: list[bytes], *, as_text: bool
-) -> tuple[list[object], str]:
+def _changed_chain(random: Random, made: Material, chain: list[bytes], *, as_text: bool) -> tuple[list[object], str]:
     """Certificates in another order, more or fewer of them, others, or broken ones."""
     stranger = [item.der for item in made.stranger.chain]
     way = random.choice(["order", "other", "other", "other", "text"] if as_text else ["order", "other", "other"])

@@ -99,7 +99,12 @@ def _retype(random: Random, site: Site, _: object) -> str:
         kind = random.choice(sorted(choices))
         site.holder[site.at] = choices[kind]
     elif isinstance(value, str):
-        choices = {"array": [value], "number": 7, "object": Members([["a", value]]), "bytes": [ord(c) % 256 for c in value[:9]]}
+        choices = {
+            "array": [value],
+            "number": 7,
+            "object": Members([["a", value]]),
+            "bytes": [ord(c) % 256 for c in value[:9]],
+        }
         kind = random.choice(sorted(choices))
         site.holder[site.at] = choices[kind]
     elif isinstance(value, Members):
@@ -107,7 +112,11 @@ def _retype(random: Random, site: Site, _: object) -> str:
         kind = random.choice(sorted(choices))
         site.holder[site.at] = choices[kind]
     else:
-        choices = {"object": Members([[str(i), item] for i, item in enumerate(value)]), "text": "x", "first": value[0] if value else 1}
+        choices = {
+            "object": Members([[str(i), item] for i, item in enumerate(value)]),
+            "text": "x",
+            "first": value[0] if value else 1,
+        }
         kind = random.choice(sorted(choices))
         site.holder[site.at] = choices[kind]
     return kind
@@ -119,10 +128,8 @@ def _null(random: Random, site: Site, _: object) -> str:
 
 
 def _empty(random: Random, site: Site, _: object) -> str:
-    value = site.value
-    site.holder[site.at] = (
-        Members() if isinstance(value, Members) else [] if isinstance(value, list) else "" if isinstance(value, str) else 0
-    )
+    empty: dict[type, object] = {Members: Members(), list: [], str: ""}
+    site.holder[site.at] = empty.get(type(site.value), 0)
     return ""
 
 
@@ -168,7 +175,9 @@ def _swap(random: Random, site: Site, twin: object) -> str | None:
 
 def _from_another_field(random: Random, site: Site, twin: object) -> str | None:
     """The value of another field of the same document."""
-    choices = [item.value for item in sites(twin) if item.path != site.path and isinstance(item.value, type(site.value))]
+    choices = [
+        item.value for item in sites(twin) if item.path != site.path and isinstance(item.value, type(site.value))
+    ]
     if not choices:
         return None
     site.holder[site.at] = random.choice(choices)
@@ -204,7 +213,9 @@ def _whitespace(random: Random, site: Site, _: object) -> str:
 def _extra(random: Random, site: Site, _: object) -> str:
     """A member or element that nobody knows."""
     if site.is_member:
-        name = random.choice(["x", "", "urls", "data", "artifactType", "subject", "platform", "manifests", "layers", "mediaType"])
+        name = random.choice(
+            ["x", "", "urls", "data", "artifactType", "subject", "platform", "manifests", "layers", "mediaType"]
+        )
         value = random.choice([None, "x", 1, [], Members(), "e30="])
         if any(str(key).lower() == name.lower() for key, _value in site.parent):
             name = "x"

@@ -121,9 +121,7 @@ class Bench:
         registries = folder / "registries.d"
         registries.mkdir()
         (registries / "default.yaml").write_text("default-docker: {use-sigstore-attachments: true}\n")
-        vouching = CertificateAuthority(
-            "acme", (made.root.certificate, made.middle.certificate), (Holder.of(HOLDER),)
-        )
+        vouching = CertificateAuthority("acme", (made.root.certificate, made.middle.certificate), (Holder.of(HOLDER),))
         # A bundle has no name to be compared.
         self._by_key = Policy.any_of(made.public_pem, identity=Identity.any())
         self._by_key_and_name = Policy.any_of(made.public_pem, identity=IDENTITY)
@@ -196,7 +194,13 @@ class Bench:
         form, local = mutation.base.form, mutation.base.home == "layout"
         options = ["--insecure-ignore-tlog=true"]
         if form.endswith("x509"):
-            options += ["--certificate-identity", HOLDER, "--certificate-oidc-issuer-regexp", ".*", "--insecure-ignore-sct"]
+            options += [
+                "--certificate-identity",
+                HOLDER,
+                "--certificate-oidc-issuer-regexp",
+                ".*",
+                "--insecure-ignore-sct",
+            ]
             bundle = form.startswith("bundle")
             options += ["--trusted-root", str(self._roots)] if bundle else ["--certificate-chain", str(self._chain)]
         else:
@@ -243,7 +247,9 @@ _SKOPEOS = {"layout": "oci", "oci-archive": "oci-archive", "docker-archive": "do
 def _why(error: ImagesigError) -> str:
     """The error, with the reasons why signatures did not count."""
     rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
-    return "; ".join(f"{type(item).__name__}: {str(item)[:300]}" for item in (error, *(item.error for item in rejections)))
+    return "; ".join(
+        f"{type(item).__name__}: {str(item)[:300]}" for item in (error, *(item.error for item in rejections))
+    )
 
 
 def _opinion(done: Run, said: str) -> Opinion:
@@ -260,6 +266,8 @@ def _docker_what(manifest: bytes) -> str:
 
 
 def _as_docker(store: Store, digest: str) -> str:
+    if digest not in store.blobs:
+        return digest
     document = json.loads(store.blobs[digest])
     layers = [store.blobs[layer["digest"]] for layer in document["layers"]]
     try:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from imagesig import copy, key_from_pem, layout, sign
@@ -47,6 +47,11 @@ class Base:
     @property
     def name(self) -> str:
         return f"{self.home}/{self.form}/{self.shape}"
+
+    @property
+    def twin(self) -> Base:
+        """The other signed image."""
+        return replace(self, store=self.other)
 
 
 @dataclass
@@ -241,10 +246,3 @@ def _of_signatures(store: Store, manifests: list[str], top: str) -> dict[str, Pl
 
 def _blob(descriptor: Mapping[str, object]) -> Place:
     return Place("blob", str(descriptor["digest"]))
-
-
-def public_der() -> bytes:
-    return private_key().loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-__all__ = ["HOLDER", "IDENTITY", "TAG", "Base", "Material", "datetime", "roles"]

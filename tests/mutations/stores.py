@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Store:
-    """`types` are the media types of manifests, as a registry sends them; `headers` are other answers' headers by path."""
+    """`types` are the media types of manifests, as a registry sends them; `headers` are more of them by digest."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -102,7 +102,12 @@ class Store:
                 document = json.loads(self.blobs[digest])
                 subject = document["subject"]["digest"]
                 kind = document.get("artifactType") or document["config"]["mediaType"]
-                entry = {"mediaType": media_type, "size": len(self.blobs[digest]), "digest": digest, "artifactType": kind}
+                entry = {
+                    "mediaType": media_type,
+                    "size": len(self.blobs[digest]),
+                    "digest": digest,
+                    "artifactType": kind,
+                }
                 notes = document.get("annotations") or {}
                 found.setdefault(subject, []).append({**entry, **({"annotations": notes} if notes else {})})
             except (ValueError, KeyError, TypeError, RecursionError):

@@ -60,7 +60,12 @@ def tar_of(files: dict[str, bytes], change: ChangeTar | None) -> bytes:
         "backslash": info.name.replace("/", "\\") if "/" in info.name else f".\\{info.name}",
         "slash-after": f"{info.name}/",
     }
-    more = {"twice": info.name, "twice-other": info.name, "twice-dot": f"./{info.name}", "twice-absolute": f"/{info.name}"}
+    more = {
+        "twice": info.name,
+        "twice-other": info.name,
+        "twice-dot": f"./{info.name}",
+        "twice-absolute": f"/{info.name}",
+    }
     types = {
         "directory": tarfile.DIRTYPE,
         "device": tarfile.CHRTYPE,
@@ -110,11 +115,18 @@ def _by_blocks(parts: list[Part], at: int, change: ChangeTar) -> bytes:
         blocks = {
             "pax-path": pax + _block(hidden, content),
             "gnu-name": gnu + _block(hidden, content),
-            "gnu-then-pax": gnu + _pax({b"path": b"elsewhere"}) + _block(hidden, change.content, size=True) + _block(info, content),
-            "global-path": _pax({b"path": name}, b"g") + _block(hidden, change.content, size=True) + _block(info, content),
+            "gnu-then-pax": gnu
+            + _pax({b"path": b"elsewhere"})
+            + _block(hidden, change.content, size=True)
+            + _block(info, content),
+            "global-path": _pax({b"path": name}, b"g")
+            + _block(hidden, change.content, size=True)
+            + _block(info, content),
             "pax-size": _pax({b"size": str(len(content)).encode()}) + _block(info, content),
             "checksum": _broken(_block(info, content)),
-            "zeros-between": bytes(512) + _block(info, content) if change.first else bytes(1024) + evil + _block(info, content),
+            "zeros-between": bytes(512) + _block(info, content)
+            if change.first
+            else bytes(1024) + evil + _block(info, content),
             "long-size": _base256(_block(info, content), len(content)),
         }
         out.append(blocks[change.kind])

@@ -38,7 +38,11 @@ class Site:
     @property
     def place(self) -> int:
         """Its place in the object or array."""
-        return next(number for number, item in enumerate(self.parent) if item is self.holder) if self.is_member else self.at
+        return (
+            next(number for number, item in enumerate(self.parent) if item is self.holder)
+            if self.is_member
+            else self.at
+        )
 
 
 def load(data: bytes) -> object:
