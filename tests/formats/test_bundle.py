@@ -202,10 +202,13 @@ def test_another_payload_type_under_the_same_signature_is_refused() -> None:
         [{"digest": {}}],
         [{"digest": {"sha512": "ab" * 64}}],
         [{"digest": {"sha256": "AB" * 32}}],
+        [{"digest": {"sha256": "ab" * 32, "sha512": None}}],
+        [{"digest": {"sha256": "ab" * 32}, "name": 1}],
+        [{"digest": {"sha256": "ab" * 32}, "downloadLocation": ["x"]}],
         [{}],
     ],
 )
-def test_subjects_that_name_no_digest_are_refused(subjects: object) -> None:
+def test_subjects_that_name_no_digest_or_are_no_descriptors_are_refused(subjects: object) -> None:
     with pytest.raises(FormatViolation):
         parse_statement(json.dumps(statement(subject=subjects)).encode())
 
