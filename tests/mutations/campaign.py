@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from tests.mutations.changes import Mutation, mutation
@@ -73,7 +72,7 @@ class Report:
             else:
                 self.reasons[reason] += 1
 
-    @cached_property
+    @property
     def judges(self) -> list[str]:
         return sorted({judge for judge, _ in self.counts})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -35,9 +35,6 @@ class Changed:
 
     kind: str
     field: str
-
-
-Sign = Callable[[bytes], bytes]
 
 
 def change_envelope(random: Random, made: Material, base: Base, store: Store, fix: Fix) -> Changed:

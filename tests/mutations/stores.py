@@ -13,7 +13,6 @@ from typing import NamedTuple
 from tests.mutations.trees import Members, dump, load, sites
 
 INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 REF_NAME = "org.opencontainers.image.ref.name"
 
 
