@@ -13,13 +13,14 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check differential fuzz mutants bench docs peers venv clean help
+.PHONY: demo test unit check differential mutations fuzz mutants bench docs peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make differential N=…   read N generated documents beside each of Go'"'"'s readers (1000000)'
+	@echo 'make mutations change signed images, one thing each, and ask the real tools too: COUNT=NUMBER (2000), SEED=NUMBER'
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (of all together), TARGET=NAME for one'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
@@ -38,6 +39,12 @@ unit: .venv/.development
 # N documents for each reader; `make test` reads 20,000.
 differential: .venv/.development peers
 	IMAGESIG_DIFFERENTIAL=$(or $(N),1000000) $(PYTEST) $(PARALLEL) tests/differential
+
+# `make test` tries 200.
+COUNT ?= 2000
+SEED ?= 20261127
+mutations: .venv/.development peers
+	.venv/bin/python -m tests.mutations --count $(COUNT) --seed $(SEED) $(if $(KEEP),--keep $(KEEP))
 
 check: .venv/.development
 	.venv/bin/ruff check

@@ -52,6 +52,7 @@ _DOCUMENT = Shape.of(
     dsseEnvelope=Shape.of("payload payloadType", signatures=Shape.of("sig keyid")),
 )
 _SUBJECT = Shape.of("name uri digest content downloadLocation mediaType annotations download_location media_type")
+_SUBJECT_TEXT = ("name", "uri", "content", "downloadLocation", "download_location", "mediaType", "media_type")
 _STATEMENT = Shape.of("_type type predicateType predicate_type predicate", subject=_SUBJECT)
 _LIST_ITEMS = 32
 """Log entries and timestamps of one bundle, sigstore-go's limit (CVE-2024-45395)."""
@@ -208,6 +209,8 @@ def parse_statement(payload: bytes) -> Claim:
         raise FormatViolation(
             f"predicate type {quote(document['predicateType'])} is not an image signature; {SIGN_PREDICATE} is needed"
         )
+    if not isinstance(document.get("predicate"), dict | None):
+        raise FormatViolation(f"statement predicate is {quote(document['predicate'])}, an object is needed")
     subjects = document["subject"]
     if not isinstance(subjects, list) or not subjects:
         raise FormatViolation(f"statement subject is {quote(subjects)}, a list with at least one entry is needed")
@@ -220,11 +223,16 @@ def _subject(value: object, what: str) -> Subject:
     if not isinstance(value, dict):
         raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
     refuse_two_spellings(dict.fromkeys(value), what)
+    for name in _SUBJECT_TEXT:
+        if not isinstance(value.get(name), str | None):
+            raise FormatViolation(f"{what} has the {name} {quote(value[name])}, text is needed")
     digests = value.get("digest")
     if not isinstance(digests, dict) or not digests:
         raise FormatViolation(f"{what} has the digest {quote(digests)}, an object with sha256 is needed")
     if len(digests) > limits.STATEMENT_DIGESTS:
         raise LimitExceeded(f"{what}: {len(digests)} digests, at most {limits.STATEMENT_DIGESTS} are read")
+    if not all(isinstance(item, str) for item in digests.values()):
+        raise FormatViolation(f"{what} has the digest {quote(digests)}, every one must be text")
     hexadecimal = digests.get("sha256")
     if not is_digest(f"sha256:{hexadecimal}"):
         raise FormatViolation(f"{what} has the sha256 {quote(hexadecimal)}, 64 lower-case hex digits are needed")

@@ -105,6 +105,12 @@ def test_a_missing_predicate_is_accepted_as_cosign_2_6_writes_it() -> None:
     assert authenticate(stored_bundle(bundle_document(statement(predicate=None))))
 
 
+@pytest.mark.parametrize("predicate", ["x", ["a"], 1, True])
+def test_a_predicate_that_is_no_object_is_refused(predicate: object) -> None:
+    with pytest.raises(FormatViolation, match="predicate"):
+        authenticate(stored_bundle(bundle_document(statement(predicate=predicate))))
+
+
 @pytest.mark.parametrize("hint", ["", "wrong", "AAAA"])
 def test_a_wrong_or_empty_hint_changes_nothing(hint: str) -> None:
     document = bundle_document()
@@ -196,10 +202,13 @@ def test_another_payload_type_under_the_same_signature_is_refused() -> None:
         [{"digest": {}}],
         [{"digest": {"sha512": "ab" * 64}}],
         [{"digest": {"sha256": "AB" * 32}}],
+        [{"digest": {"sha256": "ab" * 32, "sha512": None}}],
+        [{"digest": {"sha256": "ab" * 32}, "name": 1}],
+        [{"digest": {"sha256": "ab" * 32}, "downloadLocation": ["x"]}],
         [{}],
     ],
 )
-def test_subjects_that_name_no_digest_are_refused(subjects: object) -> None:
+def test_subjects_that_name_no_digest_or_are_no_descriptors_are_refused(subjects: object) -> None:
     with pytest.raises(FormatViolation):
         parse_statement(json.dumps(statement(subject=subjects)).encode())
 
