@@ -17,8 +17,9 @@ from imagesig.concurrency import Once, in_threads
 from imagesig.deadlines import deadline as within
 from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError, InvalidArgument
 from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport
+from imagesig.images.open import ImageOpener, Transport, is_local
 from imagesig.keys.uri import open_public_keys
+from imagesig.oci.reference import without_login
 from imagesig.policy import AuthorityLike, Policy, Rule
 from imagesig.text import HIDDEN, holds_key, quote
 
@@ -218,9 +219,9 @@ def attempt(index: int, given: ImageLike, seconds: float | None, action: Callabl
 
 
 def named(given: ImageLike) -> str:
-    """What was given as an image, for people; a private key that was given instead is not shown."""
+    """What was given as an image, for people; a private key that was given instead, or a password, is not shown."""
     text = str(given)
-    return HIDDEN if holds_key(text) else text
+    return HIDDEN if holds_key(text) else text if is_local(text) else without_login(text)
 
 
 def overdue(given: ImageLike) -> DeadlineExceeded:
