@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from imagesig.api.fleet import attempt, named
+from imagesig.api.fleet import attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
@@ -67,7 +67,7 @@ def command(
         result, error = outcome.result, outcome.error
         if error is not None or result is None:
             assert error is not None
-            documents.append({"image": named(image), **error_json(error)})
+            documents.append({"image": shown_name(image), **error_json(error)})
             statuses.append(exit_status(error))
             if output == "text":
                 fail(error)

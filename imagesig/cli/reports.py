@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote as percent_encode
 
 from imagesig import __version__
-from imagesig.api.fleet import named
+from imagesig.api.fleet import shown_name
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import exit_status, worst
 from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
@@ -39,7 +39,7 @@ def _reasons(outcome: Outcome) -> list[str]:
     if outcome.error is None:
         assert outcome.result is not None
         missing = list(outcome.result.warnings) or ["the rule accepts anything"]
-        return [f"{named(outcome.image)}: rule {outcome.result.rule} lets it pass without proof", *missing]
+        return [f"{shown_name(outcome.image)}: rule {outcome.result.rule} lets it pass without proof", *missing]
     error = outcome.error
     reasons = [str(error)]
     if isinstance(error, NoSignatureAccepted):
@@ -103,7 +103,7 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
 def _sarif_result(outcome: Outcome) -> dict[str, object]:
     kind = type(outcome.error).__name__ if outcome.error else "Unproved"
     rule = kind if kind in _RULES else "VerificationFailed"
-    name = printable(named(outcome.image))
+    name = printable(shown_name(outcome.image))
     return {
         "ruleId": rule,
         "level": "warning" if outcome.error is None else "error",
@@ -151,7 +151,7 @@ def junit(outcomes: Sequence[Outcome]) -> str:
     root = ElementTree.Element("testsuites", {"name": "imagesig", **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": "imagesig verify", **counts, "skipped": "0"})
     for outcome in outcomes:
-        case = {"classname": "imagesig.verify", "name": printable(named(outcome.image)), "time": "0"}
+        case = {"classname": "imagesig.verify", "name": printable(shown_name(outcome.image)), "time": "0"}
         _junit_case(ElementTree.SubElement(suite, "testcase", case), outcome)
     ElementTree.indent(root)
     # Characters beyond ASCII as references: the document is right in whatever encoding it is written.

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from imagesig.api.fleet import Outcome, named
+from imagesig.api.fleet import Outcome, shown_name
 from imagesig.api.signing import SignedImage, sign
 from imagesig.api.signing_many import sign_many
 from imagesig.cli.expiry import DURATION, expiring
@@ -144,14 +144,14 @@ def command(
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):
             for warning in outcome.result.warnings if outcome.result else ():
-                note(f"warning: {named(outcome.image)}: {warning}")
+                note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
 
 
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": named(outcome.image), "signed": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "signed": False, **error_json(outcome.error)}
     document: dict[str, object] = to_builtins(outcome.result)
     return document
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imagesig.api.fleet import Outcome, named, verify_many
+from imagesig.api.fleet import Outcome, shown_name, verify_many
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import error_json, findings_json, note_rejections, note_unproved
 from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
@@ -161,7 +161,7 @@ def _write_text(result: VerificationResult) -> None:
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": named(outcome.image), "verified": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "verified": False, **error_json(outcome.error)}
     result = outcome.result
     return {
         "image": result.image,
