@@ -38,15 +38,11 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 """A network's own NAT64 (RFC 8215)."""
 
 
-_NAMES_OF_LINK = (
-    "metadata",
-    "metadata.goog",
-    "metadata.google.internal",
-    "instance-data",
-    "instance-data.ec2.internal",
+_NAMES_OF_LINK = frozenset(
+    {"metadata", "metadata.goog", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
 )
 """Names under which clouds have those addresses."""
-_NAMES_OF_LOOPBACK = ("ip6-localhost", "ip6-loopback", "localhost4", "localhost6")
+_NAMES_OF_LOOPBACK = frozenset({"ip6-localhost", "ip6-loopback", "localhost4", "localhost6"})
 """What systems call loopback besides `localhost`."""
 
 

@@ -117,3 +117,16 @@ def test_a_password_in_the_name_of_an_image_is_not_shown(name: str, tmp_path: Pa
         imagesig.verify_many([name], imagesig.Policy.any_of(private_key().public_key), transport=Transport())
     )
     assert PASSWORD not in str(outcomes[0].error)
+
+
+@pytest.mark.parametrize(
+    ("given", "secret"),
+    [
+        (_der("P-256").hex(), _der("P-256").hex()[20:60]),
+        (f"hashivault://user:{PASSWORD}@host/key", PASSWORD),
+        (f"pkcs11:token=a;object=b;pin-value={PASSWORD}", PASSWORD),
+        (f"pkcs11:token=a?pin-value={PASSWORD}&module-path=/m.so", PASSWORD),
+    ],
+)
+def test_a_policy_does_not_tell_what_was_given_for_the_name_of_a_key(given: str, secret: str) -> None:
+    assert secret not in repr(imagesig.Policy.any_of(given))
