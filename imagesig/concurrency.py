@@ -95,7 +95,8 @@ def flow(
     """Each item with its future, once that is done; at most `window` items are taken and not yet returned.
 
     An item for which `again` says so is submitted once more instead. When no seconds are `left` the futures that are
-    not done are returned all the same, cancelled or running. Closing it cancels what has not started and waits.
+    not done are returned all the same, cancelled or running. Closing it cancels what has not started and waits. What
+    `items` raises is raised once all that was taken before is returned.
     """
     from concurrent.futures import wait
     from queue import Empty
@@ -113,13 +114,19 @@ def flow(
 
     try:
         exhausted = False
+        failure: Exception | None = None
         while True:
             while not exhausted and len(pending) + len(ready) < window:
-                entry = next(numbered, None)
+                try:
+                    entry = next(numbered, None)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at the end
+                    entry, failure = None, error
                 exhausted = entry is None
                 if entry is not None:
                     start(*entry)
             if not pending:
+                if failure is not None:
+                    raise failure
                 return
             try:
                 future = done.get(timeout=left())
@@ -146,15 +153,24 @@ def flow(
 
 
 def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Lists of `size` items, the last one shorter."""
+    """Lists of `size` items, the last one shorter. What `items` raises is raised after what came before it."""
     batch: list[_Item] = []
-    for item in items:
-        batch.append(item)
+    failure: Exception | None = None
+    source = iter(items)
+    while failure is None:
+        try:
+            batch.append(next(source))
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at the end
+            failure = error
         if len(batch) == size:
             yield batch
             batch = []
     if batch:
         yield batch
+    if failure is not None:
+        raise failure
 
 
 class Once(Generic[_Result]):

@@ -38,6 +38,14 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 """A network's own NAT64 (RFC 8215)."""
 
 
+_NAMES_OF_LINK = frozenset(
+    {"metadata", "metadata.goog", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
+)
+"""Names under which clouds have those addresses."""
+_NAMES_OF_LOOPBACK = frozenset({"ip6-localhost", "ip6-loopback", "localhost4", "localhost6"})
+"""What systems call loopback besides `localhost`."""
+
+
 class Network(Enum):
     """Who can reach an address; the value is for people."""
 
@@ -97,7 +105,10 @@ def written_network(host: str) -> Network:
         return network_of(host)
     except ValueError:
         name = host.rstrip(".").lower()
-        return Network.LOOPBACK if is_loopback(host) or name.endswith(".localhost") else Network.GLOBAL
+        if name in _NAMES_OF_LINK:
+            return Network.LINK_LOCAL
+        here = name in _NAMES_OF_LOOPBACK or name.endswith((".localhost", ".localdomain"))
+        return Network.LOOPBACK if here or is_loopback(host) else Network.GLOBAL
 
 
 def _network(address: _Address) -> Network:

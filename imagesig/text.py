@@ -8,6 +8,8 @@ given.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping, Set
 from datetime import date, timedelta
@@ -43,6 +45,17 @@ _LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
 """What may be a key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
 _DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
 """How PKCS #8, PKCS #1 and SEC 1 keys start: a sequence, whose first item is the number 0 or 1."""
+_JOINT = r"[ ,:\t]{0,2}(?:\\x|0x)?"
+_HEX_KEY = re.compile(
+    rf"(?i)(?<![0-9A-Za-z])(?![0-9a-f]{{64}}(?![0-9a-f]))(?:\\x|0x)?30{_JOINT}"
+    rf"(?:[1-7][0-9a-f]|81{_JOINT}[0-9a-f]{{2}}|82{_JOINT}[0-9a-f]{{2}}{_JOINT}[0-9a-f]{{2}})"
+    rf"{_JOINT}02{_JOINT}01{_JOINT}0[01](?:{_JOINT}[0-9a-f]{{2}})*+"
+)
+"""The same in hex, with or without something between the bytes; what has 64 digits is a digest."""
+_BASE32 = re.compile(r"[A-Za-z2-7]{40,}")
+_BETWEEN_PIECES = re.compile(r"(?<=[A-Za-z0-9+/_=-]{16})[ ,]{1,2}(?=[A-Za-z0-9+/_-])")
+_PIECES = re.compile(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2}){2,}+[A-Za-z0-9+/_=-]*+")
+"""Base64 that a shell or a person broke into pieces."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -76,7 +89,10 @@ def sentence(text: str) -> str:
     text = _without_secrets(_cut(text))
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
-    return printable(_LONG.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text))
+    text = _HEX_KEY.sub(HIDDEN, text)
+    for pattern in (_PIECES, _LONG):
+        text = pattern.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text)
+    return printable(text)
 
 
 def conceal(secret: str) -> None:
@@ -113,9 +129,20 @@ def holds_key(text: str) -> bool:
     text = text[:_LOOKED_AT]
     if "%" in text:
         text = _PERCENT.sub(lambda found: chr(int(found[1], 16)), text)
-    if _KEY_BLOCK in text:
+    text = _BREAK.sub("", text)
+    if _KEY_BLOCK in text or _HEX_KEY.search(text):
         return True
-    return any(_is_random(found[0][:_RUN]) for found in _BASE64.finditer(_BREAK.sub("", text)))
+    whole = _BETWEEN_PIECES.sub("", text)
+    return any(_is_random(found[0][:_RUN]) for found in _BASE64.finditer(whole)) or any(
+        _is_key_in_base32(found[0][:_RUN]) for found in _BASE32.finditer(whole)
+    )
+
+
+def _is_key_in_base32(text: str) -> bool:
+    try:
+        return _DER_KEY.match(base64.b32decode(text[: len(text) // 8 * 8], casefold=True)) is not None
+    except binascii.Error:
+        return False
 
 
 def _is_random(text: str) -> bool:

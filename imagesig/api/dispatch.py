@@ -14,7 +14,7 @@ from threading import Lock
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, named, overdue
+from imagesig.api.fleet import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue, shown_name
 from imagesig.api.gathering import ImageLike
 from imagesig.api.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
@@ -69,7 +69,7 @@ def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[Verifi
         pickle.dumps(outcome)
     except Exception as error:  # noqa: BLE001 - as above
         if outcome.error is None:
-            return Outcome("", outcome.index, error=InternalError.of(error, named(text)))
+            return Outcome("", outcome.index, error=InternalError.of(error, shown_name(text)))
         said = str(outcome.error)
         # An error of somebody else's class, told as the class of ours that it is a kind of.
         kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
@@ -182,7 +182,7 @@ def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[Verifica
         try:
             outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which the executor trusts
         except Exception as error:  # noqa: BLE001 - whatever a foreign __setstate__ raises
-            outcomes = [Outcome("", at, error=InternalError.of(error, named(text))) for at, text in batch.named]
+            outcomes = [Outcome("", at, error=InternalError.of(error, shown_name(text))) for at, text in batch.named]
         for outcome in outcomes:
             yield replace(outcome, image=given[outcome.index])
         return
@@ -194,6 +194,6 @@ def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[Verifica
 def _lost(text: str, cause: BaseException) -> ImagesigError:
     why = f"{type(cause).__name__}: {quote(str(cause))}"
     return WorkerLost(
-        f"{named(text)}: not verified: its worker was lost {_ATTEMPTS} times ({why})",
+        f"{shown_name(text)}: not verified: its worker was lost {_ATTEMPTS} times ({why})",
         hint="look into the log of the workers; verify these images again",
     )

@@ -17,8 +17,9 @@ from imagesig.concurrency import Once, in_threads
 from imagesig.deadlines import deadline as within
 from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError, InvalidArgument
 from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport
+from imagesig.images.open import ImageOpener, Transport, is_local
 from imagesig.keys.uri import open_public_keys
+from imagesig.oci.reference import without_login
 from imagesig.policy import AuthorityLike, Policy, Rule
 from imagesig.text import HIDDEN, holds_key, quote
 
@@ -49,7 +50,7 @@ class Outcome(Struct, Generic[_Result], frozen=True):
 
     def __repr__(self) -> str:
         made = f"result={self.result!r}" if self.error is None else f"error={self.error!r}"
-        return f"Outcome(image={quote(named(self.image))}, index={self.index}, {made})"
+        return f"Outcome(image={quote(shown_name(self.image))}, index={self.index}, {made})"
 
     @property
     def ok(self) -> bool:
@@ -212,20 +213,20 @@ def attempt(index: int, given: ImageLike, seconds: float | None, action: Callabl
         # Not Exceptions alone: what panics in Rust, below `cryptography`, says so with a BaseException.
         if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
             raise
-        unforeseen = InternalError.of(error, named(given))
+        unforeseen = InternalError.of(error, shown_name(given))
         unforeseen.__cause__ = error
         return Outcome(given, index, error=without_frames(unforeseen))
 
 
-def named(given: ImageLike) -> str:
-    """What was given as an image, for people; a private key that was given instead is not shown."""
+def shown_name(given: ImageLike) -> str:
+    """What was given as an image, for people; a private key that was given instead, or a password, is not shown."""
     text = str(given)
-    return HIDDEN if holds_key(text) else text
+    return HIDDEN if holds_key(text) else text if is_local(text) else without_login(text)
 
 
 def overdue(given: ImageLike) -> DeadlineExceeded:
     """The error of an image that was not done when the deadline of the run passed."""
-    return DeadlineExceeded(f"{named(given)}: the deadline of the whole run passed", hint="give the run more time")
+    return DeadlineExceeded(f"{shown_name(given)}: the deadline of the whole run passed", hint="give the run more time")
 
 
 def without_frames(error: ImagesigError) -> ImagesigError:

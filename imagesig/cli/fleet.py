@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct, field
 
 from imagesig.api.fleet import Outcome
-from imagesig.cli.failure import exit_status, fail, worst
+from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import choose_output
 from imagesig.cli.progress import Bar
 from imagesig.cli.render import JSON_VERSION
@@ -44,11 +44,15 @@ _LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str]
 
 
 class Summary(Struct):
-    """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones."""
+    """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones.
+
+    `broken` is what ended the list of images before its end.
+    """
 
     verb: str
     counts: dict[str, int] = field(default_factory=dict)
     statuses: set[int] = field(default_factory=set)
+    broken: ImagesigError | None = None
 
     def add(self, error: ImagesigError | None) -> None:
         label = self.verb
@@ -108,7 +112,8 @@ class JsonWriter(Generic[_Result]):
     def end(self, summary: Summary) -> None:
         self._open()
         counts = json.dumps({"total": summary.total, **summary.counts})
-        document(("\n  " if self._started else "") + f'],\n  "summary": {counts}\n}}\n')
+        broken = "" if summary.broken is None else ",\n  " + json.dumps(error_json(summary.broken))[1:-1]
+        document(("\n  " if self._started else "") + f'],\n  "summary": {counts}{broken}\n}}\n')
 
     def _open(self) -> None:
         if not self._started:
@@ -126,7 +131,9 @@ class JsonLinesWriter(Generic[_Result]):
         document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}) + "\n")
 
     def end(self, summary: Summary) -> None:
-        """Every line stands for itself."""
+        """Every line stands for itself; the last one says what ended the list."""
+        if summary.broken is not None:
+            document(json.dumps({"imagesig": JSON_VERSION, **error_json(summary.broken)}) + "\n")
 
 
 class ReportWriter(Generic[_Result]):
@@ -146,8 +153,11 @@ class ReportWriter(Generic[_Result]):
 def report(
     outcomes: Iterable[Outcome[_Result]], writer: Writer[_Result], summary: Summary, bar: Bar
 ) -> Iterable[Outcome[_Result]]:
-    """Writes every outcome as it comes, errors to stderr, and passes on those that have a result."""
-    for outcome in outcomes:
+    """Writes every outcome as it comes, errors to stderr, and passes on those that have a result.
+
+    Where the list of images breaks off, what came before it is written all the same.
+    """
+    for outcome in _until_broken(outcomes, summary):
         summary.add(outcome.error)
         bar.clear()
         writer.add(outcome)
@@ -158,8 +168,21 @@ def report(
         bar.advance(failed=outcome.error is not None)
     bar.clear()
     writer.end(summary)
+    if summary.broken is not None:
+        fail(summary.broken)
     if summary.total > 1:
         note(str(summary))
+
+
+def _until_broken(outcomes: Iterable[Outcome[_Result]], summary: Summary) -> Iterable[Outcome[_Result]]:
+    """The outcomes; what ends them is noted in the summary, unless it ends them before the first."""
+    try:
+        yield from outcomes
+    except ImagesigError as error:
+        if not summary.total:
+            raise
+        summary.broken = error
+        summary.statuses.add(exit_status(error))
 
 
 def writer_for(

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from imagesig.api.fleet import attempt
+from imagesig.api.fleet import attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.failure import error_json, exit_status, fail, worst
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
-from imagesig.cli.render import shown_name, word, write_json
+from imagesig.cli.render import word, write_json
 from imagesig.cli.settings import key_settings
 from imagesig.cli.terminal import note, say
 from imagesig.errors import InvalidArgument

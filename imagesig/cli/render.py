@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from imagesig.cli.terminal import document
 from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
-from imagesig.text import HIDDEN, holds_key, quote
+from imagesig.text import quote
 
 JSON_VERSION = 1
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
@@ -29,12 +29,6 @@ def write_json_error(command: str, error: dict[str, object]) -> None:
 def write_document(members: Mapping[str, object]) -> None:
     """One JSON document on stdout. The encoder escapes whatever untrusted text stands in it."""
     document(json.dumps(members, indent=2, ensure_ascii=True) + "\n")
-
-
-def shown_name(image: object) -> str:
-    """The name of an image as it was given, unless it is no name and may be a key."""
-    text = str(image)
-    return HIDDEN if holds_key(text) else text
 
 
 def word(untrusted: str) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote as percent_encode
 
 from imagesig import __version__
+from imagesig.api.fleet import shown_name
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import exit_status, worst
-from imagesig.cli.render import shown_name
 from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
 from imagesig.images.image import Image
 from imagesig.text import printable

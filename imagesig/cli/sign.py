@@ -9,7 +9,7 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from imagesig.api.fleet import Outcome
+from imagesig.api.fleet import Outcome, shown_name
 from imagesig.api.signing import SignedImage, sign
 from imagesig.api.signing_many import sign_many
 from imagesig.cli.expiry import DURATION, expiring
@@ -29,7 +29,7 @@ from imagesig.cli.options import (
     transport_options,
 )
 from imagesig.cli.progress import Bar, progress
-from imagesig.cli.render import shown_name, word
+from imagesig.cli.render import word
 from imagesig.cli.settings import key_settings
 from imagesig.cli.terminal import note, say
 from imagesig.cli.timestamp import timestamped

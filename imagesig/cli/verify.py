@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imagesig.api.fleet import Outcome, verify_many
+from imagesig.api.fleet import Outcome, shown_name, verify_many
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.failure import error_json, findings_json, note_rejections, note_unproved
 from imagesig.cli.fleet import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
@@ -22,7 +22,7 @@ from imagesig.cli.options import (
 )
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.progress import Bar
-from imagesig.cli.render import certificate_json, certificate_line, claim_json, shown_name, word
+from imagesig.cli.render import certificate_json, certificate_line, claim_json, word
 from imagesig.cli.reports import REPORTS
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.spread import spread_over_cores

@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 _CONTAINER_LISTS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _LISTS = _CONTAINER_LISTS | {"volumes"}
 _ROOT = frozenset({"apiVersion", "kind", "items", "services", "include"})
-_SERVICE = frozenset({"image", "extends", "volumes"})
+_SERVICE = frozenset({"image", "extends", "volumes", "build", "provider"})
+_ELSEWHERE = {
+    "build": "what runs may be what is built where it is deployed, under the name of the image",
+    "provider": "what runs is a program, and not the image",
+}
+"""What takes the place of a service's image."""
+_PUSHED = "build and push the image, and name it alone in the file that is deployed"
 _EXTENDS = frozenset({"file", "service"})
 _VOLUME = frozenset({"type", "source"})
 _IMAGE = frozenset({"image"})
@@ -176,6 +182,9 @@ class _Reader:
             extends = members.get("extends")
             if extends is not None and "file" in self._known(extends, _EXTENDS):
                 raise self._refused(extends, "extends a service of another file, whose image is not read", RENDER)
+            for key, what in _ELSEWHERE.items():
+                if "image" in members and key in members and members[key].tag != NULL:
+                    raise self._refused(members[key], f"a service with an image and with {key!r}: {what}", _PUSHED)
             yield from self._scalar(service, "image")
             for volume in items(members.get("volumes")):
                 kind = self._known(volume, _VOLUME).get("type")

@@ -90,6 +90,7 @@ class Mappings:
         self._name = name
         self._known: dict[int, dict[str, Node]] = {}
         self._merged = 0
+        self._depth = 0
 
     def members(self, node: Node | None) -> dict[str, Node]:
         """The members of a mapping, its own before those that it merges in; none of anything else.
@@ -101,7 +102,11 @@ class Mappings:
         if node is None or not is_kind(node, "mapping"):
             return {}
         if id(node) not in self._known:
+            if self._depth == limits.WORKLOAD_DEPTH:
+                raise refused(self._name, node, f"merges (<<) of merges, more than {limits.WORKLOAD_DEPTH} deep")
+            self._depth += 1
             self._known[id(node)] = self._read(node)
+            self._depth -= 1
         return self._known[id(node)]
 
     def _read(self, node: Node) -> dict[str, Node]:

@@ -76,10 +76,10 @@ def parse_reference(text: str) -> Reference:
         raise _refused(text, "the part after the last colon is no tag")
     domain, path = _split_domain(name)
     if not _DOMAIN_ALONE.fullmatch(domain):
-        raise _refused(text, f"{quote(domain)} is no host")
+        raise _refused(text, f"{quote(without_login(domain))} is no host")
     if not _PATH.fullmatch(path):
         lower = " (repository names are lower case)" if path != path.lower() else ""
-        raise _refused(text, f"{quote(path)} is no repository name{lower}")
+        raise _refused(text, f"{quote(without_login(path))} is no repository name{lower}")
     if len(domain) + 1 + len(path) > _NAME_CHARACTERS:
         raise _refused(text, f"the repository name has more than {_NAME_CHARACTERS} characters")
     return Reference(domain, path, tag or "", digest)
@@ -114,5 +114,10 @@ def _split_domain(name: str) -> tuple[str, str]:
 def _refused(text: str, why: str) -> InvalidArgument:
     hint = "write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE"
     refuse_key(text, "image reference", hint)
-    shown = redact(text) if "://" in text else text  # a URL may have a password in it
-    return InvalidArgument(f"image reference {quote(shown)}: {why}", hint=hint)
+    return InvalidArgument(f"image reference {quote(without_login(text))}: {why}", hint=hint)
+
+
+def without_login(text: str) -> str:
+    """What may be shown of a text that was given as an image: no user, password or query, which no reference has."""
+    is_url = "//" in text or "?" in text or "/" in text.partition("@")[2]
+    return redact(text) if is_url else text

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, assert_never, runtime_checkable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.policy.exact import check_kind, checked_tuple
-from imagesig.text import quote
+from imagesig.text import HIDDEN, holds_key, quote
 from imagesig.trust import (
     CertificateAuthority,
     Holder,
@@ -26,6 +26,7 @@ from imagesig.trust import (
     Window,
 )
 from imagesig.trust.anchors import ALWAYS
+from imagesig.url import redact
 
 
 @runtime_checkable
@@ -36,7 +37,10 @@ class HasPublicKeys(Protocol):
     def public_keys(self) -> tuple[PublicKey, ...]: ...
 
 
-class KeyReference(Struct, frozen=True):
+_PIN = re.compile(r"(?i)(pin-?value=)[^;&]*")
+
+
+class KeyReference(Discreet, frozen=True):
     """A file or key URI that has not been opened yet; `api.verify` opens it.
 
     `name` is the authority's in the policy, else the text stands for it. With a `fingerprint` (`sha256:` and hex) only
@@ -47,6 +51,11 @@ class KeyReference(Struct, frozen=True):
     name: str = ""
     window: Window = ALWAYS
     fingerprint: str = ""
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """A text that was given in the place of a name may be a key, or hold a password or a PIN."""
+        shown = HIDDEN if holds_key(self.text) else _PIN.sub(r"\1(secret)", redact(self.text))
+        return [("text", shown), *((name, value) for name, value in super().__rich_repr__() if name != "text")]
 
     def opened(self, open_public_keys: OpenPublicKeys) -> TrustedKey:
         """Raises as `open_public_keys` does, and `KeyMismatch` if no key there has the fingerprint."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Protocol, Self
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from imagesig.errors import InvalidArgument
+from imagesig.errors import InvalidArgument, RefusedByPolicy
 from imagesig.oci.annotations import Annotations
-from imagesig.oci.location import Location
+from imagesig.oci.location import REGISTRY, Location
+from imagesig.oci.reference import Reference
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.exact import check_kind
 from imagesig.policy.match import Identity
-from imagesig.policy.requirement import Reject, Rule, Signed
-from imagesig.policy.scope import Scope, check_scope, lookup_order
+from imagesig.policy.requirement import Reject, Rule, Signed, refuses_all
+from imagesig.policy.scope import Scope, as_one_name, check_scope, lookup_order, one_host
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority
 
@@ -30,7 +33,7 @@ AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 REJECT = Rule((Reject("no rule of the policy is for it"),))
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, frozen=True, dict=True):
     """Rules by scope, and one for every other image; that one rejects unless told otherwise.
 
     `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
@@ -176,6 +179,7 @@ class Policy(Struct, frozen=True):
 
         Raises:
             InvalidArgument: a name with tag and digest, and the policy refuses such names.
+            RefusedByPolicy: the host is written in another way than in the scope of a rule that is for that very place.
         """
         reference = location.reference
         if self.refuse_tag_with_digest and reference and reference.tag and reference.digest:
@@ -185,4 +189,26 @@ class Policy(Struct, frozen=True):
             )
         if not self.rules:
             return self.default
-        return next((self.rules[scope] for scope in lookup_order(location) if scope in self.rules), self.default)
+        found = next((scope for scope in lookup_order(location) if scope in self.rules), None)
+        rule = self.default if found is None else self.rules[found]
+        if reference is not None:
+            self._check_spelling(reference, found, rule)
+        return rule
+
+    @cached_property
+    def _places(self) -> Mapping[Scope, Scope]:
+        """The scopes of registries by the one name of each: hosts are compared to the letter, and lead to one place."""
+        return {as_one_name(scope): scope for scope in self.rules if scope.transport == REGISTRY}
+
+    def _check_spelling(self, reference: Reference, found: Scope | None, rule: Rule) -> None:
+        """Refuses what would get a broader rule by another spelling of its host: `REGISTRY.example`, `host:0443`."""
+        place = replace(reference, domain=one_host(reference.domain))
+        nearest = next((scope for scope in lookup_order(Location(reference=place)) if scope in self._places), None)
+        if nearest is None or (found is not None and as_one_name(found) == nearest):
+            return
+        meant = self._places[nearest]
+        if self.rules[meant] != rule and not refuses_all(rule):
+            raise RefusedByPolicy(
+                f"{reference}: {reference.domain} is another spelling of the host of {meant}, which has another rule",
+                hint="write the host of the image as the policy does",
+            )

@@ -201,3 +201,18 @@ def formats_of(requirements: Iterable[Signed]) -> tuple[str, ...]:
             return ()
         named |= dict.fromkeys(item.formats)
     return tuple(named)
+
+
+def refuses_all(rule: Rule) -> bool:
+    """Whether no image passes under the rule, whatever is signed."""
+    return any(_refuses(requirement) for requirement in rule.requirements)
+
+
+def _refuses(requirement: Requirement) -> bool:
+    match requirement:
+        case Reject() | Unsupported():
+            return True
+        case AcceptAnything() | Signed():
+            return False
+        case _:
+            assert_never(requirement)

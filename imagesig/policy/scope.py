@@ -27,6 +27,7 @@ _LABEL_CHARACTERS = 63
 """Of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
 _FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
 """The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
+_ALIASES = {"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io"}
 _NUMBERS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
 _TAGGED = re.compile(r".:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.DOTALL)
 
@@ -154,6 +155,28 @@ def lookup_order(location: Location) -> Iterator[Scope]:
         if location.reference and scope.name == location.reference.repository:
             yield replace(scope, exact=True)
         yield scope
+
+
+def as_one_name(scope: Scope) -> Scope:
+    """The scope with its host in the one form that all spellings of it share: two that are equal here are one place."""
+    if scope.transport != REGISTRY:
+        return scope
+    host, slash, rest = scope.name.partition("/")
+    return replace(scope, name=f"{one_host(host)}{slash}{rest}")
+
+
+def one_host(domain: str) -> str:
+    """A host with its port, lower case, the port without zeros before it and left out where it is that of HTTPS."""
+    bracket, host, port = "", *domain.lower().partition(":")[::2]
+    if domain.startswith("["):
+        bracket, host, port = "[", *domain[1:].partition("]")[::2]
+        try:
+            host = IPv6Address(host).compressed
+        except ValueError:
+            return domain
+    port = port.lstrip(":0")
+    host = f"[{host}]" if bracket else _ALIASES.get(host, host)
+    return host if port in ("", "443") else f"{host}:{port}"
 
 
 def scopes_of(location: Location) -> Iterator[Scope]:
