@@ -1,0 +1,6 @@
+"""Every home on disk that attacks."""
+
+from imagesig.testing.hostile.archives import ARCHIVES
+from imagesig.testing.hostile.folders import FOLDERS
+
+HOMES = [*FOLDERS, *ARCHIVES]
