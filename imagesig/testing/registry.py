@@ -151,6 +151,10 @@ class InMemoryRegistry:
             self._manifests |= {(name, reference): (content, media_type) for reference in (digest, tag or digest)}
         return digest
 
+    def blob(self, name: str, digest: str) -> bytes:
+        """The bytes of a stored blob. Raises `KeyError` where there is none."""
+        return self._blobs[name, digest]
+
     def put_blob(self, name: str, content: bytes) -> str:
         """Stores a blob unasked and gives its digest."""
         digest = _digest(content)

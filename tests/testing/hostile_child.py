@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from imagesig import SigningKey, copy, deadlines, key_from_pem, sign, verify
+from imagesig import ImagesigError, SigningKey, copy, deadlines, key_from_pem, sign, verify
 from imagesig.images.open import open_image
 from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority
@@ -32,6 +32,13 @@ class Task(Struct, frozen=True):
     folder: str
     timeout: float
     identity: str = ""
+
+
+class Tasks(Struct, frozen=True):
+    """Several of them: at the same time, or one after the other."""
+
+    tasks: list[Task]
+    together: bool
 
 
 class Ended(Struct, frozen=True):
@@ -75,40 +82,44 @@ def done(task: Task, signer: SigningKey) -> str:
 
 
 def main() -> None:
-    """Each list of tasks is done in a fork of its own, after one ordinary verification: `good` of the first message."""
+    """All tasks of a message are done in a fork of their own, after one ordinary verification."""
     key, good = pickle.load(sys.stdin.buffer)
     signer = key_from_pem(key)
     deadlines._BACKOFF_SECONDS = 0.001  # repetitions without pauses
-    while tasks := pickle.load(sys.stdin.buffer):
-        if tasks[0].name == WARM:
-            answer(tasks, signer)
+    while message := pickle.load(sys.stdin.buffer):
+        if message.tasks[0].name == WARM:
+            answer(message, signer)
         elif child := os.fork():
             os.waitpid(child, 0)
         else:
             done(good, signer)
-            answer(tasks, signer)
+            answer(message, signer)
             os._exit(0)
 
 
-def answer(tasks: list[Task], signer: SigningKey) -> None:
-    """Does them, all at the same time."""
-    gc.collect()
-    forget_peak()
-    before = peak()
-
+def answer(message: Tasks, signer: SigningKey) -> None:
     def run(task: Task) -> Ended:
+        nonlocal before
+        if not message.together:
+            gc.collect()
+            forget_peak()
+            before = peak()
         started = time.monotonic()
         outcome: str | BaseException
         try:
             outcome = done(task, signer)
         except BaseException as error:
-            outcome = error
-        return Ended(task.name, outcome, time.monotonic() - started, peak() - before)
+            outcome = error.without_frames() if isinstance(error, ImagesigError) else error
+        seconds = time.monotonic() - started
+        kib = peak() - before
+        return Ended(task.name, outcome, seconds, kib)
 
-    if len(tasks) == 1:
-        ended = [run(tasks[0])]
+    forget_peak()
+    before = peak()
+    if message.together:
+        with ThreadPoolExecutor(len(message.tasks)) as pool:
+            ended = list(pool.map(run, message.tasks))
     else:
-        with ThreadPoolExecutor(len(tasks)) as pool:
-            ended = list(pool.map(run, tasks))
+        ended = [run(task) for task in message.tasks]
     sys.stdout.buffer.write(pickle.dumps(ended))
     sys.stdout.buffer.flush()

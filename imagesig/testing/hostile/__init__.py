@@ -19,9 +19,11 @@ from pathlib import Path
 
 from imagesig.errors import InvalidArgument
 from imagesig.testing.hostile.bombs import BOMBS
+from imagesig.testing.hostile.changes import CHANGES
 from imagesig.testing.hostile.homes import HOMES
 from imagesig.testing.hostile.kinds import HomeHostility, HostileHome, HostileRegistry, Hostility, Work, by_name
 from imagesig.testing.hostile.lies import LIES
+from imagesig.testing.hostile.listings import LISTINGS
 from imagesig.testing.hostile.places import PLACES
 from imagesig.testing.hostile.stage import NAME, Stage, signer
 from imagesig.testing.hostile.transport import TRANSPORT
@@ -42,7 +44,7 @@ __all__ = [
     "hostile_registry",
 ]
 
-HOSTILITIES: Mapping[str, Hostility] = by_name([*TRANSPORT, *PLACES, *BOMBS, *LIES, *WRITING])
+HOSTILITIES: Mapping[str, Hostility] = by_name([*TRANSPORT, *PLACES, *BOMBS, *LIES, *LISTINGS, *CHANGES, *WRITING])
 """What a registry may do, by name."""
 HOSTILE_HOMES: Mapping[str, HomeHostility] = {item.name: item for item in HOMES}
 """What may lie in a home on disk, by name."""

@@ -15,16 +15,15 @@ from imagesig.errors import (
     NoSignatures,
     UnexpectedResponse,
 )
-from imagesig.formats import Format
 from imagesig.testing.hostile.kinds import Hostility, Script
 from imagesig.testing.hostile.stage import (
     BUNDLE,
     INDEX,
     MANIFEST,
+    NAME,
     NOTATION,
     Stage,
     referrers,
-    signature_manifest,
 )
 from imagesig.testing.hostile.wire import Errors
 from imagesig.testing.registry import Answer
@@ -32,11 +31,11 @@ from imagesig.testing.registry import Answer
 MIB = 1024 * 1024
 
 
-def _filled(start: bytes, unit: bytes, end: bytes, size: int) -> bytes:
+def filled(start: bytes, unit: bytes, end: bytes, size: int) -> bytes:
     return start + unit * ((size - len(start) - len(end)) // len(unit)) + end
 
 
-_FILLINGS: dict[str, tuple[bytes, bytes, bytes]] = {
+FILLINGS: dict[str, tuple[bytes, bytes, bytes]] = {
     "arrays": (b'"x":[', b"[],", b"[]]"),
     "objects": (b'"x":[', b'{"a":1},', b"0]"),
     "numbers": (b'"x":[', b"1.5,", b"0]"),
@@ -160,52 +159,57 @@ _HEADS = {
 }
 
 
-def _filled_document(place: str, filling: str) -> bytes:
+def filled_document(place: str, filling: str) -> bytes:
     head = json.dumps(_HEADS[place])[:-1].encode() + b","
-    start, unit, end = _FILLINGS[filling]
-    return _filled(head + start, unit, end + b"}", _PLACES[place][1])
+    start, unit, end = FILLINGS[filling]
+    return filled(head + start, unit, end + b"}", _PLACES[place][1])
 
 
 def _bombs() -> list[Hostility]:
-    made = []
+    made: list[Hostility] = []
     for place, (words, size, expected) in _PLACES.items():
         # Members that nobody knows do no harm, and then the image is simply unsigned.
-        right = (*expected, NoSignatures, NoSignatureAccepted, MalformedError)
-        for filling in _FILLINGS:
-            made.append(
-                Hostility(
-                    f"{place}-of-{filling}",
-                    f"The {words} has {size // 1024} KiB of {filling.replace('-', ' ')}.",
-                    _later(place, filling),
-                    right,
-                )
+        right = (*expected, NoSignatures, NoSignatureAccepted, MalformedError, DeadlineExceeded)
+        made += [
+            Hostility(
+                f"{place}-of-{filling}",
+                f"The {words} has {size // 1024} KiB of {filling.replace('-', ' ')}.",
+                _later(place, filling),
+                right,
             )
-        for oddity, content in _ODDITIES.items():
-            made.append(
-                Hostility(f"{place}-is-{oddity}", f"The {words} is no document: {oddity.replace('-', ' ')}.", _put(place, content), (*expected, ImageNotFound))
+            for filling in FILLINGS
+        ]
+        made += [
+            Hostility(
+                f"{place}-is-{oddity}",
+                f"The {words} is no document: {oddity.replace('-', ' ')}.",
+                _put(place, content),
+                (*expected, ImageNotFound),
             )
+            for oddity, content in _ODDITIES.items()
+        ]
     return made
 
 
 def _later(place: str, filling: str) -> Script:
     """Made when it is needed: all of them together have hundreds of MiB."""
-    return lambda stage: _put(place, _filled_document(place, filling))(stage)
+    return lambda stage: _put(place, filled_document(place, filling))(stage)
 
 
-# --- envelopes ---------------------------------------------------------------------------------------------------------
+# --- envelopes -------------------------------------------------------------------------------------------------------
 
 
-def _envelope(media_type: str, make: Callable[[Stage], bytes]) -> Script:
+def _envelope(media_type: str, content: bytes) -> Script:
     def script(stage: Stage) -> None:
         stage.certified = True
         stage.push()
-        layers = [{"mediaType": media_type, **stage.blob(make(stage))}]
+        layers = [{"mediaType": media_type, **stage.blob(content)}]
         stage.store({**stage.foreign(kind=NOTATION), "layers": layers})
 
     return script
 
 
-COSE, JWS = "application/cose", "application/jose+json"
+COSE = "application/cose"
 _KIB_240 = 240 * 1024
 
 
@@ -236,38 +240,42 @@ _CBOR: dict[str, tuple[str, bytes]] = {
     "break": ("a break alone", b"\xff"),
     "nothing": ("nothing", b""),
     "simple-values": ("simple values that nobody knows", b"\x98\xff" + b"\xf8\xfe" * 255),
-    "header-of-arrays": ("a header of 100,000 empty arrays", _cose_with(b"\xa1\x18\x21\x9a" + (100_000).to_bytes(4, "big") + b"\x80" * 100_000)),
-    "thousands-of-certificates": ("a chain of 60,000 empty certificates", _cose_with(b"\xa1\x18\x21\x99\xea\x60" + b"\x41\x30" * 60_000)),
-    "certificate-of-240-kib": ("one certificate of 240 KiB", _cose_with(b"\xa1\x18\x21\x5a" + (_KIB_240).to_bytes(4, "big") + b"\x30" * _KIB_240)),
+    "header-of-arrays": (
+        "a header of 100,000 empty arrays",
+        _cose_with(b"\xa1\x18\x21\x9a" + (100_000).to_bytes(4, "big") + b"\x80" * 100_000),
+    ),
+    "thousands-of-certificates": (
+        "a chain of 60,000 empty certificates",
+        _cose_with(b"\xa1\x18\x21\x99\xea\x60" + b"\x41\x30" * 60_000),
+    ),
+    "certificate-of-240-kib": (
+        "one certificate of 240 KiB",
+        _cose_with(b"\xa1\x18\x21\x5a" + (_KIB_240).to_bytes(4, "big") + b"\x30" * _KIB_240),
+    ),
 }
 
 
-def _jws(**header: object) -> bytes:
-    return json.dumps({"payload": "e30", "protected": "e30", "header": header, "signature": "AAAA"}).encode()
-
-
-def _good_notation(envelope: str, change: Callable[[dict[str, object]], None]) -> Script:
+def _good_notation(change: Callable[[dict[str, object]], None]) -> Script:
     """A real JWS envelope whose unprotected header is changed: the signature itself still holds."""
 
     def script(stage: Stage) -> None:
         stage.certified = True
         stage.signed("notation")
         manifest, digest = stage.signature()
-        content = stage.server.own_answer(_get_blob(manifest["layers"][0]["digest"])).body
+        content = stage.server.blob(NAME, manifest["layers"][0]["digest"])
         document = json.loads(content)
         change(document)
         manifest["layers"] = [manifest["layers"][0] | stage.blob(json.dumps(document).encode())]
         stored = stage.store(manifest)
-        stage.lists([entry | {"digest": stored, "size": len(json.dumps(manifest))} for entry in stage.listed() if entry["digest"] == digest])
+        stage.lists(
+            [
+                entry | {"digest": stored, "size": len(json.dumps(manifest))}
+                for entry in stage.listed()
+                if entry["digest"] == digest
+            ]
+        )
 
     return script
-
-
-def _get_blob(digest: str):  # type: ignore[no-untyped-def]
-    from imagesig.testing.hostile.stage import NAME
-    from imagesig.testing.registry import Request
-
-    return Request("GET", f"/v2/{NAME}/blobs/{digest}", {}, {}, b"")
 
 
 def _header(name: str, make: Callable[[object], object]) -> Callable[[dict[str, object]], None]:
@@ -284,7 +292,7 @@ def _repeated(count: int) -> Callable[[object], object]:
 
 
 _TINY = base64.b64encode(bytes.fromhex("30030201")).decode()
-_TOKEN = "io.cncf.notary.timestampSignature"
+_TIMESTAMP = "io.cncf.notary.timestampSignature"
 
 
 def _token(content: bytes) -> Callable[[object], object]:
@@ -297,11 +305,17 @@ _JWS: dict[str, tuple[str, Callable[[dict[str, object]], None]]] = {
     "chain-of-objects": ("objects for certificates", _header("x5c", lambda _: [{}] * 5000)),
     "chain-missing": ("no certificates", _header("x5c", lambda _: [])),
     "chain-number": ("a number for its certificates", _header("x5c", lambda _: 1)),
-    "chain-of-nulls": ("a certificate of 200 KiB of NULs", _header("x5c", lambda _: [base64.b64encode(b"\0" * 150_000).decode()])),
-    "timestamp-of-180-kib": ("a timestamp of 180 KiB", _header(_TOKEN, _token(b"\x30" * 135_000))),
-    "timestamp-of-sequences": ("a timestamp of 60,000 empty sequences", _header(_TOKEN, _token(b"\x30\x82\xea\x60" + b"\x30\x00" * 30_000))),
-    "timestamp-of-depth": ("a timestamp of sequences in sequences", _header(_TOKEN, _token(b"\x30\x80" * 30_000))),
-    "timestamp-number": ("a number for its timestamp", _header(_TOKEN, lambda _: 1)),
+    "chain-of-nulls": (
+        "a certificate of 200 KiB of NULs",
+        _header("x5c", lambda _: [base64.b64encode(b"\0" * 150_000).decode()]),
+    ),
+    "timestamp-of-180-kib": ("a timestamp of 180 KiB", _header(_TIMESTAMP, _token(b"\x30" * 135_000))),
+    "timestamp-of-sequences": (
+        "a timestamp of 60,000 empty sequences",
+        _header(_TIMESTAMP, _token(b"\x30\x82\xea\x60" + b"\x30\x00" * 30_000)),
+    ),
+    "timestamp-of-depth": ("a timestamp of sequences in sequences", _header(_TIMESTAMP, _token(b"\x30\x80" * 30_000))),
+    "timestamp-number": ("a number for its timestamp", _header(_TIMESTAMP, lambda _: 1)),
 }
 
 
@@ -309,7 +323,13 @@ def _bundles() -> list[Hostility]:
     subjects = [{"name": str(n), "digest": {"sha256": "0" * 64}} for n in range(2500)]
     many = json.dumps({"_type": "https://in-toto.io/Statement/v1", "subject": subjects}).encode()
     wide = json.dumps({"subject": [{"digest": {str(n): "0" * 64 for n in range(2000)}}]}).encode()
-    signatures = {"dsseEnvelope": {"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": [{"sig": "AAAA"}] * 9000}}
+    signatures = {
+        "dsseEnvelope": {
+            "payload": "e30=",
+            "payloadType": "application/vnd.in-toto+json",
+            "signatures": [{"sig": "AAAA"}] * 9000,
+        }
+    }
     certificates = {"verificationMaterial": {"x509CertificateChain": {"certificates": [{"rawBytes": _TINY}] * 7000}}}
     entries = {"verificationMaterial": {"publicKey": {"hint": ""}, "tlogEntries": [{"logIndex": "1"}] * 9000}}
     made = {
@@ -318,7 +338,10 @@ def _bundles() -> list[Hostility]:
         "bundle-of-9000-signatures": ("A bundle has 9,000 signatures.", bundle_of(b"{}", **signatures)),
         "bundle-of-7000-certificates": ("A bundle has 7,000 certificates.", bundle_of(b"{}", **certificates)),
         "bundle-of-9000-log-entries": ("A bundle has 9,000 log entries.", bundle_of(b"{}", **entries)),
-        "bundle-of-no-base64": ("A bundle's payload is no base64.", bundle_of(b"{}").replace(b'"e30="', b'"' + b"!" * 200_000 + b'"')),
+        "bundle-of-no-base64": (
+            "A bundle's payload is no base64.",
+            bundle_of(b"{}").replace(b'"e30="', b'"' + b"!" * 200_000 + b'"'),
+        ),
         "bundle-of-a-mebibyte": ("A bundle has a MiB.", bundle_of(b"x" * MIB)),
     }
     return [Hostility(name, sentence, _put("bundle", content), _REJECTED) for name, (sentence, content) in made.items()]
@@ -326,15 +349,25 @@ def _bundles() -> list[Hostility]:
 
 def _envelopes() -> list[Hostility]:
     made = [
-        Hostility(f"cose-{name}", f"A COSE envelope is or holds {sentence}.", _envelope(COSE, lambda _stage, content=content: content), _REJECTED)  # type: ignore[misc]
+        Hostility(
+            f"cose-{name}",
+            f"A COSE envelope is or holds {sentence}.",
+            _envelope(COSE, content),
+            _REJECTED,
+        )
         for name, (sentence, content) in _CBOR.items()
     ]
     made += [
-        Hostility(f"jws-{name}", f"A JWS envelope of a good signature has {sentence}.", _good_notation("jws", change), _REJECTED, harmless=name.startswith("timestamp"))
+        Hostility(
+            f"jws-{name}",
+            f"A JWS envelope of a good signature has {sentence}.",
+            _good_notation(change),
+            _REJECTED,
+            harmless=name.startswith("timestamp"),
+        )
         for name, (sentence, change) in _JWS.items()
     ]
     return made
 
 
 BOMBS = [*_bombs(), *_envelopes(), *_bundles()]
-_unused = (DeadlineExceeded, Format, signature_manifest, _jws)

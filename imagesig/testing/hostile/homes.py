@@ -2,5 +2,6 @@
 
 from imagesig.testing.hostile.archives import ARCHIVES
 from imagesig.testing.hostile.folders import FOLDERS
+from imagesig.testing.hostile.layouts import LAYOUTS
 
-HOMES = [*FOLDERS, *ARCHIVES]
+HOMES = [*FOLDERS, *LAYOUTS, *ARCHIVES]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
 from functools import cached_property
@@ -29,10 +29,8 @@ class Work(Enum):
     COPYING = "copy"
 
 
-class Script(Protocol):
-    """Arms a registry: it has a signed image and begins to misbehave."""
-
-    def __call__(self, stage: Stage) -> None: ...
+Script = Callable[["Stage"], object]
+"""Arms a registry: it has a signed image and begins to misbehave. What it returns does not matter."""
 
 
 class Hostility(Struct, frozen=True):

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from typing import Any
 
-from imagesig.errors import DeadlineExceeded, LimitExceeded, MalformedError, Unauthorized, UnexpectedResponse, Unreachable
+from imagesig.errors import (
+    AttachIncomplete,
+    DeadlineExceeded,
+    MalformedError,
+    Unauthorized,
+    UnexpectedResponse,
+    Unreachable,
+)
 from imagesig.testing.hostile.kinds import Hostility, Script, Work
 from imagesig.testing.hostile.stage import (
     NAME,
     Stage,
     blob,
-    by_digest,
-    completed,
     image_manifest,
     referrers,
     token,
     upload,
 )
-from imagesig.testing.hostile.wire import LATE, WIRES, Errors, dripping
+from imagesig.testing.hostile.wire import LATE, Errors, dripping
 from imagesig.testing.registry import Answer, Request
 
 REFUSED: Errors = (UnexpectedResponse,)
+_GARBLED: Errors = (UnexpectedResponse, Unreachable, DeadlineExceeded)
+"""Where the header itself is no HTTP."""
 CLOUD = "169.254.169.254"
 ADDRESSES = {
     "file": "file:///etc/passwd",
@@ -58,11 +64,14 @@ ADDRESSES = {
     "long": "http://127.0.0.1/" + "a" * 20_000,
     "with-a-login": "http://user:password@127.0.0.1/",
     "empty": "",
-    "colon": ":",
     "slashes": "//",
     "question-mark": "http://?",
 }
 """Addresses that nobody may be led to by a registry, by name."""
+
+
+def _of(name: str) -> Errors:
+    return _GARBLED if name == "control" else REFUSED
 
 
 def _redirects(endpoint: Callable[[Request], bool], place: str, status: int = 307) -> Script:
@@ -73,7 +82,11 @@ def _ping_pong(stage: Stage) -> None:
     stage.signed()
     other = stage.another()
     other.faults.append(lambda request: Answer(307, headers={"location": f"{stage.url}{request.path}"}))
-    stage.fault(lambda request: Answer(307, headers={"location": f"http://{other.host}{request.path}"}) if image_manifest(request) else None)
+    stage.fault(
+        lambda request: (
+            Answer(307, headers={"location": f"http://{other.host}{request.path}"}) if image_manifest(request) else None
+        )
+    )
 
 
 def _ever_new(stage: Stage) -> None:
@@ -86,7 +99,11 @@ def _to_tls(content: Callable[[], Any]) -> Script:
     def script(stage: Stage) -> None:
         stage.signed()
         listener = stage.listener(content)
-        stage.fault(lambda request: Answer(307, headers={"location": f"https://{listener}/"}) if image_manifest(request) else None)
+        stage.fault(
+            lambda request: (
+                Answer(307, headers={"location": f"https://{listener}/"}) if image_manifest(request) else None
+            )
+        )
 
     return script
 
@@ -100,33 +117,84 @@ def _silent_place(stage: Stage) -> None:
 def _next_page_elsewhere(stage: Stage) -> None:
     stage.signed()
     other = stage.another()
-    stage.twist(referrers, lambda _r, own: Answer(200, own.body, {**own.headers, "link": f'<http://{other.host}/>; rel="next"'}))
+    stage.twist(
+        referrers, lambda _r, own: Answer(200, own.body, {**own.headers, "link": f'<http://{other.host}/>; rel="next"'})
+    )
 
 
 def _redirect_hostilities() -> list[Hostility]:
     made = [
-        Hostility(f"redirect-{where}-to-{name}", f"The {where} is redirected to an address that nobody may be led to: {name}.", _redirects(endpoint, place), REFUSED)
+        Hostility(
+            f"redirect-{where}-to-{name}",
+            f"The {where} is redirected to an address that nobody may be led to: {name}.",
+            _redirects(endpoint, place),
+            _of(name),
+        )
         for where, endpoint in {"manifest": image_manifest, "blob": blob}.items()
         for name, place in ADDRESSES.items()
     ]
     made += [
-        Hostility(f"redirect-{status}-loop", f"The manifest is redirected to itself with status {status}.", _redirects(image_manifest, f"/v2/{NAME}/manifests/1.0", status), REFUSED)
+        Hostility(
+            f"redirect-{status}-loop",
+            f"The manifest is redirected to itself with status {status}.",
+            _redirects(image_manifest, f"/v2/{NAME}/manifests/1.0", status),
+            REFUSED,
+        )
         for status in (301, 302, 303, 307, 308)
     ]
     return [
         *made,
         Hostility("redirect-between-two-servers", "Two servers redirect to each other.", _ping_pong, REFUSED),
         Hostility("redirect-to-ever-new-places", "Every answer is a redirect to a new place.", _ever_new, REFUSED),
-        Hostility("redirect-without-location", "A redirect names no place.", lambda stage: (stage.signed(), stage.answer(image_manifest, Answer(307)))[1], REFUSED),
-        Hostility("redirect-to-tls-that-drips", "A redirect leads to a server whose TLS comes byte by byte.", _to_tls(dripping(bytes.fromhex("160303ffff02"))), LATE, waits=True),
-        Hostility("redirect-to-tls-that-is-silent", "A redirect leads to a server that never begins TLS.", _to_tls(lambda: (3600.0,)), LATE, waits=True),
-        Hostility("redirect-to-tls-that-is-none", "A redirect leads to a server that answers TLS with HTTP.", _to_tls(lambda: (b"HTTP/1.1 400 no\r\n\r\n",)), LATE, waits=True),
-        Hostility("redirect-to-a-silent-server", "The blob is redirected to a server that never answers.", _silent_place, LATE, waits=True),
-        Hostility("next-page-on-another-server", "The next page of referrers is on another server.", _next_page_elsewhere, REFUSED),
+        Hostility(
+            "redirect-without-location",
+            "A redirect names no place.",
+            lambda stage: (stage.signed(), stage.answer(image_manifest, Answer(307)))[1],
+            REFUSED,
+        ),
+        Hostility(
+            "redirect-to-tls-that-drips",
+            "A redirect leads to a server whose TLS comes byte by byte.",
+            _to_tls(dripping(bytes.fromhex("16030340000200"))),
+            LATE,
+            waits=True,
+        ),
+        Hostility(
+            "redirect-to-tls-that-is-silent",
+            "A redirect leads to a server that never begins TLS.",
+            _to_tls(lambda: (3600.0,)),
+            LATE,
+            waits=True,
+        ),
+        Hostility(
+            "redirect-to-tls-that-is-none",
+            "A redirect leads to a server that answers TLS with HTTP.",
+            _to_tls(lambda: (b"HTTP/1.1 400 no\r\n\r\n",)),
+            LATE,
+            waits=True,
+        ),
+        Hostility(
+            "redirect-to-a-silent-server",
+            "The blob is redirected to a server that never answers.",
+            _silent_place,
+            LATE,
+            waits=True,
+        ),
+        Hostility(
+            "next-page-on-another-server",
+            "The next page of referrers is on another server.",
+            _next_page_elsewhere,
+            REFUSED,
+        ),
         *(
-            Hostility(f"next-page-{name}", f"The next page of referrers is at an address that nobody may be led to: {name}.", _next_page(place), REFUSED)
+            Hostility(
+                f"next-page-{name}",
+                f"The next page of referrers is at an address that nobody may be led to: {name}.",
+                _next_page(place),
+                _of(name),
+            )
             for name, place in ADDRESSES.items()
-            if name not in ("empty", "colon", "slashes")
+            if name != "empty"
         ),
     ]
 
@@ -165,7 +233,13 @@ OURS = 'Bearer realm="http://{host}/token",service="s",scope="repository:team/ap
 
 
 def _tokens(name: str, sentence: str, body: bytes, expected: Errors, *, harmless: bool = False) -> Hostility:
-    return Hostility(f"token-{name}", f"The token server answers {sentence}.", challenged(OURS, Answer(200, body)), expected, harmless=harmless)
+    return Hostility(
+        f"token-{name}",
+        f"The token server answers {sentence}.",
+        challenged(OURS, Answer(200, body)),
+        expected,
+        harmless=harmless,
+    )
 
 
 _NO_LOGIN: Errors = (UnexpectedResponse, Unauthorized, MalformedError)
@@ -173,12 +247,22 @@ _NO_LOGIN: Errors = (UnexpectedResponse, Unauthorized, MalformedError)
 
 def _login_hostilities() -> list[Hostility]:
     made = [
-        Hostility(f"realm-{name}", f"The token server is at an address that nobody may be led to: {name}.", challenged(f'Bearer realm="{place}"'), (*REFUSED, Unauthorized))
+        Hostility(
+            f"realm-{name}",
+            f"The token server is at an address that nobody may be led to: {name}.",
+            challenged(f'Bearer realm="{place}"'),
+            (*_of(name), Unauthorized),
+        )
         for name, place in ADDRESSES.items()
         if name not in ("backslash",)
     ]
     made += [
-        Hostility(f"challenge-{name}", f"The registry asks for a login with {sentence}.", challenged(text), _NO_LOGIN)
+        Hostility(
+            f"challenge-{name}",
+            f"The registry asks for a login with {sentence}.",
+            challenged(text),
+            (*_NO_LOGIN, *_of(name)),
+        )
         for name, (sentence, text) in {
             "basic": ("Basic, and nobody has one", 'Basic realm="x"'),
             "digest": ("Digest", 'Digest realm="x",nonce="y"'),
@@ -196,10 +280,31 @@ def _login_hostilities() -> list[Hostility]:
     ]
     return [
         *made,
-        Hostility("token-is-never-enough", "A token is given and refused for ever.", challenged(OURS, Answer(200, b'{"token":"bad"}')), _NO_LOGIN),
-        Hostility("token-server-redirects", "The token server redirects.", challenged(OURS, Answer(307, headers={"location": "/token"})), _NO_LOGIN),
-        Hostility("token-server-challenges", "The token server asks for a token itself.", challenged(OURS, Answer(401, headers={"www-authenticate": OURS})), _NO_LOGIN),
-        Hostility("token-server-is-unknown", "The token server has a name that does not exist.", challenged('Bearer realm="http://token.invalid/"'), (Unreachable, DeadlineExceeded, *REFUSED), waits=True),
+        Hostility(
+            "token-is-never-enough",
+            "A token is given and refused for ever.",
+            challenged(OURS, Answer(200, b'{"token":"bad"}')),
+            _NO_LOGIN,
+        ),
+        Hostility(
+            "token-server-redirects",
+            "The token server redirects.",
+            challenged(OURS, Answer(307, headers={"location": "/token"})),
+            _NO_LOGIN,
+        ),
+        Hostility(
+            "token-server-challenges",
+            "The token server asks for a token itself.",
+            challenged(OURS, Answer(401, headers={"www-authenticate": OURS})),
+            _NO_LOGIN,
+        ),
+        Hostility(
+            "token-server-is-unknown",
+            "The token server has a name that does not exist.",
+            challenged('Bearer realm="http://token.invalid/"'),
+            (Unreachable, DeadlineExceeded, *REFUSED),
+            waits=True,
+        ),
         _tokens("empty", "an empty token", b'{"token":""}', _NO_LOGIN),
         _tokens("null", "null for a token", b'{"token":null}', _NO_LOGIN),
         _tokens("number", "a number for a token", b'{"token":1}', _NO_LOGIN),
@@ -210,13 +315,38 @@ def _login_hostilities() -> list[Hostility]:
         _tokens("control", "a token with control characters", b'{"token":"good\\u0000\\u001b"}', _NO_LOGIN),
         _tokens("not-ascii", "a token that is not ASCII", '{"token":"good\u0436"}'.encode(), _NO_LOGIN),
         _tokens("lone-surrogate", "a token with half a character", b'{"token":"good\\ud800"}', _NO_LOGIN),
-        _tokens("megabyte", "a token of nearly a MiB", b'{"token":"good' + b"x" * 1_000_000 + b'"}', (*_NO_LOGIN, Unreachable, DeadlineExceeded)),
+        _tokens(
+            "megabyte",
+            "a token of nearly a MiB",
+            b'{"token":"good' + b"x" * 1_000_000 + b'"}',
+            (*_NO_LOGIN, Unreachable, DeadlineExceeded),
+        ),
         _tokens("deep", "JSON of 100,000 levels", b'{"token":' + b"[" * 100_000, _NO_LOGIN),
         _tokens("nodes", "half a million JSON values", b'{"token":"good","x":[' + b"1," * 450_000 + b"1]}", _NO_LOGIN),
-        _tokens("long-number", "a number of 900,000 digits", b'{"token":"good","expires_in":' + b"9" * 900_000 + b"}", _NO_LOGIN),
+        _tokens(
+            "long-number",
+            "a number of 900,000 digits",
+            b'{"token":"good","expires_in":' + b"9" * 900_000 + b"}",
+            _NO_LOGIN,
+        ),
         *(
-            _tokens(f"expires-{name}", f"a token whose life is {text.decode()} seconds", b'{"token":"good","expires_in":' + text + b"}", _NO_LOGIN, harmless=True)
-            for name, text in {"at-once": b"0", "before": b"-1", "at-infinity": b"1e400", "never": b"null", "text": b'"x"', "huge": b"9" * 400, "nan": b"NaN", "true": b"true"}.items()
+            _tokens(
+                f"expires-{name}",
+                f"a token whose life is {text.decode()} seconds",
+                b'{"token":"good","expires_in":' + text + b"}",
+                _NO_LOGIN,
+                harmless=True,
+            )
+            for name, text in {
+                "at-once": b"0",
+                "before": b"-1",
+                "at-infinity": b"1e400",
+                "never": b"null",
+                "text": b'"x"',
+                "huge": b"9" * 400,
+                "nan": b"NaN",
+                "true": b"true",
+            }.items()
         ),
     ]
 
@@ -234,7 +364,13 @@ def _uploads_to(place: str) -> Script:
 
 def _upload_hostilities() -> list[Hostility]:
     return [
-        Hostility(f"upload-to-{name}", f"A blob is to be uploaded to an address that nobody may be led to: {name}.", _uploads_to(place), REFUSED, Work.SIGNING)
+        Hostility(
+            f"upload-to-{name}",
+            f"A blob is to be uploaded to an address that nobody may be led to: {name}.",
+            _uploads_to(place),
+            (AttachIncomplete, *_of(name)),
+            Work.SIGNING,
+        )
         for name, place in ADDRESSES.items()
     ]
 

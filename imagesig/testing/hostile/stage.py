@@ -7,9 +7,9 @@ import hashlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -31,7 +31,11 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 NOTATION = "application/vnd.cncf.notary.signature"
-EMPTY = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest(), "size": 2}
+EMPTY = {
+    "mediaType": "application/vnd.oci.empty.v1+json",
+    "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest(),
+    "size": 2,
+}
 NAME = "team/app"
 TAG = "1.0"
 
@@ -64,7 +68,7 @@ def stranger() -> SigningKey:
 
 
 class Stage:
-    """One registry and what is put into it. `digest` is what a program may name; `certified` asks for the certificate."""
+    """One registry and what is put into it. `digest` is what a program may name; `certified`: by its certificate."""
 
     def __init__(self, server: InMemoryRegistry, others: contextlib.ExitStack) -> None:
         self.server, self._others = server, others
@@ -93,7 +97,9 @@ class Stage:
         self.digest = self.digest or digest
         return digest
 
-    def signed(self, *formats: str | Format, tag: str = TAG, content: bytes = b"good", key: SigningKey | None = None) -> str:
+    def signed(
+        self, *formats: str | Format, tag: str = TAG, content: bytes = b"good", key: SigningKey | None = None
+    ) -> str:
         """A signed image's digest; a bundle unless formats are given. With `notation` the certificate is trusted."""
         digest = self.push(tag, content)
         names = formats or ("bundle",)
@@ -156,22 +162,27 @@ class Stage:
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
-    def fault(self, fault: Fault) -> None:
+    def fault(self, fault: Fault) -> Self:
         self.server.faults.append(fault)
+        return self
 
-    def twist(self, endpoint: Callable[[Request], bool], twist: Twist) -> None:
+    def twist(self, endpoint: Callable[[Request], bool], twist: Twist) -> Self:
         """Changes every answer of an endpoint."""
-        self.fault(lambda request: twist(request, self.server.own_answer(request)) if endpoint(request) else None)
+        return self.fault(
+            lambda request: twist(request, self.server.own_answer(request)) if endpoint(request) else None
+        )
 
-    def answer(self, endpoint: Callable[[Request], bool], answer: Answer) -> None:
+    def answer(self, endpoint: Callable[[Request], bool], answer: Answer) -> Self:
         """Gives every request of an endpoint the same answer."""
-        self.fault(lambda request: answer if endpoint(request) else None)
+        return self.fault(lambda request: answer if endpoint(request) else None)
 
-    def lists(self, entries: object, **members: Any) -> None:
+    def lists(self, entries: Iterable[object], **members: Any) -> Self:
         """The referrers API answers with these entries; a list of text is written as it is."""
-        written = ",".join(item if isinstance(item, str) else json.dumps(item) for item in entries)  # type: ignore[attr-defined]
+        written = ",".join(item if isinstance(item, str) else json.dumps(item) for item in entries)
         head = json.dumps({"schemaVersion": 2, "mediaType": INDEX, **members})[:-1]
-        self.answer(referrers, Answer(200, f'{head}, "manifests": [{written}]}}'.encode(), {"content-type": INDEX}))
+        return self.answer(
+            referrers, Answer(200, f'{head}, "manifests": [{written}]}}'.encode(), {"content-type": INDEX})
+        )
 
     # --- other servers -----------------------------------------------------------------------------------------------
 
@@ -182,6 +193,22 @@ class Stage:
     def listener(self, script: Script) -> str:
         """`host:port` of a server that plays a script to everybody who connects, whatever they say."""
         return self._others.enter_context(_listening(script))
+
+
+def signed_with(change: Callable[[Stage], object], *formats: str) -> Callable[[Stage], object]:
+    """A signed image, and then the change."""
+
+    def script(stage: Stage) -> None:
+        stage.signed(*formats)
+        change(stage)
+
+    return script
+
+
+def index_of(members: dict[str, object]) -> Answer:
+    return Answer(
+        200, json.dumps({"schemaVersion": 2, "mediaType": INDEX, **members}).encode(), {"content-type": INDEX}
+    )
 
 
 @contextlib.contextmanager

@@ -12,32 +12,43 @@ from imagesig.errors import (
     NoSignatures,
     Unauthorized,
     UnexpectedResponse,
-    Unreachable,
 )
 from imagesig.testing.hostile.kinds import Hostility, Script
 from imagesig.testing.hostile.places import OURS, challenged
 from imagesig.testing.hostile.stage import Stage, blob, image_manifest, referrers, signature_manifest, token
-from imagesig.testing.hostile.wire import WIRES, Errors, Wire
+from imagesig.testing.hostile.wire import Errors, Wire
+from imagesig.testing.hostile.wires import WIRES
 from imagesig.testing.hostile.writing import copying
 from imagesig.testing.registry import Request
 
 _ENDPOINTS: dict[str, tuple[str, Callable[[Request], bool], str, Errors]] = {
     "manifest": ("manifest of the image", image_manifest, "bundle", ()),
     "referrers": ("list of referrers", referrers, "bundle", (NoSignatureAccepted, LimitExceeded)),
-    "signatures": ("manifest that lists signatures", signature_manifest, "cosign", (NoSignatureAccepted, LimitExceeded)),
+    "signatures": (
+        "manifest that lists signatures",
+        signature_manifest,
+        "cosign",
+        (NoSignatureAccepted, LimitExceeded),
+    ),
     "blob": ("blob of a signature", blob, "bundle", (NoSignatureAccepted, LimitExceeded)),
 }
 _NO_SUCH_API = frozenset({"status-406", "status-410", "status-415", "status-501"})
 """Statuses of the referrers API that mean that there is none: then the fallback tag decides."""
-_COPIED = (
-    "endless-body", "endless-headers", "silent", "dripping-body", "closed-in-body", "closed-at-once", "length-of-5000-digits",
-    "length-beside-chunks", "chunk-size-no-number", "gzip", "http-1.0", "http-2", "status-206", "status-204", "login-page", "503-0",
-)  # fmt: skip
+_COPIED = frozenset(
+    {"endless-body", "endless-headers", "silent", "dripping-body", "closed-in-body", "closed-at-once"}
+) | {
+    *("length-of-5000-digits", "gzip", "http-1.0", "length-beside-chunks", "chunk-size-no-number", "http-2"),
+    *("status-206", "status-204", "login-page", "503-0"),
+}
 
 
-def _waits(wire: Wire) -> bool:
-    """What is no HTTP is asked for several times."""
-    return wire.waits or Unreachable in wire.expected
+def _places_of(wire: Wire) -> tuple[str, ...]:
+    """Statuses differ little from place to place; what is no answer at all is tried in each."""
+    if wire.name.startswith(("429-", "503-")):
+        return ("manifest", "token") if wire.name == "503-0" else ("manifest",)
+    if wire.name.startswith("status-"):
+        return ("manifest", "referrers")
+    return (*_ENDPOINTS, "token")
 
 
 def _script(endpoint: Callable[[Request], bool], form: str, wire: Wire) -> Script:
@@ -51,7 +62,9 @@ def _script(endpoint: Callable[[Request], bool], form: str, wire: Wire) -> Scrip
 def _at_token_server(wire: Wire) -> Script:
     def script(stage: Stage) -> None:
         challenged(OURS)(stage)
-        stage.server.faults.insert(0, lambda request: wire.twist(request, stage.server.own_answer(request)) if token(request) else None)
+        stage.server.faults.insert(
+            0, lambda request: wire.twist(request, stage.server.own_answer(request)) if token(request) else None
+        )
 
     return script
 
@@ -60,6 +73,8 @@ def _transport() -> list[Hostility]:
     made = []
     for wire in WIRES:
         for place, (words, endpoint, form, further) in _ENDPOINTS.items():
+            if place not in _places_of(wire):
+                continue
             missing = place == "referrers" and wire.name in _NO_SUCH_API
             expected = (*wire.expected, *further, *((NoSignatures,) if missing else ()))
             made.append(
@@ -69,16 +84,24 @@ def _transport() -> list[Hostility]:
                     _script(endpoint, form, wire),
                     expected,
                     harmless=wire.harmless,
-                    waits=_waits(wire),
+                    waits=wire.waits,
                 )
             )
+        if "token" not in _places_of(wire):
+            continue
         made.append(
             Hostility(
                 f"token-{wire.name}",
                 f"The answer of the token server {wire.sentence}.",
                 _at_token_server(wire),
-                (*wire.expected, Unauthorized, UnexpectedResponse, MalformedError, *((DeadlineExceeded,) if _waits(wire) else ())),
-                waits=_waits(wire),
+                (
+                    *wire.expected,
+                    Unauthorized,
+                    UnexpectedResponse,
+                    MalformedError,
+                    DeadlineExceeded,
+                ),
+                waits=wire.waits,
             )
         )
     return [*made, *copying(tuple(wire for wire in WIRES if wire.name in _COPIED))]
