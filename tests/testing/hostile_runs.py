@@ -26,7 +26,6 @@ IN_TURN = 16
 """Others run one after the other, so many in one process."""
 LARGE = frozenset(item.name for item in (*BOMBS, *LISTINGS))
 """These have a process of their own: what is freed after one hides what the next takes."""
-IDENTITY = "registry.example/app"
 
 
 class Result(Ended, frozen=True):
@@ -118,7 +117,7 @@ def homes(child: Child, folder: Path, names: Iterable[str] = HOSTILE_HOMES) -> I
     """How a verification of each of these hostile homes ended."""
     for name in names:
         with hostile_home(name, folder / name) as home:
-            (ended,) = child.run([child.task(name, home.image, identity=IDENTITY)])
+            (ended,) = child.run([child.task(name, home.image, identity=home.identity)])
             yield _judged(ended, home.is_right(ended.outcome))
 
 

@@ -25,7 +25,7 @@ from imagesig.testing.hostile import (
 )
 from imagesig.testing.registry import Answer
 from tests.testing import hostile_runs
-from tests.testing.hostile_runs import IDENTITY, SECONDS, Result
+from tests.testing.hostile_runs import SECONDS, Result
 
 SLACK = 1.5
 """Seconds after the deadline: the machine may be busy."""
@@ -111,7 +111,7 @@ def test_the_command_refuses_them_without_a_traceback(tmp_path: Path) -> None:
         started = {}
         for name, item in (*served.items(), *at_home.items()):
             command = [sys.executable, "-m", "imagesig", "verify", "--key", str(key), "--timeout", str(SECONDS)]
-            command += ["--identity", IDENTITY] if name in at_home else []
+            command += ["--identity", item.identity] if item.identity else []
             process = subprocess.Popen(
                 [*command, item.image], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
             )

@@ -20,6 +20,7 @@ from pathlib import Path
 from imagesig.errors import InvalidArgument
 from imagesig.testing.hostile.bombs import BOMBS
 from imagesig.testing.hostile.changes import CHANGES
+from imagesig.testing.hostile.ground import IDENTITY
 from imagesig.testing.hostile.homes import HOMES
 from imagesig.testing.hostile.kinds import HomeHostility, HostileHome, HostileRegistry, Hostility, Work, by_name
 from imagesig.testing.hostile.lies import LIES
@@ -72,6 +73,7 @@ def hostile_registry(name: str) -> Iterator[HostileRegistry]:
             certificate=trusted.certificate if stage.certified else "",
             expected=hostility.expected,
             harmless=hostility.harmless,
+            identity="",
             hostility=hostility,
             host=server.host,
             requests=server.requests,
@@ -100,6 +102,7 @@ def hostile_home(name: str, folder: str | Path) -> Iterator[HostileHome]:
             certificate="",
             expected=hostility.expected,
             harmless=hostility.harmless,
+            identity=IDENTITY,
             name=name,
             sentence=hostility.sentence,
             waits=hostility.waits,

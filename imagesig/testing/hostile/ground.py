@@ -16,6 +16,8 @@ from imagesig.testing.hostile.kinds import MadeHome
 from imagesig.testing.hostile.stage import signer
 
 BLOBS = "blobs/sha256"
+IDENTITY = "registry.example/app"
+"""The repository that images on disk are signed for."""
 
 
 class Home:
@@ -26,7 +28,7 @@ class Home:
         layout = Layout.create(self.path)
         self.digest = build_image(layout, {"bin/app": content}, PLATFORMS[0], "1.0").digest
         if signed:
-            sign(f"oci:{self.path}:1.0", signer().key, formats=["cosign", "bundle"], identity="registry.example/app")
+            sign(f"oci:{self.path}:1.0", signer().key, formats=["cosign", "bundle"], identity=IDENTITY)
 
     @property
     def blob(self) -> Path:
@@ -57,7 +59,7 @@ class Home:
         """The image as a `dir:` beside the layout."""
         path = self.folder / "directory"
         copy(f"oci:{self.path}:1.0", f"dir:{path}", signatures=False)
-        sign(f"dir:{path}", signer().key, formats=["cosign"], identity="registry.example/app")
+        sign(f"dir:{path}", signer().key, formats=["cosign"], identity=IDENTITY)
         return path
 
     def files(self) -> list[tuple[str, bytes]]:

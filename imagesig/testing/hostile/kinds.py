@@ -58,13 +58,14 @@ class _Served(Struct, dict=True):
     certificate: str
     expected: tuple[type[ImagesigError], ...]
     harmless: bool
+    identity: str
 
     @cached_property
     def policy(self) -> Policy:
         """Trusts the signer: by the certificate where the image is signed with one, else by the key."""
         if self.certificate:
             return Policy.any_of(CertificateAuthority.from_pem("signer", self.certificate.encode()))
-        return Policy.any_of(self.key)
+        return Policy.any_of(self.key, identity=self.identity) if self.identity else Policy.any_of(self.key)
 
     def is_right(self, outcome: str | BaseException) -> bool:
         """Whether the work may end so: with this digest, or with this exception."""
@@ -78,7 +79,8 @@ class HostileRegistry(_Served):
 
     `image` is the reference, `key` the public key of its signer in PEM and `certificate` its certificate, empty where
     it has none. `digest` is the only digest that may be named. An image that is to be signed has no signature yet.
-    `requests` is what came so far.
+    `identity` is the repository that was signed for, where that is not the image's own: in homes on disk. `requests` is
+    what came so far.
     """
 
     hostility: Hostility
