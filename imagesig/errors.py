@@ -55,6 +55,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from msgspec import Struct
 
@@ -73,6 +74,19 @@ class ImagesigError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(sentence(message))
         self.hint = sentence(hint)
+
+    def without_frames(self) -> Self:
+        """This error, to be kept as a value: it forgets the frames in which it and its causes were raised.
+
+        Frames hold what was read: a thousand rejections would hold a thousand documents.
+        """
+        unseen: list[BaseException] = [self]
+        while unseen:
+            error = unseen.pop()
+            if error.__traceback__ is not None or error is self:
+                error.__traceback__ = None
+                unseen += [item for item in (error.__cause__, error.__context__) if item is not None]
+        return self
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.args, self.__dict__))
@@ -314,6 +328,9 @@ class Rejection(Struct, frozen=True):
     origin: str
     error: ImagesigError
     authority: str = ""
+
+    def __post_init__(self) -> None:
+        self.error.without_frames()
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.error}"

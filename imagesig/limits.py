@@ -12,6 +12,8 @@ REFERRERS_LISTING_BYTES = 8 * 1024 * 1024
 """All pages of one listing."""
 LIST_ITEM_BYTES = 64 * 1024
 """One entry of a listing, or one layer of a signature manifest; one with certificates and a log entry has 10 KiB."""
+LIST_REST_BYTES = 1024 * 1024
+"""What a list of referrers or signatures has beside its entries; those in the wild have less than 1 KiB."""
 LIST_ITEM_NODES = 300
 """JSON values of such an entry; those in the wild have about 30."""
 LISTED_NODES_PER_IMAGE = 5_000_000
@@ -196,8 +198,9 @@ MERGE_ATTEMPTS = 20
 """Writes of one tag that other writers keep changing, before `Stale` is raised."""
 
 # --- archives ------------------------------------------------------------------------------------------------------
-ARCHIVE_MEMBERS = 50_000
-"""Files of one image archive; a layout with a thousand signatures has about three thousand."""
+ARCHIVE_MEMBERS = 25_000
+"""Files of one image archive, of about 500 bytes of memory each; a layout with a thousand signatures has about three
+thousand."""
 ARCHIVE_NAME_BYTES = 4096
 """A member's name, and any other text of an extended header."""
 ARCHIVE_NAME_DEPTH = 32

@@ -77,6 +77,9 @@ def parse_list(data: bytes, name: str, what: str, shape: Shape, *, most: int) ->
             return ListIn(data, members, (), 0, False)
         return ListIn(data, members, (), len(listed), True, tuple(listed[:most]))
     found = _find(data, name, what, most)
+    length = len(data) if found is None else len(data) - (found.end - found.start)
+    if length > limits.LIST_REST_BYTES:
+        raise LimitExceeded(f"{what}: {length} bytes beside its {name}, at most {limits.LIST_REST_BYTES} are read")
     rest = data if found is None else data[: found.start] + data[found.end :]
     members = json.parse_object(rest, what, shape)
     if found is None:

@@ -64,8 +64,9 @@ def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> 
     """
     if known.issuperset(members):
         return
+    longest = _longest(known)
     for name in members:
-        if name in known:
+        if name in known or len(name) > longest:  # folding keeps the number of characters
             continue
         if meant := _by_folding(known).get(folded(name)):
             raise MalformedError(
@@ -111,6 +112,11 @@ def folded(name: str) -> str:
     """The name as Go compares it with the ASCII names of a struct's members."""
     name = name.translate(_FOLDED)
     return name.lower() if name.isascii() else name
+
+
+@lru_cache(maxsize=64)
+def _longest(known: frozenset[str]) -> int:
+    return max(map(len, known), default=0)
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, TransportError
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, TransportError
 from imagesig.images.stream import CHUNK_BYTES
 from imagesig.images.tar_members import Member, Members, Readable, read_members
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 _OTHERS = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zX": "xz", b"BZh": "bzip2"}
-_KEPT_BYTES = 64 * 1024 * 1024
+_KEPT_BYTES = 6 * 1024 * 1024
 """Small documents of a compressed archive that are kept, for going back in one means starting again."""
 
 
@@ -102,7 +102,10 @@ class ArchiveFile:
     def _decompressed(self) -> Iterator[_Compressed]:
         """One pass over a compressed archive, from its start."""
         most = max(limits.ARCHIVE_UNPACKED_FREE_BYTES, limits.ARCHIVE_RATIO * os.fstat(self.descriptor).st_size)
-        with io.BufferedReader(_FromStart(self.descriptor)) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as file:
+        with (
+            io.BufferedReader(_FromStart(self.descriptor, self._what)) as raw,
+            gzip.GzipFile(fileobj=raw, mode="rb") as file,
+        ):
             yield _Compressed(file, self._what, min(most, limits.ARCHIVE_UNPACKED_BYTES))
 
     def _keep_documents(self, members: list[Member]) -> None:
@@ -151,6 +154,8 @@ class _Compressed:
             )
         try:
             return self._file.read(size)
+        except ImagesigError:
+            raise  # the passed deadline is an OSError too
         except (OSError, EOFError, zlib.error) as error:
             raise MalformedError(f"{self._what}: cannot be decompressed ({error})") from error
 
@@ -169,14 +174,16 @@ class _Compressed:
 class _FromStart(io.RawIOBase):
     """The file from its start, at a position of its own."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, what: str) -> None:
         super().__init__()
-        self._source = _Plain(descriptor, 0)
+        self._source, self._what = _Plain(descriptor, 0), what
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        # `gzip` passes over names, empty parts and padding of any length before it gives a byte.
+        remaining(self._what)
         view = memoryview(buffer)
         content = self._source.read(len(view))
         view[: len(content)] = content

@@ -154,7 +154,7 @@ class LayoutReader(ABC):
                 parse = parse_index if media_type in INDEX_TYPES else parse_manifest
                 document = parse(content, media_type, name)
             except BudgetExceeded as error:
-                limited = error
+                limited = error.without_frames()
                 break
             except MalformedError:
                 continue  # a config, a layer or an index that mentions the digest

@@ -34,6 +34,8 @@ def next_page(header: str, what: str) -> str:
     found = [target for target, relations in _links(header, what) if "next" in relations]
     if len(set(found)) > 1:
         raise UnexpectedResponse(f"{what}: its Link header has {len(found)} next pages")
+    if found and not found[0]:
+        raise UnexpectedResponse(f"{what}: its Link header has an empty address for the next page")
     return found[0] if found else ""
 
 

@@ -46,7 +46,7 @@ def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "
             left -= len(response.body)
             page = _page(response, what, limits.REFERRERS_LISTED - found.count)
         except LimitExceeded as error:
-            return found.followed_by(Listing(limited=error, filtered=found.filtered))
+            return found.followed_by(Listing(limited=error.without_frames(), filtered=found.filtered))
         found = found.followed_by(page)
         if found.limited or (artifact_type and not found.filtered):
             return found

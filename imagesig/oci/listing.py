@@ -99,14 +99,14 @@ def _listed(found: ListIn, name: str, what: str) -> Listing:
         try:
             value = found.item(number, where)
         except BudgetExceeded as error:
-            return Listing(tuple(entries), tuple(malformed), error)
+            return Listing(tuple(entries), tuple(malformed), error.without_frames())
         except LimitExceeded as error:
-            malformed.append((number, error))
+            malformed.append((number, error.without_frames()))
             continue
         try:
             entries.append(parse_descriptor(value, where))
         except MalformedError as error:
-            malformed.append((number, error))
+            malformed.append((number, error.without_frames()))
     limited = None
     if found.count > found.readable:
         limited = LimitExceeded(f"{what}: {found.count} {name}, at most {found.readable} are read")

@@ -39,12 +39,18 @@ class Unread(Struct, frozen=True):
     origin: str
     error: TransportError
 
+    def __post_init__(self) -> None:
+        self.error.without_frames()
+
 
 class Limited(Struct, frozen=True):
     """Something that is listed and was not read, for a limit on what one image may have. It may be a signature."""
 
     origin: str
     error: LimitExceeded
+
+    def __post_init__(self) -> None:
+        self.error.without_frames()
 
 
 Found = StoredSignature | Rejection | Unread | Limited

@@ -11,7 +11,8 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -41,14 +42,25 @@ class Request(Discreet, frozen=True):
     body: bytes
 
 
-class Answer(Struct, frozen=True):
-    """One answer. `content_length` may lie; `close` ends the connection before anything is sent."""
+Script = Callable[[], Iterable[bytes | float]]
+"""What is sent, piece by piece as it is made: bytes go over the line at once, a number is a pause in seconds."""
 
-    status: int
+
+class Answer(Struct, frozen=True):
+    """One answer. `content_length` may lie; `close` ends the connection before anything is sent.
+
+    `pieces` is a body that need not end: it takes the place of `body`, and goes in chunks unless `content_length` is
+    given. `raw` takes the place of everything, the status line included: what it gives is sent as it is. After both the
+    connection ends.
+    """
+
+    status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_length: int | None = None
     close: bool = False
+    pieces: Script | None = None
+    raw: Script | None = None
 
 
 Fault = Callable[[Request], Answer | None]
@@ -81,6 +93,7 @@ class InMemoryRegistry:
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Self:
@@ -97,7 +110,7 @@ class InMemoryRegistry:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(length)
                 request = Request(self.command, path, parse_qs(query), headers, body)
-                _send(self, registry._answer(request))
+                _send(self, registry._answer(request), registry._closing)
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
@@ -113,6 +126,7 @@ class InMemoryRegistry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -126,12 +140,38 @@ class InMemoryRegistry:
         """How many requests of this method had this text in their path."""
         return sum(1 for item in self.requests if method in ("", item.method) and containing in item.path)
 
+    def manifest(self, name: str, reference: str) -> tuple[bytes, str]:
+        """The bytes and the media type of a stored manifest. Raises `KeyError` where there is none."""
+        return self._manifests[name, reference]
+
+    def put_manifest(self, name: str, content: bytes, media_type: str, tag: str = "") -> str:
+        """Stores a manifest unasked, whatever it is, under its digest and a tag. Gives the digest."""
+        digest = _digest(content)
+        with self._lock:
+            self._manifests |= {(name, reference): (content, media_type) for reference in (digest, tag or digest)}
+        return digest
+
+    def blob(self, name: str, digest: str) -> bytes:
+        """The bytes of a stored blob. Raises `KeyError` where there is none."""
+        return self._blobs[name, digest]
+
+    def put_blob(self, name: str, content: bytes) -> str:
+        """Stores a blob unasked and gives its digest."""
+        digest = _digest(content)
+        with self._lock:
+            self._blobs[name, digest] = content
+        return digest
+
     def _answer(self, request: Request) -> Answer:
         with self._lock:
             self.requests.append(request)
         for fault in list(self.faults):
             if (answer := fault(request)) is not None:
                 return answer
+        return self.own_answer(request)
+
+    def own_answer(self, request: Request) -> Answer:
+        """What the registry itself answers, for a fault that changes some of it."""
         with self._lock:
             return self._log_in(request) or self._route(request)
 
@@ -212,7 +252,7 @@ class InMemoryRegistry:
                 return Answer(404, _error("MANIFEST_BLOB_UNKNOWN"))
         stored = (request.body, request.headers.get("content-type", ""))
         self._manifests[name, digest] = self._manifests[name, reference] = stored
-        subject = document.get("subject", {}).get("digest", "")
+        subject = _subject_of(request.body)
         tells = subject and self._referrers_api and self._oci_subject
         return Answer(201, headers={"docker-content-digest": digest} | ({"oci-subject": subject} if tells else {}))
 
@@ -229,15 +269,18 @@ class InMemoryRegistry:
     def _referrers(self, name: str, digest: str) -> Answer:
         found = []
         for (where, reference), (content, media_type) in self._manifests.items():
-            document = json.loads(content)
-            if (
-                where == name
-                and reference.startswith("sha256:")
-                and document.get("subject", {}).get("digest") == digest
-            ):
+            if where == name and reference.startswith("sha256:") and _subject_of(content) == digest:
                 found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
         document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
         return _content(json.dumps(document).encode(), _INDEX)
+
+
+def _subject_of(content: bytes) -> str:
+    """The digest that a manifest refers to; empty where it refers to nothing, or is no manifest."""
+    try:
+        return str(json.loads(content)["subject"]["digest"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _actions(request: Request) -> str:
@@ -261,9 +304,11 @@ class _Server(ThreadingHTTPServer):
         """Keeps quiet of clients that went away in the middle: some tests are about that."""
 
 
-def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-    if answer.close:
+def _send(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
+    if answer.close or answer.raw is not None:
         handler.close_connection = True
+        if answer.raw is not None:
+            _play(handler, answer.raw, closing, chunked=False)
         return
     if "date" in answer.headers:
         handler.send_response_only(answer.status)  # which adds no date of its own
@@ -272,8 +317,13 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     for name, value in answer.headers.items():
         handler.send_header(name, value)
     length = len(answer.body) if answer.content_length is None else answer.content_length
-    handler.send_header("content-length", str(length))
+    chunked = answer.pieces is not None and answer.content_length is None
+    handler.send_header(*(("transfer-encoding", "chunked") if chunked else ("content-length", str(length))))
     handler.end_headers()
+    if answer.pieces is not None:
+        handler.close_connection = True
+        _play(handler, answer.pieces, closing, chunked=chunked)
+        return
     if handler.command != "HEAD":
         try:
             handler.wfile.write(answer.body)
@@ -281,6 +331,21 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
             handler.close_connection = True
     if length != len(answer.body):
         handler.close_connection = True
+
+
+def _play(handler: BaseHTTPRequestHandler, script: Script, closing: threading.Event, *, chunked: bool) -> None:
+    """Sends a script until it ends, the client goes away, or the registry is left."""
+    with suppress(OSError):
+        handler.wfile.flush()
+        for piece in script():
+            if closing.is_set() or (isinstance(piece, float) and closing.wait(piece)):
+                return
+            if isinstance(piece, bytes) and piece:
+                handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                handler.wfile.flush()
+        if chunked:
+            handler.wfile.write(b"0\r\n\r\n")
+        handler.wfile.flush()
 
 
 def _content(body: bytes, media_type: str) -> Answer:

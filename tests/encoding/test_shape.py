@@ -9,7 +9,7 @@ import pytest
 
 import imagesig
 from imagesig.encoding.json import parse, parse_object
-from imagesig.encoding.shape import OURS, Shape, check_shape, folded, refuse_two_spellings
+from imagesig.encoding.shape import OURS, Shape, check_shape, folded, refuse_twins, refuse_two_spellings
 from imagesig.errors import LimitExceeded, MalformedError
 
 PACKAGE = Path(imagesig.__file__).parent
@@ -122,3 +122,7 @@ def test_nobody_reads_json_without_saying_which_members_are_known(module: Path) 
         assert not foreign, f"{name}: read it with imagesig.encoding.json"
     if "OURS" in ours and name != "encoding/shape.py":
         assert name in ALONE, f"{name}: say which members are known"
+
+
+def test_a_name_longer_than_every_known_one_is_no_twin_and_costs_no_folding() -> None:
+    refuse_twins(["digest" + "\u212a" * 1_000_000], frozenset({"digest"}), "document")

@@ -81,3 +81,8 @@ def test_it_costs_no_more_than_its_length(header: str) -> None:
 def test_a_header_without_an_end_is_not_read() -> None:
     with pytest.raises(UnexpectedResponse, match="at most"):
         next_page("</b>; rel=next" + " " * 70_000, "x")
+
+
+def test_an_empty_address_for_the_next_page_is_refused() -> None:
+    with pytest.raises(UnexpectedResponse, match="empty address"):
+        next_page("<>; rel=next", "referrers")

@@ -1,0 +1,128 @@
+"""What a hostility is, and what a program sees of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from imagesig.errors import ImagesigError
+from imagesig.policy import Policy
+from imagesig.testing.registry import Request
+from imagesig.trust import CertificateAuthority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagesig.testing.hostile.stage import Stage
+
+
+class Work(Enum):
+    """What a program does with the image while the hostility goes on."""
+
+    VERIFYING = "verify"
+    SIGNING = "sign"
+    COPYING = "copy"
+
+
+Script = Callable[["Stage"], object]
+"""Arms a registry: it has a signed image and begins to misbehave. What it returns does not matter."""
+
+
+class Hostility(Struct, frozen=True):
+    """One way in which a registry misbehaves.
+
+    `expected` are the errors that are right. With `harmless` the work may also succeed, as long as it names the digest
+    that is served as right. `waits` says that the work ends only at its deadline, or after several attempts.
+    """
+
+    name: str
+    sentence: str
+    script: Script
+    expected: tuple[type[ImagesigError], ...]
+    work: Work = Work.VERIFYING
+    harmless: bool = False
+    waits: bool = False
+
+
+class _Served(Struct, dict=True):
+    """What is right for one image that is served or written by an attacker."""
+
+    image: str
+    digest: str
+    key: str
+    certificate: str
+    expected: tuple[type[ImagesigError], ...]
+    harmless: bool
+    identity: str
+
+    @cached_property
+    def policy(self) -> Policy:
+        """Trusts the signer: by the certificate where the image is signed with one, else by the key."""
+        if self.certificate:
+            return Policy.any_of(CertificateAuthority.from_pem("signer", self.certificate.encode()))
+        return Policy.any_of(self.key, identity=self.identity) if self.identity else Policy.any_of(self.key)
+
+    def is_right(self, outcome: str | BaseException) -> bool:
+        """Whether the work may end so: with this digest, or with this exception."""
+        if isinstance(outcome, BaseException):
+            return isinstance(outcome, self.expected)
+        return self.harmless and outcome == self.digest
+
+
+class HostileRegistry(_Served):
+    """A registry on loopback that misbehaves as long as the `with` block lasts.
+
+    `image` is the reference, `key` the public key of its signer in PEM and `certificate` its certificate, empty where
+    it has none. `digest` is the only digest that may be named. An image that is to be signed has no signature yet.
+    `identity` is the repository that was signed for, where that is not the image's own: in homes on disk. `requests` is
+    what came so far.
+    """
+
+    hostility: Hostility
+    host: str
+    requests: list[Request]
+
+
+class HostileHome(_Served):
+    """An image in a layout, an archive or a `dir:` that an attacker has written. Fields as in `HostileRegistry`."""
+
+    name: str
+    sentence: str
+    waits: bool
+
+
+class HomeScript(Protocol):
+    """Makes a home below an empty folder, and gives it and what goes on while it is read."""
+
+    def __call__(self, folder: Path) -> MadeHome: ...
+
+
+class MadeHome(Struct, frozen=True):
+    """An image's text and its digest; `during` is entered while the home is used."""
+
+    image: str
+    digest: str
+    during: AbstractContextManager[object] | None = None
+
+
+class HomeHostility(Struct, frozen=True):
+    """One way in which a local home misbehaves. Fields as in `Hostility`."""
+
+    name: str
+    sentence: str
+    script: HomeScript
+    expected: tuple[type[ImagesigError], ...]
+    harmless: bool = False
+    waits: bool = False
+
+
+def by_name(hostilities: list[Hostility]) -> Mapping[str, Hostility]:
+    """Each by its name."""
+    found = {item.name: item for item in hostilities}
+    assert len(found) == len(hostilities)
+    return found

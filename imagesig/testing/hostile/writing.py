@@ -1,0 +1,319 @@
+"""What a registry does to those who sign in it and who copy from it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+
+from imagesig.errors import (
+    AttachIncomplete,
+    DeadlineExceeded,
+    DigestMismatch,
+    ImagesigError,
+    LimitExceeded,
+    MalformedError,
+    TransportError,
+    UnexpectedResponse,
+    Unreachable,
+)
+from imagesig.testing.hostile.changes import moving_tag
+from imagesig.testing.hostile.kinds import Hostility, Script, Work
+from imagesig.testing.hostile.stage import (
+    INDEX,
+    MANIFEST,
+    NAME,
+    Stage,
+    anything,
+    blob,
+    completed,
+    fallback,
+    referrers,
+    signature_manifest,
+    upload,
+    written,
+)
+from imagesig.testing.hostile.wire import NO_USE, Errors, Wire
+from imagesig.testing.registry import Answer, Request
+
+_OTHER = "sha256:" + "0" * 64
+_NO_UPLOAD: Errors = (UnexpectedResponse, AttachIncomplete)
+_WRITE: Errors = (TransportError, MalformedError, AttachIncomplete, DeadlineExceeded)
+
+
+def _unsigned(change: Callable[[Stage], object]) -> Script:
+    def script(stage: Stage) -> None:
+        stage.push()
+        change(stage)
+
+    return script
+
+
+def _signing(
+    name: str,
+    sentence: str,
+    change: Callable[[Stage], object],
+    expected: Errors = _WRITE,
+    *,
+    harmless: bool = False,
+    waits: bool = False,
+) -> Hostility:
+    return Hostility(name, sentence, _unsigned(change), expected, Work.SIGNING, harmless, waits)
+
+
+def _tag_holds(content: bytes, media_type: str, suffix: str = ".sig") -> Callable[[Stage], object]:
+    return lambda stage: stage.store(content, media_type, stage.digest.replace(":", "-") + suffix)
+
+
+def _ever_changing(stage: Stage) -> None:
+    numbers = itertools.count()
+
+    def fault(request: Request) -> Answer | None:
+        if not signature_manifest(request):
+            return None
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": "a/b", "digest": _OTHER, "size": 1},
+            "layers": [],
+            "annotations": {"n": str(next(numbers))},
+        }
+        return Answer(200, json.dumps(document).encode(), {"content-type": MANIFEST})
+
+    stage.fault(fault)
+
+
+def _to_another(stage: Stage) -> None:
+    other = stage.another()
+    other.faults.append(lambda _request: Answer(201))
+    stage.answer(upload, Answer(202, headers={"location": f"http://{other.host}/take"}))
+
+
+def _begins_for_ever(stage: Stage) -> None:
+    again = Answer(202, headers={"location": f"/v2/{NAME}/blobs/uploads/1"})
+    stage.answer(upload, again)
+    stage.answer(completed, again)
+
+
+def _without_api(stage: Stage) -> Stage:
+    """No referrers API, and no word of it where a manifest is stored."""
+    stage.answer(referrers, Answer(404))
+    return stage.twist(written, lambda _r, own: Answer(own.status, own.body))
+
+
+WRITING = [
+    _signing(
+        "upload-without-a-place",
+        "An upload begins and no place is named.",
+        lambda stage: stage.answer(upload, Answer(202)),
+        _NO_UPLOAD,
+    ),
+    _signing("upload-to-another-server", "An upload is to go to another server, which takes it.", _to_another),
+    _signing(
+        "upload-begins-for-ever",
+        "Every upload is answered with the beginning of another one.",
+        _begins_for_ever,
+        _NO_UPLOAD,
+    ),
+    _signing(
+        "upload-redirects",
+        "An upload is redirected.",
+        lambda stage: stage.answer(upload, Answer(307, headers={"location": "/"})),
+        _NO_UPLOAD,
+    ),
+    _signing(
+        "upload-is-never-known",
+        "Every upload is unknown.",
+        lambda stage: stage.answer(upload, Answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')),
+        (*_WRITE,),
+        waits=True,
+    ),
+    _signing(
+        "upload-digest-is-never-valid",
+        "The digest of every upload is invalid.",
+        lambda stage: stage.answer(upload, Answer(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')),
+        (*_WRITE,),
+        waits=True,
+    ),
+    _signing(
+        "upload-is-too-large", "Every upload is too large.", lambda stage: stage.answer(upload, Answer(413)), _NO_UPLOAD
+    ),
+    _signing(
+        "upload-says-200",
+        "An upload is answered with status 200.",
+        lambda stage: stage.answer(upload, Answer(200)),
+        _NO_UPLOAD,
+    ),
+    _signing(
+        "upload-is-not-stored",
+        "An upload is said to be stored, and is not.",
+        lambda stage: stage.answer(upload, Answer(201)),
+        (*_WRITE,),
+    ),
+    _signing(
+        "manifest-is-not-stored",
+        "A signature's manifest is said to be stored, and is not.",
+        lambda stage: stage.answer(written, Answer(201)),
+        _WRITE,
+        harmless=True,
+    ),
+    _signing(
+        "manifest-is-stored-as-another",
+        "Another digest is said to be stored.",
+        lambda stage: stage.answer(written, Answer(201, headers={"docker-content-digest": _OTHER})),
+        (DigestMismatch, AttachIncomplete),
+    ),
+    _signing(
+        "manifest-says-200",
+        "A manifest is answered with status 200.",
+        lambda stage: stage.answer(written, Answer(200)),
+        (UnexpectedResponse, AttachIncomplete),
+    ),
+    _signing(
+        "manifest-refers-to-another",
+        "OCI-Subject names another image.",
+        lambda stage: stage.twist(
+            written, lambda _r, own: Answer(own.status, own.body, {**own.headers, "oci-subject": _OTHER})
+        ),
+        _WRITE,
+        harmless=True,
+    ),
+    _signing(
+        "error-of-control-characters",
+        "An error has control characters and forged lines.",
+        lambda stage: stage.answer(
+            upload,
+            Answer(
+                400,
+                json.dumps(
+                    {"errors": [{"code": "\x1b[2J\nverified", "message": "\u202e\r\nverified sha256:0" * 999}]}
+                ).encode(),
+            ),
+        ),
+        _NO_UPLOAD,
+    ),
+    _signing(
+        "tag-holds-another-kind",
+        "The tag of signatures holds an index.",
+        _tag_holds(b'{"schemaVersion":2,"mediaType":"' + INDEX.encode() + b'","manifests":[]}', INDEX),
+        (MalformedError, AttachIncomplete),
+    ),
+    _signing(
+        "tag-holds-no-document",
+        "The tag of signatures holds no document.",
+        _tag_holds(b"x", MANIFEST),
+        (MalformedError, AttachIncomplete),
+    ),
+    _signing(
+        "tag-holds-4-mib",
+        "The tag of signatures holds 4 MiB of blanks.",
+        _tag_holds(b'{"schemaVersion":2' + b" " * 4_190_000 + b"}", MANIFEST),
+        (MalformedError, AttachIncomplete, UnexpectedResponse),
+    ),
+    _signing(
+        "tag-holds-twins",
+        "The manifest of signatures has layers in two cases.",
+        _tag_holds(b'{"schemaVersion":2,"mediaType":"' + MANIFEST.encode() + b'","layers":[],"Layers":[]}', MANIFEST),
+        (MalformedError, AttachIncomplete),
+    ),
+    _signing(
+        "tag-changes-for-ever",
+        "The tag of signatures has another content at every read.",
+        _ever_changing,
+        (*_WRITE,),
+        waits=True,
+    ),
+    _signing(
+        "fallback-holds-no-document",
+        "There is no referrers API, and the fallback tag holds no document.",
+        lambda stage: (_without_api(stage), _tag_holds(b"x", INDEX, "")(stage)),
+        _WRITE,
+    ),
+    _signing(
+        "fallback-is-a-login-page",
+        "There is no referrers API, and the fallback tag is a login page.",
+        lambda stage: (_without_api(stage), stage.answer(fallback, Answer(200, b"<html>"))),
+        _WRITE,
+    ),
+    _signing(
+        "referrers-fail-while-signing",
+        "The referrers API fails while a signature is attached.",
+        lambda stage: (
+            stage.twist(written, lambda _r, own: Answer(own.status, own.body)),
+            stage.answer(referrers, Answer(418)),
+        ),
+        _WRITE,
+        harmless=True,
+    ),
+    _signing(
+        "everything-busy-while-signing",
+        "Everything is busy for ever.",
+        lambda stage: stage.answer(anything, Answer(503, headers={"retry-after": "0"})),
+        (Unreachable, DeadlineExceeded, AttachIncomplete),
+        waits=True,
+    ),
+    Hostility(
+        "sign-what-was-resolved",
+        "A tag names another image at the second read, while the first is signed.",
+        moving_tag(False),
+        _WRITE,
+        Work.SIGNING,
+        harmless=True,
+    ),
+]
+
+_LAYER_LIES: dict[str, tuple[str, Callable[[Request, Answer], Answer]]] = {
+    "is-another": ("has other bytes", lambda _r, own: Answer(own.status, own.body.swapcase(), own.headers)),
+    "is-longer": (
+        "is longer than its descriptor says",
+        lambda _r, own: Answer(own.status, own.body + b"x" * 1_000_000, own.headers),
+    ),
+    "is-shorter": (
+        "is shorter than its descriptor says",
+        lambda _r, own: Answer(own.status, own.body[:-1], own.headers),
+    ),
+    "is-empty": ("is empty", lambda _r, own: Answer(own.status, b"", own.headers)),
+    "is-missing": ("is missing", lambda _r, _o: Answer(404)),
+}
+
+
+def copying(wires: tuple[Wire, ...]) -> list[Hostility]:
+    """Each of these answers in the place of a layer, and lies about it, while an image is copied."""
+
+    def apply(twist: Callable[[Request, Answer], Answer]) -> Script:
+        def script(stage: Stage) -> None:
+            stage.signed()
+            stage.twist(blob, twist)
+
+        return script
+
+    errors: tuple[type[ImagesigError], ...] = (*NO_USE, LimitExceeded)
+    made = [
+        Hostility(
+            f"copy-{wire.name}",
+            f"While an image is copied, a blob {wire.sentence}.",
+            apply(wire.twist),
+            (*wire.expected, *errors, DeadlineExceeded),
+            Work.COPYING,
+            wire.harmless,
+            wire.waits,
+        )
+        for wire in wires
+    ]
+    made += [
+        Hostility(
+            f"copied-layer-{name}", f"While an image is copied, a blob {sentence}.", apply(twist), errors, Work.COPYING
+        )
+        for name, (sentence, twist) in _LAYER_LIES.items()
+    ]
+    made.append(
+        Hostility(
+            "copy-what-was-resolved",
+            "A tag names another image at the second read, while the first is copied.",
+            moving_tag(True),
+            errors,
+            Work.COPYING,
+            harmless=True,
+        )
+    )
+    return made
