@@ -28,8 +28,9 @@ from imagesig.testing import Answer, InMemoryRegistry
 from tests.attacks.network import Network, drip, head_of, scripted, silent
 
 SECONDS = 1.0
+UPLOAD_SECONDS = 5.0
 LATE = 1.5
-"""Seconds after which a deadline of `SECONDS` was not kept; the machine may be busy."""
+"""How many seconds late a deadline was kept all the same: the machine may be busy."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +45,10 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
 
 
 @contextlib.contextmanager
-def in_time() -> Iterator[None]:
+def in_time(seconds: float = SECONDS) -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < SECONDS + LATE
+    assert time.monotonic() - started < seconds + LATE
 
 
 def ends_in_time(name: str, key: SigningKey, **options: object) -> None:
@@ -186,7 +187,7 @@ def authority(tmp_path: Path) -> trustme.CA:
 def test_an_upload_that_is_read_slowly(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, way: str
 ) -> None:
-    build_image(Layout.create(tmp_path / "source"), {"a": os.urandom(16 << 20)}, PLATFORMS[0], "1.0")
+    build_image(Layout.create(tmp_path / "source"), {"a": os.urandom(8 << 20)}, PLATFORMS[0], "1.0")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("registry.example", "proxy.example").configure_cert(context)
     reading = threading.Event()
@@ -216,8 +217,9 @@ def test_an_upload_that_is_read_slowly(
             scheme = "https" if way == "over TLS in TLS" else "http"
             monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://proxy.example:3128")
         client = registry_client(plain_http=way == "in clear", ca_file=tmp_path / "ca.pem", credentials=("", ""))
-        image = registry("registry.example/team/app:1.0", client=client, timeout=SECONDS)
-        with in_time(), pytest.raises((DeadlineExceeded, TransportError)):
+        # Time enough for a busy machine to come to the upload itself.
+        image = registry("registry.example/team/app:1.0", client=client, timeout=UPLOAD_SECONDS)
+        with in_time(UPLOAD_SECONDS), pytest.raises((DeadlineExceeded, TransportError)):
             copy(f"oci:{tmp_path}/source:1.0", image)
         client.close()
     assert reading.is_set()
