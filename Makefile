@@ -24,7 +24,7 @@ help:
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (of all together), TARGET=NAME for one'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
-	@echo 'make bench   measure imagesig beside its peers'
+	@echo 'make bench   measure imagesig beside its peers; with BASE=COMMIT beside an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
 
 demo: .venv/.package
@@ -61,7 +61,7 @@ mutants: .venv/.development
 	.venv/bin/python -m tests.mutants --fresh --sample $(SAMPLE) $(if $(ONLY),--only $(ONLY))
 
 bench: .venv/.bench peers
-	.venv/bin/python -m benchmarks
+	.venv/bin/python -m $(if $(BASE),benchmarks.versions $(BASE),benchmarks)
 
 docs: .venv/.docs
 	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
