@@ -115,10 +115,13 @@ def registries(child: Child, names: Iterable[str] = HOSTILITIES) -> Iterator[Res
 
 def homes(child: Child, folder: Path, names: Iterable[str] = HOSTILE_HOMES) -> Iterator[Result]:
     """How a verification of each of these hostile homes ended."""
-    for name in names:
-        with hostile_home(name, folder / name) as home:
-            (ended,) = child.run([child.task(name, home.image, identity=home.identity)])
-            yield _judged(ended, home.is_right(ended.outcome))
+    waiting = [name for name in names if HOSTILE_HOMES[name].waits]
+    for some in (*([name] for name in names if name not in waiting), waiting):
+        with ExitStack() as stack:
+            made = {name: stack.enter_context(hostile_home(name, folder / name)) for name in some}
+            tasks = [child.task(name, home.image, identity=home.identity) for name, home in made.items()]
+            for ended in child.run(tasks, together=some is waiting) if tasks else ():
+                yield _judged(ended, made[ended.name].is_right(ended.outcome))
 
 
 def _judged(ended: Ended, is_right: bool) -> Result:

@@ -56,6 +56,7 @@ WIRES = (
         "never ends and comes byte by byte",
         lambda _r, own: Answer(own.status, headers=own.headers, pieces=forever(b" ")),
         (*NO_USE, DeadlineExceeded),
+        waits=True,
     ),
     Wire("endless-until-closed", "never ends and has no length", plays(forever(b" " * 65536, HEAD + b"\r\n")), NO_USE),
     Wire("endless-headers", "has headers without end", plays(numbered(b"y" * 1000)), NOT_HTTP),
