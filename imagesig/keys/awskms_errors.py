@@ -71,10 +71,10 @@ def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | 
 
 def client_failed(error: Exception) -> ImagesigError | None:
     """The error for what was raised while a client was made."""
-    import botocore.exceptions
-
     if isinstance(error, ImportError):
         return MissingExtra("AWS KMS", "aws")
+    import botocore.exceptions
+
     if isinstance(error, botocore.exceptions.BotoCoreError | ValueError):
         # Its words may be those of a file or a variable where a decoder failed.
         said = type(error).__name__ if isinstance(error, UnicodeError) else quote(str(error))

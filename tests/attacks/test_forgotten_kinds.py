@@ -13,12 +13,12 @@ PACKAGE = Path(imagesig.__file__).parent
 ADDED = {
     "policy/requirement.py": (
         "Requirement = Signed | AcceptAnything | Reject | Unsupported\n",
-        "class Added(Struct, frozen=True):\n    days: int = 0\n\n\n"
+        "import msgspec\n\n\nclass Added(msgspec.Struct, frozen=True):\n    days: int = 0\n\n\n"
         "Requirement = Signed | AcceptAnything | Reject | Unsupported | Added\n",
     ),
     "policy/authority.py": (
         "Authority = TrustedKey | KeyReference | CertificateAuthority\n",
-        'class Added(Struct, frozen=True):\n    name: str = ""\n\n\n'
+        'import msgspec\n\n\nclass Added(msgspec.Struct, frozen=True):\n    name: str = ""\n\n\n'
         "Authority = TrustedKey | KeyReference | CertificateAuthority | Added\n",
     ),
     "policy/match.py": ('    ANY = "any"\n', '    ANY = "any"\n    ADDED = "added"\n'),

@@ -163,6 +163,8 @@ def test_a_cache_of_revocation_lists_reads_regular_files_only(tmp_path: Path) ->
 def test_every_file_that_is_made_is_made_anew() -> None:
     """Read off the source: what creates a file says O_EXCL, or is `tempfile`, which does."""
     for path in sorted(PACKAGE.rglob("*.py")):
+        if path.is_relative_to(PACKAGE / "testing"):
+            continue  # makes the folders that attack
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue

@@ -119,7 +119,7 @@ def test_a_holder_whom_the_policy_does_not_name_is_refused(
         ("ed25519", {}, "no signatures by Ed25519"),
         ("bare", {}, "cert_chain=/PATH/chain.pem"),
         ("bare", {"cert_chian": "x.pem"}, "unknown setting"),
-        ("bare", {"cert_chain": "/nonexistent.pem"}, "No such file"),
+        ("bare", {"cert_chain": "/nonexistent.pem"}, "there is no such file"),
         ("bare", {"cert_chain": "other"}, "the first certificate of"),
     ],
 )

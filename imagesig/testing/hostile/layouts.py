@@ -327,7 +327,7 @@ LAYOUTS = [
         "layout-rewritten-index",
         "index.json is emptied and written again while it is read.",
         _rewritten,
-        NOT_READ,
+        (*NOT_READ, NoSignatures, NoSignatureAccepted),
         harmless=True,
     ),
 ]
