@@ -11,10 +11,12 @@ specs/SIGNATURE_SPEC.md.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.encoding.json_list import ListIn, parse_list
 from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError
+from imagesig.oci.annotations import NO_ANNOTATIONS
 from imagesig.oci.descriptor import Descriptor, parse_descriptor, parse_text
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_list_document
 from imagesig.oci.shapes import LISTING
@@ -73,7 +75,7 @@ def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int =
         if media_type not in INDEX_TYPES:
             raise MalformedError(f"{what}: is a {quote(media_type)}, an index is needed")
         found = parse_list_document(data, media_type, what, most=most)
-    return _listed(found, "manifests", what)
+    return _listed(found, "manifests", what, annotated=False)
 
 
 def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
@@ -86,10 +88,11 @@ def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
     if media_type not in MANIFEST_TYPES:
         raise MalformedError(f"{what}: is a {quote(media_type)}, an image manifest is needed")
     found = parse_list_document(data, media_type, what, most=limits.REFERRERS_LISTED)
-    return _listed(found, "layers", what)
+    return _listed(found, "layers", what, annotated=True)
 
 
-def _listed(found: ListIn, name: str, what: str) -> Listing:
+def _listed(found: ListIn, name: str, what: str, *, annotated: bool) -> Listing:
+    """The entries; what a list of referrers annotates them with is not believed, and takes memory."""
     if not found.is_list and (name not in found.members or found.members[name] is not None):
         raise MalformedError(f"{what}: {name} is {quote(found.members.get(name))}, a list is needed")
     entries: list[Descriptor] = []
@@ -104,7 +107,8 @@ def _listed(found: ListIn, name: str, what: str) -> Listing:
             malformed.append((number, error.without_frames()))
             continue
         try:
-            entries.append(parse_descriptor(value, where))
+            entry = parse_descriptor(value, where)
+            entries.append(entry if annotated else replace(entry, annotations=NO_ANNOTATIONS))
         except MalformedError as error:
             malformed.append((number, error.without_frames()))
     limited = None
