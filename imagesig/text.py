@@ -28,6 +28,7 @@ _NUMBER_BITS = 256
 _LOOKED_AT = 64 * 1024
 """Characters of a text that are searched for a key; what lies behind them is never shown either."""
 _SECRET_CHARACTERS = 8
+_WORD_CHARACTERS = 12
 _CONCEALED = 64
 """Secrets that are remembered; the oldest go first."""
 _CONCEALED_IN = 8 * 1024
@@ -99,9 +100,10 @@ def conceal(secret: str) -> None:
     """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
 
     A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a
-    token, could take words out of our sentences.
+    token, could take words out of our sentences. A short word in small letters, such as `password`, is left: it stands in
+    sentences of ours too.
     """
-    if len(secret) < _SECRET_CHARACTERS:
+    if len(secret) < _SECRET_CHARACTERS or (len(secret) <= _WORD_CHARACTERS and secret.isalpha() and secret.islower()):
         return
     _concealed.pop(secret, None)
     _concealed[secret] = None

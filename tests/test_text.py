@@ -281,3 +281,9 @@ def test_a_certificate_may_be_shown_in_a_sentence_and_is_not_quoted() -> None:
     pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
     assert quote(pem) == HIDDEN
     assert "AAAA" in printable(pem)
+
+
+def test_a_plain_word_is_no_secret_that_can_be_taken_out_of_sentences() -> None:
+    conceal("password")
+    conceal("correct horse")
+    assert sentence("the password is 'correct horse'") == "the password is '(secret)'"
