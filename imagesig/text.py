@@ -100,7 +100,7 @@ def conceal(secret: str) -> None:
     """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
 
     A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a
-    token, could take words out of our sentences. A short word in small letters, such as `password`, is left: it stands in
+    token, could take words out of our sentences. A short word in small letters, such as `password`, is left: it is in
     sentences of ours too.
     """
     if len(secret) < _SECRET_CHARACTERS or (len(secret) <= _WORD_CHARACTERS and secret.isalpha() and secret.islower()):

@@ -18,7 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
-from imagesig.text import HIDDEN, PRINTED_CHARACTERS, QUOTED_CHARACTERS, holds_key, may_hold_key, printable, quote
+from imagesig.text import (
+    HIDDEN,
+    PRINTED_CHARACTERS,
+    QUOTED_CHARACTERS,
+    conceal,
+    holds_key,
+    may_hold_key,
+    printable,
+    quote,
+    sentence,
+)
 
 _KEYS = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),
