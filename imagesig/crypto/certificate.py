@@ -91,6 +91,10 @@ class Certificate(Struct, frozen=True, dict=True):
             self.__dict__["not_after"] = parsed.not_valid_after_utc
             self.__dict__["subject_name"] = parsed.subject
             self.__dict__["issuer_name"] = parsed.issuer
+            signature = parsed.signature
+        # The last element is a BIT STRING: bits that are called unused would make one certificate several.
+        if self.der[-len(signature) - 1] != 0:
+            raise MalformedError(f"{what}: its signature is not whole bytes")
 
     def _reading(self, part: str) -> foreign:
         """For every use of `cryptography`'s object: what it raises says that this part cannot be read."""

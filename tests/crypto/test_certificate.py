@@ -64,3 +64,12 @@ def test_no_byte_of_a_certificate_raises_anything_foreign(number: int, data: st.
         check_code_signing_chain(tuple(chain))
     except ImagesigError:
         return
+
+
+def test_a_signature_with_unused_bits_is_refused() -> None:
+    """They are zero by chance in one signature of two, and then two encodings would be one certificate."""
+    good = certified().certificate
+    changed = bytearray(good.der)
+    changed[-len(good.x509.signature) - 1] = 1
+    with pytest.raises(MalformedError):
+        Certificate.from_der(bytes(changed))

@@ -39,6 +39,7 @@ _BEYOND = (
     "stands in it twice",
     "of the keys given differ",
     "no files can be read",
+    "this is a key, not the name of one",
 )
 """What a schema cannot say: where the parser refuses for one of these, the schema may accept."""
 
