@@ -14,8 +14,8 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
 from tests.interop.tools import PASSPHRASE, Tools
 from tests.peers.servers import RegistryServer, VaultServer, registry_server, vault_server

@@ -15,9 +15,9 @@ from benchmarks.conftest import Bench, Record
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.formats.cosign import Cosign
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys import open_key, open_public_keys
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest

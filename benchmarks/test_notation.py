@@ -12,9 +12,9 @@ import pytest
 from benchmarks.conftest import Bench, Record
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileKey, FileProvider
-from imagesig.keys.private_key import PrivateKey
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileKey, FileProvider
 from imagesig.witnesses import offline
 from tests.chains import pem
 from tests.interop.notation import NotationHome

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.conftest import Record
 from imagesig.crypto.algorithms import ECDSA_SHA256, RSA_PKCS1V15_SHA256, Algorithm, KeyType, ToSign
-from imagesig.keys.pkcs11 import Pkcs11Provider
+from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.secrets import fixed
 from tests.peers.servers import SoftHsmToken, softhsm_token
 

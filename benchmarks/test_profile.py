@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from benchmarks.conftest import Bench
 from benchmarks.test_fleet import push
 from imagesig import sign_many, verify_many
-from imagesig.http import HttpClient
+from imagesig.http.client import HttpClient
 from imagesig.keys import open_key, open_public_keys
 from imagesig.policy import Policy
 from tests.peers.servers import RegistryServer
 
 IMAGES = 300
 _LAYERS = (
-    ("/imagesig/http_direct.py", "imagesig: HTTP over the wire"),
-    ("/imagesig/http_answer.py", "imagesig: HTTP over the wire"),
-    ("/imagesig/http.py", "imagesig: requests and deadlines"),
+    ("/imagesig/http/direct.py", "imagesig: HTTP over the wire"),
+    ("/imagesig/http/answer.py", "imagesig: HTTP over the wire"),
+    ("/imagesig/http/client.py", "imagesig: requests and deadlines"),
     ("/imagesig/images/", "imagesig: registry"),
     ("/imagesig/stores/", "imagesig: registry"),
     ("/imagesig/oci/", "imagesig: manifests and names"),

@@ -18,9 +18,9 @@ from benchmarks.rows import ROWS
 from imagesig import copy, open_key, sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import FileProvider
 from tests.peers.servers import registry_server
 
 ROOT = Path(__file__).parents[1]

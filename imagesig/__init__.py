@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from imagesig.crypto.algorithms import Algorithm, KeyType
     from imagesig.crypto.public_key import PublicKey
     from imagesig.errors import ImagesigError
-    from imagesig.images.archive import archive
-    from imagesig.images.directory import directory
-    from imagesig.images.docker_archive import docker_archive
+    from imagesig.images.archive.archive import archive
+    from imagesig.images.archive.docker import docker_archive
+    from imagesig.images.directory.directory import directory
     from imagesig.images.image import Image
-    from imagesig.images.layout import layout
+    from imagesig.images.layout.layout import layout
     from imagesig.images.open import Transport
-    from imagesig.images.registry import registry
+    from imagesig.images.registry.connect import registry
     from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
-    from imagesig.keys.file import key_from_pem
+    from imagesig.keys.file.provider import key_from_pem
     from imagesig.policy import Identity, Policy
 
 _HOMES = {
@@ -56,16 +56,16 @@ _HOMES = {
     "SigningKey": "imagesig.keys",
     "Transport": "imagesig.images.open",
     "VerificationResult": "imagesig.api",
-    "archive": "imagesig.images.archive",
+    "archive": "imagesig.images.archive.archive",
     "copy": "imagesig.api",
-    "directory": "imagesig.images.directory",
-    "docker_archive": "imagesig.images.docker_archive",
+    "directory": "imagesig.images.directory.directory",
+    "docker_archive": "imagesig.images.archive.docker",
     "inspect": "imagesig.api",
-    "key_from_pem": "imagesig.keys.file",
-    "layout": "imagesig.images.layout",
+    "key_from_pem": "imagesig.keys.file.provider",
+    "layout": "imagesig.images.layout.layout",
     "open_key": "imagesig.keys",
     "open_public_keys": "imagesig.keys",
-    "registry": "imagesig.images.registry",
+    "registry": "imagesig.images.registry.connect",
     "remove": "imagesig.api",
     "sign": "imagesig.api",
     "sign_many": "imagesig.api",

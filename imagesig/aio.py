@@ -15,11 +15,11 @@ from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
 from imagesig import api
-from imagesig.api.fleet import Outcome
-from imagesig.api.gathering import ImageLike
 from imagesig.api.inspecting import InspectedImage
 from imagesig.api.signing import SignedImage
+from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verifying import VerificationResult
+from imagesig.api.verifying_many import Outcome
 from imagesig.deadlines import until_set
 from imagesig.keys.provider import SigningKey
 from imagesig.policy import AuthorityLike, Policy

@@ -188,7 +188,7 @@ HTTP_ATTEMPTS = 4
 UNREAD_BLOBS = 8
 """What a registry may fail to give of one image's signatures before it is not asked for the rest."""
 UPLOAD_ATTEMPTS = 6
-"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry_error.py`)."""
+"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry/refusals.py`)."""
 REDIRECTS = 5
 ADDRESSES = 16
 """Addresses of one host name that are tried."""

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from imagesig.discreet import Discreet
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, LimitExceeded
+from imagesig.redacted import Discreet
 from imagesig.text import quote
 
 _STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")

@@ -19,10 +19,10 @@ from msgspec.structs import force_setattr
 from imagesig.crypto.algorithms import Algorithm, Hash, ToSign, signing_algorithms
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.discreet import Discreet
 from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
+from imagesig.redacted import Discreet
 
 
 class SignerInfo(Struct, frozen=True):

@@ -124,7 +124,7 @@ def join_url(base: str, reference: str, what: str = "URL") -> str:
 def served_url(base: str, reference: str, what: str) -> Url:
     """The address that a server at `base` names, in `Location`, `Link` or a realm, if a request may go there at all.
 
-    Whether its host may be asked depends on the host's addresses: see `imagesig.reach`.
+    Whether its host may be asked depends on the host's addresses: see `imagesig.http.reach`.
 
     Raises:
         UnexpectedResponse: it is no HTTP URL, holds a user or a password, or leads from HTTPS to HTTP.

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.signature import SignerInfo
 from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities, TrustAnchors
 from imagesig.trust.holder import Holder

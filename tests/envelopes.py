@@ -14,7 +14,7 @@ from imagesig.crypto.algorithms import Algorithm, ToSign
 from imagesig.encoding import cbor
 from imagesig.formats.notation import Notation
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
     EXPIRY_ATTRIBUTE,
     SIGNING_AUTHORITY,

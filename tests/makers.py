@@ -13,7 +13,7 @@ from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, signing_algor
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.formats.bundle import BUNDLE, IN_TOTO, SIGN_PREDICATE, STATEMENT
 from imagesig.formats.cosign import PAYLOAD_TYPE, SIGNATURE_ANNOTATION, SIMPLE_SIGNING
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, SignerInfo, StoredSignature
 from imagesig.trust import TrustAnchors, TrustedKey

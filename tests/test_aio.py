@@ -13,10 +13,10 @@ from imagesig import Transport, aio
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import ANONYMOUS
 from imagesig.images.image import Image
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request
 

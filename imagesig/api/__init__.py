@@ -11,17 +11,17 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from imagesig.api.carrying import CopiedManifest
+    from imagesig.api.copy_writer import CopiedManifest
     from imagesig.api.copying import Admit, CopiedImage, copy
     from imagesig.api.diagnosing import Diagnosis, diagnose
     from imagesig.api.explaining import Explanation, explain
-    from imagesig.api.fleet import Outcome, verify_many
-    from imagesig.api.gathering import ImageLike
     from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
     from imagesig.api.removing import RemovedImage, RemovedSignature, remove
     from imagesig.api.signing import MadeSignature, SignedImage, sign
     from imagesig.api.signing_many import sign_many
+    from imagesig.api.stored_signatures import ImageLike
     from imagesig.api.verifying import VerificationResult, verify
+    from imagesig.api.verifying_many import Outcome, verify_many
 
 _HOMES = {
     "Admit": "copying",
@@ -33,7 +33,7 @@ _HOMES = {
     "InspectedImage": "inspecting",
     "InspectedSignature": "inspecting",
     "MadeSignature": "signing",
-    "Outcome": "fleet",
+    "Outcome": "verifying_many",
     "RemovedImage": "removing",
     "RemovedSignature": "removing",
     "SignedImage": "signing",
@@ -46,7 +46,7 @@ _HOMES = {
     "sign": "signing",
     "sign_many": "signing_many",
     "verify": "verifying",
-    "verify_many": "fleet",
+    "verify_many": "verifying_many",
 }
 
 __all__ = [

@@ -10,15 +10,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.carrying import Carrying, CopiedManifest
-from imagesig.api.gathering import ImageLike, pinned_name, resolve
+from imagesig.api.copy_writer import Carrying, CopiedManifest
+from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
+from imagesig.images.directory.signature_file import is_file_only
 from imagesig.images.image import Image
-from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.layout.reader import LayoutReader
 from imagesig.images.open import check_destination, open_destination, open_source
-from imagesig.images.signature_blob import is_file_only
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
 from imagesig.logs import logger_named

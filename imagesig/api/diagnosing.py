@@ -16,14 +16,14 @@ from importlib.metadata import version
 from msgspec import Struct
 
 from imagesig import __version__
-from imagesig.api.gathering import ImageLike, open_or_pass, resolve
 from imagesig.api.inspecting import inspect
+from imagesig.api.stored_signatures import ImageLike, open_or_pass, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
 from imagesig.foreign import foreign
 from imagesig.images.image import Image
-from imagesig.images.probing import Permission, probe
-from imagesig.images.repository import RegistryRepository
+from imagesig.images.registry.permissions import Permission, probe
+from imagesig.images.registry.repository import RegistryRepository
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KeySettings, default_settings, resolve_key
 

@@ -9,7 +9,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, open_or_pass
+from imagesig.api.stored_signatures import ImageLike, open_or_pass
 from imagesig.api.verifying import VerificationResult, verify_by_rule
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (

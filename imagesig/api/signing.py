@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, overload
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
-from imagesig.api.gathering import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.api.removing import RemovedSignature, anchors_of
 from imagesig.api.replacing import Replacement
+from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image

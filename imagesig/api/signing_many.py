@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace as changed
 
-from imagesig.api.fleet import WORKERS, Outcome, attempt
-from imagesig.api.gathering import ImageLike
 from imagesig.api.removing import anchors_of
 from imagesig.api.replacing import Replacement
 from imagesig.api.signing import (
@@ -29,6 +27,8 @@ from imagesig.api.signing import (
     _signable,
     _Work,
 )
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verifying_many import WORKERS, Outcome, attempt
 from imagesig.concurrency import batches, in_threads
 from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats

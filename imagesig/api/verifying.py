@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.gathering import ImageLike, Stored, open_or_pass, pin, pinned_name, resolve, stored_signatures
 from imagesig.api.revoking import Answers, with_revocation
+from imagesig.api.stored_signatures import ImageLike, Stored, open_or_pass, pin, pinned_name, resolve, stored_signatures
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image

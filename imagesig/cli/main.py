@@ -12,21 +12,21 @@ from types import FrameType
 import click
 
 from imagesig import __version__
-from imagesig.cli.failure import FAILED, error_json, fail
-from imagesig.cli.terminal import finish, give_up, note, note_at_once, note_usage, prepare
+from imagesig.cli.output.failure import FAILED, error_json, fail
+from imagesig.cli.output.terminal import finish, give_up, note, note_at_once, note_usage, prepare
 from imagesig.errors import ImagesigError, InternalError
 
 _COMMANDS = {
-    "sign": "imagesig.cli.sign",
-    "verify": "imagesig.cli.verify",
-    "inspect": "imagesig.cli.inspect",
-    "copy": "imagesig.cli.copy",
-    "remove": "imagesig.cli.remove",
-    "policy": "imagesig.cli.policy",
-    "key": "imagesig.cli.key",
-    "doctor": "imagesig.cli.doctor",
-    "demo": "imagesig.cli.demo",
-    "completion": "imagesig.cli.completion",
+    "sign": "imagesig.cli.commands.sign",
+    "verify": "imagesig.cli.commands.verify",
+    "inspect": "imagesig.cli.commands.inspect",
+    "copy": "imagesig.cli.commands.copy",
+    "remove": "imagesig.cli.commands.remove",
+    "policy": "imagesig.cli.commands.policy",
+    "key": "imagesig.cli.commands.key",
+    "doctor": "imagesig.cli.commands.doctor",
+    "demo": "imagesig.cli.commands.demo",
+    "completion": "imagesig.cli.commands.completion",
 }
 _INTERRUPTED = 130
 
@@ -58,7 +58,7 @@ class _Commands(click.Group):
 def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
     """On stdout too, for a program that reads JSON there."""
     from imagesig.cli.options import wants_json
-    from imagesig.cli.render import write_json_error
+    from imagesig.cli.output.render import write_json_error
 
     if wants_json(ctx):
         write_json_error(ctx.invoked_subcommand or "", error_json(error))

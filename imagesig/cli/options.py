@@ -152,7 +152,7 @@ def open_images(
     """The images, all over one pool of connections and one login."""
     transport: dict[str, Any] = {"timeout": timeout}
     if not all(is_local(reference) for reference in references):
-        from imagesig.images.registry import registry_client
+        from imagesig.images.registry.connect import registry_client
 
         transport["client"] = registry_client(plain_http=plain_http, ca_file=registry_ca)
         transport["signature_repository"] = signature_repository

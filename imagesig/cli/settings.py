@@ -35,7 +35,7 @@ def key_settings(
         sources.insert(0, from_file(passphrase_file, "--passphrase-file"))
     expected = None
     if expect is not None:
-        from imagesig.keys.file import FileProvider
+        from imagesig.keys.file.provider import FileProvider
 
         (expected,) = FileProvider().public_keys(str(expect))
     return KeySettings(os.environ, first_of(*sources), allow_open_permissions, expected, timeout)

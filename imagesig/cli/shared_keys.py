@@ -7,7 +7,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from imagesig.cli.policy_text import Problem
+from imagesig.cli.output.policy_text import Problem
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.policy import KeyReference, Policy, Rule, Signed
 from imagesig.policy.authority import Authority, OpenPublicKeys, one_key

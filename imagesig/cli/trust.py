@@ -62,7 +62,7 @@ class Trust(Struct, frozen=True):
         return Policy.at_least(threshold, *keys, *trusted, annotations=annotations, identity=identity, formats=formats)
 
     def _trust_policy(self) -> Policy:
-        from imagesig.policy.load_notation import TRUST_STORE, notation_folder
+        from imagesig.policy.files.load_notation import TRUST_STORE, notation_folder
 
         own = notation_folder(os.environ)
         path = self.trust_policy or own

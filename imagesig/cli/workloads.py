@@ -24,11 +24,11 @@ from imagesig.cli.yaml_nodes import (
     read_documents,
     refused,
 )
-from imagesig.discreet import Discreet
 from imagesig.encoding.shape import refuse_twins
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.images.open import is_local
 from imagesig.oci.reference import parse_reference
+from imagesig.redacted import Discreet
 from imagesig.text import quote
 
 if TYPE_CHECKING:

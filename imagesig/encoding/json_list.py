@@ -11,11 +11,11 @@ import re
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.discreet import Discreet
 from imagesig.effort import Cost, spend
 from imagesig.encoding import json
 from imagesig.encoding.shape import OURS, Shape
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.redacted import Discreet
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\n\r]*+")

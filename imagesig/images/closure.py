@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from imagesig import limits
 from imagesig.concurrency import for_each
-from imagesig.discreet import Discreet
 from imagesig.errors import LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
 from imagesig.images.image import Image
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, parse_index, parse_manifest
+from imagesig.redacted import Discreet
 
 ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
 """What cosign tags for a digest: signatures, attestations, bills of material."""

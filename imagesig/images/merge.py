@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import NotFound, Stale, TransportError
-from imagesig.http import growing_pause, wait
+from imagesig.http.client import growing_pause, wait
 from imagesig.oci.descriptor import Descriptor
 
 _SETTLE_FACTOR = 3.0

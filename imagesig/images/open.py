@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument
-from imagesig.images.credentials import CredentialSource
 from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
+from imagesig.images.registry.credentials import CredentialSource
 from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
+from imagesig.redacted import Discreet
 from imagesig.text import quote
 
 if TYPE_CHECKING:
-    from imagesig.images.registry import RegistryClient
+    from imagesig.images.registry.connect import RegistryClient
 
 LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
 
@@ -64,7 +64,7 @@ class ImageOpener:
         return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
 
     def _connect(self) -> RegistryClient:
-        from imagesig.images.registry import registry_client
+        from imagesig.images.registry.connect import registry_client
 
         with self._lock:
             if self._client is None:
@@ -93,24 +93,24 @@ def open_image(text: str, **transport: Any) -> Image:
     if not isinstance(text, str):
         raise InvalidArgument(f"image {quote(text)}: a reference or an Image is needed")
     if not is_local(text):
-        from imagesig.images.registry import registry
+        from imagesig.images.registry.connect import registry
 
         return registry(text, **transport)
     timeout = transport.get("timeout", limits.OPERATION_SECONDS)
     prefix, path, target = _split(text)
     if prefix == "oci:":
-        from imagesig.images.layout import layout
+        from imagesig.images.layout.layout import layout
 
         return layout(path, target, timeout=timeout)
     if prefix == "oci-archive:":
-        from imagesig.images.archive import archive
+        from imagesig.images.archive.archive import archive
 
         return archive(path, target, timeout=timeout)
     if prefix == "docker-archive:":
-        from imagesig.images.docker_archive import docker_archive
+        from imagesig.images.archive.docker import docker_archive
 
         return docker_archive(path, target, timeout=timeout)
-    from imagesig.images.directory import directory
+    from imagesig.images.directory.directory import directory
 
     return directory(path, timeout=timeout)
 
@@ -148,7 +148,7 @@ def open_destination(text: str, **transport: Any) -> Image:
         InvalidArgument: it cannot be written.
     """
     if not is_local(text):
-        from imagesig.images.registry import registry
+        from imagesig.images.registry.connect import registry
 
         return registry(text, **transport)
     check_destination(text)
@@ -163,14 +163,14 @@ def open_destination(text: str, **transport: Any) -> Image:
 
 def _created(prefix: str, path: Path) -> ImageHome:
     if prefix == "oci:":
-        from imagesig.images.layout import Layout
+        from imagesig.images.layout.layout import Layout
 
         return Layout.create(path)
     if prefix == "oci-archive:":
-        from imagesig.images.archive import Archive
+        from imagesig.images.archive.archive import Archive
 
         return Archive(path, create=True)
-    from imagesig.images.directory import Directory
+    from imagesig.images.directory.directory import Directory
 
     return Directory(path, create=True)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import NotFound, TransportError
-from imagesig.http import growing_pause, wait
+from imagesig.http.client import growing_pause, wait
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor

@@ -20,13 +20,13 @@ from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
-from imagesig.discreet import Discreet
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.foreign import foreign
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
 from imagesig.naming import refuse_key
+from imagesig.redacted import Discreet
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -69,14 +69,14 @@ class ProviderFactory(Protocol):
 
 
 _BUILT_IN = {
-    "file": "imagesig.keys.file",
-    "env": "imagesig.keys.file",
-    "pkcs11": "imagesig.keys.pkcs11_open",
-    "hashivault": "imagesig.keys.vault_uri",
-    "openbao": "imagesig.keys.vault_uri",
-    "awskms": "imagesig.keys.awskms",
-    "notation-plugin": "imagesig.keys.notation_plugin_uri",
-    "sigstore-kms": "imagesig.keys.sigstore_plugin",
+    "file": "imagesig.keys.file.provider",
+    "env": "imagesig.keys.file.provider",
+    "pkcs11": "imagesig.keys.pkcs11.open",
+    "hashivault": "imagesig.keys.vault.open",
+    "openbao": "imagesig.keys.vault.open",
+    "awskms": "imagesig.keys.awskms.provider",
+    "notation-plugin": "imagesig.keys.plugin.notation_open",
+    "sigstore-kms": "imagesig.keys.plugin.sigstore",
 }
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 

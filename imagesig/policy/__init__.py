@@ -2,8 +2,8 @@
 
 from imagesig.policy.authority import KeyLike, KeyReference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
+from imagesig.policy.identity import Identity, IdentityKind
 from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
-from imagesig.policy.match import Identity, IdentityKind
 from imagesig.policy.policy import AuthorityLike, Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
 from imagesig.policy.scope import Scope, parse_scope

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.discreet import Discreet
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.policy.exact import check_kind, checked_tuple
+from imagesig.redacted import Discreet
 from imagesig.text import HIDDEN, holds_key, quote
 from imagesig.trust import (
     CertificateAuthority,

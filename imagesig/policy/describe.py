@@ -6,7 +6,7 @@ from typing import assert_never
 
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.enforcement import STRICT
-from imagesig.policy.match import IdentityKind
+from imagesig.policy.identity import IdentityKind
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Signed, Unsupported
 from imagesig.trust import CertificateAuthority, TrustedKey
 from imagesig.trust.anchors import ALWAYS

@@ -15,7 +15,7 @@ from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.exact import check_kind
-from imagesig.policy.match import Identity
+from imagesig.policy.identity import Identity
 from imagesig.policy.requirement import Reject, Rule, Signed, refuses_all
 from imagesig.policy.scope import Scope, as_one_name, check_scope, lookup_order, one_host
 from imagesig.text import quote
@@ -75,7 +75,7 @@ class Policy(Struct, frozen=True, dict=True):
         Raises:
             InvalidArgument: no such file, or it is wrong; the message names the line.
         """
-        from imagesig.policy.load import load_policy
+        from imagesig.policy.files.load import load_policy
 
         return load_policy(path)
 
@@ -89,7 +89,7 @@ class Policy(Struct, frozen=True, dict=True):
         Raises:
             InvalidArgument: no such file, or it is wrong; the message names the line.
         """
-        from imagesig.policy.load import load_containers_policy
+        from imagesig.policy.files.load import load_containers_policy
 
         return load_containers_policy(path, formats=formats)
 
@@ -150,7 +150,7 @@ class Policy(Struct, frozen=True, dict=True):
         Raises:
             InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
         """
-        from imagesig.policy.load_notation import load_notation_policy
+        from imagesig.policy.files.load_notation import load_notation_policy
 
         return load_notation_policy(path, trust_store, scope)
 

@@ -27,7 +27,7 @@ from imagesig.policy.authority import (
 )
 from imagesig.policy.enforcement import STRICT, Action, Enforcement
 from imagesig.policy.exact import check_kind, checked_tuple
-from imagesig.policy.match import Identity
+from imagesig.policy.identity import Identity
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
 

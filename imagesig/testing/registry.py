@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 from msgspec import Struct, field
 
-from imagesig.discreet import Discreet
+from imagesig.redacted import Discreet
 
 _POLL_SECONDS = 0.02
 """How long the end of the `with` block may have to wait for the server."""

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
-from imagesig.discreet import Discreet
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
 from imagesig.logs import logger_named
+from imagesig.redacted import Discreet
 from imagesig.witnesses.memory import Memory
 
 logger = logger_named("imagesig")

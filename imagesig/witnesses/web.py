@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagesig import limits
-from imagesig.discreet import Discreet
 from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
-from imagesig.http import HttpClient, Response, deadline, remaining
-from imagesig.reach import NOT_LINK_LOCAL, Reach, like
+from imagesig.http.client import HttpClient, Response, deadline, remaining
+from imagesig.http.reach import NOT_LINK_LOCAL, Reach, like
+from imagesig.redacted import Discreet
 from imagesig.text import quote
 from imagesig.url import parse_url, redact, served_url
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from imagesig import __version__, limits
-from imagesig.http import HttpClient
-from imagesig.proxies import Proxies
+from imagesig.http.client import HttpClient
+from imagesig.http.proxies import Proxies
 from imagesig.signature import TimestampRequest
 from imagesig.witnesses.crl_cache import CrlCache, FileCrlCache, Layered, MemoryCrlCache
 from imagesig.witnesses.revocation import RevocationChecker

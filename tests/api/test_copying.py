@@ -25,11 +25,11 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
-from imagesig.images.registry import registry, registry_client
+from imagesig.images.registry.connect import registry, registry_client
 from imagesig.images.source import ImageHome
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of

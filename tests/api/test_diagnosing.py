@@ -12,8 +12,8 @@ from imagesig.api import diagnose, sign
 from imagesig.api.diagnosing import State
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing.registry import Answer, InMemoryRegistry, Request
 from tests.makers import NOW
 

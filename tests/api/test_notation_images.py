@@ -1,6 +1,6 @@
 """Images with Notary Project signatures, from signing to verdict; and the published attacks on verifiers of theirs.
 
-Advisories on transport are held by tests/images/test_registry_faults.py, whatever the format: endless lists of
+Advisories on transport are held by tests/images/registry/test_faults.py, whatever the format: endless lists of
 signatures (CVE-2023-33957, CVE-2023-33958, oras-go#1215, Kyverno's CVE-2023-42816), another manifest than the digest
 asked for (CVE-2023-33959), credentials after redirects
 (GHSA-vh4v-2xq2-g5cg, GHSA-jxpm-75mh-9fp7), token servers (GHSA-28r5-37g7-p6mp, CVE-2025-27403). Those on caches of
@@ -37,8 +37,8 @@ from imagesig.formats.notation import Notation
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileKey
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_MANIFEST, Manifest
 from imagesig.oci.reference import parse_reference

@@ -24,16 +24,16 @@ from imagesig.errors import (
 from imagesig.formats.bundle import BUNDLE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
-from imagesig.images.registry import registry, registry_client
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry, registry_client
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import Identity, Policy
 from imagesig.testing import Answer, InMemoryRegistry
-from tests.images.archives import docker_save_before
+from tests.images.archive.archives import docker_save_before
 from tests.makers import bundle_document, statement
 
 NAME = "registry.example/team/app:1.0"

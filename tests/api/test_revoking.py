@@ -17,8 +17,8 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import NoSignatureAccepted, Revoked
 from imagesig.formats.cosign import Cosign
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.policy import AUDIT, PERMISSIVE, STRICT, Action, Enforcement, Policy, Rule, Signed
 from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check, Claim, Envelope, Examined
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey

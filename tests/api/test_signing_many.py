@@ -12,9 +12,9 @@ from imagesig.api import signing_many
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import AttachIncomplete, DeadlineExceeded, ImageNotFound, InvalidArgument, KeyProviderUnavailable
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import ANONYMOUS
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
 from imagesig.testing import Answer, InMemoryRegistry

@@ -14,8 +14,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, Revoked, TimestampInvalid, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.stores import STORES
 from imagesig.trust import TimestampAuthorities

@@ -17,8 +17,8 @@ from imagesig.errors import (
 )
 from imagesig.images.build import build_index
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import MemoryProvider
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
 from imagesig.trust import TrustedKey

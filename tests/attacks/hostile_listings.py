@@ -11,8 +11,8 @@ from typing import Any
 from imagesig import sign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.registry import registry
-from imagesig.keys.file import MemoryProvider
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request

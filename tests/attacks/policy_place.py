@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click.testing
 
-from imagesig.cli.failure import exit_status
 from imagesig.cli.main import cli
+from imagesig.cli.output.failure import exit_status
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 
 NAME = "registry.example/team/app:1.0"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from imagesig import copy
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
-from tests.images.archives import tar_of
+from imagesig.images.layout.layout import Layout
+from tests.images.archive.archives import tar_of
 
 NAME = "registry.example/team/app:1.0"
 BLOBS = "blobs/sha256/"

@@ -15,12 +15,12 @@ import imagesig
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, InvalidArgument, LimitExceeded
-from imagesig.images.archive import archive
-from imagesig.images.docker_archive import docker_archive
+from imagesig.images.archive.archive import archive
+from imagesig.images.archive.docker import docker_archive
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
-from tests.images.archives import header, tar_of
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
+from tests.images.archive.archives import header, tar_of
 
 MIB = 2**20
 GIB = 2**30

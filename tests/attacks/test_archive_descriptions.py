@@ -15,10 +15,10 @@ import imagesig
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
-from tests.images.archives import files_of, tar_of
+from tests.images.archive.archives import files_of, tar_of
 from tests.peers import binary
 
 GOOD, EVIL = "docker.io/team/app:1.0", "docker.io/team/evil:1.0"

@@ -29,9 +29,9 @@ from imagesig.policy import (
     Signed,
     Unsupported,
 )
-from imagesig.policy.match import IDENTITY_FIELDS
-from imagesig.policy.parse_authority import HOLDER_KINDS, ROLES
-from imagesig.policy.parse_requirement import ACTIONS, CHECKS, IDENTITY_MAKERS
+from imagesig.policy.files.parse_authority import HOLDER_KINDS, ROLES
+from imagesig.policy.files.parse_requirement import ACTIONS, CHECKS, IDENTITY_MAKERS
+from imagesig.policy.identity import IDENTITY_FIELDS
 from imagesig.policy.requirement import KINDS
 from imagesig.stores import STORES
 from imagesig.trust import CertificateAuthority, Holder, HolderKind, Role, TimestampAuthorities, TrustedKey, Window

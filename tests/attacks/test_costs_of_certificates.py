@@ -29,7 +29,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.policy import Policy, Rule, Signed
 from imagesig.stores import ReferrerStore, TagStore
 from imagesig.trust import TimestampAuthorities

@@ -14,8 +14,8 @@ from imagesig.api import explain, inspect, sign, verify
 from imagesig.errors import ImagesigError, InternalError, MalformedError, TimestampInvalid
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.private_key import PrivateKey
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.policy import Policy
 from imagesig.trust.crl import judge_crl, open_crl
 from imagesig.trust.ocsp import judge_ocsp

@@ -21,18 +21,18 @@ ADDED = {
         'import msgspec\n\n\nclass Added(msgspec.Struct, frozen=True):\n    name: str = ""\n\n\n'
         "Authority = TrustedKey | KeyReference | CertificateAuthority | Added\n",
     ),
-    "policy/match.py": ('    ANY = "any"\n', '    ANY = "any"\n    ADDED = "added"\n'),
+    "policy/identity.py": ('    ANY = "any"\n', '    ANY = "any"\n    ADDED = "added"\n'),
     "policy/enforcement.py": ('    SKIP = "skip"\n', '    SKIP = "skip"\n    ADDED = "added"\n'),
 }
 FORGETFUL = {
     "policy/judge.py",
-    "policy/match.py",
+    "policy/identity.py",
     "policy/describe.py",
-    "policy/write.py",
+    "policy/files/write.py",
     "policy/requirement.py",
     "policy/authority.py",
     "api/explaining.py",
-    "cli/policy_text.py",
+    "cli/output/policy_text.py",
     "cli/shared_keys.py",
 }
 """Where a kind decides something."""

@@ -12,7 +12,7 @@ from imagesig.api import sign, verify
 from imagesig.errors import ImagesigError, NoSignatureAccepted, NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.policy import Policy, Rule, Signed
 from tests.attacks.policy_place import furnish, policy_file, run
 

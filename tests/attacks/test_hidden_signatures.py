@@ -11,7 +11,7 @@ import pytest
 from imagesig import limits, sign, verify
 from imagesig.errors import LimitExceeded, NoSignatureAccepted, NoSignatures
 from imagesig.images.build import build_index
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.attacks.hostile_listings import (

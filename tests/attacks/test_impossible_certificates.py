@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 import imagesig
 from imagesig.api import explain, inspect, remove, sign, verify
-from imagesig.api.fleet import verify_many
+from imagesig.api.verifying_many import verify_many
 from imagesig.errors import MalformedError, SignatureRejected
 from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileKey
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileKey
 from imagesig.oci.annotations import Annotations
 from imagesig.policy import AUDIT, Policy, Rule, Signed
 from imagesig.signature import StoredSignature

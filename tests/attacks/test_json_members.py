@@ -18,7 +18,7 @@ from imagesig.errors import MalformedError, NoSignatureAccepted
 from imagesig.formats.bundle import IN_TOTO
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.oci.digest import sha256
 from tests.attacks.hostile_listings import INDEX, MANIFEST, a_registry, image_at, key, pushed, signed, store, stored
 from tests.makers import private_key, statement

@@ -90,7 +90,7 @@ def test_an_encrypted_client_key_asks_nobody(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
     from imagesig.keys.certify import self_signed_certificate
-    from imagesig.keys.file import MemoryProvider
+    from imagesig.keys.file.provider import MemoryProvider
 
     key = private_key().loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
     (tmp_path / "client.key").write_bytes(key)

@@ -21,9 +21,9 @@ from imagesig import open_key
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, KeyProviderUnavailable
 from imagesig.keys import KeySettings
-from imagesig.keys.awskms import AwsKmsProvider
-from imagesig.keys.plugin_process import plugin_environ
-from imagesig.keys.vault_client import VaultConnection
+from imagesig.keys.awskms.provider import AwsKmsProvider
+from imagesig.keys.plugin.process import plugin_environ
+from imagesig.keys.vault.client import VaultConnection
 from tests.makers import private_key
 
 PARENT = Path(__file__).parents[2]

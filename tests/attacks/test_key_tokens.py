@@ -129,7 +129,7 @@ def test_doctor_survives(token: SoftHsmToken, uri: str, pin: bytes, said: str) -
 _HIDDEN = """
 import os, pkcs11
 from imagesig import open_key
-from imagesig.keys.pkcs11_attributes import _mapper
+from imagesig.keys.pkcs11.attributes import _mapper
 
 kind = _mapper()
 decode = kind.unpack_attributes

@@ -16,7 +16,7 @@ import imagesig
 from imagesig import Policy
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.keys.uri import open_key, open_public_keys, resolve_key
 from tests.attacks.test_words import run
 from tests.makers import private_key

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from tests.attacks.test_keys_as_names import BODY, PEM, assert_silent
 from tests.attacks.test_words import run
 

@@ -33,7 +33,7 @@ _CHILD = """
 import sys
 from imagesig import verify
 from imagesig.errors import ImagesigError
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 def peak():  # ru_maxrss begins with what the parent had, and hides what is below that
     return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 host, pem = sys.argv[1], open(sys.argv[2]).read()

@@ -15,8 +15,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.manifest import OCI_INDEX
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.attacks.network import head_of, scripted

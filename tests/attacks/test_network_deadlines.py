@@ -22,9 +22,9 @@ from imagesig import SigningKey, copy, registry, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.images.registry import registry_client
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.images.registry.connect import registry_client
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.attacks.network import Network, drip, head_of, scripted, silent
 

@@ -12,7 +12,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AttachIncomplete, TransportError, UnexpectedResponse
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry
 from imagesig.witnesses import Query, online
 from tests.attacks.network import OUTSIDE, Network
@@ -160,7 +160,7 @@ def test_of_several_addresses_only_one_outside_is_connected(
 def test_a_connection_to_a_registry_inside_is_not_lent_to_what_another_registry_names(
     server: InMemoryRegistry, inside: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imagesig.images.registry import registry_client
+    from imagesig.images.registry.connect import registry_client
 
     everywhere(server, inside, "10.1.2.3").installed(monkeypatch)
     client = registry_client(plain_http=True, credentials=LOGIN)

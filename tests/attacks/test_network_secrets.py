@@ -11,7 +11,7 @@ import pytest
 from imagesig import ImagesigError, SigningKey, registry, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import InMemoryRegistry
 from tests.cli.test_commands import imagesig as command
 

@@ -15,12 +15,12 @@ import pytest
 
 import imagesig
 from imagesig import aio, errors
-from imagesig.api.dispatch import Chunk, verify_chunk
-from imagesig.api.fleet import Outcome
+from imagesig.api.remote_workers import Chunk, verify_chunk
+from imagesig.api.verifying_many import Outcome
+from imagesig.cli.processes import Copies
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.processes import Copies
+from imagesig.images.layout.layout import Layout
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.attacks.test_words import run
 from tests.makers import private_key
@@ -169,7 +169,7 @@ def test_what_is_no_image_at_all_is_one_outcome(images: list[str], given: Any) -
 def test_a_result_that_does_not_pickle_costs_its_image_alone(
     images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imagesig.api import fleet
+    from imagesig.api import verifying_many as fleet
 
     whole = fleet.verify_by_rule
 
@@ -255,7 +255,7 @@ main()
 @pytest.mark.parametrize(
     ("module", "name", "arguments"),
     [
-        ("fleet", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
+        ("verifying_many", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
         ("signing", "targets_of", ("sign", "--key", "release.key", "{}")),
         ("inspecting", "targets_of", ("inspect", "{}")),
         ("removing", "targets_of", ("remove", "--all", "{}")),
@@ -359,7 +359,7 @@ def test_a_result_of_odd_text_travels(images: list[str]) -> None:
 
 
 def test_a_chunk_is_answered_in_order(images: list[str]) -> None:
-    from imagesig.api.fleet import Job
+    from imagesig.api.verifying_many import Job
     from imagesig.images.open import Transport
     from imagesig.keys.uri import open_public_keys
 

@@ -36,7 +36,7 @@ from imagesig.policy import (
 )
 from imagesig.policy.authority import Authority
 from imagesig.policy.describe import describe
-from imagesig.policy.write import document_of
+from imagesig.policy.files.write import document_of
 from imagesig.trust import CertificateAuthority, TrustedKey
 from tests.attacks.policy_place import NAME, furnish, run
 from tests.chains import root

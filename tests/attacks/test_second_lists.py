@@ -13,7 +13,7 @@ import pytest
 
 import imagesig
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from tests.attacks.test_words import run
 from tests.makers import private_key
 

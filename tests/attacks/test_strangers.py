@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.x509.oid import NameOID
 
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from tests.attacks.test_words import run
 from tests.chains import Issuer, intermediate, leaf, pem, root
 

@@ -17,6 +17,7 @@ import imagesig.aio
 from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
 from imagesig.api.diagnosing import State, diagnose
 from imagesig.api.explaining import explain
+from imagesig.cli.processes import Copies
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,
@@ -27,17 +28,16 @@ from imagesig.errors import (
     NoSignatureAccepted,
 )
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
 from imagesig.policy import Identity, Policy
-from imagesig.processes import Copies
 from imagesig.testing import InMemoryRegistry
 from tests.attacks.subject_homes import BLOBS, LOCAL, NAME, LocalHome, same_length
 from tests.cli.test_commands import imagesig as command
-from tests.images.archives import docker_save_today
+from tests.images.archive.archives import docker_save_today
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from imagesig import SigningKey, copy, inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DigestMismatch, ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from tests.attacks.subject_homes import BLOBS, NAME, LocalHome
 from tests.cli.test_commands import imagesig as command
 

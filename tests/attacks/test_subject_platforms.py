@@ -16,9 +16,9 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument
 from imagesig.images.build import build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.source import ImageHome
-from imagesig.keys.file import FileKey, FileProvider
+from imagesig.keys.file.provider import FileKey, FileProvider
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from imagesig.policy import Identity, Rule

@@ -14,8 +14,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, VerificationError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Index, Manifest

@@ -13,8 +13,8 @@ import imagesig
 from imagesig import SigningKey, copy, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.images import archive_writer
-from imagesig.keys.file import FileProvider
+from imagesig.images.archive import writer as archive_writer
+from imagesig.keys.file.provider import FileProvider
 from imagesig.witnesses.crl_cache import CrlBytes, FileCrlCache
 from tests.attacks.subject_homes import NAME, LocalHome
 

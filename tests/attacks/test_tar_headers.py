@@ -12,14 +12,14 @@ import pytest
 import imagesig
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, MalformedError
+from imagesig.images.archive.docker import docker_archive
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.docker_archive import docker_archive
-from imagesig.images.layout import Layout
-from imagesig.keys.file import FileProvider
+from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from tests.differential.tars import block, record, sealed
-from tests.images.archives import files_of, tar_of
+from tests.images.archive.archives import files_of, tar_of
 from tests.peers import binary
 
 MTIME = record(b"mtime", b"1")

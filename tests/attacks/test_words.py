@@ -17,7 +17,7 @@ import imagesig
 from imagesig.formats import select_formats
 from imagesig.formats.bundle import BUNDLE
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.oci.manifest import OCI_INDEX
 from imagesig.policy import Identity, Policy
 from imagesig.signature import Part, StoredSignature

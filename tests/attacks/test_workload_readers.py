@@ -12,9 +12,9 @@ from imagesig.cli.workloads import read_workloads
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import anonymous
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import anonymous
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import InMemoryRegistry
 from tests.cli.test_commands import imagesig
 

@@ -20,8 +20,8 @@ import pytest
 from msgspec import Struct
 
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
-from imagesig.images.registry import registry
+from imagesig.images.layout.layout import Layout
+from imagesig.images.registry.connect import registry
 from imagesig.testing import InMemoryRegistry
 from tests.makers import private_key
 from tests.plugins.programs import executable

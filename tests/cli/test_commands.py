@@ -15,8 +15,8 @@ from typing import TextIO
 import pytest
 
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
-from imagesig.images.registry import registry
+from imagesig.images.layout.layout import Layout
+from imagesig.images.registry.connect import registry
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
 NAME = "registry.example/team/app:1.0"

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from imagesig.api import sign
-from imagesig.cli.failure import worst
 from imagesig.cli.images_from import Images, read_list
+from imagesig.cli.output.failure import worst
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import anonymous
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import anonymous
+from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.cli.test_commands import imagesig
 

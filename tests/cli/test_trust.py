@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
 
 PASSPHRASE = "s3cret"

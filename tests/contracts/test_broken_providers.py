@@ -8,7 +8,7 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import BadSignature, KeyMismatch
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
 from imagesig.testing import ProviderContract

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from imagesig.crypto.algorithms import KeyType
-from imagesig.keys.file import FileProvider, MemoryProvider
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.provider import KeyProvider
 from imagesig.keys.secrets import fixed
 from imagesig.testing import ProviderContract

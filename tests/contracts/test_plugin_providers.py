@@ -9,10 +9,10 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import KeyProviderError
-from imagesig.keys.notation_plugin import NotationPluginProvider
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.plugin.notation import NotationPluginProvider
+from imagesig.keys.plugin.sigstore import SigstorePluginProvider
 from imagesig.keys.provider import KeyProvider
-from imagesig.keys.sigstore_plugin import SigstorePluginProvider
 from imagesig.testing import ProviderContract
 from tests.issuers import Issuer, pem
 from tests.plugins.programs import program

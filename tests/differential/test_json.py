@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError, NotFound
-from imagesig.images.docker_document import parse_entry
-from imagesig.images.layout_reader import LayoutReader
+from imagesig.images.archive.docker_document import parse_entry
+from imagesig.images.layout.reader import LayoutReader
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import parse_listing
 from imagesig.oci.manifest import Index, Manifest, check_document, parse_index, parse_manifest

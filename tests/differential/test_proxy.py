@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
-from imagesig.proxies import Proxies
+from imagesig.http.proxies import Proxies
 from imagesig.url import parse_url
 from tests.differential.proxies import make_question
 from tests.differential.readers import DOCUMENTS, EXAMPLES, Answer, Conversation, ask

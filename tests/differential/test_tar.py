@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.images.tar_members import read_members
+from imagesig.images.archive.members import read_members
 from tests.differential.readers import DOCUMENTS, EXAMPLES, Answer, Conversation, ask
 from tests.differential.tars import make_tar
 

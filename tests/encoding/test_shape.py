@@ -80,13 +80,13 @@ def test_commas_and_brackets_in_strings_are_no_values() -> None:
 ALONE = {
     "encoding/json_list.py",  # items, whose shape is for who knows what they are
     "formats/attached.py",  # a bundle that was read before
-    "images/credentials.py",  # the user's own files, and what the helpers say that they name
-    "keys/cosign_key.py",
-    "keys/notation_plugin.py",
-    "keys/sigstore_plugin.py",
+    "images/registry/credentials.py",  # the user's own files, and what the helpers say that they name
+    "keys/file/cosign_key.py",
+    "keys/plugin/notation.py",
+    "keys/plugin/sigstore.py",
     "plugins/notation.py",
     "plugins/sigstore.py",
-    "policy/notation.py",
+    "policy/files/notation.py",
     "witnesses/crl_cache.py",
 }
 """Modules that read what nobody else reads in another way."""

@@ -18,12 +18,12 @@ from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.open import open_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys import KeySettings
-from imagesig.keys.awskms import AwsKmsProvider
-from imagesig.keys.file import FileKey, FileProvider
+from imagesig.keys.awskms.provider import AwsKmsProvider
+from imagesig.keys.file.provider import FileKey, FileProvider
 from imagesig.keys.secrets import fixed
 from imagesig.testing.registry import InMemoryRegistry
 from tests.chains import certified, trusting

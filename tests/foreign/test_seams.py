@@ -21,10 +21,10 @@ SEAMS = [
     Seam("imagesig.reading:os.open", "doctor_key", "keys"),
     Seam("imagesig.reading:os.open", "command_sign", "keys"),
     Seam("imagesig.reading:os.read", "read_chain", "keys"),
-    Seam("imagesig.keys.file:os.scandir", "list_keys", "keys"),
-    Seam("imagesig.keys.key_files:os.open", "generate", "keys"),
-    Seam("imagesig.keys.key_files:os.link", "generate", "keys"),
-    Seam("imagesig.keys.key_files:os.fsync", "generate", "keys"),
+    Seam("imagesig.keys.file.provider:os.scandir", "list_keys", "keys"),
+    Seam("imagesig.keys.file.disk:os.open", "generate", "keys"),
+    Seam("imagesig.keys.file.disk:os.link", "generate", "keys"),
+    Seam("imagesig.keys.file.disk:os.fsync", "generate", "keys"),
     Seam("getpass:getpass", "prompt", "keys"),
     # keys: cryptography and NaCl
     Seam(f"{_SERIALIZATION}:load_der_private_key", "open_plain", "keys"),
@@ -57,10 +57,10 @@ SEAMS = [
     Seam("botocore.client:BaseClient.close", "open_kms", "keys"),
     Seam("botocore.httpsession:URLLib3Session.send", "open_kms", "keys"),
     # keys: plugins and providers of others
-    Seam("imagesig.keys.plugin_process:subprocess.Popen", "open_plugin", "keys"),
-    Seam("imagesig.keys.plugin_process:os.read", "open_plugin", "keys"),
-    Seam("imagesig.keys.plugin_process:selectors.DefaultSelector", "open_plugin", "keys"),
-    Seam("imagesig.keys.sigstore_plugin:shutil.which", "open_plugin", "keys"),
+    Seam("imagesig.keys.plugin.process:subprocess.Popen", "open_plugin", "keys"),
+    Seam("imagesig.keys.plugin.process:os.read", "open_plugin", "keys"),
+    Seam("imagesig.keys.plugin.process:selectors.DefaultSelector", "open_plugin", "keys"),
+    Seam("imagesig.keys.plugin.sigstore:shutil.which", "open_plugin", "keys"),
     Seam("importlib.metadata:entry_points", "open_elsewhere", "keys"),
     Seam("imagesig.keys.uri:import_module", "open_plain", "keys"),
     # doctor
@@ -80,14 +80,14 @@ SEAMS = [
     Seam("cbor2:CBORDecoder", "inspect_cose", "trust"),
     Seam("asn1crypto.csr:CertificationRequest", "command_csr", "trust"),
     # network: sockets, HTTP
-    Seam("imagesig.http_race:socket.socket", "verify_remote", "network"),
-    Seam("imagesig.http_race:socket.socket", "verify_many", "network"),
-    Seam("imagesig.http_race:socket.socket", "doctor_image", "network"),
-    Seam("imagesig.http_answer:HttpResponseParser", "verify_remote", "network"),
-    Seam("imagesig.http_answer:HttpResponseParser", "verify_bundle", "network"),
-    Seam("imagesig.http_answer:HttpResponseParser", "verify_many", "network"),
-    Seam("imagesig.http_answer:HttpResponseParser", "doctor_image", "network"),
-    Seam("imagesig.http_answer:HttpResponseParser", "command_doctor", "network"),
+    Seam("imagesig.http.race:socket.socket", "verify_remote", "network"),
+    Seam("imagesig.http.race:socket.socket", "verify_many", "network"),
+    Seam("imagesig.http.race:socket.socket", "doctor_image", "network"),
+    Seam("imagesig.http.answer:HttpResponseParser", "verify_remote", "network"),
+    Seam("imagesig.http.answer:HttpResponseParser", "verify_bundle", "network"),
+    Seam("imagesig.http.answer:HttpResponseParser", "verify_many", "network"),
+    Seam("imagesig.http.answer:HttpResponseParser", "doctor_image", "network"),
+    Seam("imagesig.http.answer:HttpResponseParser", "command_doctor", "network"),
     # encodings
     Seam("imagesig.encoding.json:_DECODER.decode", "verify_layout", "json"),
     Seam("imagesig.encoding.json:_DECODER.decode", "command_verify", "json"),
@@ -116,8 +116,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch, quick_retries: None) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("imagesig.keys.awskms._ATTEMPTS", 1)
-    monkeypatch.setattr("imagesig.keys.vault_client._ATTEMPTS", 0)
+    monkeypatch.setattr("imagesig.keys.awskms.provider._ATTEMPTS", 1)
+    monkeypatch.setattr("imagesig.keys.vault.client._ATTEMPTS", 0)
 
 
 @pytest.mark.parametrize("seam", list(_cases()))

@@ -1,13 +1,13 @@
 """Every published attack on cosign, sigstore and containers/image that can reach the pure core, named after its id.
 
-Those on transport are in tests/images/test_registry_faults.py, tests/test_http.py and tests/stores. These cannot reach
-imagesig 0.1, which has no such
-feature:
+Those on transport are in tests/images/registry/test_faults.py, tests/http/test_client.py and tests/stores. These cannot
+reach imagesig 0.1, which has no such feature:
 
 - transparency log and its bundles as evidence: CVE-2022-36056, CVE-2026-24117, CVE-2026-22772, CVE-2026-49478,
   CVE-2024-51746; (CVE-2022-23649 and CVE-2026-22703 are below: what is ignored proves nothing);
 - certificates and timestamps as evidence: CVE-2026-24122, CVE-2026-39984, CVE-2025-66564, CVE-2025-66506,
-CVE-2026-54787; - blobs: GHSA-fx35-mq7g-6g98 in its own form (below: key material of an artefact is never used);
+  CVE-2026-54787;
+- blobs: GHSA-fx35-mq7g-6g98 in its own form (below: key material of an artefact is never used);
 - TUF and files named by remote data: CVE-2026-24137; archives: GHSA-qmmc-jppf-32wv, CVE-2024-24579;
 - remote public keys: cosign's `--key https://…` (SSRF); imagesig reads keys from files and key homes only.
 """
@@ -39,7 +39,7 @@ from imagesig.errors import (
 from imagesig.formats.bundle import Bundle, parse_statement
 from imagesig.formats.cosign import SIMPLE_SIGNING, Cosign
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest, parse_index, parse_manifest

@@ -24,11 +24,11 @@ from imagesig.encoding import cbor
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError
 from imagesig.formats import select_formats
-from imagesig.images.link import next_page
-from imagesig.images.registry_auth import parse_challenges
-from imagesig.images.signature_blob import parse_signature_file
-from imagesig.images.tar_members import read_members
-from imagesig.keys.private_key import read_private_key
+from imagesig.images.archive.members import read_members
+from imagesig.images.directory.signature_file import parse_signature_file
+from imagesig.images.registry.auth import parse_challenges
+from imagesig.images.registry.link import next_page
+from imagesig.keys.file.private_key import read_private_key
 from imagesig.keys.secrets import no_secrets
 from imagesig.keys.uri import KeySettings, resolve_key
 from imagesig.oci.annotations import Annotations
@@ -36,10 +36,10 @@ from imagesig.oci.listing import parse_listing
 from imagesig.oci.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from imagesig.oci.reference import parse_reference
 from imagesig.oci.shapes import DOCUMENT
-from imagesig.policy.containers import parse_containers_policy
-from imagesig.policy.document import read_json, read_toml
-from imagesig.policy.notation import parse_trust_policy
-from imagesig.policy.parse import parse_policy
+from imagesig.policy.files.containers import parse_containers_policy
+from imagesig.policy.files.document import read_json, read_toml
+from imagesig.policy.files.notation import parse_trust_policy
+from imagesig.policy.files.parse import parse_policy
 from imagesig.policy.scope import parse_scope
 from imagesig.signature import Part, StoredSignature
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey

@@ -156,7 +156,7 @@ def test_homes_in_folders_go_through_it() -> None:
     """Read off the source: whoever asks the file system by a path follows links that others put there."""
     asks = {"open", "stat", "exists", "is_file", "is_symlink", "read_bytes", "read_text", "unlink", "rename", "mkdir"}
     asks |= {"write_bytes", "write_text", "touch", "symlink_to", "resolve_path", "glob", "rglob"}
-    for name in ("layout.py", "layout_reader.py", "directory.py"):
+    for name in ("layout/layout.py", "layout/reader.py", "directory/directory.py"):
         for node in ast.walk(ast.parse((IMAGES / name).read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in asks:
                 assert ast.unparse(node.func.value) == "self._folder", f"{name}:{node.lineno}: {ast.unparse(node)}"

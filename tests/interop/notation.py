@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.policy import Policy
 from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root
 from tests.interop.tools import Run, Tools

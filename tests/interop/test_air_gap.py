@@ -11,9 +11,9 @@ import pytest
 from imagesig.api import copy, inspect, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import Manifest
 from imagesig.policy import Identity, Policy

@@ -21,7 +21,7 @@ from imagesig.api import verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Expired, FormatViolation, ImagesigError, NoSignatureAccepted, NotTrusted
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority, Holder
 from tests.chains import SUBJECT, Issuer, intermediate, leaf, pem, root

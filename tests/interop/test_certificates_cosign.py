@@ -10,7 +10,7 @@ import pytest
 from imagesig.api import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey, read_chain
 from imagesig.keys.certify import certificate_request
 from tests.authority import Authority, authority

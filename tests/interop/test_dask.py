@@ -14,9 +14,9 @@ import pytest
 from imagesig import Transport, sign_many, verify_many
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import anonymous
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import anonymous
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from tests.peers.servers import RegistryServer
 

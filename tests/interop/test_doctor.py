@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from tests.interop.homes import HOMES, Homes
 from tests.interop.tools import PASSPHRASE
 from tests.peers.servers import RegistryServer

@@ -16,9 +16,9 @@ from imagesig import Outcome, Transport, VerificationResult, sign_many, verify_m
 from imagesig.api import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.credentials import anonymous
 from imagesig.images.open import ImageOpener
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.credentials import anonymous
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import parse_descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.testing import Answer, InMemoryRegistry, Request

@@ -9,8 +9,8 @@ import pytest
 from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout, layout
-from imagesig.images.registry import registry
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.images.registry.connect import registry
 from tests.interop.homes import Homes
 from tests.interop.tools import Tools
 from tests.peers.servers import RegistryServer

@@ -17,7 +17,7 @@ from imagesig.api import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, UnsupportedAlgorithm
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey
 from tests.chains import pem
 from tests.interop.homes import HOMES, Homes, SharedKey

@@ -24,10 +24,10 @@ from imagesig.errors import (
 from imagesig.formats.notation import ManifestForm, Notation
 from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout, layout
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileKey
-from imagesig.keys.private_key import PrivateKey
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileKey
 from imagesig.policy import Policy
 from tests.chains import leaf, root
 from tests.interop.notation import KEY_TYPES, NotationHome, now

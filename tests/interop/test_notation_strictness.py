@@ -20,9 +20,9 @@ from imagesig.api import verify
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.encoding import cbor
 from imagesig.errors import ImagesigError
-from imagesig.formats.notation.attributes import SIGNING_SCHEME, SIGNING_TIME
+from imagesig.formats.notation.envelope import SIGNING_SCHEME, SIGNING_TIME
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout, layout
+from imagesig.images.layout.layout import Layout, layout
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore
 from tests.chains import CODE_SIGNING, SIGNS, Issuer, issue, key_usage, leaf, root

@@ -22,8 +22,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatureAccepted, Revoked
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout, layout
-from imagesig.keys.file import FileKey
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import FileKey
 from imagesig.signature import AUTHENTIC_TIMESTAMP, REVOCATION, TIMESTAMP_REVOCATION
 from imagesig.witnesses import Witnesses, offline, online
 from tests.authorities import Authority, Issued

@@ -9,7 +9,7 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import SecretRequired, WrongSecret
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
 from tests.peers import binary
 

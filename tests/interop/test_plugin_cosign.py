@@ -13,7 +13,7 @@ from imagesig.api import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys import open_public_keys
 from imagesig.keys.secrets import fixed
 from imagesig.keys.uri import KeySettings

@@ -12,7 +12,7 @@ from imagesig.api import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import KeyProviderError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys import KeySettings, open_key
 from imagesig.keys.certify import self_signed_certificate
 from tests.interop.homes import HOMES, Homes, SharedKey

@@ -9,7 +9,7 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys.certify import certificate_request, self_signed_certificate
 from tests.authority import Authority, authority
 from tests.interop.homes import HOMES, Homes

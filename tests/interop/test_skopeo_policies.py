@@ -24,9 +24,9 @@ from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, Ve
 from imagesig.formats.cosign import Cosign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.layout import Layout
-from imagesig.images.registry import registry, registry_client
-from imagesig.keys.private_key import PrivateKey
+from imagesig.images.layout.layout import Layout
+from imagesig.images.registry.connect import registry, registry_client
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Policy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesig.crypto.certificate import Certificate
-from imagesig.keys.file import FileProvider, MemoryProvider
+from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.secrets import fixed
 from tests.issuers import Issuer, pem
 from tests.makers import private_key

@@ -12,7 +12,7 @@ from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.keys import SigningKey, open_key
 from imagesig.keys.certified import CertifiedKey
 from imagesig.keys.certify import certificate_request, self_signed_certificate
-from imagesig.keys.file import FileProvider
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import KeyProvider
 from imagesig.signature import SignerInfo
 from imagesig.testing import ProviderContract

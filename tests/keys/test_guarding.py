@@ -17,7 +17,7 @@ from imagesig.api.diagnosing import State
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import InternalError, KeyNotFound, KeyProviderError
 from imagesig.keys import KeySettings
-from imagesig.keys.file import FileKey
+from imagesig.keys.file.provider import FileKey
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
 from tests.makers import private_key
@@ -162,15 +162,14 @@ def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch
 
 KEYS = Path(imagesig.__file__).parent / "keys"
 SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptography", "nacl", "asn1crypto", "cbor2"}
-UNDER_A_LOCK = {"pkcs11.py", "pkcs11_attributes.py", "pkcs11_encoding.py", "pkcs11_errors.py", "pkcs11_objects.py"}
+UNDER_A_LOCK = {f"pkcs11/{name}.py" for name in ("provider", "attributes", "encoding", "errors", "objects")}
 """Called inside `Module.locked` or `Module.run` alone, which explain whatever is raised."""
 GUARDED = {
-    "pkcs11_module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
-    "vault_client.py": "`connect` holds `_session`, `request` holds `_read`",
-    "private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
-    "awskms_errors.py": "explains what `foreign` blocks of awskms.py caught",
-    "cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
-    "timely.py": "called where `vault_client` explains",
+    "pkcs11/module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
+    "vault/client.py": "`connect` holds `_session`, `request` holds `_read`",
+    "file/private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
+    "awskms/errors.py": "explains what `foreign` blocks of awskms/provider.py caught",
+    "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
 }
 
 
@@ -188,7 +187,9 @@ def _loose_imports(path: Path) -> list[str]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if any(name.partition(".")[0] in SDKS for name in names) and not inside:
-            found.append(f"{path.name}: {function} imports {', '.join(names)} outside of `with foreign(…)`")
+            found.append(
+                f"{path.relative_to(KEYS)}: {function} imports {', '.join(names)} outside of `with foreign(…)`"
+            )
         for child in ast.iter_child_nodes(node):
             walk(child, inside, function)
 
@@ -199,8 +200,8 @@ def _loose_imports(path: Path) -> list[str]:
 def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
     loose = [
         text
-        for path in sorted(KEYS.glob("*.py"))
-        if path.name not in UNDER_A_LOCK | GUARDED.keys()
+        for path in sorted(KEYS.rglob("*.py"))
+        if path.relative_to(KEYS).as_posix() not in UNDER_A_LOCK | GUARDED.keys()
         for text in _loose_imports(path)
     ]
 
@@ -213,10 +214,10 @@ def test_the_modules_that_are_named_are_there_and_need_it() -> None:
 
 
 def test_no_module_of_keys_opens_a_file_to_read_by_itself() -> None:
-    """`imagesig.reading` does; what is written, in key_files.py, is another matter."""
-    for path in KEYS.glob("*.py"):
+    """`imagesig.reading` does; what is written, in file/disk.py, is another matter."""
+    for path in KEYS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 reads = called == "open" or called.endswith((".read_bytes", ".read_text", "Path.open"))
-                assert not reads, f"{path.name}:{node.lineno} calls {called}"
+                assert not reads, f"{path.relative_to(KEYS)}:{node.lineno} calls {called}"

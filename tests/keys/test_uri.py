@@ -10,8 +10,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InvalidArgument, KeyMismatch, KeyNotFound, KeyUnusable
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
-from imagesig.keys.file import FileProvider, MemoryProvider
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.secrets import SecretRequest, fixed
 from imagesig.keys.uri import scheme_of
 

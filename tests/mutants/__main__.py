@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 DECIDING = ("policy", "formats", "trust", "crypto", "encoding", "oci")
 """Folders whose modules decide; with `MODULES` the code that is changed."""
 MODULES = (
-    *("api/verifying.py", "api/revoking.py", "api/gathering.py", "images/target.py", "images/registry_auth.py"),
-    *("images/credentials.py", "images/layout_reader.py", "images/tar_members.py"),
+    *("api/verifying.py", "api/revoking.py", "api/stored_signatures.py", "images/target.py", "images/registry/auth.py"),
+    *("images/registry/credentials.py", "images/layout/reader.py", "images/archive/members.py"),
     *("stores/tag.py", "stores/referrers.py"),
     *("http.py", "url.py", "effort.py", "text.py"),
 )

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from imagesig import copy, key_from_pem, layout, sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image, build_index
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from tests.chains import CODE_SIGNING, SIGNS, SUBJECT, Issuer, intermediate, key_usage, leaf, pem, root
 from tests.interop.notation import now
 from tests.makers import private_key

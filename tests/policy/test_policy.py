@@ -19,7 +19,7 @@ from imagesig.errors import (
     NotTrusted,
     SubjectMismatch,
 )
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference

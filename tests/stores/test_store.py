@@ -19,8 +19,8 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.registry import registry
-from imagesig.keys.file import MemoryProvider
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import parse_manifest

@@ -12,8 +12,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import LimitExceeded
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.registry import registry
-from imagesig.keys.file import FileProvider
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from imagesig.crypto.algorithms import KeyType
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.hostile import HOSTILE_HOMES, HOSTILITIES, hostile_home, hostile_registry
 from imagesig.testing.hostile.bombs import BOMBS

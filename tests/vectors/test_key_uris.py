@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from imagesig.errors import InvalidArgument
-from imagesig.keys.awskms_uri import parse_awskms_uri
-from imagesig.keys.pkcs11_uri import parse_pkcs11_uri
+from imagesig.keys.awskms.uri import parse_awskms_uri
+from imagesig.keys.pkcs11.uri import parse_pkcs11_uri
 from tests.vectors import report, vectors
 
 

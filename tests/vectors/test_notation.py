@@ -16,11 +16,11 @@ from imagesig.api import verify
 from imagesig.errors import ImagesigError, InvalidArgument, NoSignatureAccepted, NoSignatures
 from imagesig.formats.notation import Notation
 from imagesig.formats.notation.reading import SIGNATURE
-from imagesig.images.layout import layout
+from imagesig.images.layout.layout import layout
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Action, Enforcement, Policy
-from imagesig.policy.load_notation import load_trust_store
-from imagesig.policy.notation import Store, parse_level, parse_trust_policy, policy_of
+from imagesig.policy.files.load_notation import load_trust_store
+from imagesig.policy.files.notation import Store, parse_level, parse_trust_policy, policy_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, Examined, Part, StoredSignature
 from imagesig.trust import Strangers
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name

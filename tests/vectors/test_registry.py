@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
-from imagesig.images.registry_auth import check_realm
+from imagesig.images.registry.auth import check_realm
 from imagesig.oci.descriptor import parse_descriptor
 from imagesig.oci.manifest import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from imagesig.oci.reference import parse_reference
@@ -28,12 +28,12 @@ def test_realms() -> None:
             assert row.get("wantErr"), row
         else:
             assert not row.get("wantErr"), row
-    # The scenarios are in tests/images/test_registry_faults.py.
+    # The scenarios are in tests/images/registry/test_faults.py.
     scenarios = len(cases["scenarios"])
     left_out = {"a loopback registry names another port of loopback, which imagesig follows": 1}
     report(
         "registry-auth", len(rows) - 1 + scenarios, left_out
-    )  # the scenarios are in tests/images/test_registry_faults.py
+    )  # the scenarios are in tests/images/registry/test_faults.py
 
 
 def test_references() -> None:

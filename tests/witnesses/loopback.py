@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesig.errors import Unreachable
-from imagesig.http import Response
+from imagesig.http.client import Response
 from imagesig.witnesses import Query
 
 

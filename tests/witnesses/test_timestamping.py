@@ -11,7 +11,7 @@ from asn1crypto import tsp
 
 from imagesig.crypto.algorithms import Hash
 from imagesig.errors import ImagesigError, InvalidArgument, Revoked, TimestampInvalid, UnexpectedResponse
-from imagesig.http import HttpClient
+from imagesig.http.client import HttpClient
 from imagesig.signature import TimestampRequest
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import examine_timestamp

@@ -15,7 +15,7 @@ from imagesig.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.http import HttpClient, deadline
+from imagesig.http.client import HttpClient, deadline
 from imagesig.witnesses import Offline, Query, Web
 from imagesig.witnesses.web import check_url
 from tests.witnesses.loopback import Asked, Said, Server, serving

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.proxies import Proxies
+from imagesig.http.proxies import Proxies
 from imagesig.trust.revocation import RevocationStatus
 from imagesig.witnesses import CrlBytes, FileCrlCache, offline, online
 from tests.authorities import Authority, Revoked

@@ -1,6 +1,6 @@
 """Notary Project signatures, as notation makes and checks them: a JWS or COSE envelope, stored as an OCI referrer."""
 
-from imagesig.formats.notation.attributes import SIGNING_AUTHORITY, X509, Attribute
+from imagesig.formats.notation.envelope import SIGNING_AUTHORITY, X509, Attribute
 from imagesig.formats.notation.notation import ManifestForm, Notation
 
 __all__ = ["SIGNING_AUTHORITY", "X509", "Attribute", "ManifestForm", "Notation", "notation_cose", "notation_jws"]

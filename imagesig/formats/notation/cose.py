@@ -11,7 +11,7 @@ from imagesig import limits
 from imagesig.encoding import cbor
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.notation.algorithms import Named
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.envelope import (
     SIGNING_AGENT,
     TIMES,
     TIMESTAMP,

@@ -15,7 +15,7 @@ from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import decode_base64
 from imagesig.formats.notation.algorithms import Named
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.envelope import (
     SIGNING_AGENT,
     STANDARD,
     TIMES,

@@ -24,7 +24,8 @@ from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid
 from imagesig.formats.certified import check_chain_of_key
 from imagesig.formats.format import Storage, choose_algorithm
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.cose import Cose
+from imagesig.formats.notation.envelope import (
     PLUGIN,
     PLUGIN_VERSION,
     STANDARD,
@@ -35,7 +36,6 @@ from imagesig.formats.notation.attributes import (
     SignedAttributes,
     Unprotected,
 )
-from imagesig.formats.notation.cose import Cose
 from imagesig.formats.notation.jws import Jws
 from imagesig.formats.notation.payload import parse_payload, payload_bytes
 from imagesig.formats.notation.reading import (

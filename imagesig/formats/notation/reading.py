@@ -20,7 +20,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.envelope import (
     SIGNING_AGENT,
     SIGNING_AUTHORITY,
     X509,

@@ -11,7 +11,7 @@ from typing import Any
 
 from imagesig.api import copy, sign
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.layout import Layout
+from imagesig.images.layout.layout import Layout
 from imagesig.testing.hostile.kinds import MadeHome
 from imagesig.testing.hostile.stage import signer
 

@@ -18,12 +18,12 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.formats import Format
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.images.registry import registry
+from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey
 from imagesig.keys.certify import self_signed_certificate
 from imagesig.keys.chain import parse_chain
-from imagesig.keys.file import key_from_pem
-from imagesig.keys.private_key import PrivateKey
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import key_from_pem
 from imagesig.keys.provider import SigningKey
 from imagesig.testing.registry import Answer, Fault, InMemoryRegistry, Request, Script
 

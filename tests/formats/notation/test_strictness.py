@@ -1,7 +1,7 @@
 """Where Notary Project signatures are read strictly: each rule of the specification beside the forgery that it stops.
 
 Rows a to l are those that notation does not hold, or not wholly. Named elsewhere, because they are about other code:
-b and e (tests/policy/test_notation.py: no plugin is ever run, policies that skip everything), c (revocation), i
+b and e (tests/policy/files/test_notation.py: no plugin is ever run, policies that skip everything), c (revocation), i
 (tests/api/test_notation.py: one broken referrer is one failed signature).
 """
 
@@ -29,7 +29,7 @@ from imagesig.crypto.algorithms import (
 from imagesig.encoding import cbor
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, MalformedError, SignatureInvalid
 from imagesig.formats.notation import Notation
-from imagesig.formats.notation.attributes import (
+from imagesig.formats.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
     EXPIRY_ATTRIBUTE,
     PLUGIN,

@@ -1,0 +1,199 @@
+"""Verifying in the workers of an executor: other processes, or other machines, each with connections of its own."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from threading import Lock
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verifying import VerificationResult
+from imagesig.api.verifying_many import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue, shown_name
+from imagesig.concurrency import batches, flow, in_threads
+from imagesig.errors import ImagesigError, InternalError, InvalidArgument, WorkerLost
+from imagesig.images.image import Image
+from imagesig.text import quote
+
+CHUNK = 16
+"""Images of one task: enough that handing it over costs little beside the requests that it makes."""
+_THREADS = 4
+_FAST_SECONDS = 0.005
+"""Images that take less are verified one by one: their registry is so near that there is nothing to wait for."""
+_ATTEMPTS = 3
+_KEPT_RUNS = 4
+
+
+class Chunk(Struct, frozen=True):
+    """One task. `run` tells runs apart, so that a worker opens connections and keys once for each."""
+
+    run: str
+    job: Job
+    images: tuple[tuple[int, str], ...]
+    seconds: float | None = None
+
+
+def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
+    """One outcome for each image of the chunk, in order. Runs in the worker."""
+    run = _run_of(chunk)
+    ends = None if chunk.seconds is None else time.monotonic() + chunk.seconds
+    done = in_threads(
+        chunk.images,
+        lambda item: run.outcome(*item, None if ends is None else ends - time.monotonic()),
+        workers=min(_THREADS, len(chunk.images)),
+        in_order=True,
+        alone_under=_FAST_SECONDS,
+    )
+    # The caller has the images: they need not travel back.
+    return tuple(replace(outcome, image="") for _, outcome in done)
+
+
+def verify_packed(chunk: Chunk) -> bytes:
+    """What `verify_chunk` gives, pickled: an outcome that does not pickle becomes an error of its image alone."""
+    outcomes = verify_chunk(chunk)
+    try:
+        return pickle.dumps(outcomes)
+    except Exception:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+        return pickle.dumps(tuple(map(_portable, outcomes, (text for _, text in chunk.images))))
+
+
+def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[VerificationResult]:
+    try:
+        pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001 - as above
+        if outcome.error is None:
+            return Outcome("", outcome.index, error=InternalError.of(error, shown_name(text)))
+        said = str(outcome.error)
+        # An error of somebody else's class, told as the class of ours that it is a kind of.
+        kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
+        same = vars(kind).get("__init__") is None
+        return Outcome("", outcome.index, error=(kind if same else ImagesigError)(said, hint=outcome.error.hint))
+    return outcome
+
+
+_runs: OrderedDict[tuple[int, str], Run] = OrderedDict()
+_runs_lock = Lock()
+
+
+def _run_of(chunk: Chunk) -> Run:
+    """This process's own: connections must not survive a fork."""
+    key = (os.getpid(), chunk.run)
+    with _runs_lock:
+        run = _runs.get(key)
+        if run is None:
+            run = _runs[key] = Run(chunk.job)
+            if len(_runs) > _KEPT_RUNS:
+                _runs.popitem(last=False)[1].close()
+        return run
+
+
+def verify_elsewhere(
+    executor: Executor, images: Iterable[ImageLike], job: Job, *, tasks: int, ends: float | None, in_order: bool
+) -> Generator[Outcome[VerificationResult], None, None]:
+    """`verify_many` with an executor; `ends` is a time of the monotonic clock.
+
+    Raises:
+        InvalidArgument: the policy, the transport or the key opener does not pickle.
+    """
+    try:
+        pickle.dumps(job)
+    except Exception as error:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+        raise InvalidArgument(
+            f"verify_many: what the workers need does not pickle ({type(error).__name__}: {quote(str(error))})",
+            hint="give keys as PEM, files or URIs, and functions that a module defines",
+        ) from None
+    return _outcomes(executor, images, job, tasks=tasks, ends=ends, in_order=in_order)
+
+
+def _outcomes(
+    executor: Executor, images: Iterable[ImageLike], job: Job, *, tasks: int, ends: float | None, in_order: bool
+) -> Generator[Outcome[VerificationResult], None, None]:
+    run = uuid.uuid4().hex
+    attempts: dict[int, int] = {}
+
+    def submit(batch: _Batch) -> Future[bytes]:
+        chunk = Chunk(run, job, batch.named, None if ends is None else ends - time.monotonic())
+        try:
+            return executor.submit(verify_packed, chunk)
+        except Exception as error:  # noqa: BLE001 - a broken executor says so in its own words
+            failed: Future[bytes] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def again(batch: _Batch, future: Future[bytes]) -> bool:
+        if not future.cancelled() and future.exception() is None:
+            attempts.pop(batch.number, None)
+            return False
+        attempts[batch.number] = attempts.get(batch.number, 1) + 1
+        return attempts[batch.number] <= _ATTEMPTS
+
+    finished = flow(
+        submit,
+        _batched(images),
+        window=max(tasks, ORDERED_WINDOW // CHUNK) if in_order else tasks,
+        in_order=in_order,
+        again=again,
+        left=lambda: None if ends is None else max(0.0, ends - time.monotonic()),
+    )
+    for batch, future in finished:
+        attempts.pop(batch.number, None)
+        yield from _received(batch, future)
+
+
+class _Batch(Struct, frozen=True):
+    """Images that go out together, and the outcomes of those that cannot."""
+
+    number: int
+    given: tuple[tuple[int, ImageLike], ...]
+
+    @property
+    def named(self) -> tuple[tuple[int, str], ...]:
+        return tuple((index, str(image)) for index, image in self.given if isinstance(image, str))
+
+    @property
+    def refused(self) -> Iterator[Outcome[VerificationResult]]:
+        for index, image in self.given:
+            if isinstance(image, Image):
+                yield attempt(index, image, None, lambda image=image: _refuse(image))  # type: ignore[misc]
+
+
+def _batched(images: Iterable[ImageLike]) -> Iterator[_Batch]:
+    for number, given in enumerate(batches(enumerate(images), CHUNK)):
+        yield _Batch(number, tuple(given))
+
+
+def _refuse(image: Image) -> VerificationResult:
+    raise InvalidArgument(
+        f"{image}: an open image cannot go to another process", hint="give its name, and a transport for all of them"
+    )
+
+
+def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[VerificationResult]]:
+    yield from batch.refused
+    given = dict(batch.given)
+    if future.done() and not future.cancelled() and future.exception() is None:
+        try:
+            outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which the executor trusts
+        except Exception as error:  # noqa: BLE001 - whatever a foreign __setstate__ raises
+            outcomes = [Outcome("", at, error=InternalError.of(error, shown_name(text))) for at, text in batch.named]
+        for outcome in outcomes:
+            yield replace(outcome, image=given[outcome.index])
+        return
+    lost = future.exception() if future.done() and not future.cancelled() else None
+    for index, text in batch.named:
+        yield Outcome(given[index], index, error=_lost(text, lost) if lost else overdue(text))
+
+
+def _lost(text: str, cause: BaseException) -> ImagesigError:
+    why = f"{type(cause).__name__}: {quote(str(cause))}"
+    return WorkerLost(
+        f"{shown_name(text)}: not verified: its worker was lost {_ATTEMPTS} times ({why})",
+        hint="look into the log of the workers; verify these images again",
+    )

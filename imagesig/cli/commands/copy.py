@@ -1,0 +1,138 @@
+"""`imagesig copy`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import to_builtins
+
+from imagesig.api.copying import Admit, CopiedImage, copy
+from imagesig.api.verifying import verify_by_rule
+from imagesig.cli.options import FilePath, Name, output_option, passphrase_option
+from imagesig.cli.output.failure import note_unproved
+from imagesig.cli.output.progress import blob_progress
+from imagesig.cli.output.render import word, write_json
+from imagesig.cli.output.terminal import note, say
+from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
+from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.deadlines import deadline
+from imagesig.images.open import is_local, open_source
+
+if TYPE_CHECKING:
+    from imagesig.images.image import Image
+
+
+@click.command("copy")
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option("--all-platforms", is_flag=True, help="Of a multi-platform image, copy the whole index.")
+@click.option(
+    "--platform",
+    type=Name(),
+    default="",
+    metavar="OS/ARCH[/VARIANT]",
+    help="Of a multi-platform image, copy this one. Default: Linux on this machine's CPU.",
+)
+@click.option("--no-signatures", is_flag=True, help="Leave signatures and all else behind that belongs to the image.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For the whole copy.")
+@click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking).")
+@click.option(
+    "--registry-ca",
+    type=FilePath(),
+    help="PEM file of the certificate authorities to trust instead of the system's.",
+)
+@click.option(
+    "--signature-repository",
+    default="",
+    envvar=["IMAGESIG_SIGNATURE_REPOSITORY", "COSIGN_REPOSITORY"],
+    show_envvar=True,
+    metavar="REPOSITORY",
+    help="Where the source's signatures live, if not beside it. At the destination they lie beside the image.",
+)
+@policy_options
+@passphrase_option
+@output_option
+def command(
+    source: str,
+    destination: str,
+    all_platforms: bool,
+    platform: str,
+    no_signatures: bool,
+    timeout: float | None,
+    plain_http: bool,
+    registry_ca: Path | None,
+    signature_repository: str,
+    policy_file: Path | None,
+    policy_from: str,
+    allow_unproved: bool,
+    passphrase_file: Path | None,
+    output: str,
+) -> None:
+    """Copy an image with all its signatures and referrers, between registries, layouts and archives.
+
+    SRC and DST are references, oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY; SRC may also be
+    docker-archive:FILE[:REFERENCE]. What is at DST already is not sent again: run an interrupted copy once more.
+    With --policy, nothing is written unless the policy admits SRC.
+    """
+    if policy_file is None and (allow_unproved or policy_from != IMAGESIG):
+        raise click.UsageError("--policy-from and --allow-unproved are about a policy: name its file with --policy")
+    admit = None
+    if policy_file is not None:
+        admit = _admission(policy_file, policy_from, passphrase_file, allow_unproved=allow_unproved)
+    transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
+    of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
+    with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
+        result = copy(
+            open_source(source, **of_source),
+            destination,
+            all_platforms=all_platforms,
+            platform=platform,
+            signatures=not no_signatures,
+            admit=admit,
+            timeout=timeout,
+            transport=transport,
+        )
+    for warning in result.warnings:
+        note(f"warning: {result.source}: {warning}")
+    if output == "json":
+        write_json("copy", [to_builtins(result)])
+    else:
+        _write_text(result)
+
+
+def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unproved: bool) -> Admit:
+    """What lets through only what the policy admits."""
+    policy = load_policy(policy_file, policy_from)
+    rules = OpenedRules(policy, key_settings(passphrase_file))
+    witnesses = witnesses_for(policy)
+
+    def admit(image: Image) -> None:
+        rule = rules.rule_for(image)
+        result = verify_by_rule(image, rule, allow_unproved=allow_unproved, witnesses=witnesses)
+        note_unproved(result)
+
+    return admit
+
+
+def _transport(source: str, destination: str, *, plain_http: bool, registry_ca: Path | None) -> dict[str, Any]:
+    """One pool of connections and one login for both ends."""
+    if is_local(source) and is_local(destination):
+        return {}
+    from imagesig.images.registry.connect import registry_client
+
+    return {"client": registry_client(plain_http=plain_http, ca_file=registry_ca)}
+
+
+def _write_text(result: CopiedImage) -> None:
+    say(result.pinned)
+    say(f"  as        {result.destination}")
+    if result.platform:
+        say(f"  platform  {word(result.platform)}")
+    for manifest in result.manifests:
+        label = f"  {word(manifest.label)}" if manifest.label else ""
+        say(f"  {manifest.state:9} {manifest.kind:9} {manifest.digest}{label}")
+    blobs = result.blobs
+    say(f"  blobs     {blobs.sent} sent ({blobs.sent_bytes} bytes), {blobs.mounted} mounted, {blobs.present} present")

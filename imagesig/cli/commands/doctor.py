@@ -1,0 +1,81 @@
+"""`imagesig doctor`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from imagesig.api.diagnosing import Diagnosis, State, diagnose
+from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.output.failure import FAILED
+from imagesig.cli.output.render import write_json
+from imagesig.cli.output.terminal import say, say_marked
+from imagesig.cli.settings import key_settings
+from imagesig.images.image import Image
+from imagesig.keys.uri import is_key_uri
+
+_COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
+
+
+@click.command("doctor")
+@click.argument("names", nargs=-1, metavar="[KEY_URI] [IMAGE]")
+@passphrase_option
+@output_option
+@transport_options
+def command(
+    names: tuple[str, ...],
+    passphrase_file: Path | None,
+    output: str,
+    plain_http: bool,
+    registry_ca: Path | None,
+    timeout: float,
+    signature_repository: str,
+) -> None:
+    """Show what works here, what does not, and what to do: packages, the key, the image's registry.
+
+    The key signs a test message that signs nothing; nothing is stored or deleted. A single name is a key if it is a key
+    URI or a file, else an image.
+    """
+    key, reference = _split(names)
+    image: Image | str = ""
+    if reference:
+        (image,) = open_images(
+            [reference],
+            plain_http=plain_http,
+            registry_ca=registry_ca,
+            timeout=timeout,
+            signature_repository=signature_repository,
+        )
+    found = []
+    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=timeout)):
+        found.append(item)
+        if output == "text":
+            _write(item)
+    if output == "json":
+        write_json("doctor", list(_json(found)), "findings")
+    if any(item.state is State.FAILED for item in found):
+        raise click.exceptions.Exit(FAILED)
+
+
+def _split(names: tuple[str, ...]) -> tuple[str, str]:
+    if len(names) > 2:
+        raise click.UsageError("a key and an image are looked at, not more")
+    if len(names) == 2:
+        return names[0], names[1]
+    name = names[0] if names else ""
+    is_file = os.path.isfile(name)  # noqa: PTH113 - unlike Path.is_file, False for what is no path at all
+    return (name, "") if is_key_uri(name) or is_file else ("", name)
+
+
+def _write(item: Diagnosis) -> None:
+    say_marked(f"{item.state.value:6}", f" {item.area:16} {item.detail}", color=_COLORS[item.state])
+    if item.hint:
+        say(f"{'':6} {'':16} {item.hint}")
+
+
+def _json(found: list[Diagnosis]) -> Iterator[dict[str, object]]:
+    for item in found:
+        yield {"area": item.area, "state": item.state.value, "detail": item.detail, "hint": item.hint}

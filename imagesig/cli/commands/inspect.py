@@ -1,0 +1,91 @@
+"""`imagesig inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+from imagesig.cli.options import open_images, output_option, transport_options
+from imagesig.cli.output.failure import error_json, fail
+from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word, write_json
+from imagesig.cli.output.terminal import say
+
+
+@click.command("inspect")
+@click.argument("image", metavar="IMAGE")
+@output_option
+@transport_options
+def command(
+    image: str, output: str, plain_http: bool, registry_ca: Path | None, timeout: float, signature_repository: str
+) -> None:
+    """Show what is stored as signatures of an image. Nothing is checked, so nothing of it is to be trusted."""
+    (opened,) = open_images(
+        [image],
+        plain_http=plain_http,
+        registry_ca=registry_ca,
+        timeout=timeout,
+        signature_repository=signature_repository,
+    )
+    found = inspect(opened, allow_incomplete=True)
+    if output == "json":
+        write_json("inspect", [_image_json(found)])
+    else:
+        _write_text(found)
+    if found.failure:
+        raise click.exceptions.Exit(fail(found.failure))
+
+
+def _write_text(found: InspectedImage) -> None:
+    say(found.pinned)
+    if found.failure:
+        say("  not everything could be read: there may be more signatures")
+    if not found.signatures:
+        if not found.failure:
+            say("  no signatures")
+        return
+    say("  these claims were NOT checked; `imagesig verify` does that")
+    for signature in found.signatures:
+        where = f"  {word(signature.platform)}" if signature.platform else ""
+        say(f"  {signature.format or 'unknown':7} {signature.digest}{where}")
+        say(f"    stored      {signature.origin}")
+        if signature.key_hint:
+            say(f"    key hint    {signature.key_hint}")
+        if signature.claim and signature.claim.reference is not None:
+            say(f"    signed as   {signature.claim.reference}")
+        for certificate in signature.chain:
+            say(f"    certificate {certificate_line(certificate)}")
+        for name, value in signature.attributes.items():
+            say(f"    attribute   {name}={value}")
+        for name, value in signature.annotations.items():
+            say(f"    annotation  {name}={value}")
+        if signature.problem:
+            say(f"    problem     {signature.problem}")
+
+
+def _image_json(found: InspectedImage) -> dict[str, object]:
+    return {
+        "image": found.image,
+        "digest": found.digest,
+        "pinned": found.pinned,
+        "trusted": False,
+        "signatures": [_signature_json(signature) for signature in found.signatures],
+        "complete": found.failure is None,
+        **(error_json(found.failure) if found.failure else {}),
+    }
+
+
+def _signature_json(signature: InspectedSignature) -> dict[str, object]:
+    claims = claim_json(signature.claim, signature.digest) if signature.claim else {}
+    return {
+        "format": signature.format,
+        "origin": signature.origin,
+        "for": signature.digest,
+        "platform": signature.platform,
+        "key_hint": signature.key_hint,
+        **claims,
+        "certificates": [certificate_json(certificate) for certificate in signature.chain],
+        "attributes": dict(signature.attributes),
+        "problem": signature.problem,
+    }

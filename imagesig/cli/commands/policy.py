@@ -1,0 +1,138 @@
+"""`imagesig policy`: check, explain, import."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from imagesig.cli.options import FilePath, open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.output.failure import FAILED, USAGE
+from imagesig.cli.output.policy_text import (
+    check_json,
+    explanation_json,
+    write_check,
+    write_explanation,
+    write_policy_json,
+)
+from imagesig.cli.output.terminal import document as write
+from imagesig.cli.output.terminal import note
+from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_option
+from imagesig.cli.settings import key_settings
+from imagesig.cli.shared_keys import OpenedKeys
+from imagesig.errors import InvalidArgument
+from imagesig.keys.uri import open_public_keys, scheme_of
+from imagesig.policy import Policy, Scope
+from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
+
+
+@click.group("policy")
+def command() -> None:
+    """Check, explain and import policy files."""
+
+
+_policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath())
+
+
+@command.command("check")
+@_policy_argument
+@policy_from_option
+@click.option("--open-keys", is_flag=True, help="Open all keys behind URIs, not only those that must be distinct.")
+@passphrase_option
+@output_option
+def check_command(
+    policy_file: Path, policy_from: str, open_keys: bool, passphrase_file: Path | None, output: str
+) -> None:
+    """Say whether a policy file is right, what it demands, and whether its keys can be read and are distinct.
+
+    Exit status 2: the file is wrong, or two names that must be distinct have a key in common. 1: a key cannot be
+    opened.
+    """
+    policy = load_policy(policy_file, policy_from)
+    settings = key_settings(passphrase_file)
+    opened = OpenedKeys(
+        lambda text: open_public_keys(text, settings=settings),
+        lambda reference: open_keys or scheme_of(reference.text) == "file",
+    )
+    shared, warnings = opened.shared_keys(policy)
+    problems = [*opened.problems, *shared]
+    if output == "json":
+        write_policy_json("policy check", check_json(policy, problems))
+    else:
+        write_check(str(policy_file), policy, problems)
+    for scope in policy.rules:
+        if scope.transport in LOCAL_TRANSPORTS and os.path.realpath(scope.name or "/") != (scope.name or "/"):
+            note(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope")
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if shared:
+        raise click.exceptions.Exit(USAGE)
+    if problems:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _is_reached(scope: Scope) -> bool:
+    try:
+        check_scope(scope)
+    except InvalidArgument:
+        return False
+    return True
+
+
+@command.command("explain")
+@_policy_argument
+@click.argument("image", metavar="IMAGE")
+@policy_from_option
+@passphrase_option
+@output_option
+@transport_options
+def explain_command(
+    policy_file: Path,
+    image: str,
+    policy_from: str,
+    passphrase_file: Path | None,
+    output: str,
+    plain_http: bool,
+    registry_ca: Path | None,
+    timeout: float,
+    signature_repository: str,
+) -> None:
+    """Say which rule of a policy is for an image, why, and what each authority has signed.
+
+    Nothing that it says is proof: `imagesig verify` decides.
+    """
+    from imagesig.api.explaining import explain
+
+    policy = load_policy(policy_file, policy_from)
+    settings = key_settings(passphrase_file)
+    (opened,) = open_images(
+        [image],
+        plain_http=plain_http,
+        registry_ca=registry_ca,
+        timeout=timeout,
+        signature_repository=signature_repository,
+    )
+    explanation = explain(opened, policy, open_keys=lambda text: open_public_keys(text, settings=settings))
+    if output == "json":
+        write_policy_json("policy explain", explanation_json(explanation))
+    else:
+        write_explanation(explanation)
+
+
+@command.command("import")
+@_policy_argument
+@click.option("--from", "source", type=click.Choice([CONTAINERS]), required=True, help="Whose policy file it is.")
+@click.option("--output", type=click.Choice(["toml", "json"]), default="toml", show_default=True, help="What to write.")
+def import_command(policy_file: Path, source: str, output: str) -> None:
+    """Print another tool's policy as one of imagesig's own, or refuse it if imagesig cannot express it."""
+    from imagesig.policy.files.write import document_of, toml_text
+
+    policy = load_policy(policy_file, source)
+    reached = {scope: rule for scope, rule in policy.rules.items() if _is_reached(scope)}
+    left_out = [rule.name for scope, rule in policy.rules.items() if scope not in reached]
+    document = document_of(Policy(policy.default, reached, policy.refuse_tag_with_digest))
+    for name in left_out:
+        note(f"left out, imagesig reaches no such images: {name}")
+    write(json.dumps(document, indent=2) + "\n" if output == "json" else toml_text(document))

@@ -1,0 +1,196 @@
+"""`imagesig verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from imagesig.api.verifying import VerificationResult
+from imagesig.api.verifying_many import Outcome, shown_name, verify_many
+from imagesig.cli.images_from import Images, images_from_option
+from imagesig.cli.options import (
+    FilePath,
+    Name,
+    parse_annotations,
+    passphrase_option,
+    transport_options,
+    verify_format_option,
+)
+from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unproved
+from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
+from imagesig.cli.output.progress import Bar
+from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word
+from imagesig.cli.output.reports import REPORTS
+from imagesig.cli.output.terminal import file, note, say
+from imagesig.cli.policy_options import policy_of_command, policy_options
+from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.trust import Trust, trust_options
+from imagesig.cli.verifying_processes import spread_over_cores
+from imagesig.crypto.public_key import PublicKey
+from imagesig.images.open import Transport
+from imagesig.keys.uri import open_public_keys
+from imagesig.policy import Identity, Policy
+
+
+@click.command("verify")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@trust_options
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@images_from_option
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    type=FilePath(),
+    help="Kubernetes or compose file whose images to verify; repeatable.",
+)
+@click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
+@click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
+@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
+)
+@click.option(
+    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image."
+)
+@verify_format_option
+@policy_options
+@passphrase_option
+@verify_output_option
+@transport_options
+def command(
+    keys: tuple[str, ...],
+    trust: Trust,
+    images: tuple[str, ...],
+    images_from: str,
+    manifests: tuple[Path, ...],
+    print_pinned: bool,
+    threshold: int,
+    annotations: tuple[str, ...],
+    identity: str,
+    platform: str,
+    formats: tuple[str, ...],
+    policy_file: Path | None,
+    policy_from: str,
+    allow_unproved: bool,
+    passphrase_file: Path | None,
+    output: str,
+    plain_http: bool,
+    registry_ca: Path | None,
+    timeout: float,
+    signature_repository: str,
+) -> None:
+    """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
+
+    IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
+    oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
+    """
+    if print_pinned and (len(manifests) != 1 or output != "text"):
+        raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
+    named = Images(images, images_from, manifests)
+    settings = key_settings(passphrase_file, timeout=timeout)
+
+    def policy_of_options() -> Policy:
+        return trust.policy(
+            keys,
+            threshold=threshold,
+            annotations=parse_annotations(annotations),
+            identity=Identity.any() if identity == "any" else identity or None,
+            formats=formats,
+        )
+
+    def open_keys(text: str) -> tuple[PublicKey, ...]:
+        return open_public_keys(text, settings=settings)
+
+    policy = policy_of_command(policy_file, policy_from, policy_of_options)
+    if not policy.rules:
+        # Opened first: a key that cannot be used is one error of the command, not one of every image.
+        policy = Policy(policy.default.opened(open_keys))
+    summary = Summary("verified")
+    show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
+    writer: Writer[VerificationResult] = (
+        ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
+    )
+    digests: dict[str, str] = {}
+    with spread_over_cores(policy, open_keys, named.total) as spread:
+        outcomes = verify_many(
+            named.known or named,
+            spread.policy,
+            workers=spread.workers,
+            executor=spread.executor,
+            platform=platform,
+            allow_unproved=allow_unproved,
+            transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
+            open_keys=spread.open_keys,
+            witnesses=witnesses_for(policy),
+            in_order=output != "jsonl",
+        )
+        for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
+            if print_pinned and outcome.result is not None:
+                digests[str(outcome.image)] = outcome.result.digest
+    if print_pinned and not summary.status:
+        file(named.workloads[0].pinned(digests))
+    raise click.exceptions.Exit(summary.status)
+
+
+def _say_nothing(_result: VerificationResult) -> None:
+    """Stdout is for the file alone."""
+
+
+def _write_text(result: VerificationResult) -> None:
+    """Stdout has the name to deploy and what was proved of it. What others wrote, and nobody proved, is on stderr."""
+    note_unproved(result)
+    lines = [result.pinned]
+    if result.through_index:
+        lines.append(f"  {word(result.platform)} is listed in the index that was signed")
+    for signature in result.signatures:
+        if not signature.authority:
+            note(f"  - {signature.origin}: nobody trusted vouches for its signer, {signature.public_key.fingerprint}")
+            continue
+        lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
+        if signature.chain:
+            lines.append(f"    signer     {certificate_line(signature.chain[0])}")
+        lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]
+    note_rejections(result)
+    # Not flushed: a system call for each image lets go of the lock that the verifying threads want.
+    say(*lines, flush=False)
+
+
+def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
+    if outcome.result is None:
+        assert outcome.error is not None
+        return {"image": shown_name(outcome.image), "verified": False, **error_json(outcome.error)}
+    result = outcome.result
+    return {
+        "image": result.image,
+        "verified": result.proved,
+        "proved": result.proved,
+        "rule": result.rule,
+        "warnings": list(result.warnings),
+        "findings": findings_json(result.findings),
+        "digest": result.digest,
+        "pinned": result.pinned,
+        "platform": result.platform,
+        "through_index": result.through_index,
+        "signatures": [
+            {
+                "format": signature.format,
+                "origin": signature.origin,
+                "key": signature.authority,
+                "public_key": signature.public_key.fingerprint,
+                "algorithm": str(signature.algorithm),
+                "certificates": [certificate_json(certificate) for certificate in signature.chain],
+                **claim_json(signature.claim, result.digest),
+                "checks": [
+                    {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks
+                ],
+            }
+            for signature in result.signatures
+        ],
+        "rejections": [
+            {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
+            for item in result.rejections
+        ],
+    }

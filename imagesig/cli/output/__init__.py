@@ -1,0 +1,1 @@
+"""What the command prints: text, JSON, reports, errors and progress."""

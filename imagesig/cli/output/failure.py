@@ -1,0 +1,126 @@
+"""Errors for people on stderr, and their exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imagesig.cli.output.terminal import note
+from imagesig.errors import (
+    AttachIncomplete,
+    Finding,
+    ImageNotFound,
+    ImagesigError,
+    InvalidArgument,
+    NoSignatureAccepted,
+    NoSignatures,
+    RefusedByPolicy,
+    RemovalIncomplete,
+    Unproved,
+)
+
+if TYPE_CHECKING:
+    from imagesig.api.verifying import VerificationResult
+
+_SHOWN = 10
+"""Signatures that did not matter, of one image."""
+FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNPROVED = 1, 2, 10, 11, 12, 13
+_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNPROVED)
+
+
+def exit_status(error: ImagesigError) -> int:
+    """The exit status that stands for this error."""
+    if isinstance(error, NoSignatures):
+        return NO_SIGNATURES
+    if isinstance(error, ImageNotFound):
+        return IMAGE_NOT_FOUND
+    if isinstance(error, NoSignatureAccepted | RefusedByPolicy):
+        return NOT_ACCEPTED
+    if isinstance(error, Unproved):
+        return UNPROVED
+    return USAGE if isinstance(error, InvalidArgument) else FAILED
+
+
+def worst(statuses: list[int]) -> int:
+    """One exit status for several images: the most serious one."""
+    return next((status for status in _WORST_FIRST if status in statuses), 0)
+
+
+def fail(error: ImagesigError, where: str = "") -> int:
+    """Writes the error to stderr with its reasons and hint; returns its exit status. `where` is a place in a file."""
+    note(f"error: {where}{': ' if where else ''}{error}")
+    if isinstance(error, NoSignatureAccepted):
+        for rejection in error.rejections:
+            note(f"  - {rejection}")  # all of them: one may be why the image is refused
+        for finding in error.findings:
+            note(f"  needed: {finding}")
+    if isinstance(error, Unproved):
+        for reason in error.reasons:
+            note(f"  - {reason}")
+    if isinstance(error, AttachIncomplete):
+        for name in error.attached:
+            note(f"  attached: {name}")
+        for name in error.missing:
+            note(f"  missing:  {name}")
+    if isinstance(error, RemovalIncomplete):
+        for name in error.removed:
+            note(f"  removed: {name}")
+        for name in error.left:
+            note(f"  left:    {name}")
+    for hint in dict.fromkeys(_hints(error)):
+        note(f"hint: {hint}")
+    return exit_status(error)
+
+
+def note_unproved(result: VerificationResult) -> None:
+    """On stderr: that an image passes without proof, and what its rule logs instead of enforcing."""
+    if not result.proved:
+        note(f"warning: {result.image}: not proved, rule {result.rule} lets it pass")
+    note(*(f"warning: {result.image}: {warning}" for warning in result.warnings))
+
+
+def note_rejections(result: VerificationResult) -> None:
+    """On stderr: the signatures that did not count and did not matter. There may be a thousand: the first few."""
+    count = len(result.rejections)
+    if not count:
+        return
+    note(f"{result.image}: {count} other signature{'' if count == 1 else 's'} did not count:")
+    note(*(f"  - {rejection}" for rejection in result.rejections[:_SHOWN]))
+    if count > _SHOWN:
+        note(f"  - and {count - _SHOWN} more; --output json has them all")
+
+
+def _hints(error: ImagesigError) -> list[str]:
+    hints = [error.hint] if error.hint else []
+    if isinstance(error, NoSignatureAccepted):
+        hints += [rejection.error.hint for rejection in error.rejections if rejection.error.hint]
+    return hints
+
+
+def error_json(error: ImagesigError) -> dict[str, object]:
+    """The error for machines: its class, sentence, hint, the reasons where there are several, and what was attached."""
+    rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
+    parts: dict[str, object] = {}
+    if isinstance(error, AttachIncomplete):
+        parts = {"attached": list(error.attached), "missing": list(error.missing)}
+    return {
+        "error": type(error).__name__,
+        "message": str(error),
+        "hint": error.hint,
+        "retryable": error.retryable,
+        "rejections": [
+            {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
+            for item in rejections
+        ],
+        **parts,
+        "findings": findings_json(error.findings if isinstance(error, NoSignatureAccepted) else ()),
+        "reasons": list(error.reasons) if isinstance(error, Unproved) else [],
+    }
+
+
+def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """What was found of each authority that the rule names."""
+    return [
+        {"authority": item.authority, "accepted": list(item.accepted), "reasons": list(item.reasons)}
+        for item in findings
+    ]

@@ -1,0 +1,197 @@
+"""The outcomes of a command over many images as they come: text, one JSON document or JSON lines, and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from imagesig.api.verifying_many import Outcome
+from imagesig.cli.options import choose_output
+from imagesig.cli.output.failure import error_json, exit_status, fail, worst
+from imagesig.cli.output.progress import Bar
+from imagesig.cli.output.render import JSON_VERSION
+from imagesig.cli.output.terminal import document, note
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImageNotFound,
+    ImagesigError,
+    NoSignatureAccepted,
+    NoSignatures,
+    RefusedByPolicy,
+    Unproved,
+    Unreachable,
+)
+
+_Result = TypeVar("_Result")
+
+_OUTPUT_HELP = "What to write to stdout: json is one document, jsonl a line for each image as soon as it is known"
+
+fleet_output_option = choose_output("text", "json", "jsonl", help_text=f"{_OUTPUT_HELP}.")
+verify_output_option = choose_output(
+    "text", "json", "jsonl", "sarif", "junit", help_text=f"{_OUTPUT_HELP}; sarif and junit are for CI systems."
+)
+
+_LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str], ...] = (
+    (Unproved, "unproved"),
+    ((NoSignatureAccepted, RefusedByPolicy), "refused"),
+    (NoSignatures, "unsigned"),
+    (ImageNotFound, "not found"),
+    ((Unreachable, DeadlineExceeded), "unreachable"),
+)
+
+
+class Summary(Struct):
+    """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones.
+
+    `broken` is what ended the list of images before its end.
+    """
+
+    verb: str
+    counts: dict[str, int] = field(default_factory=dict)
+    statuses: set[int] = field(default_factory=set)
+    broken: ImagesigError | None = None
+
+    def add(self, error: ImagesigError | None) -> None:
+        label = self.verb
+        if error is not None:
+            self.statuses.add(exit_status(error))
+            label = next((label for kinds, label in _LABELS if isinstance(error, kinds)), "failed")
+        self.counts[label] = self.counts.get(label, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def status(self) -> int:
+        return worst(list(self.statuses))
+
+    def __str__(self) -> str:
+        order = (self.verb, *(label for _, label in _LABELS), "failed")
+        counted = [f"{self.counts[label]} {label}" for label in order if label in self.counts]
+        return f"{self.total} images: {', '.join(counted)}"
+
+
+class Writer(Protocol[_Result]):
+    """One way of writing outcomes to stdout. Nothing of them is kept."""
+
+    def add(self, outcome: Outcome[_Result]) -> None: ...
+    def end(self, summary: Summary) -> None: ...
+
+
+class TextWriter(Generic[_Result]):
+    """What people read."""
+
+    def __init__(self, show: Callable[[_Result], None]) -> None:
+        self._show = show
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        if outcome.result is not None:
+            self._show(outcome.result)
+
+    def end(self, summary: Summary) -> None:
+        """The summary goes to stderr, with the errors."""
+
+
+class JsonWriter(Generic[_Result]):
+    """The document that `write_json` writes, an image at a time, with the summary as a further member."""
+
+    def __init__(self, command: str, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
+        self._command, self._entry = command, entry
+        self._started = False
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        self._open()
+        text = json.dumps(self._entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
+        document(f"{',' if self._started else ''}\n    {text}", flush=False)
+        self._started = True
+
+    def end(self, summary: Summary) -> None:
+        self._open()
+        counts = json.dumps({"total": summary.total, **summary.counts})
+        broken = "" if summary.broken is None else ",\n  " + json.dumps(error_json(summary.broken))[1:-1]
+        document(("\n  " if self._started else "") + f'],\n  "summary": {counts}{broken}\n}}\n')
+
+    def _open(self) -> None:
+        if not self._started:
+            start = f'{{\n  "imagesig": {JSON_VERSION},\n  "command": {json.dumps(self._command)},\n  "images": ['
+            document(start, flush=False)
+
+
+class JsonLinesWriter(Generic[_Result]):
+    """A line of JSON for each image."""
+
+    def __init__(self, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
+        self._entry = entry
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}) + "\n")
+
+    def end(self, summary: Summary) -> None:
+        """Every line stands for itself; the last one says what ended the list."""
+        if summary.broken is not None:
+            document(json.dumps({"imagesig": JSON_VERSION, **error_json(summary.broken)}) + "\n")
+
+
+class ReportWriter(Generic[_Result]):
+    """A report for a CI system: one document that is made of all outcomes together."""
+
+    def __init__(self, make: Callable[[list[Outcome[_Result]]], str]) -> None:
+        self._make = make
+        self._outcomes: list[Outcome[_Result]] = []
+
+    def add(self, outcome: Outcome[_Result]) -> None:
+        self._outcomes.append(outcome)
+
+    def end(self, summary: Summary) -> None:
+        document(self._make(self._outcomes) + "\n")
+
+
+def report(
+    outcomes: Iterable[Outcome[_Result]], writer: Writer[_Result], summary: Summary, bar: Bar
+) -> Iterable[Outcome[_Result]]:
+    """Writes every outcome as it comes, errors to stderr, and passes on those that have a result.
+
+    Where the list of images breaks off, what came before it is written all the same.
+    """
+    for outcome in _until_broken(outcomes, summary):
+        summary.add(outcome.error)
+        bar.clear()
+        writer.add(outcome)
+        if outcome.error is not None:
+            fail(outcome.error, where=getattr(outcome.image, "where", ""))
+        else:
+            yield outcome
+        bar.advance(failed=outcome.error is not None)
+    bar.clear()
+    writer.end(summary)
+    if summary.broken is not None:
+        fail(summary.broken)
+    if summary.total > 1:
+        note(str(summary))
+
+
+def _until_broken(outcomes: Iterable[Outcome[_Result]], summary: Summary) -> Iterable[Outcome[_Result]]:
+    """The outcomes; what ends them is noted in the summary, unless it ends them before the first."""
+    try:
+        yield from outcomes
+    except ImagesigError as error:
+        if not summary.total:
+            raise
+        summary.broken = error
+        summary.statuses.add(exit_status(error))
+
+
+def writer_for(
+    output: str,
+    command: str,
+    show: Callable[[_Result], None],
+    entry: Callable[[Outcome[_Result]], dict[str, object]],
+) -> Writer[_Result]:
+    """The writer of an `--output` choice."""
+    if output == "json":
+        return JsonWriter(command, entry)
+    return JsonLinesWriter(entry) if output == "jsonl" else TextWriter(show)

@@ -1,0 +1,184 @@
+"""What `imagesig policy` says, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from msgspec import Struct
+
+from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
+from imagesig.cli.output.failure import findings_json
+from imagesig.cli.output.render import JSON_VERSION
+from imagesig.cli.output.terminal import document as write
+from imagesig.cli.output.terminal import note, say
+from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requirement, Rule, Signed, Unsupported
+from imagesig.policy.describe import describe, describe_authority
+
+_ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
+_NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
+_NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
+
+
+class Problem(Struct, frozen=True):
+    """What is wrong with the keys of a policy: with one authority, or between those of the rule named `rule`."""
+
+    message: str
+    authority: str = ""
+    rule: str = ""
+
+
+def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
+    """One document on stdout: `{"imagesig": 1, "command": …, "policy": {…}}`."""
+    document = {"imagesig": JSON_VERSION, "command": name, "policy": policy}
+    write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+
+
+# --- check --------------------------------------------------------------------------------------------------------
+
+
+def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
+    count = len(policy.rules)
+    say(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
+    for scope, rule in policy.rules.items():
+        say(f"  {scope}")
+        _write_rule(rule)
+        if namespace := _NAMESPACE.fullmatch(str(scope)):
+            note(
+                f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
+                f"{namespace[1]} is docker.io/library/{namespace[1]}"
+            )
+    say("  every other image")
+    _write_rule(policy.default)
+    for problem in problems:
+        note(f"error: {problem.authority or problem.rule}: {problem.message}")
+
+
+def _write_rule(rule: Rule) -> None:
+    for requirement in rule.requirements:
+        say(f"    {describe(requirement)}")
+        if warning := _warning(requirement, alone=len(rule.requirements) == 1):
+            note(f"warning: {rule.name}: {warning}")
+    if rule.warn:
+        say("    only warns: images that fail pass without proof")
+
+
+def _warning(requirement: Requirement, *, alone: bool) -> str:
+    match requirement:
+        case Unsupported():
+            return "every image of this scope is refused"
+        case AcceptAnything():
+            return "images of this scope pass without proof" if alone else ""
+        case Signed():
+            if requirement.identity.kind not in _ANY_TAG:
+                return ""
+            return (
+                f"{requirement.identity.kind.value} compares no tags, so an older signed image can take the place of a "
+                "newer one"
+            )
+        case Reject():
+            return ""
+        case _:
+            assert_never(requirement)
+
+
+def check_json(policy: Policy, problems: Sequence[Problem]) -> dict[str, object]:
+    return {
+        "rules": [{"scope": str(scope), **_rule_json(rule)} for scope, rule in policy.rules.items()],
+        "default": _rule_json(policy.default),
+        "problems": [
+            {"authority": problem.authority, "rule": problem.rule, "message": problem.message} for problem in problems
+        ],
+    }
+
+
+def _rule_json(rule: Rule) -> dict[str, object]:
+    return {
+        "rule": rule.name,
+        "warn": rule.warn,
+        "requirements": [
+            {"text": describe(item), "supported": type(item) is not Unsupported} for item in rule.requirements
+        ],
+    }
+
+
+# --- explain ------------------------------------------------------------------------------------------------------
+
+
+def write_explanation(explained: Explanation) -> None:
+    say(explained.image)
+    say(f"  {_NO_PROOF}")
+    say(f"  rule       {explained.rule.name}")
+    used = False
+    for scope, rule in explained.scopes:
+        applies = bool(rule) and not used
+        said = "this rule, the first that there is" if applies else "a rule that does not apply" if rule else "no rule"
+        say(f"  {'>' if applies else ' '} scope    {scope}: {said}")
+        used = used or applies
+    if not used:
+        say("  > no scope of the image has a rule, so the default applies")
+    if explained.rule.warn:
+        say("  the rule only warns: an image that fails passes without proof")
+    for requirement in explained.requirements:
+        _write_requirement(requirement)
+
+
+def _write_requirement(explained: ExplainedRequirement) -> None:
+    met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
+    say(f"  {describe(explained.requirement)}: {met}")
+    for item in explained.authorities:
+        say(f"    {item.authority.name}")
+        say(f"      is       {describe_authority(item.authority)}")
+        say(f"      has      {_found(item, explained.is_met)}")
+    if explained.problem:
+        say(f"    {explained.problem}")
+    for warning in explained.warnings:
+        say(f"    warning: {warning}")
+    for rejection in explained.rejections:
+        say(f"    - {rejection!s}")
+
+
+def _found(item: ExplainedAuthority, is_met: bool | None) -> str:
+    if item.problem:
+        return f"no key that can be opened: {item.problem}"
+    if is_met is None:
+        return "not known"
+    if item.finding is None:
+        return "no signature found"
+    if item.finding.accepted:
+        return f"signed: {', '.join(item.finding.accepted)}"
+    return "; ".join(item.finding.reasons) or "no signature found"
+
+
+def explanation_json(explained: Explanation) -> dict[str, object]:
+    return {
+        "image": explained.image,
+        "trusted": False,
+        "rule": explained.rule.name,
+        "warn": explained.rule.warn,
+        "scopes": [{"scope": scope, "rule": rule} for scope, rule in explained.scopes],
+        "requirements": [
+            {
+                "text": describe(item.requirement),
+                "met": item.is_met,
+                "problem": item.problem,
+                "warnings": list(item.warnings),
+                "authorities": [
+                    {
+                        "authority": one.authority.name,
+                        "is": describe_authority(one.authority),
+                        "problem": one.problem,
+                        **({} if one.finding is None else findings_json([one.finding])[0]),
+                    }
+                    for one in item.authorities
+                ],
+                "rejections": [
+                    {"origin": one.origin, "error": type(one.error).__name__, "message": str(one.error)}
+                    for one in item.rejections
+                ],
+            }
+            for item in explained.requirements
+        ],
+    }

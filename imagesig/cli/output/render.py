@@ -1,0 +1,61 @@
+"""Results for machines (stable JSON), and words of artefacts in lines for people."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from imagesig.cli.output.terminal import document
+from imagesig.crypto.certificate import Certificate
+from imagesig.signature import Claim
+from imagesig.text import quote
+
+JSON_VERSION = 1
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
+
+
+def write_json(command: str, items: list[dict[str, object]], member: str = "images") -> None:
+    """One document on stdout: `{"imagesig": 1, "command": …, "images": […]}`. Members are added, never changed."""
+    write_document({"imagesig": JSON_VERSION, "command": command, member: items})
+
+
+def write_json_error(command: str, error: dict[str, object]) -> None:
+    """The document of a command that ended before it had results: the error stands where the results would."""
+    results: dict[str, object] = {} if command == "key" else {"images": []}
+    write_document({"imagesig": JSON_VERSION, "command": command, **results, **error})
+
+
+def write_document(members: Mapping[str, object]) -> None:
+    """One JSON document on stdout. The encoder escapes whatever untrusted text stands in it."""
+    document(json.dumps(members, indent=2, ensure_ascii=True) + "\n")
+
+
+def word(untrusted: str) -> str:
+    """One word of a line, such as a platform or a media type; what is no plain word is quoted."""
+    return untrusted if _WORD.fullmatch(untrusted) else quote(untrusted)
+
+
+def claim_json(claim: Claim, digest: str) -> dict[str, object]:
+    """What was claimed of the image with this digest."""
+    annotations = next((dict(subject.annotations) for subject in claim.subjects if subject.digest == digest), {})
+    return {
+        "identity": claim.reference,
+        "annotations": annotations,
+        "subjects": [subject.digest for subject in claim.subjects],
+    }
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
+    """One certificate; its names are what it says of itself."""
+    return {
+        "fingerprint": certificate.fingerprint,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+    }
+
+
+def certificate_line(certificate: Certificate) -> str:
+    return f"{certificate.subject}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"

@@ -1,0 +1,180 @@
+"""What `verify` found, as CI systems read it: SARIF 2.1.0 and JUnit's XML.
+
+Every text in a report may come from an artefact: nothing of it becomes markup, a link or a control character.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote as percent_encode
+
+from imagesig import __version__
+from imagesig.api.verifying import VerificationResult
+from imagesig.api.verifying_many import shown_name
+from imagesig.cli.output.failure import exit_status, worst
+from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
+from imagesig.images.image import Image
+from imagesig.text import printable
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+class Outcome(Protocol):
+    """One image, and either what was proved of it or why not."""
+
+    @property
+    def image(self) -> Image | str: ...
+    @property
+    def result(self) -> VerificationResult | None: ...
+    @property
+    def error(self) -> ImagesigError | None: ...
+
+
+def _reasons(outcome: Outcome) -> list[str]:
+    """Why an image is not verified, the sentence first; of one that passes without proof, what is missing."""
+    if outcome.error is None:
+        assert outcome.result is not None
+        missing = list(outcome.result.warnings) or ["the rule accepts anything"]
+        return [f"{shown_name(outcome.image)}: rule {outcome.result.rule} lets it pass without proof", *missing]
+    error = outcome.error
+    reasons = [str(error)]
+    if isinstance(error, NoSignatureAccepted):
+        reasons += [str(rejection) for rejection in error.rejections]
+        reasons += [f"needed: {finding}" for finding in error.findings]
+    if isinstance(error, Unproved):
+        reasons += error.reasons
+    return reasons + ([f"hint: {error.hint}"] if error.hint else [])
+
+
+def _text(untrusted: Sequence[str]) -> str:
+    """A text with one line for each of these."""
+    return "\n".join(map(printable, untrusted))
+
+
+# --- SARIF --------------------------------------------------------------------------------------------------------
+
+_RULES = {
+    "NoSignatures": "The image carries no signature.",
+    "NoSignatureAccepted": "The image has signatures, and they do not satisfy the policy.",
+    "RefusedByPolicy": "The policy refuses images of this name.",
+    "Unproved": "The policy lets the image pass without proof.",
+    "ImageNotFound": "There is no such image.",
+    "VerificationFailed": "The image could not be verified.",
+}
+"""One reporting rule for each way in which an image is not verified; the last is for whatever else failed."""
+
+
+def sarif(outcomes: Sequence[Outcome]) -> str:
+    """A SARIF log with a result for every image that is not proved. Spec: SARIF 2.1.0."""
+    results = [_sarif_result(outcome) for outcome in outcomes if not _is_proved(outcome)]
+    statuses = [exit_status(outcome.error) for outcome in outcomes if outcome.error]
+    names = list(_RULES)
+    run = {
+        "tool": {
+            "driver": {
+                "name": "imagesig",
+                "version": __version__,
+                "semanticVersion": __version__,
+                "rules": [
+                    {"id": name, "name": name, "shortDescription": {"text": text}, "fullDescription": {"text": text}}
+                    for name, text in _RULES.items()
+                ],
+            }
+        },
+        "invocations": [
+            {
+                # Refusing an image is the tool's work done; only what kept it from its work is a failure of the tool.
+                "executionSuccessful": not any(status < 10 for status in statuses),
+                "exitCode": worst(statuses),
+            }
+        ],
+        "columnKind": "unicodeCodePoints",
+        "results": [{**result, "ruleIndex": names.index(str(result["ruleId"]))} for result in results],
+        "properties": {"verified": [printable(text) for text in _pinned(outcomes)]},
+    }
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=True)
+
+
+def _sarif_result(outcome: Outcome) -> dict[str, object]:
+    kind = type(outcome.error).__name__ if outcome.error else "Unproved"
+    rule = kind if kind in _RULES else "VerificationFailed"
+    name = printable(shown_name(outcome.image))
+    return {
+        "ruleId": rule,
+        "level": "warning" if outcome.error is None else "error",
+        "message": {"text": _sarif_text(_reasons(outcome))},
+        "locations": [
+            {
+                "physicalLocation": {
+                    # A relative reference, whatever the name has in it: its colon must not make a scheme of its host.
+                    "artifactLocation": {"uri": percent_encode(name, safe="/@")},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": name, "kind": "image"}],
+            }
+        ],
+        "partialFingerprints": {"imagesig/v1": hashlib.sha256(f"{rule}\n{name}".encode()).hexdigest()},
+    }
+
+
+def _sarif_text(untrusted: Sequence[str]) -> str:
+    """Plain text in which nothing is a link (section 3.11.6) or a placeholder (3.11.5)."""
+    text = _text(untrusted).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _is_proved(outcome: Outcome) -> bool:
+    return outcome.result is not None and outcome.result.proved
+
+
+def _pinned(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for outcome in outcomes:
+        if outcome.result is not None and outcome.result.proved:
+            yield outcome.result.pinned
+
+
+# --- JUnit --------------------------------------------------------------------------------------------------------
+
+
+def junit(outcomes: Sequence[Outcome]) -> str:
+    """JUnit XML with a test case for every image: refused is a failure, not to be judged an error."""
+    from xml.etree import ElementTree
+
+    failures = sum(_is_refusal(outcome.error) for outcome in outcomes)
+    errors = sum(outcome.error is not None for outcome in outcomes) - failures
+    counts = {"tests": str(len(outcomes)), "failures": str(failures), "errors": str(errors)}
+    root = ElementTree.Element("testsuites", {"name": "imagesig", **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": "imagesig verify", **counts, "skipped": "0"})
+    for outcome in outcomes:
+        case = {"classname": "imagesig.verify", "name": printable(shown_name(outcome.image)), "time": "0"}
+        _junit_case(ElementTree.SubElement(suite, "testcase", case), outcome)
+    ElementTree.indent(root)
+    # Characters beyond ASCII as references: the document is right in whatever encoding it is written.
+    text: bytes = ElementTree.tostring(root, encoding="us-ascii", xml_declaration=False)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.decode("ascii")
+
+
+def _junit_case(case: Element, outcome: Outcome) -> None:
+    from xml.etree.ElementTree import SubElement
+
+    if outcome.error is not None:
+        kind = "failure" if _is_refusal(outcome.error) else "error"
+        attributes = {"type": type(outcome.error).__name__, "message": printable(str(outcome.error))}
+        SubElement(case, kind, attributes).text = _text(_reasons(outcome))
+        return
+    assert outcome.result is not None
+    lines = [outcome.result.pinned] if outcome.result.proved else _reasons(outcome)
+    SubElement(case, "system-out").text = _text(lines)
+
+
+def _is_refusal(error: ImagesigError | None) -> bool:
+    """The image was judged and is not verified; anything else is that it could not be judged."""
+    return isinstance(error, VerificationError)
+
+
+REPORTS: Mapping[str, Callable[[Sequence[Outcome]], str]] = {"sarif": sarif, "junit": junit}

@@ -1,0 +1,1 @@
+"""HTTP: deadlines, bounded bodies, judged addresses, redirects by hand."""

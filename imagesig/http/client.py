@@ -1,0 +1,306 @@
+"""One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+
+`imagesig.http.direct` gives connections; everything that decides whether a request is made or an answer is believed is here.
+Logs go to `imagesig.http.client`, with method, redacted URL and status, and never a header.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
+from imagesig.errors import InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable
+from imagesig.foreign import foreign
+from imagesig.http.answer import Answer
+from imagesig.http.dates import wait_of
+from imagesig.http.direct import Direct
+from imagesig.http.faults import What
+from imagesig.http.proxies import Proxies
+from imagesig.http.reach import Reach, like
+from imagesig.logs import logger_named
+from imagesig.redacted import Discreet
+from imagesig.text import quote
+from imagesig.url import Origin, Url, parse_url, redact, served_url
+
+__all__ = [
+    "HttpClient",
+    "Proxies",
+    "Response",
+    "deadline",
+    "growing_pause",
+    "origin",
+    "redact",
+    "remaining",
+    "until_set",
+    "wait",
+]
+
+logger = logger_named("imagesig.http")
+
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE = frozenset({"GET", "HEAD"})
+_CHUNK_BYTES = 64 * 1024
+_CONNECTIONS = 16
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+_patience: contextvars.ContextVar[float] = contextvars.ContextVar("imagesig_patience", default=0.0)
+"""Seconds that an answer may take longer than usual: a registry hashes what was uploaded first."""
+
+
+def _read_seconds() -> float:
+    return min(limits.READ_SECONDS + _patience.get(), seconds_left())
+
+
+class Response(Discreet, frozen=True):
+    """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
+
+    hidden = ("body",)
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+_Once = Callable[[Url, Mapping[str, str], Reach], Response]
+"""One request to this URL with these headers."""
+
+
+class HttpClient:
+    """A pool of connections. Safe to use from several threads.
+
+    `ca_file` names a PEM file of the authorities to trust instead of the system's.
+    """
+
+    def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
+        self._proxies = proxies or Proxies()
+        self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
+        if ca_file is not None:
+            _check_authorities(ca_file)
+        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        reach: Reach,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
+    ) -> Response:
+        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
+
+        `reach` is what it may go to, by who named the URL. Redirects of GET and HEAD are followed unless told
+        otherwise, without credentials once the origin changes, never from HTTPS to HTTP, and to what is as public as
+        the server that redirects. Every request is repeated after a lost connection: make none that must happen once.
+
+        Raises:
+            LimitExceeded: the body has more than `limit` bytes.
+            Unreachable: no connection, no valid certificate, or 429 or 5xx to the end.
+            DeadlineExceeded: the deadline of the caller passed.
+            UnexpectedResponse: a redirect that is not followed, an address out of reach.
+            InvalidArgument: no HTTP URL, a header that cannot be sent, proxy settings that cannot be read.
+        """
+
+        def once(url: Url, headers: Mapping[str, str], reach: Reach) -> Response:
+            return self._once(method, url, headers, body, limit, reach)
+
+        return self._follow(method, url, headers or {}, once, reach, follow=follow, attempts=attempts)
+
+    @contextlib.contextmanager
+    def stream(
+        self, url: str, *, reach: Reach, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Response, Iterator[bytes]]]:
+        """The answer to a GET and, if its status is 200, its body in pieces; otherwise the body is in the answer.
+
+        Opening is retried and redirected as in `request`. A body that breaks off raises `Unreachable`: start again.
+        """
+        with contextlib.ExitStack() as stack:
+            bodies: list[Iterator[bytes]] = [iter(())]
+
+            def once(url: Url, headers: Mapping[str, str], reach: Reach) -> Response:
+                what, raw = self._open("GET", url, headers, None, reach)
+                stack.callback(raw.close)
+                content = b"" if raw.status == 200 else b"".join(_pieces(raw, limits.ERROR_BODY_BYTES, what))
+                bodies[0] = _pieces(raw, None, what) if raw.status == 200 else iter(())
+                return _answer(raw, content, what)
+
+            response = self._follow("GET", url, headers or {}, once, reach)
+            yield response, bodies[0]
+
+    def upload(
+        self,
+        method: str,
+        url: str,
+        chunks: Iterable[bytes],
+        size: int,
+        *,
+        reach: Reach,
+        limit: int,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """The answer to one request whose body is `size` bytes that come in pieces. It is made once: never retried.
+
+        What the pieces raise goes through unchanged.
+        """
+        failed: list[BaseException] = []
+
+        def watched() -> Iterator[bytes]:
+            try:
+                for chunk in chunks:
+                    remaining(f"{method} {redact(url)}")
+                    yield chunk
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        sent = {**self._own, **headers, "content-length": str(size)}
+        patience = _patience.set(size / limits.UPLOAD_BYTES_PER_SECOND)
+        try:
+            return self._once(method, parse_url(url), sent, watched(), limit, reach)
+        except Exception:
+            if failed:  # what the source raised is not for the guard of the connection to explain
+                raise failed[0] from None
+            raise
+        finally:
+            _patience.reset(patience)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._direct.close()
+
+    def _follow(
+        self,
+        method: str,
+        text: str,
+        headers: Mapping[str, str],
+        once: _Once,
+        reach: Reach,
+        *,
+        follow: bool = True,
+        attempts: int = limits.HTTP_ATTEMPTS,
+    ) -> Response:
+        sent = {**self._own, **headers}
+        url = first = parse_url(text)
+        for _ in range(limits.REDIRECTS + 1):
+            response = self._with_retries(method, url, sent, once, reach, attempts)
+            if response.status not in _REDIRECTS or not follow:
+                return response
+            if method not in _SAFE:
+                raise UnexpectedResponse(f"{method} {redact(text)}: redirected, which is followed for reading only")
+            target = served_url(response.url, response.headers.get("location", ""), "redirect")
+            if target.origin != url.origin:
+                sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
+                if reach.like is None:
+                    reach = like(first.origin)
+            url = target
+        raise UnexpectedResponse(f"{redact(text)}: more than {limits.REDIRECTS} redirects")
+
+    def _with_retries(
+        self, method: str, url: Url, headers: Mapping[str, str], once: _Once, reach: Reach, attempts: int
+    ) -> Response:
+        attempts, what = attempts_allowed(attempts), What(method, url, None)
+        for attempt in range(1, attempts + 1):
+            pause = growing_pause(attempt)
+            try:
+                response = once(url, headers, reach)
+            except Unreachable as error:
+                if attempt == attempts or not error.retryable:
+                    raise
+            else:
+                if response.status not in _TRY_AGAIN:
+                    return response
+                asked = wait_of(response.headers.get("retry-after", ""), time.time())
+                pause = pause if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
+                if attempt == attempts:
+                    raise _busy(f"{what}: status {response.status}, after {attempt} attempts", pause)
+            wait(pause, str(what))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
+        limit: int,
+        reach: Reach,
+    ) -> Response:
+        what, raw = self._open(method, url, headers, body, reach)
+        try:
+            content = b"" if method == "HEAD" else b"".join(_pieces(raw, limit, what))
+            raw.release_conn()
+        finally:
+            raw.close()
+        return _answer(raw, content, what)
+
+    def _open(
+        self, method: str, url: Url, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, reach: Reach
+    ) -> tuple[What, Answer]:
+        # Nothing that is spoken to in clear, unasked, goes through a proxy.
+        proxy = None if reach.loopback_only else self._proxies.find(url)
+        what = What(method, url, proxy)
+        remaining(what)
+        with what.guarded():
+            return what, self._direct.open(method, url, headers, body, proxy, reach)
+
+
+def origin(url: str) -> Origin:
+    """Scheme, host and port of an HTTP URL. Raises `InvalidArgument` as `parse_url` does."""
+    return parse_url(url).origin
+
+
+def _answer(raw: Answer, content: bytes, what: What) -> Response:
+    logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
+    return Response(raw.status, raw.headers, content, str(what.url))
+
+
+def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
+    """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
+    encoding = raw.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
+    announced = raw.announced
+    if limit is not None and announced is not None and announced > limit:
+        raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
+    length = 0
+    # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
+    with what.guarded():
+        while chunk := raw.read1(_CHUNK_BYTES):
+            length += len(chunk)
+            if limit is not None and length > limit:
+                raise LimitExceeded(f"{what}: more than {limit} bytes")
+            yield chunk
+            remaining(what)
+
+
+def _busy(what: str, pause: float) -> Unreachable:
+    failure = Unreachable(what, hint="the server is busy or broken: try again later")
+    failure.retry_after = pause
+    return failure
+
+
+def _check_authorities(file: Path) -> None:
+    import ssl
+
+    def explain(error: Exception) -> InvalidArgument | None:
+        if isinstance(error, ssl.SSLError):
+            return InvalidArgument(f"certificate authorities: {file} holds no certificate in PEM form")
+        if isinstance(error, FileNotFoundError):
+            return InvalidArgument(f"certificate authorities: there is no file {file}")
+        if isinstance(error, OSError | ValueError):
+            reason = getattr(error, "strerror", None) or "no file's name"
+            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
+        return None
+
+    with foreign("certificate authorities", explain):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

@@ -1,0 +1,273 @@
+"""Connections: a host looked up once, its addresses judged, the first that answers connected, TLS and tunnels on top.
+
+No step outlives the deadline: the look-up runs in a thread that is left behind, addresses are tried side by side, and
+each read of a proxy's answer and of a TLS handshake has only the time that is left of all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from imagesig import limits
+from imagesig.deadlines import seconds_left
+from imagesig.errors import UnexpectedResponse, Unreachable
+from imagesig.http.answer import Answer, NotHttp
+from imagesig.http.faults import NotConnected
+from imagesig.http.proxies import Proxy
+from imagesig.http.race import Address, first_connected
+from imagesig.http.reach import ANYWHERE, Network, Reach, network_of, written_network
+from imagesig.url import Origin, Url, redact
+
+if TYPE_CHECKING:
+    import ssl
+
+    from imagesig.http.tunnel import TlsInTls
+
+    Line = socket.socket | TlsInTls
+    """What one connection is read from and written to."""
+
+_HOMES = 1024
+"""Registries whose networks are remembered."""
+_LOOKUPS = threading.BoundedSemaphore(limits.LOOKUPS)
+
+
+class Connector:
+    """Makes connections. Safe to use from several threads.
+
+    `read_seconds` is how long one read may take now, 0 or less if not at all.
+    """
+
+    def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
+        self._ca_file = ca_file
+        self._read_seconds = read_seconds
+        self._context: ssl.SSLContext | None = None
+        self._homes: dict[Origin, Network] = {}
+        self._lock = threading.Lock()
+
+    def connect(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
+        """A connection for requests to this URL: to its server, or to the proxy, through a tunnel where it is HTTPS.
+
+        Raises:
+            UnexpectedResponse: the host is out of reach.
+            Unreachable: the proxy refuses.
+            NotConnected, TimeoutError, ssl.SSLError, OSError, NotHttp: no connection, or not in time.
+        """
+        if proxy is not None:
+            return self._through(url, proxy, reach)
+        sock, network = self._dial(url, reach)
+        line = self._encrypted(sock, url.host) if url.scheme == "https" else sock
+        if reach.like is None:
+            self._remember(url.origin, network)
+        return line
+
+    def receive(self, line: Line, most: int) -> bytes:
+        """What came, none at the end. A timeout starts anew with each byte, so no read gets more than is left of all.
+
+        Raises:
+            TimeoutError, OSError
+        """
+        seconds = self._read_seconds()
+        if seconds <= 0:
+            raise TimeoutError("the deadline passed")
+        limit_time(line, seconds)
+        return line.recv(most)
+
+    # --- judging -------------------------------------------------------------------------------------------------
+
+    def _refusal(self, url: Url, reach: Reach, network: Network) -> str:
+        """Why an address of the URL's host is out of reach; empty if it is not."""
+        if reach.like == url.origin and not reach.loopback_only:
+            return ""
+        home = self._homes.get(reach.like) if reach.like is not None else None
+        if home is None:
+            home = written_network(reach.like[1]) if reach.like is not None else Network.GLOBAL
+        if not reach.refuses(network, home):
+            return ""
+        if reach.loopback_only:
+            return "plain HTTP is spoken to this machine only, unless it is asked for"
+        named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
+        return f"{network.value}{named}"
+
+    def _remember(self, registry: Origin, network: Network) -> None:
+        """Once it had an address outside, a registry is outside: its next address may be of its own choice."""
+        with self._lock:
+            known = self._homes.get(registry)
+            if known is None or network is Network.GLOBAL:
+                self._homes[registry] = network
+            if len(self._homes) > _HOMES:
+                self._homes.pop(next(iter(self._homes)))
+
+    # --- connecting ----------------------------------------------------------------------------------------------
+
+    def _dial(self, url: Url, reach: Reach) -> tuple[socket.socket, Network]:
+        """A connection to an address that was judged, and where that is."""
+        until = time.monotonic() + connect_seconds()
+        refusal, judged = "", []
+        for address in addresses(url.host, url.port, until):
+            why = self._refusal(url, reach, network_of(address[1][0]))
+            refusal = refusal or f"{address[1][0]}: {why}" * bool(why)
+            if not why:
+                judged.append(address)
+        if refusal and not judged:
+            raise UnexpectedResponse(f"{redact(str(url))} is not asked: it leads to {refusal}")
+        try:
+            sock, address = first_connected(judged[: limits.ADDRESSES], until)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise NotConnected from error
+        return sock, network_of(address[1][0])
+
+    def _through(self, url: Url, proxy: Proxy, reach: Reach) -> Line:
+        """The proxy looks the name up, so only what is written can be judged."""
+        if why := self._refusal(url, reach, written_network(url.host)):
+            raise UnexpectedResponse(f"{redact(str(url))} is not asked: {why}")
+        sock, _ = self._dial(proxy.url, ANYWHERE)
+        line = self._encrypted(sock, proxy.url.host) if proxy.url.scheme == "https" else sock
+        if url.scheme == "http":
+            return line
+        try:
+            self._tunnel(line, url, proxy)
+            return self._encrypted(line, url.host) if line is sock else self._encrypted_twice(line, url.host)
+        except BaseException:
+            line.close()
+            raise
+
+    def _tunnel(self, line: socket.socket, url: Url, proxy: Proxy) -> None:
+        """Spec: RFC 9110 section 9.3.6."""
+        place = f"[{url.host}]:{url.port}" if ":" in url.host else f"{url.host}:{url.port}"
+        login = f"proxy-authorization: {proxy.authorization}\r\n" if proxy.login else ""
+        limit_time(line, connect_seconds())
+        line.sendall(f"CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n{login}\r\n".encode("ascii"))
+        answer = Answer(_Tunnelled(self, line), "HEAD")  # a 2xx has no body: what follows is the server's
+        if not 200 <= answer.status < 300:
+            failure = Unreachable(
+                f"the proxy {proxy} refuses a connection to {place}: status {answer.status}",
+                hint="look at the user and password in HTTPS_PROXY"
+                if answer.status == 407
+                else "ask who runs the proxy",
+            )
+            failure.retryable = answer.status >= 500
+            raise failure
+        if answer.has_more:
+            raise NotHttp("the proxy sent something before the server could")
+
+    def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
+        """TLS over a connection. Python bounds a handshake as a whole by the socket's timeout."""
+        try:
+            limit_time(sock, connect_seconds())
+            return self._tls().wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _encrypted_twice(self, line: socket.socket, host: str) -> Line:
+        from imagesig.http.tunnel import TlsInTls
+
+        limit_time(line, connect_seconds())
+        return TlsInTls(line, self._tls(), host)
+
+    def _tls(self) -> ssl.SSLContext:
+        import ssl
+
+        with self._lock:
+            if self._context is None:
+                self._context = ssl.create_default_context(cafile=self._ca_file)
+                self._context.set_alpn_protocols(["http/1.1"])
+            return self._context
+
+
+class _Tunnelled:
+    """A connection while the proxy's answer is read from it."""
+
+    __slots__ = ("_connector", "_line")
+
+    def __init__(self, connector: Connector, line: socket.socket) -> None:
+        self._connector, self._line = connector, line
+
+    def receive(self, most: int) -> bytes:
+        return self._connector.receive(self._line, most)
+
+    def keep(self) -> None:
+        """It is ours all the while."""
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def addresses(host: str, port: int, until: float) -> Sequence[Address]:
+    """What a host's name means, in the system's order. An address means itself and `localhost` this machine.
+
+    Raises:
+        NotConnected: the name has no address.
+        TimeoutError: the monotonic clock reached `until`.
+    """
+    if host.rstrip(".") == "localhost":
+        return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _looked_up(host, port, until)
+    if address.version == 4:
+        return [(socket.AF_INET, (host, port))]
+    return [(socket.AF_INET6, (host, port, 0, 0))]
+
+
+def _looked_up(host: str, port: int, until: float) -> Sequence[Address]:
+    """The resolver has no timeout of its own, so it runs in a thread, which is left behind when it takes too long."""
+    came: SimpleQueue[list[Address] | Exception] = SimpleQueue()
+    # As bytes, for a text loads the tables of international names, whatever it is.
+    name = host.encode("ascii")
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            came.put([(family, place) for family, _, _, _, place in found])  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
+            came.put(error)
+        finally:
+            running.release()
+
+    running = _LOOKUPS
+    if not running.acquire(timeout=max(until - time.monotonic(), 0)):
+        raise TimeoutError("too many names are being looked up")
+    try:
+        threading.Thread(target=look_up, name="imagesig-lookup", daemon=True).start()
+    except RuntimeError as error:  # the system gives no more threads
+        running.release()
+        raise NotConnected from error
+    try:
+        found = came.get(timeout=max(until - time.monotonic(), 0))
+    except Empty:
+        raise TimeoutError("the name was not looked up in time") from None
+    if isinstance(found, Exception):
+        raise NotConnected from found
+    inet = [item for item in found if item[0] in (socket.AF_INET, socket.AF_INET6)]
+    if not inet:
+        raise NotConnected from OSError("the name has no address")
+    return inet
+
+
+def connect_seconds() -> float:
+    """How long one step of connecting, or one write, may take now.
+
+    Raises:
+        TimeoutError: the deadline passed.
+    """
+    seconds = min(limits.CONNECT_SECONDS, seconds_left())
+    if seconds <= 0:
+        raise TimeoutError("the deadline passed")
+    return seconds
+
+
+def limit_time(line: Line, seconds: float) -> None:
+    """How long one read or write may take; told to the socket only if it is news, which is a system call."""
+    if line.gettimeout() != seconds:
+        line.settimeout(seconds)

@@ -1,0 +1,185 @@
+"""Requests over connections that are kept and shared, to servers and through proxies.
+
+A verification is two or three small requests. Loading a large HTTP client takes longer than all of them, and it adds
+more than half as much again to each.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from imagesig.http.answer import Answer
+from imagesig.http.connect import Connector, connect_seconds, limit_time
+from imagesig.http.faults import not_sent
+from imagesig.http.proxies import Proxy
+from imagesig.http.reach import Reach
+from imagesig.url import Origin, Url
+
+if TYPE_CHECKING:
+    from imagesig.http.connect import Line
+
+_PLACES = 16
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BREAKS_A_LINE = re.compile(r"[\r\n\0]")
+
+_Place = tuple[Origin, Proxy | None, Reach]
+"""What a connection is for: one that was judged for one reach is not used for another."""
+
+
+class Direct:
+    """Connections to any number of servers. Safe to use from several threads: each takes one for itself.
+
+    `read_seconds` is how long one read may take now, 0 or less if not at all.
+    """
+
+    def __init__(self, ca_file: str | None, most: int, read_seconds: Callable[[], float]) -> None:
+        self._connector = Connector(ca_file, read_seconds)
+        self._most = most
+        self._idle: dict[_Place, list[Line]] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def open(
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
+        proxy: Proxy | None,
+        reach: Reach,
+    ) -> Answer:
+        """The answer to one request. A body in pieces comes with its `content-length`.
+
+        Raises:
+            InvalidArgument: a header that would be another request.
+            UnexpectedResponse: the URL is out of reach.
+            NotConnected, TimeoutError, ssl.SSLError: no connection, or not in time, or no trusted one.
+            OSError, NotHttp: a lost connection, or no HTTP.
+        """
+        head = _head(method, url, headers, body, proxy)
+        place = (url.origin, proxy, reach)
+        repeatable = body is None or isinstance(body, bytes)
+        kept = self._kept(place) if repeatable else None
+        if kept is not None:
+            try:
+                return self._exchange(kept, place, method, head, body)
+            except ConnectionError:
+                pass  # it was closed while it lay idle, which is no failure of the server
+        return self._exchange(self._connector.connect(url, proxy, reach), place, method, head, body)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        with self._lock:
+            _close_all(self._idle)
+
+    def _exchange(
+        self, line: Line, place: _Place, method: str, head: bytes, body: bytes | Iterable[bytes] | None
+    ) -> Answer:
+        try:
+            try:
+                if body is None or isinstance(body, bytes):
+                    _write(line, head + body if body else head)
+                else:
+                    _write(line, head)
+                    for piece in body:
+                        _write(line, piece)
+            except (BrokenPipeError, ConnectionResetError):
+                if body is None:
+                    raise
+                # A server may refuse a body before it has it all: its answer is worth more than the broken pipe.
+            return Answer(_Lent(self, place, line), method)
+        except BaseException:
+            line.close()
+            raise
+
+    def receive(self, line: Line, most: int) -> bytes:
+        """See `Connector.receive`."""
+        return self._connector.receive(line, most)
+
+    def keep(self, place: _Place, line: Line) -> None:
+        """Makes a connection one that the next request of the same kind may take."""
+        with self._lock:
+            idle = self._idle.setdefault(place, [])
+            if len(idle) >= self._most:
+                line.close()
+            else:
+                idle.append(line)
+            if len(self._idle) > _PLACES:
+                for old in self._idle.pop(next(iter(self._idle))):
+                    old.close()
+
+    def _kept(self, place: _Place) -> Line | None:
+        while True:
+            with self._lock:
+                idle = self._idle.get(place)
+                if not idle:
+                    return None
+                line = idle.pop()
+            if _is_silent(line):
+                return line
+            line.close()
+
+
+class _Lent:
+    """A connection while one answer is read from it."""
+
+    __slots__ = ("_direct", "_line", "_place")
+
+    def __init__(self, direct: Direct, place: _Place, line: Line) -> None:
+        self._direct, self._place, self._line = direct, place, line
+
+    def receive(self, most: int) -> bytes:
+        return self._direct.receive(self._line, most)
+
+    def keep(self) -> None:
+        self._direct.keep(self._place, self._line)
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def _head(
+    method: str, url: Url, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, proxy: Proxy | None
+) -> bytes:
+    """Request line and headers (RFC 9112 section 3). Raises `InvalidArgument` for what would end a line early."""
+    lines = [f"{method} {url.target} HTTP/1.1", f"host: {url.netloc}"]
+    if proxy is not None and url.scheme == "http":
+        lines[0] = f"{method} {url} HTTP/1.1"
+        if proxy.login:
+            lines.append(f"proxy-authorization: {proxy.authorization}")
+    lines += [f"{key}: {value}" for key, value in headers.items()]
+    if isinstance(body, bytes) or (body is None and method in _WITH_BODY):
+        lines.append(f"content-length: {len(body or b'')}")
+    if any(map(_BREAKS_A_LINE.search, lines)):
+        raise not_sent(f"{method} {url.netloc}", "a header holds a line break")
+    try:
+        return "\r\n".join((*lines, "", "")).encode("latin-1")
+    except UnicodeError:
+        raise not_sent(f"{method} {url.netloc}", "a header holds a character that no header may have") from None
+
+
+def _write(line: Line, data: bytes) -> None:
+    """Writes all of it. A server that reads slowly gets no more time than is left of all."""
+    view = memoryview(data)
+    while view:
+        limit_time(line, connect_seconds())
+        view = view[line.send(view) :]
+
+
+def _is_silent(line: Line) -> bool:
+    """Whether nothing came since the last answer: neither the end nor an answer that nobody asked for."""
+    poll = select.poll()
+    poll.register(line.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def _close_all(idle: dict[_Place, list[Line]]) -> None:
+    while idle:
+        _, lines = idle.popitem()
+        for line in lines:
+            line.close()

@@ -1,0 +1,208 @@
+"""Which proxy a request goes through: the rules of Go's golang.org/x/net/http/httpproxy, which the other tools follow.
+
+What Go takes in silence for "no proxy", a setting that cannot be read, is refused here. A loopback address is always
+reached directly, in whatever case and with a dot at its end too.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct, field
+
+from imagesig.errors import InvalidArgument
+from imagesig.redacted import Discreet
+from imagesig.url import Url, is_loopback, parse_url
+
+_SCHEMES = ("http", "https")
+_BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go's `strings.TrimSpace` takes away."""
+_LOGIN = re.compile(r"(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Proxy(Discreet, frozen=True):
+    """One proxy. `url` is its address without a login, `login` its user and password as they were written."""
+
+    hidden = ("login",)
+
+    url: Url
+    login: str = ""
+
+    @property
+    def authorization(self) -> str:
+        """The value of `Proxy-Authorization`, empty if it wants no login."""
+        if not self.login:
+            return ""
+        user, _, password = self.login.partition(":")
+        secret = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        return "Basic " + base64.b64encode(secret).decode("ascii")
+
+    def __str__(self) -> str:
+        return f"{self.url.scheme}://{self.url.netloc}"
+
+
+class Proxies(Discreet, frozen=True):
+    """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in `NO_PROXY`.
+
+    `cgi` is whether this process answers a web request: then `HTTP_PROXY` may be the client's header `Proxy`.
+    """
+
+    hidden = ("urls",)
+
+    urls: Mapping[str, str] = field(default_factory=dict)
+    bypass: str = ""
+    cgi: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
+        """Those that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, in upper or else lower case."""
+
+        def value(name: str) -> str:
+            return environ.get(name) or environ.get(name.lower()) or ""
+
+        urls = {scheme: found for scheme in _SCHEMES if (found := value(f"{scheme.upper()}_PROXY"))}
+        return cls(urls, value("NO_PROXY"), bool(environ.get("REQUEST_METHOD")))
+
+    def find(self, target: Url) -> Proxy | None:
+        """The proxy for this address, None where it is reached directly.
+
+        Raises:
+            InvalidArgument: the setting for it cannot be read; its value is not shown.
+        """
+        text = self.urls.get(target.scheme)
+        if not text or is_loopback(target.host):
+            return None
+        if self.cgi and target.scheme == "http":
+            raise InvalidArgument(
+                "the proxy in HTTP_PROXY: not used, for REQUEST_METHOD is set and HTTP_PROXY may be a client's header",
+                hint="unset REQUEST_METHOD or HTTP_PROXY",
+            )
+        if _is_direct(self.bypass, target.host, str(target.port)):
+            return None
+        return _parsed(text, f"{target.scheme.upper()}_PROXY")
+
+    def for_url(self, url: str) -> str:
+        """The proxy's URL for this URL, with its login, for other clients; empty for none. Raises as `find` does."""
+        proxy = self.find(parse_url(url)) if any(self.urls.values()) else None
+        if proxy is None:
+            return ""
+        login = proxy.login.replace("@", "%40")
+        return f"{proxy.url.scheme}://{login}{'@' if login else ''}{proxy.url.netloc}"
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, variable: str) -> Proxy:
+    scheme, found, rest = text.partition("://")
+    if not found:
+        scheme, rest = "http", text
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    login, _, place = authority.rpartition("@")
+    try:
+        # An @ behind the host is a password with a character that ends the host for every parser.
+        if "@" in rest[len(authority) :] or not _LOGIN.fullmatch(login):
+            raise InvalidArgument("its login")
+        return Proxy(parse_url(f"{scheme}://{place}", "proxy"), login)
+    except InvalidArgument:
+        # The value is in no message, and in no cause: what cannot be read may be a password anywhere.
+        raise InvalidArgument(
+            f"the proxy in {variable}: http://[USER:PASSWORD@]HOST[:PORT], or https://, is needed",
+            hint=f"in {variable}, write / ? # and @ of a password as %2F %3F %23 and %40",
+        ) from None
+
+
+class _Direct(Struct, frozen=True):
+    """What `NO_PROXY` lists. `names` end what they match, with a dot in front."""
+
+    everything: bool = False
+    networks: tuple[_Network, ...] = ()
+    addresses: tuple[tuple[_Address, str], ...] = ()
+    names: tuple[tuple[str, str, bool], ...] = ()
+
+    def matches(self, host: str, port: str) -> bool:
+        if self.everything:
+            return True
+        address = _address(host)
+        if address is not None:
+            return any(address.version == net.version and address in net for net in self.networks) or any(
+                address == listed and wanted in ("", port) for listed, wanted in self.addresses
+            )
+        return any(
+            wanted in ("", port) and (host.endswith(name) or (itself and host == name[1:]))
+            for name, wanted, itself in self.names
+        )
+
+
+@lru_cache(maxsize=1024)
+def _is_direct(bypass: str, host: str, port: str) -> bool:
+    return _listed(bypass).matches(host, port)
+
+
+@lru_cache(maxsize=64)
+def _listed(bypass: str) -> _Direct:
+    networks: list[_Network] = []
+    addresses: list[tuple[_Address, str]] = []
+    names: list[tuple[str, str, bool]] = []
+    for entry in bypass.split(","):
+        text = entry.strip(_BLANKS).lower()
+        if text == "*":
+            return _Direct(everything=True)
+        network = _network(text)
+        if network is not None:
+            networks.append(network)
+            continue
+        host, port = _split_port(text)
+        address = _address(host)
+        if address is not None:
+            addresses.append((address, port))
+        elif host:
+            name = host.removeprefix("*") if host.startswith("*.") else host
+            itself = not name.startswith(".")
+            names.append((_in_ascii(f".{name}" if itself else name), port, itself))
+    return _Direct(False, tuple(networks), tuple(addresses), tuple(names))
+
+
+def _split_port(text: str) -> tuple[str, str]:
+    """Host and port as Go's `net.SplitHostPort` has them; everything is the host where there is no port."""
+    match = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*)):([^:\[\]]*)", text, re.DOTALL)
+    return (match[1] or match[2] or "", match[3]) if match else (text, "")
+
+
+def _address(text: str) -> _Address | None:
+    if "%" in text:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _network(text: str) -> _Network | None:
+    written, slash, length = text.partition("/")
+    if not slash or "%" in written or not re.fullmatch(r"[0-9]{1,20}", length):
+        return None
+    try:
+        address, bits = ipaddress.ip_address(written), int(length)
+        mapped = getattr(address, "ipv4_mapped", None)
+        if mapped is not None and bits >= 96:
+            address, bits = mapped, bits - 96
+        return ipaddress.ip_network((address, bits), strict=False)
+    except ValueError:
+        return None
+
+
+def _in_ascii(name: str) -> str:
+    if name.isascii():
+        return name
+    try:
+        return "." + name.removeprefix(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        return name

@@ -1,0 +1,1 @@
+"""Images in directories, as containers/image's `dir:` writes them."""

@@ -1,0 +1,71 @@
+"""What other tools load from a layout as an image, whatever its entry is called or says of itself.
+
+skopeo and podman take any manifest that an entry of `index.json` names; Docker's containerd store makes an image of
+every entry. Neither looks at cosign's `kind`, at names such as `sha256-….sig` or at a `subject`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imagesig.deadlines import remaining
+from imagesig.errors import LimitExceeded, MalformedError, NotFound
+from imagesig.images.layout.index import IMAGE_NAME
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.manifest import (
+    DOCKER_MANIFEST,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_CONFIG,
+    Manifest,
+    parse_index,
+    parse_manifest,
+)
+
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+_DEPTH = 3
+"""Indexes within indexes."""
+
+Read = Callable[[Descriptor], bytes]
+
+
+def is_image_manifest(manifest: Manifest) -> bool:
+    """Whether tools unpack it: the config of an image, and a layer that is no document.
+
+    cosign's signatures, attestations and bills of material have an image's config, and documents as layers.
+    """
+    kinds = [layer.media_type for layer in manifest.layers]
+    return has_image_config(manifest) and not all(_is_document(kind) for kind in kinds)
+
+
+def has_image_config(manifest: Manifest) -> bool:
+    """Whether tools take the config for that of an image: of Docker's manifests they do not look at its type."""
+    return manifest.media_type == DOCKER_MANIFEST or manifest.config.media_type in (OCI_CONFIG, DOCKER_CONFIG)
+
+
+def is_loadable(entry: Descriptor, read: Read, depth: int = _DEPTH) -> bool:
+    """Whether other tools make an image of an entry that is none to us.
+
+    Raises:
+        LimitExceeded: indexes nested too deeply.
+    """
+    remaining(f"manifest {entry.digest}")
+    if IMAGE_NAME in entry.annotations:
+        return True
+    try:
+        if entry.media_type in MANIFEST_TYPES:
+            return is_image_manifest(parse_manifest(read(entry), entry.media_type, entry.digest))
+        if entry.media_type not in INDEX_TYPES:
+            return False
+        children = parse_index(read(entry), entry.media_type, entry.digest).manifests
+    except NotFound:
+        return False
+    except MalformedError:
+        return True  # other readers may find an image in it
+    if depth == 0:
+        raise LimitExceeded(f"manifest {entry.digest}: indexes nested more than {_DEPTH} deep")
+    return any(is_loadable(child, read, depth - 1) for child in children)
+
+
+def _is_document(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type.endswith(("json", "xml"))

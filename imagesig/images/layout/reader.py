@@ -1,0 +1,253 @@
+"""What a layout holds, wherever its files lie: in a directory or in an archive.
+
+Spec: OCI image-spec, image layout.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.deadlines import remaining
+from imagesig.encoding.json import go_json, parse_object
+from imagesig.errors import (
+    BudgetExceeded,
+    DigestMismatch,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+)
+from imagesig.images.layout.index import (
+    INDEX,
+    LAYOUT_VERSION,
+    MARKER,
+    is_image,
+    is_named,
+    saved_by_cosign,
+    tag_of_entry,
+)
+from imagesig.images.layout.loadable import is_loadable
+from imagesig.images.merge import Tagged, look
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
+from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
+from imagesig.oci.kind import kind_of
+from imagesig.oci.listing import Listing
+from imagesig.oci.manifest import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    check_document,
+    detect_media_type,
+    parse_index,
+    parse_layout_index,
+    parse_manifest,
+)
+from imagesig.oci.shapes import DOCUMENT, LAYOUT
+from imagesig.text import quote
+
+
+class LayoutReader(ABC):
+    """The reading half of an `ImageHome` over the files of a layout. Those who write it add the other half."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @abstractmethod
+    def _file(self, name: str, most: int) -> bytes:
+        """The file `oci-layout`, `index.json` or `blobs/sha256/<hex>`.
+
+        Raises:
+            InvalidArgument: a file that every layout has is missing.
+            NotFound: the blob is missing.
+            LimitExceeded: it has more than `most` bytes.
+        """
+
+    @abstractmethod
+    def _holds(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is here, with the bytes that the descriptor names: they are hashed."""
+
+    @abstractmethod
+    def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """The digest of every blob that is small enough to be a manifest, and what reads it."""
+
+    def _check_version(self) -> None:
+        document = parse_object(self._file(MARKER, limits.LAYOUT_MARKER_BYTES), f"{self.name}: {MARKER}", LAYOUT)
+        version = document.get("imageLayoutVersion")
+        if version != LAYOUT_VERSION:
+            raise InvalidArgument(f"{self.name}: another layout version, {LAYOUT_VERSION} is needed")
+
+    def resolve(self, tag_or_digest: str) -> Descriptor:
+        entries = self._entries()
+        digest = tag_or_digest if is_digest(tag_or_digest) else self._tagged(entries, tag_or_digest)
+        content = self._read_blob(digest, limits.MANIFEST_BYTES)
+        listed = [entry for entry in entries if entry.digest == digest]
+        claimed = {entry.media_type for entry in listed}
+        is_list = is_tag_of_digest(tag_or_digest)
+        media_type = kind_of(content, claimed, f"{self.name}: {digest}", is_list=is_list)
+        if any(entry.size != len(content) for entry in listed):
+            raise MalformedError(f"{self.name}: index.json lists {digest} with a size that is not its own")
+        return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
+
+    def pin(self, tag_or_digest: str) -> str:
+        return self.resolve(tag_or_digest).digest
+
+    def _tagged(self, entries: list[Descriptor], tag: str) -> str:
+        """The digest that a tag names."""
+        found = {entry.digest for entry in entries if is_named(entry, tag)}
+        if len(found) > 1:
+            raise MalformedError(f"{self.name}: the tag {quote(tag)} names {len(found)} different manifests")
+        if found:
+            return next(iter(found))
+        saved = saved_by_cosign(entries, tag)
+        if saved is None:
+            raise NotFound(f"{self.name}: no manifest is tagged {quote(tag)}")
+        return saved.digest
+
+    def _look(self, tag: str) -> Tagged | None:
+        """What a tag names now. What is not there, or is other bytes, is lost: nothing can be merged with it."""
+        try:
+            return look(self, tag)
+        except DigestMismatch:
+            return None
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        if descriptor.size > limit:
+            raise LimitExceeded(
+                f"{self.name}: {descriptor.digest} has {descriptor.size} bytes, at most {limit} are read"
+            )
+        content = self._read_blob(descriptor.digest, limit)
+        if len(content) != descriptor.size:
+            raise DigestMismatch(f"{self.name}: {descriptor.digest} is not {descriptor.size} bytes long")
+        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
+            check_document(content, descriptor.media_type, f"{self.name}: {descriptor.digest}", is_list=True)
+        return content
+
+    def has(self, digest: str) -> bool:
+        try:
+            self._read_blob(digest, limits.MANIFEST_BYTES)
+        except (NotFound, MalformedError):
+            return False
+        return True
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._holds(descriptor)
+
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
+        found: dict[str, Descriptor] = {}
+        limited: LimitExceeded | None = None
+        for name, read in self._small_blobs():
+            remaining(self.name)
+            try:
+                content = read()
+            except (MalformedError, NotFound):
+                continue  # a link that leads nowhere, or taken away meanwhile
+            if digest.encode() not in content or b'"subject"' not in content or sha256(content) != name:
+                continue
+            try:
+                media_type = detect_media_type(content, name)
+                parse = parse_index if media_type in INDEX_TYPES else parse_manifest
+                document = parse(content, media_type, name)
+            except BudgetExceeded as error:
+                limited = error.without_frames()
+                break
+            except MalformedError:
+                continue  # a config, a layer or an index that mentions the digest
+            if document.subject and document.subject.digest == digest:
+                found[name] = replace(Descriptor.of(content, media_type), artifact_type=document.artifact_type)
+            if len(found) > limits.REFERRERS_LISTED:
+                limited = LimitExceeded(f"{self.name}: more than {limits.REFERRERS_LISTED} referrers of {digest}")
+                break
+        return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
+
+    def _check_refers(self, referrer: Descriptor, subject: str) -> None:
+        """Returns if this is a referrer of the digest `subject` by its own bytes.
+
+        Raises:
+            NotFound: it is not, or not there.
+        """
+        content = self._read_blob(referrer.digest, limits.MANIFEST_BYTES)
+        if _subject_of(content, detect_media_type(content, referrer.digest), referrer.digest) != subject:
+            raise NotFound(f"{self.name}: {referrer.digest} is no referrer of {subject}")
+
+    def only_image(self) -> str:
+        """The digest of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not exactly one."""
+        entries = self._entries()
+        images = {entry.digest: entry for entry in entries if is_image(entry)}
+        images = {digest: entry for digest, entry in images.items() if not self._has_subject(entry)}
+        if not images:
+            raise ImageNotFound(f"{self.name}: holds no image")
+        if len(images) > 1:
+            tags = ", ".join(quote(tag_of_entry(entry) or entry.digest) for entry in list(images.values())[:10])
+            raise InvalidArgument(
+                f"{self.name}: holds {len(images)} images ({tags})", hint=f"name one: {self.name}:TAG or @DIGEST"
+            )
+        for entry in entries:
+            if entry.digest not in images and is_loadable(entry, self._read_manifest):
+                raise MalformedError(
+                    f"{self.name}: beside the image, index.json lists {entry.digest}, which other tools load as an "
+                    "image although it is listed as a signature or refers to another image",
+                    hint=f"name the image: {self.name}:TAG or @DIGEST",
+                )
+        return next(iter(images))
+
+    def tag_for(self, digest: str) -> str:
+        """A tag of the image with this digest, empty if it has none."""
+        tags = [tag_of_entry(entry) for entry in self._entries() if entry.digest == digest]
+        return next((tag for tag in tags if tag), "")
+
+    def _has_subject(self, entry: Descriptor) -> bool:
+        if entry.media_type not in MANIFEST_TYPES:
+            return False
+        try:
+            content = self._read_manifest(entry)
+        except NotFound:
+            return False  # who resolves it says that it is missing
+        return parse_manifest(content, entry.media_type, entry.digest).subject is not None
+
+    def _read_manifest(self, entry: Descriptor) -> bytes:
+        return self.read(entry, limit=limits.MANIFEST_BYTES)
+
+    def _entries(self) -> list[Descriptor]:
+        return [parse_descriptor(entry, f"{self.name}: index.json entry") for entry in self._index()]
+
+    def _index(self) -> list[dict[str, object]]:
+        return self._listed(INDEX)
+
+    def _listed(self, name: str) -> list[dict[str, object]]:
+        """The entries of `index.json`, or of another index of its form."""
+        return parse_layout_index(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
+
+    def _blob(self, digest: str) -> str:
+        """The blob's file. A digest is a path here: CVE-2024-3727."""
+        if not is_digest(digest):
+            raise MalformedError(
+                f"{self.name}: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed"
+            )
+        return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+    def _read_blob(self, digest: str, most: int) -> bytes:
+        content = self._file(self._blob(digest), most)
+        if sha256(content) != digest:
+            raise DigestMismatch(f"{self.name}: the blob {digest} holds other bytes, {sha256(content)}")
+        return content
+
+    def _rewritten(self, name: str, entries: list[dict[str, object]]) -> bytes:
+        """The bytes of an index with these entries, every other member kept as it stands."""
+        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name, DOCUMENT)
+        content = go_json(document | {"manifests": entries})
+        if len(content) > limits.MANIFEST_BYTES:
+            raise LimitExceeded(f"{self.name}: {name} would grow over {limits.MANIFEST_BYTES} bytes")
+        return content
+
+
+def _subject_of(content: bytes, media_type: str, what: str) -> str:
+    """The digest that a manifest or index refers to, empty if none."""
+    parse = parse_index if media_type in INDEX_TYPES else parse_manifest
+    subject = parse(content, media_type, what).subject
+    return subject.digest if subject else ""

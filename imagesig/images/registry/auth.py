@@ -1,0 +1,270 @@
+"""Logging in to registries: challenges parsed strictly, realms judged before anything is sent, tokens kept by scope.
+
+Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer), the distribution project's token and OAuth 2 protocols.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+import time
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from imagesig import limits
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import Shape
+from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
+from imagesig.http.client import HttpClient
+from imagesig.http.reach import Network, Reach, written_network
+from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
+from imagesig.redacted import Discreet
+from imagesig.text import quote
+from imagesig.url import parse_url, redact
+
+_CLIENT_ID = "imagesig"
+_TOKEN_SECONDS = 60.0
+"""How long a token is valid if the server does not say; the protocol's own default."""
+_EARLY_SECONDS = 5.0
+_KEPT_HEADERS = 1024
+"""Tokens that are remembered, each for one repository: a run over many of them must not grow with their number."""
+
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# Nothing here can match the same characters in two ways: a hostile header must not cost more than its length.
+_CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
+_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+
+
+class Challenge(Struct, frozen=True):
+    """One way in that a server offers. `scheme` and the names of parameters are lower case."""
+
+    scheme: str
+    parameters: dict[str, str]
+
+
+def parse_challenges(header: str) -> tuple[Challenge, ...]:
+    """Every challenge of a WWW-Authenticate header, in order; nothing after the first that is malformed."""
+    challenges = []
+    at = 0
+    while at < len(header) and (match := _CHALLENGE.match(header, at)):
+        at, parameters = match.end(), {}
+        while parameter := _PARAMETER.match(header, at):
+            quoted = parameter[2]
+            value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else parameter[3]
+            parameters[parameter[1].lower()] = value
+            at = parameter.end()
+        challenges.append(Challenge(match[1].lower(), parameters))
+    return tuple(challenges)
+
+
+def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
+    """Returns if the token server at `realm` may be asked for the registry at `registry`, both URLs.
+
+    It must speak HTTPS unless the registry itself is spoken to without; and an address inside somebody's network is
+    asked only if the registry is inside one too (a registry must not make us call the machine's own services). What is
+    written is judged here, for a clear message; what it leads to is judged when it is connected.
+
+    Raises:
+        UnexpectedResponse: it may not.
+    """
+    shown = f"{redact(registry)}: its token server {quote(redact(realm))}"
+    try:
+        url = parse_url(realm)
+    except InvalidArgument:
+        raise UnexpectedResponse(f"{shown} is no HTTPS URL, or an address inside a network in an odd form") from None
+    if url.has_login:
+        raise UnexpectedResponse(f"{shown} is no HTTPS URL without a login")
+    if url.scheme == "http" and not plain_http:
+        raise UnexpectedResponse(f"{shown} does not speak HTTPS")
+    home = parse_url(registry)
+    if url.origin[1:] == home.origin[1:]:
+        return
+    if written_network(url.host) is not Network.GLOBAL and written_network(home.host) is Network.GLOBAL:
+        raise UnexpectedResponse(f"{shown} is an address inside a network")
+
+
+class _Cached(Discreet, frozen=True):
+    hidden = ("header",)
+
+    header: str
+    expires: float
+
+
+class RegistryLogin:
+    """The Authorization headers of one client: one for each registry, or for each of its repositories and scopes where
+    it has tokens. Thread-safe.
+    """
+
+    def __init__(self, http: HttpClient, credentials: CredentialSource, *, plain_http: bool = False) -> None:
+        """`plain_http` is whether the user allows HTTP without TLS beyond this machine."""
+        self._http = http
+        self._plain_http = plain_http
+        self._credentials = credentials
+        self._headers: dict[tuple[str, str, str], _Cached] = {}
+        self._wants_basic: set[str] = set()
+        self._said: dict[str, Credential] = {}
+        self._lock = threading.Lock()
+        # Logins to different repositories need not wait for each other.
+        self._logging_in = tuple(threading.Lock() for _ in range(16))
+
+    def source(self, registry: str) -> str:
+        """Who we are at a registry and where that comes from, for people."""
+        credential = self._credentials(_host(registry))
+        if credential is ANONYMOUS:
+            return "nobody (no credentials for it)"
+        return f"{credential.username or 'the holder of a token'}, from {credential.source}"
+
+    def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
+        """The header that served last for these actions (`pull`, `pull,push`), empty if there is none.
+
+        `pull_from` is a second repository that the request reads, to mount a blob from.
+        """
+        wider = (actions,) if pull_from or "delete" in actions else (actions, "pull,push")
+        for known in dict.fromkeys(wider):
+            cached = self._headers.get((registry, repository, _scoped(known, pull_from)))
+            if cached and cached.expires > time.monotonic():
+                return cached.header
+        if registry not in self._wants_basic:
+            return ""
+        # It has no tokens: whoever may use another repository need not be asked there first.
+        credential = self._said.get(_host(registry)) or self._credential(registry, repository)
+        return "Basic " + _basic(credential) if credential.username else ""
+
+    def answer(
+        self, challenge: str, registry: str, repository: str, actions: str, refused: str, pull_from: str = ""
+    ) -> str:
+        """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
+
+        Raises:
+            Unauthorized: no credentials, or they are not accepted.
+            UnexpectedResponse: a challenge or token server that we do not follow.
+            TransportError: the token server could not be asked.
+        """
+        key = (registry, repository, _scoped(actions, pull_from))
+        scopes = [f"repository:{repository}:{actions}"]
+        if pull_from:
+            scopes.append(f"repository:{pull_from}:pull")
+        with self._logging_in[hash(key) % len(self._logging_in)]:
+            cached = self._headers.get(key)
+            if cached and cached.header != refused and cached.expires > time.monotonic():
+                return cached.header  # another thread has logged in meanwhile
+            header, seconds = self._log_in(challenge, registry, repository, scopes, refused)
+            self._keep(key, header, seconds)
+            return header
+
+    def _keep(self, key: tuple[str, str, str], header: str, seconds: float) -> None:
+        with self._lock:
+            self._headers.pop(key, None)
+            self._headers[key] = _Cached(header, time.monotonic() + seconds)
+            if len(self._headers) > _KEPT_HEADERS:
+                self._headers.pop(next(iter(self._headers)))
+
+    def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
+        host = _host(registry)
+        credential = self._credential(registry, repository)
+        challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
+        if "bearer" in challenges:
+            bearer = challenges["bearer"]
+            realm = bearer.parameters.get("realm", "")
+            check_realm(realm, registry, plain_http=registry.startswith("http:"))
+            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, registry)
+        if "basic" in challenges:
+            if credential is ANONYMOUS or not credential.username:
+                raise _refused(host, credential)
+            header = "Basic " + _basic(credential)
+            if header == refused:
+                raise _refused(host, credential)
+            self._wants_basic.add(registry)
+            return header, float("inf")
+        offered = ", ".join(challenges) or "none"
+        raise UnexpectedResponse(f"{host}: wants a login, by {quote(offered)}; Bearer or Basic is needed")
+
+    def _credential(self, registry: str, repository: str) -> Credential:
+        """Asked of its source at each login; for a registry that takes Basic, what it said last is used again."""
+        host, source = _host(registry), self._credentials
+        if isinstance(source, CredentialFiles):
+            return source.for_repository(host, repository)
+        credential = self._said[host] = source(host)
+        return credential
+
+    def _token(
+        self, realm: str, service: str, scopes: list[str], credential: Credential, registry: str
+    ) -> tuple[str, float]:
+        reach = self._reach_of_realm(realm, registry)
+        if credential.registry_token:
+            return f"Bearer {credential.registry_token}", float("inf")
+        if credential.identity_token:
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": _bytes_of(credential.identity_token, credential),
+                "service": service,
+                "scope": " ".join(scopes),
+                "client_id": _CLIENT_ID,
+            }
+            headers = {"content-type": "application/x-www-form-urlencoded"}
+            body = urlencode(form).encode("ascii")
+            response = self._http.request(
+                "POST", realm, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body
+            )
+        else:
+            named = [("service", service)] if service else []
+            query = urlencode([*(("scope", scope) for scope in scopes), *named])
+            headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
+            base = str(parse_url(realm))  # without a fragment, which would swallow the query
+            url = f"{base}{'&' if '?' in base else '?'}{query}"
+            response = self._http.request(
+                "GET", url, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False
+            )
+        if response.status in (400, 401, 403):
+            raise _refused(_host(registry), credential)
+        if response.status != 200:
+            raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
+        return _read_token(response.body, realm)
+
+    def _reach_of_realm(self, realm: str, registry: str) -> Reach:
+        """As public as the registry; and in clear, which nobody asked for, only this machine."""
+        in_clear = parse_url(realm).scheme == "http" and not self._plain_http
+        return Reach(like=parse_url(registry).origin, loopback_only=in_clear)
+
+
+def _host(registry: str) -> str:
+    """`host[:port]` of a registry's URL, as it was written."""
+    return registry.partition("://")[2]
+
+
+def _scoped(actions: str, pull_from: str) -> str:
+    return f"{actions} {pull_from}" if pull_from else actions
+
+
+_TOKEN = Shape.of("token access_token expires_in issued_at refresh_token")
+
+
+def _read_token(body: bytes, realm: str) -> tuple[str, float]:
+    what = f"token server {redact(realm)}"
+    document = parse_object(body, what, _TOKEN)
+    token = document.get("token") or document.get("access_token")
+    if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+        raise MalformedError(f"{what}: its answer holds no token")
+    seconds = document.get("expires_in", _TOKEN_SECONDS)
+    valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < 10**9
+    return f"Bearer {token}", max((float(seconds) if valid else _TOKEN_SECONDS) - _EARLY_SECONDS, 1.0)  # type: ignore[arg-type]
+
+
+def _basic(credential: Credential) -> str:
+    return base64.b64encode(_bytes_of(f"{credential.username}:{credential.password}", credential)).decode("ascii")
+
+
+def _bytes_of(secret: str, credential: Credential) -> bytes:
+    try:
+        return secret.encode("utf-8")
+    except UnicodeError:  # a lone surrogate, which JSON can write
+        raise InvalidArgument(f"the credentials from {credential.source}: they hold what is no text") from None
+
+
+def _refused(host: str, credential: Credential) -> Unauthorized:
+    hint = f"run: docker login {host}"
+    if credential is ANONYMOUS:
+        return Unauthorized(f"{host}: wants a login and there are no credentials for it", hint=hint)
+    return Unauthorized(f"{host}: does not accept the credentials from {credential.source}", hint=hint)

@@ -1,0 +1,128 @@
+"""The blobs of one repository: uploaded whole or in pieces, mounted from a neighbour, read in pieces.
+
+Spec: OCI distribution-spec 1.1, "Pushing blobs" and "Mounting a blob from another repository".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote as percent_encoded
+
+from imagesig import limits
+from imagesig.errors import Unauthorized, UnexpectedResponse
+from imagesig.http.client import Response
+from imagesig.images.registry.refusals import patiently
+from imagesig.images.registry.session import PUSH, RegistrySession
+from imagesig.images.stream import checked
+from imagesig.oci.descriptor import Descriptor
+from imagesig.url import served_url
+
+_SMALL_BYTES = 1024 * 1024
+
+
+class RegistryBlobs:
+    """Safe to use from several threads."""
+
+    def __init__(self, session: RegistrySession) -> None:
+        self._session = session
+        self._there: set[str] = set()
+        self._unmountable: set[str] = set()
+
+    def forget(self) -> None:
+        """Believes no longer that what was stored is still there."""
+        self._there.clear()
+
+    def has(self, descriptor: Descriptor) -> bool:
+        if descriptor.digest in self._there:
+            return True
+        head = self._session.request("HEAD", f"blobs/{descriptor.digest}", limit=0, actions=PUSH)
+        if head.status == 404:
+            return False
+        self._session.expect(head, self._what(descriptor), 200)
+        self._there.add(descriptor.digest)
+        return True
+
+    @contextmanager
+    def open(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        what = self._what(descriptor)
+        with self._session.stream(f"blobs/{descriptor.digest}") as (response, chunks):
+            self._session.expect(response, what, 200)
+            yield checked(chunks, descriptor, what)
+
+    def put(self, content: bytes, media_type: str) -> Descriptor:
+        descriptor = Descriptor.of(content, media_type)
+        what = self._what(descriptor)
+        if descriptor.digest in self._there or (len(content) > _SMALL_BYTES and self.has(descriptor)):
+            return descriptor
+        done = patiently(lambda: self._upload(content, descriptor), what)
+        self._session.expect(done, f"{what}: upload", 201)
+        self._there.add(descriptor.digest)
+        return descriptor
+
+    def _upload(self, content: bytes, descriptor: Descriptor) -> Response:
+        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
+        if start.status != 202:
+            return start
+        return self._session.request(
+            "PUT",
+            self._place(start, descriptor),
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type="application/octet-stream",
+            actions=PUSH,
+        )
+
+    def put_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        what = self._what(descriptor)
+        start = self._begin_upload(b"", descriptor.digest)
+        done = self._session.upload(self._place(start, descriptor), checked(chunks, descriptor, what), descriptor.size)
+        self._session.expect(done, f"{what}: upload", 201)
+        self._there.add(descriptor.digest)
+
+    def mount(self, descriptor: Descriptor, source: RegistrySession) -> bool:
+        if source.registry != self._session.registry or source.path in self._unmountable:
+            return False
+        if source.path == self._session.path:
+            return True
+        try:
+            response = self._session.request(
+                "POST",
+                f"blobs/uploads/?mount={descriptor.digest}&from={percent_encoded(source.path, safe='/')}",
+                limit=limits.ERROR_BODY_BYTES,
+                actions=PUSH,
+                pull_from=source.path,
+            )
+        except Unauthorized:
+            self._unmountable.add(source.path)  # who may write here may not read there: then the bytes are sent
+            return False
+        if response.status == 201:
+            self._there.add(descriptor.digest)
+            return True
+        # 202 began an upload instead, which the registry drops by itself. Others will fare no better.
+        self._unmountable.add(source.path)
+        return False
+
+    def _begin_upload(self, content: bytes, digest: str) -> Response:
+        """A small blob goes along with the first request; registries that do not take it so answer 202 and wait."""
+        return self._session.request(
+            "POST",
+            f"blobs/uploads/?digest={digest}" if content else "blobs/uploads/",
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type="application/octet-stream" if content else "",
+            actions=PUSH,
+        )
+
+    def _place(self, start: Response, descriptor: Descriptor) -> str:
+        """Where the registry wants the upload to go."""
+        what = self._what(descriptor)
+        self._session.expect(start, f"{what}: upload", 202)
+        if not start.headers.get("location"):
+            raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
+        location = served_url(start.url, start.headers["location"], "Location")
+        separator = "&" if "?" in location.target else "?"
+        return f"{location}{separator}digest={descriptor.digest}"
+
+    def _what(self, descriptor: Descriptor) -> str:
+        return f"{self._session.name}: blob {descriptor.digest}"

@@ -1,0 +1,127 @@
+"""Images in registries: the reference, the connections and the logins behind an `Image`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from imagesig import __version__, limits
+from imagesig.errors import InvalidArgument, Unreachable
+from imagesig.http.client import HttpClient
+from imagesig.http.connect import addresses, connect_seconds
+from imagesig.http.faults import NotConnected
+from imagesig.http.proxies import Proxies
+from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network_of
+from imagesig.images.image import Image
+from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.registry.repository import RegistryRepository
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.url import is_loopback, parse_url
+
+
+def registry(
+    reference: str | Reference,
+    *,
+    plain_http: bool = False,
+    ca_file: Path | None = None,
+    credentials: tuple[str, str] | CredentialSource | None = None,
+    timeout: float = limits.OPERATION_SECONDS,
+    signature_repository: str = "",
+    client: RegistryClient | None = None,
+) -> Image:
+    """The image that a reference names in a registry. Nothing is contacted yet.
+
+    Args:
+        reference: as docker and podman write it; without tag and digest it means the tag `latest`.
+        plain_http: speak HTTP without TLS. Loopback addresses (`localhost`, 127.0.0.0/8, ::1) need no asking, nor
+            do names that end in `.localhost`, as long as they lead to this machine.
+        ca_file: PEM file of the certificate authorities to trust instead of the system's.
+        credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
+        timeout: seconds for each signing or verification of this image as a whole.
+        signature_repository: another repository, that holds the signatures.
+        client: connections and logins to share; the settings before it are then the client's.
+
+    Raises:
+        InvalidArgument: no reference.
+        Unreachable: one whose host or port is none that can be connected.
+    """
+    name = parse_reference(reference) if isinstance(reference, str) else reference
+    if not name.tag and not name.digest:
+        name = Reference(name.domain, name.path, "latest")
+    client = client or registry_client(plain_http=plain_http, ca_file=ca_file, credentials=credentials)
+    home = client.repository(name)
+    signatures = client.repository(parse_reference(signature_repository)) if signature_repository else home
+    return Image(home, name.digest or name.tag, signatures, name, timeout)
+
+
+def registry_client(
+    *,
+    plain_http: bool = False,
+    ca_file: Path | None = None,
+    credentials: tuple[str, str] | CredentialSource | None = None,
+) -> RegistryClient:
+    """A client with this process's proxies and, unless `credentials` are given, the user's own logins."""
+    environ = os.environ
+    proxies = Proxies.from_environment(environ)
+    if credentials is None:
+        source: CredentialSource = CredentialFiles(credential_files(environ), path=environ.get("PATH", ""))
+    elif isinstance(credentials, tuple):
+        given = Credential(*credentials)
+        source = lambda _host: given  # noqa: E731
+    else:
+        source = credentials
+    return RegistryClient(source, plain_http=plain_http, ca_file=ca_file, proxies=proxies)
+
+
+class RegistryClient:
+    """One pool of connections and one set of logins, for any number of registries. Thread-safe."""
+
+    def __init__(
+        self,
+        credentials: CredentialSource,
+        *,
+        plain_http: bool = False,
+        ca_file: Path | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
+        self._plain_http = plain_http
+
+    def repository(self, reference: Reference) -> RegistryRepository:
+        """The repository of this reference; its tag and digest do not matter.
+
+        Raises:
+            Unreachable: its host or port is none that can be connected.
+        """
+        host = reference.registry_host
+        try:
+            scheme, reach = self._way(parse_url(f"https://{host}", "registry").host)
+        except InvalidArgument as error:
+            unreachable = Unreachable(str(error), hint="check the reference")
+            unreachable.retryable = False
+            raise unreachable from None
+        return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference, reach)
+
+    def _way(self, host: str) -> tuple[str, Reach]:
+        """The scheme that a host is spoken to in, and what may be connected."""
+        if self._plain_http or is_loopback(host):
+            return "http", ANYWHERE
+        if host.rstrip(".").endswith(".localhost") and _leads_here(host):
+            return "http", LOOPBACK_ONLY  # and no other address, should the name change its mind
+        return "https", ANYWHERE
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._http.close()
+
+
+def _leads_here(name: str) -> bool:
+    """Whether every address of a name is this machine's; not where it has none."""
+    try:
+        found = addresses(name, 0, time.monotonic() + connect_seconds())
+    except (OSError, NotConnected):
+        return False
+    return all(network_of(place[0]) is Network.LOOPBACK for _, place in found)

@@ -1,0 +1,83 @@
+"""What a registry can do and what this login may do there, found out by requests that change nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from imagesig.errors import ImagesigError, Unauthorized
+from imagesig.http.client import Response
+from imagesig.http.dates import date_of
+from imagesig.images.registry.repository import RegistryRepository
+from imagesig.url import served_url
+
+_NOWHERE = "sha256:" + "0" * 64
+"""The digest of nothing that exists."""
+
+
+class Permission(Enum):
+    ALLOWED = "allowed"
+    DENIED = "denied to this login"
+    UNSUPPORTED = "not supported by this registry"
+    UNKNOWN = "cannot be told"
+
+
+class Abilities(Struct, frozen=True):
+    """What was seen. `referrers_api` is None if there was no image to ask about."""
+
+    login: str
+    server_time: datetime | None
+    referrers_api: bool | None
+    push: Permission
+    delete: Permission
+
+
+def probe(repository: RegistryRepository, digest: str) -> Abilities:
+    """The abilities for this repository; `digest` is of an image in it, or empty.
+
+    Raises:
+        TransportError: the registry does not answer.
+    """
+    answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
+    return Abilities(
+        repository.login_source,
+        date_of(answer.headers.get("date", "")),
+        repository.lists_referrers(digest) if digest else None,
+        _may_push(repository),
+        _may_delete(repository),
+    )
+
+
+def _may_push(repository: RegistryRepository) -> Permission:
+    """An upload is begun and cancelled."""
+    try:
+        answer = repository.ask("POST", "blobs/uploads/", actions="pull,push")
+        if answer.status == 202 and answer.headers.get("location"):
+            place = served_url(answer.url, answer.headers["location"], "Location")
+            repository.ask("DELETE", str(place), actions="pull,push")
+    except Unauthorized:
+        return Permission.DENIED
+    except ImagesigError:
+        return Permission.UNKNOWN
+    return _permission(answer, 202)
+
+
+def _may_delete(repository: RegistryRepository) -> Permission:
+    """Deleting what does not exist is answered like deleting what does, as far as it goes."""
+    try:
+        answer = repository.ask("DELETE", f"manifests/{_NOWHERE}", actions="delete")
+    except Unauthorized:
+        return Permission.DENIED
+    except ImagesigError:
+        return Permission.UNKNOWN
+    return _permission(answer, 202, 404)
+
+
+def _permission(answer: Response, *allowed: int) -> Permission:
+    if answer.status in allowed:
+        return Permission.ALLOWED
+    if answer.status in (401, 403):
+        return Permission.DENIED
+    return Permission.UNSUPPORTED if answer.status in (400, 405, 501) else Permission.UNKNOWN

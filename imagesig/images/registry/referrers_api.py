@@ -1,0 +1,83 @@
+"""Asking a registry who refers to an image.
+
+Spec: OCI distribution-spec 1.1, "Listing Referrers".
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote as percent_encoded
+
+from imagesig import limits
+from imagesig.errors import LimitExceeded, MalformedError, UnexpectedResponse
+from imagesig.http.client import Response
+from imagesig.images.registry.link import next_page
+from imagesig.images.registry.session import RegistrySession
+from imagesig.oci.listing import Listing, parse_listing
+from imagesig.oci.manifest import OCI_INDEX
+from imagesig.text import quote
+from imagesig.url import parse_url, redact, served_url
+
+_NO_SUCH_ENDPOINT = frozenset({400, 404, 405, 406, 410, 415, 501})
+
+
+def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "") -> Listing | None:
+    """What the referrers API lists, page by page; None where there is no such API.
+
+    With an artifact type the registry is asked for those alone. `Listing.filtered` says whether it did so; if not, the
+    list is not read to its end.
+
+    Raises:
+        UnexpectedResponse: the answer is no list.
+        TransportError: the registry does not answer, or wants other credentials.
+    """
+    what = f"{session.name}: referrers of {digest}"
+    url = f"{session.base}/referrers/{digest}"
+    if artifact_type:
+        url += f"?artifactType={percent_encoded(artifact_type, safe='')}"
+    found = Listing(filtered=bool(artifact_type))
+    left, seen = limits.REFERRERS_LISTING_BYTES, {url}
+    while url:
+        try:
+            limit = min(limits.REFERRERS_PAGE_BYTES, left)
+            response = session.request("GET", url, limit=limit, accept=OCI_INDEX)
+            if len(seen) == 1 and response.status in _NO_SUCH_ENDPOINT:
+                return None
+            session.expect(response, what, 200)
+            left -= len(response.body)
+            page = _page(response, what, limits.REFERRERS_LISTED - found.count)
+        except LimitExceeded as error:
+            return found.followed_by(Listing(limited=error.without_frames(), filtered=found.filtered))
+        found = found.followed_by(page)
+        if found.limited or (artifact_type and not found.filtered):
+            return found
+        url = _next(response, what)
+        if url in seen or len(seen) >= limits.REFERRERS_PAGES:
+            endless = LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or one page twice")
+            return found.followed_by(Listing(limited=endless, filtered=found.filtered))
+        seen.add(url)
+    return found
+
+
+def _page(response: Response, what: str, most: int) -> Listing:
+    """Registries say different things in Content-Type, and some nothing: the body says whether it is a list."""
+    try:
+        page = parse_listing(response.body, None, what, most=most)
+    except LimitExceeded:
+        raise
+    except MalformedError as error:
+        raise UnexpectedResponse(
+            f"{what}: status 200 with no list of referrers: {error}",
+            hint="look at what answers there: a login page, a proxy or another service is not the registry",
+        ) from error
+    applied = response.headers.get("oci-filters-applied", "").lower().replace(",", " ").split()
+    return Listing(page.entries, page.malformed, page.limited, "artifacttype" in applied)
+
+
+def _next(response: Response, what: str) -> str:
+    target = next_page(response.headers.get("link", ""), what)
+    if not target:
+        return ""
+    url = served_url(response.url, target, "Link")
+    if url.origin != parse_url(response.url).origin:
+        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
+    return str(url)

@@ -1,0 +1,277 @@
+"""One repository of a registry, read and written through the OCI distribution API.
+
+Spec: OCI distribution-spec 1.1, with the tag schema where the referrers API is missing. Signed bytes are kept as they
+came: every body is compared with the digest that it was asked for by, and nothing is parsed and written again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+
+from imagesig import limits
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
+from imagesig.http.client import HttpClient, Response
+from imagesig.http.reach import ANYWHERE, Reach
+from imagesig.images.merge import Merge, TagChange, look
+from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.blobs import RegistryBlobs
+from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
+from imagesig.images.registry.referrers_api import list_referrers
+from imagesig.images.registry.refusals import is_passing, patiently
+from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
+from imagesig.images.source import ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
+from imagesig.oci.listing import Listing
+from imagesig.oci.manifest import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_MANIFEST,
+    check_document,
+    detect_media_type,
+    parse_index,
+    parse_manifest,
+)
+from imagesig.oci.reference import Reference
+from imagesig.text import quote
+
+_ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
+_KEPT_MANIFESTS = 64
+"""Manifests that `resolve` read and `read` may ask for again."""
+_KEPT_BYTES = 1024 * 1024
+"""One of them."""
+_KEPT_BYTES_ALL = 4 * 1024 * 1024
+"""All of them together."""
+
+
+class RegistryRepository:
+    """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
+
+    def __init__(
+        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+    ) -> None:
+        self._session = RegistrySession(http, login, registry, reference, reach)
+        self._blobs = RegistryBlobs(self._session)
+        self._manifests: dict[str, bytes] = {}
+        self._keeps_referrers: bool | None = None
+        self._writing: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._session.name
+
+    def __repr__(self) -> str:
+        return f"RegistryRepository({self.name!r})"
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def resolve(self, tag_or_digest: str) -> Descriptor:
+        what = f"{self.name}: manifest {tag_or_digest}"
+        response = self._session.request(
+            "GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT
+        )
+        self._session.expect(response, what, 200)
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
+            media_type = detect_media_type(response.body, what)
+        check_document(response.body, media_type, what, is_list=is_tag_of_digest(tag_or_digest))
+        digest = sha256(response.body)
+        for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
+            if is_digest(wanted) and wanted != digest:
+                raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
+        self._keep(digest, response.body)
+        return Descriptor(media_type, digest, len(response.body))
+
+    def pin(self, tag_or_digest: str) -> str:
+        return tag_or_digest if is_digest(tag_or_digest) else self.resolve(tag_or_digest).digest
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        what = f"{self.name}: {descriptor.digest}"
+        if descriptor.size > limit:
+            raise LimitExceeded(f"{what}: {descriptor.size} bytes, at most {limit} are read")
+        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
+            content = self._manifests.get(descriptor.digest)
+            if content is not None:
+                return content
+            path, accept = f"manifests/{descriptor.digest}", _ACCEPT
+        else:
+            path, accept = f"blobs/{descriptor.digest}", "*/*"
+        response = self._session.request("GET", path, limit=descriptor.size, accept=accept)
+        self._session.expect(response, what, 200)
+        if sha256(response.body) != descriptor.digest or len(response.body) != descriptor.size:
+            seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
+            raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
+        if path.startswith("manifests/"):
+            check_document(response.body, descriptor.media_type, what, is_list=True)
+            self._keep(descriptor.digest, response.body)
+        return response.body
+
+    def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
+        return self._blobs.open(descriptor)
+
+    def has(self, digest: str) -> bool:
+        response = self._session.request("HEAD", f"manifests/{digest}", limit=0, accept=_ACCEPT)
+        if response.status == 404:
+            return False
+        self._session.expect(response, f"{self.name}: manifest {digest}", 200)
+        return True
+
+    def referrers(self, digest: str, artifact_type: str = "") -> Listing:
+        listed = list_referrers(self._session, digest, artifact_type)
+        if listed is not None:
+            return listed
+        tag = tag_of(digest)
+        return listed_referrers(look(self, tag), digest, f"{self.name}: {tag}")
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def check_holds(self, *, referrers: bool) -> None:
+        """See `ImageTarget`: a registry holds both, whether or not it has a referrers API."""
+
+    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
+        return nullcontext(False)
+
+    def put_blob(self, content: bytes, media_type: str) -> Descriptor:
+        return self._blobs.put(content, media_type)
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._blobs.has(descriptor)
+
+    def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        self._blobs.put_stream(descriptor, chunks)
+
+    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
+        return isinstance(source, RegistryRepository) and self._blobs.mount(descriptor, source._session)
+
+    def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
+        self._put_manifest(content, media_type, tag)
+        return Descriptor.of(content, media_type)
+
+    def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
+        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+
+        Raises:
+            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+        """
+        self._stored(self._put(content, media_type, tag, attempts=1), content, tag)
+
+    def _put_manifest(self, content: bytes, media_type: str, tag: str) -> Response:
+        what = f"{self.name}: manifest {tag or sha256(content)}"
+        return self._stored(patiently(lambda: self._put(content, media_type, tag), what), content, tag)
+
+    def _put(self, content: bytes, media_type: str, tag: str, attempts: int = limits.HTTP_ATTEMPTS) -> Response:
+        return self._session.request(
+            "PUT",
+            f"manifests/{tag or sha256(content)}",
+            limit=limits.ERROR_BODY_BYTES,
+            body=content,
+            content_type=media_type,
+            actions=PUSH,
+            attempts=attempts,
+        )
+
+    def _stored(self, response: Response, content: bytes, tag: str) -> Response:
+        digest = sha256(content)
+        what = f"{self.name}: manifest {tag or digest}"
+        if response.status != 201 and not is_passing(response):
+            self._blobs.forget()  # the registry may have dropped what we stored before
+        self._session.expect(response, what, 201)
+        stored = response.headers.get("docker-content-digest", digest)
+        if stored != digest:
+            raise DigestMismatch(f"{what}: the registry stored {quote(stored)} instead of {digest}")
+        return response
+
+    def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
+        response = self._put_manifest(content, media_type, "")
+        # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
+        if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
+            return _nothing_to_settle
+        entry = referrer_entry(content, media_type)
+        return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
+
+    def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
+        refers = self._refers(referrer, subject)
+        if self.lists_referrers(subject):
+            if not refers:
+                raise DeletionRefused(
+                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but not attached to it",
+                    hint="remove it from the image that it is attached to",
+                )
+            self.delete_manifest(referrer.digest)
+            return _nothing_to_settle
+        settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
+        if refers:
+            # Unlisted, it is found no more: that some registries keep it does not matter.
+            with suppress(DeletionRefused, NotFound):
+                self.delete_manifest(referrer.digest)
+        return settle
+
+    def _refers(self, referrer: Descriptor, subject: str) -> bool:
+        """Whether its own bytes say so: anybody who may push writes what lists it."""
+        try:
+            content = self.read(referrer, limit=limits.MANIFEST_BYTES)
+            parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
+            actual = parse(content, referrer.media_type, referrer.digest).subject
+        except MalformedError:
+            return False
+        return actual is not None and actual.digest == subject
+
+    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        change = TagChange(self, tag, merge, uploads)
+        with self._writing_of(tag):
+            change.apply()
+
+        def settle() -> None:
+            with self._writing_of(tag):
+                change.settle()
+
+        return settle
+
+    def delete_manifest(self, digest: str) -> None:
+        response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
+        what = f"{self.name}: manifest {digest}"
+        self._manifests.pop(digest, None)
+        if response.status in (400, 401, 403, 405, 501):
+            raise DeletionRefused(
+                f"{what}: the registry does not delete it, status {response.status}",
+                hint="allow deleting in the registry, or log in as somebody who may",
+            )
+        if response.status not in (200, 202):
+            self._session.expect(response, what, 202)
+
+    def lists_referrers(self, digest: str) -> bool:
+        """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
+        if self._keeps_referrers is None:
+            self._keeps_referrers = list_referrers(self._session, digest) is not None
+        return self._keeps_referrers
+
+    def _writing_of(self, tag: str) -> threading.Lock:
+        """Held while a tag is changed: writers in this process take turns."""
+        with self._lock:
+            return self._writing.setdefault(tag, threading.Lock())
+
+    # --- asking about it -----------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, *, actions: str) -> Response:
+        """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
+        return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
+
+    @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._session.login_source
+
+    def _keep(self, digest: str, content: bytes) -> None:
+        if len(content) > _KEPT_BYTES:
+            return
+        with self._lock:
+            self._manifests[digest] = content
+            while len(self._manifests) > _KEPT_MANIFESTS or sum(map(len, self._manifests.values())) > _KEPT_BYTES_ALL:
+                self._manifests.pop(next(iter(self._manifests)))
+
+
+def _nothing_to_settle() -> None:
+    """The registry keeps referrers by itself: nothing that was written can be lost."""

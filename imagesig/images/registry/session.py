@@ -1,0 +1,143 @@
+"""Requests to one repository of a registry, logged in where the registry asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from imagesig import limits
+from imagesig.effort import Cost, spend
+from imagesig.errors import LimitExceeded, Unreachable
+from imagesig.http.client import HttpClient, Response
+from imagesig.http.reach import ANYWHERE, Reach, like
+from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.refusals import failure
+from imagesig.oci.reference import Reference
+from imagesig.url import parse_url, redact
+
+PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
+
+
+class RegistrySession:
+    """The requests of one repository. Safe to use from several threads."""
+
+    def __init__(
+        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+    ) -> None:
+        self._http = http
+        self._login = login
+        self.registry = registry
+        """Its URL: scheme, host and port."""
+        self._origin = parse_url(registry, "registry").origin
+        self._own_reach, self._named_reach = reach, like(self._origin)
+        self.path = reference.path
+        self.base = f"{registry}/v2/{reference.path}"
+        self.name = reference.repository
+
+    @property
+    def login_source(self) -> str:
+        """Where this registry's credentials come from; nothing secret."""
+        return self._login.source(self.registry)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: int,
+        accept: str = "",
+        body: bytes | None = None,
+        content_type: str = "",
+        actions: str = PULL,
+        pull_from: str = "",
+        attempts: int = limits.HTTP_ATTEMPTS,
+    ) -> Response:
+        """One request. `path` is below the repository, or a whole URL; `pull_from` is another repository to read."""
+        url = self._url(path)
+        headers = _headers(accept, content_type)
+        used = self._authorization(url, actions, pull_from)
+
+        def send(authorization: str) -> Response:
+            return self._send(method, url, limit, {**headers, **_authorization(authorization)}, body, attempts)
+
+        response = send(used)
+        header = self._answer(url, response, actions, used, pull_from)
+        return send(header) if header else response
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[tuple[Response, Iterator[bytes]]]:
+        """The answer to a GET and its body in pieces."""
+        url = self._url(path)
+        used = self._authorization(url, PULL)
+        with self._stream(url, used) as (response, chunks):
+            header = self._answer(url, response, PULL, used)
+            if not header:
+                yield response, chunks
+                return
+        with self._stream(url, header) as (response, chunks):
+            yield response, chunks
+
+    def _stream(self, url: str, authorization: str) -> AbstractContextManager[tuple[Response, Iterator[bytes]]]:
+        spend(Cost.REQUESTS, 1, self.name)
+        headers = {"accept": "*/*", **_authorization(authorization)}
+        return self._http.stream(url, reach=self._reach(url), headers=headers)
+
+    def upload(self, path: str, chunks: Iterable[bytes], size: int) -> Response:
+        """One PUT whose body comes in pieces. Raises `Unreachable` where another attempt may help."""
+        url = self._url(path)
+        used = self._authorization(url, PUSH)
+        headers = {"content-type": "application/octet-stream", **_authorization(used)}
+        spend(Cost.REQUESTS, 1, self.name)
+        response = self._http.upload(
+            "PUT", url, chunks, size, reach=self._reach(url), limit=limits.ERROR_BODY_BYTES, headers=headers
+        )
+        again = response.status == 429 or response.status >= 500
+        if again or self._answer(url, response, PUSH, used):
+            raise Unreachable(f"PUT {redact(url)}: status {response.status}", hint="try again later")
+        return response
+
+    def expect(self, response: Response, what: str, status: int) -> None:
+        """Returns if the answer has this status; raises what another one means."""
+        if response.status != status:
+            raise failure(response, what, status)
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else f"{self.base}/{path}"
+
+    def _is_ours(self, url: str) -> bool:
+        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
+
+    def _reach(self, url: str) -> Reach:
+        """The user named the registry; where else a URL leads, the registry named it."""
+        return self._own_reach if self._is_ours(url) else self._named_reach
+
+    def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
+        return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
+
+    def _answer(self, url: str, response: Response, actions: str, used: str, pull_from: str = "") -> str:
+        """The header to try again with, if the answer is a challenge; empty if it is not."""
+        # A challenge counts only from the registry itself, not from where it redirected us to.
+        if response.status != 401 or not self._is_ours(url) or not self._is_ours(response.url):
+            return ""
+        challenge = response.headers.get("www-authenticate", "")
+        return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)
+
+    def _send(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int
+    ) -> Response:
+        most = max(limit, limits.ERROR_BODY_BYTES)
+        spend(Cost.REQUESTS, 1, self.name)
+        response = self._http.request(
+            method, url, reach=self._reach(url), limit=most, headers=headers, body=body, attempts=attempts
+        )
+        if response.status < 300 and len(response.body) > limit:
+            raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
+        return response
+
+
+def _headers(accept: str, content_type: str) -> dict[str, str]:
+    return {**({"accept": accept} if accept else {}), **({"content-type": content_type} if content_type else {})}
+
+
+def _authorization(header: str) -> dict[str, str]:
+    return {"authorization": header} if header else {}

@@ -1,0 +1,335 @@
+"""Keys in AWS KMS.
+
+A key is opened once (DescribeKey, GetPublicKey) and then signs by its ARN, so that an alias moved meanwhile changes
+nothing unseen. ECDSA and RSA send the digest, Ed25519 the message itself.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import remaining
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyUnusable,
+    UnsupportedAlgorithm,
+)
+from imagesig.foreign import foreign
+from imagesig.keys.awskms.environment import PLAIN_HTTP, check_endpoint, check_environment
+from imagesig.keys.awskms.errors import DryRunSucceeded, call_failed, client_failed, credentials_failed
+from imagesig.keys.awskms.uri import parse_awskms_uri, parse_key_id, region_of
+from imagesig.keys.in_time import in_time
+from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.keys.uri import KeySettings
+from imagesig.signature import SignerInfo
+from imagesig.text import quote
+from imagesig.url import redact
+
+if TYPE_CHECKING:
+    import boto3
+
+MESSAGE_BYTES = 4096
+"""The longest message that KMS takes whole. Spec: AWS KMS API Reference, Sign, Message."""
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 10, 3
+_LISTED_KEYS = 10_000
+
+_SPECS = {
+    KeyType.ECDSA_P256: "ECC_NIST_P256",
+    KeyType.ECDSA_P384: "ECC_NIST_P384",
+    KeyType.ECDSA_P521: "ECC_NIST_P521",
+    KeyType.ED25519: "ECC_NIST_EDWARDS25519",
+    KeyType.RSA_2048: "RSA_2048",
+    KeyType.RSA_3072: "RSA_3072",
+    KeyType.RSA_4096: "RSA_4096",
+}
+_TYPES = {spec: key_type for key_type, spec in _SPECS.items()}
+
+
+def _kms_name(algorithm: Algorithm) -> str:
+    """KMS's own name of an algorithm."""
+    if algorithm.scheme is Scheme.ED25519:
+        return "ED25519_SHA_512"
+    prefix = {Scheme.ECDSA: "ECDSA", Scheme.RSA_PKCS1V15: "RSASSA_PKCS1_V1_5", Scheme.RSA_PSS: "RSASSA_PSS"}
+    assert isinstance(algorithm.hash, Hash)
+    return f"{prefix[algorithm.scheme]}_SHA_{algorithm.hash.value.removeprefix('sha')}"
+
+
+_HINTS = {
+    "Disabled": "enable it: aws kms enable-key",
+    "PendingDeletion": "cancel that: aws kms cancel-key-deletion, then enable-key",
+}
+
+
+def _problem(metadata: Mapping[str, Any]) -> str:
+    """Why a key cannot sign; empty if it can."""
+    if metadata.get("KeyUsage") != "SIGN_VERIFY":
+        return f"its usage is {metadata.get('KeyUsage')}, SIGN_VERIFY is needed"
+    if metadata.get("KeySpec") not in _TYPES:
+        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(_TYPES)} is needed"
+    state = metadata.get("KeyState", "Enabled")
+    return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
+
+
+def _metadata(answer: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    metadata = _member(answer, "KeyMetadata", what)
+    if not isinstance(metadata, Mapping):
+        raise KeyProviderError(f"KMS {what}: its answer has no KeyMetadata")
+    return metadata
+
+
+def _member(answer: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in answer:
+        raise KeyProviderError(f"KMS {what}: its answer has no {name}")
+    return answer[name]
+
+
+class AwsKmsKey(SigningKey):
+    """One KMS key."""
+
+    def __init__(self, provider: AwsKmsProvider, info: SignerInfo) -> None:
+        self._provider = provider
+        self._info = info
+        self._closed = False
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    def _sign(self, request: ToSign) -> bytes:
+        self._refuse_closed()
+        arguments = self._arguments(request)
+        answer = self._provider.call("sign", self._info.key_id, **arguments)
+        signature = answer.get("Signature")
+        if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
+            raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
+        return signature
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+
+    def _arguments(self, request: ToSign) -> dict[str, object]:
+        name = _kms_name(request.algorithm)
+        if request.algorithm.hash is not None:
+            return {"Message": request.digest, "MessageType": "DIGEST", "SigningAlgorithm": name}
+        if not 1 <= len(request.message) <= MESSAGE_BYTES:
+            raise UnsupportedAlgorithm(
+                f"{self._info.key_id}: {len(request.message)} bytes to sign; KMS takes 1 to {MESSAGE_BYTES} for Ed25519"
+            )
+        return {"Message": request.message, "MessageType": "RAW", "SigningAlgorithm": name}
+
+    def check(self) -> str:
+        """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
+        self._refuse_closed()
+        arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
+        try:
+            self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)
+        except DryRunSucceeded:
+            return "KMS would sign (DryRun; no signature was made)"
+        return super().check()
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"AwsKmsKey({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+class AwsKmsProvider(KeyProvider):
+    """The KMS of one account and region.
+
+    Give it a boto3 KMS `client`, or a `session`; otherwise a session of its own finds credentials as the AWS SDK does,
+    in this process's environment, its files and its metadata service. `endpoint` is a URL. An ARN is asked for in its
+    own region, unless there is a `client`: that has one already. `plain_http` allows an endpoint elsewhere without TLS.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Any = None,
+        session: boto3.Session | None = None,
+        region: str = "",
+        endpoint: str = "",
+        plain_http: bool = False,
+    ) -> None:
+        self._given = client
+        self._session = session
+        self._region = region
+        self._endpoint = endpoint
+        self._plain_http = plain_http
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+        self._closed = False
+
+    def open(self, name: str) -> AwsKmsKey:
+        """The key of that id, alias or ARN. Raises as `KeyProvider.open` does."""
+        return AwsKmsKey(self, self._describe(parse_key_id(name).key_id, to_sign=True))
+
+    def public_keys(self, name: str) -> tuple[PublicKey, ...]:
+        """The public key; needs kms:GetPublicKey alone, and works for a disabled key as far as KMS does."""
+        return (self._describe(parse_key_id(name).key_id, to_sign=False).public_key,)
+
+    def generate(self, name: str, key_type: KeyType) -> AwsKmsKey:
+        """Makes a key and the alias `alias/NAME` for it. Raises as `ManagesKeys.generate` does."""
+        alias = parse_key_id(name).alias
+        if not alias or name != alias:
+            raise InvalidArgument(f"KMS key {quote(name)}: a new key is named by an alias", hint="write alias/NAME")
+        try:
+            self.call("describe_key", alias)
+        except KeyNotFound:
+            pass
+        else:
+            raise KeyExists(f"KMS {alias}: exists already and is never moved", hint="choose another alias")
+        arguments = {"KeySpec": _SPECS[key_type], "KeyUsage": "SIGN_VERIFY"}
+        arn = str(_member(_metadata(self.call("create_key", "", **arguments), alias), "Arn", alias))
+        try:
+            self.call("create_alias", "", AliasName=alias, TargetKeyId=arn)
+        except KeyProviderError:
+            # Nothing unnamed is left behind; deletion is what KMS has, after its waiting time.
+            self.call("schedule_key_deletion", arn, PendingWindowInDays=7)
+            raise
+        return self.open(arn)
+
+    def list(self) -> Iterator[KeyInfo]:
+        """Every key of the account and region that is not managed by AWS itself, by its alias if it has one."""
+        listed = self._pages("list_aliases", "Aliases")
+        aliases = {
+            item["TargetKeyId"]: item["AliasName"] for item in listed if {"TargetKeyId", "AliasName"} <= item.keys()
+        }
+        for item in self._pages("list_keys", "Keys"):
+            arn = str(_member(item, "KeyArn", "list_keys"))
+            try:
+                metadata = _metadata(self.call("describe_key", arn), arn)
+            except (AccessDenied, KeyNotFound) as error:  # not ours to see, or gone since it was listed
+                yield KeyInfo(f"awskms:///{arn}", None, str(error))
+                continue
+            if metadata.get("KeyManager") == "AWS":
+                continue
+            name = aliases.get(item.get("KeyId"), arn)
+            problem = _problem(metadata)
+            key_type = None if problem else _TYPES[metadata["KeySpec"]]
+            yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
+        with foreign("KMS", client_failed):
+            meta = in_time("KMS", lambda: self._client(self._region)).meta
+            where = f"{redact(str(meta.endpoint_url))}, region {meta.region_name}"
+        yield "KMS", where
+        if self._given is None and (session := self._session) is not None:
+            with foreign("AWS credentials", credentials_failed):
+                credentials = in_time("AWS credentials", session.get_credentials)
+                method = f"from {credentials.method}" if credentials else "none found"
+            yield "AWS credentials", method
+
+    def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
+        marker: dict[str, object] = {}
+        for _ in range(_LISTED_KEYS // 100):
+            answer = self.call(operation, "", Limit=100, **marker)
+            yield from answer.get(member, [])
+            if not answer.get("Truncated"):
+                return
+            marker = {"Marker": _member(answer, "NextMarker", operation)}
+
+    def _describe(self, key_id: str, *, to_sign: bool) -> SignerInfo:
+        try:
+            metadata = _metadata(self.call("describe_key", key_id), key_id)
+        except AccessDenied:
+            metadata = {}  # the state shows when it signs; cosign needs this right as well
+        if to_sign and metadata and (problem := _problem(metadata)):
+            hint = _HINTS.get(str(metadata.get("KeyState")), "name another key")
+            raise KeyUnusable(f"KMS {key_id}: {problem}", hint=hint)
+        answer = self.call("get_public_key", key_id)
+        arn = str(metadata.get("Arn") or answer.get("KeyId") or key_id)
+        try:
+            public_key = PublicKey.from_der(bytes(_member(answer, "PublicKey", key_id)))
+        except (ImagesigError, TypeError) as error:
+            raise KeyUnusable(f"KMS {arn}: no key that imagesig works with ({error})") from error
+        offered = set(answer.get("SigningAlgorithms") or ())
+        possible = SignerInfo(public_key, arn).algorithms
+        algorithms = tuple(item for item in possible if _kms_name(item) in offered)
+        if not algorithms:
+            raise KeyUnusable(f"KMS {arn}: signs {sorted(offered)} only, none of which imagesig uses")
+        return SignerInfo(public_key, arn, algorithms)
+
+    def call(self, operation: str, key_id: str, **arguments: object) -> Mapping[str, Any]:
+        """The answer of one KMS operation. Throttling is retried by the SDK, a bounded number of times.
+
+        Raises:
+            KeyProviderError: what KMS or the network said, as the tree in `imagesig.errors` has it.
+        """
+        what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
+        remaining(what)
+        region = region_of(key_id) or self._region
+        if key_id:
+            arguments["KeyId"] = key_id
+        with foreign(what, lambda error: call_failed(what, operation, error)):
+            answer = in_time(what, lambda: getattr(self._client(region), operation)(**arguments))
+        return answer if isinstance(answer, Mapping) else {}
+
+    def _client(self, region: str) -> Any:
+        if self._closed:
+            raise KeyUnusable("KMS: this provider was closed")
+        if self._given is not None:
+            return self._given
+        with self._lock:  # a session is not thread-safe, the client is
+            if region not in self._made:
+                self._made[region] = self._make_client(region)
+            return self._made[region]
+
+    def _make_client(self, region: str) -> Any:
+        if self._session is None:
+            check_environment(os.environ)
+        with foreign("KMS", client_failed):
+            import boto3
+            from botocore.config import Config
+
+            session = self._session = self._session or boto3.Session()
+        with foreign("AWS credentials", credentials_failed):
+            # Found now, and kept by the session: what fails here is no fault of KMS.
+            if (credentials := session.get_credentials()) is not None:
+                credentials.get_frozen_credentials()
+        with foreign("KMS", client_failed):
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+            )
+            client: Any = session.client(
+                "kms", region_name=region or None, endpoint_url=self._endpoint or None, config=config
+            )
+            endpoint = str(client.meta.endpoint_url)
+        check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
+        return client
+
+    def close(self) -> None:
+        self._closed = True
+        with foreign("KMS"):
+            for client in self._made.values():
+                client.close()
+
+    def __repr__(self) -> str:
+        return f"AwsKmsProvider(region={self._region!r}, endpoint={self._endpoint!r})"
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[AwsKmsProvider, str]:
+    """The provider and the key's id. See `imagesig.keys.uri.ProviderFactory`; an endpoint in the URI means HTTPS."""
+    parsed = parse_awskms_uri(uri)
+    region = parsed.region or settings.environ.get("AWS_REGION") or settings.environ.get("AWS_DEFAULT_REGION") or ""
+    provider = AwsKmsProvider(
+        region=region,
+        endpoint=f"https://{parsed.endpoint}" if parsed.endpoint else "",
+        plain_http=settings.environ.get(PLAIN_HTTP, "").lower() in ("1", "t", "true"),
+    )
+    return provider, parsed.key_id

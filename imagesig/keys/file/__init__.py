@@ -1,0 +1,1 @@
+"""Keys in files, and keys that a program holds as text."""

@@ -1,0 +1,161 @@
+"""Key files on disk: read with their permissions checked on the very file that is read, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets as randomness
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from imagesig import limits
+from imagesig.errors import (
+    AccessDenied,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyUnusable,
+)
+from imagesig.foreign import foreign
+from imagesig.reading import Unreadable, read_content
+from imagesig.redacted import Discreet
+from imagesig.text import quote
+
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
+
+
+class KeyFile(Discreet, frozen=True):
+    """Contents and permission bits of one file, taken from the same open file."""
+
+    hidden = ("content",)
+
+    content: bytes
+    mode: int
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether users other than its owner may read or change it."""
+        return bool(self.mode & _OTHERS)
+
+
+def read_key_file(path: Path) -> KeyFile:
+    """One regular file of at most `limits.KEY_FILE_BYTES`; symbolic links are followed.
+
+    Raises:
+        KeyNotFound: no such file.
+        AccessDenied: no permission to read it.
+        KeyUnusable: a folder, pipe or device, or larger than any key file.
+    """
+    content = read_content(path, limits.KEY_FILE_BYTES, "key file", explain=lambda why, said: _refusal(path, why, said))
+    return KeyFile(content.data, content.mode)
+
+
+def _refusal(path: Path, why: Unreadable, said: str) -> ImagesigError:
+    if why is Unreadable.MISSING:
+        return KeyNotFound(f"{path}: no such file", hint=f"create a key there with: imagesig key generate {path}")
+    if why is Unreadable.FORBIDDEN:
+        return AccessDenied(f"{path}: {said}", hint="run as the user who owns the key file")
+    if why is Unreadable.NAME:
+        return InvalidArgument(f"key file {quote(str(path))}: {said}", hint="give the path of a file")
+    if why is Unreadable.LARGE:
+        return KeyUnusable(f"{path}: larger than any key file, at most {limits.KEY_FILE_BYTES} bytes are read")
+    return KeyUnusable(f"{path}: {said}")
+
+
+class NewFile(Discreet, frozen=True):
+    hidden = ("content",)
+
+    path: Path
+    content: bytes
+    mode: int
+
+
+def create_files(files: Sequence[NewFile]) -> None:
+    """Creates all of these files, with all of their content, or none. A file that exists is left as it is.
+
+    Each is written under a temporary name in its own folder, flushed to disk, and then linked to its name, which fails
+    where that name is taken.
+
+    Raises:
+        KeyExists: one of them exists.
+        AccessDenied: no permission to write there.
+        KeyProviderError: the folder is missing, the disk is full, the file system has no hard links.
+    """
+    with ExitStack() as temporary_files:
+        written = [(temporary_files.enter_context(_temporary(file)), file.path) for file in files]
+        created: list[Path] = []
+        try:
+            for temporary, path in written:
+                _link(temporary, path)
+                created.append(path)
+            for folder in {path.parent for path in created}:
+                _flush_folder(folder)
+        except BaseException:
+            for path in created:
+                _remove(path)
+            raise
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raises `KeyExists` if something has one of these names, before anybody is asked for a passphrase."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise _exists(path)
+
+
+@contextmanager
+def _temporary(file: NewFile) -> Iterator[Path]:
+    """The content under a name of its own beside its destination, gone again afterwards."""
+    path = file.path.with_name(f".{file.path.name}.{randomness.token_hex(8)}.tmp")
+    try:
+        with _failures_named(file.path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file.mode)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(file.content)
+                stream.flush()
+                os.fsync(descriptor)
+        yield path
+    finally:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError, ValueError):
+        path.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    with _failures_named(path):
+        os.link(temporary, path)
+
+
+def _flush_folder(folder: Path) -> None:
+    with _failures_named(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _failures_named(path: Path) -> foreign:
+    return foreign(f"{path}", lambda error: _not_written(path, error))
+
+
+def _not_written(path: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, FileExistsError):
+        return _exists(path)
+    if isinstance(error, FileNotFoundError):
+        return KeyProviderError(f"{path}: cannot be written, there is no folder {path.parent}")
+    if isinstance(error, PermissionError):
+        return AccessDenied(f"{path}: cannot be written: {error.strerror}")
+    if isinstance(error, OSError):
+        return KeyProviderError(f"{path}: cannot be written: {error.strerror}")
+    return InvalidArgument(f"{path}: not the name of a file") if isinstance(error, ValueError) else None
+
+
+def _exists(path: Path) -> KeyExists:
+    return KeyExists(f"{path}: exists already and is never overwritten", hint="choose another name, or move it away")

@@ -1,0 +1,368 @@
+"""Keys in PKCS#11 tokens: HSMs, smart cards, SoftHSM.
+
+Safe to use from several threads: calls to one module take turns, because the module was not initialised for more.
+With `multiprocessing`, prefer the `spawn` method; a forked child opens its keys again by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import remaining
+from imagesig.errors import (
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    MalformedError,
+    UnsupportedAlgorithm,
+)
+from imagesig.keys.pkcs11.attributes import may_sign, read_attribute, signing_object
+from imagesig.keys.pkcs11.certificates import find_chain
+from imagesig.keys.pkcs11.encoding import Operation, algorithms_for, operation_for, signature_from_token
+from imagesig.keys.pkcs11.errors import mechanism_errors, wrong_pin_errors
+from imagesig.keys.pkcs11.module import Module, module_at, text_of
+from imagesig.keys.pkcs11.objects import (
+    TokenObject,
+    find_objects,
+    generate_pair,
+    public_half,
+    public_keys_shown,
+)
+from imagesig.keys.pkcs11.uri import Pkcs11Uri, parse_pkcs11_uri
+from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.keys.secrets import SecretSource, no_secrets
+from imagesig.signature import SignerInfo
+
+_ID_BYTES = 16
+_MAY_NOT_SIGN = "this key may not sign (CKA_SIGN is false)"
+T = TypeVar("T")
+
+
+class _Opened(Struct):
+    """One open session of one provider, and the login that it relies on. Good for one generation of the module."""
+
+    session: Any
+    token: Any
+    generation: int
+    login: str = ""
+
+
+class _Found(Struct, frozen=True):
+    """A private key object, as the session of one generation knows it, with its full URI and public key.
+
+    `always_authenticate`: the key wants the PIN anew for every signature (CKA_ALWAYS_AUTHENTICATE).
+    """
+
+    handle: Any
+    generation: int
+    uri: Pkcs11Uri
+    public_key: PublicKey
+    algorithms: tuple[Algorithm, ...]
+    chain: tuple[Certificate, ...]
+    always_authenticate: bool
+
+
+class Pkcs11Key(SigningKey):
+    """One private key in a token."""
+
+    def __init__(self, provider: Pkcs11Provider, wanted: Pkcs11Uri) -> None:
+        self._provider = provider
+        self._closed = False
+        self._found = provider.attempt(f"PKCS#11 key {wanted}", lambda: provider.find(wanted))
+        self._uri = self._found.uri
+        self._what = f"PKCS#11 key {self._uri}"
+        self._info = SignerInfo(self._found.public_key, str(self._uri), self._found.algorithms, self._found.chain)
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    def _sign(self, request: ToSign) -> bytes:
+        return self._sign_all([request])[1][0]
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        """All signatures under one lock and one login; a session that broke is opened again once."""
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        return self._info, self._provider.attempt(self._what, lambda: [self._sign_one(item) for item in requests])
+
+    def _sign_one(self, request: ToSign) -> bytes:
+        self._refresh()
+        signature = self._provider.sign(self._found, request)
+        try:
+            return signature_from_token(signature, self._info.public_key.key_type)
+        except MalformedError as error:
+            raise BadSignature(f"{self._info.key_id}: {error}") from error
+
+    def _refresh(self) -> None:
+        """Finds the key again where the session it was found in is gone: after a fork, or a token that was away."""
+        if self._found.generation == self._provider.generation:
+            return
+        self._found = self._provider.find(self._uri)
+        if self._found.public_key != self._info.public_key:
+            raise KeyUnusable(f"{self._info.key_id}: has become another key meanwhile", hint="open it again")
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"Pkcs11Key({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+class Pkcs11Provider(KeyProvider):
+    """One token of a PKCS#11 module, chosen by label, serial number or slot.
+
+    `secrets` is asked for the PIN when a login is needed. Names of keys are PKCS#11 URIs, or labels. `public_key` is
+    the public half of the key to be opened, for a token that holds the private half alone.
+    """
+
+    def __init__(
+        self,
+        module: Path,
+        *,
+        token: str = "",
+        serial: str = "",
+        slot_id: int | None = None,
+        manufacturer: str = "",
+        model: str = "",
+        slot_description: str = "",
+        slot_manufacturer: str = "",
+        public_key: PublicKey | None = None,
+        secrets: SecretSource = no_secrets,
+    ) -> None:
+        self._module: Module = module_at(module)
+        self._wanted = Pkcs11Uri(token, serial, manufacturer, model, slot_id, slot_description, slot_manufacturer)
+        self._public_key = public_key
+        self._secrets = secrets
+        self._opened: _Opened | None = None
+        self._mechanisms: frozenset[str] = frozenset()
+        self._operations: dict[Algorithm, tuple[Operation, dict[str, Any]]] = {}
+        self._closed = False
+
+    # --- the interface -------------------------------------------------------------------------------------------
+
+    def open(self, name: str) -> Pkcs11Key:
+        """The private key that a URI (`object`, `id` or both) or a label names. Raises as `KeyProvider.open` does."""
+        return Pkcs11Key(self, self._key_uri(name))
+
+    def public_keys(self, name: str) -> tuple[PublicKey, ...]:
+        """The public key, without a login if the token shows it so."""
+        wanted = self._key_uri(name)
+
+        def read() -> PublicKey:
+            shown = public_keys_shown(self._open(log_in=False).session, wanted)
+            return shown[0] if len(shown) == 1 else self.find(wanted).public_key
+
+        return (self.attempt(f"PKCS#11 key {wanted}", read),)
+
+    def generate(self, name: str, key_type: KeyType) -> Pkcs11Key:
+        """Makes a key pair that cannot leave the token. Raises as `ManagesKeys.generate` does."""
+        wanted = self._key_uri(name)
+        if not wanted.object:
+            raise InvalidArgument(f"PKCS#11 key {wanted}: a new key needs a label", hint="write object=NAME")
+        identity = wanted.id or os.urandom(_ID_BYTES)
+
+        def make() -> None:
+            opened = self._open(log_in=True)
+            if any(find_objects(opened.session, kind, wanted) for kind in ("PRIVATE_KEY", "PUBLIC_KEY")):
+                raise KeyExists(
+                    f"PKCS#11 key {wanted}: exists already and is never replaced", hint="choose another label"
+                )
+            writable = self._module.open_session(opened.token, writable=True)
+            try:
+                generate_pair(writable, key_type, wanted.object, identity)
+            finally:
+                self._module.close_session(writable)
+
+        self.attempt(f"PKCS#11 key {wanted}", make)
+        return Pkcs11Key(self, Pkcs11Uri(object=wanted.object, id=identity))
+
+    def list(self) -> Iterator[KeyInfo]:
+        """Every private key in the token."""
+
+        def read() -> Sequence[KeyInfo]:
+            found = self._private_keys(Pkcs11Uri())
+            return [self._describe(self._opened_now().session, item) for item in found]
+
+        yield from self.attempt("PKCS#11 token", read)
+
+    def _describe(self, session: Any, item: TokenObject) -> KeyInfo:
+        uri = str(self._uri_of(item))
+        try:
+            key_type = public_half(session, item, None).key_type if may_sign(item.handle) else None
+            return KeyInfo(uri, key_type, "" if key_type else _MAY_NOT_SIGN)
+        except ImagesigError as error:
+            return KeyInfo(uri, None, str(error))
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`. No PIN is asked for."""
+        yield "PKCS#11 module", str(self._module.path)
+        with self.locked("PKCS#11 module"):
+            tokens = self._module.describe_tokens()
+        yield from (("PKCS#11 token", token) for token in tokens or ("none",))
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            opened, self._opened = self._opened, None
+            if opened is None:
+                return
+            # What cannot be closed, because the module is gone, is closed.
+            with suppress(KeyProviderError), self._module.locked("PKCS#11 token"):
+                if opened.generation == self._module.generation:
+                    self._module.close_session(opened.session)
+                    self._module.log_out(opened.login, opened.generation)
+
+    def __repr__(self) -> str:
+        return f"Pkcs11Provider({str(self._module.path)!r}, {str(self._wanted)!r})"
+
+    # --- for the keys --------------------------------------------------------------------------------------------
+
+    def locked(self, what: str) -> Any:
+        """The module's lock; see `Module.locked`."""
+        self._check_open(what)
+        return self._module.locked(what)
+
+    def attempt(self, what: str, work: Callable[[], T]) -> T:
+        """What `work` gives, done under the lock; once more, with sessions and login anew, if those were lost."""
+        remaining(what)
+        self._check_open(what)
+        try:
+            return self._module.run(what, work)
+        except KeyProviderUnavailable:
+            self._check_open(what)
+            return self._module.run(what, work)
+
+    def _check_open(self, what: str) -> None:
+        if self._closed:
+            raise KeyUnusable(f"{what}: its provider was closed")
+
+    @property
+    def generation(self) -> int:
+        """Of the open session; a key found in another one must be found again."""
+        return self._open(log_in=True).generation
+
+    def find(self, wanted: Pkcs11Uri) -> _Found:
+        """The one private key that fits. Call it inside `locked()`.
+
+        Raises:
+            KeyNotFound: none; lists what is there.
+            KeyUnusable: several, one that may not sign, or no public half to be found.
+        """
+        found = self._private_keys(wanted)
+        opened = self._opened_now()
+        if len(found) != 1:
+            raise self._not_one(opened.session, wanted, len(found))
+        item = found[0]
+        uri = self._uri_of(item)
+        if not may_sign(item.handle):
+            raise KeyUnusable(f"{uri}: {_MAY_NOT_SIGN}", hint="name a key that may sign")
+        public_key = public_half(opened.session, item, self._public_key)
+        algorithms = algorithms_for(public_key.key_type, self._mechanisms_of(opened.token))
+        always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
+        chain = find_chain(opened.session, uri, public_key)
+        return _Found(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
+
+    def sign(self, found: _Found, request: ToSign) -> bytes:
+        """One C_Sign. Call it inside `locked()`."""
+        token = self._opened_now().token
+        operation, options = self._operation(request.algorithm, token)
+        pin = self._module.pin_for_signing(token, self._secrets) if found.always_authenticate else None
+        if pin is not None:
+            options = {**options, "pin": pin}
+        try:
+            return bytes(found.handle.sign(operation.data(request), **options))
+        except mechanism_errors() as error:
+            raise UnsupportedAlgorithm(
+                f"{found.uri}: the token refuses CKM_{operation.mechanism} for {request.algorithm} with this key"
+            ) from error
+        except wrong_pin_errors():
+            if pin is not None:
+                self._module.refuse(token, pin)
+            raise
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _key_uri(self, name: str) -> Pkcs11Uri:
+        uri = parse_pkcs11_uri(name) if name.lower().startswith("pkcs11:") else Pkcs11Uri(object=name)
+        if not uri.object and not uri.id:
+            raise InvalidArgument(f"PKCS#11 key {uri}: object=LABEL or id=%XX is needed to name a key")
+        if uri.type not in ("", "private", "public"):
+            raise InvalidArgument(
+                f"PKCS#11 key {uri}: type={uri.type} is no key", hint="write type=private, or leave it out"
+            )
+        return Pkcs11Uri(object=uri.object, id=uri.id)
+
+    def _open(self, *, log_in: bool) -> _Opened:
+        """The open session, with a login if one is needed. Call it inside `locked()`."""
+        opened = self._opened
+        if opened is None or opened.generation != self._module.generation:
+            token = self._module.token(self._wanted)
+            login = self._module.log_in(token, self._secrets) if log_in else ""
+            # After a refused login the module starts anew, and what was found before is stale: so login comes first.
+            session = self._module.open_session(token)
+            opened = self._opened = _Opened(session, token, self._module.generation, login)
+        elif log_in and not opened.login:
+            opened.login = self._module.log_in(opened.token, self._secrets)
+        return opened
+
+    def _opened_now(self) -> _Opened:
+        assert self._opened is not None
+        return self._opened
+
+    def _uri_of(self, item: TokenObject) -> Pkcs11Uri:
+        token = self._opened_now().token
+        return Pkcs11Uri(text_of(token.label), text_of(token.serial), object=item.label, id=item.id, type="private")
+
+    def _private_keys(self, wanted: Pkcs11Uri) -> Sequence[TokenObject]:
+        logins = self._module.logins_made
+        session = self._open(log_in=True).session
+        found = find_objects(session, "PRIVATE_KEY", wanted)
+        if found or logins != self._module.logins_made or find_objects(session, "PRIVATE_KEY", Pkcs11Uri()):
+            return found
+        # A token that somebody else in this process logged out of shows no private keys, and no error.
+        self._module.start_anew()
+        return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
+
+    def _operation(self, algorithm: Algorithm, token: Any) -> tuple[Operation, dict[str, Any]]:
+        """How this token signs so, and what python-pkcs11 is told; worked out once for each algorithm."""
+        if known := self._operations.get(algorithm):
+            return known
+        import pkcs11
+
+        operation = operation_for(algorithm, self._mechanisms_of(token))
+        parameter: Any = None
+        if operation.parameter:
+            hash_name, mgf, salt = operation.parameter
+            parameter = (pkcs11.Mechanism[hash_name], pkcs11.MGF[mgf], salt)
+        options = {"mechanism": pkcs11.Mechanism[operation.mechanism], "mechanism_param": parameter}
+        return self._operations.setdefault(algorithm, (operation, options))
+
+    def _mechanisms_of(self, token: Any) -> frozenset[str]:
+        if not self._mechanisms:
+            self._mechanisms = frozenset(getattr(item, "name", str(item)) for item in token.slot.get_mechanisms())
+        return self._mechanisms
+
+    def _not_one(self, session: Any, wanted: Pkcs11Uri, count: int) -> ImagesigError:
+        there = [str(self._uri_of(item)) for item in find_objects(session, "PRIVATE_KEY", Pkcs11Uri())]
+        listed = "; ".join(there[:20]) or "none"
+        if count:
+            return KeyUnusable(
+                f"PKCS#11 key {wanted}: {count} private keys fit, exactly one is needed",
+                hint=f"private keys there: {listed}",
+            )
+        return KeyNotFound(f"PKCS#11 key {wanted}: no private key fits", hint=f"private keys there: {listed}")

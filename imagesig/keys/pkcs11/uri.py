@@ -1,0 +1,136 @@
+"""PKCS#11 URIs, read and written. Pure.
+
+Spec: RFC 7512; `slot-id` and `serial` as RFC 7512 has them, and as cosign reads them. Attributes of vendors are
+accepted and not looked at; nor are those of the library, which is named by its path.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from imagesig.errors import InvalidArgument
+from imagesig.redacted import Discreet
+from imagesig.text import quote
+
+_SCHEME = "pkcs11:"
+_TEXTS = frozenset(
+    {"token", "manufacturer", "serial", "model", "library-manufacturer", "library-description", "object", "type"}
+    | {"slot-description", "slot-manufacturer", "slot-id", "library-version", "id"}
+)
+_QUERY = frozenset({"pin-source", "pin-value", "module-name", "module-path"})
+_NAME = re.compile(r"[a-z0-9_-]+", re.IGNORECASE)
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
+_PATH_SAFE = "-._~:[]@!$'()*+,=&"
+_CHARACTERS = 4096
+
+
+class Pkcs11Uri(Discreet, frozen=True):
+    """The attributes we match by, decoded; empty or None where they are not given. `id` is bytes.
+
+    `object` keeps bytes that are not UTF-8 as surrogates: tokens have such labels, whatever the standard says.
+    `pin_value` is a secret that should not have been there; `pin_source` names a file.
+    """
+
+    hidden = ("pin_value",)
+
+    token: str = ""
+    serial: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    slot_id: int | None = None
+    slot_description: str = ""
+    slot_manufacturer: str = ""
+    object: str = ""
+    id: bytes = b""
+    type: str = ""
+    module_path: str = ""
+    module_name: str = ""
+    pin_source: str = ""
+    pin_value: str = ""
+
+    def __str__(self) -> str:
+        """The URI's path, canonical; never its query."""
+        texts = {
+            "token": self.token,
+            "serial": self.serial,
+            "manufacturer": self.manufacturer,
+            "model": self.model,
+            "slot-id": "" if self.slot_id is None else str(self.slot_id),
+            "slot-description": self.slot_description,
+            "slot-manufacturer": self.slot_manufacturer,
+            "object": self.object,
+        }
+        encoded = {name: text.encode("utf-8", "surrogateescape") for name, text in texts.items() if text}
+        parts = [f"{name}={quote_from_bytes(text, _PATH_SAFE)}" for name, text in encoded.items()]
+        parts += ["id=" + "".join(f"%{byte:02X}" for byte in self.id)] if self.id else []
+        parts += [f"type={self.type}"] if self.type else []
+        return _SCHEME + ";".join(parts)
+
+
+def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
+    """The attributes of the URI.
+
+    Raises:
+        InvalidArgument: not a PKCS#11 URI. The query is never shown: it may hold a PIN.
+    """
+    if uri[: len(_SCHEME)].lower() != _SCHEME or len(uri) > _CHARACTERS:
+        raise InvalidArgument(f"key URI {quote(uri.partition('?')[0])}: pkcs11:ATTRIBUTE=VALUE;… is needed")
+    path, _, query = uri[len(_SCHEME) :].partition("?")
+    attributes = _split(path, ";", "path")
+    options = _split(query, "&", "query")
+    if "pin-source" in options and "pin-value" in options:
+        raise InvalidArgument("PKCS#11 URI: pin-source and pin-value, one of them is needed")
+    slot_id = _text(attributes, "slot-id")
+    if slot_id and not (slot_id.isascii() and slot_id.isdigit() and len(slot_id) < 20):
+        raise InvalidArgument(f"PKCS#11 URI: slot-id {quote(slot_id)}, a number is needed")
+    version = _text(attributes, "library-version")
+    if version and not _VERSION.fullmatch(version):
+        raise InvalidArgument(f"PKCS#11 URI: library-version {quote(version)}, MAJOR or MAJOR.MINOR is needed")
+    return Pkcs11Uri(
+        token=_text(attributes, "token"),
+        serial=_text(attributes, "serial"),
+        manufacturer=_text(attributes, "manufacturer"),
+        model=_text(attributes, "model"),
+        slot_id=int(slot_id) if slot_id else None,
+        slot_description=_text(attributes, "slot-description"),
+        slot_manufacturer=_text(attributes, "slot-manufacturer"),
+        object=attributes.get("object", b"").decode("utf-8", "surrogateescape"),
+        id=attributes.get("id", b""),
+        type=_text(attributes, "type"),
+        module_path=_text(options, "module-path"),
+        module_name=_text(options, "module-name"),
+        pin_source=_text(options, "pin-source"),
+        pin_value=_text(options, "pin-value"),
+    )
+
+
+def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
+    known, misplaced = (_TEXTS, _QUERY) if where == "path" else (_QUERY, _TEXTS)
+    found: dict[str, bytes] = {}
+    for part in text.split(separator) if text else []:
+        name, equals, value = part.partition("=")
+        if not equals or not _NAME.fullmatch(name):
+            raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is no ATTRIBUTE=VALUE")
+        if name in misplaced:
+            place = "after" if where == "path" else "before"
+            raise InvalidArgument(
+                f"PKCS#11 URI: {quote(name)} stands in its {where}, it belongs {place} the question mark"
+            )
+        if _PERCENT.search(value):
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % that two hex digits do not follow")
+        if name in found and (name in known or where == "path"):
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is given twice")
+        try:
+            found[name] = unquote_to_bytes(value)
+        except UnicodeEncodeError:
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is not UTF-8, write other bytes as %XX") from None
+    return found
+
+
+def _text(attributes: dict[str, bytes], name: str) -> str:
+    try:
+        return attributes.get(name, b"").decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"PKCS#11 URI: {name} is not UTF-8") from None

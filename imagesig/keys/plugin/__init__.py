@@ -1,0 +1,1 @@
+"""Keys behind the plugins of notation and cosign."""

@@ -1,0 +1,274 @@
+"""Keys behind notation plugins that have the capability SIGNATURE_GENERATOR.RAW.
+
+The protocol tells a key's certificates only together with a signature. So opening a key has it sign a fixed text, and
+that is no signature of anything.
+Spec: Notary Project plugin-extensibility, contract version 1.0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event, Lock
+from types import MappingProxyType
+from urllib.parse import quote as percent_encoded
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.ecdsa import der_from_rs
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    MalformedError,
+    UnsupportedAlgorithm,
+)
+from imagesig.foreign import foreign
+from imagesig.keys.plugin.process import NAME, run_plugin, told
+from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.signature import SignerInfo
+from imagesig.text import quote
+
+SCHEME = "notation-plugin://"
+CONTRACT_VERSION = "1.0"
+CAPABILITY = "SIGNATURE_GENERATOR.RAW"
+PROBE = b"imagesig opens a key: this signs nothing"
+_TYPES = {
+    "EC-256": (KeyType.ECDSA_P256, Hash.SHA256),
+    "EC-384": (KeyType.ECDSA_P384, Hash.SHA384),
+    "EC-521": (KeyType.ECDSA_P521, Hash.SHA512),
+    "RSA-2048": (KeyType.RSA_2048, Hash.SHA256),
+    "RSA-3072": (KeyType.RSA_3072, Hash.SHA384),
+    "RSA-4096": (KeyType.RSA_4096, Hash.SHA512),
+}
+_ERRORS: dict[str, type[KeyProviderError]] = {
+    "VALIDATION_ERROR": KeyUnusable,
+    "UNSUPPORTED_CONTRACT_VERSION": KeyUnusable,
+    "ACCESS_DENIED": AccessDenied,
+    "TIMEOUT": KeyProviderUnavailable,
+    "THROTTLED": KeyProviderUnavailable,
+}
+
+
+class NotationPluginKey(SigningKey):
+    """One key of a plugin. It signs with the one algorithm that the Notary Project has for its type."""
+
+    def __init__(self, provider: NotationPluginProvider, key_id: str) -> None:
+        self._provider, self._name = provider, key_id
+        self._closed = False
+        self._spec = provider.describe(key_id)
+        key_type, hash_ = _TYPES[self._spec]
+        scheme = Scheme.RSA_PSS if key_type.is_rsa else Scheme.ECDSA
+        self._algorithm = Algorithm(scheme, hash_, hash_.size if key_type.is_rsa else None)
+        uri = provider.key_uri(key_id)
+        _, chain = provider.sign(key_id, self._spec, self._algorithm, PROBE)
+        public_key = chain[0].public_key
+        if public_key.key_type is not key_type:
+            raise KeyUnusable(f"{uri}: described as {self._spec}, its certificate is for {public_key.key_type.value}")
+        self._info = SignerInfo(public_key, uri, (self._algorithm,), chain)
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    def _sign(self, request: ToSign) -> bytes:
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        signature, chain = self._provider.sign(self._name, self._spec, self._algorithm, request.message)
+        if chain[0].public_key != self._info.public_key:
+            raise BadSignature(
+                f"{self._info.key_id}: signed with the key {chain[0].public_key.fingerprint}, "
+                f"it was opened as {self._info.public_key.fingerprint}"
+            )
+        return signature
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"NotationPluginKey({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+class NotationPluginProvider(KeyProvider):
+    """The keys of one notation plugin, `DIRECTORY/NAME/notation-NAME`. Keys are neither generated nor listed there.
+
+    `config` goes to the plugin with every command; `environ` is all that it sees of an environment, so credentials that
+    it needs must be in there. `seconds` bounds each run of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        *,
+        config: Mapping[str, str] = MappingProxyType({}),
+        environ: Mapping[str, str],
+        seconds: float = limits.PLUGIN_SECONDS,
+    ) -> None:
+        self._name, self._config = name, dict(config)
+        self._program = find_plugin(name, directory)
+        self._environ, self._seconds = dict(environ), seconds
+        self._lock = Lock()
+        self._known = False
+        self._closed = Event()
+
+    def open(self, name: str) -> NotationPluginKey:
+        """The key of that id. Has it sign a fixed text once, to learn its certificates."""
+        return NotationPluginKey(self, name)
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def __repr__(self) -> str:
+        return f"NotationPluginProvider({self._name!r})"
+
+    def key_uri(self, key_id: str) -> str:
+        return f"{SCHEME}{self._name}/{percent_encoded(key_id, safe='/:@!$()*,;=&+')}"
+
+    def describe(self, key_id: str) -> str:
+        """The protocol's name of the key's type.
+
+        Raises:
+            UnsupportedAlgorithm: a type that the protocol does not have.
+        """
+        self._check_metadata()
+        answer = self._ask("describe-key", {"keyId": key_id})
+        self._same_key(answer, key_id)
+        spec = answer.get("keySpec")
+        if not isinstance(spec, str) or spec not in _TYPES:
+            raise UnsupportedAlgorithm(f"{self.key_uri(key_id)}: is a {quote(spec)} key, {', '.join(_TYPES)} are known")
+        return spec
+
+    def sign(
+        self, key_id: str, spec: str, algorithm: Algorithm, message: bytes
+    ) -> tuple[bytes, tuple[Certificate, ...]]:
+        """The signature, ECDSA in DER, and the chain that the plugin sent with it; verified with its leaf."""
+        key_type, hash_ = _TYPES[spec]
+        hash_name = hash_.value.replace("sha", "SHA-")
+        request = {"keyId": key_id, "keySpec": spec, "hashAlgorithm": hash_name, "payload": _encoded(message)}
+        answer = self._ask("generate-signature", request)
+        self._same_key(answer, key_id)
+        what = self.key_uri(key_id)
+        wanted = f"{'RSASSA-PSS' if key_type.is_rsa else 'ECDSA'}-{hash_name}"
+        if answer.get("signingAlgorithm") != wanted:
+            raise BadSignature(f"{what}: signed with {quote(answer.get('signingAlgorithm'))}, {wanted} was asked for")
+        try:
+            chain = _chain(answer.get("certificateChain"), what)
+            signature = _decoded(answer.get("signature"), what)
+            if key_type.is_ecdsa:
+                signature = der_from_rs(signature, key_type)
+            chain[0].public_key.verify(signature, message, algorithm)
+        except KeyProviderError:
+            raise
+        except ImagesigError as error:
+            raise BadSignature(f"{what}: the plugin's certificate does not verify its signature ({error})") from error
+        return signature, chain
+
+    def _check_metadata(self) -> None:
+        with self._lock:
+            if self._known:
+                return
+            answer, what = self._ask("get-plugin-metadata", {}), f"notation plugin {self._name}"
+            versions, capabilities = answer.get("supportedContractVersions"), answer.get("capabilities")
+            if answer.get("name") != self._name:
+                raise KeyUnusable(f"{what}: calls itself {quote(answer.get('name'))}")
+            if not isinstance(versions, list) or CONTRACT_VERSION not in versions:
+                raise KeyUnusable(f"{what}: speaks contract {quote(versions)}, {CONTRACT_VERSION} is needed")
+            if not isinstance(capabilities, list) or CAPABILITY not in capabilities:
+                raise KeyUnusable(f"{what}: has the capabilities {quote(capabilities)}, {CAPABILITY} is needed")
+            self._known = True
+
+    def _same_key(self, answer: Mapping[str, object], key_id: str) -> None:
+        if answer.get("keyId") != key_id:
+            raise KeyUnusable(f"{self.key_uri(key_id)}: the answer is of the key {quote(answer.get('keyId'))}")
+
+    def _ask(self, command: str, request: Mapping[str, object]) -> dict[str, object]:
+        what = f"notation plugin {self._name} {command}"
+        if self._closed.is_set():
+            raise KeyUnusable(f"{what}: this provider was closed")
+        body = {"contractVersion": CONTRACT_VERSION, **request} if request else {}
+        document = json.dumps(body | ({"pluginConfig": self._config} if self._config else {})).encode()
+        done = run_plugin(self._program, [command], document, environ=self._environ, seconds=self._seconds, what=what)
+        if done.status:
+            raise _failure(what, done.status, done.stderr)
+        try:
+            return parse_object(done.stdout, "its answer", OURS)
+        except MalformedError as error:
+            raise KeyProviderError(f"{what}: {error}") from error
+
+
+def find_plugin(name: str, directory: Path) -> Path:
+    """The program of the plugin: a regular executable file, and neither it nor its folder a symbolic link.
+
+    Raises:
+        InvalidArgument: not a plugin's name.
+        KeyNotFound: there is none; the hint lists what is there.
+        KeyUnusable: it is something else than a program, or lies elsewhere.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidArgument(f"notation plugin {quote(name)}: letters, digits, '.', '_' and '-' make a name")
+    program = directory / name / f"notation-{name}"
+    with foreign(f"notation plugin {name}", lambda error: _no_program(name, directory, error)):
+        status = program.lstat()
+        expected = Path(os.path.realpath(directory)) / name / program.name
+        if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:
+            raise KeyUnusable(f"notation plugin {name}: {program} must be a regular file, and no link must lead to it")
+        if not os.access(program, os.X_OK):
+            raise KeyUnusable(f"notation plugin {name}: {program} is not executable", hint=f"run: chmod +x {program}")
+    return program
+
+
+def _no_program(name: str, directory: Path, error: Exception) -> KeyProviderError | None:
+    if not isinstance(error, OSError | ValueError):
+        return None
+    there = ", ".join(_installed(directory)) or "none"
+    program = directory / name / f"notation-{name}"
+    return KeyNotFound(f"notation plugin {name}: no file {program}", hint=f"plugins there: {there}")
+
+
+def _installed(directory: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in directory.iterdir() if (entry / f"notation-{entry.name}").is_file())[:20]
+    except (OSError, ValueError):
+        return []
+
+
+def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
+    try:
+        answer = parse_object(stderr, "error", OURS)
+    except MalformedError:
+        return KeyProviderError(f"{what}: failed with status {status}; it said {told(stderr)}")
+    code = answer.get("errorCode")
+    kind = _ERRORS.get(code, KeyProviderError) if isinstance(code, str) else KeyProviderError
+    return kind(f"{what}: {quote(code)}: {told(answer.get('errorMessage') or '')}")
+
+
+def _chain(value: object, what: str) -> tuple[Certificate, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= limits.CHAIN_CERTIFICATES:
+        raise BadSignature(f"{what}: certificateChain is no list of 1 to {limits.CHAIN_CERTIFICATES} certificates")
+    return tuple(Certificate.from_der(_decoded(item, what), what) for item in value)
+
+
+def _decoded(value: object, what: str) -> bytes:
+    try:
+        if isinstance(value, str):
+            return b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise BadSignature(f"{what}: {quote(value)} is not base64")
+
+
+def _encoded(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

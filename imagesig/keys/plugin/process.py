@@ -1,0 +1,188 @@
+"""One bounded run of somebody's key plugin: limited time, limited output, and an environment of few names."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from imagesig import limits
+from imagesig.deadlines import remaining
+from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, KeyProviderUnavailable
+from imagesig.foreign import foreign
+from imagesig.redacted import Discreet
+from imagesig.text import quote
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+"""What a plugin may be called: it becomes part of a file's name."""
+ALLOWED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+)
+"""Variables that every plugin sees; `*` at the end stands for any rest. Proxies come without user and password."""
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
+"""Names of the further variables that plugins may see, with commas between them: `VAULT_*,AWS_PROFILE`."""
+_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
+_TOLD_CHARACTERS = 400
+_CHUNK = 65536
+
+
+class Finished(Discreet, frozen=True):
+    """How a plugin ended, and what it printed."""
+
+    hidden = ("stdout", "stderr")
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that plugins see: `ALLOWED`, and what the environment itself names for them.
+
+    A proxy's user and password are for plugins only where the environment names that variable for them.
+
+    Raises:
+        InvalidArgument: `IMAGESIG_PLUGIN_ENV` is no list of names.
+    """
+    more = [item for item in re.split(r"[\s,]+", environ.get(MORE_VARIABLE, "")) if item]
+    for item in more:
+        if not _PATTERN.fullmatch(item):
+            raise InvalidArgument(f"{MORE_VARIABLE}: {quote(item)} is no name of a variable, nor NAME*")
+    seen = {name: _without_login(name, value) for name, value in environ.items() if _is_named(name, ALLOWED)}
+    return seen | {name: value for name, value in environ.items() if _is_named(name, more)}
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    return any(name.startswith(item[:-1]) if item.endswith("*") else name == item for item in patterns)
+
+
+def _without_login(name: str, value: str) -> str:
+    """The value of a variable; of a proxy's address, without its user and password."""
+    if name.lower() not in _PROXIES or "@" not in value:
+        return value
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        scheme, rest = "", value
+    # The last @: a password may hold /, ?, # and @, which end the host for a parser.
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def told(text: object) -> str:
+    """What a plugin says of its own failure, made harmless and cut: often it is the only explanation there is."""
+    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return repr(" ".join(plain.split())[:_TOLD_CHARACTERS])
+
+
+def run_plugin(
+    program: Path, arguments: Sequence[str], message: bytes, *, environ: Mapping[str, str], seconds: float, what: str
+) -> Finished:
+    """Runs the program with `message` on its standard input, in a session of its own, to its end.
+
+    `environ` is all that it sees; `what` names it in errors.
+
+    Raises:
+        KeyProviderUnavailable: it did not end in time; it was killed.
+        KeyProviderError: it cannot be run, was killed, or printed more than it may.
+    """
+    seconds = min(seconds, remaining(what))
+    command = [str(program), *arguments]
+    if any("\0" in word for word in command):
+        raise InvalidArgument(f"{what}: a NUL byte in what it is called with")
+    with foreign(what, lambda error: _failed(what, program, error)):
+        return _run(command, message, environ, seconds, what)
+
+
+def _failed(what: str, program: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, OSError | subprocess.SubprocessError):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        return KeyProviderError(f"{what}: {program} cannot be run: {reason}")
+    return None
+
+
+def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds: float, what: str) -> Finished:
+    process = subprocess.Popen(  # noqa: S603 - the caller looked at the program; no shell
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environ),
+        start_new_session=True,
+    )
+    with process:
+        try:
+            stdout, stderr = _exchange(process, message, time.monotonic() + seconds, what)
+            process.wait()
+        except subprocess.TimeoutExpired:
+            raise KeyProviderUnavailable(f"{what}: no answer within {seconds:g} seconds; it was ended") from None
+        finally:
+            # The whole session: what the plugin started and left behind may hold its streams open.
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode < 0:
+        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it said {told(stderr)}")
+    return Finished(process.returncode, stdout, stderr)
+
+
+def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float, what: str) -> tuple[bytes, bytes]:
+    """Feeds the message while both outputs are read: a plugin that prints first and reads later does not hang."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    printed = {process.stdout: bytearray(), process.stderr: bytearray()}
+    allowed = {process.stdout: limits.KEY_PROVIDER_BODY_BYTES, process.stderr: limits.PLUGIN_STDERR_BYTES}
+    rest = memoryview(message)
+    with selectors.DefaultSelector() as selector:
+        os.set_blocking(process.stdin.fileno(), False)
+        selector.register(process.stdin, selectors.EVENT_WRITE)
+        for stream in printed:
+            selector.register(stream, selectors.EVENT_READ)
+        while any(stream in selector.get_map() for stream in printed):
+            for key, _ in selector.select(_left(process, deadline)):
+                if key.fileobj is process.stdin:
+                    rest = _feed(process.stdin, rest)
+                    if not rest:
+                        selector.unregister(process.stdin)
+                        _close(process.stdin)
+                    continue
+                stream = process.stdout if key.fileobj is process.stdout else process.stderr
+                chunk = os.read(key.fd, _CHUNK)
+                printed[stream] += chunk
+                if not chunk:
+                    selector.unregister(stream)
+                if len(printed[stream]) > allowed[stream]:
+                    raise KeyProviderError(f"{what}: printed more than {allowed[stream]} bytes; it was ended")
+    process.wait(_left(process, deadline))
+    return bytes(printed[process.stdout]), bytes(printed[process.stderr])
+
+
+def _left(process: subprocess.Popen[bytes], deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise subprocess.TimeoutExpired(process.args, 0)
+    return left
+
+
+def _feed(stdin: IO[bytes], rest: memoryview) -> memoryview:
+    """Writes what fits; nothing is left for a plugin that does not listen."""
+    try:
+        return rest[os.write(stdin.fileno(), rest[:_CHUNK]) :]
+    except BlockingIOError:
+        return rest
+    except BrokenPipeError:
+        return rest[:0]
+
+
+def _close(stdin: IO[bytes]) -> None:
+    with suppress(BrokenPipeError):
+        stdin.close()

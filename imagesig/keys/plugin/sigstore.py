@@ -1,0 +1,186 @@
+"""Keys behind cosign's KMS plugins: `sigstore-kms://NAME/RESOURCE` is what cosign calls `NAME://RESOURCE`.
+
+The program is `sigstore-kms-NAME` on PATH; RESOURCE goes to it as it stands, nothing is decoded.
+Spec: sigstore/sigstore pkg/signature/kms/cliplugin, protocol v1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Hash, Scheme, ToSign, signing_algorithms
+from imagesig.crypto.public_key import PublicKey
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
+from imagesig.errors import (
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderError,
+    KeyUnusable,
+    MalformedError,
+)
+from imagesig.foreign import foreign
+from imagesig.keys.plugin.process import NAME, plugin_environ, run_plugin, told
+from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.keys.uri import KeySettings
+from imagesig.signature import SignerInfo
+from imagesig.text import quote
+
+SCHEME = "sigstore-kms://"
+PREFIX = "sigstore-kms-"
+PROTOCOL = "v1"
+_HASH_NUMBERS = {Hash.SHA256: 5, Hash.SHA384: 6, Hash.SHA512: 7}
+"""Go's numbers of its hashes."""
+_ARGUMENT_BYTES = 64 * 1024
+
+
+class SigstorePluginKey(SigningKey):
+    """One key of a plugin. The plugin chooses between the schemes of RSA: what is not PKCS #1 v1.5 is refused."""
+
+    def __init__(self, provider: SigstorePluginProvider, resource: str) -> None:
+        self._provider, self._resource = provider, resource
+        self._closed = False
+        public_key = provider.public_key(resource)
+        possible = signing_algorithms(public_key.key_type)
+        algorithms = tuple(item for item in possible if item.scheme is not Scheme.RSA_PSS)
+        self._info = SignerInfo(public_key, provider.key_uri(resource), algorithms)
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    def _sign(self, request: ToSign) -> bytes:
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        return self._provider.sign(self._resource, request)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"SigstorePluginKey({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+class SigstorePluginProvider(KeyProvider):
+    """The keys of one plugin, the program `sigstore-kms-NAME`. Keys are neither generated nor listed there.
+
+    `environ` is all that it sees of an environment, so credentials that it needs must be in there. `seconds` bounds
+    each run of it.
+    """
+
+    def __init__(self, program: Path, *, environ: Mapping[str, str], seconds: float = limits.PLUGIN_SECONDS) -> None:
+        self._program = program
+        self._name = program.name.removeprefix(PREFIX)
+        self._environ, self._seconds = dict(environ), seconds
+        self._closed = Event()
+
+    def open(self, name: str) -> SigstorePluginKey:
+        """The key that the plugin knows by this resource id."""
+        return SigstorePluginKey(self, name)
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def __repr__(self) -> str:
+        return f"SigstorePluginProvider({str(self._program)!r})"
+
+    def key_uri(self, resource: str) -> str:
+        return f"{SCHEME}{self._name}/{resource}"
+
+    def public_key(self, resource: str) -> PublicKey:
+        answer = self._ask(resource, "publicKey", {"publicKeyOptions": {}}, Hash.SHA256, b"")
+        what = self.key_uri(resource)
+        try:
+            return PublicKey.from_pem(_bytes(answer.get("publicKeyPEM"), what))
+        except KeyProviderError:
+            raise
+        except ImagesigError as error:
+            raise KeyUnusable(f"{what}: the plugin tells no public key ({error})") from error
+
+    def sign(self, resource: str, request: ToSign) -> bytes:
+        """The raw signature of the message, as the plugin made it."""
+        hash_ = request.algorithm.hash
+        options = {"messageOptions": {"digest": b64encode(request.digest).decode("ascii")}} if hash_ else {}
+        answer = self._ask(resource, "signMessage", {"signOptions": options}, hash_ or Hash.SHA256, request.message)
+        return _bytes(answer.get("signature"), self.key_uri(resource))
+
+    def _ask(
+        self, resource: str, method: str, arguments: Mapping[str, object], hash_: Hash, message: bytes
+    ) -> dict[str, object]:
+        what = f"{self.key_uri(resource)}: plugin {method}"
+        if self._closed.is_set():
+            raise KeyUnusable(f"{what}: this provider was closed")
+        init = {
+            "ctxDeadline": (datetime.now(UTC) + timedelta(seconds=self._seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "protocolVersion": PROTOCOL,
+            "keyResourceID": resource,
+            "hashFunc": _HASH_NUMBERS[hash_],
+        }
+        call = json.dumps({"initOptions": init, "methodName": method, method: arguments})
+        if len(call) > _ARGUMENT_BYTES:
+            raise InvalidArgument(f"{quote(what)}: {len(call)} characters to call it with, at most {_ARGUMENT_BYTES}")
+        done = run_plugin(
+            self._program, [PROTOCOL, call], message, environ=self._environ, seconds=self._seconds, what=what
+        )
+        try:
+            answer = parse_object(done.stdout, "its answer", OURS)
+        except MalformedError as error:
+            raise KeyProviderError(f"{what}: {error}; it said {told(done.stderr)}") from error
+        if answer.get("errorMessage"):
+            raise KeyProviderError(f"{what}: {told(answer['errorMessage'])}")
+        result = answer.get(method)
+        if not isinstance(result, dict):
+            raise KeyProviderError(f"{what}: its answer has {quote(result)} for {method}, an object is needed")
+        return result
+
+
+def find_plugin(name: str, path: str) -> Path:
+    """The program of that plugin in the folders of `path`, a value of PATH; relative ones are not looked at.
+
+    Raises:
+        InvalidArgument: not a plugin's name.
+        KeyNotFound: there is none.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidArgument(f"sigstore plugin {quote(name)}: letters, digits and '.', '_', '+', '-' make a name")
+    folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
+    with foreign(f"sigstore plugin {name}", lambda error: _not_looked_for(name, error)):
+        found = shutil.which(PREFIX + name, path=os.pathsep.join(folders)) if folders else None
+    if found is None:
+        raise KeyNotFound(f"sigstore plugin {name}: no program {PREFIX}{name} on PATH", hint="install it, or set PATH")
+    return Path(found)
+
+
+def _not_looked_for(name: str, error: Exception) -> KeyNotFound | None:
+    if isinstance(error, OSError | ValueError):
+        return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be looked through", hint="set PATH")
+    return None
+
+
+def _bytes(value: object, what: str) -> bytes:
+    try:
+        if isinstance(value, str) and value:
+            return b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise BadSignature(f"{what}: {quote(value)} is not base64")
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[SigstorePluginProvider, str]:
+    """The plugin that the URI names, and the resource id. See `imagesig.keys.uri.ProviderFactory`."""
+    match = re.fullmatch(r"[^:]*://([^/]*)/(.+)", uri, re.DOTALL)
+    if match is None:
+        raise InvalidArgument(f"key URI {quote(uri)}: not of the form {SCHEME}NAME/RESOURCE")
+    program = find_plugin(match[1], settings.environ.get("PATH", ""))
+    return SigstorePluginProvider(program, environ=plugin_environ(settings.environ)), match[2]

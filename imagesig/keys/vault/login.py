@@ -1,0 +1,151 @@
+"""Getting and keeping a Vault token: given, or by AppRole, JWT, userpass or Kubernetes, with renewal.
+
+A login is asked for the token before every call. It renews when two thirds of the lease have passed, and logs in again
+where it cannot renew. All times are in seconds of the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as escape
+
+from msgspec import Struct
+
+from imagesig.errors import AccessDenied, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
+from imagesig.foreign import foreign
+from imagesig.keys.vault.client import header_text, unreadable
+
+if TYPE_CHECKING:
+    from imagesig.keys.vault.client import VaultClient
+
+_RENEW_AFTER = 2 / 3
+_LOOK_AFTER_SECONDS = 60.0
+"""A token that was given is looked up once it has been in use for so long: short-lived programs save the request."""
+
+
+class TokenLogin:
+    """A token that somebody else got; renewed if it can be. Thread-safe."""
+
+    def __init__(self, token: str, what: str = "Vault token") -> None:
+        if not token:
+            raise SecretRequired(
+                "Vault: no token",
+                hint="set VAULT_TOKEN, write ~/.vault-token (vault login), or set IMAGESIG_VAULT_AUTH",
+            )
+        self._token = header_text(token, what)
+        self._due = time.monotonic() + _LOOK_AFTER_SECONDS
+        self._lock = threading.Lock()
+
+    def __call__(self, client: VaultClient) -> str:
+        with self._lock:
+            if time.monotonic() >= self._due:
+                self._renew(client)
+        return self._token
+
+    def _renew(self, client: VaultClient) -> None:
+        """Renews if the token has a lease; whatever goes wrong shows at the call that follows."""
+        self._due = float("inf")
+        try:
+            with foreign("Vault token", unreadable("Vault token")):
+                data = client.request("GET", "auth/token/lookup-self", token=self._token).get("data", {})
+                if data.get("renewable") and data.get("ttl"):
+                    answer = client.request("POST", "auth/token/renew-self", {}, token=self._token)
+                    self._due = time.monotonic() + _RENEW_AFTER * float(answer["auth"]["lease_duration"])
+        except KeyProviderError:
+            self._due = time.monotonic() + _LOOK_AFTER_SECONDS
+
+    def __repr__(self) -> str:
+        return "TokenLogin()"
+
+
+class Method(Struct, frozen=True):
+    """One auth method: the path below `auth/MOUNT` that it is at, and what is sent there, made anew for each login."""
+
+    name: str
+    path: str
+    body: Callable[[], Mapping[str, str]]
+
+
+def app_role(role_id: str, secret_id: Callable[[], str], mount: str = "approle") -> MethodLogin:
+    """Spec: Vault's AppRole auth method, API, "Login with AppRole"."""
+    body = lambda: {"role_id": role_id, "secret_id": secret_id()}  # noqa: E731
+    return MethodLogin(Method("AppRole", f"auth/{mount}/login", body))
+
+
+def jwt(role: str, token: Callable[[], str], mount: str = "jwt") -> MethodLogin:
+    """Spec: Vault's JWT/OIDC auth method, API, "JWT login"."""
+    return MethodLogin(Method("JWT", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
+
+
+def kubernetes(role: str, token: Callable[[], str], mount: str = "kubernetes") -> MethodLogin:
+    """Spec: Vault's Kubernetes auth method, API, "Login". `token` is the pod's service account token."""
+    return MethodLogin(Method("Kubernetes", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
+
+
+def userpass(username: str, password: Callable[[], str], mount: str = "userpass") -> MethodLogin:
+    """Spec: Vault's userpass auth method, API, "Login"."""
+    path = f"auth/{mount}/login/{escape(username, safe='')}"
+    return MethodLogin(Method("userpass", path, lambda: {"password": password()}))
+
+
+class MethodLogin:
+    """A token by one of the auth methods. Thread-safe: one thread logs in, the others wait."""
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self._token = ""
+        self._due = 0.0
+        self._renewable = False
+        self._lock = threading.Lock()
+
+    def __call__(self, client: VaultClient) -> str:
+        with self._lock:
+            if not self._token or (time.monotonic() >= self._due and not (self._renewable and self._renew(client))):
+                self._log_in(client)
+            return self._token
+
+    def forget(self) -> None:
+        """Drops a token that Vault refused, so that the next call logs in again."""
+        with self._lock:
+            self._token = ""
+
+    def _log_in(self, client: VaultClient) -> None:
+        try:
+            answer = client.request("POST", self._method.path, dict(self._method.body()))
+        except (AccessDenied, KeyProviderError) as error:
+            if error.retryable:
+                raise
+            raise WrongSecret(
+                f"Vault {client.address}: {self._method.name} login failed: {error}",
+                hint="check the role, its secret and the mount of the auth method",
+            ) from None
+        self._keep(answer)
+
+    def _renew(self, client: VaultClient) -> bool:
+        before = self._due
+        try:
+            self._keep(client.request("POST", "auth/token/renew-self", {}, token=self._token))
+        except KeyProviderError:
+            return False
+        # At its maximum lifetime a token is "renewed" to what is left: then a new one is needed.
+        return self._due > before
+
+    def _keep(self, answer: Mapping[str, Any]) -> None:
+        auth = answer.get("auth")
+        if not isinstance(auth, dict) or not isinstance(auth.get("client_token"), str):
+            raise KeyProviderError(f"Vault: {self._method.name} login: the answer holds no token")
+        what = f"Vault: {self._method.name} login"
+        with foreign(what, unreadable(what)):
+            lease = float(auth.get("lease_duration") or 0)
+        try:
+            self._token = header_text(auth["client_token"], "token")
+        except InvalidArgument as error:
+            raise KeyProviderError(f"{what}: the answer holds no usable token: {error}") from None
+        self._renewable = bool(auth.get("renewable"))
+        self._due = time.monotonic() + _RENEW_AFTER * lease if lease else float("inf")
+
+    def __repr__(self) -> str:
+        return f"MethodLogin({self._method.name})"

@@ -1,0 +1,371 @@
+"""Keys in the transit engine of HashiCorp Vault and OpenBao.
+
+A key signs with its latest version unless one is pinned, and the answer says which version it was; signatures are
+checked here, with the public keys of all versions read once, and never by Vault.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from imagesig import limits
+from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    ImagesigError,
+    InvalidArgument,
+    KeyExists,
+    KeyNotFound,
+    KeyProviderError,
+    KeyUnusable,
+    UnsupportedAlgorithm,
+)
+from imagesig.foreign import foreign
+from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.keys.vault.client import VaultClient, VaultConnection, connect, unreadable
+from imagesig.keys.vault.login import MethodLogin, TokenLogin
+from imagesig.signature import SignerInfo
+from imagesig.text import quote
+
+if TYPE_CHECKING:
+    import hvac
+
+DEFAULT_MOUNT = "transit"
+_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
+_SIGNATURE = re.compile(r"vault:v([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})")
+_TYPES = {key_type.value: key_type for key_type in KeyType}
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
+_BATCH_BYTES = 8 * 1024 * 1024
+MESSAGE_BYTES = 768 * 1024
+"""The longest message for Ed25519: Vault takes 1 MiB of text, and base64 makes four characters of three bytes."""
+_LATEST = 0
+
+
+class _Versions(Struct, frozen=True):
+    """Every version of one transit key whose signatures still count, newest first."""
+
+    key_type: KeyType
+    public_keys: dict[int, PublicKey]
+
+    @property
+    def latest(self) -> int:
+        return max(self.public_keys)
+
+
+class VaultKey(SigningKey):
+    """One transit key, at its latest version or at a pinned one."""
+
+    def __init__(self, provider: VaultProvider, name: str, version: int) -> None:
+        self._provider = provider
+        self._name = name
+        self._pinned = version
+        self._closed = False
+        self._versions = provider.read(name)
+        if version and version not in self._versions.public_keys:
+            there = ", ".join(map(str, sorted(self._versions.public_keys)))
+            raise KeyNotFound(f"{provider.key_id(name, version)}: there is no such version (there are: {there})")
+        self._info = self._signer(version or self._versions.latest)
+
+    @property
+    def info(self) -> SignerInfo:
+        return self._info
+
+    @property
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        if self._pinned:
+            return (self._info.public_key,)
+        return tuple(key for _, key in sorted(self._versions.public_keys.items(), reverse=True))
+
+    def pinned_to(self, public_key: PublicKey) -> SigningKey:
+        versions = [number for number, key in self._versions.public_keys.items() if key == public_key]
+        if not versions or self._pinned:
+            return self.expect(public_key)
+        return VaultKey(self._provider, self._name, max(versions)).expect(public_key)
+
+    def _signer(self, version: int) -> SignerInfo:
+        if version not in self._versions.public_keys:
+            self._versions = self._provider.read(self._name)  # rotated since it was read
+        if version not in self._versions.public_keys:
+            raise BadSignature(f"{self._provider.key_id(self._name, version)}: signed with a version that is not there")
+        return SignerInfo(self._versions.public_keys[version], self._provider.key_id(self._name, version))
+
+    def _sign(self, request: ToSign) -> bytes:
+        return self._sign_all([request])[1][0]
+
+    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        """One call for each algorithm, all of them with the version that the first one used."""
+        if self._closed:
+            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
+        version, signatures = self._pinned, dict[int, bytes]()
+        for chunk in _chunks(requests):
+            algorithm = requests[chunk[0]].algorithm
+            used, made = self._provider.sign(self._name, [requests[at] for at in chunk], algorithm, version)
+            version = version or used
+            if used != version:
+                raise BadSignature(f"{self._info.key_id}: version {used} signed, version {version} was asked for")
+            signatures.update(zip(chunk, made, strict=True))
+        signer = self._signer(version)
+        self._info = signer
+        return signer, [signatures[at] for at in range(len(requests))]
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __repr__(self) -> str:
+        return f"VaultKey({self._info.key_id!r}, {self._info.public_key!r})"
+
+
+def _chunks(requests: Sequence[ToSign]) -> Iterator[list[int]]:
+    """Positions of requests that go into one call: of one algorithm, and not too large together."""
+    for algorithm in dict.fromkeys(request.algorithm for request in requests):
+        chunk, size = list[int](), 0
+        for at, request in enumerate(requests):
+            if request.algorithm != algorithm:
+                continue
+            if chunk and size + len(request.message) > _BATCH_BYTES:
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(at)
+            size += len(request.message)
+        yield chunk
+
+
+class VaultProvider(KeyProvider):
+    """The transit engine at one mount of one Vault.
+
+    Give it a `connection` and a `login`, or your own `hvac.Client` with its token. The names of keys may carry a
+    version: `app?version=3`.
+    """
+
+    def __init__(
+        self,
+        connection: VaultConnection | None = None,
+        login: TokenLogin | MethodLogin | None = None,
+        *,
+        client: hvac.Client | None = None,
+        mount: str = DEFAULT_MOUNT,
+    ) -> None:
+        if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", mount, re.ASCII):
+            raise InvalidArgument(f"Vault mount {quote(mount)}: a path of words is needed")
+        if client is None:
+            if connection is None or login is None:
+                raise InvalidArgument("Vault: a connection and a login are needed, or an hvac client")
+            client = connect(connection)
+            self._owned = True
+        else:
+            self._owned = False
+            given = client
+            login = None
+        self._login = login
+        token: Callable[[VaultClient], str] = login or (lambda _client: str(given.token or ""))
+        if not self._owned:
+            client.adapter.allow_redirects = False  # whatever the owner set, a token must not follow
+        self._client = VaultClient(client, token)
+        self._mount = mount
+        self._closed = False
+
+    def open(self, name: str) -> VaultKey:
+        """The transit key of that name. Raises as `KeyProvider.open` does."""
+        self._refuse_closed()
+        return VaultKey(self, *_split_version(name))
+
+    def public_keys(self, name: str) -> tuple[PublicKey, ...]:
+        """The public keys of all versions that Vault itself still accepts, newest first; needs no right to sign."""
+        with self.open(name) as key:
+            return key.public_keys
+
+    def generate(self, name: str, key_type: KeyType) -> VaultKey:
+        """Makes a transit key. Raises as `ManagesKeys.generate` does."""
+        self._refuse_closed()
+        name, version = _split_version(name)
+        if version:
+            raise InvalidArgument(f"Vault key {quote(name)}: a new key has no version yet")
+        # Creating a key that exists succeeds and changes nothing, so it is looked for first.
+        try:
+            self._call("GET", f"{self._mount}/keys/{name}")
+        except KeyNotFound:
+            pass
+        else:
+            raise KeyExists(f"{self.key_id(name)}: exists already and is never replaced", hint="choose another name")
+        self._call("POST", f"{self._mount}/keys/{name}", {"type": key_type.value})
+        key = self.open(name)
+        if key.info.public_key.key_type is not key_type:
+            raise KeyExists(f"{self.key_id(name)}: somebody else made a key of that name just now")
+        return key
+
+    def list(self) -> Iterator[KeyInfo]:
+        """Every transit key at this mount; those that cannot sign say why."""
+        self._refuse_closed()
+        try:
+            names = self._call("LIST", f"{self._mount}/keys").get("keys") or []
+        except KeyNotFound as error:
+            if "route" in str(error):
+                raise
+            return  # an empty engine answers "not found"
+        for name in names if isinstance(names, list) else ():
+            if not isinstance(name, str):
+                continue
+            try:
+                versions = self.read(name)
+            except ImagesigError as error:
+                yield KeyInfo(self.key_id(name), None, str(error))
+            else:
+                yield KeyInfo(self.key_id(name), versions.key_type, f"{len(versions.public_keys)} versions")
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """See `TellsFacts.facts`."""
+        yield "Vault address", self._client.address
+        state = self._client.request("GET", "sys/seal-status")
+        yield "Vault", f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
+        token = self._call("GET", "auth/token/lookup-self")
+        seconds = token.get("ttl")
+        lifetime = f"{seconds} s left" if seconds else "does not expire"
+        policies = token.get("policies")
+        named = ", ".join(map(str, policies)) if isinstance(policies, list) else ""
+        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
+        yield "transit mount", self._mount
+
+    def read(self, name: str) -> _Versions:
+        """Type and public keys of one transit key: one request.
+
+        Raises:
+            KeyUnusable: it is no signing key that imagesig works with.
+        """
+        data = self._call("GET", f"{self._mount}/keys/{name}")
+        with self._reading(name):
+            return _parse_key(data, self.key_id(name))
+
+    def sign(
+        self, name: str, requests: Sequence[ToSign], algorithm: Algorithm, version: int
+    ) -> tuple[int, Sequence[bytes]]:
+        """The version that signed, and its signatures, in order: one request. Version 0 is the latest."""
+        self._refuse_closed()
+        prehashed = algorithm.hash is not None
+        inputs = [request.digest if prehashed else request.message for request in requests]
+        if (longest := max(map(len, inputs))) > MESSAGE_BYTES:
+            raise UnsupportedAlgorithm(
+                f"{self.key_id(name)}: {longest} bytes to sign; Vault takes at most {MESSAGE_BYTES} for {algorithm}"
+            )
+        body: dict[str, object] = {
+            "batch_input": [{"input": base64.b64encode(data).decode("ascii")} for data in inputs],
+            "prehashed": prehashed,
+            "key_version": version,
+            "marshaling_algorithm": "asn1",
+        }
+        if algorithm.scheme in (Scheme.RSA_PKCS1V15, Scheme.RSA_PSS):
+            body["signature_algorithm"] = "pss" if algorithm.scheme is Scheme.RSA_PSS else "pkcs1v15"
+            body["salt_length"] = "hash"  # Vault's own default is the longest salt that fits
+        hash_name = algorithm.hash.value.replace("sha", "sha2-") if algorithm.hash else "sha2-256"
+        data = self._call("POST", f"{self._mount}/sign/{name}/{hash_name}", body)
+        with self._reading(name):
+            return _parse_signatures(data, len(requests), self.key_id(name))
+
+    def _reading(self, name: str) -> foreign:
+        return foreign(self.key_id(name), unreadable(self.key_id(name)))
+
+    def key_id(self, name: str, version: int = _LATEST) -> str:
+        """The URI of the key: its name, the mount unless it is `transit`, and the version unless it is the latest."""
+        query = [f"mount={self._mount}"] if self._mount != DEFAULT_MOUNT else []
+        query += [f"version={version}"] if version else []
+        return f"hashivault://{name}" + ("?" + "&".join(query) if query else "")
+
+    def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+        try:
+            return self._client.call(method, path, body)
+        except AccessDenied:
+            if not isinstance(self._login, MethodLogin):
+                raise
+            # The token may have been revoked: one new login tells.
+            self._login.forget()
+            return self._client.call(method, path, body)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise KeyUnusable(f"Vault {self._client.address}: this provider was closed")
+
+    def close(self) -> None:
+        self._closed = True
+        if self._owned:
+            self._client.close()
+
+    def __repr__(self) -> str:
+        return f"VaultProvider({self._client.address!r}, mount={self._mount!r})"
+
+
+def _split_version(name: str) -> tuple[str, int]:
+    key, question, query = name.partition("?")
+    version = _LATEST
+    if question:
+        label, _, value = query.partition("=")
+        if label != "version" or not value.isdecimal() or not 0 < int(value) < 10**9:
+            raise InvalidArgument(f"Vault key {quote(name)}: NAME or NAME?version=NUMBER is needed")
+        version = int(value)
+    if not _NAME.fullmatch(key):
+        raise InvalidArgument(f"Vault key {quote(key)}: letters, digits, '_', '-' and '.' are allowed")
+    return key, version
+
+
+def _parse_key(data: dict[str, Any], key_id: str) -> _Versions:
+    type_name = data.get("type")
+    if type_name not in _TYPES:
+        raise KeyUnusable(
+            f"{key_id}: is a {quote(type_name)} key; one of {', '.join(_TYPES)} is needed", hint="name another key"
+        )
+    if data.get("derived"):
+        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key of its own")
+    keys = data.get("keys")
+    if not isinstance(keys, dict) or not keys:
+        raise KeyProviderError(f"{key_id}: Vault tells no versions of it")
+    oldest = max(int(data.get(name) or 0) for name in ("min_available_version", "min_decryption_version"))
+    found = {}
+    for text, entry in keys.items():
+        if not text.isdecimal() or not isinstance(entry, dict):
+            raise KeyProviderError(f"{key_id}: Vault tells a version {quote(text)}, a number is needed")
+        if int(text) >= oldest:
+            found[int(text)] = _parse_public_key(entry.get("public_key"), _TYPES[type_name], f"{key_id} version {text}")
+    if not found:
+        raise KeyUnusable(f"{key_id}: none of its versions may be used (min_decryption_version {oldest})")
+    return _Versions(_TYPES[type_name], found)
+
+
+def _parse_public_key(text: object, key_type: KeyType, what: str) -> PublicKey:
+    if not isinstance(text, str) or len(text) > limits.PUBLIC_KEY_BYTES:
+        raise KeyProviderError(f"{what}: Vault tells no public key of it")
+    try:
+        if key_type is KeyType.ED25519:
+            raw = base64.b64decode(text, validate=True)
+            public_key = PublicKey.from_der(_ED25519_SPKI + raw)
+        else:
+            public_key = PublicKey.from_pem(text)
+    except (ImagesigError, binascii.Error) as error:
+        raise KeyProviderError(f"{what}: its public key cannot be read ({error})") from error
+    if public_key.key_type is not key_type:
+        raise KeyProviderError(f"{what}: is a {public_key.key_type.value} key, but Vault calls it {key_type.value}")
+    return public_key
+
+
+def _parse_signatures(data: dict[str, Any], count: int, key_id: str) -> tuple[int, list[bytes]]:
+    results = data.get("batch_results")
+    if not isinstance(results, list) or len(results) != count:
+        raise BadSignature(f"{key_id}: Vault's answer does not hold {count} signatures")
+    versions, signatures = set(), []
+    for number, result in enumerate(results):
+        error = result.get("error") if isinstance(result, dict) else "no object"
+        if error:
+            raise KeyUnusable(f"{key_id}: Vault did not sign message {number + 1} of {count}: {quote(error)}")
+        match = _SIGNATURE.fullmatch(str(result.get("signature")))
+        if not match:
+            raise BadSignature(f"{key_id}: Vault's answer {quote(result.get('signature'))} is not vault:vN:BASE64")
+        versions.add(int(match[1]))
+        signatures.append(base64.b64decode(match[2]))
+    if len(versions) != 1:
+        raise BadSignature(f"{key_id}: one call was signed with the versions {sorted(versions)}")
+    return versions.pop(), signatures

@@ -1,0 +1,66 @@
+"""Policies from files. The one module of `policy` that reads files; what they say is for the pure modules beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagesig import limits
+from imagesig.errors import InvalidArgument
+from imagesig.policy.files.containers import parse_containers_policy
+from imagesig.policy.files.document import Node, read_json, read_toml
+from imagesig.policy.files.parse import parse_policy
+
+if TYPE_CHECKING:
+    from imagesig.policy.policy import PathLike, Policy
+
+
+def load_policy(path: str | PathLike) -> Policy:
+    """See `Policy.load`."""
+    file = Path(path)
+    return parse_policy(_read_document(file), folder=_folder(file), read_file=_read_certificates, real_path=_real_path)
+
+
+def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
+    """See `Policy.from_containers_policy`. Relative key paths are relative to the process, as podman takes them."""
+    file = Path(path)
+    document = read_json(_read(file, limits.POLICY_BYTES, "policy"), str(file))
+    names = (formats,) if isinstance(formats, str) else tuple(formats)
+    return parse_containers_policy(document, formats=names, folder=str(Path.cwd()))
+
+
+def _read_document(file: Path) -> Node:
+    """JSON if the name or the first character says so, else TOML."""
+    data = _read(file, limits.POLICY_BYTES, "policy")
+    is_json = file.suffix == ".json" or (file.suffix != ".toml" and data.lstrip()[:1] == b"{")
+    return read_json(data, str(file)) if is_json else read_toml(data, str(file))
+
+
+def _folder(file: Path) -> str:
+    # Not resolved: a link to a policy in another folder means the folder that the reader sees.
+    return str(Path.cwd() / file.parent)
+
+
+def _real_path(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path  # no file has such a name, which whoever reads it says
+
+
+def _read_certificates(name: str) -> bytes:
+    return _read(Path(name), limits.CERTIFICATE_FILE_BYTES, "certificates")
+
+
+def _read(file: Path, limit: int, what: str) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a NUL byte in its name"
+        raise InvalidArgument(f"{what} {file}: cannot be read: {reason}", hint="check the path") from error
+    if len(data) > limit:
+        raise InvalidArgument(f"{what} {file}: more than {limit} bytes")
+    return data

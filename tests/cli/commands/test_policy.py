@@ -1,0 +1,312 @@
+"""`imagesig policy`, and `imagesig verify --policy`, over layouts: no server needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import click.testing
+import pytest
+
+from imagesig.cli.main import cli
+from imagesig.cli.output.failure import exit_status
+from imagesig.errors import ImagesigError
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.layout.layout import Layout
+from imagesig.policy import Policy, Scope
+
+NAME = "registry.example/team/app:1.0"
+
+
+def run(*arguments: object) -> click.testing.Result:
+    """The command in this process; an error of imagesig becomes its exit status, as in `main`."""
+    result = click.testing.CliRunner().invoke(cli, [str(item) for item in arguments])
+    if isinstance(result.exception, ImagesigError):
+        result.exit_code = exit_status(result.exception)
+        result.stderr_bytes = (result.stderr_bytes or b"") + str(result.exception).encode()
+    return result
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two keys, a signed image and an unsigned one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("release", "qa"):
+        assert run("key", "generate", f"{name}.key").exit_code == 0
+    for name in ("signed", "unsigned"):
+        build_image(Layout.create(tmp_path / name), {"a": b"b"}, PLATFORMS[0], "1.0")
+    assert run("sign", "--key", "release.key", "--identity", NAME, "oci:signed:1.0").exit_code == 0
+    return tmp_path
+
+
+def policy(place: Path, requirement: str, *, default: str = '"reject"', warn: bool = False) -> Path:
+    path = place / "policy.toml"
+    path.write_text(
+        f"version = 1\ndefault = {default}\n"
+        'authorities.release = { key_file = "release.pub" }\nauthorities.qa = { key_file = "qa.pub" }\n'
+        f'[[rules]]\nscope = "oci:{place}"\nwarn = {str(warn).lower()}\nrequire = [{{ {requirement} }}]\n'
+    )
+    return path
+
+
+def containers(place: Path, **scopes: Any) -> Path:
+    path = place / "policy.json"
+    path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"oci": scopes}}))
+    return path
+
+
+# --- verify -------------------------------------------------------------------------------------------------------
+
+
+def test_an_image_is_verified_by_the_rule_for_its_place(place: Path) -> None:
+    done = run("verify", "--policy", policy(place, 'any = ["release", "qa"]'), "oci:signed:1.0")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("oci:signed@sha256:")
+
+
+def test_an_image_that_no_rule_is_for_is_refused(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    path.write_text(path.read_text().replace(f"oci:{place}", "oci:/elsewhere"))
+    done = run("verify", "--policy", path, "oci:signed:1.0")
+    assert done.exit_code == 12
+    assert "rejects it" in done.stderr
+
+
+def test_a_threshold_that_is_not_met_ends_with_status_12_and_says_who_is_missing(place: Path) -> None:
+    done = run("verify", "--policy", policy(place, 'all = ["release", "qa"]'), "oci:signed:1.0")
+    assert done.exit_code == 12
+    assert "needed: release: signed" in done.stderr
+    assert "needed: qa: no signature found" in done.stderr
+
+
+def test_an_image_that_only_passes_ends_with_status_13_unless_that_is_allowed(place: Path) -> None:
+    path = policy(place, 'any = ["qa"]', warn=True)
+    assert run("verify", "--policy", path, "oci:signed:1.0").exit_code == 13
+    allowed = run("verify", "--policy", path, "--allow-unproved", "--output", "json", "oci:signed:1.0")
+    assert allowed.exit_code == 0
+    (image,) = json.loads(allowed.stdout)["images"]
+    assert image["verified"] is image["proved"] is False
+    assert image["warnings"]
+
+
+def test_json_says_rule_and_findings(place: Path) -> None:
+    done = run("verify", "--policy", policy(place, 'any = ["release", "qa"]'), "--output", "json", "oci:signed:1.0")
+    (image,) = json.loads(done.stdout)["images"]
+    assert image["rule"] == f"oci:{place} ({place}/policy.toml:5)"
+    assert {item["authority"]: bool(item["accepted"]) for item in image["findings"]} == {"release": True, "qa": False}
+
+
+def test_the_worst_of_several_images_decides(place: Path) -> None:
+    path = policy(place, 'any = ["qa"]', warn=True)
+    done = run("verify", "--policy", path, "--output", "sarif", "oci:signed:1.0", "oci:unsigned:1.0", "oci:signed:2")
+    assert done.exit_code == 11
+    assert {item["ruleId"] for item in json.loads(done.stdout)["runs"][0]["results"]} == {"Unproved", "ImageNotFound"}
+
+
+def test_junit_is_written(place: Path) -> None:
+    done = run("verify", "--key", "release.pub", "--output", "junit", "oci:signed:1.0", "oci:unsigned:1.0")
+    assert done.exit_code == 10
+    assert ElementTree.fromstring(done.stdout).get("failures") == "1"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--key", "qa.pub"), ("--threshold", "1"), ("--annotation", "a=b"), ("--identity", "any"), ("--format", "cosign")],
+)
+def test_what_a_policy_says_cannot_be_given_beside_it(more: tuple[str, str], place: Path) -> None:
+    done = run("verify", "--policy", policy(place, 'any = ["release"]'), *more, "oci:signed:1.0")
+    assert done.exit_code == 2
+    assert "exclude each other" in done.stderr
+
+
+def test_trusting_nobody_is_an_error() -> None:
+    done = run("verify", "oci:signed:1.0")
+    assert done.exit_code == 2
+    assert "nobody is trusted" in done.stderr
+
+
+def test_a_key_that_is_missing_fails_only_where_its_rule_applies(place: Path) -> None:
+    path = policy(place, 'any = ["release"]', default='{ require = [{ any = ["qa"] }] }')
+    (place / "qa.pub").unlink()
+    assert run("verify", "--policy", path, "oci:signed:1.0").exit_code == 0
+    path.write_text(path.read_text().replace(f"oci:{place}", "oci:/elsewhere"))
+    assert run("verify", "--policy", path, "oci:signed:1.0").exit_code == 1
+
+
+def test_a_policy_of_podman_is_used_as_it_is(place: Path) -> None:
+    identity = {"type": "exactReference", "dockerReference": NAME}
+    good = {"type": "sigstoreSigned", "keyPath": str(place / "release.pub"), "signedIdentity": identity}
+    gpg = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k.gpg"}
+    path = containers(place, **{f"{place}/signed": [good], f"{place}/unsigned": [gpg]})
+    assert run("verify", "--policy", path, "--policy-from", "containers", "oci:signed:1.0").exit_code == 0
+    refused = run("verify", "--policy", path, "--policy-from", "containers", "oci:unsigned:1.0")
+    assert refused.exit_code == 12
+    assert "signedBy GPGKeys (OpenPGP simple signing), which imagesig cannot judge" in refused.stderr
+
+
+# --- check --------------------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_a_policy_demands(place: Path) -> None:
+    done = run("policy", "check", policy(place, 'any = ["release", "qa"]'))
+    assert done.exit_code == 0, done.output
+    assert "signed by any of release, qa" in done.stdout
+    assert "every other image\n    nothing: reject" in done.stdout
+
+
+def test_check_refuses_a_wrong_policy_with_its_line(place: Path) -> None:
+    done = run("policy", "check", policy(place, 'anny = ["release"]'))
+    assert done.exit_code == 2
+    assert "policy.toml:8: rules[0].require[0].anny: unknown field" in done.stderr
+
+
+def test_check_fails_for_a_key_file_that_is_missing(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    (place / "release.pub").unlink()
+    done = run("policy", "check", "--output", "json", path)
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["policy"]["problems"][0]["authority"] == "release"
+
+
+def test_check_leaves_keys_behind_uris_alone_until_told_otherwise(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    path.write_text(path.read_text().replace('key_file = "release.pub"', 'key_uri = "env://NOT_SET_ANYWHERE"'))
+    assert run("policy", "check", path).exit_code == 0
+    assert run("policy", "check", "--open-keys", path).exit_code == 1
+
+
+def test_check_warns_of_scopes_that_pass_without_proof_or_cannot_be_judged(place: Path) -> None:
+    gpg = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k.gpg"}
+    path = containers(place, **{"/a": [{"type": "insecureAcceptAnything"}], "/b": [gpg]})
+    done = run("policy", "check", "--policy-from", "containers", path)
+    assert done.exit_code == 0
+    assert "pass without proof" in done.stderr
+    assert "every image of this scope is refused" in done.stderr
+
+
+def test_check_warns_where_no_tags_are_compared(place: Path) -> None:
+    assert "compares no tags" not in run("policy", "check", policy(place, 'any = ["release"]')).stderr
+    path = policy(place, 'any = ["release"], identity = "matchRepository"')
+    assert "compares no tags" in run("policy", "check", path).stderr
+
+
+def test_check_warns_where_a_namespace_may_be_meant_for_an_image_of_docker_hub(place: Path) -> None:
+    path = policy(place, 'any = ["release"]')
+    path.write_text(path.read_text().replace(f"oci:{place}", "docker.io/alpine"))
+    assert "docker calls alpine is docker.io/library/alpine" in run("policy", "check", path).stderr
+    path.write_text(path.read_text().replace("docker.io/alpine", "docker.io/library"))
+    assert "namespace" not in run("policy", "check", path).stderr
+
+
+def test_check_warns_of_a_place_that_no_image_can_be_in(place: Path) -> None:
+    (place / "link").symlink_to(place / "signed")
+    path = policy(place, 'any = ["release"]')
+    assert "symbolic link" not in run("policy", "check", path).stderr
+    path.write_text(path.read_text().replace(f"oci:{place}", f"oci:{place}/link"))
+    assert "symbolic link" in run("policy", "check", path).stderr
+
+
+# --- explain ------------------------------------------------------------------------------------------------------
+
+
+def test_explain_says_which_rule_why_and_what_each_authority_has(place: Path) -> None:
+    done = run("policy", "explain", policy(place, 'all = ["release", "qa"]'), "oci:signed:1.0")
+    assert done.exit_code == 0, done.output
+    assert "proves nothing" in done.stdout
+    assert f"> scope    oci:{place}: this rule" in done.stdout
+    assert f"scope    oci:{place}/signed: no rule" in done.stdout
+    assert "signed by all of release, qa: not met" in done.stdout
+    assert "has      signed: oci:signed:sha256-" in done.stdout
+    assert "has      no signature found" in done.stdout
+
+
+def test_explain_calls_nothing_trusted(place: Path) -> None:
+    done = run("policy", "explain", "--output", "json", policy(place, 'any = ["release"]'), "oci:signed:1.0")
+    explained = json.loads(done.stdout)["policy"]
+    assert explained["trusted"] is False
+    assert "verified" not in json.dumps(explained)
+    assert explained["requirements"][0]["met"] is True
+
+
+def test_explain_goes_on_where_a_key_cannot_be_opened(place: Path) -> None:
+    path = policy(place, 'any = ["release", "qa"]')
+    (place / "qa.pub").unlink()
+    done = run("policy", "explain", "--output", "json", path, "oci:signed:1.0")
+    (requirement,) = json.loads(done.stdout)["policy"]["requirements"]
+    assert done.exit_code == 0
+    assert requirement["met"] is None
+    assert [bool(item["problem"]) for item in requirement["authorities"]] == [False, True]
+
+
+def test_explain_goes_on_where_the_registry_cannot_be_asked(place: Path) -> None:
+    path = policy(place, 'any = ["release"]', default='{ require = [{ any = ["qa"] }] }')
+    done = run("policy", "explain", "--timeout", "0.5", path, "localhost:1/app:1.0")
+    assert done.exit_code == 0
+    assert "no scope of the image has a rule, so the default applies" in done.stdout
+    assert "signed by qa: could not be judged" in done.stdout
+    assert "has      not known" in done.stdout
+
+
+def test_explain_asks_nobody_where_the_rule_needs_no_signature(place: Path) -> None:
+    for default, said in (('"reject"', "not met"), ('"insecureAcceptAnything"', "the image passes without proof")):
+        path = policy(place, 'any = ["release"]', default=default)
+        done = run("policy", "explain", path, "nowhere.invalid/app:1.0")
+        assert done.exit_code == 0
+        assert said in done.stdout
+
+
+# --- import -------------------------------------------------------------------------------------------------------
+
+
+def test_an_imported_policy_is_one_of_ours_with_the_same_verdicts(place: Path) -> None:
+    data = base64.b64encode((place / "qa.pub").read_bytes()).decode()
+    identity = {"type": "exactReference", "dockerReference": NAME}
+    good = {"type": "sigstoreSigned", "keyPath": str(place / "release.pub"), "signedIdentity": identity}
+    path = containers(
+        place,
+        **{f"{place}/signed": [good], f"{place}/unsigned": [{"type": "sigstoreSigned", "keyData": data}], "": [good]},
+    )
+    for output in ("toml", "json"):
+        done = run("policy", "import", "--from", "containers", "--output", output, path)
+        assert done.exit_code == 0, done.output
+        ours = place / f"ours.{output}"
+        ours.write_text(done.stdout)
+        assert run("policy", "check", ours).exit_code == 0
+        assert run("verify", "--policy", ours, "oci:signed:1.0").exit_code == 0
+        assert run("verify", "--policy", ours, "oci:unsigned:1.0").exit_code == 10
+
+
+def test_import_refuses_what_it_cannot_express_and_names_it(place: Path) -> None:
+    gpg = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k.gpg"}
+    done = run("policy", "import", "--from", "containers", containers(place, **{"/a": [gpg]}))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "oci:/a" in done.stderr
+    assert "OpenPGP" in done.stderr
+
+
+def test_import_leaves_out_a_scope_that_no_image_can_be_in(place: Path) -> None:
+    path = place / "policy.json"
+    accept = [{"type": "insecureAcceptAnything"}]
+    scopes = {"index.docker.io/library": accept, "registry.example/team": accept}
+    path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"docker": scopes}}))
+    done = run("policy", "import", "--from", "containers", path)
+    assert done.exit_code == 0
+    assert "left out" in done.stderr
+    assert "index.docker.io" in done.stderr
+    (place / "imported.toml").write_text(done.stdout)
+    assert list(Policy.load(place / "imported.toml").rules) == [Scope("docker", "registry.example/team")]
+
+
+def test_import_says_which_rules_it_leaves_out(place: Path) -> None:
+    path = place / "policy.json"
+    accept = [{"type": "insecureAcceptAnything"}]
+    path.write_text(json.dumps({"default": accept, "transports": {"docker-daemon": {"": accept}}}))
+    done = run("policy", "import", "--from", "containers", path)
+    assert done.exit_code == 0
+    assert "left out, imagesig reaches no such images: docker-daemon:" in done.stderr
+    assert 'default = "insecureAcceptAnything"' in done.stdout
+    assert "refuse_tag_with_digest = true" in done.stdout

@@ -1,0 +1,136 @@
+"""Connections: the first address that answers, in turn and in time; what a server says about time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from imagesig import limits
+from imagesig.http.connect import addresses
+from imagesig.http.dates import date_of, wait_of
+from imagesig.http.faults import NotConnected
+from imagesig.http.race import Address, first_connected
+
+
+def at(port: int) -> Address:
+    return socket.AF_INET, ("127.0.0.1", port)
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def lost() -> Iterator[int]:
+    """A port where nothing is refused and nothing accepted."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        time.sleep(0.05)
+        yield listener.getsockname()[1]
+
+
+def test_the_first_address_is_taken_where_it_answers(listening: int) -> None:
+    sock, address = first_connected([at(listening), at(1)], time.monotonic() + 5)
+    sock.close()
+    assert address == at(listening)
+
+
+def test_an_address_that_refuses_costs_no_time(listening: int) -> None:
+    started = time.monotonic()
+    sock, address = first_connected([at(1)] * 8 + [at(listening)], time.monotonic() + 5)
+    sock.close()
+    assert address == at(listening)
+    assert time.monotonic() - started < 0.2
+
+
+def test_an_address_that_is_silent_does_not_hold_up_the_others(listening: int, lost: int) -> None:
+    started = time.monotonic()
+    sock, address = first_connected([at(lost), at(lost), at(listening)], time.monotonic() + 10)
+    sock.close()
+    assert address == at(listening)
+    assert time.monotonic() - started < 2
+
+
+def test_with_little_time_every_address_still_gets_its_turn(listening: int, lost: int) -> None:
+    sock, address = first_connected([at(lost)] * 7 + [at(listening)], time.monotonic() + 0.6)
+    sock.close()
+    assert address == at(listening)
+
+
+def test_all_silent_addresses_end_together(lost: int) -> None:
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        first_connected([at(lost)] * 8, time.monotonic() + 0.4)
+    assert time.monotonic() - started < 1.5
+
+
+def test_the_first_refusal_is_the_reason_and_no_address_is_one() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        first_connected([at(1), at(2)], time.monotonic() + 5)
+    with pytest.raises(OSError, match="no address"):
+        first_connected([], time.monotonic() + 5)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "localhost", "localhost."])
+def test_addresses_and_localhost_are_not_looked_up(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    assert addresses(host, 80, time.monotonic() + 5)
+
+
+def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotConnected):
+        addresses("no-such-host.invalid", 80, time.monotonic() + 5)
+    for error in (OSError, UnicodeError, ValueError, MemoryError, TypeError):
+
+        def fail(*_: object, error: type[Exception] = error, **__: object) -> None:
+            raise error("x")
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        with pytest.raises(NotConnected):
+            addresses("registry.example", 80, time.monotonic() + 5)
+
+
+def test_a_resolver_that_hangs_holds_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(20) and [])
+    monkeypatch.setattr("imagesig.http.connect._LOOKUPS", threading.BoundedSemaphore(2))
+    before = threading.active_count()
+    for _ in range(4):
+        with pytest.raises(TimeoutError):
+            addresses("slow.example", 80, time.monotonic() + 0.05)
+    assert threading.active_count() - before <= 2
+    release.set()
+    assert limits.LOOKUPS > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("", None), ("x", None), ("0", 0.0), ("7", 7.0), ("9" * 5000, 1e9), ("\u0663", None), ("-1", None), ("1e9", None)],
+)
+def test_a_pause_is_a_number_in_ascii_or_a_date(text: str, seconds: float | None) -> None:
+    assert wait_of(text, 0.0) == seconds
+
+
+def test_a_pause_until_a_date_is_counted_from_now() -> None:
+    assert wait_of("Thu, 01 Jan 1970 00:01:40 GMT", 40.0) == 60.0
+    assert wait_of("Thu, 01 Jan 1970 00:00:10 GMT", 40.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "Fri, 31 Dec 9999 23:59:59 -2359", "1 Jan 10000 0:0:0 GMT", "1 Jan 2020 0:0:0 +" + "9" * 40],
+)
+def test_a_date_that_is_none_is_none(text: str) -> None:
+    assert date_of(text) is None

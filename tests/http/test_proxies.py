@@ -1,0 +1,111 @@
+"""Proxies by Go's rules: the tables of golang.org/x/net/http/httpproxy's own tests, and what is refused here."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesig.errors import InvalidArgument
+from imagesig.http.proxies import Proxies
+from imagesig.url import parse_url
+
+# golang.org/x/net v0.56.0, http/httpproxy/proxy_test.go, UseProxyTests and noProxy.
+NO_PROXY = (
+    "foobar.com, .barbaz.net, *.wildcard.io, 192.168.1.1, 192.168.1.2:81, 192.168.1.3:80, 10.0.0.0/30, "
+    "2001:db8::52:0:1, [2001:db8::52:0:2]:443, [2001:db8::52:0:3]:80, 2002:db8:a::45/64"
+)
+USED = {
+    "localhost": False, "127.0.0.1": False, "127.0.0.2": False, "[::1]": False, "[::2]": True,
+    "192.168.1.1": False, "192.168.1.2": True, "192.168.1.3": False, "192.168.1.4": True, "10.0.0.2": False,
+    "[2001:db8::52:0:1]": False, "[2001:db8::52:0:2]": True, "[2001:db8::52:0:3]": False, "[2002:db8:a::123]": False,
+    "[fe80::424b:c8be:1643:a1b6]": True, "barbaz.net": True, "www.barbaz.net": False, "foobar.com": False,
+    "www.foobar.com": False, "foofoobar.com": True, "baz.com": True, "localhost.net": True, "local.localhost": True,
+    "barbarbaz.net": True, "wildcard.io": True, "nested.wildcard.io": False, "awildcard.io": True,
+}  # fmt: skip
+
+
+def find(proxies: Proxies, target: str) -> str:
+    return str(proxies.find(parse_url(target)) or "")
+
+
+@pytest.mark.parametrize(("host", "used"), USED.items(), ids=USED)
+def test_gos_table_of_hosts(host: str, used: bool) -> None:
+    proxies = Proxies({"http": "http://proxy"}, NO_PROXY)
+    assert bool(find(proxies, f"http://{host}/")) is used
+    assert not find(Proxies({"http": "http://proxy"}, "*"), f"http://{host}/")
+    assert not find(Proxies({"http": "http://proxy"}, f"x, * ,{NO_PROXY}"), f"http://{host}/")
+
+
+@pytest.mark.parametrize(
+    ("http", "https", "bypass", "target", "proxy"),
+    [
+        ("127.0.0.1:8080", "", "", "http://example.com", "http://127.0.0.1:8080"),
+        ("cache.corp.example.com:1234", "", "", "http://example.com", "http://cache.corp.example.com:1234"),
+        ("cache.corp.example.com", "", "", "http://example.com", "http://cache.corp.example.com"),
+        ("localhost", "", "", "http://example.com", "http://localhost"),
+        ("https://cache.corp.example.com", "", "", "http://example.com", "https://cache.corp.example.com"),
+        ("http.proxy.tld", "secure.proxy.tld", "", "http://insecure.tld/", "http://http.proxy.tld"),
+        ("http.proxy.tld", "secure.proxy.tld", "", "https://secure.tld/", "http://secure.proxy.tld"),
+        ("http.proxy.tld", "https://secure.proxy.tld", "", "https://secure.tld/", "https://secure.proxy.tld"),
+        ("http.proxy.tld", "", "", "https://secure.tld/", ""),
+        ("", "", "", "http://example.com", ""),
+        ("proxy", "", "example.com", "http://example.com/", ""),
+        ("proxy", "", ".example.com", "http://example.com/", "http://proxy"),
+        ("proxy", "", "ample.com", "http://example.com/", "http://proxy"),
+        ("proxy", "", "example.com", "http://foo.example.com/", ""),
+        ("proxy", "", ".foo.com", "http://example.com/", "http://proxy"),
+        ("proxy", "", "\u793a\u4f8b.com", "http://www.xn--fsq092h.com", ""),
+        ("proxy", "", ".\u793a\u4f8b.com", "http://www.xn--fsq092h.com", ""),
+    ],
+)
+def test_gos_table_of_proxies(http: str, https: str, bypass: str, target: str, proxy: str) -> None:
+    assert find(Proxies({"http": http, "https": https}, bypass), target) == proxy
+
+
+def test_what_a_web_server_was_sent_is_no_setting() -> None:
+    proxies = Proxies.from_environment({"HTTP_PROXY": "http://10.1.2.3:8080", "REQUEST_METHOD": "PUT"})
+    with pytest.raises(InvalidArgument, match="REQUEST_METHOD"):
+        find(proxies, "http://example.com")
+    assert (
+        find(Proxies.from_environment({"HTTPS_PROXY": "p", "REQUEST_METHOD": "PUT"}), "https://a.example") == "http://p"
+    )
+
+
+def test_upper_case_comes_first_and_what_is_empty_is_not_set() -> None:
+    environ = {"HTTPS_PROXY": "", "https_proxy": "http://low", "NO_PROXY": "up.example", "no_proxy": "low.example"}
+    proxies = Proxies.from_environment(environ)
+    assert [find(proxies, f"https://{host}.example") for host in ("up", "low")] == ["", "http://low"]
+
+
+@pytest.mark.parametrize(
+    ("login", "authorization"),
+    [
+        ("", ""),
+        ("me:p%40s%2Fs@", "Basic bWU6cEBzL3M="),
+        ("me@", "Basic bWU6"),
+        ("me:p@ss@", "Basic bWU6cEBzcw=="),
+        ("%C3%A4:x@", "Basic w6Q6eA=="),
+    ],
+)
+def test_a_login_is_decoded(login: str, authorization: str) -> None:
+    proxies = Proxies({"https": f"http://{login}proxy:3128"})
+    proxy = proxies.find(parse_url("https://a.example"))
+    assert proxy is not None
+    assert proxy.authorization == authorization
+    assert str(proxy) == "http://proxy:3128"
+    assert "bWU" not in repr(proxy)
+    assert proxies.for_url("https://a.example").replace("%40", "@") == f"http://{login.replace('%40', '@')}proxy:3128"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "http://me:s3/cret@h", "http://me:s3#cret@h", "http://me:s3?cret@h", "http://me:s3%zzcret@h", "socks5://me:s3cret@h",
+        "http://me:s3cret@", "http://me:s3cret@h:x", "http://me:s3cret@h:0", "http://me:s3 cret@h", "http:///me:s3cret@h",
+        "http://me:s3[cret@h", "me:s3/cret@h", "http://me:s3cret@[::1", "://me:s3cret@h", "http://me:s3\u20accret@h",
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_read_is_called_that_and_not_shown(setting: str) -> None:
+    with pytest.raises(InvalidArgument, match="HTTPS_PROXY") as refused:
+        find(Proxies({"https": setting}), "https://a.example")
+    assert "cret" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__}"
+    assert "cret" not in repr(Proxies({"https": setting}))

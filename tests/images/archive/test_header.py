@@ -1,0 +1,75 @@
+"""Numbers, names and types of a tar's header, where all readers agree on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.images.archive.header import number, parse_header
+from tests.differential.tars import block, sealed
+
+
+def changed(at: int, value: bytes, *, seal: bool = True) -> bytes:
+    head = bytearray(block(b"name", 3))
+    head[at : at + len(value)] = value
+    return bytes(sealed(head) if seal else head)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(b"0000012\0", 10), (b"     12 ", 10), (b"12\0\0\0\0\0\0", 10), (bytes(8), 0)]
+)
+def test_octal_digits_are_a_number(text: bytes, value: int) -> None:
+    assert number(text, "test") == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"\x0012\0\0\0\0\0", b"12\x0034\0\0\0", b"1 2     ", b"-1\0\0\0\0\0\0", b"9\0\0\0\0\0\0\0", b"\x81" + b"\0" * 7],
+)
+def test_what_readers_read_differently_is_no_number(text: bytes) -> None:
+    with pytest.raises(MalformedError):
+        number(text, "test")
+
+
+def test_a_number_in_base_256_is_read_up_to_63_bits() -> None:
+    assert number(b"\x80" + (2**62).to_bytes(11, "big"), "test") == 2**62
+    with pytest.raises(LimitExceeded):
+        number(b"\x80" + (2**63).to_bytes(11, "big"), "test")
+
+
+def test_a_negative_time_is_let_pass_and_a_negative_size_is_not() -> None:
+    assert parse_header(changed(136, b"\xff" * 12), "test").size == 3
+    with pytest.raises(MalformedError):
+        parse_header(changed(124, b"\xff" * 12), "test")
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (100, b"x"),
+        (108, b"x"),
+        (116, b"x"),
+        (136, b"x"),
+        (329, b"x"),
+        (257, b"ustar 00"),
+        (257, b"junk"),
+        (508, b"tar\0"),
+    ],
+)
+def test_a_header_that_go_refuses_or_reads_differently_is_refused(at: int, value: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_header(changed(at, value), "test")
+
+
+def test_only_ustar_has_a_prefix() -> None:
+    assert parse_header(changed(345, b"folder"), "test").name == b"folder/name"
+    head = bytearray(changed(257, b"ustar  \0"))
+    assert parse_header(bytes(sealed(head)), "test").name == b"name"
+    head[345:351] = b"folder"
+    with pytest.raises(MalformedError):
+        parse_header(bytes(sealed(head)), "test")
+
+
+def test_another_checksum_is_refused() -> None:
+    with pytest.raises(MalformedError, match="checksum"):
+        parse_header(changed(0, b"x", seal=False), "test")

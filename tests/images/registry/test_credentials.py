@@ -1,0 +1,130 @@
+"""Credential files and helpers of docker and podman."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from imagesig.errors import InvalidArgument, Unauthorized
+from imagesig.images.registry.credentials import ANONYMOUS, CredentialFiles, credential_files
+
+
+def auth(text: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(text.encode()).decode()}
+
+
+def files(tmp_path: Path, document: object, name: str = "config.json", path: str = "") -> CredentialFiles:
+    (tmp_path / name).write_text(document if isinstance(document, str) else json.dumps(document))
+    return CredentialFiles([tmp_path / name], path=path)
+
+
+def helper(tmp_path: Path, name: str, script: str) -> None:
+    program = tmp_path / f"docker-credential-{name}"
+    program.write_text(f"#!/bin/sh\nread server\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_the_files_are_looked_into_in_the_order_of_podman_and_docker() -> None:
+    environ = {"HOME": "/h", "REGISTRY_AUTH_FILE": "/a.json", "XDG_RUNTIME_DIR": "/run/1", "DOCKER_CONFIG": "/d"}
+    found = [str(path) for path in credential_files(environ)]
+    assert found == ["/a.json", "/run/1/containers/auth.json", "/h/.config/containers/auth.json", "/d/config.json"]
+
+
+def test_an_inline_entry_is_found_by_host(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"registry.example:5000": auth("user:pa:ss")}})
+    found = source("registry.example:5000")
+    assert (found.username, found.password) == ("user", "pa:ss")
+    assert source("registry.example") is ANONYMOUS
+
+
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_found_under_its_old_name(tmp_path: Path, host: str) -> None:
+    assert files(tmp_path, {"auths": {"https://index.docker.io/v1/": auth("user:pass")}})(host).username == "user"
+
+
+def test_a_helper_for_the_host_beats_the_inline_entry(tmp_path: Path) -> None:
+    helper(tmp_path, "test", 'echo "{\\"Username\\":\\"helped\\",\\"Secret\\":\\"$server\\"}"')
+    document = {"auths": {"registry.example": auth("inline:x")}, "credHelpers": {"registry.example": "test"}}
+    found = files(tmp_path, document, path=str(tmp_path))("registry.example")
+    assert (found.username, found.password) == ("helped", "registry.example")
+
+
+def test_podmans_entry_with_the_longest_path_wins(tmp_path: Path) -> None:
+    host = "registry.example:5000"
+    source = files(
+        tmp_path,
+        {"auths": {host: auth("all:x"), f"{host}/team": auth("team:x"), f"{host}/team/app": auth("app:x")}},
+    )
+    found = {name: source.for_repository(host, name).username for name in ("team/app", "team/apps", "team", "teams/a")}
+    assert found == {"team/app": "app", "team/apps": "team", "team": "team", "teams/a": "all"}
+
+
+def test_podmans_entry_for_a_path_on_docker_hub_is_found(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"docker.io/acme": auth("acme:x"), "docker.io": auth("all:x")}})
+    assert source.for_repository("registry-1.docker.io", "acme/app").username == "acme"
+    assert source.for_repository("registry-1.docker.io", "library/alpine").username == "all"
+
+
+def test_an_entry_for_another_path_is_not_used(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"registry.example/other": auth("other:x")}})
+    assert source.for_repository("registry.example", "team/app") is ANONYMOUS
+
+
+def test_a_helper_is_run_once_for_a_host(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    helper(tmp_path, "counts", f'echo x >> {count}; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
+    source = files(tmp_path, {"credsStore": "counts"}, path=str(tmp_path))
+    for repository in ("a", "b", "c"):
+        assert source.for_repository("registry.example", repository).username == "u"
+    assert count.read_text() == "x\n"
+
+
+def test_a_helper_that_knows_nothing_is_no_error(tmp_path: Path) -> None:
+    helper(tmp_path, "none", "echo credentials not found in native keychain; exit 1")
+    assert files(tmp_path, {"credsStore": "none"}, path=str(tmp_path))("registry.example") is ANONYMOUS
+
+
+def test_a_helper_that_fails_is_an_error_that_names_it(tmp_path: Path) -> None:
+    helper(tmp_path, "broken", "echo s3cret >&2; exit 3")
+    with pytest.raises(Unauthorized, match="status 3") as failed:
+        files(tmp_path, {"credsStore": "broken"}, path=str(tmp_path))("registry.example")
+    assert "s3cret" not in str(failed.value)
+
+
+def test_a_helper_gives_an_identity_token(tmp_path: Path) -> None:
+    helper(tmp_path, "token", 'echo "{\\"Username\\":\\"<token>\\",\\"Secret\\":\\"refresh\\"}"')
+    assert files(tmp_path, {"credsStore": "token"}, path=str(tmp_path))("registry.example").identity_token == "refresh"
+
+
+@pytest.mark.parametrize("name", ["../evil", "a b", "", "x" * 100, "a/b"])
+def test_a_helper_whose_name_is_a_path_is_never_run(tmp_path: Path, name: str) -> None:
+    source = files(tmp_path, {"credHelpers": {"registry.example": name}}, path=str(tmp_path))
+    if name:
+        with pytest.raises(InvalidArgument):
+            source("registry.example")
+    else:
+        assert source("registry.example") is ANONYMOUS
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"auths": {}, "auths": {}}'])
+def test_a_file_that_is_broken_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"config\.json"):
+        files(tmp_path, text)("registry.example")
+
+
+@pytest.mark.parametrize("entry", [{"auth": "!!!"}, {"auth": base64.b64encode(b"no colon").decode()}])
+def test_an_entry_that_is_broken_is_an_error_without_its_content(tmp_path: Path, entry: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument, match="auth"):
+        files(tmp_path, {"auths": {"registry.example": entry}})("registry.example")
+
+
+def test_no_file_means_nobody() -> None:
+    assert CredentialFiles([Path("/nonexistent/config.json")])("registry.example") is ANONYMOUS
+
+
+def test_nothing_secret_is_in_a_repr(tmp_path: Path) -> None:
+    found = files(tmp_path, {"auths": {"registry.example": auth("user:s3cret")}})("registry.example")
+    assert "s3cret" not in repr(found)

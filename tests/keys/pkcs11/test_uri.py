@@ -1,0 +1,58 @@
+"""PKCS#11 URIs: every attribute by which a token or key is chosen, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesig.errors import InvalidArgument
+from imagesig.keys.pkcs11.uri import Pkcs11Uri, parse_pkcs11_uri
+
+EVERYTHING = (
+    "pkcs11:token=My%20token;serial=42;manufacturer=Acme;model=X1;slot-id=7;slot-description=Left;"
+    "slot-manufacturer=Acme%20slots;object=a%3Bb;id=%01%FF;type=private"
+    "?module-path=/usr/lib/m.so&pin-source=file:/run/pin"
+)
+
+
+def test_every_attribute_is_read() -> None:
+    assert parse_pkcs11_uri(EVERYTHING) == Pkcs11Uri(
+        token="My token",
+        serial="42",
+        manufacturer="Acme",
+        model="X1",
+        slot_id=7,
+        slot_description="Left",
+        slot_manufacturer="Acme slots",
+        object="a;b",
+        id=b"\x01\xff",
+        type="private",
+        module_path="/usr/lib/m.so",
+        pin_source="file:/run/pin",
+    )
+
+
+def test_what_is_shown_reads_back_as_the_same_and_has_no_query() -> None:
+    shown = str(parse_pkcs11_uri(EVERYTHING))
+    assert "?" not in shown
+    assert str(parse_pkcs11_uri(shown)) == shown
+    assert parse_pkcs11_uri(shown).object == "a;b"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "pkcs11:token=t;pin-value=98765",
+        "pkcs11:token=t;pin-source=file:/98765",
+        "pkcs11:object=a;module-path=/98765.so",
+        "pkcs11:object=a?token=98765",
+        "pkcs11:?object=98765",
+    ],
+)
+def test_an_attribute_on_the_wrong_side_of_the_question_mark_is_refused_and_not_shown(uri: str) -> None:
+    with pytest.raises(InvalidArgument, match="question mark") as refused:
+        parse_pkcs11_uri(uri)
+    assert "98765" not in str(refused.value)
+
+
+def test_a_pin_shows_in_no_repr() -> None:
+    assert "98765" not in repr(parse_pkcs11_uri("pkcs11:object=a?pin-value=98765"))

@@ -1,0 +1,240 @@
+"""Keys behind a notation plugin that lies: nothing it says is believed that can be checked."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
+from imagesig.crypto.ecdsa import rs_from_der
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    UnsupportedAlgorithm,
+)
+from imagesig.keys.plugin.notation import PROBE, NotationPluginKey, NotationPluginProvider
+from tests.issuers import Issuer
+from tests.makers import private_key
+from tests.plugins.programs import executable, program
+
+KEY, OTHER = private_key(KeyType.ECDSA_P256), private_key(KeyType.ECDSA_P256, 1)
+ROOT = Issuer("root")
+METADATA = {
+    "name": "fake",
+    "description": "fake",
+    "version": "1.0.0",
+    "url": "https://fake.example",
+    "supportedContractVersions": ["1.0"],
+    "capabilities": ["SIGNATURE_GENERATOR.RAW"],
+}
+DESCRIBED = {"keyId": "k", "keySpec": "EC-256"}
+
+
+def signed(message: bytes = PROBE, key: Any = KEY, **changes: object) -> dict[str, object]:
+    """The answer of an honest plugin, then changed."""
+    answer = {
+        "keyId": "k",
+        "signature": b64(rs_from_der(key.sign(ToSign(message, ECDSA_SHA256)), KeyType.ECDSA_P256)),
+        "signingAlgorithm": "ECDSA-SHA-256",
+        "certificateChain": [b64(item.der) for item in ROOT.chain_for(key.public_key)],
+    }
+    return answer | changes
+
+
+def b64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def fake(folder: Path, answers: dict[str, object], *, seconds: float = 60) -> NotationPluginProvider:
+    """A plugin that answers each command with what is given for it, whatever it is asked; text is printed as it is."""
+    (folder / "answers.json").write_text(json.dumps(answers))
+    script = (
+        "import json, sys\n"
+        f"answer = json.load(open({str(folder / 'answers.json')!r}))[sys.argv[1]]\n"
+        "sys.stdin.read()\n"
+        "if isinstance(answer, dict) and 'errorCode' in answer:\n"
+        "    sys.stderr.write(json.dumps(answer)); sys.exit(1)\n"
+        "sys.stdout.write(answer if isinstance(answer, str) else json.dumps(answer))\n"
+    )
+    executable(folder / "fake" / "notation-fake", script)
+    return NotationPluginProvider("fake", folder, environ={}, seconds=seconds)
+
+
+def opened(folder: Path, **answers: object) -> NotationPluginKey:
+    honest = {"get-plugin-metadata": METADATA, "describe-key": DESCRIBED, "generate-signature": signed()}
+    return fake(folder, honest | {name.replace("_", "-"): value for name, value in answers.items()}).open("k")
+
+
+def test_an_honest_plugin_gives_the_key_with_its_chain_and_one_algorithm(tmp_path: Path) -> None:
+    info = opened(tmp_path).info
+    assert info.public_key == KEY.public_key
+    assert info.key_id == "notation-plugin://fake/k"
+    assert info.algorithms == (ECDSA_SHA256,)
+    assert len(info.chain) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"supportedContractVersions": ["2.0"]},
+        {"supportedContractVersions": "1.0"},
+        {"capabilities": ["SIGNATURE_GENERATOR.ENVELOPE"]},
+        {"capabilities": None},
+    ],
+    ids=str,
+)
+def test_a_plugin_that_is_not_what_we_need_is_not_asked_for_a_signature(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    with pytest.raises(KeyUnusable):
+        opened(tmp_path, get_plugin_metadata=METADATA | change, describe_key="unused")
+
+
+@pytest.mark.parametrize("printed", ["", "hello", "[]", '{"keyId":"k","keyId":"k"}', "{" * 1000, "\ufffd"])
+def test_garbage_is_an_error(printed: str, tmp_path: Path) -> None:
+    for command in ("get_plugin_metadata", "describe_key", "generate_signature"):
+        with pytest.raises(KeyProviderError):
+            opened(tmp_path, **{command: printed})
+
+
+def test_an_answer_of_another_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyUnusable):
+        opened(tmp_path, describe_key=DESCRIBED | {"keyId": "other"})
+    with pytest.raises(KeyUnusable):
+        opened(tmp_path, generate_signature=signed(keyId="other"))
+
+
+def test_a_type_of_key_that_the_protocol_does_not_have_is_refused(tmp_path: Path) -> None:
+    for spec in ("ED25519", "RSA-1024", None, 7):
+        with pytest.raises(UnsupportedAlgorithm):
+            opened(tmp_path, describe_key=DESCRIBED | {"keySpec": spec})
+
+
+def test_a_certificate_of_another_type_than_described_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyProviderError):
+        opened(tmp_path, describe_key=DESCRIBED | {"keySpec": "EC-384"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signature": b64(b"\x01" * 64)},
+        {"signature": b64(b"\x01" * 63)},
+        {"signature": b64(KEY.sign(ToSign(PROBE, ECDSA_SHA256)))},
+        {"signature": "?"},
+        {"signature": None},
+        {"signingAlgorithm": "ECDSA-SHA-384"},
+        {"signingAlgorithm": None},
+        {"certificateChain": []},
+        {"certificateChain": None},
+        {"certificateChain": [b64(b"no certificate")]},
+        {"certificateChain": ["?"]},
+        {"certificateChain": [b64(item.der) for item in ROOT.chain_for(OTHER.public_key)]},
+        {"certificateChain": [b64(ROOT.certificate.der)] * 11},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_signature_that_its_own_certificate_does_not_verify_is_never_used(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    with pytest.raises(BadSignature):
+        opened(tmp_path, generate_signature=signed(**change))
+
+
+def test_a_signature_of_something_else_is_never_used(tmp_path: Path) -> None:
+    key = opened(tmp_path)
+    with pytest.raises(BadSignature):
+        key.sign(b"not the probe, whose signature it repeats")
+
+
+def test_a_plugin_that_signs_with_another_key_later_is_caught(tmp_path: Path) -> None:
+    key = opened(tmp_path)
+    fake(tmp_path, {"generate-signature": signed(b"message", OTHER)})
+    with pytest.raises(BadSignature, match=OTHER.public_key.fingerprint):
+        key.sign(b"message")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("VALIDATION_ERROR", KeyUnusable),
+        ("UNSUPPORTED_CONTRACT_VERSION", KeyUnusable),
+        ("ACCESS_DENIED", AccessDenied),
+        ("TIMEOUT", KeyProviderUnavailable),
+        ("THROTTLED", KeyProviderUnavailable),
+        ("ERROR", KeyProviderError),
+        ("SOMETHING", KeyProviderError),
+        (7, KeyProviderError),
+    ],
+)
+def test_errors_of_the_protocol_have_exceptions(code: object, kind: type[KeyProviderError], tmp_path: Path) -> None:
+    with pytest.raises(kind, match="because of \\\\x1b") as failed:
+        opened(tmp_path, describe_key={"errorCode": code, "errorMessage": "because of \x1b"})
+    assert type(failed.value) is kind
+
+
+def test_one_that_hangs_is_given_up(tmp_path: Path) -> None:
+    executable(tmp_path / "slow" / "notation-slow", "import time\ntime.sleep(1000)\n")
+    provider = NotationPluginProvider("slow", tmp_path, environ={}, seconds=1)
+    with pytest.raises(KeyProviderUnavailable):
+        provider.open("k")
+
+
+# --- where plugins lie ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../fake", "a/b", "a\0b", "a b", "fake\n", "é"])
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument):
+        NotationPluginProvider(name, tmp_path, environ={})
+
+
+def test_a_missing_plugin_lists_those_that_are_there(tmp_path: Path) -> None:
+    program(tmp_path / "imagesig", "notation-imagesig")
+    with pytest.raises(KeyNotFound) as missing:
+        NotationPluginProvider("azure-kv", tmp_path, environ={})
+    assert "imagesig" in missing.value.hint
+
+
+def test_a_link_is_no_plugin_neither_the_file_nor_its_folder(tmp_path: Path) -> None:
+    real = executable(tmp_path / "elsewhere" / "notation-fake", "")
+    (tmp_path / "plugins" / "fake").mkdir(parents=True)
+    (tmp_path / "plugins" / "fake" / "notation-fake").symlink_to(real)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "fake").symlink_to(tmp_path / "elsewhere")
+    for directory in ("plugins", "others"):
+        with pytest.raises(KeyUnusable, match="no link"):
+            NotationPluginProvider("fake", tmp_path / directory, environ={})
+
+
+def test_the_plugin_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    executable(tmp_path / "real" / "fake" / "notation-fake", "")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert NotationPluginProvider("fake", tmp_path / "link", environ={})
+
+
+@pytest.mark.parametrize("kind", ["folder", "not executable", "pipe"])
+def test_what_is_no_executable_file_is_no_plugin(kind: str, tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "fake" / "notation-fake"
+    path.parent.mkdir()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path, 0o755)
+    else:
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o644)
+    with pytest.raises(KeyUnusable):
+        NotationPluginProvider("fake", tmp_path, environ={})

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+from msgspec import Struct
+
+import imagesig
+from imagesig.redacted import Discreet
+
+SECRET = "s3cret"
+
+
+class Login(Discreet, frozen=True):
+    hidden = ("password",)
+
+    name: str
+    password: str
+
+
+def test_a_hidden_field_is_in_no_repr() -> None:
+    login = Login("bob", SECRET)
+    assert repr(login) == "Login(name='bob')"
+    assert list(login.__rich_repr__()) == [("name", "bob")]
+
+
+def test_a_value_that_holds_one_does_not_tell_either() -> None:
+    assert SECRET not in repr([{"login": Login("bob", SECRET)}])
+
+
+def test_hidden_fields_count_where_values_are_compared() -> None:
+    assert Login("bob", SECRET) != Login("bob", "other")
+    assert hash(Login("bob", SECRET)) == hash(Login("bob", SECRET))
+
+
+def test_a_name_that_is_no_field_is_an_error() -> None:
+    with pytest.raises(TypeError, match="pasword"):
+
+        class Wrong(Discreet, frozen=True):
+            hidden = ("pasword",)
+
+            password: str
+
+
+def test_a_kind_of_one_hides_what_that_hides() -> None:
+    class Session(Login, frozen=True):
+        number: int
+
+    assert repr(Session("bob", SECRET, 1)) == "Session(name='bob', number=1)"
+
+
+SECRETS = {
+    "password",
+    "identity_token",
+    "registry_token",
+    "pin_value",
+    "header",
+    "environ",
+    "loaded",
+    "credentials",
+    "urls",
+}
+
+
+def kinds_of(kind: type[Struct]) -> Iterator[type[Struct]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from kinds_of(below)
+
+
+def test_whatever_has_a_field_for_a_secret_hides_it() -> None:
+    for module in pkgutil.walk_packages(imagesig.__path__, "imagesig."):
+        if not module.name.startswith("imagesig.testing") and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    kinds = [kind for kind in kinds_of(Struct) if kind.__module__.startswith("imagesig.")]
+    telling = {
+        kind.__qualname__: SECRETS.intersection(kind.__struct_fields__) - set(getattr(kind, "hidden", ()))
+        for kind in kinds
+    }
+    assert {name for kind in kinds for name in getattr(kind, "hidden", ())} >= SECRETS
+    assert {name: fields for name, fields in telling.items() if fields} == {}
