@@ -39,7 +39,7 @@
         ├── NoSignatures              there is none at all: `.subject`
         ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
         ├── RefusedByPolicy           the policy refuses this name, whatever is signed
-        ├── Unproved                  the policy would let it pass without proof, which nobody allowed
+        ├── AllowedUnverified                  the policy would let it pass without proof, which nobody allowed
         └── SignatureRejected         why one signature does not count
             ├── SignatureInvalid      no trusted key verifies these bytes
             ├── SubjectMismatch       it was made for another digest
@@ -370,7 +370,7 @@ class RefusedByPolicy(VerificationError):
     """The policy refuses every image of this name, or has no rule for it."""
 
 
-class Unproved(VerificationError):
+class AllowedUnverified(VerificationError):
     """The policy lets the image pass without proof, which the caller did not allow. `reasons` says what is missing."""
 
     def __init__(self, message: str, *, reasons: Sequence[str], hint: str = "") -> None:

@@ -124,7 +124,7 @@ PATH_CHECKS = 2
 """Signatures of certificates that may turn out wrong while a path from one signer to its authorities is looked for. A
 renewed authority with its old name costs one."""
 PATH_STEPS = 1000
-"""Steps along proven certificates while the paths of one signer are compared."""
+"""Steps along verified certificates while the paths of one signer are compared."""
 SERIAL_NUMBER_BITS = 160
 """20 octets. Spec: RFC 5280 section 4.1.2.2."""
 RSA_ISSUER_BITS = (2048, 8192)

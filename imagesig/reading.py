@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, LimitExceeded
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 _STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
@@ -40,7 +40,7 @@ Explain = Callable[[Unreadable, str], ImagesigError]
 """The error for a reason and the sentence that says it."""
 
 
-class Content(Discreet, frozen=True):
+class Content(RedactedStruct, frozen=True):
     """What is in a file, and its permission bits: both of the same open file."""
 
     hidden = ("data",)

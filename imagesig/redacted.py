@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 
-class Discreet(Struct, frozen=True):
+class RedactedStruct(Struct, frozen=True):
     """A value whose `repr` leaves out the fields that `hidden` names. A name that is no field is a `TypeError`."""
 
     hidden: ClassVar[tuple[str, ...]] = ()

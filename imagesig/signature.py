@@ -22,7 +22,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 
 class SignerInfo(Struct, frozen=True):
@@ -42,7 +42,7 @@ class SignerInfo(Struct, frozen=True):
             force_setattr(self, "algorithms", signing_algorithms(self.public_key.key_type))
 
 
-class Part(Discreet, frozen=True):
+class Part(RedactedStruct, frozen=True):
     """One blob of a stored signature, with the annotations of its descriptor."""
 
     hidden = ("content",)
@@ -91,7 +91,7 @@ class Claim(Struct, frozen=True):
     reference: str | None = None
 
 
-class Envelope(Discreet, frozen=True):
+class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
     `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact: they may select among trusted keys and
@@ -196,7 +196,7 @@ class TimestampRequest(Struct, frozen=True):
     stored_form: Callable[[bytes], bytes] = _as_made
 
 
-class Draft(Discreet, frozen=True):
+class Draft(RedactedStruct, frozen=True):
     """What a format wants signed for one subject, and timestamped. `body` is the format's own, for its `seal`."""
 
     hidden = ("body",)

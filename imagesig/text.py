@@ -96,7 +96,7 @@ def sentence(text: str) -> str:
     return printable(text)
 
 
-def conceal(secret: str) -> None:
+def redact_keys(secret: str) -> None:
     """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
 
     A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a

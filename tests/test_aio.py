@@ -47,7 +47,7 @@ def test_an_image_is_signed_verified_and_inspected(server: InMemoryRegistry, key
         with pytest.raises(NoSignatures):
             await aio.verify(image, key.info.public_key)
         await aio.sign(image, key)
-        assert (await aio.verify(image, key.info.public_key)).proved
+        assert (await aio.verify(image, key.info.public_key)).verified
         assert len((await aio.inspect(image)).signatures) == 2
 
     asyncio.run(everything())

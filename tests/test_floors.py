@@ -25,7 +25,7 @@ FLOORS: dict[str, int] = {
     "url": 2,
     "naming": 2,
     "logs": 2,
-    "foreign": 2,
+    "external": 2,
     "reading": 2,
     "concurrency": 2,
     "effort": 3,
@@ -52,7 +52,7 @@ FLOORS: dict[str, int] = {
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
 PURE = frozenset(
-    {"text", "errors", "limits", "naming", "url", "effort", "foreign", "encoding", "oci", "crypto", "format_names"}
+    {"text", "errors", "limits", "naming", "url", "effort", "external", "encoding", "oci", "crypto", "format_names"}
     | {"signature", "trust", "formats", "policy"}
     | {"http/dates.py", "http/proxies.py", "http/reach.py", "images/layout/index.py", "images/registry/link.py"}
     | {"images/registry/fallback_index.py", "images/directory/signature_file.py", "images/signature_manifest.py"}

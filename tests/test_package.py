@@ -230,7 +230,7 @@ def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_pat
     shutil.rmtree(tree / "imagesig")
 
     # Campaigns that start hundreds of processes ask nothing of the version of Python.
-    campaigns = ("attacks", "foreign", "fuzz", "mutants", "testing/test_hostile.py", "cli/test_canaries.py")
+    campaigns = ("attacks", "external", "fuzz", "mutants", "testing/test_hostile.py", "cli/test_canaries.py")
     left_out = [f"--ignore=tests/{name}" for name in campaigns]
     options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not interop")
     said = _run(environment.python, "-m", "pytest", *options, *left_out, cwd=tree)

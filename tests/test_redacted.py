@@ -8,12 +8,12 @@ import pytest
 from msgspec import Struct
 
 import imagesig
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 SECRET = "s3cret"
 
 
-class Login(Discreet, frozen=True):
+class Login(RedactedStruct, frozen=True):
     hidden = ("password",)
 
     name: str
@@ -38,7 +38,7 @@ def test_hidden_fields_count_where_values_are_compared() -> None:
 def test_a_name_that_is_no_field_is_an_error() -> None:
     with pytest.raises(TypeError, match="pasword"):
 
-        class Wrong(Discreet, frozen=True):
+        class Wrong(RedactedStruct, frozen=True):
             hidden = ("pasword",)
 
             password: str

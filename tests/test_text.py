@@ -22,11 +22,11 @@ from imagesig.text import (
     HIDDEN,
     PRINTED_CHARACTERS,
     QUOTED_CHARACTERS,
-    conceal,
     holds_key,
     may_hold_key,
     printable,
     quote,
+    redact_keys,
     sentence,
 )
 
@@ -294,6 +294,6 @@ def test_a_certificate_may_be_shown_in_a_sentence_and_is_not_quoted() -> None:
 
 
 def test_a_plain_word_is_no_secret_that_can_be_taken_out_of_sentences() -> None:
-    conceal("password")
-    conceal("correct horse")
+    redact_keys("password")
+    redact_keys("correct horse")
     assert sentence("the password is 'correct horse'") == "the password is '(secret)'"

@@ -20,7 +20,7 @@ from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, open_or_pass, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.images.image import Image
 from imagesig.images.registry.permissions import Permission, probe
 from imagesig.images.registry.repository import RegistryRepository
@@ -64,7 +64,7 @@ def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | No
 def _each(area: str, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
     """The steps as they come. What one of them raises, whatever it is, is the last diagnosis of its area."""
     try:
-        with foreign(area):
+        with external_call(area):
             yield from steps
     except ImagesigError as error:
         yield _failed(area, error)
@@ -154,7 +154,7 @@ def _image(given: ImageLike) -> Iterator[Diagnosis]:
     with deadline(image.timeout):
         digest = ""
         try:
-            with foreign("image"):
+            with external_call("image"):
                 digest = resolve(image).digest
             yield Diagnosis("image", State.OK, f"{image}: {digest}")
         except ImagesigError as error:

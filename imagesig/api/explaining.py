@@ -27,7 +27,7 @@ from imagesig.policy.authority import Authority
 from imagesig.policy.scope import scopes_of
 from imagesig.trust import CertificateAuthority, TrustedKey
 
-_UNPROVED = "the image passes without proof"
+_UNVERIFIED = "the image passes without proof"
 
 
 class ExplainedAuthority(Struct, frozen=True):
@@ -106,7 +106,7 @@ def _explained(
         case Reject() | Unsupported():
             return ExplainedRequirement(requirement, False, problem=requirement.reason)
         case AcceptAnything():
-            return ExplainedRequirement(requirement, True, problem=_UNPROVED)
+            return ExplainedRequirement(requirement, True, problem=_UNVERIFIED)
         case Signed():
             return _explained_signed(image, requirement, open_keys, now)
         case _:
@@ -155,7 +155,7 @@ def _opened(authority: Authority, open_keys: Callable[[str], tuple[PublicKey, ..
 def _judged(image: Image, requirement: Requirement, now: datetime | None) -> VerificationResult | ImagesigError:
     """What `verify` would make of this requirement alone."""
     try:
-        return verify_by_rule(image, Rule((requirement,)), allow_unproved=True, now=now)
+        return verify_by_rule(image, Rule((requirement,)), allow_unverified=True, now=now)
     except ImagesigError as error:
         return error
 
@@ -163,7 +163,7 @@ def _judged(image: Image, requirement: Requirement, now: datetime | None) -> Ver
 def _problem(result: VerificationResult | ImagesigError) -> str:
     if isinstance(result, ImagesigError):
         return str(result)
-    return "" if result.proved else _UNPROVED
+    return "" if result.verified else _UNVERIFIED
 
 
 def _is_verdict(result: VerificationResult | ImagesigError) -> bool:

@@ -1,4 +1,4 @@
-"""`verify`'s step "revoke": proven chains, and no others, are asked about."""
+"""`verify`'s step "revoke": verified chains, and no others, are asked about."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
+    AllowedUnverified,
     BudgetExceeded,
     DigestMismatch,
     Finding,
@@ -27,7 +28,6 @@ from imagesig.errors import (
     NoSignatures,
     Rejection,
     TransportError,
-    Unproved,
     VerificationError,
 )
 from imagesig.format_names import families
@@ -50,7 +50,7 @@ OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
 
 class VerificationResult(Struct, frozen=True):
-    """Proof that an image satisfies a policy; without `proved`, only that the policy lets it pass.
+    """Proof that an image satisfies a policy; without `verified`, only that the policy lets it pass.
 
     `digest` is what was verified and `pinned` the name to deploy: `repository@digest`. `platform` is the one asked for;
     `through_index` says that not the platform's own manifest was signed but the index that lists it. `signatures` were
@@ -65,7 +65,7 @@ class VerificationResult(Struct, frozen=True):
     rejections: tuple[Rejection, ...] = ()
     platform: str = ""
     through_index: bool = False
-    proved: bool = True
+    verified: bool = True
     rule: str = "default"
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -76,7 +76,7 @@ def verify(
     policy: Policy | AuthorityLike,
     *,
     platform: str = "",
-    allow_unproved: bool = False,
+    allow_unverified: bool = False,
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> VerificationResult:
@@ -84,7 +84,7 @@ def verify(
 
     `policy` may be one public key (PEM text, file, key URI, `PublicKey`) for "signed by this key". `platform`, as
     `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by its own
-    signatures, if its config says that it is for that platform, or else by the index's. `allow_unproved` returns a
+    signatures, if its config says that it is for that platform, or else by the index's. `allow_unverified` returns a
     result without proof where the policy lets the image pass so. `now` is the time to judge at; the clock's by default.
     `witnesses` are asked whether certificates were revoked: `online()` by default.
 
@@ -92,7 +92,7 @@ def verify(
         NoSignatures: the image is there and has no signature in the formats that count.
         NoSignatureAccepted: it has some, and they do not satisfy the policy: every reason is in `rejections`.
         RefusedByPolicy: the policy rejects images of that name.
-        Unproved: the policy lets it pass without proof, and `allow_unproved` was not given.
+        AllowedUnverified: the policy lets it pass without proof, and `allow_unverified` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
         DigestMismatch: other bytes lie under its digest.
         TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
@@ -104,10 +104,12 @@ def verify(
         policy = Policy.any_of(policy)
     with deadline(opened.timeout):
         rule = policy.select(opened.location).opened(open_public_keys)
-    return verify_by_rule(opened, rule, platform=platform, allow_unproved=allow_unproved, now=now, witnesses=witnesses)
+    return verify_by_rule(
+        opened, rule, platform=platform, allow_unverified=allow_unverified, now=now, witnesses=witnesses
+    )
 
 
-class _Court(Struct, frozen=True, dict=True):
+class _Evaluation(Struct, frozen=True, dict=True):
     """What every signature is judged by: the rule, the time, and who testifies."""
 
     rule: Rule
@@ -128,30 +130,30 @@ def verify_by_rule(
     rule: Rule,
     *,
     platform: str = "",
-    allow_unproved: bool = False,
+    allow_unverified: bool = False,
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> VerificationResult:
     """`verify` under a rule whose keys are open. Arguments and errors as there."""
-    court = _Court(rule, now or datetime.now(UTC), witnesses)
+    court = _Evaluation(rule, now or datetime.now(UTC), witnesses)
     with deadline(image.timeout):
         result = _verify_platform(image, court, platform) if platform else _verify_image(image, court)
-    if not result.proved and not allow_unproved:
+    if not result.verified and not allow_unverified:
         reasons = result.warnings or ("the rule accepts anything",)
-        raise Unproved(
+        raise AllowedUnverified(
             f"{image}: rule {rule.name} lets {result.digest} pass without proof",
             reasons=reasons,
-            hint="allow it (--allow-unproved, allow_unproved=True), or have the policy require a signature",
+            hint="allow it (--allow-unverified, allow_unverified=True), or have the policy require a signature",
         )
     logger.info("verified %s", image, extra={"image_done": True})
     return result
 
 
-def _verify_image(image: Image, court: _Court) -> VerificationResult:
+def _verify_image(image: Image, court: _Evaluation) -> VerificationResult:
     return _verify_digest(image, pin(image), court)
 
 
-def _verify_platform(image: Image, court: _Court, platform: str) -> VerificationResult:
+def _verify_platform(image: Image, court: _Evaluation, platform: str) -> VerificationResult:
     root = resolve(image)
     choice = child_for_platform(image, root, platform)
     child = choice.descriptor.digest
@@ -161,7 +163,7 @@ def _verify_platform(image: Image, court: _Court, platform: str) -> Verification
     return replace(result, digest=child, pinned=pinned, platform=platform, through_index=through_index)
 
 
-def _verify_child(image: Image, choice: Choice, root: str, court: _Court) -> tuple[VerificationResult, bool]:
+def _verify_child(image: Image, choice: Choice, root: str, court: _Evaluation) -> tuple[VerificationResult, bool]:
     """The result for the child and whether it came through the index.
 
     A signed index lists its children by digest and says what each is for. An index that nobody signed says nothing:
@@ -179,13 +181,13 @@ def _verify_child(image: Image, choice: Choice, root: str, court: _Court) -> tup
             if isinstance(error, LimitExceeded):
                 raise error from None  # what was not read may be enough
             raise
-        if not of_index.proved:
+        if not of_index.verified:
             check_platform(image, choice)
         return of_index, True
     if child == root:
         return own, False
     try:
-        if own.proved:
+        if own.verified:
             check_platform(image, choice)
             return own, False
     except (ImageNotFound, DigestMismatch) as other_platform:
@@ -193,17 +195,17 @@ def _verify_child(image: Image, choice: Choice, root: str, court: _Court) -> tup
             of_index = _verify_digest(image, root, court)
         except (NoSignatures, NoSignatureAccepted):
             raise other_platform from None
-        if not of_index.proved:
+        if not of_index.verified:
             raise
         return of_index, True
     of_index = _verify_digest(image, root, court)
-    if of_index.proved:
+    if of_index.verified:
         return of_index, True
     check_platform(image, choice)
     return own, False
 
 
-def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResult:
+def _verify_digest(image: Image, digest: str, court: _Evaluation) -> VerificationResult:
     """The result for one manifest; where the rule only warns, what failed becomes a warning."""
     try:
         with one_image():
@@ -213,14 +215,14 @@ def _verify_digest(image: Image, digest: str, court: _Court) -> VerificationResu
             raise
         name = court.rule.name
         result = VerificationResult(
-            str(image), digest, pinned_name(image, digest), (), proved=False, rule=name, warnings=(str(error),)
+            str(image), digest, pinned_name(image, digest), (), verified=False, rule=name, warnings=(str(error),)
         )
         if not isinstance(error, NoSignatureAccepted):
             return result
         return replace(result, rejections=error.rejections, findings=error.findings)
 
 
-def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
+def _strictly(image: Image, digest: str, court: _Evaluation) -> VerificationResult:
     made = judge_rule(court.rule, _Evidence(image, digest, court).verdict, str(image))
     return VerificationResult(
         str(image),
@@ -228,7 +230,7 @@ def _strictly(image: Image, digest: str, court: _Court) -> VerificationResult:
         pinned_name(image, digest),
         signatures=tuple(dict.fromkeys(item for verdict in made.verdicts for item in verdict.accepted)),
         rejections=made.verdicts[0].rejections if made.verdicts else (),
-        proved=made.proved,
+        verified=made.verified,
         rule=court.rule.name,
         warnings=tuple(dict.fromkeys(text for verdict in made.verdicts for text in verdict.warnings)),
         findings=tuple(item for verdict in made.verdicts for item in verdict.findings),
@@ -240,7 +242,7 @@ class _Evidence(Struct, dict=True):
 
     image: Image
     digest: str
-    court: _Court
+    court: _Evaluation
 
     @cached_property
     def formats(self) -> tuple[Format, ...]:
@@ -276,7 +278,7 @@ class _Evidence(Struct, dict=True):
         return verdict
 
 
-def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) -> Verdict:
+def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Evaluation) -> Verdict:
     examined, rejections = _examine(stored, requirement, court.now)
     subject = whole.subject_for(examined)
     known: Answers = {}
@@ -289,7 +291,7 @@ def _verdict(whole: _Whole, stored: Stored, requirement: Signed, court: _Court) 
     several = any(item.by_others for item in examined)
     verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
     # Who else vouches for a signer matters where that is not enough, and may have servers of its own to be asked.
-    return judged(examined) if several and not verdict.proved else verdict
+    return judged(examined) if several and not verdict.verified else verdict
 
 
 def _examine(stored: Stored, requirement: Signed, now: datetime) -> tuple[list[Examined], list[Rejection]]:

@@ -65,7 +65,7 @@ def verify_many(
     executor: Executor | None = None,
     deadline: float | None = None,
     platform: str = "",
-    allow_unproved: bool = False,
+    allow_unverified: bool = False,
     now: datetime | None = None,
     transport: Transport | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
@@ -88,7 +88,7 @@ def verify_many(
         executor: verifies in its workers instead of in threads here; it is not shut down. What a dead worker had is
         given out again, twice at most, and those images have the error `WorkerLost` after that.
         deadline: seconds for all of them; those that are not done by then have the error `DeadlineExceeded`.
-        platform, allow_unproved, now: as of `verify`.
+        platform, allow_unverified, now: as of `verify`.
         transport: how images given by name are reached.
         open_keys: opens files and key URIs of the policy.
         witnesses: as of `verify`; workers of an `executor` have their own.
@@ -101,7 +101,7 @@ def verify_many(
         raise InvalidArgument(f"verify_many: {workers} workers, at least one is needed")
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
-    job = Job(policy, platform, allow_unproved, now, transport or Transport(), open_keys)
+    job = Job(policy, platform, allow_unverified, now, transport or Transport(), open_keys)
     ends = None if deadline is None else time.monotonic() + deadline
     if executor is not None:
         from imagesig.api.remote_workers import verify_elsewhere
@@ -133,7 +133,7 @@ class Job(Struct, frozen=True):
 
     policy: Policy
     platform: str
-    allow_unproved: bool
+    allow_unverified: bool
     now: datetime | None
     transport: Transport
     open_keys: OpenPublicKeys
@@ -170,7 +170,7 @@ class Run:
                     pinned,
                     opened,
                     platform=job.platform,
-                    allow_unproved=job.allow_unproved,
+                    allow_unverified=job.allow_unverified,
                     now=job.now,
                     witnesses=self._witnesses_for(opened),
                 ),

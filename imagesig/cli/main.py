@@ -69,7 +69,7 @@ def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
 def cli() -> None:
     """Sign and verify container images with keys in files, PKCS#11 tokens, Vault and AWS KMS.
 
-    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 13 not proved, 2
+    Exit status: 0 done or verified, 10 no signatures, 11 image not found, 12 no signature accepted, 13 not verified, 2
     usage, 1 anything else.
     """
 

@@ -56,7 +56,7 @@ def policy_options(command: _Command) -> _Command:
             ),
             policy_from_option,
             click.option(
-                "--allow-unproved", is_flag=True, help="Accept what the policy lets pass without proof, and say so."
+                "--allow-unverified", is_flag=True, help="Accept what the policy lets pass without proof, and say so."
             ),
         )
     ):

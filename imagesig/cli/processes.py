@@ -27,10 +27,10 @@ def available() -> int:
     return len(os.sched_getaffinity(0))
 
 
-class Copies(Executor):
+class ForkPool(Executor):
     """`count` copies of this process, made at once. What goes to them, and what comes back, is pickled.
 
-    A copy that dies fails its task with `EOFError`; when none is left, so does every task. Copies end with this
+    A copy that dies fails its task with `EOFError`; when none is left, so does every task. ForkPool end with this
     process, however it ends and whatever they are doing, and with Ctrl-C.
     """
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.verifying_many import WORKERS
-from imagesig.cli.processes import Copies, available
+from imagesig.cli.processes import ForkPool, available
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.keys.uri import is_key_uri, open_public_keys
@@ -28,13 +28,13 @@ class Spread(Struct, frozen=True):
 
     policy: Policy
     open_keys: OpenPublicKeys
-    executor: Copies | None = None
+    executor: ForkPool | None = None
     workers: int = WORKERS
 
 
 @contextmanager
 def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Spread]:
-    """Copies of this process where there are many images and several cores, and the policy trusts keys in files alone.
+    """A pool of forks if there are many images and several cores, and the policy trusts only keys in files.
 
     Whoever asks for a PIN, logs in or asks revocation servers stays one process, which does that once.
     """
@@ -45,7 +45,7 @@ def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | No
         yield here
         return
     _load_what_copies_need(opened)
-    with Copies(cores) as copies:
+    with ForkPool(cores) as copies:
         yield Spread(opened, open_public_keys, copies, 2 * cores)
 
 

@@ -28,7 +28,7 @@ from imagesig.encoding.shape import refuse_twins
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.images.open import is_local
 from imagesig.oci.reference import parse_reference
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Mention(Struct, frozen=True):
     line: int
 
 
-class Workloads(Discreet, frozen=True):
+class Workloads(RedactedStruct, frozen=True):
     """One file and the images that it names, in its order. One value that several places share is one mention."""
 
     hidden = ("text",)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, MissingExtra
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_documents(text: str, name: str) -> list[Node]:
 
     _check_text(text, name)
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with foreign(f"{name}: reading YAML", explain):
+    with external_call(f"{name}: reading YAML", explain):
         _check_events(yaml.parse(text, Loader=loader), name)
         documents = [node for node in yaml.compose_all(text, Loader=loader) if node is not None]
     for document in documents:

@@ -21,7 +21,7 @@ from imagesig.crypto.public_key import PublicKey, check_issuing_key
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ class Certificate(Struct, frozen=True, dict=True):
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
         spend(Cost.NODES, _UNREAD_VALUES, what)
         self = cls(der)
-        with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
+        with external_call(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             _check_serial(self._frame, what)
         return self
 
     def check_readable(self, what: str = "certificate") -> None:
         """Returns if names and times can be read. Raises `MalformedError` else."""
         spend(Cost.CERTIFICATES, 1, what)
-        with foreign(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
+        with external_call(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             parsed = self.x509
             # Read here, for `cryptography` would read them, and fail, only where somebody asks.
             self.__dict__["not_before"] = parsed.not_valid_before_utc
@@ -96,10 +96,10 @@ class Certificate(Struct, frozen=True, dict=True):
         if self.der[-len(signature) - 1] != 0:
             raise MalformedError(f"{what}: its signature is not whole bytes")
 
-    def _reading(self, part: str) -> foreign:
+    def _reading(self, part: str) -> external_call:
         """For every use of `cryptography`'s object: what it raises says that this part cannot be read."""
         whose = self.label if "subject_name" in self.__dict__ else self.fingerprint
-        return foreign("certificate", lambda error: MalformedError(f"certificate {whose}: {part} cannot be read"))
+        return external_call("certificate", lambda error: MalformedError(f"certificate {whose}: {part} cannot be read"))
 
     @cached_property
     def x509(self) -> x509.Certificate:
@@ -273,7 +273,7 @@ def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
         return False
     spend(Cost.CERTIFICATE_CHECKS, 1, "certificates")
     try:
-        with foreign("certificate", lambda error: MalformedError("not issued by that one")):
+        with external_call("certificate", lambda error: MalformedError("not issued by that one")):
             certificate.x509.verify_directly_issued_by(issuer.x509)
     except MalformedError:
         return False
@@ -282,7 +282,7 @@ def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
 
 def _as_text(name: Name) -> str:
     try:
-        with foreign("certificate", asn1.unreadable("the name")):
+        with external_call("certificate", asn1.unreadable("the name")):
             return name.rfc4514_string()
     except MalformedError:
         return "(a name that cannot be read)"

@@ -16,7 +16,7 @@ from msgspec import Struct
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _parse_alternative(text: str) -> tuple[str, str]:
 
 def request_to_sign(names: Names, public_key: PublicKey) -> bytes:
     """The CertificationRequestInfo in DER. It asks for the extensions of a code-signing leaf, and the names."""
-    with foreign("certificate signing request"):
+    with external_call("certificate signing request"):
         from asn1crypto import csr
 
         attribute = {"type": "extension_request", "values": [_extensions(names)]}
@@ -97,7 +97,7 @@ def request_to_sign(names: Names, public_key: PublicKey) -> bytes:
 
 def request_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
     """The certificate signing request in PEM, from what `request_to_sign` gave and its signature."""
-    with foreign("certificate signing request"):
+    with external_call("certificate signing request"):
         from asn1crypto import csr
 
         request = {
@@ -118,7 +118,7 @@ def certificate_to_sign(
     not_after: datetime,
 ) -> bytes:
     """The TBSCertificate in DER of a code-signing leaf that is its own issuer. Times have an offset from UTC."""
-    with foreign("certificate"):
+    with external_call("certificate"):
         from asn1crypto import x509
 
         subject = _name(names.subject)
@@ -140,7 +140,7 @@ def certificate_to_sign(
 
 def certificate_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
     """The certificate in PEM, from what `certificate_to_sign` gave and its signature."""
-    with foreign("certificate"):
+    with external_call("certificate"):
         from asn1crypto import x509
 
         certificate = {

@@ -14,7 +14,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             return key
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        with foreign("public key", _unreadable):
+        with external_call("public key", _unreadable):
             return cls._from_loaded(load_pem_public_key(data))
 
     @classmethod
@@ -78,7 +78,7 @@ class PublicKey(Struct, frozen=True, dict=True):
 
         if len(spki) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(spki)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
-        with foreign("public key", _unreadable):
+        with external_call("public key", _unreadable):
             return cls._from_loaded(load_der_public_key(spki))
 
     @classmethod
@@ -132,7 +132,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             SignatureInvalid: it is not.
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
-        with foreign("signature", lambda error: self._refused(algorithm)):
+        with external_call("signature", lambda error: self._refused(algorithm)):
             self._check(signature, message, algorithm)
 
     def may_have_made(self, signature: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from imagesig.crypto.algorithms import Hash
 from imagesig.effort import Cost, spend
 from imagesig.errors import SignatureInvalid
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def verify_by_identifier(
 
     name, hash_name, parameters = _read(identifier, hash_outside)
     spend(Cost.CERTIFICATE_CHECKS, 1, "certificates")
-    with foreign("signature", lambda error: SignatureInvalid(f"the key does not verify the signature as {name}")):
+    with external_call("signature", lambda error: SignatureInvalid(f"the key does not verify the signature as {name}")):
         if name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signature, message)
         elif name == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
@@ -48,7 +48,7 @@ def _read(identifier: bytes, hash_outside: Hash | None) -> tuple[str, str, Any]:
     from asn1crypto.algos import SignedDigestAlgorithm
 
     why = "the algorithm of the signature cannot be read or is not supported"
-    with foreign("signature", lambda error: SignatureInvalid(why)):
+    with external_call("signature", lambda error: SignatureInvalid(why)):
         parsed = SignedDigestAlgorithm.load(identifier, strict=True)
         name = parsed.signature_algo
         if name == "ed25519":

@@ -1,7 +1,7 @@
 """ASN.1 from outside: its values are counted before anything makes objects of them, and single fields are found.
 
 asn1crypto parses as late as it can, fails wherever it then is, and needs a hundred bytes of memory for a value of two.
-So `check` reads first what asn1crypto is to read, and its calls are in a `foreign` block with `unreadable`.
+So `check` reads first what asn1crypto is to read, and its calls are in a `external_call` block with `unreadable`.
 
 Spec: ITU-T X.690, BER and DER.
 """
@@ -32,7 +32,7 @@ class Value(NamedTuple):
 
 
 def unreadable(what: str) -> Callable[[BaseException], MalformedError]:
-    """For `foreign`: the error that replaces whatever a reader of ASN.1 raises.
+    """For `external_call`: the error that replaces whatever a reader of ASN.1 raises.
 
     That may be any exception: for values that are well formed and impossible, asn1crypto and `cryptography` raise
     `TypeError`, `KeyError` and others.

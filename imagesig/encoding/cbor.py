@@ -16,7 +16,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 
 
 class Tag(Struct, frozen=True):
@@ -53,7 +53,7 @@ def parse(data: bytes, what: str) -> object:
 
     _check_headers(data, what)
     stream = BytesIO(data)
-    with foreign(what, lambda error: MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})")):
+    with external_call(what, lambda error: MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})")):
         decoder = cbor2.CBORDecoder(
             stream,
             semantic_decoders=_AS_IT_STANDS,

@@ -16,7 +16,7 @@ from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.encoding.shape import Shape, check_shape
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.foreign import explained
+from imagesig.external import explained
 from imagesig.text import quote
 
 

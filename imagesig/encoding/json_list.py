@@ -15,7 +15,7 @@ from imagesig.effort import Cost, spend
 from imagesig.encoding import json
 from imagesig.encoding.shape import OURS, Shape
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\n\r]*+")
@@ -28,7 +28,7 @@ _TOKENS = 1_000_000
 """Strings, brackets, commas and colons of one document; 4000 entries have about 200,000."""
 
 
-class ListIn(Discreet, frozen=True):
+class ListIn(RedactedStruct, frozen=True):
     """The members of the object, and the first items of its list: where they begin and end, or what they are.
 
     `count` is how many items there are. `is_list` says that the member is there and is a list.

@@ -35,7 +35,7 @@ from imagesig.trust.profile import signer_key
 
 
 class Timing(Struct, frozen=True):
-    """Whether the chain was valid when it counts, the time that was proven, and the chain of who proves it."""
+    """Whether the chain was valid when it counts, the time that was verified, and the chain of who proves it."""
 
     check: Check
     authentic_time: datetime | None = None

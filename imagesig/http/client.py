@@ -1,7 +1,7 @@
 """One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
 
-`imagesig.http.direct` gives connections; everything that decides whether a request is made or an answer is believed is here.
-Logs go to `imagesig.http.client`, with method, redacted URL and status, and never a header.
+`imagesig.http.direct` gives connections; this module decides whether to send a request and to believe an answer.
+Logs go to the logger `imagesig.http`, with method, redacted URL and status, and never a header.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from imagesig import limits
 from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
 from imagesig.errors import InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import Direct
@@ -23,7 +23,7 @@ from imagesig.http.faults import What
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import Reach, like
 from imagesig.logs import logger_named
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import Origin, Url, parse_url, redact, served_url
 
@@ -57,7 +57,7 @@ def _read_seconds() -> float:
     return min(limits.READ_SECONDS + _patience.get(), seconds_left())
 
 
-class Response(Discreet, frozen=True):
+class Response(RedactedStruct, frozen=True):
     """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
 
     hidden = ("body",)
@@ -302,5 +302,5 @@ def _check_authorities(file: Path) -> None:
             return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
         return None
 
-    with foreign("certificate authorities", explain):
+    with external_call("certificate authorities", explain):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

@@ -6,7 +6,7 @@ import sys
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.http.answer import NotHttp
 from imagesig.text import quote
 from imagesig.url import Url, redact
@@ -29,9 +29,9 @@ class What:
     def __str__(self) -> str:
         return f"{self.method} {redact(str(self.url))}" + (f" through the proxy {self.proxy}" if self.proxy else "")
 
-    def guarded(self) -> foreign:
+    def guarded(self) -> external_call:
         """A block whose calls into sockets, TLS and the parser end in our errors."""
-        return foreign(self, self._explain)
+        return external_call(self, self._explain)
 
     def _explain(self, error: Exception) -> ImagesigError | None:
         if isinstance(error, NotConnected):

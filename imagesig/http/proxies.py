@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct, field
 
 from imagesig.errors import InvalidArgument
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.url import Url, is_loopback, parse_url
 
 _SCHEMES = ("http", "https")
@@ -28,7 +28,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Proxy(Discreet, frozen=True):
+class Proxy(RedactedStruct, frozen=True):
     """One proxy. `url` is its address without a login, `login` its user and password as they were written."""
 
     hidden = ("login",)
@@ -49,7 +49,7 @@ class Proxy(Discreet, frozen=True):
         return f"{self.url.scheme}://{self.url.netloc}"
 
 
-class Proxies(Discreet, frozen=True):
+class Proxies(RedactedStruct, frozen=True):
     """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in `NO_PROXY`.
 
     `cgi` is whether this process answers a web request: then `HTTP_PROXY` may be the client's header `Proxy`.

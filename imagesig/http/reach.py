@@ -79,7 +79,7 @@ class Reach(Struct, frozen=True):
 ANYWHERE = Reach(link_local=True)
 """For the registry that the user named."""
 NOT_LINK_LOCAL = Reach()
-"""For a service that the user named, and for what a certificate names whose chain is proven."""
+"""For a service that the user named, and for what a certificate names whose chain is verified."""
 LOOPBACK_ONLY = Reach(loopback_only=True)
 """For what is spoken to in clear, unasked."""
 

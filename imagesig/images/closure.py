@@ -12,14 +12,14 @@ from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, parse_index, parse_manifest
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
 """What cosign tags for a digest: signatures, attestations, bills of material."""
 _INDEX_DEPTH = 3
 
 
-class Piece(Discreet, frozen=True):
+class Piece(RedactedStruct, frozen=True):
     """One manifest or index. `tag` is the one it is found by, if it is; `subject` the digest that it belongs to.
 
     `kind` is `image`, `platform`, `tagged`, `referrer` or `part` (of an index that refers to the image).

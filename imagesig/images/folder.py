@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.images.files import chunks_of
 from imagesig.images.stream import hash_of
 from imagesig.oci.descriptor import Descriptor
@@ -221,7 +221,7 @@ class Folder:
             return self._unread(error, name, missing) if isinstance(error, OSError) else None
 
         if not writing:
-            with foreign(f"{self._what}: {name}", explain):
+            with external_call(f"{self._what}: {name}", explain):
                 yield
             return
         try:

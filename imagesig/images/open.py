@@ -18,7 +18,7 @@ from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def is_local(text: str) -> bool:
     return text.startswith(LOCAL_PREFIXES)
 
 
-class Transport(Discreet, frozen=True):
+class Transport(RedactedStruct, frozen=True):
     """How images that are given by name are reached: the settings of `registry()`, which has their meaning.
 
     Pickles if its `credentials` do: workers in other processes open their own connections with it.

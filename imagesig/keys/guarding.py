@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from imagesig.errors import ImagesigError, KeyProviderError
-from imagesig.foreign import Explain, explained
+from imagesig.external import Explain, explained
 
 _ITERATES = ("list", "facts")
 

@@ -167,7 +167,7 @@ class SigningKey(ABC):
             )
 
     def check(self) -> str:
-        """Proves that the key can sign now, and says how that was proven. Raises as `sign` does.
+        """Proves that the key can sign now, and says how that was verified. Raises as `sign` does.
 
         The default signs and verifies a test message that is no signature of anything.
         """

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.reading import text_bounded
 from imagesig.text import printable
 
@@ -70,7 +70,7 @@ def ask(secrets: SecretSource, request: SecretRequest) -> str | None:
         KeyProviderError: the source itself failed.
     """
     subject = f"{request.kind.value} for {request.subject}"
-    with foreign(subject, lambda error: _source_failed(error, subject)):
+    with external_call(subject, lambda error: _source_failed(error, subject)):
         answer = secrets(request)
     if answer is None:
         return None
@@ -129,7 +129,7 @@ def prompt(request: SecretRequest) -> str | None:
     import getpass
 
     asked = printable(f"{request.kind.value} for {request.subject}")  # a token chooses its label
-    with foreign("the terminal", lambda _: KeyProviderError("the terminal: nothing can be asked there")):
+    with external_call("the terminal", lambda _: KeyProviderError("the terminal: nothing can be asked there")):
         answer = getpass.getpass(f"{asked}: ")
         again = getpass.getpass(f"{asked}, again: ") if request.new else answer
     if again != answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagesig import limits
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.reading import is_folder, read_bounded
 
 
@@ -13,7 +13,7 @@ def check_authorities(path: str, variable: str, *, may_be_folder: bool) -> None:
     if may_be_folder and is_folder(path):
         return
     data = read_bounded(path, limits.CERTIFICATE_FILE_BYTES, variable)
-    with foreign(variable, lambda error: _no_certificate(variable, error)):
+    with external_call(variable, lambda error: _no_certificate(variable, error)):
         import ssl
 
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii", "ignore"))
@@ -23,7 +23,7 @@ def check_client_certificate(certificate: str, key: str) -> None:
     """Raises `InvalidArgument` unless these are a client certificate and its private key, both PEM."""
     for path, variable in ((certificate, "VAULT_CLIENT_CERT"), (key, "VAULT_CLIENT_KEY")):
         read_bounded(path, limits.CERTIFICATE_FILE_BYTES, variable)
-    with foreign("VAULT_CLIENT_CERT", _no_client_certificate):
+    with external_call("VAULT_CLIENT_CERT", _no_client_certificate):
         import ssl
 
         # Without a function of ours OpenSSL asks the terminal for the passphrase of an encrypted key.

@@ -21,12 +21,12 @@ from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
 from imagesig.naming import refuse_key
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "imagesig.key_providers"
 
 
-class KeySettings(Discreet, frozen=True):
+class KeySettings(RedactedStruct, frozen=True):
     """What opening a key by URI may draw on. `environ` is read here and in no provider class.
 
     `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
@@ -121,10 +121,10 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
     if not has_encoding(uri_or_path, "surrogateescape" if scheme == "file" else "strict"):
         raise InvalidArgument(f"key {quote(uri_or_path)}: it is not UTF-8 text", hint="write other bytes as %XX")
     if scheme in _BUILT_IN:
-        with foreign(f"key URI of the scheme {scheme}"):
+        with external_call(f"key URI of the scheme {scheme}"):
             factory: ProviderFactory = import_module(_BUILT_IN[scheme]).provider_from_uri
             return factory(uri_or_path, settings)
-    with foreign(f"key provider {scheme}://", provider_failure(f"{scheme}://")):
+    with external_call(f"key provider {scheme}://", provider_failure(f"{scheme}://")):
         return _checked(scheme, _from_entry_point(scheme)(uri_or_path, settings))
 
 

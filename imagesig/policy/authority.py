@@ -13,7 +13,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.policy.exact import check_kind, checked_tuple
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
 from imagesig.trust import (
     CertificateAuthority,
@@ -40,7 +40,7 @@ class HasPublicKeys(Protocol):
 _PIN = re.compile(r"(?i)(pin-?value=)[^;&]*")
 
 
-class KeyReference(Discreet, frozen=True):
+class KeyReference(RedactedStruct, frozen=True):
     """A file or key URI that has not been opened yet; `api.verify` opens it.
 
     `name` is the authority's in the policy, else the text stands for it. With a `fingerprint` (`sha256:` and hex) only

@@ -27,14 +27,14 @@ from imagesig.text import quote
 class Verdict(Struct, frozen=True):
     """What one requirement makes of an image's signatures. `failure` is None if it holds.
 
-    It holds with proof if `proved`: else it only logs that nobody trusted vouches for the signers. `warnings` are the
+    It holds with proof if `verified`: else it only logs that nobody trusted vouches for the signers. `warnings` are the
     failed checks of accepted signatures that the requirement logs instead of enforcing.
     """
 
     accepted: tuple[VerifiedSignature, ...]
     rejections: tuple[Rejection, ...]
     findings: tuple[Finding, ...]
-    proved: bool
+    verified: bool
     warnings: tuple[str, ...] = ()
     failure: NoSignatureAccepted | None = None
 
@@ -45,9 +45,9 @@ class RuleVerdict(Struct, frozen=True):
     verdicts: tuple[Verdict, ...]
 
     @property
-    def proved(self) -> bool:
+    def verified(self) -> bool:
         """Whether there is proof: a rule that accepts anything has none."""
-        return bool(self.verdicts) and all(verdict.proved for verdict in self.verdicts)
+        return bool(self.verdicts) and all(verdict.verified for verdict in self.verdicts)
 
 
 def judge_rule(rule: Rule, look: Callable[[Signed], Verdict], image: str = "image") -> RuleVerdict:
@@ -107,12 +107,12 @@ def judge(
         reasons += failures
     signers = _credited(fitting)
     accepted = tuple(_as_credited(fits, signers) for fits in fitting)
-    proved = len(signers) >= requirement.needed
+    verified = len(signers) >= requirement.needed
     findings = tuple(_finding(authority, accepted, fitting, reasons) for authority in _names(requirement))
-    passes = proved or (requirement.may_pass_unproved and len(accepted) >= requirement.needed)
+    passes = verified or (requirement.may_pass_unverified and len(accepted) >= requirement.needed)
     failure = None if passes else _too_few(subject.digest, tuple(signers), requirement.needed, refused, findings)
     warnings = tuple(_warnings(accepted))
-    return Verdict(accepted, tuple(refused), findings, proved, warnings, failure)
+    return Verdict(accepted, tuple(refused), findings, verified, warnings, failure)
 
 
 def _accept(signature: Examined, subject: Subject, name: Reference | None, requirement: Signed) -> VerifiedSignature:

@@ -80,7 +80,7 @@ class Signed(Struct, frozen=True, dict=True):
     @cached_property
     def anchors(self) -> TrustAnchors:
         """Raises `InvalidArgument` for a key that was not opened."""
-        strangers = Strangers.JUDGED if self.may_pass_unproved else Strangers.REFUSED
+        strangers = Strangers.JUDGED if self.may_pass_unverified else Strangers.REFUSED
         return replace(anchors_of(self.authorities, self.timestamps), strangers=strangers)
 
     @property
@@ -98,7 +98,7 @@ class Signed(Struct, frozen=True, dict=True):
         return tuple(item for item in self.authorities if type(item) is CertificateAuthority)
 
     @property
-    def may_pass_unproved(self) -> bool:
+    def may_pass_unverified(self) -> bool:
         return self.enforcement.authenticity is not Action.ENFORCE
 
 
@@ -143,7 +143,7 @@ KINDS = (Signed, AcceptAnything, Reject, Unsupported)
 class Rule(Struct, frozen=True):
     """What must hold of the images that it is for. `name` says in which line of the policy it stands, for people.
 
-    With `warn` an image that fails passes unproved, with the reasons.
+    With `warn` an image that fails passes unverified, with the reasons.
 
     Raises:
         InvalidArgument: no requirement, or a value of an unknown kind.

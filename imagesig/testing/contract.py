@@ -121,7 +121,7 @@ class ProviderContract:
         shown += [repr(caught.value), caught.value.hint]
         assert not [text for text in shown for secret in self.secrets if secret in text]
 
-    def test_check_says_how_it_proved_that_the_key_can_sign(self, provider: KeyProvider, name: str) -> None:
+    def test_check_says_how_it_verified_that_the_key_can_sign(self, provider: KeyProvider, name: str) -> None:
         with provider.open(name) as key:
             assert key.check()
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 from msgspec import Struct, field
 
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 _POLL_SECONDS = 0.02
 """How long the end of the `with` block may have to wait for the server."""
@@ -30,7 +30,7 @@ _PATH = re.compile(
 )
 
 
-class Request(Discreet, frozen=True):
+class Request(RedactedStruct, frozen=True):
     """One request as it came. Header names are lower case; `path` is without the query."""
 
     hidden = ("body",)

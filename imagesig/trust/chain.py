@@ -29,7 +29,7 @@ from imagesig.trust.profile import (
 def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthority]) -> tuple[Certificate, ...]:
     """The chain's certificates from the signer's up to the first that an authority pins, each issued by the next.
 
-    First bytes are compared, then each certificate is parsed and proven by the one above it, from the pinned one down.
+    Bytes are compared first; then, from the pinned one down, each certificate is verified with the one above it.
     A chain without a pinned certificate costs a comparison, and the signer's name for people. Roles, holders and the
     rules of the profile are not looked at.
 
@@ -47,13 +47,13 @@ def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthor
             f"none of the chain's {len(chain)} certificates is one of a trusted authority "
             f"(signer: {signer}; trusted: {named})"
         )
-    proven = [pinned[chain[place]]]
+    verified = [pinned[chain[place]]]
     for number in range(place - 1, -1, -1):
         certificate = Certificate.from_der(chain[number], f"certificate {number}")
-        if not certificate.is_issued_by(proven[0]):
-            raise not_issued(certificate, proven[0])
-        proven.insert(0, certificate)
-    return tuple(proven)
+        if not certificate.is_issued_by(verified[0]):
+            raise not_issued(certificate, verified[0])
+        verified.insert(0, certificate)
+    return tuple(verified)
 
 
 def vouching(
@@ -93,12 +93,12 @@ def paths_to_authorities(
     """
     _check_cosign_signer(signer)
     roots = [authority for authority in authorities if authority.role is Role.CA]
-    proven = find_paths(signer, others, [item for authority in roots for item in authority.certificates], _check_step)
-    paths = [(authority, _best(proven.to(signer, authority.certificates), at)) for authority in roots]
+    verified = find_paths(signer, others, [item for authority in roots for item in authority.certificates], _check_step)
+    paths = [(authority, _best(verified.to(signer, authority.certificates), at)) for authority in roots]
     fitting = [(authority, path) for authority, path in paths if path]
     if not fitting:
         named = ", ".join(authority.name for authority in roots) or "no certificate authority"
-        why = f": {proven.problem}" if proven.problem else ""
+        why = f": {verified.problem}" if verified.problem else ""
         raise NotTrusted(
             f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named}){why}"
         )

@@ -17,7 +17,7 @@ from imagesig.deadlines import remaining
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
 from imagesig.errors import LimitExceeded, MalformedError, UnsupportedAlgorithm
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_READING = foreign("CRL", lambda error: MalformedError("CRL: not a certificate revocation list in DER"))
+_READING = external_call("CRL", lambda error: MalformedError("CRL: not a certificate revocation list in DER"))
 """Round every use of `cryptography`'s lists: they read, and fail, where somebody asks."""
 _ENTRIES_AT_ONCE = 4096
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
@@ -225,7 +225,7 @@ def _entry(entry: x509.RevokedCertificate) -> tuple[x509.ReasonFlags | None, dat
     from cryptography import x509
 
     reason = invalid_since = None
-    with foreign("CRL", asn1.unreadable("CRL: the extensions of an entry")):
+    with external_call("CRL", asn1.unreadable("CRL: the extensions of an entry")):
         for item in entry.extensions:
             if isinstance(item.value, x509.CRLReason):
                 reason = item.value.reason

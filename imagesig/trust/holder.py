@@ -14,7 +14,7 @@ from msgspec import Struct
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import InvalidArgument, MalformedError, NotTrusted
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.distinguished_name import is_part_of, parse_distinguished_name, subject_of
 
@@ -127,7 +127,7 @@ def alternative_names(certificate: Certificate, kind: HolderKind) -> tuple[str, 
         found = certificate.extension(x509.SubjectAlternativeName)
         if found is None:
             return ()
-        with foreign("certificate", asn1.unreadable("the certificate's alternative names")):
+        with external_call("certificate", asn1.unreadable("the certificate's alternative names")):
             return tuple(str(name) for name in found.value.get_values_for_type(types[kind]))
     except MalformedError:
         raise NotTrusted("the certificate's alternative names cannot be read") from None

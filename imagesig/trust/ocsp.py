@@ -15,7 +15,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
 from imagesig.encoding import asn1
 from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
 
     algorithm = hashes.SHA1()  # noqa: S303 - a name, no proof
     names = _names_of(issuer, algorithm.name)
-    with foreign("OCSP request", asn1.unreadable("the certificate's number")):
+    with external_call("OCSP request", asn1.unreadable("the certificate's number")):
         builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*names, certificate.serial_number, algorithm)
         return builder.build().public_bytes(Encoding.DER)
 
@@ -54,7 +54,7 @@ def judge_ocsp(
         return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
     try:
         asn1.check(response, "OCSP response")
-        with foreign("OCSP response", asn1.unreadable("it")):
+        with external_call("OCSP response", asn1.unreadable("it")):
             return _judged(response, certificate, issuer, at, signed_at)
     except MalformedError as error:
         return Answer.useless(f"not an OCSP response ({error})")

@@ -1,4 +1,4 @@
-"""Paths between certificates: one search, bounded, that checks signatures only with keys that are proven already.
+"""Paths between certificates: one search, bounded, that checks signatures only with keys that are verified already.
 
 Anybody may write what comes with a signature: ten certificates of one name lead from each to each. So names are
 compared first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses
@@ -23,7 +23,7 @@ number counts the issuers between it and the first certificate of the path."""
 
 
 class Paths(Struct, frozen=True):
-    """The proven links between certificates: for each one those that issued it. `problem` is the first step refused."""
+    """Verified links: for each certificate those that issued it. `problem` is the first step that was refused."""
 
     may_issue: MayIssue
     issuers: Mapping[Certificate, Sequence[Certificate]]
@@ -57,21 +57,21 @@ class Paths(Struct, frozen=True):
 def find_paths(
     leaf: Certificate, others: Sequence[Certificate], trusted: Sequence[Certificate], may_issue: MayIssue
 ) -> Paths:
-    """Every proven link on the ways from trusted certificates down to the leaf.
+    """Every verified link on the ways from trusted certificates down to the leaf.
 
-    `others` may be steps on them, and may be unread (`Certificate.unread`): they are read once they are proven.
+    `others` may be steps on them, and may be unread (`Certificate.unread`): they are read once they are verified.
 
     Raises:
-        MalformedError: a proven one cannot be read.
+        MalformedError: a verified one cannot be read.
         LimitExceeded: too many of the certificates only look as if a trusted one had issued them.
     """
     children = _children(leaf, others, trusted)
     issuers: dict[Certificate, list[Certificate]] = {}
     problem: SignatureRejected | MalformedError | None = None
-    proven = [item for item in dict.fromkeys(trusted) if item.subject_der in children]
-    ends, seen = frozenset(trusted), set(proven)
-    wrong_left = limits.PATH_CHECKS + len(proven)  # trusted ones of one name are the policy's own
-    for issuer in proven:
+    verified = [item for item in dict.fromkeys(trusted) if item.subject_der in children]
+    ends, seen = frozenset(trusted), set(verified)
+    wrong_left = limits.PATH_CHECKS + len(verified)  # trusted ones of one name are the policy's own
+    for issuer in verified:
         refusal = _refusal(may_issue, issuer, 0)
         if refusal is not None:
             problem = problem or refusal
@@ -90,7 +90,7 @@ def find_paths(
             issuers.setdefault(child, []).append(issuer)
             if child not in seen:
                 seen.add(child)
-                proven.append(child)
+                verified.append(child)
     return Paths(may_issue, issuers, problem)
 
 

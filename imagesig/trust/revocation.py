@@ -78,7 +78,7 @@ class Servers(Struct, frozen=True):
 
 
 def servers_of(certificate: Certificate) -> Servers:
-    """Those that the certificate names; the certificate must be proven before any of them is asked.
+    """Those that the certificate names; the certificate must be verified before any of them is asked.
 
     Raises:
         MalformedError: its extensions cannot be read, or name more than `limits.REVOCATION_URLS` of one kind.
@@ -116,7 +116,7 @@ def uris(names: Any) -> Iterator[str]:
 def with_issuers(
     chain: Sequence[Certificate], trusted: Sequence[Certificate] = ()
 ) -> list[tuple[Certificate, Certificate | None]]:
-    """Each certificate of a proven chain that can be revoked, with its issuer.
+    """Each certificate of a verified chain that can be revoked, with its issuer.
 
     A self-signed certificate at the end is not revoked by anybody, nor is one there that is trusted by configuration.
     The issuer of another at the end is looked for among the trusted ones; None if it is not there.

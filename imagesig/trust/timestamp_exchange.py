@@ -14,7 +14,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Hash
 from imagesig.encoding import asn1
 from imagesig.errors import MalformedError, TimestampInvalid
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.timestamp_token import TimestampToken
 
@@ -76,7 +76,7 @@ def token_in_response(response: bytes) -> bytes:
         asn1.check(response, what)
     except MalformedError as error:
         raise TimestampInvalid(f"{what}: not a TimeStampResp ({error})") from error
-    with foreign(what, lambda error: TimestampInvalid(f"{what}: not a TimeStampResp")):
+    with external_call(what, lambda error: TimestampInvalid(f"{what}: not a TimeStampResp")):
         parsed = _response_type().load(response, strict=True)
         status = parsed["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):

@@ -43,7 +43,7 @@ def timestamp_chain(
     _check_hash(signer)
     problem: TimestampInvalid | None = None
     # Steps are judged below, where it is known which path they are on.
-    for chain in _proven(signer, others, roots).to(signer, roots):
+    for chain in _verified(signer, others, roots).to(signer, roots):
         try:
             for below, certificate in enumerate(chain[1:]):
                 _check_authority(certificate, below)
@@ -58,7 +58,7 @@ def timestamp_chain(
     )
 
 
-def _proven(signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate]) -> Paths:
+def _verified(signer: Certificate, others: Sequence[Certificate], roots: Sequence[Certificate]) -> Paths:
     try:
         return find_paths(signer, others, roots, lambda issuer, below: None)
     except BudgetExceeded:

@@ -18,7 +18,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.x509_signature import verify_by_identifier
 from imagesig.encoding import asn1
 from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, TimestampInvalid, UnsupportedAlgorithm
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.text import quote
 
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"
@@ -53,7 +53,7 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
     if len(token) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(f"timestamp: {len(token)} bytes, at most {limits.TIMESTAMP_BYTES} are read")
     _count(token, "a CMS signature by one signer")
-    with foreign("timestamp", lambda error: TimestampInvalid("timestamp: not a CMS signature by one signer")):
+    with external_call("timestamp", lambda error: TimestampInvalid("timestamp: not a CMS signature by one signer")):
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
         (info,) = signed["signer_infos"]
@@ -64,7 +64,7 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         attributes.check_content(content, digest_hash)
         attributes.check_signer(signer)
     _count(content, "a TSTInfo")
-    with foreign("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
+    with external_call("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
         return _believed(content, signer, certificates)
 
 

@@ -21,7 +21,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import MalformedError
 from imagesig.logs import logger_named
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.witnesses.memory import Memory
 
 logger = logger_named("imagesig")
@@ -31,7 +31,7 @@ _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 _OWN_NAME = re.compile(r"[0-9a-f]{64}|\.new-.*")
 
 
-class CrlBytes(Discreet, frozen=True):
+class CrlBytes(RedactedStruct, frozen=True):
     """A complete list and, if it names one, its delta list: DER as received."""
 
     hidden = ("base", "delta")

@@ -1,4 +1,4 @@
-"""Asking whether the certificates of a proven chain were revoked: OCSP first, then CRLs, as notation does.
+"""Asking whether the certificates of a verified chain were revoked: OCSP first, then CRLs, as notation does.
 
 The URLs are the certificates' own and name whatever their issuer wants, loopback and private addresses included: so no
 certificate is asked about unless its chain leads to an authority that the policy trusts. They are plain HTTP, because
@@ -75,7 +75,7 @@ class RevocationChecker:
     ) -> tuple[CertificateStatus, ...]:
         """What is known at that time of each certificate, leaf first, but for the authority at the end.
 
-        The chain must be proven: every certificate issued by the next, up to one of those that are `trusted` by
+        The chain must be verified: every certificate issued by the next, up to one of those that are `trusted` by
         configuration, which need not stand in it. `signed_at` is a trusted time of signing, where there is one that is
         no timestamp: a certificate that went bad after it was good. Certificates are asked about in parallel.
 

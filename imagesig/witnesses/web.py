@@ -8,7 +8,7 @@ from imagesig import limits
 from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
 from imagesig.http.client import HttpClient, Response, deadline, remaining
 from imagesig.http.reach import NOT_LINK_LOCAL, Reach, like
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact, served_url
 
@@ -17,7 +17,7 @@ _ATTEMPTS = 2
 _SHOWN = 120
 
 
-class Query(Discreet, frozen=True):
+class Query(RedactedStruct, frozen=True):
     """One request: a GET, or a POST if there is a body of `content_type`.
 
     At most `limit` bytes are read, within `seconds`.

@@ -98,10 +98,10 @@ def reasons(image: Image, trusted: Policy | CertificateAuthority) -> list[type[I
 def test_what_is_signed_is_verified_by_the_authority(image: Image) -> None:
     made = sign(image, key(), formats=["notation-cose"], annotations={"build": "7"}, now=NOW)
     result = verify(image, authority(), now=NOW)
-    assert result.proved
+    assert result.verified
     assert result.digest == made.digest
     assert [item.format for item in result.signatures] == ["notation"]
-    assert verify(image, Policy.any_of(authority(), annotations={"build": "7"}), now=NOW).proved
+    assert verify(image, Policy.any_of(authority(), annotations={"build": "7"}), now=NOW).verified
     assert reasons(image, Policy.any_of(authority(), annotations={"build": "8"})) == [AnnotationMismatch]
 
 
@@ -132,7 +132,7 @@ def test_a_trusted_key_is_no_certificate(image: Image) -> None:
 def test_one_signer_with_a_key_and_a_certificate_is_still_one(image: Image) -> None:
     sign(image, key(), formats=["cosign", "notation"], now=NOW)
     both = (key().info.public_key, authority())
-    assert verify(image, Policy.any_of(*both), now=NOW).proved
+    assert verify(image, Policy.any_of(*both), now=NOW).verified
     with pytest.raises(NoSignatureAccepted):
         verify(image, Policy.all_of(*both), now=NOW)
 
@@ -156,7 +156,7 @@ def test_two_authorities_that_share_a_root_have_one_signer_each_whoever_signed_f
         sign(image, key(signer), formats=[name], now=NOW)
 
     result = verify(image, both, now=NOW)
-    assert result.proved
+    assert result.verified
     credited = {(item.authority, item.public_key) for item in result.signatures}
     assert credited == {
         ("anybody", signers[0].private_key.public_key),
@@ -175,7 +175,7 @@ def test_formats_of_a_policy_are_named_as_users_type_them(image: Image) -> None:
     ):
         trusted = Policy.any_of(authority(), formats=formats)
         if found:
-            assert verify(image, trusted, now=NOW).proved
+            assert verify(image, trusted, now=NOW).verified
         else:
             with pytest.raises((NoSignatures, NoSignatureAccepted)):
                 verify(image, trusted, now=NOW)
@@ -233,15 +233,15 @@ def test_cve_2024_23332_an_old_image_rolled_back_is_refused_once_its_signature_e
         verify(image, authority(), now=later)
     assert isinstance(refused.value.rejections[0].error, Expired)
     logged = verify(image, policy(PERMISSIVE), now=later)
-    assert logged.proved
+    assert logged.verified
     assert "expired" in logged.warnings[0]
 
 
 def test_audit_passes_a_stranger_without_proof_and_a_broken_signature_never(image: Image) -> None:
     stranger = certified(KeyType.ECDSA_P384)
     sign(image, key(stranger), formats=["notation"], now=NOW)
-    result = verify(image, policy(AUDIT), allow_unproved=True, now=NOW)
-    assert not result.proved
+    result = verify(image, policy(AUDIT), allow_unverified=True, now=NOW)
+    assert not result.verified
     assert result.signatures[0].authority == ""
     assert reasons(image, authority()) == [NotTrusted]
 
@@ -250,7 +250,7 @@ def test_audit_refuses_what_is_not_whole(image: Image) -> None:
     attach(image, stored("jws", payload=payload_of(image), signature=b"\x01" * 64))
     attach(image, stored("jws", {"cty": "x"}, payload=payload_of(image)))
     with pytest.raises(NoSignatureAccepted) as refused:
-        verify(image, policy(AUDIT), allow_unproved=True, now=NOW)
+        verify(image, policy(AUDIT), allow_unverified=True, now=NOW)
     assert len(refused.value.rejections) == 2
     assert any(isinstance(item.error, FormatViolation) for item in refused.value.rejections)
 
@@ -275,7 +275,7 @@ def test_a_trust_policy_refuses_the_names_that_it_has_no_scope_for(image: Image,
     for other in (image, replace(image, name=parse_reference("registry.example/team/app/x:1.0"))):
         with pytest.raises(ImagesigError, match="no policy of the trust policy"):
             verify(other, trusted, now=NOW)
-    assert verify(image, Policy.from_notation(tmp_path, scope="registry.example/team/app"), now=NOW).proved
+    assert verify(image, Policy.from_notation(tmp_path, scope="registry.example/team/app"), now=NOW).verified
 
 
 def test_inspect_shows_certificates_and_attributes_and_believes_nothing(image: Image) -> None:

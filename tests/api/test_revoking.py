@@ -1,4 +1,4 @@
-"""`verify` asks about proven chains, and no others, and leaves to the rule what the answer means."""
+"""`verify` asks about verified chains, and no others, and leaves to the rule what the answer means."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Verifying:
         )
         witnesses = Witnesses(fake, RevocationChecker(fake))
         return verify(
-            layout(self.image, "1.0"), Policy(Rule((requirement,))), allow_unproved=True, now=NOW, witnesses=witnesses
+            layout(self.image, "1.0"), Policy(Rule((requirement,))), allow_unverified=True, now=NOW, witnesses=witnesses
         )
 
 
@@ -189,7 +189,7 @@ def test_who_else_vouches_is_asked_about_only_where_that_is_needed(
         witnesses = Witnesses(fake, RevocationChecker(fake))
         policy = Policy(Rule((Signed(authorities, threshold, enforcement=enforcement),)))
         if threshold == 1:
-            assert verify(layout(signed, "1.0"), policy, now=NOW, witnesses=witnesses).proved
+            assert verify(layout(signed, "1.0"), policy, now=NOW, witnesses=witnesses).verified
         else:
             with pytest.raises(NoSignatureAccepted) as refused:
                 verify(layout(signed, "1.0"), policy, now=NOW, witnesses=witnesses)

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from imagesig.api import sign, verify
 from imagesig.errors import (
+    AllowedUnverified,
     ImageNotFound,
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
-    Unproved,
 )
 from imagesig.images.build import build_index
 from imagesig.images.image import Image
@@ -55,13 +55,13 @@ def test_every_requirement_of_a_rule_must_hold(image: Image) -> None:
     sign(image, key(2), identity=NAME)
 
     result = verify(image, both)
-    assert result.proved
+    assert result.verified
     assert {signature.authority for signature in result.signatures} == {"key 1", "key 2"}
 
 
 def test_a_requirement_counts_only_its_own_formats(image: Image) -> None:
     sign(image, key(1), identity=NAME, formats=["cosign"])
-    assert verify(image, policy(trusts(1, formats=("cosign",)))).proved
+    assert verify(image, policy(trusts(1, formats=("cosign",)))).verified
     with pytest.raises(NoSignatures):
         verify(image, policy(trusts(1, formats=("bundle",))))
     with pytest.raises(NoSignatureAccepted):
@@ -81,23 +81,23 @@ def test_a_local_image_has_the_rule_of_its_folder(image: Image, tmp_path: Path) 
 
 
 def test_accepting_anything_proves_nothing_and_is_refused_unless_allowed(image: Image) -> None:
-    with pytest.raises(Unproved):
+    with pytest.raises(AllowedUnverified):
         verify(image, policy(AcceptAnything()))
-    assert not verify(image, policy(AcceptAnything()), allow_unproved=True).proved
+    assert not verify(image, policy(AcceptAnything()), allow_unverified=True).verified
 
 
 def test_accepting_anything_beside_a_signature_leaves_the_signature_needed(image: Image) -> None:
     mixed = policy(AcceptAnything(), trusts(1))
     with pytest.raises(NoSignatures):
-        verify(image, mixed, allow_unproved=True)
+        verify(image, mixed, allow_unverified=True)
     sign(image, key(1), identity=NAME)
-    assert verify(image, mixed).proved
+    assert verify(image, mixed).verified
 
 
 def test_rejection_beats_every_signature(image: Image) -> None:
     sign(image, key(1), identity=NAME)
     with pytest.raises(RefusedByPolicy):
-        verify(image, policy(trusts(1), Reject()), allow_unproved=True)
+        verify(image, policy(trusts(1), Reject()), allow_unverified=True)
 
 
 @pytest.mark.parametrize("requirement", [trusts(2), Reject()], ids=["unsigned", "rejected"])
@@ -105,13 +105,13 @@ def test_a_rule_that_warns_reports_without_refusing_and_proves_nothing(
     image: Image, requirement: Signed | Reject
 ) -> None:
     sign(image, key(1), identity=NAME)
-    with pytest.raises(Unproved) as refused:
+    with pytest.raises(AllowedUnverified) as refused:
         verify(image, policy(requirement, warn=True))
     assert refused.value.reasons
 
-    result = verify(image, policy(requirement, warn=True), allow_unproved=True)
+    result = verify(image, policy(requirement, warn=True), allow_unverified=True)
 
-    assert not result.proved
+    assert not result.verified
     assert result.signatures == ()
     assert result.warnings
 
@@ -119,10 +119,10 @@ def test_a_rule_that_warns_reports_without_refusing_and_proves_nothing(
 def test_a_rule_that_warns_still_needs_the_image(image: Image) -> None:
     missing = replace(image, target="2.0")
     with pytest.raises(ImageNotFound):
-        verify(missing, policy(trusts(1), warn=True), allow_unproved=True)
+        verify(missing, policy(trusts(1), warn=True), allow_unverified=True)
 
 
-def test_a_platform_is_proved_by_its_own_signature_or_by_the_indexes(image: Image) -> None:
+def test_a_platform_is_verified_by_its_own_signature_or_by_the_indexes(image: Image) -> None:
     sign(image, key(1), identity=NAME, recursive=False)
     result = verify(image, policy(trusts(1)), platform="linux/arm64")
     assert result.through_index
@@ -133,5 +133,5 @@ def test_a_platform_is_proved_by_its_own_signature_or_by_the_indexes(image: Imag
 def test_a_signed_index_proves_its_platform_under_a_rule_that_warns_too(image: Image) -> None:
     sign(image, key(1), identity=NAME, recursive=False)
     result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64")
-    assert result.proved
+    assert result.verified
     assert result.through_index

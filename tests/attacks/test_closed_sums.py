@@ -102,14 +102,14 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_rule_with_a_requirement_of_an_unknown_kind_never_proves(image: str, strange: Any) -> None:
     for requirements in ((strange,), (Signed(tuple(map(KeyReference, ["a.pub"]))), strange)):
         with pytest.raises(InvalidArgument, match="kind"):
-            imagesig.verify(image, Policy(Rule(requirements)), allow_unproved=True)
+            imagesig.verify(image, Policy(Rule(requirements)), allow_unverified=True)
 
 
 @pytest.mark.parametrize("strange", [NotOlder(), "a.pub", None, KeyReference, Everybody("key", ()), Opened("a.pub")])
 def test_an_authority_of_an_unknown_kind_is_refused(image: str, strange: Any) -> None:
     for threshold in (None, 1):
         with pytest.raises(InvalidArgument):
-            imagesig.verify(image, Policy(Rule((Signed((strange,), threshold),))), allow_unproved=True)
+            imagesig.verify(image, Policy(Rule((Signed((strange,), threshold),))), allow_unverified=True)
 
 
 @pytest.mark.parametrize("threshold", [True, False, 1.0, "1", 0, -1, 2, 1.5, float("nan")])

@@ -83,7 +83,7 @@ def test_a_member_that_cannot_be_read_is_a_rejection(
         lambda data: Odd(real(data), member, kind) if data == odd.certificate.der else real(data),
     )
     for policy in (Policy.any_of(private_key().public_key), Policy.any_of(trusted)):
-        assert verify(image, policy, now=NOW).proved
+        assert verify(image, policy, now=NOW).verified
         explain(image, policy, now=NOW)
     inspect(image)
     sign(image, key(), formats=["notation-jws", "notation-cose"], now=NOW)

@@ -31,7 +31,7 @@ def test_every_name_that_verify_offers_counts_what_it_names(place: Path, name: s
     assert f"{name}" in run("verify", "--help").stdout
     done = run("verify", "--key", "a.pub", "--format", name, "oci:image:1.0")
     assert done.exit_code == 0, done.output
-    assert imagesig.verify("oci:image:1.0", Policy.any_of("a.pub", formats=[name])).proved
+    assert imagesig.verify("oci:image:1.0", Policy.any_of("a.pub", formats=[name])).verified
 
 
 @pytest.mark.parametrize("name", ["cosign-x509", "bundle-x509"])
@@ -101,7 +101,7 @@ def test_requirements_for_names_of_one_family_do_not_starve_each_other(
 ) -> None:
     from tests.api.test_notation_images import NOW
 
-    assert verify(both, _requires(*formats), now=NOW).proved
+    assert verify(both, _requires(*formats), now=NOW).verified
 
 
 @pytest.mark.parametrize("formats", [(("notation-jws",),), (("notation",), ("notation-jws",)), ((), ("notation-jws",))])
@@ -111,4 +111,4 @@ def test_nothing_in_cose_counts_for_jws(both: Image, formats: tuple[tuple[str, .
     with pytest.raises((NoSignatureAccepted, NoSignatures)):
         verify(both, _requires(*formats), now=NOW)
     sign(both, key(), formats=["notation-jws"], now=NOW)
-    assert verify(both, _requires(*formats), now=NOW).proved
+    assert verify(both, _requires(*formats), now=NOW).verified

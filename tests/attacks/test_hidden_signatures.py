@@ -80,7 +80,7 @@ def test_an_odd_entry_of_a_listing_is_one_rejection_and_the_others_count(entry: 
         digest = signed(server)
         _lists_first(server, digest, entry, api=api)
         result = verify(image_at(server), key())
-        assert result.proved
+        assert result.verified
         (rejection,) = result.rejections
         assert "0" in rejection.origin
         with pytest.raises(NoSignatureAccepted):
@@ -95,7 +95,7 @@ def test_an_odd_layer_of_a_signature_manifest_is_one_rejection_and_the_others_co
         manifest = stored(server, tag)
         store(server, manifest | {"layers": [entry, *manifest["layers"]]}, MANIFEST, tag)
         result = verify(image_at(server), key())
-        assert result.proved
+        assert result.verified
         (rejection,) = result.rejections
         assert "layer 0" in rejection.origin
 
@@ -128,7 +128,7 @@ def test_an_empty_member_of_a_listing_is_as_good_as_a_missing_one(members: dict[
         else:
             tag = digest.replace(":", "-")
             store(server, stored(server, tag) | members, INDEX, tag)
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 @pytest.mark.parametrize("api", [True, False])
@@ -147,7 +147,7 @@ def test_a_thousand_and_one_foreign_referrers_hide_no_good_one(api: bool, types:
         server.requests.clear()
         if types:
             result = verify(image_at(server), key())
-            assert result.proved
+            assert result.verified
             assert any(isinstance(item.error, LimitExceeded) for item in result.rejections)
         with pytest.raises(LimitExceeded):
             verify(image_at(server), key(9))
@@ -162,7 +162,7 @@ def test_a_good_signature_that_the_listing_calls_something_else_counts() -> None
             store(server, foreign(digest, number))
         entries = [entry | {"artifactType": "application/vnd.example"} for entry in listing(server, digest)]
         server.faults.append(lists(entries))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 def test_a_listing_without_an_end_is_a_limit_and_never_unsigned() -> None:
@@ -201,7 +201,7 @@ def test_a_listing_that_is_filtered_gives_the_good_one_behind_any_number_of_fore
             return Answer(200, answer.body, {**answer.headers, "oci-filters-applied": "artifactType"})
 
         server.faults.append(filtering)
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 @pytest.mark.parametrize("types", [True, False])
@@ -214,7 +214,7 @@ def test_foreign_manifests_of_4_mib_do_not_use_up_what_signatures_need(types: bo
             store(server, foreign(digest, number, 4 * 1024 * 1024))
         others = [entry for entry in listing(server, digest, types=types) if entry["digest"] != good["digest"]]
         server.faults.append(lists([good, *others] if good_first else [*others, good]))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
         with pytest.raises((LimitExceeded, NoSignatureAccepted)):
             verify(image_at(server), key(9))
 
@@ -234,7 +234,7 @@ def test_large_bundles_that_nobody_trusts_do_not_use_up_what_a_good_one_needs() 
             del manifest["annotations"]
             store(server, manifest)
         server.faults.append(lists([*(e for e in listing(server, digest) if e["digest"] != good["digest"]), good]))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 def test_large_payloads_that_nobody_trusts_do_not_use_up_what_a_good_one_needs() -> None:
@@ -250,7 +250,7 @@ def test_large_payloads_that_nobody_trusts_do_not_use_up_what_a_good_one_needs()
             server._blobs[NAME, blob] = content
             junk.append(good | {"digest": blob, "size": len(content)})
         store(server, manifest | {"layers": [*junk, good]}, MANIFEST, tag)
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 def test_signing_again_finds_what_was_signed_among_a_thousand_foreign_referrers() -> None:
@@ -278,7 +278,7 @@ def test_a_manifest_of_an_odd_type_at_go_containerregistrys_registry_hides_no_go
     content = json.dumps(foreign(digest)).encode()
     image.home._put_manifest(content, "x", "")  # type: ignore[attr-defined]
     result = verify(registry(name, credentials=("", "")), key())
-    assert result.proved
+    assert result.verified
     assert len(result.rejections) == 1
 
 

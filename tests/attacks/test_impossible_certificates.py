@@ -135,15 +135,15 @@ def test_an_impossible_extension_is_no_more_than_a_rejection(image: Image, name:
     both = authority(certified(), odd)
     for policy in (Policy.any_of(bare), Policy.any_of(both), Policy.any_of(bare, both)):
         result = verify(image, policy, now=NOW)
-        assert result.proved
+        assert result.verified
         assert all(isinstance(item.error, SignatureRejected | MalformedError) for item in result.rejections)
     audited = Policy(Rule((Signed((both,), enforcement=AUDIT),)))
-    assert verify(image, audited, now=NOW, allow_unproved=True).digest == result.digest
+    assert verify(image, audited, now=NOW, allow_unverified=True).digest == result.digest
     assert explain(image, Policy.any_of(both), now=NOW).requirements[0].is_met
     assert len(inspect(image).signatures) == count + 4
     (outcome,) = verify_many([str(image)], Policy.any_of(both), now=NOW)
     assert outcome.result is not None
-    assert outcome.result.proved
+    assert outcome.result.verified
     removed = remove(image, key=bare, now=NOW)
     assert {item.format for item in removed.removed} == {"cosign", "bundle", "notation"}
     assert len(inspect(image).signatures) == count

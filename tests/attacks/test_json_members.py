@@ -89,7 +89,7 @@ def test_annotations_are_a_map_whose_names_go_compares_exactly(tmp_path: Path) -
     a_layout(tmp_path)
     names = {"Org.opencontainers.image.ref.name": "x", "Digest": "y", "\u017fize": "z", "digest": "w"}
     change(tmp_path / "index.json", lambda document: document["manifests"][0]["annotations"].update(names))
-    assert verify(f"oci:{tmp_path}:1.0", key()).proved
+    assert verify(f"oci:{tmp_path}:1.0", key()).verified
 
 
 @pytest.mark.parametrize("where", ["index.json", "oci-layout"])

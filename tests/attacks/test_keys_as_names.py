@@ -240,7 +240,7 @@ def test_a_program_gives_a_private_key_as_text_by_one_function(folder: Path) -> 
         imagesig.sign(f"oci:{folder}/image:1.0", key, identity="registry.example/a:1")
         public_key = key.info.public_key
     result = imagesig.verify(f"oci:{folder}/image:1.0", public_key)
-    assert result.proved
+    assert result.verified
     assert_silent(repr(key))
 
 

@@ -17,7 +17,7 @@ import imagesig
 from imagesig import aio, errors
 from imagesig.api.remote_workers import Chunk, verify_chunk
 from imagesig.api.verifying_many import Outcome
-from imagesig.cli.processes import Copies
+from imagesig.cli.processes import ForkPool
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
@@ -118,7 +118,7 @@ def test_verify_many_gives_every_outcome(images: list[str], failing: Any, make: 
 @pytest.mark.parametrize("make", UNFORESEEN, ids=_IDS)
 def test_worker_processes_give_every_outcome(images: list[str], failing: Any, make: Any) -> None:
     failing(make)
-    with Copies(2) as copies:
+    with ForkPool(2) as copies:
         outcomes = list(imagesig.verify_many(images, private_key().public_key, executor=copies))
     assert_only_the_bad_one_failed(outcomes)
 
@@ -178,7 +178,7 @@ def test_a_result_that_does_not_pickle_costs_its_image_alone(
         return _struct_with(result, rule=lambda: 1) if "bad" in str(image) else result
 
     monkeypatch.setattr(fleet, "verify_by_rule", odd)
-    with Copies(2) as copies:
+    with ForkPool(2) as copies:
         outcomes = list(imagesig.verify_many(images, private_key().public_key, executor=copies))
     assert_only_the_bad_one_failed(outcomes)
 
@@ -196,7 +196,7 @@ def test_an_error_of_somebody_elses_class_that_does_not_unpickle_costs_its_image
         """Nobody can import it."""
 
     failing(lambda: Local("x"))
-    with Copies(2) as copies:
+    with ForkPool(2) as copies:
         outcomes = list(imagesig.verify_many(images, private_key().public_key, executor=copies))
     assert_only_the_bad_one_failed(outcomes, errors.KeyProviderError)
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 import imagesig
 from imagesig.api.explaining import explain
 from imagesig.errors import (
+    AllowedUnverified,
     ImagesigError,
     InvalidArgument,
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
-    Unproved,
 )
 from imagesig.format_names import NAMES
 from imagesig.policy import (
@@ -54,7 +54,7 @@ IDENTITIES = [
     Identity.exact_repository("registry.example/team/app"),
     Identity.remap_identity("mirror.example", "registry.example"),
 ]
-PASSES, UNPROVED, REFUSED, WRONG = "proved", "passes unproved", "refused", "wrong policy"
+PASSES, UNVERIFIED, REFUSED, WRONG = "verified", "passes unverified", "refused", "wrong policy"
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,9 @@ def _made(*values: object) -> Signed | None:
 
 def outcome(image: str, policy: Policy) -> str:
     try:
-        return PASSES if imagesig.verify(image, policy).proved else "a result without proof"
-    except Unproved:
-        return UNPROVED
+        return PASSES if imagesig.verify(image, policy).verified else "a result without proof"
+    except AllowedUnverified:
+        return UNVERIFIED
     except (NoSignatures, NoSignatureAccepted, RefusedByPolicy):
         return REFUSED
     except InvalidArgument as error:
@@ -129,19 +129,19 @@ def test_every_way_to_ask_about_a_policy_gives_one_answer(place: Path, data: st.
     verdict = outcome(image, policy)
 
     explained = explain(image, policy)
-    assert (explained.is_met is True) == (verdict in (PASSES, UNPROVED)), (verdict, explained.is_met)
+    assert (explained.is_met is True) == (verdict in (PASSES, UNVERIFIED)), (verdict, explained.is_met)
     if explained.is_met is None:
         assert verdict == WRONG
     if verdict == PASSES:
         assert any(type(item) is Signed for item in requirements)
     words = {describe(item) for item in requirements}
     if words == {"anything, without proof"}:
-        assert verdict == UNPROVED
+        assert verdict == UNVERIFIED
     if "nothing: reject" in words or "it asks for Fulcio" in words:
         assert verdict in (REFUSED, WRONG)
 
     warning = outcome(image, Policy(Rule(tuple(requirements), warn=True)))
-    assert warning == (UNPROVED if verdict == REFUSED else verdict)
+    assert warning == (UNVERIFIED if verdict == REFUSED else verdict)
 
     try:
         document = document_of(policy)

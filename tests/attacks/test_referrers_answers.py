@@ -73,7 +73,7 @@ def test_a_list_of_any_content_type_is_the_registrys_answer(kind: str) -> None:
         digest = signed(server)
         body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listing(server, digest)}).encode()
         server.faults.append(answers(body, content_type=kind))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_where_there_is_no_such_endpoint_the_fallback_tag_decides(status: int) -
     with a_registry(api=False) as server:
         digest = signed(server)
         server.faults.append(answers(b"", status))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
         for reference in (digest.replace(":", "-"),):
             del server._manifests[NAME, reference]
         with pytest.raises(NoSignatures):
@@ -214,7 +214,7 @@ def test_every_form_of_a_link_to_the_next_page_is_followed(link: str) -> None:
     with a_registry() as server:
         digest = signed(server)
         _in_pages(server, digest, link.format(f"/v2/{NAME}/referrers/{digest}?page=2"))
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified
 
 
 @pytest.mark.parametrize(
@@ -244,4 +244,4 @@ def test_the_fallback_index_is_read_as_the_api_lists() -> None:
         digest = signed(server)
         tag = digest.replace(":", "-")
         store(server, {"schemaVersion": 2, "manifests": stored(server, tag)["manifests"]}, INDEX, tag)
-        assert verify(image_at(server), key()).proved
+        assert verify(image_at(server), key()).verified

@@ -59,7 +59,7 @@ def test_the_command_refuses_it(tmp_path: Path) -> None:
         'version = 1\n[[rules]]\nscope = "127.0.0.1:5000"\nrequire = "reject"\n'
         '[default]\nrequire = "insecureAcceptAnything"\n'
     )
-    done = run("verify", "--policy", "p.toml", "--allow-unproved", "127.0.0.1:05000/team/app:1", cwd=tmp_path)
+    done = run("verify", "--policy", "p.toml", "--allow-unverified", "127.0.0.1:05000/team/app:1", cwd=tmp_path)
     assert done.returncode == 12
     assert b"another spelling" in done.stderr
     assert not done.stdout

@@ -74,7 +74,7 @@ def folder(tmp_path: Path, stranger: Issuer) -> Path:
 def verify(folder: Path, policy: str, *more: str) -> tuple[int, list[str], str]:
     done = run(
         *("verify", "--trust-policy", f"{folder}/{policy}.json", "--trust-store", f"{folder}/truststore"),
-        *("--allow-unproved", *more, f"oci:{folder}/image:1.0"),
+        *("--allow-unverified", *more, f"oci:{folder}/image:1.0"),
     )
     return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
 
@@ -89,7 +89,7 @@ def test_the_certificate_of_a_stranger_is_on_stderr_and_harmless(folder: Path) -
     assert not [line for line in errors.splitlines() if line.startswith("  verified")]
 
 
-def test_the_certificate_of_a_proven_signer_is_one_line_of_stdout(folder: Path) -> None:
+def test_the_certificate_of_a_verified_signer_is_one_line_of_stdout(folder: Path) -> None:
     status, lines, errors = verify(folder, "theirs-audit")
     assert status == 0, errors
     assert [line.startswith("  verified") for line in lines].count(True) == 1

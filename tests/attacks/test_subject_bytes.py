@@ -17,7 +17,7 @@ import imagesig.aio
 from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
 from imagesig.api.diagnosing import State, diagnose
 from imagesig.api.explaining import explain
-from imagesig.cli.processes import Copies
+from imagesig.cli.processes import ForkPool
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,
@@ -102,7 +102,7 @@ def test_the_command_and_the_other_ways_to_verify_refuse_it_too(
     assert home.digest not in done.stdout
     policy = Policy.any_of(key.info.public_key)
     assert not any(outcome.ok for outcome in verify_many(home.names, policy))
-    with Copies(2) as executor:
+    with ForkPool(2) as executor:
         assert not any(outcome.ok for outcome in verify_many(home.names, policy, executor=executor))
     with pytest.raises(DigestMismatch):
         asyncio.run(imagesig.aio.verify(home.destination, policy))

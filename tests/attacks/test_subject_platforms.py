@@ -32,7 +32,7 @@ from tests.makers import NOW
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 ARM6 = Platform("linux", "arm", "v6")
 ANY_NAME = Identity.any()
-UNPROVED = Policy(Rule((AcceptAnything(),)))
+UNVERIFIED = Policy(Rule((AcceptAnything(),)))
 
 
 @pytest.fixture(scope="module")
@@ -246,12 +246,12 @@ def test_a_copy_of_one_platform_compares_always(tmp_path: Path, key: SigningKey,
     assert not (tmp_path / "there").exists()
 
 
-def test_an_image_that_passes_unproved_is_compared_too(tmp_path: Path) -> None:
+def test_an_image_that_passes_unverified_is_compared_too(tmp_path: Path) -> None:
     made = Layout.create(tmp_path / "layout")
     arm = build_image(made, {"a": b"b"}, ARM64)
     listing(made, (arm, AMD64))
     with pytest.raises(ImageNotFound):
-        verify(layout(tmp_path / "layout", "1.0"), UNPROVED, platform="linux/amd64", allow_unproved=True)
+        verify(layout(tmp_path / "layout", "1.0"), UNVERIFIED, platform="linux/amd64", allow_unverified=True)
 
 
 @pytest.mark.parametrize("text", ["linux", "a/b/c/d", "/amd64", "linux/", "linux(1/amd64", "linux(1)/amd64:2", "l/a:"])
@@ -259,7 +259,7 @@ def test_a_platform_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     made = Layout.create(tmp_path / "layout")
     build_image(made, {"a": b"b"}, AMD64, "1.0")
     with pytest.raises(InvalidArgument):
-        verify(layout(tmp_path / "layout", "1.0"), UNPROVED, platform=text, allow_unproved=True)
+        verify(layout(tmp_path / "layout", "1.0"), UNVERIFIED, platform=text, allow_unverified=True)
 
 
 def test_by_digest_a_registry_is_asked_no_more_than_for_the_signatures(key: SigningKey) -> None:

@@ -271,7 +271,7 @@ def test_a_stranger_who_may_pass_stays_off_stdout(signed: Path, tmp_path: Path) 
         f'version = 1\n[authorities.other]\nkey_file = "{tmp_path}/other.pub"\n'
         '[default]\nwarn = true\nrequire = [{ any = ["other"] }]\n'
     )
-    done = run("verify", "--policy", f"{tmp_path}/policy.toml", "--allow-unproved", f"oci:{signed}:1.0")
+    done = run("verify", "--policy", f"{tmp_path}/policy.toml", "--allow-unverified", f"oci:{signed}:1.0")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.decode().splitlines()
     assert line.startswith(f"oci:{signed}@sha256:")
@@ -292,4 +292,4 @@ def test_a_log_record_is_one_harmless_line(tmp_path: Path, key: Path, caplog: py
 
 def test_policy_names_and_identity_are_what_a_proof_shows(signed: Path, key: Path) -> None:
     result = imagesig.verify(f"oci:{signed}:1.0", Policy.any_of(str(key.with_suffix(".pub")), identity=Identity.any()))
-    assert result.proved
+    assert result.verified

@@ -1,4 +1,4 @@
-"""Copies of this process: what they give, what their death means, and that none is left."""
+"""ForkPool of this process: what they give, what their death means, and that none is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagesig.cli.processes import Copies, available
+from imagesig.cli.processes import ForkPool, available
 from imagesig.errors import NotFound
 
 
@@ -45,45 +45,45 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def copies() -> Iterator[Copies]:
-    with Copies(2) as made:
+def copies() -> Iterator[ForkPool]:
+    with ForkPool(2) as made:
         yield made
 
 
-def test_results_come_back(copies: Copies) -> None:
+def test_results_come_back(copies: ForkPool) -> None:
     assert list(copies.map(double, range(100))) == [2 * number for number in range(100)]
 
 
-def test_work_is_done_elsewhere(copies: Copies) -> None:
+def test_work_is_done_elsewhere(copies: ForkPool) -> None:
     assert copies.submit(process).result() != os.getpid()
 
 
-def test_exceptions_come_back_whole(copies: Copies) -> None:
+def test_exceptions_come_back_whole(copies: ForkPool) -> None:
     with pytest.raises(NotFound, match="no such thing") as caught:
         copies.submit(fail).result()
     assert caught.value.hint == "look elsewhere"
 
 
-def test_what_a_dead_copy_had_fails_and_the_others_go_on(copies: Copies) -> None:
+def test_what_a_dead_copy_had_fails_and_the_others_go_on(copies: ForkPool) -> None:
     with pytest.raises(EOFError, match="worker process"):
         copies.submit(die).result()
     assert list(copies.map(double, range(10))) == [2 * number for number in range(10)]
 
 
-def test_with_no_copy_left_every_task_fails(copies: Copies) -> None:
+def test_with_no_copy_left_every_task_fails(copies: ForkPool) -> None:
     futures = [copies.submit(die) for _ in range(2)] + [copies.submit(double, 1) for _ in range(5)]
     assert all(isinstance(future.exception(timeout=30), EOFError) for future in futures[:2])
     assert isinstance(copies.submit(double, 1).exception(timeout=30), EOFError)
 
 
-def test_what_does_not_pickle_fails_and_costs_no_copy(copies: Copies) -> None:
+def test_what_does_not_pickle_fails_and_costs_no_copy(copies: ForkPool) -> None:
     for _ in range(4):
         assert copies.submit(lambda: 1).exception(timeout=30) is not None
     assert copies.submit(double, 4).result(timeout=30) == 8
 
 
 def test_ending_them_does_not_wait_for_what_they_do() -> None:
-    copies = Copies(1)
+    copies = ForkPool(1)
     pid = copies.submit(process).result()
     future = copies.submit(sleep_long)
     time.sleep(0.1)
@@ -95,7 +95,7 @@ def test_ending_them_does_not_wait_for_what_they_do() -> None:
 @pytest.mark.parametrize("busy", ["pass", "[c.submit(sleep_long) for _ in range(2)]"], ids=["idle", "at work"])
 def test_nobody_stays_behind_when_the_original_is_killed(busy: str) -> None:
     endless = (
-        "from tests.cli.test_processes import *; c = Copies(2)\n"
+        "from tests.cli.test_processes import *; c = ForkPool(2)\n"
         "pids = {c.submit(process).result() for _ in range(9)}\n"
         f"{busy}; time.sleep(0.2)\n"
         "print(*pids, flush=True); time.sleep(600)"

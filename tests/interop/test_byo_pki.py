@@ -131,7 +131,7 @@ def test_cve_2026_24122_an_expired_intermediate_is_refused_while_the_signer_is_v
     made, image = pki(middle_ends=now() + timedelta(hours=2)), push(registry_tag.host)
     cosign_sign(cosign, made, image, form).must_succeed()
     policy = trusting(made.top, made.middle)
-    assert verify(image, policy).proved
+    assert verify(image, policy).verified
     with refused(Expired):
         verify(image, policy, now=now() + timedelta(hours=3))
 
@@ -142,7 +142,7 @@ def test_with_keys_alone_a_certificate_changes_nothing(form: str, cosign: Tools,
     cosign_sign(cosign, made, image, form).must_succeed()
     key = made.signer.private_key.public_key
     if form == "classic":
-        assert verify(image, key).proved
+        assert verify(image, key).verified
     else:
         with refused(FormatViolation):
             verify(image, key)

@@ -1,4 +1,4 @@
-"""The corrected KMS emulator, proven by cosign's own AWS client."""
+"""The corrected KMS emulator, verified by cosign's own AWS client."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_notation_and_imagesig_verify_each_others_signatures_with_the_same_key(
     for direction, run in said.items():
         matrix.note(direction, home, key_type, column, kind, "ok" if run.ok else f"notation: {run.reason}")
         run.must_succeed()
-    assert verify(theirs, notation.policy).proved
+    assert verify(theirs, notation.policy).verified
 
 
 def pinned(reference: str) -> str:

@@ -100,7 +100,7 @@ def test_notation_verifies_what_imagesig_signs(host: str, key_type: KeyType, env
     sign(image, signing_key(home, key_type), formats=[f"notation-{envelope}"], annotations={"build": "7"})
     home.verify(image, "-m", "build=7").must_succeed()
     assert not home.verify(image, "-m", "build=8").ok
-    assert verify(image, home.policy).proved
+    assert verify(image, home.policy).verified
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)
@@ -110,7 +110,7 @@ def test_imagesig_verifies_what_notation_signs(host: str, key_type: KeyType, env
     home.sign(key_type.value, envelope, image, "-m", "build=7", "--expiry", "1h").must_succeed()
     result = verify(image, home.policy)
     (signature,) = result.signatures
-    assert result.proved
+    assert result.verified
     assert signature.authority == "ca:acme"
     assert dict(signature.claim.subjects[0].annotations) == {"build": "7"}
     assert signature.public_key.key_type is key_type
@@ -132,7 +132,7 @@ def test_layouts_both_ways(envelope: str, home: NotationHome, tmp_path: Path) ->
     home.verify(f"{ours}@{digest}").must_succeed()
     theirs, digest = new_layout(tmp_path / "theirs")
     home.sign("ecdsa-p384", envelope, f"{theirs}@{digest}").must_succeed()
-    assert verify(layout(theirs, digest), home.policy).proved
+    assert verify(layout(theirs, digest), home.policy).verified
 
 
 def test_the_newer_form_of_the_manifest_is_read_from_registries_that_list_it(host: str, home: NotationHome) -> None:
@@ -150,7 +150,7 @@ def test_notation_1_3_finds_the_newer_form_in_no_layout_which_is_why_it_is_not_t
     folder, digest = new_layout(tmp_path / "layout")
     sign(layout(folder), signing_key(home), formats=[Notation(manifest_form=ManifestForm.ARTIFACT_TYPE)])
     assert "no signature is associated" in home.verify(f"{folder}@{digest}").stderr
-    assert verify(layout(folder, digest), home.policy).proved
+    assert verify(layout(folder, digest), home.policy).verified
 
 
 def test_signing_again_adds_nothing_even_to_what_notation_signed(host: str, home: NotationHome) -> None:
@@ -190,7 +190,7 @@ def test_both_refuse_an_expired_signature(registry_referrers: RegistryServer, ow
     own_home.write_policy(level={"level": "strict", "override": {"expiry": "log"}})
     own_home.verify(image).must_succeed()
     result = verify(image, own_home.policy)
-    assert result.proved
+    assert result.verified
     assert "expired" in result.warnings[0]
 
 
@@ -221,7 +221,7 @@ def test_both_refuse_an_expired_certificate_where_nothing_timestamps(
     assert isinstance(reason(image, own_home.policy), Expired)
     own_home.write_policy(level="permissive")
     own_home.verify(image).must_succeed()
-    assert verify(image, own_home.policy).proved
+    assert verify(image, own_home.policy).verified
 
 
 @pytest.mark.parametrize("level", ["strict", "permissive", "audit"])
@@ -245,6 +245,6 @@ def test_audit_lets_an_unknown_signer_pass_without_proof_and_skip_lets_everythin
     own_home.trust(root(number=955).chain)
     own_home.write_policy(level="audit")
     own_home.verify(image).must_succeed()
-    result = verify(image, own_home.policy, allow_unproved=True)
-    assert not result.proved
+    result = verify(image, own_home.policy, allow_unverified=True)
+    assert not result.verified
     assert result.warnings

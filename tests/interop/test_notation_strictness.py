@@ -92,7 +92,7 @@ def judged(home: NotationHome, folder: Path, make: Made, signer: Issuer, envelop
     ReferrerStore().attach(opened.home, made, signature)()
     theirs = home.verify(f"{folder}@{made.digest}")
     try:
-        return theirs.ok, verify(opened, home.policy).proved, theirs.reason
+        return theirs.ok, verify(opened, home.policy).verified, theirs.reason
     except ImagesigError:
         return theirs.ok, False, theirs.reason
 

@@ -149,7 +149,7 @@ def test_imagesig_accepts_the_timestamp_that_notation_fetched(
     asked = ("--timestamp-url", f"{world.server.url}/tsa", "--timestamp-root-cert", str(root))
     world.home.sign("signer", envelope, f"{world.folder / 'image'}@{image.target}", *asked).must_succeed()
 
-    assert verify(image, world.home.policy, witnesses=witnesses).proved
+    assert verify(image, world.home.policy, witnesses=witnesses).verified
 
 
 @pytest.mark.parametrize("kind", ["ocsp", "crl"])
@@ -202,7 +202,7 @@ def test_imagesig_believes_the_list_that_notation_keeps(world: World) -> None:
     world.notation_verifies(image).must_succeed()
 
     kept = offline(crl_folder=world.home.folder / "cache" / "crl")
-    assert verify(image, world.home.policy, witnesses=kept).proved
+    assert verify(image, world.home.policy, witnesses=kept).verified
 
 
 def test_notation_believes_the_list_that_imagesig_keeps(world: World) -> None:

@@ -286,7 +286,7 @@ def imagesig_accepts(world: World, combination: Combination) -> bool:
     image = Image(home, name.digest or name.tag, home, name)
     try:
         policy = Policy.from_containers_policy(world.keys / f"policy-{combination.number}.json")
-        verify(image, policy, allow_unproved=True)
+        verify(image, policy, allow_unverified=True)
     except (VerificationError, KeyProviderError):
         return False
     except InvalidArgument:
@@ -327,7 +327,7 @@ def test_local_images_have_the_same_scopes(number: int, world: World, tmp_path: 
     done = world.tools.run("skopeo", "--policy", str(path), "copy", f"oci:{folder}:1.0", f"dir:{tmp_path}/out")
     assert done.ok or "rejected by policy" in done.stderr, done.stderr
     try:
-        verify(f"oci:{folder}:1.0", Policy.from_containers_policy(path), allow_unproved=True)
+        verify(f"oci:{folder}:1.0", Policy.from_containers_policy(path), allow_unverified=True)
     except VerificationError:
         assert not done.ok, policy
     else:

@@ -168,27 +168,27 @@ GUARDED = {
     "pkcs11/module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
     "vault/client.py": "`connect` holds `_session`, `request` holds `_read`",
     "file/private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
-    "awskms/errors.py": "explains what `foreign` blocks of awskms/provider.py caught",
+    "awskms/errors.py": "explains what `external_call` blocks of awskms/provider.py caught",
     "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
 }
 
 
 def _loose_imports(path: Path) -> list[str]:
-    """Imports of an SDK in functions, outside of every `with foreign(…)`."""
+    """Imports of an SDK in functions, outside of every `with external_call(…)`."""
     found = []
 
     def walk(node: ast.AST, inside: bool, function: str) -> None:
         if isinstance(node, ast.FunctionDef):
             function = node.name
         if isinstance(node, ast.With):
-            inside = inside or any("foreign(" in ast.unparse(item.context_expr) for item in node.items)
+            inside = inside or any("external_call(" in ast.unparse(item.context_expr) for item in node.items)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if any(name.partition(".")[0] in SDKS for name in names) and not inside:
             found.append(
-                f"{path.relative_to(KEYS)}: {function} imports {', '.join(names)} outside of `with foreign(…)`"
+                f"{path.relative_to(KEYS)}: {function} imports {', '.join(names)} outside of `with external_call(…)`"
             )
         for child in ast.iter_child_nodes(node):
             walk(child, inside, function)

@@ -1,4 +1,4 @@
-"""The verdict of a whole rule: who is asked, and what is proved."""
+"""The verdict of a whole rule: who is asked, and what is verified."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def nobody(_requirement: Signed) -> Verdict:
     raise AssertionError("asked for signatures")
 
 
-def test_a_rule_is_proved_if_every_requirement_for_signatures_is() -> None:
-    assert judge_rule(Rule((SIGNED, AcceptAnything())), proves).proved
-    assert not judge_rule(Rule((SIGNED,)), passes).proved
+def test_a_rule_is_verified_if_every_requirement_for_signatures_is() -> None:
+    assert judge_rule(Rule((SIGNED, AcceptAnything())), proves).verified
+    assert not judge_rule(Rule((SIGNED,)), passes).verified
     verdicts = iter([proves(SIGNED), passes(SIGNED)])
-    assert not judge_rule(Rule((SIGNED, SIGNED)), lambda _: next(verdicts)).proved
+    assert not judge_rule(Rule((SIGNED, SIGNED)), lambda _: next(verdicts)).verified
 
 
 def test_a_rule_that_accepts_anything_asks_nobody_and_proves_nothing() -> None:
-    assert not judge_rule(Rule((AcceptAnything(),)), nobody).proved
+    assert not judge_rule(Rule((AcceptAnything(),)), nobody).verified
 
 
 @pytest.mark.parametrize("rejecting", [Reject("no"), Unsupported("it asks for Fulcio")])

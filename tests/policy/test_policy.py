@@ -267,7 +267,7 @@ def test_a_key_outside_its_window_is_refused_unless_expiry_is_logged() -> None:
     logged = replace(rule(Policy.any_of(A.public_key)), enforcement=PERMISSIVE)
     made = judge(Subject(DIGEST), IMAGE, logged, [signature])
     assert made.failure is None
-    assert made.proved
+    assert made.verified
     assert made.warnings == ("layer 0: the key counted until yesterday",)
 
 
@@ -276,7 +276,7 @@ def test_a_signer_whom_nobody_vouches_for_passes_an_audit_without_proof() -> Non
     audited = replace(rule(Policy.any_of(A.public_key)), enforcement=AUDIT)
     made = judge(Subject(DIGEST), IMAGE, audited, [stranger])
     assert made.failure is None
-    assert not made.proved
+    assert not made.verified
     assert judge(Subject(DIGEST), IMAGE, rule(Policy.any_of(A.public_key)), [stranger]).failure
 
 

@@ -99,7 +99,7 @@ def test_a_signature_that_cannot_be_had_hides_no_good_one(
         result = verify(image_at(server), key(number))
         assert [item.public_key for item in result.signatures] == [private_key(number=number).public_key]
         assert any(isinstance(item.error, UnexpectedResponse | Unreachable) for item in result.rejections)
-    assert verify(image, Policy.at_least(2, *map(key, range(3)))).proved
+    assert verify(image, Policy.at_least(2, *map(key, range(3)))).verified
 
 
 @forms
@@ -112,7 +112,7 @@ def test_where_the_others_are_not_enough_the_image_is_neither_unsigned_nor_refus
     warning = Policy(replace(Policy.any_of(key(0)).default, warn=True))
     for policy in (Policy.any_of(key(0)), Policy.all_of(key(0), key(1)), Policy.any_of(key(9)), warning):
         with pytest.raises((Unreachable, UnexpectedResponse)) as failed:
-            verify(image_at(server), policy, allow_unproved=True)
+            verify(image_at(server), policy, allow_unverified=True)
         assert isinstance(failed.value.__cause__, NoSignatureAccepted)
 
 
@@ -144,7 +144,7 @@ def test_a_thousand_broken_blobs_cost_a_few_requests(server: InMemoryRegistry, f
 def test_as_many_as_are_passed_over_may_be_broken(server: InMemoryRegistry, form: str) -> None:
     signed(server, form, MISSED)
     server.faults.append(breaks(parts(server, form)[:-1], Answer(503)))
-    assert verify(image_at(server), key(MISSED - 1)).proved
+    assert verify(image_at(server), key(MISSED - 1)).verified
 
 
 def test_a_blob_of_many_signatures_is_asked_for_once(server: InMemoryRegistry) -> None:
@@ -157,7 +157,7 @@ def test_a_blob_of_many_signatures_is_asked_for_once(server: InMemoryRegistry) -
     assert len(set(paths)) == 2
     server.faults.append(breaks(paths[:1], Answer(503)))
     server.requests.clear()
-    assert verify(image_at(server), key(99)).proved
+    assert verify(image_at(server), key(99)).verified
     assert server.asked(containing=paths[0]) == limits.HTTP_ATTEMPTS
 
 

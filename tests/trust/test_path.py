@@ -45,7 +45,7 @@ def test_a_step_that_the_rule_refuses_is_said() -> None:
     assert "not this one" in str(found.problem)
 
 
-def test_certificates_that_are_not_read_yet_are_read_once_they_are_proven() -> None:
+def test_certificates_that_are_not_read_yet_are_read_once_they_are_verified() -> None:
     top = root()
     signer = leaf(intermediate(top))
     unread = [Certificate.unread(item.der) for item in signer.chain[1:]]
@@ -76,7 +76,7 @@ def test_what_only_has_the_name_of_an_issuer_is_tried_a_few_times() -> None:
     assert spent[Cost.CERTIFICATE_CHECKS] == limits.PATH_CHECKS + 2
 
 
-def test_a_mesh_of_proven_certificates_ends_too() -> None:
+def test_a_mesh_of_verified_certificates_ends_too() -> None:
     top = root()
     mesh = [intermediate(top, f"{SUBJECT},CN=m", number=960, constraints=top_constraints()) for _ in range(12)]
     inner = [intermediate(mesh[0], f"{SUBJECT},CN=m", number=960, constraints=top_constraints()) for _ in range(12)]

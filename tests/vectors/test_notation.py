@@ -141,11 +141,11 @@ def _judge(case: Mapping[str, Any], folder: Path) -> None:
     if not case["verified"]:
         kind = InvalidArgument if "overridden" in (case["error_contains"] or "") else NoSignatureAccepted
         with pytest.raises(NoSignatures if case["error_contains"] == "no signature" else kind) as refused:
-            verify(image, Policy.from_notation(folder), allow_unproved=True, now=AT)
+            verify(image, Policy.from_notation(folder), allow_unverified=True, now=AT)
         if isinstance(refused.value, NoSignatureAccepted):
             assert refused.value.rejections, case
         return
-    result = verify(image, Policy.from_notation(folder), allow_unproved=True, now=AT)
-    assert result.proved is (case["logged"] not in ("skipped", AUTHENTICITY)), case
+    result = verify(image, Policy.from_notation(folder), allow_unverified=True, now=AT)
+    assert result.verified is (case["logged"] not in ("skipped", AUTHENTICITY)), case
     failed = {check.name for signature in result.signatures for check in signature.checks if not check.passed}
     assert (case["logged"] in failed) is (case["logged"] not in ("skipped", None)), case

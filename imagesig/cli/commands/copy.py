@@ -12,7 +12,7 @@ from msgspec import to_builtins
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verifying import verify_by_rule
 from imagesig.cli.options import FilePath, Name, output_option, passphrase_option
-from imagesig.cli.output.failure import note_unproved
+from imagesig.cli.output.failure import note_unverified
 from imagesig.cli.output.progress import blob_progress
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
@@ -67,7 +67,7 @@ def command(
     signature_repository: str,
     policy_file: Path | None,
     policy_from: str,
-    allow_unproved: bool,
+    allow_unverified: bool,
     passphrase_file: Path | None,
     output: str,
 ) -> None:
@@ -77,11 +77,11 @@ def command(
     docker-archive:FILE[:REFERENCE]. What is at DST already is not sent again: run an interrupted copy once more.
     With --policy, nothing is written unless the policy admits SRC.
     """
-    if policy_file is None and (allow_unproved or policy_from != IMAGESIG):
-        raise click.UsageError("--policy-from and --allow-unproved are about a policy: name its file with --policy")
+    if policy_file is None and (allow_unverified or policy_from != IMAGESIG):
+        raise click.UsageError("--policy-from and --allow-unverified are about a policy: name its file with --policy")
     admit = None
     if policy_file is not None:
-        admit = _admission(policy_file, policy_from, passphrase_file, allow_unproved=allow_unproved)
+        admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
     with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
@@ -103,7 +103,7 @@ def command(
         _write_text(result)
 
 
-def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unproved: bool) -> Admit:
+def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unverified: bool) -> Admit:
     """What lets through only what the policy admits."""
     policy = load_policy(policy_file, policy_from)
     rules = OpenedRules(policy, key_settings(passphrase_file))
@@ -111,8 +111,8 @@ def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None
 
     def admit(image: Image) -> None:
         rule = rules.rule_for(image)
-        result = verify_by_rule(image, rule, allow_unproved=allow_unproved, witnesses=witnesses)
-        note_unproved(result)
+        result = verify_by_rule(image, rule, allow_unverified=allow_unverified, witnesses=witnesses)
+        note_unverified(result)
 
     return admit
 

@@ -18,7 +18,7 @@ from imagesig.cli.options import (
     transport_options,
     verify_format_option,
 )
-from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unproved
+from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unverified
 from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word
@@ -74,7 +74,7 @@ def command(
     formats: tuple[str, ...],
     policy_file: Path | None,
     policy_from: str,
-    allow_unproved: bool,
+    allow_unverified: bool,
     passphrase_file: Path | None,
     output: str,
     plain_http: bool,
@@ -121,7 +121,7 @@ def command(
             workers=spread.workers,
             executor=spread.executor,
             platform=platform,
-            allow_unproved=allow_unproved,
+            allow_unverified=allow_unverified,
             transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
             open_keys=spread.open_keys,
             witnesses=witnesses_for(policy),
@@ -140,8 +140,8 @@ def _say_nothing(_result: VerificationResult) -> None:
 
 
 def _write_text(result: VerificationResult) -> None:
-    """Stdout has the name to deploy and what was proved of it. What others wrote, and nobody proved, is on stderr."""
-    note_unproved(result)
+    """Stdout has the name to deploy and what was verified. What others wrote is on stderr."""
+    note_unverified(result)
     lines = [result.pinned]
     if result.through_index:
         lines.append(f"  {word(result.platform)} is listed in the index that was signed")
@@ -165,8 +165,7 @@ def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     result = outcome.result
     return {
         "image": result.image,
-        "verified": result.proved,
-        "proved": result.proved,
+        "verified": result.verified,
         "rule": result.rule,
         "warnings": list(result.warnings),
         "findings": findings_json(result.findings),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagesig.cli.output.terminal import note
 from imagesig.errors import (
+    AllowedUnverified,
     AttachIncomplete,
     Finding,
     ImageNotFound,
@@ -16,7 +17,6 @@ from imagesig.errors import (
     NoSignatures,
     RefusedByPolicy,
     RemovalIncomplete,
-    Unproved,
 )
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Signatures that did not matter, of one image."""
-FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNPROVED = 1, 2, 10, 11, 12, 13
-_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNPROVED)
+FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNVERIFIED = 1, 2, 10, 11, 12, 13
+_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNVERIFIED)
 
 
 def exit_status(error: ImagesigError) -> int:
@@ -36,8 +36,8 @@ def exit_status(error: ImagesigError) -> int:
         return IMAGE_NOT_FOUND
     if isinstance(error, NoSignatureAccepted | RefusedByPolicy):
         return NOT_ACCEPTED
-    if isinstance(error, Unproved):
-        return UNPROVED
+    if isinstance(error, AllowedUnverified):
+        return UNVERIFIED
     return USAGE if isinstance(error, InvalidArgument) else FAILED
 
 
@@ -54,7 +54,7 @@ def fail(error: ImagesigError, where: str = "") -> int:
             note(f"  - {rejection}")  # all of them: one may be why the image is refused
         for finding in error.findings:
             note(f"  needed: {finding}")
-    if isinstance(error, Unproved):
+    if isinstance(error, AllowedUnverified):
         for reason in error.reasons:
             note(f"  - {reason}")
     if isinstance(error, AttachIncomplete):
@@ -72,10 +72,10 @@ def fail(error: ImagesigError, where: str = "") -> int:
     return exit_status(error)
 
 
-def note_unproved(result: VerificationResult) -> None:
+def note_unverified(result: VerificationResult) -> None:
     """On stderr: that an image passes without proof, and what its rule logs instead of enforcing."""
-    if not result.proved:
-        note(f"warning: {result.image}: not proved, rule {result.rule} lets it pass")
+    if not result.verified:
+        note(f"warning: {result.image}: not verified, rule {result.rule} lets it pass")
     note(*(f"warning: {result.image}: {warning}" for warning in result.warnings))
 
 
@@ -114,7 +114,7 @@ def error_json(error: ImagesigError) -> dict[str, object]:
         ],
         **parts,
         "findings": findings_json(error.findings if isinstance(error, NoSignatureAccepted) else ()),
-        "reasons": list(error.reasons) if isinstance(error, Unproved) else [],
+        "reasons": list(error.reasons) if isinstance(error, AllowedUnverified) else [],
     }
 
 

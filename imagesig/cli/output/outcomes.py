@@ -15,13 +15,13 @@ from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document, note
 from imagesig.errors import (
+    AllowedUnverified,
     DeadlineExceeded,
     ImageNotFound,
     ImagesigError,
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
-    Unproved,
     Unreachable,
 )
 
@@ -35,7 +35,7 @@ verify_output_option = choose_output(
 )
 
 _LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str], ...] = (
-    (Unproved, "unproved"),
+    (AllowedUnverified, "unverified"),
     ((NoSignatureAccepted, RefusedByPolicy), "refused"),
     (NoSignatures, "unsigned"),
     (ImageNotFound, "not found"),

@@ -15,7 +15,7 @@ from imagesig import __version__
 from imagesig.api.verifying import VerificationResult
 from imagesig.api.verifying_many import shown_name
 from imagesig.cli.output.failure import exit_status, worst
-from imagesig.errors import ImagesigError, NoSignatureAccepted, Unproved, VerificationError
+from imagesig.errors import AllowedUnverified, ImagesigError, NoSignatureAccepted, VerificationError
 from imagesig.images.image import Image
 from imagesig.text import printable
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(Protocol):
-    """One image, and either what was proved of it or why not."""
+    """One image, and either what was verified of it or why not."""
 
     @property
     def image(self) -> Image | str: ...
@@ -45,7 +45,7 @@ def _reasons(outcome: Outcome) -> list[str]:
     if isinstance(error, NoSignatureAccepted):
         reasons += [str(rejection) for rejection in error.rejections]
         reasons += [f"needed: {finding}" for finding in error.findings]
-    if isinstance(error, Unproved):
+    if isinstance(error, AllowedUnverified):
         reasons += error.reasons
     return reasons + ([f"hint: {error.hint}"] if error.hint else [])
 
@@ -61,7 +61,7 @@ _RULES = {
     "NoSignatures": "The image carries no signature.",
     "NoSignatureAccepted": "The image has signatures, and they do not satisfy the policy.",
     "RefusedByPolicy": "The policy refuses images of this name.",
-    "Unproved": "The policy lets the image pass without proof.",
+    "AllowedUnverified": "The policy lets the image pass without proof.",
     "ImageNotFound": "There is no such image.",
     "VerificationFailed": "The image could not be verified.",
 }
@@ -69,8 +69,8 @@ _RULES = {
 
 
 def sarif(outcomes: Sequence[Outcome]) -> str:
-    """A SARIF log with a result for every image that is not proved. Spec: SARIF 2.1.0."""
-    results = [_sarif_result(outcome) for outcome in outcomes if not _is_proved(outcome)]
+    """A SARIF log with a result for every image that is not verified. Spec: SARIF 2.1.0."""
+    results = [_sarif_result(outcome) for outcome in outcomes if not _is_verified(outcome)]
     statuses = [exit_status(outcome.error) for outcome in outcomes if outcome.error]
     names = list(_RULES)
     run = {
@@ -101,7 +101,7 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
 
 
 def _sarif_result(outcome: Outcome) -> dict[str, object]:
-    kind = type(outcome.error).__name__ if outcome.error else "Unproved"
+    kind = type(outcome.error).__name__ if outcome.error else "AllowedUnverified"
     rule = kind if kind in _RULES else "VerificationFailed"
     name = printable(shown_name(outcome.image))
     return {
@@ -128,13 +128,13 @@ def _sarif_text(untrusted: Sequence[str]) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _is_proved(outcome: Outcome) -> bool:
-    return outcome.result is not None and outcome.result.proved
+def _is_verified(outcome: Outcome) -> bool:
+    return outcome.result is not None and outcome.result.verified
 
 
 def _pinned(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
-        if outcome.result is not None and outcome.result.proved:
+        if outcome.result is not None and outcome.result.verified:
             yield outcome.result.pinned
 
 
@@ -168,7 +168,7 @@ def _junit_case(case: Element, outcome: Outcome) -> None:
         SubElement(case, kind, attributes).text = _text(_reasons(outcome))
         return
     assert outcome.result is not None
-    lines = [outcome.result.pinned] if outcome.result.proved else _reasons(outcome)
+    lines = [outcome.result.pinned] if outcome.result.verified else _reasons(outcome)
     SubElement(case, "system-out").text = _text(lines)
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from imagesig.errors import FormatViolation
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 X509 = "notary.x509"
@@ -57,7 +57,7 @@ class Header(Struct, frozen=True):
     listed: frozenset[object] = frozenset()
 
 
-class Unprotected(Discreet, frozen=True):
+class Unprotected(RedactedStruct, frozen=True):
     """What nobody signed: the certificates, a timestamp's token, and what the signing tool calls itself."""
 
     hidden = ("timestamp",)
@@ -67,7 +67,7 @@ class Unprotected(Discreet, frozen=True):
     signing_agent: str = ""
 
 
-class Opened(Discreet, frozen=True):
+class Opened(RedactedStruct, frozen=True):
     """One envelope, split. `protected` is not decoded before `message` is known to be what was signed."""
 
     hidden = ("protected", "payload", "message", "signature")

@@ -75,7 +75,7 @@ def split(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> Envelope:
 def check_signer_may_count(envelope: Envelope, anchors: TrustAnchors) -> None:
     """Returns if, for all that can be seen at little cost, the signature may count for these anchors.
 
-    What it costs is one comparison of bytes, and one certificate with one check by a proven key where that fails.
+    What it costs is one comparison of bytes, and one certificate with one check by a verified key where that fails.
 
     Raises:
         NotTrusted: no certificate of the chain is pinned, or the policy trusts bare keys only.

@@ -44,7 +44,7 @@ from imagesig.oci.manifest import OCI_MANIFEST
 
 _NEW_FILE_MODE = 0o644
 DOCKER = "docker-archive"
-_ASIDE = "imagesig-index.json"
+_SIGNATURES_INDEX = "imagesig-index.json"
 """In Docker's archives signatures are listed here: `docker load` takes every entry of `index.json` for an image."""
 _BLOBS = "blobs/sha256/"
 _WAIT_SECONDS = 0.1
@@ -129,7 +129,7 @@ class Archive(LayoutReader):
             return self._indexes[name]
         if self._current is None and name in (INDEX, MARKER):
             return new_documents()[name]
-        if name == _ASIDE and self._size(name) is None:
+        if name == _SIGNATURES_INDEX and self._size(name) is None:
             return new_documents()[INDEX]
         source, member = self._find(name)
         if isinstance(source, ArchiveFile):
@@ -328,14 +328,14 @@ class Archive(LayoutReader):
                 for entry in entries
                 if self._form == DOCKER and is_signature(entry) and entry.get("digest") not in listed
             ]
-            if aside or self._size(_ASIDE) is not None:
-                self._indexes[_ASIDE] = self._rewritten(_ASIDE, aside)
+            if aside or self._size(_SIGNATURES_INDEX) is not None:
+                self._indexes[_SIGNATURES_INDEX] = self._rewritten(_SIGNATURES_INDEX, aside)
             self._indexes[INDEX] = self._rewritten(INDEX, [entry for entry in entries if entry not in aside])
 
     def _index(self) -> list[dict[str, object]]:
-        aside = self._listed(_ASIDE)
+        aside = self._listed(_SIGNATURES_INDEX)
         if not all(is_signature(entry) for entry in aside):
-            raise MalformedError(f"{self.name}: {_ASIDE} lists an image, which other tools do not see")
+            raise MalformedError(f"{self.name}: {_SIGNATURES_INDEX} lists an image, which other tools do not see")
         return [*self._listed(INDEX), *aside]
 
     def _check_describes(self, descriptor: Descriptor, tag: str) -> None:

@@ -32,7 +32,7 @@ class MemberSource(Protocol):
 class ArchiveWriter:
     """One new version of the archive at `path`. Writers of one archive take turns, across processes.
 
-    `resume` keeps what an interrupted writer left, once its digests are proved. Use `finish` or `abandon` once.
+    `resume` keeps what an interrupted writer left, once its digests are verified. Use `finish` or `abandon` once.
     """
 
     def __init__(self, path: Path, what: str, *, resume: bool) -> None:

@@ -20,7 +20,7 @@ from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, Unexp
 from imagesig.http.client import HttpClient
 from imagesig.http.reach import Network, Reach, written_network
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
@@ -85,7 +85,7 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
         raise UnexpectedResponse(f"{shown} is an address inside a network")
 
 
-class _Cached(Discreet, frozen=True):
+class _Cached(RedactedStruct, frozen=True):
     hidden = ("header",)
 
     header: str

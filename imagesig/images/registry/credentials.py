@@ -18,9 +18,9 @@ from imagesig.deadlines import remaining
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
-from imagesig.foreign import foreign
-from imagesig.redacted import Discreet
-from imagesig.text import conceal, quote
+from imagesig.external import external_call
+from imagesig.redacted import RedactedStruct
+from imagesig.text import quote, redact_keys
 
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -32,7 +32,7 @@ _NOT_FOR_HELPERS = frozenset(
 _NOT_FOUND = "credentials not found"
 
 
-class Credential(Discreet, frozen=True):
+class Credential(RedactedStruct, frozen=True):
     """What one registry accepts of us. `source` says where it came from, for errors. Nothing secret is in its repr."""
 
     hidden = ("password", "identity_token", "registry_token")
@@ -45,9 +45,9 @@ class Credential(Discreet, frozen=True):
 
     def __post_init__(self) -> None:
         if self.password:
-            conceal(base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode("ascii"))
+            redact_keys(base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode("ascii"))
         for secret in (self.password, self.identity_token, self.registry_token):
-            conceal(secret)
+            redact_keys(secret)
 
 
 ANONYMOUS = Credential(source="nobody")
@@ -136,7 +136,7 @@ class CredentialFiles:
         if program is None:
             raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
         server = _DOCKER_HUB_KEYS[0] if host in _DOCKER_HUB_KEYS else host
-        with foreign(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
+        with external_call(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
             seconds = min(limits.HELPER_SECONDS, remaining(what))
             done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
                 [program, "get"],
@@ -158,7 +158,7 @@ class CredentialFiles:
 
 def _read(file: Path) -> dict[str, object] | None:
     try:
-        with foreign(file, lambda error: _unreadable(file, error)), file.open("rb") as stream:
+        with external_call(file, lambda error: _unreadable(file, error)), file.open("rb") as stream:
             content = stream.read(limits.CREDENTIAL_FILE_BYTES + 1)
     except _NoFile:
         return None

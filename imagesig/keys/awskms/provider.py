@@ -25,7 +25,7 @@ from imagesig.errors import (
     KeyUnusable,
     UnsupportedAlgorithm,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.awskms.environment import PLAIN_HTTP, check_endpoint, check_environment
 from imagesig.keys.awskms.errors import DryRunSucceeded, call_failed, client_failed, credentials_failed
 from imagesig.keys.awskms.uri import parse_awskms_uri, parse_key_id, region_of
@@ -223,12 +223,12 @@ class AwsKmsProvider(KeyProvider):
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
-        with foreign("KMS", client_failed):
+        with external_call("KMS", client_failed):
             meta = in_time("KMS", lambda: self._client(self._region)).meta
             where = f"{redact(str(meta.endpoint_url))}, region {meta.region_name}"
         yield "KMS", where
         if self._given is None and (session := self._session) is not None:
-            with foreign("AWS credentials", credentials_failed):
+            with external_call("AWS credentials", credentials_failed):
                 credentials = in_time("AWS credentials", session.get_credentials)
                 method = f"from {credentials.method}" if credentials else "none found"
             yield "AWS credentials", method
@@ -274,7 +274,7 @@ class AwsKmsProvider(KeyProvider):
         region = region_of(key_id) or self._region
         if key_id:
             arguments["KeyId"] = key_id
-        with foreign(what, lambda error: call_failed(what, operation, error)):
+        with external_call(what, lambda error: call_failed(what, operation, error)):
             answer = in_time(what, lambda: getattr(self._client(region), operation)(**arguments))
         return answer if isinstance(answer, Mapping) else {}
 
@@ -291,16 +291,16 @@ class AwsKmsProvider(KeyProvider):
     def _make_client(self, region: str) -> Any:
         if self._session is None:
             check_environment(os.environ)
-        with foreign("KMS", client_failed):
+        with external_call("KMS", client_failed):
             import boto3
             from botocore.config import Config
 
             session = self._session = self._session or boto3.Session()
-        with foreign("AWS credentials", credentials_failed):
+        with external_call("AWS credentials", credentials_failed):
             # Found now, and kept by the session: what fails here is no fault of KMS.
             if (credentials := session.get_credentials()) is not None:
                 credentials.get_frozen_credentials()
-        with foreign("KMS", client_failed):
+        with external_call("KMS", client_failed):
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
                 connect_timeout=_CONNECT_SECONDS,
@@ -315,7 +315,7 @@ class AwsKmsProvider(KeyProvider):
 
     def close(self) -> None:
         self._closed = True
-        with foreign("KMS"):
+        with external_call("KMS"):
             for client in self._made.values():
                 client.close()
 

@@ -21,8 +21,8 @@ from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
-from imagesig.foreign import foreign
-from imagesig.redacted import Discreet
+from imagesig.external import external_call
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
@@ -40,7 +40,7 @@ _SCRYPT = (65536, 8, 1)
 _ACCEPTED_SCRYPT = ((32768, 8, 1), _SCRYPT, (131072, 8, 1))
 
 
-class _Box(Discreet, frozen=True):
+class _Box(RedactedStruct, frozen=True):
     """The decoded file; `scrypt` is (N, r, p)."""
 
     hidden = ("ciphertext",)
@@ -60,7 +60,7 @@ def decrypt(pem: bytes, passphrase: bytes) -> bytes:
         WrongSecret: the passphrase does not open it.
     """
     box = _parse(pem)
-    with foreign(_WHAT, _not_opened):
+    with external_call(_WHAT, _not_opened):
         from nacl.secret import SecretBox
 
         return SecretBox(_derive(box, passphrase)).decrypt(box.ciphertext, box.nonce)
@@ -77,7 +77,7 @@ def _not_opened(error: Exception) -> WrongSecret | None:
 def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
     """The PEM file that cosign reads, for a private key in PKCS#8 DER."""
     box = _Box(_SCRYPT, os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES), b"")
-    with foreign(_WHAT):
+    with external_call(_WHAT):
         from nacl.secret import SecretBox
 
         ciphertext = SecretBox(_derive(box, passphrase)).encrypt(pkcs8, box.nonce).ciphertext

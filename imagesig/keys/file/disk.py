@@ -19,15 +19,15 @@ from imagesig.errors import (
     KeyProviderError,
     KeyUnusable,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.reading import Unreadable, read_content
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
-class KeyFile(Discreet, frozen=True):
+class KeyFile(RedactedStruct, frozen=True):
     """Contents and permission bits of one file, taken from the same open file."""
 
     hidden = ("content",)
@@ -65,7 +65,7 @@ def _refusal(path: Path, why: Unreadable, said: str) -> ImagesigError:
     return KeyUnusable(f"{path}: {said}")
 
 
-class NewFile(Discreet, frozen=True):
+class NewFile(RedactedStruct, frozen=True):
     hidden = ("content",)
 
     path: Path
@@ -141,8 +141,8 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _failures_named(path: Path) -> foreign:
-    return foreign(f"{path}", lambda error: _not_written(path, error))
+def _failures_named(path: Path) -> external_call:
+    return external_call(f"{path}", lambda error: _not_written(path, error))
 
 
 def _not_written(path: Path, error: Exception) -> ImagesigError | None:

@@ -9,7 +9,7 @@ from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import KeyUnusable, LimitExceeded, MalformedError, UnsupportedAlgorithm, WrongSecret
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.trust.path import climb
 
@@ -44,7 +44,7 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
     try:
         # A passphrase that is wrong may show anywhere in the file.
-        with foreign("PKCS#12 file", asn1.unreadable("the PKCS#12 file")):
+        with external_call("PKCS#12 file", asn1.unreadable("the PKCS#12 file")):
             from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
             return load_pkcs12(data, passphrase)
@@ -57,7 +57,7 @@ def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
     found = (content.cert, *content.additional_certs)
     if len(found) > limits.CERTIFICATES:
         raise LimitExceeded(f"PKCS#12 file: {len(found)} certificates, at most {limits.CERTIFICATES} are read")
-    with foreign("PKCS#12 file", asn1.unreadable("a certificate of the PKCS#12 file")):
+    with external_call("PKCS#12 file", asn1.unreadable("a certificate of the PKCS#12 file")):
         from cryptography.hazmat.primitives.serialization import Encoding
 
         # The file keeps them in no order.

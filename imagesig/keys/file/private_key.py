@@ -27,17 +27,17 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     WrongSecret,
 )
-from imagesig.foreign import explained, foreign
+from imagesig.external import explained, external_call
 from imagesig.keys.file import cosign_key
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
-class PrivateKey(Discreet, frozen=True):
+class PrivateKey(RedactedStruct, frozen=True):
     """A private key of a type that imagesig works with. `chain`: certificates, leaf first, if it came with any."""
 
     hidden = ("loaded",)
@@ -49,7 +49,7 @@ class PrivateKey(Discreet, frozen=True):
     @classmethod
     def generate(cls, key_type: KeyType) -> PrivateKey:
         """A new key from the operating system's randomness."""
-        with foreign("new private key"):
+        with external_call("new private key"):
             return cls._generated(key_type)
 
     @classmethod
@@ -75,7 +75,7 @@ class PrivateKey(Discreet, frozen=True):
         Raises:
             UnsupportedAlgorithm: a curve, RSA size or kind of key that imagesig does not work with.
         """
-        with foreign("private key"):
+        with external_call("private key"):
             return cls(loaded, PublicKey.from_cryptography(loaded.public_key()))
 
     def sign(self, request: ToSign) -> bytes:
@@ -109,7 +109,7 @@ class PrivateKey(Discreet, frozen=True):
 
     def to_pem(self, passphrase: str | None) -> bytes:
         """PKCS#8 PEM where there is no passphrase; else, an empty one included, cosign's encrypted key."""
-        with foreign("private key"):
+        with external_call("private key"):
             from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
             if passphrase is None:
@@ -240,7 +240,7 @@ def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
 
 def _load(load: Callable[[], PrivateKey], subject: str, *, encrypted: bool = False) -> PrivateKey:
     try:
-        with foreign(subject, lambda error: _not_loaded(subject, encrypted, error)):
+        with external_call(subject, lambda error: _not_loaded(subject, encrypted, error)):
             return load()
     except UnsupportedAlgorithm as error:
         raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None

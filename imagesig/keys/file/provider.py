@@ -27,7 +27,7 @@ from imagesig.errors import (
     LimitExceeded,
     UnsupportedAlgorithm,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
 from imagesig.keys.file.disk import KeyFile, NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.file.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
@@ -134,7 +134,7 @@ class FileProvider(KeyProvider):
         """
         self._refuse_closed()
         directory = self._directory or Path()
-        listing = foreign(f"folder {directory}", lambda error: _not_listed(directory, error))
+        listing = external_call(f"folder {directory}", lambda error: _not_listed(directory, error))
         with listing, os.scandir(directory) as entries:
             names = sorted(entry.name for entry in entries if entry.is_file())
         for name in names:

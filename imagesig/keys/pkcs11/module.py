@@ -29,7 +29,7 @@ from imagesig.errors import (
     SecretRequired,
     WrongSecret,
 )
-from imagesig.foreign import explained, foreign
+from imagesig.external import explained, external_call
 from imagesig.keys.pkcs11.attributes import lenient_attributes
 from imagesig.keys.pkcs11.errors import explain, is_ended, said, wrong_pin_errors
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
@@ -305,9 +305,9 @@ def module_at(path: Path) -> Module:
         MissingExtra: python-pkcs11 is not installed.
         InvalidArgument: no absolute path of a regular file.
     """
-    with foreign("python-pkcs11", lambda error: _not_installed(error)):
+    with external_call("python-pkcs11", lambda error: _not_installed(error)):
         import pkcs11  # noqa: F401
-    with foreign(f"PKCS#11 module {quote(path)}", lambda error: _no_module(path, error)):
+    with external_call(f"PKCS#11 module {quote(path)}", lambda error: _no_module(path, error)):
         real = path.resolve(strict=True)
         status = real.stat()
     if not path.is_absolute() or not stat.S_ISREG(status.st_mode):

@@ -10,7 +10,7 @@ import re
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from imagesig.errors import InvalidArgument
-from imagesig.redacted import Discreet
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 _SCHEME = "pkcs11:"
@@ -26,7 +26,7 @@ _PATH_SAFE = "-._~:[]@!$'()*+,=&"
 _CHARACTERS = 4096
 
 
-class Pkcs11Uri(Discreet, frozen=True):
+class Pkcs11Uri(RedactedStruct, frozen=True):
     """The attributes we match by, decoded; empty or None where they are not given. `id` is bytes.
 
     `object` keeps bytes that are not UTF-8 as surrogates: tokens have such labels, whatever the standard says.

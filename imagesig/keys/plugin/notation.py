@@ -35,7 +35,7 @@ from imagesig.errors import (
     MalformedError,
     UnsupportedAlgorithm,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.plugin.process import NAME, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
@@ -220,7 +220,7 @@ def find_plugin(name: str, directory: Path) -> Path:
     if not NAME.fullmatch(name):
         raise InvalidArgument(f"notation plugin {quote(name)}: letters, digits, '.', '_' and '-' make a name")
     program = directory / name / f"notation-{name}"
-    with foreign(f"notation plugin {name}", lambda error: _no_program(name, directory, error)):
+    with external_call(f"notation plugin {name}", lambda error: _no_program(name, directory, error)):
         status = program.lstat()
         expected = Path(os.path.realpath(directory)) / name / program.name
         if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from imagesig.errors import InvalidArgument
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.plugin.notation import SCHEME, NotationPluginProvider
 from imagesig.keys.plugin.process import plugin_environ
 from imagesig.keys.uri import KeySettings
@@ -40,7 +40,7 @@ def plugin_directory(environ: Mapping[str, str]) -> Path:
     if environ.get("NOTATION_LIBEXEC"):
         return Path(environ["NOTATION_LIBEXEC"]) / "plugins"
     config = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME') or '~'}/.config"
-    with foreign("notation plugins", _no_home):
+    with external_call("notation plugins", _no_home):
         return Path(config).expanduser() / "notation" / "plugins"
 
 

@@ -16,8 +16,8 @@ from typing import IO
 from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, KeyProviderUnavailable
-from imagesig.foreign import foreign
-from imagesig.redacted import Discreet
+from imagesig.external import external_call
+from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
@@ -36,7 +36,7 @@ _TOLD_CHARACTERS = 400
 _CHUNK = 65536
 
 
-class Finished(Discreet, frozen=True):
+class Finished(RedactedStruct, frozen=True):
     """How a plugin ended, and what it printed."""
 
     hidden = ("stdout", "stderr")
@@ -98,7 +98,7 @@ def run_plugin(
     command = [str(program), *arguments]
     if any("\0" in word for word in command):
         raise InvalidArgument(f"{what}: a NUL byte in what it is called with")
-    with foreign(what, lambda error: _failed(what, program, error)):
+    with external_call(what, lambda error: _failed(what, program, error)):
         return _run(command, message, environ, seconds, what)
 
 

@@ -30,7 +30,7 @@ from imagesig.errors import (
     KeyUnusable,
     MalformedError,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.plugin.process import NAME, plugin_environ, run_plugin, told
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.uri import KeySettings
@@ -155,7 +155,7 @@ def find_plugin(name: str, path: str) -> Path:
     if not NAME.fullmatch(name):
         raise InvalidArgument(f"sigstore plugin {quote(name)}: letters, digits and '.', '_', '+', '-' make a name")
     folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
-    with foreign(f"sigstore plugin {name}", lambda error: _not_looked_for(name, error)):
+    with external_call(f"sigstore plugin {name}", lambda error: _not_looked_for(name, error)):
         found = shutil.which(PREFIX + name, path=os.pathsep.join(folders)) if folders else None
     if found is None:
         raise KeyNotFound(f"sigstore plugin {name}: no program {PREFIX}{name} on PATH", hint="install it, or set PATH")

@@ -28,12 +28,12 @@ from imagesig.errors import (
     KeyUnusable,
     MissingExtra,
 )
-from imagesig.foreign import Explain, foreign
+from imagesig.external import Explain, external_call
 from imagesig.http.timely import timely
 from imagesig.keys.in_time import in_time
 from imagesig.logs import logger_named
-from imagesig.redacted import Discreet
-from imagesig.text import conceal, quote
+from imagesig.redacted import RedactedStruct
+from imagesig.text import quote, redact_keys
 from imagesig.url import parse_url, redact
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _TRY_AGAIN = (429, 502, 503)
 _CHUNK_BYTES = 64 * 1024
 
 
-class VaultConnection(Discreet, frozen=True):
+class VaultConnection(RedactedStruct, frozen=True):
     """Where a Vault is and how it is reached. Plain HTTP is for loopback, or for who asks for it."""
 
     hidden = ("proxies",)
@@ -89,7 +89,9 @@ def connect(connection: VaultConnection) -> hvac.Client:
     Raises:
         MissingExtra: hvac is not installed.
     """
-    with foreign("hvac", lambda error: MissingExtra("Vault", "vault") if isinstance(error, ImportError) else None):
+    with external_call(
+        "hvac", lambda error: MissingExtra("Vault", "vault") if isinstance(error, ImportError) else None
+    ):
         import hvac
 
         session = _session(connection)
@@ -211,9 +213,9 @@ class VaultClient:
         if body is not None:
             options["json"] = body
         if token:
-            conceal(token)
+            redact_keys(token)
             options["headers"] = {"X-Vault-Token": token}
-        with foreign(what, lambda error: _explained(what, path, error)):
+        with external_call(what, lambda error: _explained(what, path, error)):
             answer = in_time(what, lambda: self._client.adapter.request(method.lower(), f"/v1/{path}", **options))
             return _checked(answer, what)
 
@@ -226,7 +228,7 @@ class VaultClient:
 
     def close(self) -> None:
         """Closes the session; the token is not revoked, for others may use it."""
-        with foreign(f"Vault {self.address}"):
+        with external_call(f"Vault {self.address}"):
             self._client.adapter.close()
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote as escape
 from msgspec import Struct
 
 from imagesig.errors import AccessDenied, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.vault.client import header_text, unreadable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TokenLogin:
         """Renews if the token has a lease; whatever goes wrong shows at the call that follows."""
         self._due = float("inf")
         try:
-            with foreign("Vault token", unreadable("Vault token")):
+            with external_call("Vault token", unreadable("Vault token")):
                 data = client.request("GET", "auth/token/lookup-self", token=self._token).get("data", {})
                 if data.get("renewable") and data.get("ttl"):
                     answer = client.request("POST", "auth/token/renew-self", {}, token=self._token)
@@ -138,7 +138,7 @@ class MethodLogin:
         if not isinstance(auth, dict) or not isinstance(auth.get("client_token"), str):
             raise KeyProviderError(f"Vault: {self._method.name} login: the answer holds no token")
         what = f"Vault: {self._method.name} login"
-        with foreign(what, unreadable(what)):
+        with external_call(what, unreadable(what)):
             lease = float(auth.get("lease_duration") or 0)
         try:
             self._token = header_text(auth["client_token"], "token")

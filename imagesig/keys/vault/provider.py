@@ -28,7 +28,7 @@ from imagesig.errors import (
     KeyUnusable,
     UnsupportedAlgorithm,
 )
-from imagesig.foreign import foreign
+from imagesig.external import external_call
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.vault.client import VaultClient, VaultConnection, connect, unreadable
 from imagesig.keys.vault.login import MethodLogin, TokenLogin
@@ -268,8 +268,8 @@ class VaultProvider(KeyProvider):
         with self._reading(name):
             return _parse_signatures(data, len(requests), self.key_id(name))
 
-    def _reading(self, name: str) -> foreign:
-        return foreign(self.key_id(name), unreadable(self.key_id(name)))
+    def _reading(self, name: str) -> external_call:
+        return external_call(self.key_id(name), unreadable(self.key_id(name)))
 
     def key_id(self, name: str, version: int = _LATEST) -> str:
         """The URI of the key: its name, the mount unless it is `transit`, and the version unless it is the latest."""

@@ -24,7 +24,7 @@ from imagesig.testing.hostile.stage import (
     referrers,
     signed_with,
 )
-from imagesig.testing.hostile.wire import UNPROVED
+from imagesig.testing.hostile.wire import UNVERIFIED
 from imagesig.testing.registry import Answer, Request
 
 # --- changes between two reads ---------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def _changes() -> list[Hostility]:
             "tag-moves-to-an-unsigned-image",
             "A tag names a signed image at the first read and another one afterwards.",
             moving_tag(True),
-            UNPROVED,
+            UNVERIFIED,
             harmless=True,
         ),
         Hostility(
@@ -124,13 +124,13 @@ def _changes() -> list[Hostility]:
             "signature-manifest-is-deleted",
             "A listed signature is deleted before it is read.",
             signed_with(_in_turn(by_digest, _gone)),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "signature-blob-is-deleted",
             "The blob of a signature is deleted before it is read.",
             signed_with(_in_turn(blob, _gone)),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "signature-blob-changes",
@@ -143,7 +143,7 @@ def _changes() -> list[Hostility]:
             "signature-blob-is-wrong-at-first",
             "The blob of a signature has other bytes at the first read.",
             signed_with(_in_turn(blob, _swapped, _own)),
-            UNPROVED,
+            UNVERIFIED,
             harmless=True,
         ),
         Hostility(

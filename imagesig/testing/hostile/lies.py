@@ -27,7 +27,7 @@ from imagesig.testing.hostile.stage import (
     signature_manifest,
     signed_with,
 )
-from imagesig.testing.hostile.wire import FLOOD, UNPROVED
+from imagesig.testing.hostile.wire import FLOOD, UNVERIFIED
 from imagesig.testing.registry import Answer, Request
 
 MIB = 1024 * 1024
@@ -206,7 +206,7 @@ def _lies() -> list[Hostility]:
             f"entry-{name}",
             f"The entry of the signature has {sentence}.",
             _entry(change),
-            (*UNPROVED, NoSignatures, UnexpectedResponse),
+            (*UNVERIFIED, NoSignatures, UnexpectedResponse),
             harmless=name.startswith(("urls", "data", "type-", "annotations")),
         )
         for name, (sentence, change) in _CHANGES.items()
@@ -216,7 +216,7 @@ def _lies() -> list[Hostility]:
             f"layer-{name}",
             f"The layer of the signature has {sentence}.",
             _layer(change),
-            (*UNPROVED, NoSignatures),
+            (*UNVERIFIED, NoSignatures),
             harmless=name.startswith(("urls", "data", "annotations", "type-unknown")),
         )
         for name, (sentence, change) in _CHANGES.items()
@@ -226,7 +226,7 @@ def _lies() -> list[Hostility]:
             f"listed-layer-{name}",
             f"The layer of a signature that a tag lists has {sentence}.",
             _layer(change, "cosign"),
-            UNPROVED,
+            UNVERIFIED,
             harmless=name.startswith(("urls", "data")),
         )
         for name, (sentence, change) in _CHANGES.items()
@@ -261,7 +261,7 @@ def _lies() -> list[Hostility]:
             "manifest-by-digest-is-another",
             "Other bytes come for the digest that was asked for.",
             _pinned(_other_bytes(by_digest, _EVIL)),
-            (DigestMismatch, *UNPROVED),
+            (DigestMismatch, *UNVERIFIED),
             harmless=True,
         ),
         Hostility(
@@ -272,25 +272,25 @@ def _lies() -> list[Hostility]:
             ),
             (NoSignatures, DigestMismatch),
         ),
-        Hostility("signature-is-another", "The blob of a signature has other bytes.", _other_bytes(blob), UNPROVED),
+        Hostility("signature-is-another", "The blob of a signature has other bytes.", _other_bytes(blob), UNVERIFIED),
         Hostility(
             "signature-is-longer",
             "The blob of a signature is longer than its descriptor says.",
             _other_bytes(blob, b"x" * MIB),
-            UNPROVED,
+            UNVERIFIED,
         ),
-        Hostility("signature-is-empty", "The blob of a signature is empty.", _other_bytes(blob, b""), UNPROVED),
+        Hostility("signature-is-empty", "The blob of a signature is empty.", _other_bytes(blob, b""), UNVERIFIED),
         Hostility(
             "listed-signature-is-another",
             "The payload of a signature has other bytes.",
             _other_bytes(blob, None, "cosign"),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "signature-manifest-by-digest-is-another",
             "The manifest of a signature has other bytes.",
             _other_bytes(by_digest, _EVIL),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "signatures-of-another-kind",
@@ -301,7 +301,7 @@ def _lies() -> list[Hostility]:
                 ),
                 "cosign",
             ),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "signatures-without-layers",
@@ -312,7 +312,7 @@ def _lies() -> list[Hostility]:
                 ),
                 "cosign",
             ),
-            (*UNPROVED, NoSignatures),
+            (*UNVERIFIED, NoSignatures),
         ),
         Hostility(
             "signatures-1001",
@@ -338,7 +338,7 @@ def _lies() -> list[Hostility]:
                 lambda stage: stage.answer(signature_manifest, Answer(200, b"<html>", {"content-type": "text/html"})),
                 "cosign",
             ),
-            UNPROVED,
+            UNVERIFIED,
         ),
     ]
 

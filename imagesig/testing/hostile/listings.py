@@ -24,7 +24,7 @@ from imagesig.testing.hostile.stage import (
     signed_with,
     stranger,
 )
-from imagesig.testing.hostile.wire import FLOOD, UNPROVED
+from imagesig.testing.hostile.wire import FLOOD, UNVERIFIED
 from imagesig.testing.registry import Answer, Request
 
 MIB = 1024 * 1024
@@ -192,7 +192,7 @@ def _listings() -> list[Hostility]:
                 f"referrers-entry-{name}",
                 f"The list of referrers has {text} for an entry.",
                 _one_entry(text),
-                UNPROVED,
+                UNVERIFIED,
             )
             for name, text in {
                 "null": "null",
@@ -207,44 +207,44 @@ def _listings() -> list[Hostility]:
             "referrers-of-another-image",
             "The list has the signature of another image.",
             _signature_of_another,
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "referrers-of-a-stranger",
             "The image is signed by a key that nobody trusts.",
             lambda stage: (stage.signed(key=stranger()), None)[1],
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "pages-without-end",
             "Pages of referrers never end.",
             _pages(lambda number: f"<?page={number}>; rel=next"),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "pages-without-end-hide-nothing",
             "Pages never end, and the first has a signature.",
             _pages(lambda number: f"<?page={number}>; rel=next", good=True),
-            UNPROVED,
+            UNVERIFIED,
             harmless=True,
         ),
         Hostility(
             "pages-in-a-loop",
             "Two pages of referrers name each other.",
             _pages(lambda number: f"<?page={number % 2}>; rel=next"),
-            UNPROVED,
+            UNVERIFIED,
         ),
         Hostility(
             "pages-to-themselves",
             "A page of referrers names itself.",
             _pages(lambda _number: "<>; rel=next"),
-            (*UNPROVED, UnexpectedResponse),
+            (*UNVERIFIED, UnexpectedResponse),
         ),
         Hostility(
             "pages-that-grow",
             "The addresses of pages grow.",
             _pages(lambda number: f"<?page={'9' * number * 90}>; rel=next"),
-            (*UNPROVED, UnexpectedResponse),
+            (*UNVERIFIED, UnexpectedResponse),
         ),
         *(
             Hostility(

@@ -30,7 +30,7 @@ LATE: Errors = (DeadlineExceeded, Unreachable)
 """An answer that does not come: which of the two depends on whether an attempt or the deadline ends first."""
 NO_USE: Errors = (TransportError, MalformedError)
 """An answer whose body is not what was asked for."""
-UNPROVED: Errors = (NoSignatureAccepted, LimitExceeded)
+UNVERIFIED: Errors = (NoSignatureAccepted, LimitExceeded)
 FLOOD: Errors = (NoSignatureAccepted, LimitExceeded, DeadlineExceeded)
 """A slow machine may not come to an end within the time."""
 

@@ -98,19 +98,19 @@ def test_what_the_policy_admits_is_copied(folder: Path) -> None:
     assert verifies(folder, "old.pub", f"oci-archive:{folder}/a.tar:1.0") == 0
 
 
-def test_what_the_policy_lets_pass_unproved_is_copied_only_if_that_is_allowed(folder: Path) -> None:
+def test_what_the_policy_lets_pass_unverified_is_copied_only_if_that_is_allowed(folder: Path) -> None:
     file = folder / "policy.json"
     file.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
     arguments = ("copy", "--policy", str(file), "--policy-from", "containers", f"oci:{folder}/image:1.0")
     assert imagesig(*arguments, "--all-platforms", f"oci:{folder}/there").returncode == 13
     assert not (folder / "there").exists()
-    allowed = imagesig(*arguments, "--all-platforms", "--allow-unproved", f"oci:{folder}/there")
+    allowed = imagesig(*arguments, "--all-platforms", "--allow-unverified", f"oci:{folder}/there")
     assert allowed.returncode == 0
-    assert "not proved" in allowed.stderr
+    assert "not verified" in allowed.stderr
 
 
-def test_leave_to_pass_unproved_without_a_policy_ends_with_status_2(folder: Path) -> None:
-    assert imagesig("copy", "--allow-unproved", f"oci:{folder}/image:1.0", f"oci:{folder}/there").returncode == 2
+def test_leave_to_pass_unverified_without_a_policy_ends_with_status_2(folder: Path) -> None:
+    assert imagesig("copy", "--allow-unverified", f"oci:{folder}/image:1.0", f"oci:{folder}/there").returncode == 2
 
 
 def test_one_keys_signatures_are_removed(folder: Path) -> None:

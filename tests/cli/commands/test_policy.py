@@ -85,10 +85,10 @@ def test_a_threshold_that_is_not_met_ends_with_status_12_and_says_who_is_missing
 def test_an_image_that_only_passes_ends_with_status_13_unless_that_is_allowed(place: Path) -> None:
     path = policy(place, 'any = ["qa"]', warn=True)
     assert run("verify", "--policy", path, "oci:signed:1.0").exit_code == 13
-    allowed = run("verify", "--policy", path, "--allow-unproved", "--output", "json", "oci:signed:1.0")
+    allowed = run("verify", "--policy", path, "--allow-unverified", "--output", "json", "oci:signed:1.0")
     assert allowed.exit_code == 0
     (image,) = json.loads(allowed.stdout)["images"]
-    assert image["verified"] is image["proved"] is False
+    assert image["verified"] is image["verified"] is False
     assert image["warnings"]
 
 
@@ -103,7 +103,10 @@ def test_the_worst_of_several_images_decides(place: Path) -> None:
     path = policy(place, 'any = ["qa"]', warn=True)
     done = run("verify", "--policy", path, "--output", "sarif", "oci:signed:1.0", "oci:unsigned:1.0", "oci:signed:2")
     assert done.exit_code == 11
-    assert {item["ruleId"] for item in json.loads(done.stdout)["runs"][0]["results"]} == {"Unproved", "ImageNotFound"}
+    assert {item["ruleId"] for item in json.loads(done.stdout)["runs"][0]["results"]} == {
+        "AllowedUnverified",
+        "ImageNotFound",
+    }
 
 
 def test_junit_is_written(place: Path) -> None:

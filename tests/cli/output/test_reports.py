@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from imagesig.api.verifying import VerificationResult
 from imagesig.cli.output.reports import junit, sarif
 from imagesig.errors import (
+    AllowedUnverified,
     Finding,
     ImagesigError,
     NoSignatureAccepted,
@@ -23,7 +24,6 @@ from imagesig.errors import (
     RefusedByPolicy,
     Rejection,
     SignatureInvalid,
-    Unproved,
     Unreachable,
 )
 from imagesig.images.image import Image
@@ -42,9 +42,11 @@ class Outcome:
 IMAGE = registry("localhost:5000/team/app:1.0")
 
 
-def passed(*, proved: bool = True) -> Outcome:
+def passed(*, verified: bool = True) -> Outcome:
     name = str(IMAGE)
-    return Outcome(IMAGE, VerificationResult(name, DIGEST, f"{name}@{DIGEST}", (), proved=proved, warnings=("why",)))
+    return Outcome(
+        IMAGE, VerificationResult(name, DIGEST, f"{name}@{DIGEST}", (), verified=verified, warnings=("why",))
+    )
 
 
 def failed(error: ImagesigError) -> Outcome:
@@ -58,11 +60,11 @@ def not_accepted(text: str) -> NoSignatureAccepted:
 
 EVERY = [
     passed(),
-    passed(proved=False),
+    passed(verified=False),
     failed(NoSignatures("none")),
     failed(not_accepted("bad")),
     failed(RefusedByPolicy("no")),
-    failed(Unproved("passes", reasons=("nobody signed",))),
+    failed(AllowedUnverified("passes", reasons=("nobody signed",))),
     failed(Unreachable("no answer")),
 ]
 
@@ -180,14 +182,14 @@ def run_of(outcomes: list[Outcome]) -> dict[str, Any]:
     return dict(run)
 
 
-def test_sarif_has_a_result_for_every_image_that_is_not_proved() -> None:
+def test_sarif_has_a_result_for_every_image_that_is_not_verified() -> None:
     run = run_of(EVERY)
     assert [(result["ruleId"], result["level"]) for result in run["results"]] == [
-        ("Unproved", "warning"),
+        ("AllowedUnverified", "warning"),
         ("NoSignatures", "error"),
         ("NoSignatureAccepted", "error"),
         ("RefusedByPolicy", "error"),
-        ("Unproved", "error"),
+        ("AllowedUnverified", "error"),
         ("VerificationFailed", "error"),
     ]
     assert run["properties"]["verified"] == [f"{IMAGE}@{DIGEST}"]
@@ -245,7 +247,7 @@ def test_hostile_text_becomes_no_markup_no_link_and_no_control_character() -> No
 @pytest.mark.parametrize("report", [sarif, junit])
 @given(text=st.text())
 def test_any_text_is_reported(report: Any, text: str) -> None:
-    written = report([failed(not_accepted(text)), failed(Unproved(text, reasons=(text,)))])
+    written = report([failed(not_accepted(text)), failed(AllowedUnverified(text, reasons=(text,)))])
     written.encode("utf-8")
     if report is junit:
         ElementTree.fromstring(written)

@@ -15,7 +15,7 @@ Explain = Callable[[Exception], ImagesigError | None]
 """The error that stands for an exception of another package; None for one that nobody foresaw."""
 
 
-class foreign:  # noqa: N801 - it reads as a statement: `with foreign("…"):`
+class external_call:  # noqa: N801 - it reads as a statement: `with external_call("…"):`
     """A block that calls another package. `what` names the work for people; `explain` knows that package's failures.
 
     Our own errors and what is no `Exception` (`KeyboardInterrupt`) pass unchanged, but for panics of Rust code, which

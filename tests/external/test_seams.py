@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from imagesig.testing.registry import InMemoryRegistry
-from tests.foreign.scenarios import Scenarios
-from tests.foreign.seams import Seam, escapes
+from tests.external.scenarios import Scenarios
+from tests.external.seams import Seam, escapes
 
 _SERIALIZATION = "cryptography.hazmat.primitives.serialization"
 SEAMS = [
