@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.conftest import Bench, Record
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.formats.cosign import Cosign
 from imagesig.images.registry.connect import registry

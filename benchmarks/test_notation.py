@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.conftest import Bench, Record
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.private_key import PrivateKey

@@ -1,124 +1,48 @@
-"""Sign and verify container images with keys that never leave their home.
+"""Sign and verify container images. Private keys stay in their file, token, Vault or KMS.
 
-The public names load on first use: importing this package loads no key SDK, no HTTP client and no click.
+Public names load on first use: `import imagesig` loads no key SDK, no HTTP client and no click.
 """
 
-from __future__ import annotations
-
-TYPE_CHECKING = False  # as `typing` has it; importing that alone would cost more than all of this module
+from imagesig.lazy import lazy
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from imagesig.api import (
-        CopiedImage,
-        InspectedImage,
-        Outcome,
-        RemovedImage,
-        SignedImage,
-        VerificationResult,
-        copy,
-        inspect,
-        remove,
-        sign,
-        sign_many,
-        verify,
-        verify_many,
-    )
-    from imagesig.crypto.algorithms import Algorithm, KeyType
-    from imagesig.crypto.public_key import PublicKey
-    from imagesig.errors import ImagesigError
-    from imagesig.images.archive.archive import archive
-    from imagesig.images.archive.docker import docker_archive
-    from imagesig.images.directory.directory import directory
-    from imagesig.images.image import Image
-    from imagesig.images.layout.layout import layout
-    from imagesig.images.open import Transport
-    from imagesig.images.registry.connect import registry
-    from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
-    from imagesig.keys.file.provider import key_from_pem
-    from imagesig.policy import Identity, Policy
-
-_HOMES = {
-    "Algorithm": "imagesig.crypto.algorithms",
-    "CopiedImage": "imagesig.api",
-    "Identity": "imagesig.policy",
-    "Image": "imagesig.images.image",
-    "ImagesigError": "imagesig.errors",
-    "InspectedImage": "imagesig.api",
-    "KeyProvider": "imagesig.keys",
-    "KeyType": "imagesig.crypto.algorithms",
-    "Outcome": "imagesig.api",
-    "Policy": "imagesig.policy",
-    "PublicKey": "imagesig.crypto.public_key",
-    "RemovedImage": "imagesig.api",
-    "SignedImage": "imagesig.api",
-    "SigningKey": "imagesig.keys",
-    "Transport": "imagesig.images.open",
-    "VerificationResult": "imagesig.api",
-    "archive": "imagesig.images.archive.archive",
-    "copy": "imagesig.api",
-    "directory": "imagesig.images.directory.directory",
-    "docker_archive": "imagesig.images.archive.docker",
-    "inspect": "imagesig.api",
-    "key_from_pem": "imagesig.keys.file.provider",
-    "layout": "imagesig.images.layout.layout",
-    "open_key": "imagesig.keys",
-    "open_public_keys": "imagesig.keys",
-    "registry": "imagesig.images.registry.connect",
-    "remove": "imagesig.api",
-    "sign": "imagesig.api",
-    "sign_many": "imagesig.api",
-    "verify": "imagesig.api",
-    "verify_many": "imagesig.api",
+PUBLIC = {
+    "imagesig.api.signing": "MadeSignature SignedImage sign",
+    "imagesig.api.signing_many": "sign_many",
+    "imagesig.api.verifying": "VerificationResult verify",
+    "imagesig.api.verifying_many": "Outcome verify_many",
+    "imagesig.api.stored_signatures": "ImageLike",
+    "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
+    "imagesig.api.inspecting": "InspectedImage InspectedSignature inspect",
+    "imagesig.api.copying": "Admit CopiedImage copy",
+    "imagesig.api.copy_writer": "CopiedManifest",
+    "imagesig.api.removing": "RemovedImage RemovedSignature remove",
+    "imagesig.api.diagnosing": "Diagnosis diagnose",
+    "imagesig.signature": "SignerInfo VerifiedSignature",
+    "imagesig.policy.policy": "Policy",
+    "imagesig.policy.identity": "Identity",
+    "imagesig.keys.provider": "KeyProvider SigningKey",
+    "imagesig.keys.uri": "open_key open_public_keys",
+    "imagesig.keys.file.provider": "key_from_pem",
+    "imagesig.crypto.algorithms": "Algorithm KeyType",
+    "imagesig.crypto.public_key": "PublicKey",
+    "imagesig.images.image": "Image",
+    "imagesig.images.open": "Transport",
+    "imagesig.images.registry.connect": "registry",
+    "imagesig.images.layout.layout": "layout",
+    "imagesig.images.archive.archive": "archive",
+    "imagesig.images.archive.docker": "docker_archive",
+    "imagesig.images.directory.directory": "directory",
+    "imagesig.errors": """
+        AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded DeadlineExceeded
+        DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound ImagesigError
+        InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError KeyProviderUnavailable
+        KeyUnusable LimitExceeded MalformedError MissingExtra NoSignatureAccepted NoSignatures NotFound NotTrusted
+        PinLocked RefusedByPolicy Rejection RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected
+        SignaturesUnsupported Stale SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse
+        Unreachable UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
+    """,
 }
 
-__all__ = [
-    "Algorithm",
-    "CopiedImage",
-    "Identity",
-    "Image",
-    "ImagesigError",
-    "InspectedImage",
-    "KeyProvider",
-    "KeyType",
-    "Outcome",
-    "Policy",
-    "PublicKey",
-    "RemovedImage",
-    "SignedImage",
-    "SigningKey",
-    "Transport",
-    "VerificationResult",
-    "__version__",
-    "archive",
-    "copy",
-    "directory",
-    "docker_archive",
-    "inspect",
-    "key_from_pem",
-    "layout",
-    "open_key",
-    "open_public_keys",
-    "registry",
-    "remove",
-    "sign",
-    "sign_many",
-    "verify",
-    "verify_many",
-]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, 
 from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
-from imagesig import api
+from imagesig.api import inspecting, signing, signing_many, verifying, verifying_many
 from imagesig.api.inspecting import InspectedImage
 from imagesig.api.signing import SignedImage
 from imagesig.api.stored_signatures import ImageLike
@@ -33,12 +33,12 @@ Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 
 async def verify(image: ImageLike, policy: Policy | AuthorityLike, **options: Any) -> VerificationResult:
     """`imagesig.verify`, with its options and errors."""
-    return await _stoppable(functools.partial(api.verify, image, policy, **options))
+    return await _stoppable(functools.partial(verifying.verify, image, policy, **options))
 
 
 async def inspect(image: ImageLike, **options: Any) -> InspectedImage:
     """`imagesig.inspect`, with its options and errors."""
-    return await _stoppable(functools.partial(api.inspect, image, **options))
+    return await _stoppable(functools.partial(inspecting.inspect, image, **options))
 
 
 @overload  # a str is a Sequence of str to the type checker, and one image to everybody else
@@ -53,7 +53,7 @@ async def sign(
     image: ImageLike | Sequence[ImageLike], key: str | SigningKey, **options: Any
 ) -> SignedImage | tuple[SignedImage, ...]:
     """`imagesig.sign`, with its options and errors."""
-    return await asyncio.to_thread(functools.partial(api.sign, image, key, **options))
+    return await asyncio.to_thread(functools.partial(signing.sign, image, key, **options))
 
 
 def verify_many(
@@ -63,7 +63,7 @@ def verify_many(
     stop = threading.Event()
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[VerificationResult], None, None]:
-        return api.verify_many(ready, policy, **options)
+        return verifying_many.verify_many(ready, policy, **options)
 
     return _stream(images, start, stop)
 
@@ -72,7 +72,7 @@ def sign_many(images: Images, key: str | SigningKey, **options: Any) -> AsyncGen
     """`imagesig.sign_many`, with its options and errors; `images` may be an asynchronous iterable too."""
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
-        return api.sign_many(ready, key, **options)
+        return signing_many.sign_many(ready, key, **options)
 
     return _stream(images, start, None)
 

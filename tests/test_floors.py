@@ -18,6 +18,7 @@ PACKAGE = Path(imagesig.__file__).parent
 
 FLOORS: dict[str, int] = {
     "text": 0,
+    "lazy": 0,
     "limits": 0,
     "redacted": 0,
     "errors": 1,

@@ -37,7 +37,8 @@ from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.keys.uri import open_public_keys
 from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor
-from imagesig.policy import AuthorityLike, Policy, Rule, Signed, Verdict, judge, judge_rule
+from imagesig.policy import AuthorityLike, Policy, Rule, Signed
+from imagesig.policy.judge import Verdict, judge, judge_rule
 from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject, VerifiedSignature
 

@@ -1,35 +1,17 @@
-"""What must hold of an image's signatures, and the verdict. Pure: keys are opened and clocks read by the caller."""
+"""Policies: what the signatures of an image must satisfy, and the verdict. Public names load on first use.
 
-from imagesig.policy.authority import KeyLike, KeyReference
-from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
-from imagesig.policy.identity import Identity, IdentityKind
-from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
-from imagesig.policy.policy import AuthorityLike, Policy
-from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
-from imagesig.policy.scope import Scope, parse_scope
+Pure: the caller opens keys and reads the clock.
+"""
 
-__all__ = [
-    "AUDIT",
-    "PERMISSIVE",
-    "STRICT",
-    "AcceptAnything",
-    "Action",
-    "AuthorityLike",
-    "Enforcement",
-    "Identity",
-    "IdentityKind",
-    "KeyLike",
-    "KeyReference",
-    "Policy",
-    "Reject",
-    "Requirement",
-    "Rule",
-    "RuleVerdict",
-    "Scope",
-    "Signed",
-    "Unsupported",
-    "Verdict",
-    "judge",
-    "judge_rule",
-    "parse_scope",
-]
+from imagesig.lazy import lazy
+
+PUBLIC = {
+    "imagesig.policy.policy": "AuthorityLike Policy",
+    "imagesig.policy.requirement": "AcceptAnything Reject Requirement Rule Signed Unsupported",
+    "imagesig.policy.authority": "KeyLike KeyReference",
+    "imagesig.policy.enforcement": "AUDIT PERMISSIVE STRICT Action Enforcement",
+    "imagesig.policy.identity": "Identity IdentityKind",
+    "imagesig.policy.scope": "Scope parse_scope",
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

@@ -1,24 +1,18 @@
-"""What one rule trusts. Nothing that comes with an artefact ever gets in here."""
+"""What one rule trusts: keys and certificate authorities. Nothing from an artefact is ever added.
 
-from imagesig.trust.anchors import (
-    CertificateAuthority,
-    Role,
-    Strangers,
-    TimestampAuthorities,
-    TrustAnchors,
-    TrustedKey,
-    Window,
-)
-from imagesig.trust.holder import Holder, HolderKind
+Public names load on first use.
+"""
 
-__all__ = [
-    "CertificateAuthority",
-    "Holder",
-    "HolderKind",
-    "Role",
-    "Strangers",
-    "TimestampAuthorities",
-    "TrustAnchors",
-    "TrustedKey",
-    "Window",
-]
+from imagesig.lazy import lazy
+
+PUBLIC = {
+    "imagesig.trust.anchors": """
+        CertificateAuthority Role Strangers TimestampAuthorities TrustAnchors TrustedKey Window
+    """,
+    "imagesig.trust.holder": "Holder HolderKind",
+    "imagesig.trust.revocation": "CertificateStatus RevocationStatus",
+    "imagesig.trust.timestamp": "Timestamp examine_timestamp",
+    "imagesig.crypto.certificate": "Certificate parse_certificates",
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

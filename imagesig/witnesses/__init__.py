@@ -1,23 +1,16 @@
-"""Outside services that testify: about certificates (OCSP, CRL) and about the time of a signature (RFC 3161)."""
+"""Services that testify: about certificates (OCSP, CRL) and about the time of a signature (RFC 3161).
 
-from imagesig.witnesses.crl_cache import CrlBytes, CrlCache, FileCrlCache, MemoryCrlCache
-from imagesig.witnesses.revocation import RevocationChecker
-from imagesig.witnesses.timestamping import request_timestamp
-from imagesig.witnesses.web import Fetcher, Offline, Query, Web
-from imagesig.witnesses.witnesses import Witnesses, offline, online
+Public names load on first use.
+"""
 
-__all__ = [
-    "CrlBytes",
-    "CrlCache",
-    "Fetcher",
-    "FileCrlCache",
-    "MemoryCrlCache",
-    "Offline",
-    "Query",
-    "RevocationChecker",
-    "Web",
-    "Witnesses",
-    "offline",
-    "online",
-    "request_timestamp",
-]
+from imagesig.lazy import lazy
+
+PUBLIC = {
+    "imagesig.witnesses.witnesses": "Witnesses offline online",
+    "imagesig.witnesses.revocation": "RevocationChecker",
+    "imagesig.witnesses.timestamping": "request_timestamp",
+    "imagesig.witnesses.crl_cache": "CrlBytes CrlCache FileCrlCache MemoryCrlCache",
+    "imagesig.witnesses.web": "Fetcher Offline Query Web",
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import limits
-from imagesig.api import copy, inspect, sign, verify
+from imagesig import copy, inspect, limits, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     DeadlineExceeded,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import diagnose, sign
+from imagesig import diagnose, sign
 from imagesig.api.diagnosing import State
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image

@@ -18,8 +18,7 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
-from imagesig import limits
-from imagesig.api import inspect, remove, sign, verify
+from imagesig import inspect, limits, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AnnotationMismatch,

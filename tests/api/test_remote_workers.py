@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from imagesig import Transport, verify_many
+from imagesig import Transport, sign, verify_many
 from imagesig.api import remote_workers as dispatch
-from imagesig.api import sign
 from imagesig.api.remote_workers import CHUNK, Chunk, verify_chunk
 from imagesig.api.verifying_many import Job
 from imagesig.crypto.algorithms import KeyType

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.api.revoking import with_revocation
 from imagesig.api.verifying import VerificationResult
 from imagesig.crypto.algorithms import ECDSA_SHA256

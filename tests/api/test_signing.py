@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagesig.api import sign
+from imagesig import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image

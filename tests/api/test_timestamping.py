@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asn1crypto import tsp
 
-from imagesig.api import inspect, sign
+from imagesig import inspect, sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, Revoked, TimestampInvalid, Unreachable
 from imagesig.images.build import PLATFORMS, build_image

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.errors import (
     AllowedUnverified,
     ImageNotFound,

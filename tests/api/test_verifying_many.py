@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import Transport, verify_many
-from imagesig.api import sign
+from imagesig import Transport, sign, verify_many
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (

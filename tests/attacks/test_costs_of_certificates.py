@@ -14,7 +14,7 @@ from asn1crypto.keys import PublicKeyInfo, RSAPublicKey
 from asn1crypto.x509 import Certificate as Parsed
 from msgspec.structs import replace
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesig.api import explain, inspect, sign, verify
+from imagesig import explain, inspect, sign, verify
 from imagesig.errors import ImagesigError, InternalError, MalformedError, TimestampInvalid
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image

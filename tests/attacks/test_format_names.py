@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import imagesig
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.errors import ImagesigError, NoSignatureAccepted, NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
 import imagesig
-from imagesig.api import explain, inspect, remove, sign, verify
+from imagesig import explain, inspect, remove, sign, verify
 from imagesig.api.verifying_many import verify_many
 from imagesig.errors import MalformedError, SignatureRejected
 from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import sign
+from imagesig import sign
 from imagesig.cli.workloads import read_workloads
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument

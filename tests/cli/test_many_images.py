@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import sign
+from imagesig import sign
 from imagesig.cli.images_from import Images, read_list
 from imagesig.cli.output.failure import worst
 from imagesig.crypto.algorithms import KeyType

@@ -4,11 +4,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from imagesig import KeyProvider, KeyType, PublicKey, SigningKey
-from imagesig.crypto.algorithms import ECDSA_SHA256, ToSign
 from imagesig.errors import KeyExists, KeyNotFound, KeyUnusable, UnsupportedAlgorithm
-from imagesig.keys import KeyInfo
-from imagesig.signature import SignerInfo
+from imagesig.keys import ECDSA_SHA256, KeyInfo, KeyProvider, KeyType, PublicKey, SignerInfo, SigningKey, ToSign
 
 
 class MemoryKey(SigningKey):

@@ -12,8 +12,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from imagesig import Policy, open_key, open_public_keys
-from imagesig.api import diagnose, inspect, sign, verify, verify_many
+from imagesig import Policy, diagnose, inspect, open_key, open_public_keys, sign, verify, verify_many
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError

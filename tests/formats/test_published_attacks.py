@@ -22,8 +22,7 @@ from typing import Any
 
 import pytest
 
-from imagesig import limits
-from imagesig.api import verify
+from imagesig import limits, verify
 from imagesig.effort import one_image
 from imagesig.errors import (
     FormatViolation,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import copy, inspect, remove, sign, verify
+from imagesig import copy, inspect, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout

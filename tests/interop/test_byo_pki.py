@@ -17,7 +17,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from imagesig.api import verify
+from imagesig import verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Expired, FormatViolation, ImagesigError, NoSignatureAccepted, NotTrusted
 from imagesig.images.build import PLATFORMS, build_image

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import Outcome, Transport, VerificationResult, sign_many, verify_many
-from imagesig.api import sign
+from imagesig import Outcome, Transport, VerificationResult, sign, sign_many, verify_many
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.open import ImageOpener

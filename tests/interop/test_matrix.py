@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import inspect, sign, verify
+from imagesig import inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, UnsupportedAlgorithm
 from imagesig.images.build import PLATFORMS, build_image

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AnnotationMismatch,

@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from imagesig.api import verify
+from imagesig import verify
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.encoding import cbor
 from imagesig.errors import ImagesigError

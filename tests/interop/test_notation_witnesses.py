@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec.structs import replace
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatureAccepted, Revoked
 from imagesig.images.build import PLATFORMS, build_image

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.images.build import PLATFORMS, build_image

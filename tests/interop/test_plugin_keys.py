@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import sign
+from imagesig import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import KeyProviderError
 from imagesig.images.build import PLATFORMS, build_image

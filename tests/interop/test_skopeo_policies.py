@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import verify
+from imagesig import verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, VerificationError
 from imagesig.formats.cosign import Cosign

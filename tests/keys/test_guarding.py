@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import imagesig
-from imagesig import open_key, open_public_keys
-from imagesig.api import diagnose
+from imagesig import diagnose, open_key, open_public_keys
 from imagesig.api.diagnosing import State
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import InternalError, KeyNotFound, KeyProviderError

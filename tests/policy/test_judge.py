@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagesig.errors import NoSignatures, RefusedByPolicy
-from imagesig.policy import AcceptAnything, Reject, Rule, Signed, Unsupported, Verdict, judge_rule
+from imagesig.policy import AcceptAnything, Reject, Rule, Signed, Unsupported
+from imagesig.policy.judge import Verdict, judge_rule
 from imagesig.trust import TrustedKey
 from tests.makers import private_key
 

@@ -34,9 +34,8 @@ from imagesig.policy import (
     Rule,
     Scope,
     Signed,
-    Verdict,
-    judge,
 )
+from imagesig.policy.judge import Verdict, judge
 from imagesig.policy.scope import scopes_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
 from imagesig.trust import CertificateAuthority, TrustedKey

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from msgspec.structs import replace
 
-from imagesig import limits
-from imagesig.api import inspect, remove, sign, verify
+from imagesig import inspect, limits, remove, sign, verify
 from imagesig.errors import (
     DeadlineExceeded,
     NoSignatureAccepted,

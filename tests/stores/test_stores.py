@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagesig.api import sign, verify
+from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import LimitExceeded
 from imagesig.images.build import PLATFORMS, build_image

@@ -16,11 +16,12 @@ from imagesig.keys import open_public_keys
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference, parse_reference
-from imagesig.policy import AcceptAnything, Identity, IdentityKind, Policy, Rule, Signed, Unsupported, judge
+from imagesig.policy import AcceptAnything, Identity, IdentityKind, Policy, Rule, Signed, Unsupported
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.containers_requirement import parse_identity
 from imagesig.policy.files.document import read_json
 from imagesig.policy.identity import starts_with
+from imagesig.policy.judge import judge
 from imagesig.policy.scope import scopes_of
 from imagesig.signature import Part, StoredSignature, Subject
 from tests.makers import DIGEST, NOW

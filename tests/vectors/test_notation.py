@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from imagesig.api import verify
+from imagesig import verify
 from imagesig.errors import ImagesigError, InvalidArgument, NoSignatureAccepted, NoSignatures
 from imagesig.formats.notation import Notation
 from imagesig.formats.notation.reading import SIGNATURE

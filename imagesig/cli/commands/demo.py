@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from imagesig.api import inspect, sign, verify
+from imagesig.api.inspecting import inspect
+from imagesig.api.signing import sign
+from imagesig.api.verifying import verify
 from imagesig.cli.options import FilePath
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.crypto.algorithms import KeyType

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from imagesig.api import copy, sign
+from imagesig.api.copying import copy
+from imagesig.api.signing import sign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.testing.hostile.kinds import MadeHome

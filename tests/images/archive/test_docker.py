@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import copy, inspect, sign, verify
+from imagesig import copy, inspect, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImageNotFound, InvalidArgument, MalformedError, SignaturesUnsupported
 from imagesig.images.build import PLATFORMS, build_image

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.api import copy, inspect, remove, sign, verify
+from imagesig import copy, inspect, remove, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     ImageNotFound,

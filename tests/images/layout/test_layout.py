@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import limits
-from imagesig.api import inspect, sign, verify
+from imagesig import inspect, limits, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,

@@ -1,0 +1,32 @@
+from imagesig.crypto.algorithms import ECDSA_SHA256 as ECDSA_SHA256
+from imagesig.crypto.algorithms import Algorithm as Algorithm
+from imagesig.crypto.algorithms import KeyType as KeyType
+from imagesig.crypto.algorithms import Scheme as Scheme
+from imagesig.crypto.algorithms import ToSign as ToSign
+from imagesig.crypto.public_key import PublicKey as PublicKey
+from imagesig.keys.awskms.provider import AwsKmsProvider as AwsKmsProvider
+from imagesig.keys.certified import CertifiedKey as CertifiedKey
+from imagesig.keys.certify import certificate_request as certificate_request
+from imagesig.keys.certify import self_signed_certificate as self_signed_certificate
+from imagesig.keys.file.provider import FileProvider as FileProvider
+from imagesig.keys.file.provider import key_from_pem as key_from_pem
+from imagesig.keys.pkcs11.provider import Pkcs11Provider as Pkcs11Provider
+from imagesig.keys.plugin.notation import NotationPluginProvider as NotationPluginProvider
+from imagesig.keys.plugin.sigstore import SigstorePluginProvider as SigstorePluginProvider
+from imagesig.keys.provider import KeyInfo as KeyInfo
+from imagesig.keys.provider import KeyProvider as KeyProvider
+from imagesig.keys.provider import ManagesKeys as ManagesKeys
+from imagesig.keys.provider import SigningKey as SigningKey
+from imagesig.keys.uri import KeySettings as KeySettings
+from imagesig.keys.uri import open_key as open_key
+from imagesig.keys.uri import open_public_keys as open_public_keys
+from imagesig.keys.uri import resolve_key as resolve_key
+from imagesig.keys.vault.client import VaultConnection as VaultConnection
+from imagesig.keys.vault.login import app_role as app_role
+from imagesig.keys.vault.login import jwt as jwt
+from imagesig.keys.vault.login import kubernetes as kubernetes
+from imagesig.keys.vault.login import userpass as userpass
+from imagesig.keys.vault.provider import VaultProvider as VaultProvider
+from imagesig.signature import SignerInfo as SignerInfo
+
+PUBLIC: dict[str, str]
