@@ -45,4 +45,6 @@ PUBLIC = {
     """,
 }
 
-__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)
+MODULES = "aio errors formats images keys policy testing trust witnesses"
+
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC, MODULES)

@@ -1,3 +1,12 @@
+from imagesig import aio as aio
+from imagesig import errors as errors
+from imagesig import formats as formats
+from imagesig import images as images
+from imagesig import keys as keys
+from imagesig import policy as policy
+from imagesig import testing as testing
+from imagesig import trust as trust
+from imagesig import witnesses as witnesses
 from imagesig.api.copy_writer import CopiedManifest as CopiedManifest
 from imagesig.api.copying import Admit as Admit
 from imagesig.api.copying import CopiedImage as CopiedImage
@@ -94,4 +103,5 @@ from imagesig.signature import SignerInfo as SignerInfo
 from imagesig.signature import VerifiedSignature as VerifiedSignature
 
 PUBLIC: dict[str, str]
+MODULES: str
 __version__: str

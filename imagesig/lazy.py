@@ -13,20 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def lazy(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+def lazy(
+    package: str, table: Mapping[str, str], modules: str = ""
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` for `package`. Spec: PEP 562.
 
-    `table` maps each module to the public names that it defines, separated by spaces.
+    `table` maps each module to the public names that it defines, separated by spaces. `modules` are public modules of
+    the package, which load on first use too.
     """
-    modules = {name: module for module, names in table.items() for name in names.split()}
-    public = sorted(modules)
+    homes = {name: module for module, names in table.items() for name in names.split()}
+    submodules = modules.split()
+    public = sorted([*homes, *submodules])
 
     def load(name: str) -> object:
-        if name not in modules:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = getattr(import_module(modules[name]), name)
+        if name in submodules:
+            return import_module(f"{package}.{name}")
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -23,13 +23,20 @@ def table(package: str) -> dict[str, str]:
     return {name: module for module, names in public.items() for name in names.split()}
 
 
+def modules(package: str) -> list[str]:
+    """Modules of the package that its users reach as attributes."""
+    names: str = getattr(import_module(package), "MODULES", "")
+    return names.split()
+
+
 def stub_path(package: str) -> Path:
     return PACKAGE.joinpath(*package.split(".")[1:], "__init__.pyi")
 
 
 def _write(package: str) -> None:
     lines = [f"from {module} import {name} as {name}" for name, module in table(package).items()]
-    version = "__version__: str\n" if package == "imagesig" else ""
+    lines += [f"from {package} import {name} as {name}" for name in modules(package)]
+    version = "MODULES: str\n__version__: str\n" if package == "imagesig" else ""
     stub_path(package).write_text("\n".join(lines) + f"\n\nPUBLIC: dict[str, str]\n{version}")
 
 
