@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,20 +220,40 @@ def test_an_extra_brings_what_its_keys_need_to_sign(
 
 @pytest.mark.parametrize("name", sorted(OTHER_PYTHONS))
 def test_the_unit_tests_pass_on_every_other_python(built: Distributions, tmp_path: Path, name: str) -> None:
-    environment = _empty_environment(tmp_path / "venv", OTHER_PYTHONS[name])
-    environment.install(
-        f"imagesig[pkcs11,vault,aws] @ {built.wheel.as_uri()}", "--group", f"{ROOT}/pyproject.toml:test"
-    )
-    # All of the sdist but the package, so that what the tests import is the wheel.
-    tree = tmp_path / "tree"
-    shutil.unpack_archive(built.sdist, tmp_path, filter="data")
-    (tmp_path / built.sdist.name.removesuffix(".tar.gz")).rename(tree)
-    shutil.rmtree(tree / "imagesig")
-
     # Campaigns that start hundreds of processes ask nothing of the version of Python.
     campaigns = ("attacks", "external", "fuzz", "mutants", "testing/test_hostile.py", "cli/test_canaries.py")
-    left_out = [f"--ignore=tests/{name}" for name in campaigns]
+
+    _run_unit_tests(built, tmp_path, OTHER_PYTHONS[name], *(f"--ignore=tests/{name}" for name in campaigns))
+
+
+def test_the_unit_tests_pass_with_the_lowest_declared_dependencies(built: Distributions, tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
+    lowest = tmp_path / "lowest.txt"
+    lowest.write_text("\n".join(item.replace(">=", "==") for item in declared))
+    # The tests of what calls these packages.
+    callers = ("cli", "crypto", "encoding", "formats", "images", "keys", "plugins", "policy", "trust", "witnesses")
+    tests = [f"tests/{folder}" for folder in callers]
+
+    _run_unit_tests(built, tmp_path, sys.executable, "--ignore=tests/cli/test_canaries.py", *tests, constraints=lowest)
+
+
+def _run_unit_tests(
+    built: Distributions, folder: Path, python: str | Path, *selected: str, constraints: Path | None = None
+) -> None:
+    """Runs tests of the sdist, without the package in it, so that they import the wheel."""
+    environment = _empty_environment(folder / "venv", python)
+    wanted = [f"imagesig[pkcs11,vault,aws,manifest] @ {built.wheel.as_uri()}", "--group", f"{ROOT}/pyproject.toml:test"]
+    environment.install(*wanted, *(("--constraint", constraints) if constraints else ()))
+    tree = folder / "tree"
+    shutil.unpack_archive(built.sdist, folder, filter="data")
+    (folder / built.sdist.name.removesuffix(".tar.gz")).rename(tree)
+    shutil.rmtree(tree / "imagesig")
     options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not interop")
-    said = _run(environment.python, "-m", "pytest", *options, *left_out, cwd=tree)
+
+    said = _run(environment.python, "-m", "pytest", *options, *selected, cwd=tree)
 
     assert re.search(r"^\d+ passed", said.splitlines()[-1]), said[-6000:]

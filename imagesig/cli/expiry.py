@@ -17,7 +17,7 @@ from imagesig.text import quote
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
 
 
-class _Duration(click.ParamType[timedelta]):
+class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     name = "duration"
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:

@@ -45,7 +45,7 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Name(click.ParamType[str]):
+class Name(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A name, such as a platform or a scope. A key that was given instead is refused, and not shown."""
 
     name = "text"
