@@ -7,8 +7,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as `typing` has it; importing that alone would cost more than all of this module
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
     from imagesig.api import (
         CopiedImage,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from imagesig.keys import KeyProvider, SigningKey, open_key, open_public_keys
     from imagesig.keys.file.provider import key_from_pem
     from imagesig.policy import Identity, Policy
+    from imagesig.version import __version__
 
 _HOMES = {
     "Algorithm": "imagesig.crypto.algorithms",
@@ -56,6 +55,7 @@ _HOMES = {
     "SigningKey": "imagesig.keys",
     "Transport": "imagesig.images.open",
     "VerificationResult": "imagesig.api",
+    "__version__": "imagesig.version",
     "archive": "imagesig.images.archive.archive",
     "copy": "imagesig.api",
     "directory": "imagesig.images.directory.directory",

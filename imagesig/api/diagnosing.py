@@ -15,7 +15,6 @@ from importlib.metadata import version
 
 from msgspec import Struct
 
-from imagesig import __version__
 from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, open_or_pass, resolve
 from imagesig.deadlines import deadline
@@ -26,6 +25,7 @@ from imagesig.images.registry.permissions import Permission, probe
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KeySettings, default_settings, resolve_key
+from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
 _EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3", "manifest": "pyyaml"}

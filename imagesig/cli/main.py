@@ -11,10 +11,10 @@ from types import FrameType
 
 import click
 
-from imagesig import __version__
 from imagesig.cli.output.failure import FAILED, error_json, fail
 from imagesig.cli.output.terminal import finish, give_up, note, note_at_once, note_usage, prepare
 from imagesig.errors import ImagesigError, InternalError
+from imagesig.version import __version__
 
 _COMMANDS = {
     "sign": "imagesig.cli.commands.sign",

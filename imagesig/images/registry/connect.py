@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from imagesig import __version__, limits
+from imagesig import limits
 from imagesig.errors import InvalidArgument, Unreachable
 from imagesig.http.client import HttpClient
 from imagesig.http.connect import addresses, connect_seconds
@@ -19,6 +19,7 @@ from imagesig.images.registry.credentials import Credential, CredentialFiles, Cr
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.url import is_loopback, parse_url
+from imagesig.version import __version__
 
 
 def registry(
