@@ -60,6 +60,10 @@ def look(home: _Readable, tag: str) -> Tagged | None:
     return Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)
 
 
+def nothing_to_settle() -> None:
+    """For a change that cannot be lost: writers take turns, or the registry keeps referrers by itself."""
+
+
 class TagChange(Struct):
     """One change of one tag, written by `apply` and made sure of by `settle`. Not for use by two threads at once.
 

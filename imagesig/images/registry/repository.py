@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
-from imagesig.images.merge import Merge, TagChange, look
+from imagesig.images.merge import Merge, TagChange, look, nothing_to_settle
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
 from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
@@ -36,6 +37,9 @@ from imagesig.oci.manifest import (
 )
 from imagesig.oci.reference import Reference
 from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from imagesig.images.abilities import Abilities
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _KEPT_MANIFESTS = 64
@@ -63,6 +67,14 @@ class RegistryRepository:
     def name(self) -> str:
         return self._session.name
 
+    @property
+    def identity(self) -> str:
+        return self._session.base
+
+    @property
+    def holds_signature_files(self) -> bool:
+        return False
+
     def __repr__(self) -> str:
         return f"RegistryRepository({self.name!r})"
 
@@ -87,6 +99,9 @@ class RegistryRepository:
 
     def pin(self, tag_or_digest: str) -> str:
         return tag_or_digest if is_digest(tag_or_digest) else self.resolve(tag_or_digest).digest
+
+    def tag_for(self, digest: str) -> str:
+        return ""
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         what = f"{self.name}: {descriptor.digest}"
@@ -188,7 +203,7 @@ class RegistryRepository:
         response = self._put_manifest(content, media_type, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
         if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
-            return _nothing_to_settle
+            return nothing_to_settle
         entry = referrer_entry(content, media_type)
         return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
 
@@ -201,7 +216,7 @@ class RegistryRepository:
                     hint="remove it from the image that it is attached to",
                 )
             self.delete_manifest(referrer.digest)
-            return _nothing_to_settle
+            return nothing_to_settle
         settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
         if refers:
             # Unlisted, it is found no more: that some registries keep it does not matter.
@@ -255,6 +270,11 @@ class RegistryRepository:
 
     # --- asking about it -----------------------------------------------------------------------------------------
 
+    def probe(self, digest: str) -> Abilities | None:
+        from imagesig.images.registry.permissions import probe
+
+        return probe(self, digest)
+
     def ask(self, method: str, path: str, *, actions: str) -> Response:
         """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
@@ -271,7 +291,3 @@ class RegistryRepository:
             self._manifests[digest] = content
             while len(self._manifests) > _KEPT_MANIFESTS or sum(map(len, self._manifests.values())) > _KEPT_BYTES_ALL:
                 self._manifests.pop(next(iter(self._manifests)))
-
-
-def _nothing_to_settle() -> None:
-    """The registry keeps referrers by itself: nothing that was written can be lost."""
