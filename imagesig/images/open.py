@@ -93,13 +93,25 @@ class ImageOpener:
 
     def open(self, text: str) -> Image:
         """Raises as `open_image` does."""
+        return open_image(text, **self._arguments(text))
+
+    def open_source(self, text: str) -> Image:
+        """Raises as `open_source` does."""
+        return open_source(text, **self._arguments(text))
+
+    def _arguments(self, text: str) -> dict[str, Any]:
         given = self._transport
         if not isinstance(text, str) or is_local(text):
-            return open_image(text, timeout=given.timeout)
-        client = self._client or self._connect()
-        return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
+            return {"timeout": given.timeout}
+        return {
+            "timeout": given.timeout,
+            "signature_repository": given.signature_repository,
+            "client": self._client or self.client,
+        }
 
-    def _connect(self) -> RegistryClient:
+    @property
+    def client(self) -> RegistryClient:
+        """The connections and logins, made when they are first needed."""
         from imagesig.images.registry.connect import registry_client
 
         with self._lock:
