@@ -20,8 +20,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.deadlines import growing_pause, wait
 from imagesig.errors import NotFound, Stale, TransportError
-from imagesig.http.client import growing_pause, wait
 from imagesig.oci.descriptor import Descriptor
 
 _SETTLE_FACTOR = 3.0

@@ -161,7 +161,7 @@ def _write_text(result: VerificationResult) -> None:
             lines.append(f"    signer     {certificate_line(signature.chain[0])}")
         lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]
     note_rejections(result)
-    # Not flushed: a system call for each image lets go of the lock that the verifying threads want.
+    # speed: a system call for each image releases the lock that the verifying threads want (benchmarks/test_fleet.py)
     say(*lines, flush=False)
 
 

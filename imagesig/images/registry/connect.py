@@ -9,8 +9,9 @@ from pathlib import Path
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unreachable
 from imagesig.http.client import HttpClient
-from imagesig.http.connect import addresses, connect_seconds
+from imagesig.http.connect import connect_seconds
 from imagesig.http.faults import NotConnected
+from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network_of
 from imagesig.images.image import Image

@@ -19,6 +19,7 @@ from imagesig.images.merge import Merge, TagChange, look, nothing_to_settle
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
 from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
+from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
@@ -42,12 +43,6 @@ if TYPE_CHECKING:
     from imagesig.images.abilities import Abilities
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_KEPT_MANIFESTS = 64
-"""Manifests that `resolve` read and `read` may ask for again."""
-_KEPT_BYTES = 1024 * 1024
-"""One of them."""
-_KEPT_BYTES_ALL = 4 * 1024 * 1024
-"""All of them together."""
 
 
 class RegistryRepository:
@@ -58,7 +53,7 @@ class RegistryRepository:
     ) -> None:
         self._session = RegistrySession(http, login, registry, reference, reach)
         self._blobs = RegistryBlobs(self._session)
-        self._manifests: dict[str, bytes] = {}
+        self._manifests = RecentManifests()
         self._keeps_referrers: bool | None = None
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -94,7 +89,7 @@ class RegistryRepository:
         for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
             if is_digest(wanted) and wanted != digest:
                 raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
-        self._keep(digest, response.body)
+        self._manifests.keep(digest, response.body)
         return Descriptor(media_type, digest, len(response.body))
 
     def pin(self, tag_or_digest: str) -> str:
@@ -121,7 +116,7 @@ class RegistryRepository:
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
             check_document(response.body, descriptor.media_type, what, is_list=True)
-            self._keep(descriptor.digest, response.body)
+            self._manifests.keep(descriptor.digest, response.body)
         return response.body
 
     def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
@@ -248,7 +243,7 @@ class RegistryRepository:
     def delete_manifest(self, digest: str) -> None:
         response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
         what = f"{self.name}: manifest {digest}"
-        self._manifests.pop(digest, None)
+        self._manifests.forget(digest)
         if response.status in (400, 401, 403, 405, 501):
             raise DeletionRefused(
                 f"{what}: the registry does not delete it, status {response.status}",
@@ -283,11 +278,3 @@ class RegistryRepository:
     def login_source(self) -> str:
         """Where this registry's credentials come from; nothing secret."""
         return self._session.login_source
-
-    def _keep(self, digest: str, content: bytes) -> None:
-        if len(content) > _KEPT_BYTES:
-            return
-        with self._lock:
-            self._manifests[digest] = content
-            while len(self._manifests) > _KEPT_MANIFESTS or sum(map(len, self._manifests.values())) > _KEPT_BYTES_ALL:
-                self._manifests.pop(next(iter(self._manifests)))
