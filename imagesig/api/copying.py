@@ -134,7 +134,8 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
                 f"only {chosen} was copied, and it has a digest of its own; signatures of the index stay behind "
                 "(--all-platforms takes the whole index)"
             )
-    return _Plan(root, chosen, closure_of(image, root, attached=signatures), tuple(warnings))
+    closure = closure_of(image, root, attached=signatures)
+    return _Plan(root, chosen, closure.pieces, (*warnings, *closure.left_out))
 
 
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
