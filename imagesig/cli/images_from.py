@@ -18,7 +18,7 @@ from imagesig.naming import refuse_key
 from imagesig.text import quote
 
 if TYPE_CHECKING:
-    from imagesig.cli.workloads import Workloads
+    from imagesig.cli.workloads.file import Workloads
 
 STDIN = "-"
 
@@ -147,7 +147,7 @@ images_or_manifests_options = gathered(
 
 
 def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:
-    from imagesig.cli.workloads import read_workloads
+    from imagesig.cli.workloads.file import read_workloads
 
     return tuple(read_workloads(path) for path in paths)
 
