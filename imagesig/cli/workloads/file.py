@@ -21,6 +21,7 @@ from imagesig.cli.workloads.yaml_nodes import RENDER, is_plain_text, read_docume
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import is_local
 from imagesig.oci.reference import parse_reference
+from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -85,11 +86,11 @@ def read_workloads(path: Path) -> Workloads:
         MissingExtra: PyYAML is not installed.
         InvalidArgument: not such a file, one that names no image, or one that is larger than we read; with the line.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limits.WORKLOAD_FILE_BYTES + 1)
-    except OSError as error:
-        raise InvalidArgument(f"{path}: cannot be read ({error.strerror})") from error
+
+    def refusal(_reason: Unreadable, said: str) -> InvalidArgument:
+        return InvalidArgument(f"{path}: {said}")
+
+    content = read_bounded(path, limits.WORKLOAD_FILE_BYTES, "file", streams=True, explain=refusal)
     return parse_workloads(content, str(path))
 
 
