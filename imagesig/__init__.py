@@ -4,8 +4,7 @@ Public names load on first use: `import imagesig` loads no key SDK, no HTTP clie
 """
 
 from imagesig.lazy import lazy
-
-__version__ = "0.1.0"
+from imagesig.version import __version__ as __version__
 
 PUBLIC = {
     "imagesig.api.signing": "MadeSignature SignedImage sign",

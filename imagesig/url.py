@@ -58,7 +58,6 @@ class Url(Struct, frozen=True):
         return f"{self.scheme}://{self.netloc}{self.target}"
 
 
-@lru_cache(maxsize=1024)
 def parse_url(text: str, what: str = "URL") -> Url:
     """The parts of an absolute `http` or `https` URL. `what` names it in the error, such as `Location`.
 
@@ -79,6 +78,7 @@ def parse_url(text: str, what: str = "URL") -> Url:
     return Url(*origin[:2], origin[2], (path or "/") + (query if len(query) > 1 else ""), has_login, netloc, origin)
 
 
+# speed: a fortieth of each verification (benchmarks/test_fleet.py)
 @lru_cache(maxsize=1024)
 def _server(scheme: str, authority: str) -> tuple[Origin, str, bool] | str:
     """Origin, the way it is written, and whether there is a login; or why there is no server of that name."""

@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "lazy": 0,
     "limits": 0,
     "redacted": 0,
+    "version": 0,
     "errors": 1,
     "deadlines": 2,
     "url": 2,
@@ -54,7 +55,7 @@ FLOORS: dict[str, int] = {
 
 PURE = frozenset(
     {"text", "errors", "limits", "naming", "url", "effort", "external", "encoding", "oci", "crypto", "format_names"}
-    | {"signature", "trust", "formats", "policy"}
+    | {"signature", "trust", "formats", "policy", "version"}
     | {"http/dates.py", "http/proxies.py", "http/reach.py", "images/layout/index.py", "images/registry/link.py"}
     | {"images/registry/fallback_index.py", "images/directory/signature_file.py", "images/signature_manifest.py"}
     | {"images/archive/header.py", "images/archive/names.py", "images/archive/pax.py"}
@@ -200,7 +201,7 @@ def _units(imported: Import) -> list[str]:
         return []
     if rest:
         return [rest[0]]
-    return [name for name in imported.names or ("the whole package",) if name != "__version__"]
+    return list(imported.names) or ["the whole package"]
 
 
 def _reach(unit: str, imported: Import, *, is_pure: bool) -> Iterator[str]:
@@ -258,6 +259,7 @@ def test_the_package_was_found() -> None:
         ("formats/x.py", "def f():\n    from imagesig.stores import tag", "imports stores (floor 8)"),
         ("keys/x.py", "from imagesig import api", "imports api (floor 9)"),
         ("keys/x.py", "import imagesig", "imports the whole package"),
+        ("keys/x.py", "from imagesig import __version__", "imports __version__"),
         ("keys/x.py", "from ..stores import tag", "imports stores"),
         ("keys/x.py", "from .. import stores", "imports stores"),
         ("keys/x.py", "HOMES = {'a': 'imagesig.errors', 'b': 'imagesig.images'}", "imports images"),
@@ -298,7 +300,7 @@ def test_a_broken_rule_is_seen(module: str, source: str, said: str) -> None:
         ),
         ("keys/x.py", "def f():\n    import hvac\n    from nacl.secret import SecretBox"),
         ("keys/x.py", "if TYPE_CHECKING:\n    import boto3"),
-        ("http/x.py", "from imagesig import __version__\nimport socket"),
+        ("http/x.py", "from imagesig.version import __version__\nimport socket"),
         ("images/archive/x.py", "from imagesig.images.layout.reader import LayoutReader"),
         ("keys/vault/x.py", "from imagesig.keys import provider\nfrom imagesig.keys.vault import client"),
         ("crypto/x.py", "from cryptography.hazmat.primitives import hashes\nfrom urllib.parse import quote\nimport io"),

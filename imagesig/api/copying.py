@@ -17,7 +17,6 @@ from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupporte
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.directory.signature_file import is_file_only
 from imagesig.images.image import Image
-from imagesig.images.layout.reader import LayoutReader
 from imagesig.images.open import check_destination, open_destination, open_source
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
@@ -135,7 +134,8 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
                 f"only {chosen} was copied, and it has a digest of its own; signatures of the index stay behind "
                 "(--all-platforms takes the whole index)"
             )
-    return _Plan(root, chosen, closure_of(image, root, attached=signatures), tuple(warnings))
+    closure = closure_of(image, root, attached=signatures)
+    return _Plan(root, chosen, closure.pieces, (*warnings, *closure.left_out))
 
 
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
@@ -168,7 +168,7 @@ def _tag_of_source(source: Image) -> str:
     if source.name:
         return source.name.tag
     if is_digest(source.target):
-        return source.home.tag_for(source.target) if isinstance(source.home, LayoutReader) else ""
+        return source.home.tag_for(source.target)
     # `docker save` names images by whole references.
     return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
 
@@ -179,7 +179,7 @@ def _check_place(plan: _Plan, target: Image) -> None:
         target.signatures.check_holds(referrers=False)
     if any(piece.kind == "referrer" or (piece.tag and not piece.tag.endswith(".sig")) for piece in plan.pieces):
         target.signatures.check_holds(referrers=True)
-    if target.signatures.name.startswith("dir:"):
+    if target.signatures.holds_signature_files:
         return
     for piece in plan.pieces:
         if piece.kind == "tagged" and any(is_file_only(blob.media_type) for blob in piece.blobs):

@@ -15,17 +15,17 @@ from importlib.metadata import version
 
 from msgspec import Struct
 
-from imagesig import __version__
 from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, open_or_pass, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
 from imagesig.external import external_call
+from imagesig.images.abilities import Permission
 from imagesig.images.image import Image
-from imagesig.images.registry.permissions import Permission, probe
-from imagesig.images.registry.repository import RegistryRepository
+from imagesig.images.source import ImageHome
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KeySettings, default_settings, resolve_key
+from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
 _EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3", "manifest": "pyyaml"}
@@ -161,14 +161,16 @@ def _image(given: ImageLike) -> Iterator[Diagnosis]:
             yield _failed("image", error)
             if isinstance(error, Unreachable | DeadlineExceeded):
                 return
-        if isinstance(image.signatures, RegistryRepository):
-            yield from _each("registry", _registry(image.signatures, digest))
+        yield from _each("registry", _registry(image.signatures, digest))
         if digest:
             yield from _each("signatures", _signatures(image))
 
 
-def _registry(repository: RegistryRepository, digest: str) -> Iterator[Diagnosis]:
-    seen = probe(repository, digest)
+def _registry(home: ImageHome, digest: str) -> Iterator[Diagnosis]:
+    """What a registry can do and this login may do there; nothing for a local image."""
+    seen = home.probe(digest)
+    if seen is None:
+        return
     yield Diagnosis("login", State.OK, f"as {seen.login}")
     yield _clock(seen.server_time)
     if seen.referrers_api is not None:

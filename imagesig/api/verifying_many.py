@@ -162,7 +162,7 @@ class Run:
         with within(image.timeout):
             opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
             digest = pin(image)
-            key = (image.home.name, image.signatures.name, str(image), digest, id(rule))
+            key = (image.home.identity, image.signatures.identity, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)
             result = self._verdicts.get(
                 key,

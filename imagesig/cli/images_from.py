@@ -5,28 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from imagesig import limits
+from imagesig.cli.options import FilePath, gathered
 from imagesig.errors import InvalidArgument
 from imagesig.naming import refuse_key
 from imagesig.text import quote
 
 if TYPE_CHECKING:
-    from imagesig.cli.workloads import Workloads
+    from imagesig.cli.workloads.file import Workloads
 
 STDIN = "-"
-
-images_from_option = click.option(
-    "--images-from",
-    metavar="FILE",
-    default="",
-    help="File with one image a line, # for comments; - is stdin. Outcomes stream, so it may be of any length.",
-)
 
 
 class ListedImage(str):
@@ -124,8 +118,36 @@ class Images:
             raise InvalidArgument(f"{path}: cannot be read ({error.strerror})") from error
 
 
+_listed: dict[str, Callable[[Any], Any]] = {
+    "arguments": click.argument("arguments", nargs=-1, metavar="[IMAGE]..."),
+    "images_from": click.option(
+        "--images-from",
+        metavar="FILE",
+        default="",
+        help="File with one image a line, # for comments; - is stdin. Outcomes stream, so it may be of any length.",
+    ),
+}
+images_options = gathered("images", Images, _listed)
+"""The arguments and options that name images: the command gets one `images: Images` for all of them."""
+images_or_manifests_options = gathered(
+    "images",
+    Images,
+    _listed
+    | {
+        "manifests": click.option(
+            "--manifest",
+            "manifests",
+            multiple=True,
+            type=FilePath(),
+            help="Kubernetes or compose file whose images to verify; repeatable.",
+        )
+    },
+)
+"""The same with `--manifest`."""
+
+
 def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:
-    from imagesig.cli.workloads import read_workloads
+    from imagesig.cli.workloads.file import read_workloads
 
     return tuple(read_workloads(path) for path in paths)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagesig import limits
-from imagesig.deadlines import attempts_allowed, deadline, growing_pause, remaining, seconds_left, until_set, wait
+from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
 from imagesig.errors import InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.external import external_call
 from imagesig.http.answer import Answer
@@ -25,20 +25,7 @@ from imagesig.http.reach import Reach, like
 from imagesig.logs import logger_named
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
-from imagesig.url import Origin, Url, parse_url, redact, served_url
-
-__all__ = [
-    "HttpClient",
-    "Proxies",
-    "Response",
-    "deadline",
-    "growing_pause",
-    "origin",
-    "redact",
-    "remaining",
-    "until_set",
-    "wait",
-]
+from imagesig.url import Url, parse_url, redact, served_url
 
 logger = logger_named("imagesig.http")
 
@@ -252,11 +239,6 @@ class HttpClient:
         remaining(what)
         with what.guarded():
             return what, self._direct.open(method, url, headers, body, proxy, reach)
-
-
-def origin(url: str) -> Origin:
-    """Scheme, host and port of an HTTP URL. Raises `InvalidArgument` as `parse_url` does."""
-    return parse_url(url).origin
 
 
 def _answer(raw: Answer, content: bytes, what: What) -> Response:

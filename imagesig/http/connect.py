@@ -6,12 +6,10 @@ each read of a proxy's answer and of a TLS handshake has only the time that is l
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imagesig import limits
@@ -19,8 +17,9 @@ from imagesig.deadlines import seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
 from imagesig.http.faults import NotConnected
+from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxy
-from imagesig.http.race import Address, first_connected
+from imagesig.http.race import first_connected
 from imagesig.http.reach import ANYWHERE, Network, Reach, network_of, written_network
 from imagesig.url import Origin, Url, redact
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 _HOMES = 1024
 """Registries whose networks are remembered."""
-_LOOKUPS = threading.BoundedSemaphore(limits.LOOKUPS)
 
 
 class Connector:
@@ -175,6 +173,7 @@ class Connector:
         return TlsInTls(line, self._tls(), host)
 
     def _tls(self) -> ssl.SSLContext:
+        # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
         import ssl
 
         with self._lock:
@@ -202,59 +201,6 @@ class _Tunnelled:
         self._line.close()
 
 
-def addresses(host: str, port: int, until: float) -> Sequence[Address]:
-    """What a host's name means, in the system's order. An address means itself and `localhost` this machine.
-
-    Raises:
-        NotConnected: the name has no address.
-        TimeoutError: the monotonic clock reached `until`.
-    """
-    if host.rstrip(".") == "localhost":
-        return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return _looked_up(host, port, until)
-    if address.version == 4:
-        return [(socket.AF_INET, (host, port))]
-    return [(socket.AF_INET6, (host, port, 0, 0))]
-
-
-def _looked_up(host: str, port: int, until: float) -> Sequence[Address]:
-    """The resolver has no timeout of its own, so it runs in a thread, which is left behind when it takes too long."""
-    came: SimpleQueue[list[Address] | Exception] = SimpleQueue()
-    # As bytes, for a text loads the tables of international names, whatever it is.
-    name = host.encode("ascii")
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-            came.put([(family, place) for family, _, _, _, place in found])  # type: ignore[misc]
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
-            came.put(error)
-        finally:
-            running.release()
-
-    running = _LOOKUPS
-    if not running.acquire(timeout=max(until - time.monotonic(), 0)):
-        raise TimeoutError("too many names are being looked up")
-    try:
-        threading.Thread(target=look_up, name="imagesig-lookup", daemon=True).start()
-    except RuntimeError as error:  # the system gives no more threads
-        running.release()
-        raise NotConnected from error
-    try:
-        found = came.get(timeout=max(until - time.monotonic(), 0))
-    except Empty:
-        raise TimeoutError("the name was not looked up in time") from None
-    if isinstance(found, Exception):
-        raise NotConnected from found
-    inet = [item for item in found if item[0] in (socket.AF_INET, socket.AF_INET6)]
-    if not inet:
-        raise NotConnected from OSError("the name has no address")
-    return inet
-
-
 def connect_seconds() -> float:
     """How long one step of connecting, or one write, may take now.
 
@@ -269,5 +215,6 @@ def connect_seconds() -> float:
 
 def limit_time(line: Line, seconds: float) -> None:
     """How long one read or write may take; told to the socket only if it is news, which is a system call."""
+    # speed: setting it is a system call (benchmarks/test_fleet.py)
     if line.gettimeout() != seconds:
         line.settimeout(seconds)

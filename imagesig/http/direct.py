@@ -1,8 +1,7 @@
-"""Requests over connections that are kept and shared, to servers and through proxies.
+"""Requests over connections that are kept and shared, to servers and through proxies."""
 
-A verification is two or three small requests. Loading a large HTTP client takes longer than all of them, and it adds
-more than half as much again to each.
-"""
+# speed: a verification is two or three small requests; loading a large HTTP client takes longer than all of them, and
+# adds half as much again to each (benchmarks/test_cli.py, benchmarks/test_fleet.py)
 
 from __future__ import annotations
 
@@ -31,6 +30,8 @@ _Place = tuple[Origin, Proxy | None, Reach]
 """What a connection is for: one that was judged for one reach is not used for another."""
 
 
+# speed: a verification is two or three small requests; loading a large HTTP client takes longer than all of them, and
+# adds half as much again to each (benchmarks/test_cli.py, benchmarks/test_fleet.py)
 class Direct:
     """Connections to any number of servers. Safe to use from several threads: each takes one for itself.
 

@@ -85,7 +85,7 @@ class Proxies(RedactedStruct, frozen=True):
                 "the proxy in HTTP_PROXY: not used, for REQUEST_METHOD is set and HTTP_PROXY may be a client's header",
                 hint="unset REQUEST_METHOD or HTTP_PROXY",
             )
-        if _is_direct(self.bypass, target.host, str(target.port)):
+        if _listed(self.bypass).matches(target.host, str(target.port)):
             return None
         return _parsed(text, f"{target.scheme.upper()}_PROXY")
 
@@ -98,7 +98,6 @@ class Proxies(RedactedStruct, frozen=True):
         return f"{proxy.url.scheme}://{login}{'@' if login else ''}{proxy.url.netloc}"
 
 
-@lru_cache(maxsize=64)
 def _parsed(text: str, variable: str) -> Proxy:
     scheme, found, rest = text.partition("://")
     if not found:
@@ -138,11 +137,6 @@ class _Direct(Struct, frozen=True):
             wanted in ("", port) and (host.endswith(name) or (itself and host == name[1:]))
             for name, wanted, itself in self.names
         )
-
-
-@lru_cache(maxsize=1024)
-def _is_direct(bypass: str, host: str, port: str) -> bool:
-    return _listed(bypass).matches(host, port)
 
 
 @lru_cache(maxsize=64)

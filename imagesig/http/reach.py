@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from enum import Enum
-from functools import lru_cache
 
 from msgspec import Struct
 
@@ -89,7 +88,6 @@ def like(registry: Origin) -> Reach:
     return Reach(like=registry)
 
 
-@lru_cache(maxsize=1024)
 def network_of(address: str) -> Network:
     """Where an IP address is. One that embeds another (IPv4-mapped, NAT64, 6to4, Teredo) is where the inner one is.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from imagesig import limits
 from imagesig.concurrency import for_each
 from imagesig.errors import LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
@@ -11,12 +13,15 @@ from imagesig.images.image import Image
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, parse_index, parse_manifest
 from imagesig.redacted import RedactedStruct
 
 ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
 """What cosign tags for a digest: signatures, attestations, bills of material."""
 _INDEX_DEPTH = 3
+_SHOWN = 10
+"""Entries of one list that a warning names."""
 
 
 class Piece(RedactedStruct, frozen=True):
@@ -51,8 +56,17 @@ class Piece(RedactedStruct, frozen=True):
         return subject
 
 
-def closure_of(image: Image, root: Descriptor, *, attached: bool) -> tuple[Piece, ...]:
-    """The image with all its platforms and, if `attached`, all that belongs to it; each after what it consists of.
+class Closure(Struct, frozen=True):
+    """Every piece, each after what it consists of. `left_out` says which entries of lists could not be read."""
+
+    pieces: tuple[Piece, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def closure_of(image: Image, root: Descriptor, *, attached: bool) -> Closure:
+    """The image with all its platforms and, if `attached`, everything that belongs to it.
+
+    Anyone who may push can add an entry to a list of referrers: one that cannot be read is left out.
 
     Raises:
         NotFound: a platform that the index lists is not there.
@@ -70,12 +84,13 @@ def closure_of(image: Image, root: Descriptor, *, attached: bool) -> tuple[Piece
         for piece in found:
             collector.add(piece, image.signatures, _INDEX_DEPTH)
         level = [piece.descriptor.digest for piece in collector.pieces[known:]]
-    return tuple(collector.pieces)
+    return Closure(tuple(collector.pieces), tuple(collector.left_out))
 
 
 class _Collector:
     def __init__(self, image: Image) -> None:
         self.pieces: list[Piece] = []
+        self.left_out: list[str] = []
         self._image = image
         self._seen: set[tuple[str, str]] = set()
         self._left = limits.COPIED_MANIFEST_BYTES
@@ -112,12 +127,19 @@ class _Collector:
                 except NotFound:
                     continue
                 found.append(Piece("tagged", descriptor, b"", suffix, digest, tag))
-            found += [
-                Piece("referrer", item, b"", item.artifact_type, digest) for item in home.referrers(digest).whole()
-            ]
+            listing = home.referrers(digest)
         except SignaturesUnsupported:
             return []  # a form without a place for them has none
-        return found
+        if listing.limited is not None:
+            raise listing.limited
+        self._note_malformed(listing, digest)
+        return found + [Piece("referrer", item, b"", item.artifact_type, digest) for item in listing.entries]
+
+    def _note_malformed(self, listing: Listing, digest: str) -> None:
+        malformed = listing.malformed
+        self.left_out += [f"left out: {error}" for _, error in malformed[:_SHOWN]]
+        if more := len(malformed[_SHOWN:]):
+            self.left_out.append(f"left out: {more} further entries of the referrers of {digest}")
 
     def _read(self, piece: Piece, home: ImageSource) -> bytes:
         descriptor = piece.descriptor

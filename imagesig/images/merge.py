@@ -20,8 +20,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.deadlines import growing_pause, wait
 from imagesig.errors import NotFound, Stale, TransportError
-from imagesig.http.client import growing_pause, wait
 from imagesig.oci.descriptor import Descriptor
 
 _SETTLE_FACTOR = 3.0
@@ -58,6 +58,10 @@ def look(home: _Readable, tag: str) -> Tagged | None:
     except NotFound:
         return None
     return Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)
+
+
+def nothing_to_settle() -> None:
+    """For a change that cannot be lost: writers take turns, or the registry keeps referrers by itself."""
 
 
 class TagChange(Struct):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
@@ -14,9 +16,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
 from imagesig.images.registry.credentials import CredentialSource
-from imagesig.images.source import ImageHome
 from imagesig.oci.digest import is_digest
-from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -24,12 +24,48 @@ from imagesig.text import quote
 if TYPE_CHECKING:
     from imagesig.images.registry.connect import RegistryClient
 
-LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
+
+def _path_alone(rest: str) -> tuple[str, str]:
+    return rest, ""
+
+
+def _path_and_tag(rest: str) -> tuple[str, str]:
+    path, colon, tag = rest.rpartition(":")
+    return (path, tag) if colon and path and "/" not in tag else (rest, "")
+
+
+def _path_and_reference(rest: str) -> tuple[str, str]:
+    path, _, reference = rest.partition(":")
+    return path, reference
+
+
+class _Form(Struct, frozen=True):
+    """How one form of local image is opened, and how path and target follow `form:`.
+
+    `module` has the function `opener`, which takes a path, a target and a timeout, and a class `home`, whose `create`
+    makes an `ImageHome` at a path. Without a class it is read, not written.
+    """
+
+    module: str
+    opener: str
+    home: str
+    split: Callable[[str], tuple[str, str]]
+    has_digests: bool = True
+
+
+FORMS: Mapping[str, _Form] = {
+    "oci": _Form("imagesig.images.layout.layout", "layout", "Layout", _path_and_tag),
+    "oci-archive": _Form("imagesig.images.archive.archive", "archive", "Archive", _path_and_tag),
+    "docker-archive": _Form("imagesig.images.archive.docker", "docker_archive", "", _path_and_reference),
+    "dir": _Form("imagesig.images.directory.directory", "directory", "Directory", _path_alone, has_digests=False),
+}
+"""Every form of local image: a further one is a folder, and a line here."""
+_PREFIXES = tuple(f"{form}:" for form in FORMS)
 
 
 def is_local(text: str) -> bool:
     """Whether this names a file or directory and not a registry."""
-    return text.startswith(LOCAL_PREFIXES)
+    return text.startswith(_PREFIXES)
 
 
 class Transport(RedactedStruct, frozen=True):
@@ -57,13 +93,25 @@ class ImageOpener:
 
     def open(self, text: str) -> Image:
         """Raises as `open_image` does."""
+        return open_image(text, **self._arguments(text))
+
+    def open_source(self, text: str) -> Image:
+        """Raises as `open_source` does."""
+        return open_source(text, **self._arguments(text))
+
+    def _arguments(self, text: str) -> dict[str, Any]:
         given = self._transport
         if not isinstance(text, str) or is_local(text):
-            return open_image(text, timeout=given.timeout)
-        client = self._client or self._connect()
-        return open_image(text, timeout=given.timeout, signature_repository=given.signature_repository, client=client)
+            return {"timeout": given.timeout}
+        return {
+            "timeout": given.timeout,
+            "signature_repository": given.signature_repository,
+            "client": self._client or self.client,
+        }
 
-    def _connect(self) -> RegistryClient:
+    @property
+    def client(self) -> RegistryClient:
+        """The connections and logins, made when they are first needed."""
         from imagesig.images.registry.connect import registry_client
 
         with self._lock:
@@ -96,23 +144,10 @@ def open_image(text: str, **transport: Any) -> Image:
         from imagesig.images.registry.connect import registry
 
         return registry(text, **transport)
-    timeout = transport.get("timeout", limits.OPERATION_SECONDS)
-    prefix, path, target = _split(text)
-    if prefix == "oci:":
-        from imagesig.images.layout.layout import layout
-
-        return layout(path, target, timeout=timeout)
-    if prefix == "oci-archive:":
-        from imagesig.images.archive.archive import archive
-
-        return archive(path, target, timeout=timeout)
-    if prefix == "docker-archive:":
-        from imagesig.images.archive.docker import docker_archive
-
-        return docker_archive(path, target, timeout=timeout)
-    from imagesig.images.directory.directory import directory
-
-    return directory(path, timeout=timeout)
+    form, path, target = _split(text)
+    opener = getattr(import_module(FORMS[form].module), FORMS[form].opener)
+    opened: Image = opener(path, target, timeout=transport.get("timeout", limits.OPERATION_SECONDS))
+    return opened
 
 
 def open_source(text: str, **transport: Any) -> Image:
@@ -129,16 +164,16 @@ def check_destination(text: str) -> None:
     Raises:
         InvalidArgument: it does not.
     """
-    if is_local(text):
-        prefix, path, _ = _split(text)
-        local_path(path)
-        if prefix == "docker-archive:":
-            raise InvalidArgument(
-                f"{quote(text)}: this form is read, not written",
-                hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
-            )
-    else:
+    if not is_local(text):
         parse_reference(text)
+        return
+    form, path, _ = _split(text)
+    local_path(path)
+    if not FORMS[form].home:
+        raise InvalidArgument(
+            f"{quote(text)}: this form is read, not written",
+            hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
+        )
 
 
 def open_destination(text: str, **transport: Any) -> Image:
@@ -152,47 +187,25 @@ def open_destination(text: str, **transport: Any) -> Image:
 
         return registry(text, **transport)
     check_destination(text)
-    prefix, path, target = _split(text)
+    form, path, target = _split(text)
 
     def find() -> Image:
-        home = _created(prefix, Path(path))
-        return Image(home, target, home, place=Location(prefix.rstrip(":"), path=os.path.realpath(path)))
+        home = getattr(import_module(FORMS[form].module), FORMS[form].home).create(Path(path))
+        return Image(home, target, home, place=home.location)
 
     return Image.opened(find, transport.get("timeout", limits.OPERATION_SECONDS))
 
 
-def _created(prefix: str, path: Path) -> ImageHome:
-    if prefix == "oci:":
-        from imagesig.images.layout.layout import Layout
-
-        return Layout.create(path)
-    if prefix == "oci-archive:":
-        from imagesig.images.archive.archive import Archive
-
-        return Archive(path, create=True)
-    from imagesig.images.directory.directory import Directory
-
-    return Directory(path, create=True)
-
-
 def _split(text: str) -> tuple[str, str, str]:
-    """The prefix, the path, and the tag, reference or digest, empty if there is none."""
-    prefix, _, rest = text.partition(":")
-    prefix += ":"
-    path, target = rest, ""
+    """The form, the path, and the tag, reference or digest, empty if there is none."""
+    form, _, rest = text.partition(":")
     before, at, digest = rest.rpartition("@")
-    if prefix == "dir:":
-        pass
-    elif at and before:
+    if at and before and FORMS[form].has_digests:
         if not is_digest(digest):
             raise InvalidArgument(f"image {quote(text)}: the part after @ is no sha256 digest")
         path, target = before, digest
-    elif prefix == "docker-archive:":
-        path, _, target = rest.partition(":")
     else:
-        before, colon, tag = rest.rpartition(":")
-        if colon and before and "/" not in tag:
-            path, target = before, tag
+        path, target = FORMS[form].split(rest)
     if not path:
-        raise InvalidArgument(f"image {quote(text)}: the path is missing", hint=f"write {prefix}PATH")
-    return prefix, path, target
+        raise InvalidArgument(f"image {quote(text)}: the path is missing", hint=f"write {form}:PATH")
+    return form, path, target

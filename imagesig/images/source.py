@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagesig.images.merge import Merge
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from imagesig.images.abilities import Abilities
 
 
 class ImageSource(Protocol):
@@ -22,6 +25,15 @@ class ImageSource(Protocol):
     @property
     def name(self) -> str:
         """For people: `ghcr.io/acme/app`, `oci:build/layout`."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Equal for two objects if they read the same place: a registry's URL, a path without links."""
+        ...
+
+    def tag_for(self, digest: str) -> str:
+        """A tag of the image with this digest; empty if it has none, or none that is found without a request."""
         ...
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
@@ -89,6 +101,18 @@ class ImageTarget(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def holds_signature_files(self) -> bool:
+        """Whether signatures are stored as files of containers/image, which may be OpenPGP messages."""
+        ...
+
+    def probe(self, digest: str) -> Abilities | None:
+        """What can be done here, found out without changing anything; None where no server or login decides that.
+
+        `digest` is of an image here, or empty.
+        """
+        ...
 
     def check_holds(self, *, referrers: bool) -> None:
         """Returns if signatures can be stored here: as referrers, or as classic ones under a tag. Asks nobody.

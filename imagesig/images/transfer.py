@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.deadlines import growing_pause, wait
 from imagesig.errors import NotFound, TransportError
-from imagesig.http.client import growing_pause, wait
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.logs import logger_named
 from imagesig.oci.descriptor import Descriptor

@@ -50,14 +50,6 @@ class Listing(Struct, frozen=True):
             self.filtered and page.filtered,
         )
 
-    def whole(self) -> tuple[Descriptor, ...]:
-        """The entries, where all could be read. Raises what says that some could not."""
-        if self.limited is not None:
-            raise self.limited
-        for _, error in self.malformed:
-            raise error
-        return self.entries
-
 
 def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int = limits.REFERRERS_LISTED) -> Listing:
     """The referrers that an index lists: at most `most`. `media_type` is what it came as; None where nobody said it.

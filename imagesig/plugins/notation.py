@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig import __version__
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -33,6 +32,7 @@ from imagesig.errors import (
 )
 from imagesig.plugins.streams import STDERR, STDOUT, diverted, read_input, write_all
 from imagesig.text import quote
+from imagesig.version import __version__
 
 if TYPE_CHECKING:
     from imagesig.crypto.algorithms import KeyType

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagesig import limits
+from imagesig.deadlines import deadline, remaining
 from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
-from imagesig.http.client import HttpClient, Response, deadline, remaining
+from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import NOT_LINK_LOCAL, Reach, like
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from imagesig import __version__, limits
+from imagesig import limits
 from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
 from imagesig.signature import TimestampRequest
+from imagesig.version import __version__
 from imagesig.witnesses.crl_cache import CrlCache, FileCrlCache, Layered, MemoryCrlCache
 from imagesig.witnesses.revocation import RevocationChecker
 from imagesig.witnesses.timestamping import request_timestamp

@@ -32,6 +32,7 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
+from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
@@ -349,6 +350,44 @@ def test_a_listing_that_names_somebody_elses_manifest_is_refused(server: InMemor
     )
     with pytest.raises(MalformedError, match="is listed as a referrer"):
         copy(image, f"oci:{tmp_path / 'to'}:1.0")
+
+
+def test_an_entry_of_a_listing_that_cannot_be_read_is_left_out_and_named(
+    server: InMemoryRegistry, tmp_path: Path, keys: list[SigningKey]
+) -> None:
+    """Anyone who may push can add one: it stops no copy, and takes no signature with it."""
+    image = image_at(server)
+    built = build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+    sign(image, keys[0], formats=["bundle"], identity=NAME)
+    signature = image.signatures.referrers(built.digest).entries[0]
+    malformed = {"mediaType": OCI_MANIFEST, "digest": "sha256:short", "size": 7}
+    listing = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [malformed, signature.to_json()]})
+    server.faults.append(
+        lambda request: (
+            Answer(200, listing.encode(), {"content-type": OCI_INDEX})
+            if request.path.endswith((f"/referrers/{built.digest}", tag_of(built.digest)))
+            else None
+        )
+    )
+    copied = copy(image, f"oci:{tmp_path / 'to'}:1.0")
+    assert [warning for warning in copied.warnings if "manifests 0" in warning and "left out" in warning]
+    assert [item.digest for item in copied.manifests if item.kind == "referrer"] == [signature.digest]
+    assert verify(f"oci:{tmp_path / 'to'}:1.0", keys[0]).signatures
+
+
+def test_a_listing_with_more_entries_than_are_read_is_not_copied_in_part(
+    server: InMemoryRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = image_at(server)
+    build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+    monkeypatch.setattr("imagesig.images.registry.repository.RegistryRepository.referrers", lambda *_: _too_many())
+    with pytest.raises(LimitExceeded, match="too many"):
+        copy(image, f"oci:{tmp_path / 'to'}:1.0")
+    assert not (tmp_path / "to").exists()
+
+
+def _too_many() -> Listing:
+    return Listing(limited=LimitExceeded("too many"))
 
 
 def test_a_platform_that_is_listed_and_not_there_says_what_to_do(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.cli.workloads import parse_workloads
+from imagesig.cli.workloads.file import parse_workloads
 from imagesig.errors import InvalidArgument
 from tests.attacks.test_words import run
 
@@ -31,10 +31,10 @@ def test_a_service_whose_image_is_not_what_runs_is_refused(place: str, tmp_path:
         parse_workloads(text, "f.yaml")
 
 
-def test_one_that_is_only_built_names_no_image() -> None:
-    mentions = parse_workloads(
-        (COMPOSE + "  db: {build: .}\n  x: {image: r.example/x, build: null}\n").encode(), "f"
-    ).mentions
+def test_one_that_is_only_built_is_refused_and_one_that_is_not_built_is_read() -> None:
+    with pytest.raises(InvalidArgument, match=r"f:4: a service with 'build'"):
+        parse_workloads((COMPOSE + "  db: {build: .}\n").encode(), "f")
+    mentions = parse_workloads((COMPOSE + "  x: {image: r.example/x, build: null}\n").encode(), "f").mentions
     assert [mention.image for mention in mentions] == [GOOD, "r.example/x"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import sign
-from imagesig.cli.workloads import read_workloads
+from imagesig.cli.workloads.file import read_workloads
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagesig.cli.workloads import parse_workloads
+from imagesig.cli.workloads.file import parse_workloads
 from imagesig.errors import InvalidArgument
 
 DIGEST = "sha256:" + "ab" * 32
@@ -83,8 +83,6 @@ services:
     - type: image
       source: r.example/files:3
     - ./local:/data
-  built:
-    build: .
 """
     assert found(text) == ["r.example/base:1", "r.example/db:2", "r.example/files:3"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from imagesig.encoding.json import parse
 from imagesig.errors import ImagesigError, NotFound
 from imagesig.images.archive.docker_document import parse_entry
-from imagesig.images.layout.reader import LayoutReader
+from imagesig.images.layout.layout import Layout
+from imagesig.images.local_home import LocalHome
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import parse_listing
 from imagesig.oci.manifest import Index, Manifest, check_document, parse_index, parse_manifest
@@ -26,24 +28,15 @@ pytestmark = pytest.mark.interop
 GO_KINDS = {"x": "i"}
 
 
-class Files(LayoutReader):
+class Files(Layout):
     """A layout of one file."""
 
     def __init__(self, content: bytes) -> None:
+        LocalHome.__init__(self, "oci", Path("layout"))
         self._content = content
-
-    @property
-    def name(self) -> str:
-        return "layout"
 
     def _file(self, name: str, most: int) -> bytes:
         return self._content
-
-    def _holds(self, descriptor: Descriptor) -> bool:
-        return False
-
-    def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        return iter(())
 
 
 def described(found: Descriptor | None) -> dict[str, Any] | None:

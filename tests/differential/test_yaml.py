@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesig.cli.workloads import parse_workloads
-from imagesig.cli.yaml_nodes import Mappings, is_kind, is_plain_text, items, read_documents
+from imagesig.cli.workloads.file import parse_workloads
+from imagesig.cli.workloads.yaml_nodes import Mappings, is_kind, is_plain_text, items, read_documents
 from imagesig.errors import InvalidArgument
 from tests.differential.readers import DOCUMENTS, EXAMPLES, Answer, Conversation, ask
 from tests.differential.yamls import make_compose, make_yaml

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml  # noqa: F401 - loaded before memory is measured
 
-from imagesig.cli.workloads import parse_workloads
+from imagesig.cli.workloads.file import parse_workloads
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.crypto.public_key import PublicKey

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from imagesig import limits
-from imagesig.deadlines import at_most_attempts
+from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import ALLOWANCE, Cost, one_image
 from imagesig.errors import (
     DeadlineExceeded,
@@ -24,7 +24,7 @@ from imagesig.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.http.client import HttpClient, deadline
+from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import ANYWHERE
 from imagesig.images.registry.connect import registry_client

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from imagesig import limits
-from imagesig.http.connect import addresses
 from imagesig.http.dates import date_of, wait_of
 from imagesig.http.faults import NotConnected
+from imagesig.http.lookup import addresses
 from imagesig.http.race import Address, first_connected
 
 
@@ -105,7 +105,7 @@ def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.Mo
 def test_a_resolver_that_hangs_holds_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(20) and [])
-    monkeypatch.setattr("imagesig.http.connect._LOOKUPS", threading.BoundedSemaphore(2))
+    monkeypatch.setattr("imagesig.http.lookup._LOOKUPS", threading.BoundedSemaphore(2))
     before = threading.active_count()
     for _ in range(4):
         with pytest.raises(TimeoutError):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from imagesig.deadlines import deadline
 from imagesig.errors import (
     DeadlineExceeded,
     ImagesigError,
@@ -15,7 +16,7 @@ from imagesig.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.http.client import HttpClient, deadline
+from imagesig.http.client import HttpClient
 from imagesig.witnesses import Offline, Query, Web
 from imagesig.witnesses.web import check_url
 from tests.witnesses.loopback import Asked, Said, Server, serving

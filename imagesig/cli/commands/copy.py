@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verifying import verify_by_rule
-from imagesig.cli.options import FilePath, Name, output_option, passphrase_option
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import Name, output_option
 from imagesig.cli.output.failure import note_unverified
 from imagesig.cli.output.progress import blob_progress
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.transport import copy_transport_options
 from imagesig.deadlines import deadline
-from imagesig.images.open import is_local, open_source
+from imagesig.images.open import ImageOpener, Transport, is_local
 
 if TYPE_CHECKING:
     from imagesig.images.image import Image
@@ -37,21 +39,14 @@ if TYPE_CHECKING:
     help="Of a multi-platform image, copy this one. Default: Linux on this machine's CPU.",
 )
 @click.option("--no-signatures", is_flag=True, help="Leave signatures and all else behind that belongs to the image.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For the whole copy.")
-@click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking).")
 @click.option(
-    "--registry-ca",
-    type=FilePath(),
-    help="PEM file of the certificate authorities to trust instead of the system's.",
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="For the whole copy.",
 )
-@click.option(
-    "--signature-repository",
-    default="",
-    envvar=["IMAGESIG_SIGNATURE_REPOSITORY", "COSIGN_REPOSITORY"],
-    show_envvar=True,
-    metavar="REPOSITORY",
-    help="Where the source's signatures live, if not beside it. At the destination they lie beside the image.",
-)
+@copy_transport_options
 @policy_options
 @passphrase_option
 @output_option
@@ -61,10 +56,8 @@ def command(
     all_platforms: bool,
     platform: str,
     no_signatures: bool,
-    timeout: float | None,
-    plain_http: bool,
-    registry_ca: Path | None,
-    signature_repository: str,
+    seconds: float | None,
+    transport: Transport,
     policy_file: Path | None,
     policy_from: str,
     allow_unverified: bool,
@@ -82,23 +75,22 @@ def command(
     admit = None
     if policy_file is not None:
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
-    transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
-    of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
-    with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
+    opener = ImageOpener(transport)
+    with blob_progress(), nullcontext() if seconds is None else deadline(seconds):
         result = copy(
-            open_source(source, **of_source),
+            opener.open_source(source),
             destination,
             all_platforms=all_platforms,
             platform=platform,
             signatures=not no_signatures,
             admit=admit,
-            timeout=timeout,
-            transport=transport,
+            timeout=seconds,
+            transport={} if is_local(destination) else {"client": opener.client},
         )
     for warning in result.warnings:
         note(f"warning: {result.source}: {warning}")
     if output == "json":
-        write_json("copy", [to_builtins(result)])
+        write_json("copy", {"images": [to_builtins(result)]})
     else:
         _write_text(result)
 
@@ -115,15 +107,6 @@ def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None
         note_unverified(result)
 
     return admit
-
-
-def _transport(source: str, destination: str, *, plain_http: bool, registry_ca: Path | None) -> dict[str, Any]:
-    """One pool of connections and one login for both ends."""
-    if is_local(source) and is_local(destination):
-        return {}
-    from imagesig.images.registry.connect import registry_client
-
-    return {"client": registry_client(plain_http=plain_http, ca_file=registry_ca)}
 
 
 def _write_text(result: CopiedImage) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import click
 
 from imagesig.api.diagnosing import Diagnosis, State, diagnose
-from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import FAILED
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.cli.settings import key_settings
+from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.image import Image
+from imagesig.images.open import Transport
 from imagesig.keys.uri import is_key_uri
 
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
@@ -29,10 +32,7 @@ def command(
     names: tuple[str, ...],
     passphrase_file: Path | None,
     output: str,
-    plain_http: bool,
-    registry_ca: Path | None,
-    timeout: float,
-    signature_repository: str,
+    transport: Transport,
 ) -> None:
     """Show what works here, what does not, and what to do: packages, the key, the image's registry.
 
@@ -42,20 +42,14 @@ def command(
     key, reference = _split(names)
     image: Image | str = ""
     if reference:
-        (image,) = open_images(
-            [reference],
-            plain_http=plain_http,
-            registry_ca=registry_ca,
-            timeout=timeout,
-            signature_repository=signature_repository,
-        )
+        (image,) = open_images([reference], transport)
     found = []
-    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=timeout)):
+    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=transport.timeout)):
         found.append(item)
         if output == "text":
             _write(item)
     if output == "json":
-        write_json("doctor", list(_json(found)), "findings")
+        write_json("doctor", {"findings": list(_json(found))})
     if any(item.state is State.FAILED for item in found):
         raise click.exceptions.Exit(FAILED)
 

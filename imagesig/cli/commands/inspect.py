@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
-from imagesig.cli.options import open_images, output_option, transport_options
+from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, fail
 from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word, write_json
 from imagesig.cli.output.terminal import say
+from imagesig.cli.transport import open_images, transport_options
+from imagesig.images.open import Transport
 
 
 @click.command("inspect")
 @click.argument("image", metavar="IMAGE")
 @output_option
 @transport_options
-def command(
-    image: str, output: str, plain_http: bool, registry_ca: Path | None, timeout: float, signature_repository: str
-) -> None:
+def command(image: str, output: str, transport: Transport) -> None:
     """Show what is stored as signatures of an image. Nothing is checked, so nothing of it is to be trusted."""
-    (opened,) = open_images(
-        [image],
-        plain_http=plain_http,
-        registry_ca=registry_ca,
-        timeout=timeout,
-        signature_repository=signature_repository,
-    )
+    (opened,) = open_images([image], transport)
     found = inspect(opened, allow_incomplete=True)
     if output == "json":
-        write_json("inspect", [_image_json(found)])
+        write_json("inspect", {"images": [_image_json(found)]})
     else:
         _write_text(found)
     if found.failure:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from imagesig.cli.commands.key_certificates import csr, self_sign, write_chain
-from imagesig.cli.options import (
-    certificate_chain_option,
-    expect_option,
-    output_option,
-    passphrase_option,
-    permissions_option,
-)
-from imagesig.cli.output.render import JSON_VERSION, write_document
+from imagesig.cli.key_options import KeyOptions, passphrase_option, permissions_option, signing_key_options
+from imagesig.cli.options import output_option
+from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import document, note, say
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import ManagesKeys
-from imagesig.keys.uri import open_key, open_public_keys, resolve_key, scheme_of
+from imagesig.keys.uri import open_public_keys, resolve_key, scheme_of
 from imagesig.signature import SignerInfo
 
 _TYPES = [key_type.value for key_type in KeyType]
@@ -58,7 +52,7 @@ def generate(key_uri: str, type_name: str, passphrase_file: Path | None, output:
         with provider.generate(name, KeyType(type_name)) as key:
             info, pem = key.info, key.info.public_key.pem
     if output == "json":
-        _write_json("key generate", _key_json(info) | {"pem": pem})
+        write_json("key generate", _key_json(info) | {"pem": pem})
     else:
         note(f"generated  {type_name}  {info.public_key.fingerprint}  {info.key_id}")
         document(pem)
@@ -92,7 +86,7 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
         found = list(provider.list())
     if output == "json":
         keys = [{"uri": k.uri, "type": k.key_type.value if k.key_type else None, "detail": k.detail} for k in found]
-        _write_json("key list", {"keys": keys})
+        write_json("key list", {"keys": keys})
         return
     for item in found:
         say(f"{item.key_type.value if item.key_type else '-':11} {item.uri}  {item.detail}".rstrip())
@@ -100,29 +94,18 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
 
 @command.command("check")
 @click.argument("key_uri", metavar="KEY_URI")
-@certificate_chain_option
-@expect_option
-@permissions_option
-@passphrase_option
+@signing_key_options
 @output_option
-def check(
-    key_uri: str,
-    certificate_chain: Path | None,
-    expect: Path | None,
-    allow_open_permissions: bool,
-    passphrase_file: Path | None,
-    output: str,
-) -> None:
+def check(key_uri: str, key_options: KeyOptions, output: str) -> None:
     """Prove that the key can sign: it signs a test message, which is verified with its public key.
 
     A KMS is asked whether it would sign, without a signature. Certificates that the key signs with are listed.
     """
-    settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect)
-    with open_key(key_uri, chain=certificate_chain, settings=settings) as key:
+    with key_options.open(key_uri) as key:
         proof = key.check()
         info = key.info
     if output == "json":
-        _write_json("key check", _key_json(info) | {"proof": proof})
+        write_json("key check", _key_json(info) | {"proof": proof})
         return
     say(f"ok  {info.public_key.key_type.value}  {info.public_key.fingerprint}  {info.key_id}: {proof}")
     write_chain(info.chain)
@@ -131,7 +114,3 @@ def check(
 def _key_json(info: SignerInfo) -> dict[str, object]:
     public_key = info.public_key
     return {"key_id": info.key_id, "type": public_key.key_type.value, "fingerprint": public_key.fingerprint}
-
-
-def _write_json(name: str, members: Mapping[str, object]) -> None:
-    write_document({"imagesig": JSON_VERSION, "command": name, **members})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imagesig.cli.options import passphrase_option
+from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.output.terminal import document, say
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.certificate import Certificate

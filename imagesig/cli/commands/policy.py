@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from imagesig.cli.options import FilePath, open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import FilePath, output_option
 from imagesig.cli.output.failure import FAILED, USAGE
 from imagesig.cli.output.policy_text import (
     check_json,
@@ -22,7 +23,9 @@ from imagesig.cli.output.terminal import note
 from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_option
 from imagesig.cli.settings import key_settings
 from imagesig.cli.shared_keys import OpenedKeys
+from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import InvalidArgument
+from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys, scheme_of
 from imagesig.policy import Policy, Scope
 from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
@@ -94,10 +97,7 @@ def explain_command(
     policy_from: str,
     passphrase_file: Path | None,
     output: str,
-    plain_http: bool,
-    registry_ca: Path | None,
-    timeout: float,
-    signature_repository: str,
+    transport: Transport,
 ) -> None:
     """Say which rule of a policy is for an image, why, and what each authority has signed.
 
@@ -107,13 +107,7 @@ def explain_command(
 
     policy = load_policy(policy_file, policy_from)
     settings = key_settings(passphrase_file)
-    (opened,) = open_images(
-        [image],
-        plain_http=plain_http,
-        registry_ca=registry_ca,
-        timeout=timeout,
-        signature_repository=signature_repository,
-    )
+    (opened,) = open_images([image], transport)
     explanation = explain(opened, policy, open_keys=lambda text: open_public_keys(text, settings=settings))
     if output == "json":
         write_policy_json("policy explain", explanation_json(explanation))

@@ -10,13 +10,16 @@ from msgspec import to_builtins
 
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.verifying_many import attempt, shown_name
-from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, exit_status, fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
+from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
+from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 
 
@@ -37,10 +40,7 @@ def command(
     dry_run: bool,
     passphrase_file: Path | None,
     output: str,
-    plain_http: bool,
-    registry_ca: Path | None,
-    timeout: float,
-    signature_repository: str,
+    transport: Transport,
 ) -> None:
     """Take signatures of images away: those by one key, or all. Attestations and bills of material stay.
 
@@ -48,14 +48,9 @@ def command(
     """
     if bool(key_uri) == everything:
         raise InvalidArgument("remove: give either --key PUB or --all")
-    keys = open_public_keys(key_uri, settings=key_settings(passphrase_file, timeout=timeout)) if key_uri else None
-    opened = open_images(
-        images,
-        plain_http=plain_http,
-        registry_ca=registry_ca,
-        timeout=timeout,
-        signature_repository=signature_repository,
-    )
+    settings = key_settings(passphrase_file, timeout=transport.timeout)
+    keys = open_public_keys(key_uri, settings=settings) if key_uri else None
+    opened = open_images(images, transport)
     documents: list[dict[str, object]] = []
     statuses: list[int] = []
 
@@ -78,7 +73,7 @@ def command(
         if output == "text":
             _write_text(result)
     if output == "json":
-        write_json("remove", documents)
+        write_json("remove", {"images": documents})
     if status := worst(statuses):
         raise click.exceptions.Exit(status)
 

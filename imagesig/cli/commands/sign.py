@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,57 +10,27 @@ from msgspec import to_builtins
 from imagesig.api.signing import SignedImage, sign
 from imagesig.api.signing_many import sign_many
 from imagesig.api.verifying_many import Outcome, shown_name
-from imagesig.cli.expiry import DURATION, expiring
-from imagesig.cli.images_from import Images, images_from_option
-from imagesig.cli.options import (
-    FilePath,
-    Name,
-    certificate_chain_option,
-    expect_option,
-    open_images,
-    parse_annotations,
-    passphrase_option,
-    permissions_option,
-    sign_format_option,
-    transport_options,
-)
+from imagesig.cli.images_from import Images, images_options
+from imagesig.cli.key_options import KeyOptions, signing_key_options
+from imagesig.cli.options import Name, parse_annotations
 from imagesig.cli.output.failure import error_json
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, progress
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import note, say
-from imagesig.cli.settings import key_settings
-from imagesig.cli.timestamp import timestamped
-from imagesig.formats import DEFAULT_FORMATS, select_formats
+from imagesig.cli.sign_formats import sign_format_options
+from imagesig.cli.transport import open_images, transport_options
+from imagesig.formats import Format
 from imagesig.images.open import Transport
-from imagesig.keys.uri import open_key
 
 
 @click.command("sign")
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
-@click.argument("images", nargs=-1, metavar="[IMAGE]...")
-@images_from_option
-@sign_format_option
+@images_options
+@sign_format_options
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option(
     "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own."
-)
-@click.option(
-    "--expiry",
-    type=DURATION,
-    help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
-)
-@click.option(
-    "--timestamp-url",
-    type=Name(),
-    default="",
-    metavar="URL",
-    help="RFC 3161 service that witnesses notation signatures.",
-)
-@click.option(
-    "--timestamp-root",
-    type=FilePath(),
-    help="File with the root certificates that must vouch for that service.",
 )
 @click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
 @click.option(
@@ -72,75 +40,46 @@ from imagesig.keys.uri import open_key
     help="Public key of an old signer: then take away its signatures that say the same; repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
-@certificate_chain_option
-@expect_option
-@permissions_option
-@passphrase_option
+@signing_key_options
 @fleet_output_option
 @transport_options
 def command(
     key_uri: str,
-    images: tuple[str, ...],
-    images_from: str,
-    formats: tuple[str, ...],
+    images: Images,
+    formats: tuple[Format, ...],
     annotations: tuple[str, ...],
     identity: str,
-    expiry: timedelta | None,
-    timestamp_url: str,
-    timestamp_root: Path | None,
     no_recursive: bool,
     replace: tuple[str, ...],
     dry_run: bool,
-    expect: Path | None,
-    allow_open_permissions: bool,
-    certificate_chain: Path | None,
-    passphrase_file: Path | None,
+    key_options: KeyOptions,
     output: str,
-    plain_http: bool,
-    registry_ca: Path | None,
-    timeout: float,
-    signature_repository: str,
+    transport: Transport,
 ) -> None:
     """Sign images and store the signatures beside them.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
-    named = Images(images, images_from)
-    chosen = select_formats(formats or DEFAULT_FORMATS)
-    if expiry is not None:
-        chosen = expiring(chosen, expiry)
-    if timestamp_url or timestamp_root is not None:
-        chosen = timestamped(chosen, timestamp_url, timestamp_root)
     options: dict[str, Any] = {
-        "formats": chosen,
+        "formats": formats,
         "annotations": parse_annotations(annotations),
         "identity": identity,
         "recursive": not no_recursive,
         "dry_run": dry_run,
     }
-    settings = key_settings(
-        passphrase_file, allow_open_permissions=allow_open_permissions, expect=expect, timeout=timeout
-    )
-    transport = Transport(plain_http, registry_ca, None, timeout, signature_repository)
     summary = Summary("planned" if dry_run else "signed")
     writer = writer_for(output, "sign", _write_text, _entry)
-    with open_key(key_uri, chain=certificate_chain, settings=settings) as key:
-        if named.known is None:
-            outcomes = sign_many(named, key, transport=transport, replace=replace, **options)
-            bar = Bar(named.total, "signed")
+    with key_options.open(key_uri, timeout=transport.timeout) as key:
+        if images.known is None:
+            outcomes = sign_many(images, key, transport=transport, replace=replace, **options)
+            bar = Bar(images.total, "signed")
         else:
             # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
-            opened = open_images(
-                named.known,
-                plain_http=plain_http,
-                registry_ca=registry_ca,
-                timeout=timeout,
-                signature_repository=signature_repository,
-            )
+            opened = open_images(images.known, transport)
             with progress(len(opened), "signed"):
                 signed = sign(opened, key, replace=replace, **options)
-            outcomes = (Outcome(named.known[index], index, result) for index, result in enumerate(signed))
+            outcomes = (Outcome(images.known[index], index, result) for index, result in enumerate(signed))
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):
             for warning in outcome.result.warnings if outcome.result else ():

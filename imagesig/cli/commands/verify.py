@@ -6,18 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from imagesig.api.verifying import VerificationResult
 from imagesig.api.verifying_many import Outcome, shown_name, verify_many
-from imagesig.cli.images_from import Images, images_from_option
-from imagesig.cli.options import (
-    FilePath,
-    Name,
-    parse_annotations,
-    passphrase_option,
-    transport_options,
-    verify_format_option,
-)
+from imagesig.cli.images_from import Images, images_or_manifests_options
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import Name, format_option, gathered, parse_annotations
 from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unverified
 from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.output.progress import Bar
@@ -26,6 +21,7 @@ from imagesig.cli.output.reports import REPORTS
 from imagesig.cli.output.terminal import file, note, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.transport import transport_options
 from imagesig.cli.trust import Trust, trust_options
 from imagesig.cli.verifying_processes import spread_over_cores
 from imagesig.crypto.public_key import PublicKey
@@ -34,77 +30,88 @@ from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
 
 
+class Demands(Struct, frozen=True):
+    """What the options say of every image's signatures, in place of a policy file."""
+
+    keys: tuple[str, ...]
+    threshold: int
+    annotations: tuple[str, ...]
+    identity: str
+    formats: tuple[str, ...]
+
+    def policy(self, trust: Trust) -> Policy:
+        return trust.policy(
+            self.keys,
+            threshold=self.threshold,
+            annotations=parse_annotations(self.annotations),
+            identity=Identity.any() if self.identity == "any" else self.identity or None,
+            formats=self.formats,
+        )
+
+
+_demand_options = gathered(
+    "demands",
+    Demands,
+    {
+        "keys": click.option(
+            "--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several."
+        ),
+        "threshold": click.option(
+            "--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed."
+        ),
+        "annotations": click.option(
+            "--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along."
+        ),
+        "identity": click.option(
+            "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
+        ),
+        "formats": format_option(
+            "formats",
+            "Count only signatures in this format; repeatable. cosign-x509 counts what cosign counts, bundle-x509 what "
+            "bundle counts. Default: every format.",
+        ),
+    },
+)
+
+
 @click.command("verify")
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several.")
+@_demand_options
 @trust_options
-@click.argument("images", nargs=-1, metavar="[IMAGE]...")
-@images_from_option
-@click.option(
-    "--manifest",
-    "manifests",
-    multiple=True,
-    type=FilePath(),
-    help="Kubernetes or compose file whose images to verify; repeatable.",
-)
+@images_or_manifests_options
 @click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
-@click.option("--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed.")
-@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along.")
-@click.option(
-    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
-)
 @click.option(
     "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image."
 )
-@verify_format_option
 @policy_options
 @passphrase_option
 @verify_output_option
 @transport_options
 def command(
-    keys: tuple[str, ...],
+    demands: Demands,
     trust: Trust,
-    images: tuple[str, ...],
-    images_from: str,
-    manifests: tuple[Path, ...],
+    images: Images,
     print_pinned: bool,
-    threshold: int,
-    annotations: tuple[str, ...],
-    identity: str,
     platform: str,
-    formats: tuple[str, ...],
     policy_file: Path | None,
     policy_from: str,
     allow_unverified: bool,
     passphrase_file: Path | None,
     output: str,
-    plain_http: bool,
-    registry_ca: Path | None,
-    timeout: float,
-    signature_repository: str,
+    transport: Transport,
 ) -> None:
     """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
-    if print_pinned and (len(manifests) != 1 or output != "text"):
+    if print_pinned and (len(images.workloads) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
-    named = Images(images, images_from, manifests)
-    settings = key_settings(passphrase_file, timeout=timeout)
-
-    def policy_of_options() -> Policy:
-        return trust.policy(
-            keys,
-            threshold=threshold,
-            annotations=parse_annotations(annotations),
-            identity=Identity.any() if identity == "any" else identity or None,
-            formats=formats,
-        )
+    settings = key_settings(passphrase_file, timeout=transport.timeout)
 
     def open_keys(text: str) -> tuple[PublicKey, ...]:
         return open_public_keys(text, settings=settings)
 
-    policy = policy_of_command(policy_file, policy_from, policy_of_options)
+    policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust))
     if not policy.rules:
         # Opened first: a key that cannot be used is one error of the command, not one of every image.
         policy = Policy(policy.default.opened(open_keys))
@@ -114,24 +121,24 @@ def command(
         ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
     )
     digests: dict[str, str] = {}
-    with spread_over_cores(policy, open_keys, named.total) as spread:
+    with spread_over_cores(policy, open_keys, images.total) as spread:
         outcomes = verify_many(
-            named.known or named,
+            images.known or images,
             spread.policy,
             workers=spread.workers,
             executor=spread.executor,
             platform=platform,
             allow_unverified=allow_unverified,
-            transport=Transport(plain_http, registry_ca, None, timeout, signature_repository),
+            transport=transport,
             open_keys=spread.open_keys,
             witnesses=witnesses_for(policy),
             in_order=output != "jsonl",
         )
-        for outcome in report(outcomes, writer, summary, Bar(named.total, "verified")):
+        for outcome in report(outcomes, writer, summary, Bar(images.total, "verified")):
             if print_pinned and outcome.result is not None:
                 digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
-        file(named.workloads[0].pinned(digests))
+        file(images.workloads[0].pinned(digests))
     raise click.exceptions.Exit(summary.status)
 
 
@@ -154,7 +161,7 @@ def _write_text(result: VerificationResult) -> None:
             lines.append(f"    signer     {certificate_line(signature.chain[0])}")
         lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]
     note_rejections(result)
-    # Not flushed: a system call for each image lets go of the lock that the verifying threads want.
+    # speed: a system call for each image releases the lock that the verifying threads want (benchmarks/test_fleet.py)
     say(*lines, flush=False)
 
 

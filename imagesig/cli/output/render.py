@@ -15,20 +15,17 @@ JSON_VERSION = 1
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
 
 
-def write_json(command: str, items: list[dict[str, object]], member: str = "images") -> None:
-    """One document on stdout: `{"imagesig": 1, "command": …, "images": […]}`. Members are added, never changed."""
-    write_document({"imagesig": JSON_VERSION, "command": command, member: items})
+def write_json(command: str, members: Mapping[str, object]) -> None:
+    """One document on stdout: `{"imagesig": 1, "command": …, …}`. Members are added, never changed."""
+    content = {"imagesig": JSON_VERSION, "command": command, **members}
+    # The encoder escapes untrusted text.
+    document(json.dumps(content, indent=2, ensure_ascii=True) + "\n")
 
 
 def write_json_error(command: str, error: dict[str, object]) -> None:
     """The document of a command that ended before it had results: the error stands where the results would."""
     results: dict[str, object] = {} if command == "key" else {"images": []}
-    write_document({"imagesig": JSON_VERSION, "command": command, **results, **error})
-
-
-def write_document(members: Mapping[str, object]) -> None:
-    """One JSON document on stdout. The encoder escapes whatever untrusted text stands in it."""
-    document(json.dumps(members, indent=2, ensure_ascii=True) + "\n")
+    write_json(command, {**results, **error})
 
 
 def word(untrusted: str) -> str:

@@ -16,7 +16,6 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig import __version__
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
@@ -63,6 +62,7 @@ from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 from imagesig.trust.chain import check_validity
 from imagesig.trust.profile import check_code_signing_chain
+from imagesig.version import __version__
 
 THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256"
 _FORMS: Mapping[str, EnvelopeForm] = {"jws": Jws(), "cose": Cose()}

@@ -19,7 +19,6 @@ from imagesig import limits
 from imagesig.errors import (
     ImageNotFound,
     InvalidArgument,
-    LimitExceeded,
     MalformedError,
     NotFound,
     SignaturesUnsupported,
@@ -28,16 +27,15 @@ from imagesig.images.archive.archive import DOCKER, Archive
 from imagesig.images.archive.docker_document import Entry, diff_ids_of, member_named, read_entries
 from imagesig.images.archive.file import ArchiveFile
 from imagesig.images.archive.members import Member
+from imagesig.images.archive.read_only import ReadOnlyHome
 from imagesig.images.image import Image
 from imagesig.images.layout.index import INDEX, MARKER
 from imagesig.images.layout.loadable import DOCKER_CONFIG
 from imagesig.images.local_path import local_path
-from imagesig.images.read_only import ReadOnly
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.listing import Listing
-from imagesig.oci.location import Location
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
 from imagesig.text import quote
@@ -63,18 +61,18 @@ def docker_archive(
 
 def _find(path: Path, reference: str) -> Image:
     """The image in an archive of either form."""
-    what, place = f"{DOCKER}:{path}", Location(DOCKER, path=os.path.realpath(path))
+    what = f"{DOCKER}:{path}"
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
         if opened.members.links:
             raise MalformedError(f"{what}: holds symbolic links, which an archive of an OCI layout may not")
         layout = Archive(path, DOCKER, opened=opened)
-        target = reference or layout.only_image()
-        if not _lacks_layers(layout, target):
-            return Image(layout, target, layout, place=place, described=layout.described)
-    home = DockerArchive(opened, what)
-    return Image(home, home.named(reference), home, place=place)
+        image = layout.image(reference)
+        if not _lacks_layers(layout, image.target):
+            return image
+    home = DockerArchive(path, opened)
+    return home.image(home.named(reference))
 
 
 def _lacks_layers(layout: Archive, target: str) -> bool:
@@ -96,19 +94,19 @@ def _lacks_layers(layout: Archive, target: str) -> bool:
     return bool(diff_ids_of(config, f"{layout.name}: config"))
 
 
-class DockerArchive(ReadOnly):
+class DockerArchive(ReadOnlyHome):
     """One archive in Docker's old form; an `ImageHome` that can be read. Thread-safe."""
 
-    def __init__(self, opened: ArchiveFile, name: str) -> None:
+    def __init__(self, path: Path, opened: ArchiveFile) -> None:
+        super().__init__(DOCKER, path)
         self._opened = opened
-        self.name = name
-        self._entries = read_entries(opened, name)
+        self._entries = read_entries(opened, self.name)
         self._manifests: dict[str, bytes] = {}
         self._members: dict[str, Member] = {}
         self._named: dict[str, str] = {}
 
-    def __repr__(self) -> str:
-        return f"DockerArchive({self.name!r})"
+    def only_image(self) -> str:
+        return self.named("")
 
     def named(self, reference: str) -> str:
         """The name, else the digest, of the image with this name or the only one. This reads every layer of it once."""
@@ -135,16 +133,10 @@ class DockerArchive(ReadOnly):
             self._no_signatures()
         raise NotFound(f"{self.name}: no manifest {quote(tag_or_digest)}")
 
-    def pin(self, tag_or_digest: str) -> str:
-        return self.resolve(tag_or_digest).digest
-
-    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
-        if descriptor.size > limit:
-            raise LimitExceeded(f"{self.name}: {descriptor.size} bytes, at most {limit} are read")
-        if descriptor.digest in self._manifests:
-            return self._manifests[descriptor.digest]
-        with self.open_blob(descriptor) as chunks:
-            return b"".join(chunks)
+    def _manifest(self, digest: str) -> bytes:
+        if digest not in self._manifests:
+            raise NotFound(f"{self.name}: no manifest {digest}")
+        return self._manifests[digest]
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
@@ -156,9 +148,6 @@ class DockerArchive(ReadOnly):
 
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         self._no_signatures()
-
-    def has(self, digest: str) -> bool:
-        return digest in self._manifests
 
     # --- conversion ----------------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ class ArchiveFile:
             return read_members(_Plain(self.descriptor, 0, size), self._what, links=links, interrupted=interrupted)
         with self._decompressed() as source:
             members = read_members(source, self._what, links=links)
+            source.read_to_end()
         self._keep_documents(sorted(members.files.values(), key=lambda member: member.offset))
         return members
 
@@ -166,6 +167,11 @@ class _Compressed:
                 return False
             size -= len(chunk)
         return True
+
+    def read_to_end(self) -> None:
+        """Compares all bytes with the checksum and length that end the file. Raises `MalformedError` if they differ."""
+        while self.read(CHUNK_BYTES):
+            pass
 
     def tell(self) -> int:
         return self._file.tell()

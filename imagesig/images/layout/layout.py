@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from imagesig import limits
@@ -17,24 +18,12 @@ from imagesig.errors import InvalidArgument
 from imagesig.images.files import chunks_of, locked
 from imagesig.images.folder import Folder
 from imagesig.images.image import Image
-from imagesig.images.layout.index import (
-    INDEX,
-    MARKER,
-    IndexChange,
-    new_documents,
-    with_referrer,
-    with_tagged,
-    without,
-)
-from imagesig.images.layout.reader import LayoutReader
+from imagesig.images.layout.home import LayoutHome
+from imagesig.images.layout.index import INDEX, MARKER, IndexChange, new_documents
 from imagesig.images.local_path import local_path
-from imagesig.images.merge import Merge
-from imagesig.images.source import ImageSource
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
-from imagesig.oci.location import Location
-from imagesig.oci.manifest import OCI_MANIFEST
 
 _BLOBS = "blobs/sha256"
 
@@ -46,20 +35,15 @@ def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: floa
         InvalidArgument: no layout there, or several images and no tag.
         ImageNotFound: no image there.
     """
-
-    def find() -> Image:
-        home = Layout(local_path(directory))
-        return Image(home, target or home.only_image(), home, place=Location("oci", path=os.path.realpath(directory)))
-
-    return Image.opened(find, timeout)
+    return Image.opened(lambda: Layout(local_path(directory)).image(target), timeout)
 
 
-class Layout(LayoutReader):
+class Layout(LayoutHome):
     """One layout directory; an `ImageHome`. Safe to use from several threads and processes: writers take turns."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._folder = Folder(directory, f"oci:{directory}")
+        super().__init__("oci", directory)
+        self._folder = Folder(directory, self.name)
         self._held = threading.local()
         self._check_version()
 
@@ -72,15 +56,6 @@ class Layout(LayoutReader):
             if not folder.has(name):
                 folder.write(name, content)
         return cls(directory)
-
-    @property
-    def name(self) -> str:
-        return f"oci:{self._directory}"
-
-    def __repr__(self) -> str:
-        return f"Layout({str(self._directory)!r})"
-
-    # --- reading -------------------------------------------------------------------------------------------------
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
@@ -97,72 +72,25 @@ class Layout(LayoutReader):
         hint = "write dir:DIRECTORY for that form" if self._folder.has("version") else "check the path"
         return InvalidArgument(f"{self.name}: no OCI layout there", hint=hint)
 
-    def _holds(self, descriptor: Descriptor) -> bool:
+    def has_blob(self, descriptor: Descriptor) -> bool:
         return self._folder.holds(self._blob(descriptor.digest), descriptor, links=True)
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for name in self._folder.names(_BLOBS, most=limits.MANIFEST_BYTES):
             if is_digest(f"sha256:{name}"):
-                yield f"sha256:{name}", lambda name=name: self._file(f"{_BLOBS}/{name}", limits.MANIFEST_BYTES)  # type: ignore[misc]
-
-    # --- writing -------------------------------------------------------------------------------------------------
-
-    def check_holds(self, *, referrers: bool) -> None:
-        """See `ImageTarget`: a layout holds both."""
-
-    def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
-        return nullcontext(False)
-
-    def put_blob(self, content: bytes, media_type: str) -> Descriptor:
-        descriptor = Descriptor.of(content, media_type)
-        if not self.has_blob(descriptor):
-            self.put_blob_stream(descriptor, (content,))
-        return descriptor
+                yield f"sha256:{name}", partial(self._file, f"{_BLOBS}/{name}", limits.MANIFEST_BYTES)
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         with self._folder.replacing(self._blob(descriptor.digest)) as file:
             for chunk in checked(chunks, descriptor, f"{self.name}: {descriptor.digest}"):
                 file.write(chunk)
 
-    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
-        return False
-
-    def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
-        """Stores a manifest; `index.json` lists it if it has a tag (the children of an index have none)."""
-        descriptor = self.put_blob(content, media_type)
-        if tag:
-            self._change_index(lambda entries: with_tagged(entries, descriptor.to_json(), tag))
-        return descriptor
-
-    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
-        with self._turn():
-            merged = merge(self._look(tag))
-            if merged is not None:
-                self.put_manifest(merged.content, merged.media_type, tag)
-        return _nothing_to_settle
-
-    def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
-        entry = self.put_blob(content, media_type).to_json()
-        self._change_index(lambda entries: with_referrer(entries, entry, subject.digest))
-        return _nothing_to_settle
-
-    def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
-        self._check_refers(referrer, subject)
-        self.delete_manifest(referrer.digest)
-        return _nothing_to_settle
-
-    def delete_manifest(self, digest: str) -> None:
-        """Takes a manifest out of the layout. What only it named stays behind as unnamed blobs."""
-        self._change_index(lambda entries: without(entries, digest))
-        self._folder.remove(self._blob(digest))
-
     def _turn(self) -> AbstractContextManager[None]:
-        return locked(self._directory, self.name, self._held)
+        return locked(self._path, self.name, self._held)
 
     def _change_index(self, change: IndexChange) -> None:
         with self._turn():
             self._folder.write(INDEX, self._rewritten(INDEX, change(self._index())))
 
-
-def _nothing_to_settle() -> None:
-    """Writers of a layout take turns, so nothing that was written can be lost."""
+    def _remove_blob(self, digest: str) -> None:
+        self._folder.remove(self._blob(digest))

@@ -5,14 +5,14 @@ Spec: OCI image-spec, image layout.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.encoding.json import go_json, parse_object
+from imagesig.encoding.json import parse_object
 from imagesig.errors import (
     BudgetExceeded,
     DigestMismatch,
@@ -32,7 +32,7 @@ from imagesig.images.layout.index import (
     tag_of_entry,
 )
 from imagesig.images.layout.loadable import is_loadable
-from imagesig.images.merge import Tagged, look
+from imagesig.images.local_home import LocalHome
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
 from imagesig.oci.kind import kind_of
@@ -40,22 +40,17 @@ from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import (
     INDEX_TYPES,
     MANIFEST_TYPES,
-    check_document,
     detect_media_type,
     parse_index,
     parse_layout_index,
     parse_manifest,
 )
-from imagesig.oci.shapes import DOCUMENT, LAYOUT
+from imagesig.oci.shapes import LAYOUT
 from imagesig.text import quote
 
 
-class LayoutReader(ABC):
-    """The reading half of an `ImageHome` over the files of a layout. Those who write it add the other half."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str: ...
+class LayoutReader(LocalHome):
+    """The reading half of an `ImageHome` over the files of a layout; `LayoutHome` adds the other half."""
 
     @abstractmethod
     def _file(self, name: str, most: int) -> bytes:
@@ -66,10 +61,6 @@ class LayoutReader(ABC):
             NotFound: the blob is missing.
             LimitExceeded: it has more than `most` bytes.
         """
-
-    @abstractmethod
-    def _holds(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is here, with the bytes that the descriptor names: they are hashed."""
 
     @abstractmethod
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -84,7 +75,7 @@ class LayoutReader(ABC):
     def resolve(self, tag_or_digest: str) -> Descriptor:
         entries = self._entries()
         digest = tag_or_digest if is_digest(tag_or_digest) else self._tagged(entries, tag_or_digest)
-        content = self._read_blob(digest, limits.MANIFEST_BYTES)
+        content = self._manifest(digest)
         listed = [entry for entry in entries if entry.digest == digest]
         claimed = {entry.media_type for entry in listed}
         is_list = is_tag_of_digest(tag_or_digest)
@@ -92,9 +83,6 @@ class LayoutReader(ABC):
         if any(entry.size != len(content) for entry in listed):
             raise MalformedError(f"{self.name}: index.json lists {digest} with a size that is not its own")
         return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
-
-    def pin(self, tag_or_digest: str) -> str:
-        return self.resolve(tag_or_digest).digest
 
     def _tagged(self, entries: list[Descriptor], tag: str) -> str:
         """The digest that a tag names."""
@@ -108,34 +96,11 @@ class LayoutReader(ABC):
             raise NotFound(f"{self.name}: no manifest is tagged {quote(tag)}")
         return saved.digest
 
-    def _look(self, tag: str) -> Tagged | None:
-        """What a tag names now. What is not there, or is other bytes, is lost: nothing can be merged with it."""
-        try:
-            return look(self, tag)
-        except DigestMismatch:
-            return None
+    def _manifest(self, digest: str) -> bytes:
+        return self._read_blob(digest, limits.MANIFEST_BYTES)
 
-    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
-        if descriptor.size > limit:
-            raise LimitExceeded(
-                f"{self.name}: {descriptor.digest} has {descriptor.size} bytes, at most {limit} are read"
-            )
-        content = self._read_blob(descriptor.digest, limit)
-        if len(content) != descriptor.size:
-            raise DigestMismatch(f"{self.name}: {descriptor.digest} is not {descriptor.size} bytes long")
-        if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
-            check_document(content, descriptor.media_type, f"{self.name}: {descriptor.digest}", is_list=True)
-        return content
-
-    def has(self, digest: str) -> bool:
-        try:
-            self._read_blob(digest, limits.MANIFEST_BYTES)
-        except (NotFound, MalformedError):
-            return False
-        return True
-
-    def has_blob(self, descriptor: Descriptor) -> bool:
-        return self._holds(descriptor)
+    def _content(self, descriptor: Descriptor, limit: int) -> bytes:
+        return self._read_blob(descriptor.digest, limit)
 
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
@@ -164,16 +129,6 @@ class LayoutReader(ABC):
                 limited = LimitExceeded(f"{self.name}: more than {limits.REFERRERS_LISTED} referrers of {digest}")
                 break
         return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
-
-    def _check_refers(self, referrer: Descriptor, subject: str) -> None:
-        """Returns if this is a referrer of the digest `subject` by its own bytes.
-
-        Raises:
-            NotFound: it is not, or not there.
-        """
-        content = self._read_blob(referrer.digest, limits.MANIFEST_BYTES)
-        if _subject_of(content, detect_media_type(content, referrer.digest), referrer.digest) != subject:
-            raise NotFound(f"{self.name}: {referrer.digest} is no referrer of {subject}")
 
     def only_image(self) -> str:
         """The digest of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not exactly one."""
@@ -236,18 +191,3 @@ class LayoutReader(ABC):
         if sha256(content) != digest:
             raise DigestMismatch(f"{self.name}: the blob {digest} holds other bytes, {sha256(content)}")
         return content
-
-    def _rewritten(self, name: str, entries: list[dict[str, object]]) -> bytes:
-        """The bytes of an index with these entries, every other member kept as it stands."""
-        document = parse_object(self._file(name, limits.MANIFEST_BYTES), name, DOCUMENT)
-        content = go_json(document | {"manifests": entries})
-        if len(content) > limits.MANIFEST_BYTES:
-            raise LimitExceeded(f"{self.name}: {name} would grow over {limits.MANIFEST_BYTES} bytes")
-        return content
-
-
-def _subject_of(content: bytes, media_type: str, what: str) -> str:
-    """The digest that a manifest or index refers to, empty if none."""
-    parse = parse_index if media_type in INDEX_TYPES else parse_manifest
-    subject = parse(content, media_type, what).subject
-    return subject.digest if subject else ""

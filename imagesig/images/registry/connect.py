@@ -6,11 +6,12 @@ import os
 import time
 from pathlib import Path
 
-from imagesig import __version__, limits
+from imagesig import limits
 from imagesig.errors import InvalidArgument, Unreachable
 from imagesig.http.client import HttpClient
-from imagesig.http.connect import addresses, connect_seconds
+from imagesig.http.connect import connect_seconds
 from imagesig.http.faults import NotConnected
+from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network_of
 from imagesig.images.image import Image
@@ -19,6 +20,7 @@ from imagesig.images.registry.credentials import Credential, CredentialFiles, Cr
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.url import is_loopback, parse_url
+from imagesig.version import __version__
 
 
 def registry(

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import Enum
-
-from msgspec import Struct
+from typing import TYPE_CHECKING
 
 from imagesig.errors import ImagesigError, Unauthorized
-from imagesig.http.client import Response
 from imagesig.http.dates import date_of
-from imagesig.images.registry.repository import RegistryRepository
+from imagesig.images.abilities import Abilities, Permission
 from imagesig.url import served_url
+
+if TYPE_CHECKING:
+    from imagesig.http.client import Response
+    from imagesig.images.registry.repository import RegistryRepository
 
 _NOWHERE = "sha256:" + "0" * 64
 """The digest of nothing that exists."""
-
-
-class Permission(Enum):
-    ALLOWED = "allowed"
-    DENIED = "denied to this login"
-    UNSUPPORTED = "not supported by this registry"
-    UNKNOWN = "cannot be told"
-
-
-class Abilities(Struct, frozen=True):
-    """What was seen. `referrers_api` is None if there was no image to ask about."""
-
-    login: str
-    server_time: datetime | None
-    referrers_api: bool | None
-    push: Permission
-    delete: Permission
 
 
 def probe(repository: RegistryRepository, digest: str) -> Abilities:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagesig import limits
+from imagesig.deadlines import growing_pause, wait
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import ImagesigError, MalformedError, NotFound, Unauthorized, UnexpectedResponse
-from imagesig.http.client import Response, growing_pause, wait
+from imagesig.http.client import Response
 from imagesig.text import quote
 
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))

@@ -9,15 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
-from imagesig.images.merge import Merge, TagChange, look
+from imagesig.images.merge import Merge, TagChange, look, nothing_to_settle
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
 from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
+from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
@@ -37,13 +39,10 @@ from imagesig.oci.manifest import (
 from imagesig.oci.reference import Reference
 from imagesig.text import quote
 
+if TYPE_CHECKING:
+    from imagesig.images.abilities import Abilities
+
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_KEPT_MANIFESTS = 64
-"""Manifests that `resolve` read and `read` may ask for again."""
-_KEPT_BYTES = 1024 * 1024
-"""One of them."""
-_KEPT_BYTES_ALL = 4 * 1024 * 1024
-"""All of them together."""
 
 
 class RegistryRepository:
@@ -54,7 +53,7 @@ class RegistryRepository:
     ) -> None:
         self._session = RegistrySession(http, login, registry, reference, reach)
         self._blobs = RegistryBlobs(self._session)
-        self._manifests: dict[str, bytes] = {}
+        self._manifests = RecentManifests()
         self._keeps_referrers: bool | None = None
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -62,6 +61,14 @@ class RegistryRepository:
     @property
     def name(self) -> str:
         return self._session.name
+
+    @property
+    def identity(self) -> str:
+        return self._session.base
+
+    @property
+    def holds_signature_files(self) -> bool:
+        return False
 
     def __repr__(self) -> str:
         return f"RegistryRepository({self.name!r})"
@@ -82,11 +89,14 @@ class RegistryRepository:
         for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
             if is_digest(wanted) and wanted != digest:
                 raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
-        self._keep(digest, response.body)
+        self._manifests.keep(digest, response.body)
         return Descriptor(media_type, digest, len(response.body))
 
     def pin(self, tag_or_digest: str) -> str:
         return tag_or_digest if is_digest(tag_or_digest) else self.resolve(tag_or_digest).digest
+
+    def tag_for(self, digest: str) -> str:
+        return ""
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         what = f"{self.name}: {descriptor.digest}"
@@ -106,7 +116,7 @@ class RegistryRepository:
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
             check_document(response.body, descriptor.media_type, what, is_list=True)
-            self._keep(descriptor.digest, response.body)
+            self._manifests.keep(descriptor.digest, response.body)
         return response.body
 
     def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
@@ -188,7 +198,7 @@ class RegistryRepository:
         response = self._put_manifest(content, media_type, "")
         # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
         if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
-            return _nothing_to_settle
+            return nothing_to_settle
         entry = referrer_entry(content, media_type)
         return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
 
@@ -201,7 +211,7 @@ class RegistryRepository:
                     hint="remove it from the image that it is attached to",
                 )
             self.delete_manifest(referrer.digest)
-            return _nothing_to_settle
+            return nothing_to_settle
         settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
         if refers:
             # Unlisted, it is found no more: that some registries keep it does not matter.
@@ -233,7 +243,7 @@ class RegistryRepository:
     def delete_manifest(self, digest: str) -> None:
         response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
         what = f"{self.name}: manifest {digest}"
-        self._manifests.pop(digest, None)
+        self._manifests.forget(digest)
         if response.status in (400, 401, 403, 405, 501):
             raise DeletionRefused(
                 f"{what}: the registry does not delete it, status {response.status}",
@@ -255,6 +265,11 @@ class RegistryRepository:
 
     # --- asking about it -----------------------------------------------------------------------------------------
 
+    def probe(self, digest: str) -> Abilities | None:
+        from imagesig.images.registry.permissions import probe
+
+        return probe(self, digest)
+
     def ask(self, method: str, path: str, *, actions: str) -> Response:
         """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
@@ -263,15 +278,3 @@ class RegistryRepository:
     def login_source(self) -> str:
         """Where this registry's credentials come from; nothing secret."""
         return self._session.login_source
-
-    def _keep(self, digest: str, content: bytes) -> None:
-        if len(content) > _KEPT_BYTES:
-            return
-        with self._lock:
-            self._manifests[digest] = content
-            while len(self._manifests) > _KEPT_MANIFESTS or sum(map(len, self._manifests.values())) > _KEPT_BYTES_ALL:
-                self._manifests.pop(next(iter(self._manifests)))
-
-
-def _nothing_to_settle() -> None:
-    """The registry keeps referrers by itself: nothing that was written can be lost."""

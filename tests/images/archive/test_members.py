@@ -187,3 +187,19 @@ def test_any_bytes_are_an_archive_or_a_clear_error(
             opened(tmp_path_factory.getbasetemp(), content)
         except ImagesigError:
             continue
+
+
+@pytest.mark.parametrize("at", [-8, -5, -4, -1])
+def test_a_gzip_whose_trailer_belongs_to_other_bytes_is_refused(at: int, tmp_path: Path) -> None:
+    """CRC and length stand at the very end, behind the blocks that end the tar."""
+    whole = bytearray(gzip.compress(tar_of([("a", b"content")])))
+    whole[at] ^= 1
+    with pytest.raises(MalformedError, match="cannot be decompressed"):
+        opened(tmp_path, bytes(whole))
+
+
+def test_bytes_behind_a_gzip_are_refused_and_zeros_are_not(tmp_path: Path) -> None:
+    whole = gzip.compress(tar_of([("a", b"content")]))
+    assert list(opened(tmp_path, whole + bytes(512)).members.files) == ["a"]
+    with pytest.raises(MalformedError, match="cannot be decompressed"):
+        opened(tmp_path, whole + b"more")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from imagesig.errors import InvalidArgument
-from imagesig.images.merge import Merge
-from imagesig.images.source import ImageSource
+from imagesig.images.local_home import LocalHome
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_MANIFEST
 
 
-class ReadOnly(ABC):
+class ReadOnlyHome(LocalHome):
     """`_no_signatures` raises why there is no place for signatures."""
-
-    name: str
 
     @abstractmethod
     def _no_signatures(self) -> NoReturn: ...
@@ -25,25 +22,19 @@ class ReadOnly(ABC):
     def check_holds(self, *, referrers: bool) -> None:
         self._no_signatures()
 
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return False
+
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         self._refuse()
 
-    def put_blob(self, content: bytes, media_type: str) -> Descriptor:
+    def _turn(self) -> AbstractContextManager[object]:
         self._refuse()
-
-    def has_blob(self, descriptor: Descriptor) -> bool:
-        return False
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         self._refuse()
 
-    def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
-        return False
-
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
-        self._refuse()
-
-    def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         self._refuse()
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:

@@ -1,0 +1,1 @@
+"""Kubernetes and compose files: the images that they name, and the files with pins."""

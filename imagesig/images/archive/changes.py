@@ -1,0 +1,64 @@
+"""What one transaction changes in an archive, before any of it takes the archive's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagesig.images.archive.file import ArchiveFile
+from imagesig.images.archive.members import Member
+from imagesig.images.archive.writer import ArchiveWriter
+from imagesig.images.layout.index import new_documents
+
+_NEW_FILE_MODE = 0o644
+
+
+class Changes:
+    """Blobs and indexes that were written, and blobs that were removed. Use `commit` or `abandon` once.
+
+    `resume` continues what an interrupted transaction wrote, and leaves it for the next one if this one is abandoned.
+    """
+
+    def __init__(self, path: Path, what: str, *, resume: bool) -> None:
+        self._resume = resume
+        self.writer = ArchiveWriter(path, what, resume=resume)
+        self.indexes: dict[str, bytes] = {}
+        self.removed: set[str] = set()
+
+    def remove(self, name: str) -> None:
+        self.writer.remove(name)
+        self.removed.add(name)
+
+    def commit(self, previous: ArchiveFile | None) -> bool:
+        """Makes the archive with these changes take the place of the previous one; False if there are no changes."""
+        if not (self.writer.names() or self.indexes or self.removed):
+            self.abandon()
+            return False
+        before = previous.members.files.values() if previous else ()
+        documents = ({} if previous else new_documents()) | self.indexes
+        try:
+            for name, content in documents.items():
+                self.writer.add(name, len(content), (content,))
+            kept = [
+                member
+                for member in before
+                if member.name not in self.removed and member.name not in documents and not self.writer.get(member.name)
+            ]
+            self.writer.finish(previous, kept, previous.mode if previous else _NEW_FILE_MODE)
+        except BaseException:
+            self.abandon()
+            raise
+        return True
+
+    def abandon(self) -> None:
+        self.writer.abandon(keep=self._resume)
+
+
+def found_in(
+    name: str, current: ArchiveFile | None, changes: Changes | None
+) -> tuple[ArchiveFile | ArchiveWriter, Member] | None:
+    """Where a member is read: what the transaction wrote, else the archive itself. None if it is in neither."""
+    if changes and (member := changes.writer.get(name)):
+        return changes.writer, member
+    if current and not (changes and name in changes.removed) and (member := current.members.files.get(name)):
+        return current, member
+    return None
