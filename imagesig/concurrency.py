@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_WORKERS = 8
+WORKERS = 8
+"""Threads that work at the same time, unless the caller says otherwise."""
 _GRACE = 4
 """Items' worth of time that doing them one by one may be behind before threads start."""
 
@@ -30,7 +31,7 @@ def for_each(
     The first failure, or Ctrl-C, is raised as soon as what runs already has ended; what has not started then never
     starts. `stop` is called before that wait: it may make what runs end early.
     """
-    workers = min(_WORKERS, len(items))
+    workers = min(WORKERS, len(items))
     return [result for _, result in in_threads(items, action, workers=workers, in_order=True, stop=stop)]
 
 
@@ -38,7 +39,7 @@ def in_threads(
     items: Iterable[_Item],
     action: Callable[[_Item], _Result],
     *,
-    workers: int = _WORKERS,
+    workers: int = WORKERS,
     window: int = 0,
     in_order: bool = False,
     stop: Callable[[], None] | None = None,

@@ -84,7 +84,7 @@ def command(
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
     transport = _transport(source, destination, plain_http=plain_http, registry_ca=registry_ca)
     of_source = {**transport, **({} if is_local(source) else {"signature_repository": signature_repository})}
-    with blob_progress(), nullcontext() if timeout is None else deadline(timeout):
+    with blob_progress() as progress, nullcontext() if timeout is None else deadline(timeout):
         result = copy(
             open_source(source, **of_source),
             destination,
@@ -94,6 +94,7 @@ def command(
             admit=admit,
             timeout=timeout,
             transport=transport,
+            progress=progress,
         )
     for warning in result.warnings:
         note(f"warning: {result.source}: {warning}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
+from imagesig.api.outcome import attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
-from imagesig.api.verifying_many import attempt, shown_name
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
 from imagesig.cli.output.failure import error_json, exit_status, fail, worst
 from imagesig.cli.output.render import word, write_json

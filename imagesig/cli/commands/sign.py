@@ -9,9 +9,10 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from imagesig.api.signing import SignedImage, sign
+from imagesig.api.outcome import Outcome, shown_name
+from imagesig.api.signed_image import SignedImage
+from imagesig.api.signing import sign
 from imagesig.api.signing_many import sign_many
-from imagesig.api.verifying_many import Outcome, shown_name
 from imagesig.cli.expiry import DURATION, expiring
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
@@ -28,7 +29,7 @@ from imagesig.cli.options import (
 )
 from imagesig.cli.output.failure import error_json
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
-from imagesig.cli.output.progress import Bar, progress
+from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
@@ -138,8 +139,8 @@ def command(
                 timeout=timeout,
                 signature_repository=signature_repository,
             )
-            with progress(len(opened), "signed"):
-                signed = sign(opened, key, replace=replace, **options)
+            with image_progress(len(opened), "signed") as progress:
+                signed = sign(opened, key, replace=replace, progress=progress, **options)
             outcomes = (Outcome(named.known[index], index, result) for index, result in enumerate(signed))
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.verifying import VerificationResult
-from imagesig.api.verifying_many import Outcome, shown_name, verify_many
+from imagesig.api.verifying_many import verify_many
 from imagesig.cli.images_from import Images, images_from_option
 from imagesig.cli.options import (
     FilePath,
