@@ -7,10 +7,12 @@ from imagesig.lazy import lazy
 from imagesig.version import __version__ as __version__
 
 PUBLIC = {
-    "imagesig.api.signing": "MadeSignature SignedImage sign",
+    "imagesig.api.signing": "sign",
+    "imagesig.api.signed_image": "MadeSignature SignedImage",
     "imagesig.api.signing_many": "sign_many",
     "imagesig.api.verifying": "VerificationResult verify",
-    "imagesig.api.verifying_many": "Outcome verify_many",
+    "imagesig.api.verifying_many": "verify_many",
+    "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
     "imagesig.api.inspecting": "InspectedImage InspectedSignature inspect",

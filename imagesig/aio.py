@@ -1,7 +1,7 @@
-"""Async twins of `sign`, `verify`, `inspect`, `sign_many` and `verify_many`: the same work on worker threads.
+"""The public functions for asyncio: the same work, on worker threads.
 
-Cancelling a task that verifies or inspects ends its work at the next request. Signing is not cut off in the middle:
-what has started is finished in its thread, and nothing further is started.
+Cancelling a task that verifies or inspects ends its work at the next request. A function that writes is not stopped in
+the middle: its thread finishes what has started, and starts nothing further.
 """
 
 from __future__ import annotations
@@ -12,63 +12,106 @@ import functools
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
-from imagesig.api import inspecting, signing, signing_many, verifying, verifying_many
-from imagesig.api.inspecting import InspectedImage
-from imagesig.api.signing import SignedImage
+from imagesig.api import copying, inspecting, removing, signing, signing_many, verifying, verifying_many
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.verifying import VerificationResult
-from imagesig.api.verifying_many import Outcome
 from imagesig.deadlines import until_set
-from imagesig.keys.provider import SigningKey
-from imagesig.policy import AuthorityLike, Policy
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from imagesig.api.copying import CopiedImage
+    from imagesig.api.inspecting import InspectedImage
+    from imagesig.api.options import (
+        CopyOptions,
+        InspectOptions,
+        RemoveOptions,
+        SignManyOptions,
+        SignOptions,
+        VerifyManyOptions,
+        VerifyOptions,
+    )
+    from imagesig.api.outcome import Outcome
+    from imagesig.api.removing import RemovedImage
+    from imagesig.api.signed_image import SignedImage
+    from imagesig.api.signing import Progress
+    from imagesig.api.verifying import VerificationResult
+    from imagesig.keys import SigningKey
+    from imagesig.policy import AuthorityLike, Policy
+
+__all__ = ["copy", "inspect", "remove", "sign", "sign_many", "verify", "verify_many"]
 
 _Result = TypeVar("_Result")
 _Step = TypeVar("_Step")
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
-"""Images for a run: read as it goes, in a worker thread where they are not asynchronous."""
+"""Images of a run: read step by step, in a worker thread unless they are asynchronous."""
 
 
-async def verify(image: ImageLike, policy: Policy | AuthorityLike, **options: Any) -> VerificationResult:
+async def verify(
+    image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyOptions]
+) -> VerificationResult:
     """`imagesig.verify`, with its options and errors."""
     return await _stoppable(functools.partial(verifying.verify, image, policy, **options))
 
 
-async def inspect(image: ImageLike, **options: Any) -> InspectedImage:
+async def inspect(image: ImageLike, **options: Unpack[InspectOptions]) -> InspectedImage:
     """`imagesig.inspect`, with its options and errors."""
     return await _stoppable(functools.partial(inspecting.inspect, image, **options))
 
 
-@overload  # a str is a Sequence of str to the type checker, and one image to everybody else
-async def sign(image: ImageLike, key: str | SigningKey, **options: Any) -> SignedImage: ...
+async def copy(source: ImageLike, destination: ImageLike, **options: Unpack[CopyOptions]) -> CopiedImage:
+    """`imagesig.copy`, with its options and errors."""
+    return await asyncio.to_thread(functools.partial(copying.copy, source, destination, **options))
+
+
+async def remove(image: ImageLike, **options: Unpack[RemoveOptions]) -> RemovedImage:
+    """`imagesig.remove`, with its options and errors."""
+    return await asyncio.to_thread(functools.partial(removing.remove, image, **options))
+
+
+@overload  # to a type checker, a str is a sequence of str too
+async def sign(  # type: ignore[overload-overlap]
+    image: ImageLike, key: str | SigningKey, *, progress: Progress | None = None, **options: Unpack[SignOptions]
+) -> SignedImage: ...
 
 
 @overload
-async def sign(image: Sequence[ImageLike], key: str | SigningKey, **options: Any) -> tuple[SignedImage, ...]: ...
+async def sign(
+    image: Sequence[ImageLike],
+    key: str | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
+) -> tuple[SignedImage, ...]: ...
 
 
 async def sign(
-    image: ImageLike | Sequence[ImageLike], key: str | SigningKey, **options: Any
+    image: ImageLike | Sequence[ImageLike],
+    key: str | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
 ) -> SignedImage | tuple[SignedImage, ...]:
     """`imagesig.sign`, with its options and errors."""
-    return await asyncio.to_thread(functools.partial(signing.sign, image, key, **options))
+    return await asyncio.to_thread(functools.partial(signing.sign, image, key, progress=progress, **options))
 
 
 def verify_many(
-    images: Images, policy: Policy | AuthorityLike, **options: Any
+    images: Images, policy: Policy | AuthorityLike, **options: Unpack[VerifyManyOptions]
 ) -> AsyncGenerator[Outcome[VerificationResult], None]:
     """`imagesig.verify_many`, with its options and errors; `images` may be an asynchronous iterable too."""
-    stop = threading.Event()
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[VerificationResult], None, None]:
         return verifying_many.verify_many(ready, policy, **options)
 
-    return _stream(images, start, stop)
+    return _stream(images, start, threading.Event())
 
 
-def sign_many(images: Images, key: str | SigningKey, **options: Any) -> AsyncGenerator[Outcome[SignedImage], None]:
+def sign_many(
+    images: Images, key: str | SigningKey, **options: Unpack[SignManyOptions]
+) -> AsyncGenerator[Outcome[SignedImage], None]:
     """`imagesig.sign_many`, with its options and errors; `images` may be an asynchronous iterable too."""
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:

@@ -1,4 +1,4 @@
-"""Doing the same for many things at once: a list of them, or a stream that nobody holds as a whole."""
+"""The same work on many items at once: on a list, or on a stream that is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from queue import SimpleQueue
+from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_WORKERS = 8
-_GRACE = 4
-"""Items' worth of time that doing them one by one may be behind before threads start."""
+WORKERS = 8
+"""Threads that work at the same time, unless the caller says otherwise."""
+_SPARE_ITEMS = 4
+"""How many items' worth of time sequential work may be late before threads start."""
 
 
 def for_each(
@@ -27,10 +29,10 @@ def for_each(
 ) -> list[_Result]:
     """The results in the order of the items.
 
-    The first failure, or Ctrl-C, is raised as soon as what runs already has ended; what has not started then never
-    starts. `stop` is called before that wait: it may make what runs end early.
+    The first failure, or Ctrl-C, is raised as soon as the running actions have ended; no further action starts.
+    `stop` is called before that wait and may make running actions end early.
     """
-    workers = min(_WORKERS, len(items))
+    workers = min(WORKERS, len(items))
     return [result for _, result in in_threads(items, action, workers=workers, in_order=True, stop=stop)]
 
 
@@ -38,7 +40,7 @@ def in_threads(
     items: Iterable[_Item],
     action: Callable[[_Item], _Result],
     *,
-    workers: int = _WORKERS,
+    workers: int = WORKERS,
     window: int = 0,
     in_order: bool = False,
     stop: Callable[[], None] | None = None,
@@ -46,33 +48,55 @@ def in_threads(
 ) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with its result, as they finish: at most `window` items are taken and not yet returned.
 
-    As long as items take less than `alone_under` seconds on the average the caller's thread does them one by one:
-    threads that wait for nothing but each other take longer. Items are taken in the caller's thread. Closing it, or an
-    exception, leaves what has not started and waits for what runs. What `action` raises ends it. The threads see the
-    caller's context variables.
-    `stop` is called before that wait, where something went wrong: it may make what runs end early.
+    The caller's thread takes the items, and the threads see its context variables. If `action` raises, or the generator
+    is closed, no further action starts and the running ones are waited for; `stop` is called before that wait if
+    something went wrong, and may make them end early.
+
+    While an item takes less than `alone_under` seconds on average, the caller's thread does the work: threads that
+    never wait for a network only wait for each other.
     """
     items = iter(items)
     if workers <= 1 or alone_under:
-        patience = _GRACE * alone_under  # for a first connection, or a moment in which others had the processor
-        for item in items:
-            started = time.monotonic()
-            result = action(item)
-            patience += alone_under - (time.monotonic() - started)
-            yield item, result
-            if workers > 1 and patience < 0:
-                break
-        else:
+        is_done = yield from _in_this_thread(items, action, alone_under if workers > 1 else None)
+        if is_done:
             return
+    yield from _in_pool(items, action, workers, window=window or 4 * workers, in_order=in_order, stop=stop)
+
+
+def _in_this_thread(
+    items: Iterator[_Item], action: Callable[[_Item], _Result], limit: float | None
+) -> Generator[tuple[_Item, _Result], None, bool]:
+    """Each item with its result. Ends early, with False, once items take more than `limit` seconds on average."""
+    # Spare time for a first connection, or a moment in which other programs had the processor.
+    spare = _SPARE_ITEMS * (limit or 0.0)
+    for item in items:
+        started = time.monotonic()
+        result = action(item)
+        if limit is not None:
+            spare += limit - (time.monotonic() - started)
+        yield item, result
+        if spare < 0:
+            return False
+    return True
+
+
+def _in_pool(
+    items: Iterator[_Item],
+    action: Callable[[_Item], _Result],
+    workers: int,
+    *,
+    window: int,
+    in_order: bool,
+    stop: Callable[[], None] | None,
+) -> Generator[tuple[_Item, _Result], None, None]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers, "imagesig") as pool:
-        tasks = flow(
-            lambda item: pool.submit(contextvars.copy_context().run, action, item),
-            items,
-            window=window or 4 * workers,
-            in_order=in_order,
-        )
+
+        def submit(item: _Item) -> Future[_Result]:
+            return pool.submit(contextvars.copy_context().run, action, item)
+
+        tasks = flow(submit, items, window=window, in_order=in_order)
         with contextlib.closing(tasks):
             try:
                 for item, future in tasks:
@@ -94,53 +118,22 @@ def flow(
 ) -> Generator[tuple[_Item, Future[_Result]], None, None]:
     """Each item with its future, once that is done; at most `window` items are taken and not yet returned.
 
-    An item for which `again` says so is submitted once more instead. When no seconds are `left` the futures that are
-    not done are returned all the same, cancelled or running. Closing it cancels what has not started and waits. What
-    `items` raises is raised once all that was taken before is returned.
+    An item for which `again` returns True is submitted once more instead. When no seconds are `left`, the other futures
+    are returned too, cancelled or running. Closing the generator cancels what has not started and waits for the rest.
+    An exception of `items` is raised after everything before it is returned.
     """
-    from concurrent.futures import wait
-    from queue import Empty
-
-    done: SimpleQueue[Future[_Result]] = SimpleQueue()
-    pending: dict[Future[_Result], tuple[int, _Item]] = {}
+    tasks = _Tasks(submit, again, left)
     ready: dict[int, tuple[_Item, Future[_Result]]] = {}
-    numbered = enumerate(items)
+    failures: list[Exception] = []
+    numbered = enumerate(_until_failure(items, failures))
     next_out = 0
-
-    def start(number: int, item: _Item) -> None:
-        future = submit(item)
-        pending[future] = (number, item)
-        future.add_done_callback(done.put)
-
     try:
-        exhausted = False
-        failure: Exception | None = None
         while True:
-            while not exhausted and len(pending) + len(ready) < window:
-                try:
-                    entry = next(numbered, None)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at the end
-                    entry, failure = None, error
-                exhausted = entry is None
-                if entry is not None:
-                    start(*entry)
-            if not pending:
-                if failure is not None:
-                    raise failure
-                return
-            try:
-                future = done.get(timeout=left())
-                overdue = False
-            except Empty:
-                future = next(iter(pending))
-                future.cancel()
-                overdue = True
-            if future not in pending:  # returned before, when no time was left
-                continue
-            number, item = pending.pop(future)
-            if not overdue and again(item, future):
-                start(number, item)
-                continue
+            while len(tasks.pending) + len(ready) < window and (entry := next(numbered, None)) is not None:
+                tasks.start(*entry)
+            if not tasks.pending:
+                break
+            number, item, future = tasks.next_done()
             if not in_order:
                 yield item, future
                 continue
@@ -149,34 +142,74 @@ def flow(
                 yield ready.pop(next_out)
                 next_out += 1
     finally:
-        wait([future for future in pending if not future.cancel()])
+        tasks.cancel()
+    if failures:
+        raise failures[0]
+
+
+class _Tasks(Generic[_Item, _Result]):
+    """The futures of a `flow` that are submitted and not yet returned, each with its item and the item's number."""
+
+    def __init__(
+        self,
+        submit: Callable[[_Item], Future[_Result]],
+        again: Callable[[_Item, Future[_Result]], bool],
+        left: Callable[[], float | None],
+    ) -> None:
+        self._submit, self._again, self._left = submit, again, left
+        self._done: SimpleQueue[Future[_Result]] = SimpleQueue()
+        self.pending: dict[Future[_Result], tuple[int, _Item]] = {}
+
+    def start(self, number: int, item: _Item) -> None:
+        future = self._submit(item)
+        self.pending[future] = (number, item)
+        future.add_done_callback(self._done.put)
+
+    def next_done(self) -> tuple[int, _Item, Future[_Result]]:
+        """The next future that is done and not submitted again; any one, cancelled, if no time is left."""
+        while True:
+            try:
+                future, is_in_time = self._done.get(timeout=self._left()), True
+            except Empty:
+                future, is_in_time = next(iter(self.pending)), False
+                future.cancel()
+            if future not in self.pending:  # returned before, when no time was left
+                continue
+            number, item = self.pending.pop(future)
+            if not is_in_time or not self._again(item, future):
+                return number, item, future
+            self.start(number, item)
+
+    def cancel(self) -> None:
+        """Cancels what has not started and waits for the rest."""
+        from concurrent.futures import wait
+
+        wait([future for future in self.pending if not future.cancel()])
+
+
+def _until_failure(items: Iterable[_Item], failures: list[Exception]) -> Iterator[_Item]:
+    """The items. An exception of their source ends them and is appended to `failures`."""
+    try:
+        for item in items:  # noqa: UP028 - `yield from` would close the source with this generator
+            yield item
+    except Exception as error:  # noqa: BLE001 - the caller raises it
+        failures.append(error)
 
 
 def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Lists of `size` items, the last one shorter. What `items` raises is raised after what came before it."""
-    batch: list[_Item] = []
-    failure: Exception | None = None
-    source = iter(items)
-    while failure is None:
-        try:
-            batch.append(next(source))
-        except StopIteration:
-            break
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at the end
-            failure = error
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+    """Lists of `size` items, the last one shorter. An exception of `items` is raised after the items before it."""
+    failures: list[Exception] = []
+    source = _until_failure(items, failures)
+    while batch := list(islice(source, size)):
         yield batch
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[0]
 
 
 class Once(Generic[_Result]):
-    """Remembers what was made for the last `most` keys, so that nothing is made twice, not even at the same time.
+    """Remembers the values of the last `most` keys, so that no value is made twice, not even at the same time.
 
-    An exception is remembered too, unless `forget` says of it that another attempt may help. Thread-safe.
+    An exception is remembered too, unless `forget` returns True for it: another attempt may help. Thread-safe.
     """
 
     def __init__(self, most: int, forget: Callable[[Exception], bool] = lambda _error: False) -> None:
@@ -186,7 +219,7 @@ class Once(Generic[_Result]):
         self._cells: OrderedDict[object, _Cell[_Result]] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], _Result]) -> _Result:
-        """What was made for this key before, else what `make` makes now. Raises as `make` does or did."""
+        """The value of this key; `make` makes it the first time. Raises what `make` raises or raised."""
         with self._lock:
             cell = self._cells.setdefault(key, _Cell())
             self._cells.move_to_end(key)
@@ -206,7 +239,7 @@ class Once(Generic[_Result]):
 
 
 class _Cell(Generic[_Result]):
-    """What one key stands for; `made` holds nothing or one value."""
+    """The value of one key: `made` is empty or has one item."""
 
     __slots__ = ("error", "lock", "made")
 

@@ -53,6 +53,21 @@ def test_an_image_is_signed_verified_and_inspected(server: InMemoryRegistry, key
     asyncio.run(everything())
 
 
+def test_an_image_is_copied_and_its_signatures_are_removed(
+    server: InMemoryRegistry, key: SigningKey, tmp_path: Path
+) -> None:
+    image = pushed(server, "a")
+
+    async def everything() -> None:
+        await aio.sign(image, key)
+        copied = await aio.copy(image, f"oci:{tmp_path / 'copy'}:1.0")
+        assert (await aio.verify(copied.destination, key.info.public_key)).verified
+        assert len((await aio.remove(image, key=key.info.public_key)).removed) == 2
+        assert not (await aio.inspect(image)).signatures
+
+    asyncio.run(everything())
+
+
 def test_many_are_signed_and_verified_from_an_asynchronous_source(server: InMemoryRegistry, key: SigningKey) -> None:
     images = [pushed(server, f"app{number}") for number in range(6)]
 

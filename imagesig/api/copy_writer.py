@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -35,15 +35,20 @@ class CopiedManifest(Struct, frozen=True):
     state: str
 
 
-class Carrying:
-    """One copy under way."""
+class CopyWriter:
+    """Writes one copy. `progress` is called with the count of blobs after each one."""
 
-    def __init__(self, source: Image, target: Image) -> None:
+    def __init__(self, source: Image, target: Image, progress: Callable[[BlobCount], None] | None = None) -> None:
         self._source = source
         self._target = target
-        self._images = Transfer(target.home)
+
+        def report(_count: BlobCount) -> None:
+            if progress is not None:
+                progress(self.blobs)
+
+        self._images = Transfer(target.home, report)
         same = target.signatures is target.home
-        self._signatures = self._images if same else Transfer(target.signatures)
+        self._signatures = self._images if same else Transfer(target.signatures, report)
         self._settles: list[Settle] = []
         self.warnings: list[str] = []
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.copy_writer import Carrying, CopiedManifest
+from imagesig.api.copy_writer import CopiedManifest, CopyWriter
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
@@ -59,6 +59,7 @@ def copy(
     admit: Admit | None = None,
     timeout: float | None = None,
     transport: Mapping[str, Any] | None = None,
+    progress: Callable[[BlobCount], None] | None = None,
 ) -> CopiedImage:
     """Copies an image with all its signatures and referrers between registries, layouts and archives.
 
@@ -74,6 +75,7 @@ def copy(
         admit: called with the image before anything is written.
         timeout: seconds for the whole copy; without it, only each request is bounded.
         transport: for a destination that is text: what `registry` takes, such as `client` or `credentials`.
+        progress: called with the count of blobs after each one, from a worker thread, one call at a time.
 
     Raises:
         ImageNotFound: there is no such image or platform.
@@ -95,13 +97,13 @@ def copy(
         target = _open(destination, transport or {})
         tag = _tag(target, opened, plan.root)
         _check_place(plan, target)
-        work = Carrying(opened, target)
+        work = CopyWriter(opened, target, progress)
         # Both are entered before anything is written, and left, which makes an archive appear, after everything is.
         stack.enter_context(target.home.transaction(resume=True))
         if target.signatures is not target.home:
             stack.enter_context(target.signatures.transaction(resume=True))
         copied = work.run(plan.pieces, tag)
-    logger.info("copied %s", opened, extra={"image_done": True})
+    logger.info("copied %s", opened)
     digest = plan.root.digest
     where = str(replace(target, target=tag or digest))
     pinned = pinned_name(target, digest)

@@ -14,9 +14,10 @@ from threading import Lock
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.api.outcome import Outcome, attempt, overdue, shown_name
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
 from imagesig.api.verifying import VerificationResult
-from imagesig.api.verifying_many import ORDERED_WINDOW, Job, Outcome, Run, attempt, overdue, shown_name
 from imagesig.concurrency import batches, flow, in_threads
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, WorkerLost
 from imagesig.images.image import Image
@@ -35,7 +36,7 @@ class Chunk(Struct, frozen=True):
     """One task. `run` tells runs apart, so that a worker opens connections and keys once for each."""
 
     run: str
-    job: Job
+    job: VerificationJob
     images: tuple[tuple[int, str], ...]
     seconds: float | None = None
 
@@ -78,24 +79,30 @@ def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[Verifi
     return outcome
 
 
-_runs: OrderedDict[tuple[int, str], Run] = OrderedDict()
+_runs: OrderedDict[tuple[int, str], VerificationRun] = OrderedDict()
 _runs_lock = Lock()
 
 
-def _run_of(chunk: Chunk) -> Run:
+def _run_of(chunk: Chunk) -> VerificationRun:
     """This process's own: connections must not survive a fork."""
     key = (os.getpid(), chunk.run)
     with _runs_lock:
         run = _runs.get(key)
         if run is None:
-            run = _runs[key] = Run(chunk.job)
+            run = _runs[key] = VerificationRun(chunk.job)
             if len(_runs) > _KEPT_RUNS:
                 _runs.popitem(last=False)[1].close()
         return run
 
 
-def verify_elsewhere(
-    executor: Executor, images: Iterable[ImageLike], job: Job, *, tasks: int, ends: float | None, in_order: bool
+def verify_remotely(
+    executor: Executor,
+    images: Iterable[ImageLike],
+    job: VerificationJob,
+    *,
+    tasks: int,
+    ends: float | None,
+    in_order: bool,
 ) -> Generator[Outcome[VerificationResult], None, None]:
     """`verify_many` with an executor; `ends` is a time of the monotonic clock.
 
@@ -113,7 +120,13 @@ def verify_elsewhere(
 
 
 def _outcomes(
-    executor: Executor, images: Iterable[ImageLike], job: Job, *, tasks: int, ends: float | None, in_order: bool
+    executor: Executor,
+    images: Iterable[ImageLike],
+    job: VerificationJob,
+    *,
+    tasks: int,
+    ends: float | None,
+    in_order: bool,
 ) -> Generator[Outcome[VerificationResult], None, None]:
     run = uuid.uuid4().hex
     attempts: dict[int, int] = {}

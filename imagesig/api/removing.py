@@ -108,7 +108,7 @@ def remove(
                 work.find(opened, target, anchors, at)
         if not dry_run:
             detach(opened, work.chosen)
-    logger.info("removed from %s", opened, extra={"image_done": True})
+    logger.info("removed from %s", opened)
     digest = targets[0].descriptor.digest
     removed = tuple(found.as_removed("planned" if dry_run else "removed") for found in work.chosen)
     return RemovedImage(str(opened), digest, pinned_name(opened, digest), removed, work.kept, tuple(work.warnings))

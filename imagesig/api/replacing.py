@@ -1,90 +1,91 @@
-"""`sign(..., replace=KEY)`: after a key rotation, the old key's signatures go once the new key has said the same."""
+"""`sign(..., replace=KEY)`: after a key rotation, the old key's signatures are removed once the new key has signed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
+
+from msgspec import Struct
 
 from imagesig.api.removing import Found, RemovedSignature, detach, made_by
 from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
-from imagesig.formats import Format
 from imagesig.images.image import Image
-from imagesig.images.target import Target
-from imagesig.signature import Claim, SignerInfo, StoredSignature
+from imagesig.signature import Claim, SignerInfo
 from imagesig.trust import TrustAnchors
 
 
-class Replacement:
-    """The signatures to take away for one `sign`: those of these keys that say just what the new ones say."""
+class ReplacedSignatures(Struct, frozen=True):
+    """The signatures of one image by replaced keys.
 
-    def __init__(self, anchors: TrustAnchors, now: datetime) -> None:
-        self._anchors = anchors
-        self._now = now
-        self._found: dict[int, tuple[Image, list[Found]]] = {}
-        self._others: dict[int, int] = {}
+    `obsolete` have the same claim as a new signature and are removed; `kept` counts the others.
+    """
 
-    def check_signer(self, signer: SignerInfo) -> None:
-        """Raises `InvalidArgument` if the new key is one of those to be replaced."""
-        for trusted in self._anchors.keys:
-            if signer.public_key in trusted.public_keys:
-                raise InvalidArgument(
-                    f"replace: {trusted.name} is the key that signs, so its signatures cannot be replaced by its own",
-                    hint="--replace names the old key's public half, --key the new key",
-                )
+    image: Image
+    obsolete: tuple[Found, ...] = ()
+    kept: int = 0
 
-    def find(
-        self, image: Image, target: Target, item_format: Format, claim: Claim, prior: Sequence[StoredSignature]
-    ) -> None:
-        """Remembers which of the stored signatures say the same as `claim` by one of the old keys."""
-        _, found = self._found.setdefault(id(image), (image, []))
-        for stored in prior:
-            examined = made_by(stored, item_format, self._anchors, self._now)
-            if examined is None:
-                continue
-            if _says_the_same(examined.claim, claim):
-                found.append(Found(target, stored, item_format))
-            else:
-                self._others[id(image)] = self._others.get(id(image), 0) + 1
+    def removed(self, *, dry_run: bool) -> tuple[RemovedSignature, ...]:
+        """The obsolete signatures, as a result lists them."""
+        return tuple(item.as_removed("planned" if dry_run else "removed") for item in self.obsolete)
 
-    def planned(self, image: Image, *, dry_run: bool) -> tuple[RemovedSignature, ...]:
-        """What goes, or has gone, of one image."""
-        _, found = self._found.get(id(image), (image, []))
-        return tuple(item.as_removed("planned" if dry_run else "removed") for item in found)
-
-    def warnings(self, image: Image) -> tuple[str, ...]:
-        """What stays although one of the old keys made it."""
-        count = self._others.get(id(image), 0)
-        if not count:
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if not self.kept:
             return ()
         return (
-            f"{count} signature{'' if count == 1 else 's'} by a replaced key say something else (another name or other "
-            "annotations) and stay; imagesig remove --key takes them away",
+            f"{self.kept} signature{'' if self.kept == 1 else 's'} by a replaced key say something else (another name "
+            "or other annotations) and stay; imagesig remove --key removes them",
         )
 
-    def run(self) -> None:
-        """Takes the old signatures away, image by image.
+    def remove(self) -> None:
+        """Removes the obsolete signatures.
 
         Raises:
             RemovalIncomplete: some are still there; the new ones are attached.
         """
-        for image, found in self._found.values():
-            if not found:
-                continue
-            try:
-                detach(image, found)
-            except RemovalIncomplete:
-                raise
-            except ImagesigError as error:
-                raise RemovalIncomplete(
-                    f"{image}: signed, but old signatures are still there: {error}",
-                    removed=(),
-                    left=[item.stored.origin for item in found],
-                    hint=error.hint or "sign the same image again: what is there stays, what is left is removed",
-                ) from error
+        if not self.obsolete:
+            return
+        try:
+            detach(self.image, self.obsolete)
+        except RemovalIncomplete:
+            raise
+        except ImagesigError as error:
+            raise RemovalIncomplete(
+                f"{self.image}: signed, but old signatures are still there: {error}",
+                removed=(),
+                left=[item.stored.origin for item in self.obsolete],
+                hint=error.hint or "sign the same image again: what is there stays, what is left is removed",
+            ) from error
 
 
-def _says_the_same(old: Claim, new: Claim) -> bool:
-    """Whether both name the same digest, with the same annotations, by the same name."""
+def replaced_signatures(
+    image: Image, stored: Iterable[tuple[Found, Claim]], keys: TrustAnchors, now: datetime
+) -> ReplacedSignatures:
+    """Which of the stored signatures one of these keys made; each comes with the claim of the new signature."""
+    obsolete, kept = [], 0
+    for found, claim in stored:
+        examined = made_by(found.stored, found.format, keys, now)
+        if examined is None:
+            continue
+        if _is_same_claim(examined.claim, claim):
+            obsolete.append(found)
+        else:
+            kept += 1
+    return ReplacedSignatures(image, tuple(obsolete), kept)
+
+
+def check_signer(keys: TrustAnchors, signer: SignerInfo) -> None:
+    """Raises `InvalidArgument` if the new key is one of the keys to be replaced."""
+    for trusted in keys.keys:
+        if signer.public_key in trusted.public_keys:
+            raise InvalidArgument(
+                f"replace: {trusted.name} is the key that signs, so its signatures cannot be replaced by its own",
+                hint="--replace names the old key's public half, --key the new key",
+            )
+
+
+def _is_same_claim(old: Claim, new: Claim) -> bool:
+    """Whether both name the same digest, with the same annotations and the same name."""
     (subject,) = new.subjects
     same = any(
         item.digest == subject.digest and dict(item.annotations) == dict(subject.annotations) for item in old.subjects

@@ -146,7 +146,7 @@ def verify_by_rule(
             reasons=reasons,
             hint="allow it (--allow-unverified, allow_unverified=True), or have the policy require a signature",
         )
-    logger.info("verified %s", image, extra={"image_done": True})
+    logger.info("verified %s", image)
     return result
 
 

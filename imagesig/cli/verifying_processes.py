@@ -9,8 +9,8 @@ from importlib import import_module
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.verifying_many import WORKERS
 from imagesig.cli.processes import ForkPool, available
+from imagesig.concurrency import WORKERS
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.keys.uri import is_key_uri, open_public_keys

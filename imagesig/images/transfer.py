@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -40,10 +40,11 @@ class BlobCount(Struct, frozen=True):
 
 
 class Transfer:
-    """Copies blobs and counts them. Thread-safe."""
+    """Copies blobs and counts them. Thread-safe. `progress` is called with each new count, one call at a time."""
 
-    def __init__(self, target: ImageHome) -> None:
+    def __init__(self, target: ImageHome, progress: Callable[[BlobCount], None] | None = None) -> None:
         self._target = target
+        self._progress = progress
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self.count = BlobCount()
@@ -101,5 +102,6 @@ class Transfer:
     def _add(self, one: BlobCount) -> None:
         with self._lock:
             self.count += one
-            count = self.count
-        logger.debug("%s: %s", self._target.name, count, extra={"blobs": count})
+            logger.debug("%s: %s", self._target.name, self.count)
+            if self._progress is not None:
+                self._progress(self.count)

@@ -28,6 +28,7 @@ from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
 from imagesig.images.registry.connect import registry, registry_client
 from imagesig.images.source import ImageHome
+from imagesig.images.transfer import BlobCount
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
@@ -128,6 +129,13 @@ def test_a_second_copy_sends_nothing(server: InMemoryRegistry, source: str) -> N
     assert states(again) == {"present"}
     assert (again.blobs.sent, again.blobs.mounted) == (0, 0)
     assert server.asked("PUT") == server.asked("POST") == 0
+
+
+def test_progress_counts_the_blobs_up_to_those_of_the_result(server: InMemoryRegistry, source: str) -> None:
+    seen: list[BlobCount] = []
+    copied = copy(source, image_at(server), all_platforms=True, progress=seen.append)
+    assert [count.sent for count in seen] == list(range(1, copied.blobs.sent + 1))
+    assert seen[-1] == copied.blobs
 
 
 def test_an_interrupted_copy_is_invisible_and_continued(server: InMemoryRegistry, source: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from imagesig import Transport, sign, verify_many
 from imagesig.api import remote_workers as dispatch
 from imagesig.api.remote_workers import CHUNK, Chunk, verify_chunk
-from imagesig.api.verifying_many import Job
+from imagesig.api.verification_run import VerificationJob
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, InvalidArgument, NoSignatures, WorkerLost
 from imagesig.images.build import PLATFORMS, build_image
@@ -92,23 +92,25 @@ def test_outcomes_come_in_order_where_that_is_asked_for(
 def test_work_and_results_pickle_small(fleet: list[str], key: SigningKey, tmp_path: Path) -> None:
     other = FileProvider(tmp_path).generate("other.key", KeyType.ECDSA_P256)
     two_keys = Policy.at_least(1, key.info.public_key, other.info.public_key, annotations={"stage": "released"})
-    job = Job(two_keys, "", False, None, NOBODY, open_public_keys)
+    job = VerificationJob(two_keys, "", False, None, NOBODY, open_public_keys)
     chunk = Chunk("0" * 32, job, tuple(enumerate(fleet[:CHUNK])))
     assert len(pickle.dumps(two_keys)) <= POLICY_BYTES
     assert len(pickle.dumps(chunk)) <= CHUNK_BYTES
-    found = verify_chunk(Chunk("1" * 32, Job(policy(key), "", False, None, NOBODY, open_public_keys), chunk.images))
+    found = verify_chunk(
+        Chunk("1" * 32, VerificationJob(policy(key), "", False, None, NOBODY, open_public_keys), chunk.images)
+    )
     assert len(pickle.dumps(found)) <= OUTCOME_BYTES * len(found)
     assert sum(outcome.ok for outcome in found) == CHUNK - 1
 
 
 def test_a_worker_keeps_its_connections_from_chunk_to_chunk(fleet: list[str], key: SigningKey) -> None:
-    job = Job(policy(key), "", False, None, NOBODY, open_public_keys)
+    job = VerificationJob(policy(key), "", False, None, NOBODY, open_public_keys)
     chunks = [Chunk("2" * 32, job, ((0, fleet[0]),)), Chunk("2" * 32, job, ((1, fleet[1]),))]
     assert dispatch._run_of(chunks[0]) is dispatch._run_of(chunks[1])
 
 
 def test_a_worker_forgets_old_runs(fleet: list[str], key: SigningKey) -> None:
-    job = Job(policy(key), "", False, None, NOBODY, open_public_keys)
+    job = VerificationJob(policy(key), "", False, None, NOBODY, open_public_keys)
     for number in range(20):
         dispatch._run_of(Chunk(f"run {number}", job, ()))
     assert len(dispatch._runs) <= 4

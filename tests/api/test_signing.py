@@ -56,3 +56,15 @@ def test_annotations_that_cannot_be_signed_are_refused_before_anything_is_writte
 ) -> None:
     with pytest.raises(InvalidArgument, match="annotation"):
         sign(f"{repository}:1.0", key, annotations=annotations, dry_run=True)
+
+
+def test_progress_names_every_image_of_several_that_is_attached(repository: str, key: SigningKey) -> None:
+    digest = registry(repository).home.resolve("1.0").digest
+    images = [registry(f"{repository}:1.0"), registry(f"{repository}@{digest}")]
+    seen: list[str] = []
+    for _ in ("new", "present"):
+        sign(images, key, progress=lambda image: seen.append(str(image)))
+        assert sorted(seen) == sorted(map(str, images))
+        seen.clear()
+    sign(images, key, dry_run=True, progress=lambda image: seen.append(str(image)))
+    assert not seen

@@ -15,8 +15,8 @@ import pytest
 
 import imagesig
 from imagesig import aio, errors
+from imagesig.api.outcome import Outcome
 from imagesig.api.remote_workers import Chunk, verify_chunk
-from imagesig.api.verifying_many import Outcome
 from imagesig.cli.processes import ForkPool
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.images.build import PLATFORMS, build_image
@@ -169,15 +169,15 @@ def test_what_is_no_image_at_all_is_one_outcome(images: list[str], given: Any) -
 def test_a_result_that_does_not_pickle_costs_its_image_alone(
     images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imagesig.api import verifying_many as fleet
+    from imagesig.api import verification_run
 
-    whole = fleet.verify_by_rule
+    whole = verification_run.verify_by_rule
 
     def odd(image: Any, *arguments: Any, **options: Any) -> Any:
         result = whole(image, *arguments, **options)
         return _struct_with(result, rule=lambda: 1) if "bad" in str(image) else result
 
-    monkeypatch.setattr(fleet, "verify_by_rule", odd)
+    monkeypatch.setattr(verification_run, "verify_by_rule", odd)
     with ForkPool(2) as copies:
         outcomes = list(imagesig.verify_many(images, private_key().public_key, executor=copies))
     assert_only_the_bad_one_failed(outcomes)
@@ -255,8 +255,8 @@ main()
 @pytest.mark.parametrize(
     ("module", "name", "arguments"),
     [
-        ("verifying_many", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
-        ("signing", "targets_of", ("sign", "--key", "release.key", "{}")),
+        ("verification_run", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
+        ("signature_run", "targets_of", ("sign", "--key", "release.key", "{}")),
         ("inspecting", "targets_of", ("inspect", "{}")),
         ("removing", "targets_of", ("remove", "--all", "{}")),
         ("copying", "open_destination", ("copy", "{}", "oci:there")),
@@ -359,10 +359,12 @@ def test_a_result_of_odd_text_travels(images: list[str]) -> None:
 
 
 def test_a_chunk_is_answered_in_order(images: list[str]) -> None:
-    from imagesig.api.verifying_many import Job
+    from imagesig.api.verification_run import VerificationJob
     from imagesig.images.open import Transport
     from imagesig.keys.uri import open_public_keys
 
-    job = Job(imagesig.Policy.any_of(private_key().public_key), "", False, None, Transport(), open_public_keys)
+    job = VerificationJob(
+        imagesig.Policy.any_of(private_key().public_key), "", False, None, Transport(), open_public_keys
+    )
     outcomes = verify_chunk(Chunk("run", job, tuple(enumerate(images))))
     assert [outcome.index for outcome in outcomes] == [0, 1, 2]

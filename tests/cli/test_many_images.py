@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from imagesig import sign
+from imagesig import sign, verify_many
 from imagesig.cli.images_from import Images, read_list
 from imagesig.cli.output.failure import worst
+from imagesig.cli.processes import ForkPool
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import InvalidArgument
+from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.images.registry.credentials import anonymous
@@ -248,7 +250,7 @@ def test_a_registry_that_refuses_one_image_does_not_stop_the_rest(
     assert done.returncode == 1
 
 
-# --- copies of the process --------------------------------------------------------------------------------------------
+# --- forks of the process ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("output", ["text", "jsonl"])
@@ -267,3 +269,17 @@ def test_many_images_on_several_cores_have_the_verdicts_of_one(
     assert many.returncode == one.returncode
     assert set(one.stdout.splitlines()) <= set(many.stdout.splitlines())
     assert set(one.stderr.replace(str(few), str(listed)).splitlines()[:-1]) <= set(many.stderr.splitlines())
+
+
+def test_a_fork_that_is_killed_leaves_no_image_without_its_verdict(folder: Path, server: InMemoryRegistry) -> None:
+    images = [f"{server.host}/{name}:1.0" for name in ("a", "unsigned", "b", "c")] * 60
+    others = multiprocessing.active_children()
+    with ForkPool(2) as pool:
+        forks = [process for process in multiprocessing.active_children() if process not in others]
+        outcomes = verify_many(images, str(folder / "k.pub"), executor=pool, workers=4)
+        found = [next(outcomes)]
+        forks[0].kill()
+        found += outcomes
+    assert sorted(outcome.index for outcome in found) == list(range(len(images)))
+    assert {outcome.image for outcome in found if outcome.ok} == {*images} - {images[1]}
+    assert {type(outcome.error) for outcome in found} == {type(None), NoSignatures}

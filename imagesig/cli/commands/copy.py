@@ -76,7 +76,7 @@ def command(
     if policy_file is not None:
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
     opener = ImageOpener(transport)
-    with blob_progress(), nullcontext() if seconds is None else deadline(seconds):
+    with blob_progress() as progress, nullcontext() if seconds is None else deadline(seconds):
         result = copy(
             opener.open_source(source),
             destination,
@@ -86,6 +86,7 @@ def command(
             admit=admit,
             timeout=seconds,
             transport={} if is_local(destination) else {"client": opener.client},
+            progress=progress,
         )
     for warning in result.warnings:
         note(f"warning: {result.source}: {warning}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
+from imagesig.api.outcome import attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
-from imagesig.api.verifying_many import attempt, shown_name
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, exit_status, fail, worst

@@ -7,15 +7,16 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from imagesig.api.signing import SignedImage, sign
+from imagesig.api.outcome import Outcome, shown_name
+from imagesig.api.signed_image import SignedImage
+from imagesig.api.signing import sign
 from imagesig.api.signing_many import sign_many
-from imagesig.api.verifying_many import Outcome, shown_name
 from imagesig.cli.images_from import Images, images_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
 from imagesig.cli.output.failure import error_json
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
-from imagesig.cli.output.progress import Bar, progress
+from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
@@ -77,8 +78,8 @@ def command(
         else:
             # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
             opened = open_images(images.known, transport)
-            with progress(len(opened), "signed"):
-                signed = sign(opened, key, replace=replace, **options)
+            with image_progress(len(opened), "signed") as progress:
+                signed = sign(opened, key, replace=replace, progress=progress, **options)
             outcomes = (Outcome(images.known[index], index, result) for index, result in enumerate(signed))
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):

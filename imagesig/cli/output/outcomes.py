@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from imagesig.api.verifying_many import Outcome
+from imagesig.api.outcome import Outcome
 from imagesig.cli.options import choose_output
 from imagesig.cli.output.failure import error_json, exit_status, fail, worst
 from imagesig.cli.output.progress import Bar

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from imagesig.cli.output.terminal import end_status, has_status, status
+
+if TYPE_CHECKING:
+    from imagesig.images.image import Image
+    from imagesig.images.transfer import BlobCount
 
 _CELLS = 24
 _SECONDS_BETWEEN = 0.1
@@ -45,58 +49,28 @@ class Bar:
         return f"[{'#' * filled}{'.' * (_CELLS - filled)}] {self._verb} {self._done} of {self._total} images{failed}"
 
 
-class _Counter(logging.Handler):
-    def __init__(self, bar: Bar) -> None:
-        super().__init__(logging.INFO)
-        self._bar = bar
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "image_done", False):
-            self._bar.advance()
-
-
-class _Blobs(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        from imagesig.images.transfer import BlobCount
-
-        count = getattr(record, "blobs", None)
-        if isinstance(count, BlobCount):
-            done = count.sent + count.mounted + count.present
-            status(f"copied {done} blobs, {count.sent_bytes / 1e6:.1f} MB sent")
-
-
 @contextmanager
-def blob_progress() -> Iterator[None]:
-    """Counts the blobs that the library reports as copied while the body runs, on a terminal."""
+def blob_progress() -> Iterator[Callable[[BlobCount], None] | None]:
+    """The `progress` of a copy: a line with the count of blobs. None unless stderr is a terminal."""
     if not has_status():
-        yield
+        yield None
         return
-    logger = logging.getLogger("imagesig")
-    handler, level = _Blobs(), logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+
+    def show(count: BlobCount) -> None:
+        done = count.sent + count.mounted + count.present
+        status(f"copied {done} blobs, {count.sent_bytes / 1e6:.1f} MB sent")
+
     try:
-        yield
+        yield show
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
         end_status()
 
 
 @contextmanager
-def progress(total: int, verb: str) -> Iterator[None]:
-    """Counts the images that the library reports as done while the body runs."""
-    if total < 2 or not has_status():
-        yield
-        return
+def image_progress(total: int, verb: str) -> Iterator[Callable[[Image], None]]:
+    """The `progress` of a function that works on several images: a bar that counts them."""
     bar = Bar(total, verb)
-    logger = logging.getLogger("imagesig")
-    counter, level = _Counter(bar), logger.level
-    logger.addHandler(counter)
-    logger.setLevel(logging.INFO)
     try:
-        yield
+        yield lambda _image: bar.advance()
     finally:
-        logger.removeHandler(counter)
-        logger.setLevel(level)
         bar.clear()

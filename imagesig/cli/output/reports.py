@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote as percent_encode
 
+from imagesig.api.outcome import shown_name
 from imagesig.api.verifying import VerificationResult
-from imagesig.api.verifying_many import shown_name
 from imagesig.cli.output.failure import exit_status, worst
 from imagesig.errors import AllowedUnverified, ImagesigError, NoSignatureAccepted, VerificationError
 from imagesig.images.image import Image

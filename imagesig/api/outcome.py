@@ -1,0 +1,91 @@
+"""What became of one image of many: a result, or the error that it met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.deadlines import deadline
+from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError
+from imagesig.images.open import is_local
+from imagesig.oci.reference import without_login
+from imagesig.text import HIDDEN, holds_key, quote
+
+_Result = TypeVar("_Result")
+
+
+class Outcome(Struct, Generic[_Result], frozen=True):
+    """What became of one image of many: a result or an error, never both.
+
+    `image` is the image as it was given, and `index` its position among the given images, from 0.
+    """
+
+    image: ImageLike
+    index: int
+    result: _Result | None = None
+    error: ImagesigError | None = None
+
+    def __repr__(self) -> str:
+        made = f"result={self.result!r}" if self.error is None else f"error={self.error!r}"
+        return f"Outcome(image={quote(shown_name(self.image))}, index={self.index}, {made})"
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def attempt(index: int, given: ImageLike, seconds: float | None, action: Callable[[], _Result]) -> Outcome[_Result]:
+    """The outcome of `action` for one image, within so many seconds if they are limited."""
+    made = result_or_error(given, seconds, action)
+    return Outcome(given, index, error=made) if isinstance(made, ImagesigError) else Outcome(given, index, made)
+
+
+def result_or_error(given: ImageLike, seconds: float | None, action: Callable[[], _Result]) -> _Result | ImagesigError:
+    """What `action` returns, or the error that it raises: an `InternalError` for an exception of another package."""
+    try:
+        if seconds is None:
+            return action()
+        if seconds <= 0:
+            raise overdue(given)
+        with deadline(seconds):
+            return action()
+    except ImagesigError as error:
+        return without_frames(error)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Not Exceptions alone: a panic in Rust code, below `cryptography`, is raised as a BaseException.
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
+        return internal_error(error, given)
+
+
+def internal_error(error: BaseException, given: ImageLike) -> InternalError:
+    """The error of an image whose work raised something that no code expects."""
+    unforeseen = InternalError.of(error, shown_name(given))
+    unforeseen.__cause__ = error
+    without_frames(unforeseen)
+    return unforeseen
+
+
+def shown_name(given: ImageLike) -> str:
+    """The name of an image for people. A private key that was given instead, or a password, is not shown."""
+    text = str(given)
+    return HIDDEN if holds_key(text) else text if is_local(text) else without_login(text)
+
+
+def overdue(given: ImageLike) -> DeadlineExceeded:
+    """The error of an image that was not done when the deadline of the run passed."""
+    return DeadlineExceeded(f"{shown_name(given)}: the deadline of the whole run passed", hint="give the run more time")
+
+
+def without_frames(error: ImagesigError) -> ImagesigError:
+    """The error and its causes without tracebacks, which would keep alive everything that was read for the image."""
+    chained: BaseException | None = error
+    while chained is not None:
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
+    return error

@@ -1,0 +1,265 @@
+"""The steps of signing, and one frozen type for each stage that an image passes: `sign` and `sign_many` run them.
+
+    Plan      resolved; what is stored already was read             `plan`
+    Drafted   the format has drafted what is new                    `draft_and_sign`
+    Signed    the key has signed the drafts                         `draft_and_sign`
+    Sealed    ready to store, with timestamps                       `seal`
+    Attached  stored; other writers may still overwrite it          `attach`, then `settle`
+
+Nothing is written before `attach`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace as changed
+
+from imagesig.api.removing import Found
+from imagesig.api.replacing import ReplacedSignatures, replaced_signatures
+from imagesig.api.signing_job import SigningJob
+from imagesig.api.stored_signatures import stored_signatures
+from imagesig.concurrency import for_each
+from imagesig.deadlines import deadline
+from imagesig.effort import one_image
+from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.formats import Format
+from imagesig.images.image import Image
+from imagesig.images.target import Target, targets_of
+from imagesig.keys.provider import SigningKey
+from imagesig.logs import logger_named
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject, TimestampRequest
+from imagesig.stores import STORES
+from imagesig.stores.store import Settle
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
+
+logger = logger_named("imagesig")
+
+_ROTATIONS = 3
+"""How often a key may rotate between drafting and signing before signing gives up."""
+
+
+class PlannedSignature(Struct, frozen=True):
+    """One signature to make, and the signatures of its manifest that are stored in its format."""
+
+    image: Image
+    target: Target
+    format: Format
+    claim: Claim
+    stored: tuple[StoredSignature, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.image}: {self.format.name} signature of {self.target.descriptor.digest}"
+
+
+class Plan(Struct, frozen=True):
+    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there."""
+
+    image: Image
+    identity: Reference | None
+    signatures: tuple[PlannedSignature, ...]
+    missing: tuple[Target, ...]
+    replaced: ReplacedSignatures
+
+
+class Drafted(Struct, frozen=True):
+    """A plan with a draft for each of its signatures, or where the key's signature is stored already."""
+
+    plan: Plan
+    signer: SignerInfo
+    drafts: tuple[Draft | AlreadySigned, ...]
+
+    @property
+    def new(self) -> list[tuple[PlannedSignature, Draft]]:
+        """The signatures that are not stored yet."""
+        pairs = zip(self.plan.signatures, self.drafts, strict=True)
+        return [(planned, draft) for planned, draft in pairs if isinstance(draft, Draft)]
+
+
+class SignedDraft(Struct, frozen=True):
+    """A draft with one signature of the key for each of its requests."""
+
+    planned: PlannedSignature
+    draft: Draft
+    signatures: tuple[bytes, ...]
+
+
+class Signed(Struct, frozen=True):
+    """An image whose new signatures are made; in a dry run there are none."""
+
+    drafted: Drafted
+    made: tuple[SignedDraft, ...]
+
+
+class Sealed(Struct, frozen=True):
+    """An image whose new signatures are ready to be stored."""
+
+    drafted: Drafted
+    signatures: tuple[tuple[PlannedSignature, StoredSignature], ...]
+
+
+class Unsettled(Struct, frozen=True):
+    """A signature that is stored, and how to make sure that no other writer dropped it."""
+
+    planned: PlannedSignature
+    confirm: Settle
+
+
+class Attached(Struct, frozen=True):
+    """An image whose new signatures are stored."""
+
+    drafted: Drafted
+    unsettled: tuple[Unsettled, ...]
+
+
+class AttachRecord:
+    """The names of the new signatures, and of those that are attached. Thread-safe."""
+
+    def __init__(self, drafted: Iterable[Drafted]) -> None:
+        self._names = [planned.name for item in drafted for planned, _ in item.new]
+        self.attached: list[str] = []
+
+    def incomplete(self, cause: ImagesigError) -> AttachIncomplete:
+        """The error that says what was attached before `cause`."""
+        failure = AttachIncomplete(
+            f"{len(self.attached)} of {len(self._names)} signatures were attached, then: {cause}",
+            attached=self.attached,
+            missing=[name for name in self._names if name not in self.attached],
+            hint=cause.hint or "sign again: what is there stays, what is missing is added",
+        )
+        failure.__cause__ = cause
+        return failure
+
+
+def plan(image: Image, job: SigningJob) -> Plan:
+    """Resolves the image and reads its stored signatures; nothing is written."""
+    for item in job.formats:
+        STORES[item.storage].check(image.signatures)
+    with deadline(image.timeout):
+        identity = _identity(image, job.identity)
+        targets = targets_of(image, recursive=job.recursive, resolve=True)
+        planned = tuple(item for target in targets.found for item in _planned(image, target, identity, job))
+        replaced = ReplacedSignatures(image)
+        if job.replaced_keys is not None:
+            stored = [(Found(item.target, one, item.format), item.claim) for item in planned for one in item.stored]
+            replaced = replaced_signatures(image, stored, job.replaced_keys, job.now)
+    return Plan(image, identity, planned, targets.missing, replaced)
+
+
+def _planned(image: Image, target: Target, identity: Reference | None, job: SigningJob) -> list[PlannedSignature]:
+    """One signature of the manifest for each format."""
+    descriptor = target.descriptor
+    subject = Subject(descriptor.digest, descriptor.media_type, descriptor.size, job.annotations)
+    claim = Claim((subject,), str(identity or ""))
+    with one_image():
+        prior = stored_signatures(image, descriptor.digest, job.formats)
+    if prior.failed:
+        raise prior.failed
+    return [
+        PlannedSignature(image, target, item, claim, tuple(stored for stored, reader in prior.found if reader is item))
+        for item in job.formats
+    ]
+
+
+def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> list[Signed]:
+    """Drafts everything, then has the key sign all drafts with one call; a dry run stops before that."""
+    for _ in range(_ROTATIONS):
+        signer = key.info
+        drafted = [Drafted(item, signer, _drafts(item, signer, job.now)) for item in plans]
+        if job.dry_run:
+            return [Signed(item, ()) for item in drafted]
+        requests = [request for item in drafted for _, draft in item.new for request in draft.requests]
+        signatures = iter(key.sign_batch(requests))
+        if key.info.key_id != signer.key_id:
+            continue  # the key rotated meanwhile: the drafts name its old version
+        return [
+            Signed(
+                item,
+                tuple(
+                    SignedDraft(planned, draft, tuple(next(signatures) for _ in draft.requests))
+                    for planned, draft in item.new
+                ),
+            )
+            for item in drafted
+        ]
+    raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+
+
+def _drafts(item: Plan, signer: SignerInfo, now: datetime) -> tuple[Draft | AlreadySigned, ...]:
+    return tuple(planned.format.draft(planned.claim, signer, now, planned.stored) for planned in item.signatures)
+
+
+def seal(signed: Sequence[Signed], witnesses: Witnesses | None) -> list[Sealed]:
+    """Completes every signature, with its timestamp where the draft wants one."""
+    tokens = iter(_timestamps([made for item in signed for made in item.made], witnesses))
+
+    def sealed(made: SignedDraft) -> StoredSignature:
+        token = next(tokens) if made.draft.timestamp else b""
+        return made.planned.format.seal(made.draft, made.signatures, token)
+
+    return [Sealed(item.drafted, tuple((made.planned, sealed(made)) for made in item.made)) for item in signed]
+
+
+def _timestamps(made: Sequence[SignedDraft], witnesses: Witnesses | None) -> list[bytes]:
+    """A token over the first signature of each draft that wants one, in their order."""
+    wanted = [
+        (item.draft.timestamp, item.signatures[0], item.planned.image.timeout) for item in made if item.draft.timestamp
+    ]
+    if not wanted:
+        return []
+    if witnesses is None:
+        from imagesig.witnesses import online
+
+        witnesses = online()
+    service = witnesses
+
+    def fetch(item: tuple[TimestampRequest, bytes, float]) -> bytes:
+        request, signature, seconds = item
+        with deadline(seconds):
+            # Judged by the clock, whatever time was written into the signature: the service answers now.
+            return service.timestamp(request, signature, datetime.now(UTC))
+
+    return for_each(wanted, fetch)
+
+
+def attach(sealed: Sealed, record: AttachRecord) -> Attached:
+    """Stores the new signatures of one image and records each; `settle` them once all images are attached."""
+    if not sealed.signatures:
+        return Attached(sealed.drafted, ())
+    image = sealed.drafted.plan.image
+    unsettled = []
+    with deadline(image.timeout), image.signatures.transaction() as at_once:
+        for planned, stored in sealed.signatures:
+            store = STORES[planned.format.storage]
+            unsettled.append(Unsettled(planned, store.attach(image.signatures, planned.target.descriptor, stored)))
+            if not at_once:
+                record.attached.append(planned.name)
+    if at_once:
+        record.attached.extend(planned.name for planned, _ in sealed.signatures)
+    logger.info("signed %s", image)
+    return Attached(sealed.drafted, tuple(unsettled))
+
+
+def settle(item: Unsettled, record: AttachRecord) -> None:
+    """Makes sure that no other writer dropped the signature; if it fails, the signature is recorded as missing."""
+    record.attached.remove(item.planned.name)
+    with deadline(item.planned.image.timeout):
+        item.confirm()
+    record.attached.append(item.planned.name)
+
+
+def _identity(image: Image, text: str) -> Reference | None:
+    """The name to sign: as given, else the image's repository and tag; None if it has neither."""
+    if text:
+        reference = parse_reference(text)
+        if reference.digest:
+            raise InvalidArgument(f"identity {text!r}: a repository or repository:tag is needed, without a digest")
+        return reference
+    return changed(image.name, digest="") if image.name else None

@@ -1,0 +1,89 @@
+"""What `sign` and `sign_many` return for an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from imagesig.api.removing import RemovedSignature
+from imagesig.api.signature_run import Drafted
+from imagesig.api.signing_job import SigningJob
+from imagesig.api.stored_signatures import pinned_name
+from imagesig.formats import Format
+from imagesig.oci.reference import Reference
+from imagesig.signature import AlreadySigned
+
+
+class MadeSignature(Struct, frozen=True):
+    """One signature of a signed image; `state` is `attached`, `present` (it was there) or `planned` (dry run)."""
+
+    digest: str
+    platform: str
+    format: str
+    state: str
+
+
+class SignedImage(Struct, frozen=True):
+    """What `sign` did for one image.
+
+    `pinned` is `repository@digest`; `identity` is the name in the signed payload; `removed` is what was replaced.
+    """
+
+    image: str
+    digest: str
+    pinned: str
+    identity: str
+    key_id: str
+    public_key: str
+    signatures: tuple[MadeSignature, ...]
+    warnings: tuple[str, ...] = ()
+    removed: tuple[RemovedSignature, ...] = ()
+
+
+def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
+    """The result for an image whose new signatures are attached or, in a dry run, drafted."""
+    plan, signer = drafted.plan, drafted.signer
+    digest = plan.signatures[0].target.descriptor.digest
+    new = "planned" if job.dry_run else "attached"
+    made = tuple(
+        MadeSignature(
+            planned.target.descriptor.digest,
+            planned.target.platform,
+            planned.format.name,
+            "present" if isinstance(draft, AlreadySigned) else new,
+        )
+        for planned, draft in zip(plan.signatures, drafted.drafts, strict=True)
+    )
+    warnings = (
+        *_warnings(plan.identity, job.formats),
+        *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+        *plan.replaced.warnings,
+    )
+    return SignedImage(
+        str(plan.image),
+        digest,
+        pinned_name(plan.image, digest),
+        str(plan.identity or ""),
+        signer.key_id,
+        signer.public_key.fingerprint,
+        made,
+        warnings,
+        plan.replaced.removed(dry_run=job.dry_run),
+    )
+
+
+def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:
+    if not any(item.name == "cosign" for item in formats):
+        return ("podman, CRI-O and skopeo read classic signatures only: they will find none",)
+    if identity is None:
+        return (
+            "the signature names no repository: podman will refuse it, and so will imagesig once the image is in a "
+            "registry; sign with the identity REPOSITORY:TAG",
+        )
+    if not identity.tag:
+        return (
+            "the signature names no tag: podman's default policy will refuse the image; sign with the identity "
+            "REPOSITORY:TAG",
+        )
+    return ()
