@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
@@ -25,9 +24,9 @@ from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
+from imagesig.keys.wrapped import OwnedKey
 from imagesig.naming import refuse_key
 from imagesig.redacted import RedactedStruct
-from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -154,49 +153,6 @@ def default_settings() -> KeySettings:
     return KeySettings(environ=os.environ, secrets=from_environ(os.environ))
 
 
-class _OwnedKey(SigningKey):
-    """A key whose provider was made for it and is closed with it."""
-
-    def __init__(self, key: SigningKey, provider: KeyProvider) -> None:
-        self._key, self._provider = key, provider
-
-    @property
-    def info(self) -> SignerInfo:
-        return self._key.info
-
-    @property
-    def public_keys(self) -> tuple[PublicKey, ...]:
-        return self._key.public_keys
-
-    def pinned_to(self, public_key: PublicKey) -> SigningKey:
-        pinned = _OwnedKey(self._key.pinned_to(public_key), self._provider)
-        if self._expected is not None:
-            pinned.expect(self._expected)
-        return pinned.expect(public_key)
-
-    def _sign(self, request: ToSign) -> bytes:
-        return self._key._sign(request)
-
-    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        return self._key._sign_all(requests)
-
-    @property
-    def _home(self) -> SigningKey:
-        return self._key._home
-
-    def check(self) -> str:
-        proof = self._key.check()
-        self._check_expected(self.info)
-        return proof
-
-    def close(self) -> None:
-        self._key.close()
-        self._provider.close()
-
-    def __repr__(self) -> str:
-        return repr(self._key)
-
-
 def open_key(
     uri_or_path: str,
     *,
@@ -225,7 +181,7 @@ def open_key(
     with deadline(settings.timeout):
         provider, name = resolve_key(uri_or_path, settings)
         try:
-            key: SigningKey = _OwnedKey(provider.open(name), provider)
+            key: SigningKey = OwnedKey(provider.open(name), provider)
             if chain is not None:
                 from imagesig.keys.certified import CertifiedKey, read_chain
 

@@ -7,7 +7,6 @@ Like every copy of a CRL it can hide a revocation until the list's own end (`nex
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import os
@@ -18,7 +17,7 @@ from typing import Protocol
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import OURS, as_bytes
 from imagesig.errors import MalformedError
 from imagesig.logs import logger_named
 from imagesig.redacted import RedactedStruct
@@ -162,13 +161,8 @@ def _decoded(content: bytes) -> CrlBytes:
     document = parse_object(content, "CRL cache", OURS)
     lists = []
     for name in ("baseCRL", "deltaCRL"):
-        text = document.get(name)
-        if text is not None and not isinstance(text, str):
-            raise MalformedError(f"CRL cache: {name} is no text")
-        try:
-            lists.append(base64.b64decode(text, validate=True) if text else None)
-        except (binascii.Error, ValueError) as error:
-            raise MalformedError(f"CRL cache: {name} is not base64") from error
+        encoded = document.get(name)
+        lists.append(as_bytes(encoded, f"CRL cache: {name}") if encoded else None)
     if lists[0] is None:
         raise MalformedError("CRL cache: baseCRL is missing")
     return CrlBytes(lists[0], lists[1])

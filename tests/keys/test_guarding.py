@@ -45,7 +45,7 @@ class Key(SigningKey):
         made: bytes = self._at("_sign", b"")
         return made or private_key().sign(request)
 
-    def close(self) -> None:
+    def _release(self) -> None:
         self._at("close", None)
 
 
@@ -150,9 +150,7 @@ def test_errors_of_ours_pass_unchanged(install: Any) -> None:
 
 
 def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from threading import Event
-
-    key = FileKey(private_key(), "test", Event())
+    key = FileKey(private_key(), "test")
     monkeypatch.setattr(FileKey, "_sign", lambda *_: {}["s3cret"])
     with pytest.raises(InternalError, match="KeyError"):
         key.sign(b"message")

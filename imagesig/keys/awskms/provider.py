@@ -100,24 +100,18 @@ class AwsKmsKey(SigningKey):
     def __init__(self, provider: AwsKmsProvider, info: SignerInfo) -> None:
         self._provider = provider
         self._info = info
-        self._closed = False
 
     @property
     def info(self) -> SignerInfo:
         return self._info
 
     def _sign(self, request: ToSign) -> bytes:
-        self._refuse_closed()
         arguments = self._arguments(request)
         answer = self._provider.call("sign", self._info.key_id, **arguments)
         signature = answer.get("Signature")
         if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
             raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
         return signature
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
 
     def _arguments(self, request: ToSign) -> dict[str, object]:
         name = _kms_name(request.algorithm)
@@ -131,19 +125,12 @@ class AwsKmsKey(SigningKey):
 
     def check(self) -> str:
         """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
-        self._refuse_closed()
         arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
         try:
             self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)
         except DryRunSucceeded:
             return "KMS would sign (DryRun; no signature was made)"
         return super().check()
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"AwsKmsKey({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 class AwsKmsProvider(KeyProvider):
@@ -170,7 +157,6 @@ class AwsKmsProvider(KeyProvider):
         self._plain_http = plain_http
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
-        self._closed = False
 
     def open(self, name: str) -> AwsKmsKey:
         """The key of that id, alias or ARN. Raises as `KeyProvider.open` does."""
@@ -279,8 +265,7 @@ class AwsKmsProvider(KeyProvider):
         return answer if isinstance(answer, Mapping) else {}
 
     def _client(self, region: str) -> Any:
-        if self._closed:
-            raise KeyUnusable("KMS: this provider was closed")
+        self._refuse_closed()
         if self._given is not None:
             return self._given
         with self._lock:  # a session is not thread-safe, the client is
@@ -313,8 +298,7 @@ class AwsKmsProvider(KeyProvider):
         check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
         return client
 
-    def close(self) -> None:
-        self._closed = True
+    def _release(self) -> None:
         with external_call("KMS"):
             for client in self._made.values():
                 client.close()

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
 from imagesig.external import external_call
 from imagesig.redacted import RedactedStruct
@@ -109,16 +109,17 @@ def _derive(box: _Box, passphrase: bytes) -> bytes:
 
 def _parse(pem: bytes) -> _Box:
     document = parse_object(_pem_body(pem), _WHAT, OURS)
-    kdf, cipher = _object(document, "kdf"), _object(document, "cipher")
+    kdf = as_object(document.get("kdf"), f"{_WHAT}: kdf")
+    cipher = as_object(document.get("cipher"), f"{_WHAT}: cipher")
     if kdf.get("name") != "scrypt":
         raise MalformedError(f"{_WHAT}: key derivation {quote(kdf.get('name'))}, 'scrypt' is needed")
     if cipher.get("name") != "nacl/secretbox":
         raise MalformedError(f"{_WHAT}: cipher {quote(cipher.get('name'))}, 'nacl/secretbox' is needed")
     box = _Box(
-        scrypt=_scrypt_parameters(_object(kdf, "params")),
-        salt=_bytes(kdf, "salt"),
-        nonce=_bytes(cipher, "nonce"),
-        ciphertext=_bytes(document, "ciphertext"),
+        scrypt=_scrypt_parameters(as_object(kdf.get("params"), f"{_WHAT}: params")),
+        salt=as_bytes(kdf.get("salt"), f"{_WHAT}: salt"),
+        nonce=as_bytes(cipher.get("nonce"), f"{_WHAT}: nonce"),
+        ciphertext=as_bytes(document.get("ciphertext"), f"{_WHAT}: ciphertext"),
     )
     if len(box.salt) != _SALT_BYTES or len(box.nonce) != _NONCE_BYTES:
         raise MalformedError(
@@ -152,23 +153,6 @@ def _scrypt_parameters(params: Mapping[str, object]) -> tuple[int, int, int]:
             return accepted
     known = ", ".join(map(str, _ACCEPTED_SCRYPT))
     raise MalformedError(f"{_WHAT}: scrypt parameters {quote(given)} for (N, r, p), one of {known} is needed")
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    if not isinstance(value, dict):
-        raise MalformedError(f"{_WHAT}: {name} is {quote(value)}, an object is needed")
-    return value
-
-
-def _bytes(parent: Mapping[str, object], name: str) -> bytes:
-    value = parent.get(name)
-    if not isinstance(value, str):
-        raise MalformedError(f"{_WHAT}: {name} is no string, base64 is needed")
-    try:
-        return base64.b64decode(value, validate=True)
-    except ValueError:
-        raise MalformedError(f"{_WHAT}: {name} is not base64") from None
 
 
 def _text(data: bytes) -> str:

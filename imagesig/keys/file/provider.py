@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import chain as chain_together
 from pathlib import Path
-from threading import Event
 from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
@@ -42,10 +41,9 @@ from imagesig.text import quote
 class FileKey(SigningKey):
     """A private key in this process's memory. Signing takes no lock: the key objects of `cryptography` need none."""
 
-    def __init__(self, private_key: PrivateKey, subject: str, place_closed: Event) -> None:
+    def __init__(self, private_key: PrivateKey, subject: str) -> None:
         self._private_key: PrivateKey | None = private_key
         self._subject = subject
-        self._place_closed = place_closed
         public_key = private_key.public_key
         self._info = SignerInfo(public_key, f"file:{public_key.fingerprint}", chain=private_key.chain)
 
@@ -55,12 +53,11 @@ class FileKey(SigningKey):
 
     def _sign(self, request: ToSign) -> bytes:
         private_key = self._private_key
-        if private_key is None or self._place_closed.is_set():
-            raise KeyUnusable(f"{self._subject}: this key was closed, open it again to sign")
+        assert private_key is not None
         return private_key.sign(request)
 
-    def close(self) -> None:
-        self._private_key = None
+    def _release(self) -> None:
+        self._private_key = self._opened_by = None  # the provider may hold the key's text
 
     def __repr__(self) -> str:
         return f"FileKey({self._subject!r}, {self._info.public_key!r})"
@@ -84,7 +81,6 @@ class FileProvider(KeyProvider):
         self._directory = directory
         self._secrets = secrets
         self._allow_open_permissions = allow_open_permissions
-        self._closed = Event()
 
     def open(self, name: str) -> SigningKey:
         """The private key in the file of that name. Raises as `KeyProvider.open` does."""
@@ -93,7 +89,7 @@ class FileProvider(KeyProvider):
         if has_private_key(file.content):  # what is none is refused for that, whoever may read it
             self._check_permissions(path, file)
         private_key = read_private_key(file.content, str(path), self._secrets)
-        return FileKey(_certified(private_key, file.content, path), str(path), self._closed)
+        return FileKey(_certified(private_key, file.content, path), str(path))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key in the file of that name: a `PUBLIC KEY`, an `RSA PUBLIC KEY` or half of a private key."""
@@ -122,7 +118,7 @@ class FileProvider(KeyProvider):
         passphrase = ask(self._secrets, SecretRequest(SecretKind.PASSPHRASE, str(path), new=True))
         private_key = PrivateKey.generate(key_type)
         write_private_key(path, private_key, passphrase)
-        return FileKey(private_key, str(path), self._closed)
+        return FileKey(private_key, str(path))
 
     def list(self) -> Iterator[KeyInfo]:
         """The private key files of the folder, by name; those in its subfolders are not looked for.
@@ -132,7 +128,6 @@ class FileProvider(KeyProvider):
         Raises:
             KeyProviderError: the folder cannot be read.
         """
-        self._refuse_closed()
         directory = self._directory or Path()
         listing = external_call(f"folder {directory}", lambda error: _not_listed(directory, error))
         with listing, os.scandir(directory) as entries:
@@ -142,14 +137,10 @@ class FileProvider(KeyProvider):
             if info is not None:
                 yield info
 
-    def close(self) -> None:
-        self._closed.set()
-
     def __repr__(self) -> str:
         return f"FileProvider({'any path' if self._directory is None else str(self._directory)!r})"
 
     def _path(self, name: str) -> Path:
-        self._refuse_closed()
         if "\0" in name:
             raise InvalidArgument("key file: a name with a NUL byte", hint="give the path of a file")
         if self._directory is None:
@@ -157,10 +148,6 @@ class FileProvider(KeyProvider):
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InvalidArgument(f"key file: {quote(name)} leads out of the folder {self._directory}")
         return self._directory / name
-
-    def _refuse_closed(self) -> None:
-        if self._closed.is_set():
-            raise KeyUnusable("key files: this provider was closed")
 
     def _check_permissions(self, path: Path, file: KeyFile) -> None:
         if file.is_open_to_others and not self._allow_open_permissions:
@@ -176,13 +163,12 @@ class MemoryProvider(KeyProvider):
     def __init__(self, keys: Mapping[str, bytes], *, secrets: SecretSource = no_secrets) -> None:
         self._keys = dict(keys)
         self._secrets = secrets
-        self._closed = Event()
 
     def open(self, name: str) -> SigningKey:
         """The private key of that name. Raises as `KeyProvider.open` does."""
         content = self._content(name)
         private_key = read_private_key(content, name, self._secrets)
-        return FileKey(_certified(private_key, content), name, self._closed)
+        return FileKey(_certified(private_key, content), name)
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key of that name, or the public half of the private key."""
@@ -191,15 +177,13 @@ class MemoryProvider(KeyProvider):
             return (read_private_key(content, name, self._secrets).public_key,)
         return (_public_key(content, name),)
 
-    def close(self) -> None:
-        self._closed.set()
+    def _release(self) -> None:
+        self._keys.clear()
 
     def __repr__(self) -> str:
         return f"MemoryProvider({sorted(self._keys)!r})"
 
     def _content(self, name: str) -> bytes:
-        if self._closed.is_set():
-            raise KeyUnusable(f"{name}: this provider was closed")
         if name not in self._keys:
             raise KeyNotFound(f"{name}: no such key", hint=f"there are: {', '.join(sorted(self._keys)) or 'none'}")
         content = self._keys[name]

@@ -81,7 +81,6 @@ class Pkcs11Key(SigningKey):
 
     def __init__(self, provider: Pkcs11Provider, wanted: Pkcs11Uri) -> None:
         self._provider = provider
-        self._closed = False
         self._found = provider.attempt(f"PKCS#11 key {wanted}", lambda: provider.find(wanted))
         self._uri = self._found.uri
         self._what = f"PKCS#11 key {self._uri}"
@@ -96,8 +95,6 @@ class Pkcs11Key(SigningKey):
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         """All signatures under one lock and one login; a session that broke is opened again once."""
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
         return self._info, self._provider.attempt(self._what, lambda: [self._sign_one(item) for item in requests])
 
     def _sign_one(self, request: ToSign) -> bytes:
@@ -115,12 +112,6 @@ class Pkcs11Key(SigningKey):
         self._found = self._provider.find(self._uri)
         if self._found.public_key != self._info.public_key:
             raise KeyUnusable(f"{self._info.key_id}: has become another key meanwhile", hint="open it again")
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"Pkcs11Key({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 class Pkcs11Provider(KeyProvider):
@@ -151,7 +142,6 @@ class Pkcs11Provider(KeyProvider):
         self._opened: _Opened | None = None
         self._mechanisms: frozenset[str] = frozenset()
         self._operations: dict[Algorithm, tuple[Operation, dict[str, Any]]] = {}
-        self._closed = False
 
     # --- the interface -------------------------------------------------------------------------------------------
 
@@ -215,17 +205,15 @@ class Pkcs11Provider(KeyProvider):
             tokens = self._module.describe_tokens()
         yield from (("PKCS#11 token", token) for token in tokens or ("none",))
 
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            opened, self._opened = self._opened, None
-            if opened is None:
-                return
-            # What cannot be closed, because the module is gone, is closed.
-            with suppress(KeyProviderError), self._module.locked("PKCS#11 token"):
-                if opened.generation == self._module.generation:
-                    self._module.close_session(opened.session)
-                    self._module.log_out(opened.login, opened.generation)
+    def _release(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        # A session of a module that is gone is closed already.
+        with suppress(KeyProviderError), self._module.locked("PKCS#11 token"):
+            if opened.generation == self._module.generation:
+                self._module.close_session(opened.session)
+                self._module.log_out(opened.login, opened.generation)
 
     def __repr__(self) -> str:
         return f"Pkcs11Provider({str(self._module.path)!r}, {str(self._wanted)!r})"
@@ -234,22 +222,18 @@ class Pkcs11Provider(KeyProvider):
 
     def locked(self, what: str) -> Any:
         """The module's lock; see `Module.locked`."""
-        self._check_open(what)
+        self._refuse_closed()
         return self._module.locked(what)
 
     def attempt(self, what: str, work: Callable[[], T]) -> T:
         """What `work` gives, done under the lock; once more, with sessions and login anew, if those were lost."""
         remaining(what)
-        self._check_open(what)
+        self._refuse_closed()
         try:
             return self._module.run(what, work)
         except KeyProviderUnavailable:
-            self._check_open(what)
+            self._refuse_closed()
             return self._module.run(what, work)
-
-    def _check_open(self, what: str) -> None:
-        if self._closed:
-            raise KeyUnusable(f"{what}: its provider was closed")
 
     @property
     def generation(self) -> int:

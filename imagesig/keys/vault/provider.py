@@ -67,7 +67,6 @@ class VaultKey(SigningKey):
         self._provider = provider
         self._name = name
         self._pinned = version
-        self._closed = False
         self._versions = provider.read(name)
         if version and version not in self._versions.public_keys:
             there = ", ".join(map(str, sorted(self._versions.public_keys)))
@@ -102,8 +101,6 @@ class VaultKey(SigningKey):
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         """One call for each algorithm, all of them with the version that the first one used."""
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
         version, signatures = self._pinned, dict[int, bytes]()
         for chunk in _chunks(requests):
             algorithm = requests[chunk[0]].algorithm
@@ -115,12 +112,6 @@ class VaultKey(SigningKey):
         signer = self._signer(version)
         self._info = signer
         return signer, [signatures[at] for at in range(len(requests))]
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"VaultKey({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 def _chunks(requests: Sequence[ToSign]) -> Iterator[list[int]]:
@@ -170,11 +161,9 @@ class VaultProvider(KeyProvider):
             client.adapter.allow_redirects = False  # whatever the owner set, a token must not follow
         self._client = VaultClient(client, token)
         self._mount = mount
-        self._closed = False
 
     def open(self, name: str) -> VaultKey:
         """The transit key of that name. Raises as `KeyProvider.open` does."""
-        self._refuse_closed()
         return VaultKey(self, *_split_version(name))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
@@ -184,7 +173,6 @@ class VaultProvider(KeyProvider):
 
     def generate(self, name: str, key_type: KeyType) -> VaultKey:
         """Makes a transit key. Raises as `ManagesKeys.generate` does."""
-        self._refuse_closed()
         name, version = _split_version(name)
         if version:
             raise InvalidArgument(f"Vault key {quote(name)}: a new key has no version yet")
@@ -203,7 +191,6 @@ class VaultProvider(KeyProvider):
 
     def list(self) -> Iterator[KeyInfo]:
         """Every transit key at this mount; those that cannot sign say why."""
-        self._refuse_closed()
         try:
             names = self._call("LIST", f"{self._mount}/keys").get("keys") or []
         except KeyNotFound as error:
@@ -247,7 +234,6 @@ class VaultProvider(KeyProvider):
         self, name: str, requests: Sequence[ToSign], algorithm: Algorithm, version: int
     ) -> tuple[int, Sequence[bytes]]:
         """The version that signed, and its signatures, in order: one request. Version 0 is the latest."""
-        self._refuse_closed()
         prehashed = algorithm.hash is not None
         inputs = [request.digest if prehashed else request.message for request in requests]
         if (longest := max(map(len, inputs))) > MESSAGE_BYTES:
@@ -287,12 +273,7 @@ class VaultProvider(KeyProvider):
             self._login.forget()
             return self._client.call(method, path, body)
 
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise KeyUnusable(f"Vault {self._client.address}: this provider was closed")
-
-    def close(self) -> None:
-        self._closed = True
+    def _release(self) -> None:
         if self._owned:
             self._client.close()
 
