@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
@@ -67,16 +68,29 @@ class ProviderFactory(Protocol):
         ...
 
 
-_BUILT_IN = {
-    "file": "imagesig.keys.file.provider",
-    "env": "imagesig.keys.file.provider",
-    "pkcs11": "imagesig.keys.pkcs11.open",
-    "hashivault": "imagesig.keys.vault.open",
-    "openbao": "imagesig.keys.vault.open",
-    "awskms": "imagesig.keys.awskms.provider",
-    "notation-plugin": "imagesig.keys.plugin.notation_open",
-    "sigstore-kms": "imagesig.keys.plugin.sigstore",
-}
+class KeyHome(Struct, frozen=True):
+    """One built-in kind of place for keys. `module` has a `ProviderFactory` that is called `provider_from_uri`.
+
+    `extra` is the extra of this package that the kind needs, `package` the distribution that the extra installs.
+    """
+
+    schemes: tuple[str, ...]
+    example: str
+    module: str
+    extra: str = ""
+    package: str = ""
+
+
+KEY_HOMES = (
+    KeyHome(("file", "env"), "a file, env://NAME", "imagesig.keys.file.open"),
+    KeyHome(("pkcs11",), "pkcs11:…", "imagesig.keys.pkcs11.open", "pkcs11", "python-pkcs11"),
+    KeyHome(("hashivault", "openbao"), "hashivault://NAME", "imagesig.keys.vault.open", "vault", "hvac"),
+    KeyHome(("awskms",), "awskms:///ID", "imagesig.keys.awskms.open", "aws", "boto3"),
+    KeyHome(("notation-plugin",), "notation-plugin://NAME/ID", "imagesig.keys.plugin.notation_open"),
+    KeyHome(("sigstore-kms",), "sigstore-kms://NAME/ID", "imagesig.keys.plugin.sigstore_open"),
+)
+"""A further kind is a folder with these modules and a line here; the help and `imagesig doctor` read this table."""
+_BUILT_IN = {scheme: home.module for home in KEY_HOMES for scheme in home.schemes}
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 

@@ -160,12 +160,16 @@ def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch
 
 KEYS = Path(imagesig.__file__).parent / "keys"
 SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptography", "nacl", "asn1crypto", "cbor2"}
-UNDER_A_LOCK = {f"pkcs11/{name}.py" for name in ("provider", "attributes", "encoding", "errors", "objects")}
+UNDER_A_LOCK = {
+    f"pkcs11/{name}.py" for name in ("attributes", "encoding", "errors", "objects", "pins", "provider", "tokens")
+}
 """Called inside `Module.locked` or `Module.run` alone, which explain whatever is raised."""
 GUARDED = {
     "pkcs11/module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
-    "vault/client.py": "`connect` holds `_session`, `request` holds `_read`",
-    "file/private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
+    "vault/client.py": "`request` holds `_explained` and `_refusal`",
+    "vault/connection.py": "`connect` holds `_session`, `VaultClient.request` holds `_read`",
+    "file/private_key.py": "`generate` and `sign` hold the functions that they call",
+    "file/reading.py": "`_load` holds the functions that it calls",
     "awskms/errors.py": "explains what `external_call` blocks of awskms/provider.py caught",
     "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
 }

@@ -22,11 +22,9 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
 from imagesig.external import external_call
+from imagesig.keys.file.form import COSIGN_LABELS
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
-
-LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
-"""The PEM labels it is known by; the first is the one we write."""
 
 _WHAT = "cosign key"
 _SALT_BYTES = 32
@@ -87,7 +85,7 @@ def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
         "cipher": {"name": "nacl/secretbox", "nonce": _text(box.nonce)},
         "ciphertext": _text(ciphertext),
     }
-    label = LABELS[0].decode()
+    label = COSIGN_LABELS[0].decode()
     import textwrap
 
     body = "\n".join(textwrap.wrap(_text(go_json(document)), 64))
@@ -134,7 +132,7 @@ def _parse(pem: bytes) -> _Box:
 def _pem_body(pem: bytes) -> bytes:
     if len(pem) > limits.KEY_FILE_BYTES:
         raise LimitExceeded(f"{_WHAT}: {len(pem)} bytes, at most {limits.KEY_FILE_BYTES} are read")
-    for label in LABELS:
+    for label in COSIGN_LABELS:
         _, found, rest = pem.partition(b"-----BEGIN %s-----" % label)
         body, ended, _ = rest.partition(b"-----END %s-----" % label)
         if found and ended:
@@ -142,7 +140,7 @@ def _pem_body(pem: bytes) -> bytes:
                 return base64.b64decode(b"".join(body.split()), validate=True)
             except binascii.Error:
                 raise MalformedError(f"{_WHAT}: the PEM body is not base64") from None
-    raise MalformedError(f"{_WHAT}: no PEM block {LABELS[0].decode()}")
+    raise MalformedError(f"{_WHAT}: no PEM block {COSIGN_LABELS[0].decode()}")
 
 
 def _scrypt_parameters(params: Mapping[str, object]) -> tuple[int, int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from base64 import b64encode
 from collections.abc import Mapping
@@ -28,10 +27,9 @@ from imagesig.errors import (
     KeyUnusable,
 )
 from imagesig.external import external_call
-from imagesig.keys.plugin.process import NAME, describe_output, plugin_environ
+from imagesig.keys.plugin.process import NAME, describe_output
 from imagesig.keys.plugin.provider import PluginProvider, parse_answer
 from imagesig.keys.provider import SigningKey
-from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -132,12 +130,3 @@ def _not_looked_for(name: str, error: Exception) -> KeyNotFound | None:
     if isinstance(error, OSError | ValueError):
         return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be looked through", hint="set PATH")
     return None
-
-
-def provider_from_uri(uri: str, settings: KeySettings) -> tuple[SigstorePluginProvider, str]:
-    """The plugin that the URI names, and the resource id. See `imagesig.keys.uri.ProviderFactory`."""
-    match = re.fullmatch(r"[^:]*://([^/]*)/(.+)", uri, re.DOTALL)
-    if match is None:
-        raise InvalidArgument(f"key URI {quote(uri)}: not of the form {SCHEME}NAME/RESOURCE")
-    program = find_plugin(match[1], settings.environ.get("PATH", ""))
-    return SigstorePluginProvider(program, environ=plugin_environ(settings.environ)), match[2]

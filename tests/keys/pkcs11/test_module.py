@@ -78,7 +78,7 @@ def test_a_pin_pad_is_used_and_may_be_mistyped(module: Module) -> None:
 
 def test_a_pin_pad_does_not_serve_keys_that_want_the_pin_each_time(module: Module) -> None:
     with pytest.raises(KeyUnusable, match="PIN pad"):
-        module.pin_for_signing(Token(NEEDS_LOGIN | pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH), no_secrets)
+        module.pins.for_signing(Token(NEEDS_LOGIN | pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH), no_secrets)
 
 
 def test_a_token_that_wants_no_login_is_asked_for_none(module: Module) -> None:
