@@ -28,6 +28,7 @@ from imagesig.encoding.shape import refuse_twins
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.images.open import is_local
 from imagesig.oci.reference import parse_reference
+from imagesig.reading import read_bounded, usage_error
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -105,11 +106,9 @@ def read_workloads(path: Path) -> Workloads:
         MissingExtra: PyYAML is not installed.
         InvalidArgument: not such a file, one that names no image, or one that is larger than we read; with the line.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limits.WORKLOAD_FILE_BYTES + 1)
-    except OSError as error:
-        raise InvalidArgument(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_bounded(
+        path, limits.WORKLOAD_FILE_BYTES, "workload file", streams=True, explain=usage_error(str(path))
+    )
     return parse_workloads(content, str(path))
 
 

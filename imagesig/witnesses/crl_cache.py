@@ -11,15 +11,15 @@ import contextlib
 import hashlib
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes
-from imagesig.errors import MalformedError
+from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.logs import logger_named
+from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.witnesses.memory import Memory
 
@@ -79,20 +79,12 @@ class FileCrlCache:
     def get(self, url: str) -> CrlBytes | None:
         path = self._path(url)
         try:
-            # Not blocking, and through no link: the folder may be one that others can write to.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                raise MalformedError(f"{path}: is no regular file")
-            with os.fdopen(descriptor, "rb") as file:
-                content = file.read(_FILE_BYTES + 1)
-            if len(content) > _FILE_BYTES:
-                raise MalformedError(f"{path}: more than {_FILE_BYTES} bytes")
-            return _decoded(content)
-        except FileNotFoundError:
+            # Links are not followed: the folder may be one that others can write to.
+            return _decoded(read_bounded(path, _FILE_BYTES, "CRL cache", links=False, explain=_unreadable))
+        except _NoFile:
             return None
-        except (OSError, MalformedError) as error:
-            logger.warning("CRL cache: %s", error)
+        except (InvalidArgument, MalformedError) as error:
+            logger.warning("%s", error)
             return None
 
     def put(self, url: str, crl: CrlBytes) -> None:
@@ -148,6 +140,14 @@ class Layered:
     def put(self, url: str, crl: CrlBytes) -> None:
         self._first.put(url, crl)
         self._second.put(url, crl)
+
+
+class _NoFile(InvalidArgument):
+    """The list is not in the cache."""
+
+
+def _unreadable(reason: Unreadable, sentence: str) -> InvalidArgument:
+    return (_NoFile if reason is Unreadable.MISSING else InvalidArgument)(f"CRL cache: {sentence}")
 
 
 def _encoded(crl: CrlBytes) -> bytes:

@@ -213,13 +213,3 @@ def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
 def test_the_modules_that_are_named_are_there_and_need_it() -> None:
     for name in UNDER_A_LOCK | GUARDED.keys():
         assert _loose_imports(KEYS / name), f"{name} needs no exception any more"
-
-
-def test_no_module_of_keys_opens_a_file_to_read_by_itself() -> None:
-    """`imagesig.reading` does; what is written, in file/disk.py, is another matter."""
-    for path in KEYS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
-                reads = called == "open" or called.endswith((".read_bytes", ".read_text", "Path.open"))
-                assert not reads, f"{path.relative_to(KEYS)}:{node.lineno} calls {called}"
