@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from imagesig.errors import InvalidArgument
 from imagesig.text import holds_key, may_hold_key
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
+
+
+def scheme_of(uri_or_path: str) -> str:
+    """`file` for a path, else the scheme in lower case.
+
+    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
+    """
+    match = _SCHEME.match(uri_or_path)
+    if match and match[1].lower() == "pkcs11":
+        return "pkcs11"
+    return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def is_key_uri(text: str) -> bool:
+    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
 def refuse_key(text: str, what: str, hint: str) -> None:

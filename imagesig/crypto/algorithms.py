@@ -49,6 +49,13 @@ class Hash(Enum):
         return int(self.value[3:]) // 8
 
 
+STRONG_HASHES = frozenset(item.value for item in Hash)
+"""The one rule for hashes: signatures of images, certificates, CRLs, OCSP responses and timestamps use one of these.
+
+Go's `crypto/x509` verifies no certificate with another one either, SHA-1 only where a program asks for it.
+"""
+
+
 class Scheme(Enum):
     ECDSA = "ecdsa"
     RSA_PKCS1V15 = "rsa-pkcs1v15"

@@ -7,7 +7,6 @@ from packages that register a `ProviderFactory` in the entry-point group `images
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -26,7 +25,7 @@ from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
 from imagesig.keys.wrapped import OwnedKey
-from imagesig.naming import refuse_key
+from imagesig.naming import refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -91,30 +90,11 @@ KEY_HOMES = (
 )
 """A further kind is a folder with these modules and a line here; the help and `imagesig doctor` read this table."""
 _BUILT_IN = {scheme: home.module for home in KEY_HOMES for scheme in home.schemes}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
-
-
 _NAME_OF_VARIABLE = "give the NAME of the variable that holds the key: env://NAME"
 _NO_NAME = (
     "give the path of the file that holds the key, or env://NAME for the variable NAME; a program that has it as text "
     "calls imagesig.key_from_pem(text)"
 )
-
-
-def scheme_of(uri_or_path: str) -> str:
-    """`file` for a path, else the scheme in lower case.
-
-    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
-    """
-    match = _SCHEME.match(uri_or_path)
-    if match and match[1].lower() == "pkcs11":
-        return "pkcs11"
-    return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
-
-
-def is_key_uri(text: str) -> bool:
-    """Whether this is a URI with a scheme, and not a path or an image reference."""
-    return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:

@@ -15,7 +15,7 @@ from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.cli.settings import key_settings
 from imagesig.images.image import Image
-from imagesig.keys.uri import is_key_uri
+from imagesig.naming import is_key_uri
 
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 

@@ -22,7 +22,8 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import ManagesKeys
-from imagesig.keys.uri import KEY_HOMES, open_key, open_public_keys, resolve_key, scheme_of
+from imagesig.keys.uri import KEY_HOMES, open_key, open_public_keys, resolve_key
+from imagesig.naming import scheme_of
 from imagesig.signature import SignerInfo
 
 _TYPES = [key_type.value for key_type in KeyType]

@@ -23,7 +23,8 @@ from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_opt
 from imagesig.cli.settings import key_settings
 from imagesig.cli.shared_keys import OpenedKeys
 from imagesig.errors import InvalidArgument
-from imagesig.keys.uri import open_public_keys, scheme_of
+from imagesig.keys.uri import open_public_keys
+from imagesig.naming import scheme_of
 from imagesig.policy import Policy, Scope
 from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
 

@@ -11,7 +11,8 @@ from imagesig.errors import InvalidArgument, KeyNotFound
 from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.provider import KeyProvider
 from imagesig.keys.secrets import has_encoding
-from imagesig.keys.uri import KeySettings, scheme_of
+from imagesig.keys.uri import KeySettings
+from imagesig.naming import scheme_of
 from imagesig.reading import is_folder
 from imagesig.text import quote
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from imagesig.crypto.certificate_pem import BEGIN
 from imagesig.errors import (
     KeyProviderError,
     KeyUnusable,
@@ -23,7 +24,7 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.external import external_call
-from imagesig.keys.chain import CERTIFICATE_LABEL, chain_in
+from imagesig.keys.chain import chain_in
 from imagesig.keys.file import cosign_key
 from imagesig.keys.file.disk import read_key_file
 from imagesig.keys.file.form import PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
@@ -165,7 +166,7 @@ def with_certificates(private_key: PrivateKey, content: bytes, path: Path | None
     """The key with its certificates: those it came with, those in the same PEM text, or those in a file beside it."""
     texts = chain_together([content], () if path is None else _certificate_files(path))
     for text in () if private_key.chain else texts:
-        if CERTIFICATE_LABEL in text and (chain := chain_in(text, private_key.public_key)):
+        if BEGIN in text and (chain := chain_in(text, private_key.public_key)):
             return replace(private_key, chain=chain)
     return private_key
 
