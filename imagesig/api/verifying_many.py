@@ -17,11 +17,11 @@ from imagesig.concurrency import Once, in_threads
 from imagesig.deadlines import deadline as within
 from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError, InvalidArgument
 from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport, is_local
+from imagesig.images.open import ImageOpener, Transport, is_local, is_private_key
 from imagesig.keys.uri import open_public_keys
 from imagesig.oci.reference import without_login
 from imagesig.policy import AuthorityLike, Policy, Rule
-from imagesig.text import HIDDEN, holds_key, quote
+from imagesig.text import HIDDEN, quote
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -221,7 +221,7 @@ def attempt(index: int, given: ImageLike, seconds: float | None, action: Callabl
 def shown_name(given: ImageLike) -> str:
     """What was given as an image, for people; a private key that was given instead, or a password, is not shown."""
     text = str(given)
-    return HIDDEN if holds_key(text) else text if is_local(text) else without_login(text)
+    return HIDDEN if is_private_key(text) else text if is_local(text) else without_login(text)
 
 
 def overdue(given: ImageLike) -> DeadlineExceeded:

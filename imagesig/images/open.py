@@ -15,11 +15,12 @@ from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
 from imagesig.images.registry.credentials import CredentialSource
 from imagesig.images.source import ImageHome
+from imagesig.naming import is_raw_key
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 from imagesig.redacted import RedactedStruct
-from imagesig.text import quote
+from imagesig.text import holds_key, quote
 
 if TYPE_CHECKING:
     from imagesig.images.registry.connect import RegistryClient
@@ -30,6 +31,12 @@ LOCAL_PREFIXES = ("oci:", "oci-archive:", "docker-archive:", "dir:")
 def is_local(text: str) -> bool:
     """Whether this names a file or directory and not a registry."""
     return text.startswith(LOCAL_PREFIXES)
+
+
+def is_private_key(text: str) -> bool:
+    """Whether a private key was given in place of an image: it is never shown."""
+    path = text.partition(":")[2] if is_local(text) else text
+    return holds_key(text) or (is_raw_key(path) and not os.path.lexists(path))
 
 
 class Transport(RedactedStruct, frozen=True):

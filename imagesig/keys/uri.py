@@ -25,9 +25,9 @@ from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
 from imagesig.keys.wrapped import OwnedKey
-from imagesig.naming import refuse_key, scheme_of
+from imagesig.naming import raw_keys_in, refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
-from imagesig.text import quote
+from imagesig.text import quote, redact_keys
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
@@ -109,7 +109,13 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)
     if scheme != "file" or not os.path.lexists(uri_or_path):
-        refuse_key(uri_or_path, "key", _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME)
+        hint = _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME
+        refuse_key(uri_or_path, "key", hint)
+        if scheme in ("file", "env"):
+            refuse_key(uri_or_path.rpartition(":")[2].lstrip("/"), "key", hint, raw=True)
+        else:  # such digits may be the name of a key: it is tried, and not shown
+            for part in raw_keys_in(uri_or_path):
+                redact_keys(part)
     # Bytes of a path that are not UTF-8 come from the command line as surrogates; in a URI they are written as %XX.
     if not has_encoding(uri_or_path, "surrogateescape" if scheme == "file" else "strict"):
         raise InvalidArgument(f"key {quote(uri_or_path)}: it is not UTF-8 text", hint="write other bytes as %XX")
