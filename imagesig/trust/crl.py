@@ -17,7 +17,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import remaining
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
-from imagesig.errors import LimitExceeded, MalformedError, UnsupportedAlgorithm
+from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError, UnsupportedAlgorithm
 from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
@@ -146,6 +146,8 @@ def judge_crl(
                 raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
             entries = [entry for item in (base, delta) if item for entry in _entries(item.parsed, certificate)]
             return _judge_entries(entries, base, signed_at)
+    except BudgetExceeded:
+        raise
     except MalformedError as error:
         return Answer.useless(str(error))
 
