@@ -251,9 +251,9 @@ class Certificate(Struct, frozen=True, dict=True):
         return f"Certificate({self.fingerprint})"
 
 
+# speed: all signatures of one signer have the same chain (benchmarks/test_notation.py)
 @lru_cache(maxsize=128)
 def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Costly, and asked again of the same pair by every signature of one signer."""
     try:
         _ = issuer.issuing_key  # refused before use, if it is to be
     except ImagesigError:

@@ -138,6 +138,9 @@ def folded(name: str) -> str:
     return name.lower() if name.isascii() else name
 
 
+# speed: a JSON object costs two look-ups instead of folding all known names (benchmarks/test_library.py)
+
+
 @lru_cache(maxsize=64)
 def _longest(known: frozenset[str]) -> int:
     return max(map(len, known), default=0)

@@ -47,14 +47,13 @@ def guard(kind: type[object], names: tuple[str, ...], before: Before, after: Aft
     for name in names:
         defined = kind.__dict__.get(name)
         if isinstance(defined, property) and defined.fget is not None:
-            setattr(kind, name, property(_read(defined.fget, name, after), defined.fset, defined.fdel))
+            setattr(kind, name, property(_guarded_property(defined.fget, name, after), defined.fset, defined.fdel))
         elif inspect.isfunction(defined):
             setattr(kind, name, _guarded(defined, name, before, after))
 
 
-def _read(method: Callable[[Any], Any], name: str, after: After) -> Callable[[Any], Any]:
-    """As `_guarded`; a property is read with every signature."""
-
+# speed: properties are read with every signature, without the rest of `_guarded` (benchmarks/test_pkcs11.py)
+def _guarded_property(method: Callable[[Any], Any], name: str, after: After) -> Callable[[Any], Any]:
     @wraps(method)
     def call(self: Any) -> Any:
         try:

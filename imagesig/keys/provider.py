@@ -247,26 +247,28 @@ class KeyProvider(Closing, ABC):
             raise KeyUnusable(f"{type(self).__name__}: the provider is closed; make a new one")
 
 
+_NEEDS_OPEN = frozenset({"check", "open", "public_keys", "generate", "list", "facts"})
 _RESULTS = {"info": SignerInfo, "open": SigningKey, "generate": SigningKey, "pinned_to": SigningKey}
 
 
-def _check_open(name: str, owner: object) -> None:
-    if isinstance(owner, KeyProvider) and name != "_release":
-        owner._refuse_closed()
-    if isinstance(owner, SigningKey) and name == "check":
+def _check_open(name: str, owner: SigningKey | KeyProvider) -> None:
+    if name in _NEEDS_OPEN:
         owner._refuse_closed()
 
 
-def _check_result(name: str, owner: object, result: object) -> None:
+def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) -> None:
     needed = _RESULTS.get(name)
-    if needed is not None and not isinstance(result, needed):
+    if needed is None:
+        return
+    if not isinstance(result, needed):
         kind = type(owner)
         raise KeyProviderError(
             f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "
             f"a {needed.__name__} is needed"
         )
-    if isinstance(result, SigningKey) and result is not owner:
-        result._opened_by = owner if isinstance(owner, KeyProvider) else getattr(owner, "_opened_by", None)
+    if needed is SigningKey and result is not owner:
+        assert isinstance(result, SigningKey)
+        result._opened_by = owner if isinstance(owner, KeyProvider) else owner._opened_by
 
 
 @runtime_checkable

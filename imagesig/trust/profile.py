@@ -44,6 +44,7 @@ _OTHER_PURPOSES = {
 }
 
 
+# speed: all signatures of one signer have the same chain (benchmarks/test_notation.py)
 @lru_cache(maxsize=256)
 def check_code_signing_chain(chain: tuple[Certificate, ...]) -> None:
     """Returns if this is a whole chain for code signing: the signer's certificate, its issuers in order, the root.

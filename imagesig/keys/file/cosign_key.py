@@ -94,8 +94,9 @@ def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
 
 def _derive(box: _Box, passphrase: bytes) -> bytes:
     n, r, p = box.scrypt
-    # libsodium's is a third faster than OpenSSL's, and the secretbox needs it anyway. `maxmem` is what scrypt takes
-    # (RFC 7914 section 5) and a little more: the default ceiling is too low for cosign's parameters.
+    # speed: libsodium's scrypt is a third faster than OpenSSL's (benchmarks/test_cli.py), and the secretbox loads it
+    # anyway. `maxmem` is what scrypt needs (RFC 7914 section 5) and a little more: the default is too low for cosign's
+    # parameters.
     from nacl import bindings
 
     memory = 128 * r * (n + p + 4)

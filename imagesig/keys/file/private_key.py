@@ -16,10 +16,9 @@ from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
-    ImagesigError,
     UnsupportedAlgorithm,
 )
-from imagesig.external import explained, external_call
+from imagesig.external import external_call
 from imagesig.keys.file import cosign_key
 from imagesig.redacted import RedactedStruct
 
@@ -75,12 +74,8 @@ class PrivateKey(RedactedStruct, frozen=True):
         Raises:
             UnsupportedAlgorithm: the algorithm is not one for this type of key.
         """
-        try:  # no `with`: it would be felt with every signature
+        with external_call("signing with a private key in memory"):
             return self._sign(request)
-        except ImagesigError:
-            raise
-        except Exception as error:
-            raise explained(error, "signing with a private key in memory") from error
 
     def _sign(self, request: ToSign) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,18 +75,6 @@ class Module:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
                 yield self._lib
-            except ImagesigError:
-                raise
-            except Exception as error:
-                raise self._refusal(error, what) from error
-
-    def run(self, what: str, work: Callable[[], T]) -> T:
-        """What `work` gives, done as in `locked()`; for every signature, where a context manager is felt."""
-        with self._lock:
-            try:
-                if self._lib is None or self._pid != os.getpid():
-                    self._initialize()
-                return work()
             except ImagesigError:
                 raise
             except Exception as error:

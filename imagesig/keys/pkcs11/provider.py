@@ -175,10 +175,12 @@ class Pkcs11Provider(KeyProvider):
         remaining(what)
         self._refuse_closed()
         try:
-            return self._module.run(what, work)
+            with self._module.locked(what):
+                return work()
         except KeyProviderUnavailable:
             self._refuse_closed()
-            return self._module.run(what, work)
+            with self._module.locked(what):
+                return work()
 
     @property
     def generation(self) -> int:
@@ -268,7 +270,8 @@ class Pkcs11Provider(KeyProvider):
         return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
 
     def _operation(self, algorithm: Algorithm, token: Any) -> tuple[Operation, dict[str, Any]]:
-        """How this token signs so, and what python-pkcs11 is told; worked out once for each algorithm."""
+        """The mechanism for this algorithm, and the arguments of python-pkcs11's `sign`."""
+        # speed: looked up once for each algorithm, a twentieth of a signature (benchmarks/test_pkcs11.py)
         if known := self._operations.get(algorithm):
             return known
         import pkcs11
