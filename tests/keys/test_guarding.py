@@ -163,9 +163,9 @@ SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptogra
 UNDER_A_LOCK = {
     f"pkcs11/{name}.py" for name in ("attributes", "encoding", "errors", "objects", "pins", "provider", "tokens")
 }
-"""Called inside `Module.locked` or `Module.run` alone, which explain whatever is raised."""
+"""Called inside `Module.locked` only, which explains every exception."""
 GUARDED = {
-    "pkcs11/module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
+    "pkcs11/module.py": "`Module.locked` holds everything but `module_at`, which has its own block",
     "vault/client.py": "`request` holds `_explained` and `_refusal`",
     "vault/connection.py": "`connect` holds `_session`, `VaultClient.request` holds `_read`",
     "file/private_key.py": "`generate` and `sign` hold the functions that they call",
