@@ -1,17 +1,61 @@
-"""Names that people type, of keys, images and files: what holds a private key is none, and is not shown."""
+"""Names that people type, of keys, images and files. A private key in place of a name is refused and not shown."""
 
 from __future__ import annotations
+
+import re
 
 from imagesig.errors import InvalidArgument
 from imagesig.text import holds_key, may_hold_key
 
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
-def refuse_key(text: str, what: str, hint: str) -> None:
-    """Returns if the text can be a name. `what` says whose name it is to be, and `hint` how to give it.
+
+def scheme_of(uri_or_path: str) -> str:
+    """`file` for a path, else the scheme in lower case.
+
+    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
+    """
+    match = _SCHEME.match(uri_or_path)
+    if match and match[1].lower() == "pkcs11":
+        return "pkcs11"
+    return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def is_key_uri(text: str) -> bool:
+    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    return scheme_of(text) != "file" or text.lower().startswith("file:")
+
+
+_RAW_KEY = re.compile(r"(?:0x)?[0-9a-f]{64}(?:[0-9a-f]{64})?", re.IGNORECASE)
+"""An Ed25519 private key in hex, alone or followed by its public key. A digest has as many digits."""
+
+
+def is_raw_key(name: str) -> bool:
+    """Whether the whole name, without its scheme, may be a private key in hex.
+
+    A digest, a tag and a path that only contain such digits are not.
+    """
+    return _RAW_KEY.fullmatch(name) is not None
+
+
+def raw_keys_in(text: str) -> list[str]:
+    """Every part of a URI that may be a private key in hex."""
+    return [found[0] for found in _RAW_PART.finditer(text)]
+
+
+_RAW_PART = re.compile(rf"(?<![0-9a-z:]){_RAW_KEY.pattern}(?![0-9a-z])", re.IGNORECASE)
+
+
+def refuse_key(text: str, what: str, hint: str, *, raw: bool = False) -> None:
+    """Returns if the text can be a name. `what` says whose name it is, and `hint` how to give it.
+
+    `raw` refuses a private key in hex too: only for names that cannot be a digest.
 
     Raises:
         InvalidArgument: it is a private key, or has line breaks; neither message nor hint repeats it.
     """
+    if raw and is_raw_key(text):
+        raise InvalidArgument(f"{what}: this may be a private key, a name is needed", hint=hint)
     if not may_hold_key(text):
         return
     why = "this is a key, not the name of one" if holds_key(text) else "a text of several lines, a name has one"

@@ -30,6 +30,7 @@ class Unreadable(Enum):
     MISSING = "there is no such file"
     FORBIDDEN = "no permission to read it"
     FOLDER = "a folder, a regular file is needed"
+    LINK = "a symbolic link, a regular file is needed"
     SPECIAL = "a pipe, socket or device, a regular file is needed"
     NAME = "not the name of a file"
     FAILED = "it cannot be read"
@@ -38,6 +39,11 @@ class Unreadable(Enum):
 
 Explain = Callable[[Unreadable, str], ImagesigError]
 """The error for a reason and the sentence that says it."""
+
+
+def usage_error(what: str, hint: str = "check the path") -> Explain:
+    """`InvalidArgument` for every reason, even a file that is too large: for files that the user names."""
+    return lambda _reason, sentence: InvalidArgument(f"{what}: cannot be read: {sentence}", hint=hint)
 
 
 class Content(RedactedStruct, frozen=True):
@@ -50,21 +56,34 @@ class Content(RedactedStruct, frozen=True):
 
 
 def read_bounded(
-    path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
+    path: str | os.PathLike[str],
+    limit: int,
+    what: str,
+    *,
+    links: bool = True,
+    streams: bool = False,
+    explain: Explain | None = None,
 ) -> bytes:
-    """The bytes of a regular file; links are followed. `what` names the variable, option or kind of file for people.
+    """The bytes of a regular file. `what` names the variable, option or kind of file for people.
 
-    `streams` also takes what the shell connects: `/dev/stdin`, `/dev/fd/3`.
+    Without `links` the file itself must not be a symbolic link. `streams` also accepts what the shell connects:
+    `/dev/stdin`, `/dev/fd/3`.
 
     Raises:
-        InvalidArgument: no such file, no permission, a folder, a pipe, a device; or as `explain` says.
-        LimitExceeded: it has more than `limit` bytes; or as `explain` says.
+        InvalidArgument: no such file, no permission, a folder, a pipe, a device; or the error of `explain`.
+        LimitExceeded: it has more than `limit` bytes; or the error of `explain`.
     """
-    return read_content(path, limit, what, streams=streams, explain=explain).data
+    return read_content(path, limit, what, links=links, streams=streams, explain=explain).data
 
 
 def read_content(
-    path: str | os.PathLike[str], limit: int, what: str, *, streams: bool = False, explain: Explain | None = None
+    path: str | os.PathLike[str],
+    limit: int,
+    what: str,
+    *,
+    links: bool = True,
+    streams: bool = False,
+    explain: Explain | None = None,
 ) -> Content:
     """The same with the permission bits."""
     subject = f"{what} {_shown(path)}"
@@ -75,7 +94,7 @@ def read_content(
         return (LimitExceeded if reason is Unreadable.LARGE else InvalidArgument)(f"{subject}: {said}")
 
     try:
-        return _read(os.fspath(path), limit, streams, refusal)
+        return _read(os.fspath(path), limit, links, streams, refusal)
     except ImagesigError:
         raise
     except OSError as error:
@@ -105,7 +124,7 @@ def check_file(
     """Raises as `read_bounded` does unless this is a regular file that may be read: for files that others read."""
     subject = f"{what} {_shown(path)}"
     try:
-        descriptor, _ = _open(os.fspath(path), False)
+        descriptor, _ = _open(os.fspath(path))
         size = os.fstat(descriptor).st_size
         os.close(descriptor)
     except _NotRegularError as error:
@@ -141,13 +160,20 @@ class _NotRegularError(Exception):
         self.reason = reason
 
 
-def _open(path: str, streams: bool) -> tuple[int, int]:
+def _open(path: str, links: bool = True, streams: bool = False) -> tuple[int, int]:
     """Descriptor and mode of a file that is opened without waiting."""
     is_stream = streams and _STREAM.fullmatch(path) is not None
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. On a stream of the shell's it stays off, as
     # the descriptor may be shared with other programs.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if is_stream else os.O_NONBLOCK)
-    descriptor = os.open(path, flags)
+    if not links:
+        flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if not links and error.errno == errno.ELOOP:
+            raise _NotRegularError(Unreadable.LINK) from error
+        raise
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
@@ -160,9 +186,9 @@ def _open(path: str, streams: bool) -> tuple[int, int]:
     return descriptor, mode
 
 
-def _read(path: str, limit: int, streams: bool, refusal: Explain) -> Content:
+def _read(path: str, limit: int, links: bool, streams: bool, refusal: Explain) -> Content:
     try:
-        descriptor, mode = _open(path, streams)
+        descriptor, mode = _open(path, links, streams)
     except _NotRegularError as error:
         raise refusal(error.reason, error.reason.value) from None
     try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
+import imagesig
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, KeyNotFound, LimitExceeded
-from imagesig.reading import Unreadable, check_file, read_bounded, read_content, text_bounded
+from imagesig.reading import Unreadable, check_file, read_bounded, read_content, text_bounded, usage_error
 
 
 def test_a_file_of_exactly_the_limit_is_read_and_a_longer_one_refused(tmp_path: Path) -> None:
@@ -95,3 +98,98 @@ def test_a_long_path_is_shown_to_its_end_and_a_key_given_as_a_path_is_not(tmp_pa
         with pytest.raises(InvalidArgument) as refused:
             read_bounded(text, 10, "VARIABLE")
         assert "MC4C" not in str(refused.value)
+
+
+def test_a_symbolic_link_is_refused_where_links_are_not_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    os.symlink(tmp_path / "a", tmp_path / "link")
+
+    assert read_bounded(tmp_path / "a", 10, "VARIABLE", links=False) == b"x"
+    with pytest.raises(InvalidArgument, match=r"VARIABLE .*a symbolic link"):
+        read_bounded(tmp_path / "link", 10, "VARIABLE", links=False)
+
+
+@pytest.mark.parametrize("name", ["a", "none", "pipe"])
+def test_a_file_that_the_user_names_is_a_usage_error_even_if_it_is_too_large(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"xx")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidArgument, match=r"^--option x: cannot be read: ") as caught:
+        read_bounded(tmp_path / name, 1, "--option", explain=usage_error("--option x"))
+    assert caught.value.hint == "check the path"
+
+
+# --- the rule, read off the source --------------------------------------------------------------------------------
+
+PACKAGE = Path(imagesig.__file__).parent
+OPENS_FILES = {
+    "reading.py": "the reader itself",
+    "images/archive/file.py": "an archive stays open while parts of it are read",
+    "images/archive/writer.py": "an archive is written, and read again where an earlier attempt left off",
+    "images/folder.py": "blobs of any size, read in pieces, below an open folder and through no link that leaves it",
+    "cli/images_from.py": "a list of images of any length, read line by line",
+}
+"""Modules that open files for reading by themselves, and why `imagesig.reading` is not enough for them."""
+
+
+def _reads(source: str) -> list[str]:
+    """Calls that open a file for reading."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        text = " ".join(ast.unparse(item) for item in (*node.args, *(keyword.value for keyword in node.keywords)))
+        name = called.rpartition(".")[2]
+        writes = re.search(r"O_WRONLY|O_DIRECTORY|devnull|'[wax]b?\+?'", text)
+        of_system = called in ("open", "io.open", "os.open", "os.fdopen", "Path.open") and not writes
+        of_path = called.endswith(".open") and re.search(r"(^|mode=|file.* )'r[bt+]*'", text) is not None
+        bare = called.endswith(".open") and called != "webbrowser.open" and not node.args and not node.keywords
+        if of_system or of_path or bare or name in ("read_bytes", "read_text"):
+            found.append(f"line {node.lineno}: {called}({text})")
+    return found
+
+
+def _modules() -> list[str]:
+    names = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    return [name for name in names if not name.startswith("testing/")]  # its files are its own
+
+
+@pytest.mark.parametrize("name", [name for name in _modules() if name not in OPENS_FILES])
+def test_a_module_reads_files_with_the_one_bounded_reader(name: str) -> None:
+    assert not _reads((PACKAGE / name).read_text()), f"{name}: read it with imagesig.reading"
+
+
+@pytest.mark.parametrize("name", OPENS_FILES)
+def test_a_module_that_may_open_files_does(name: str) -> None:
+    assert _reads((PACKAGE / name).read_text()), f"{name} needs no exception"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open(path)",
+        "open(path, 'rb')",
+        "path.open('rb')",
+        "path.open()",
+        "Path(name).open(mode='r')",
+        "path.read_bytes()",
+        "Path(name).read_text()",
+        "os.open(path, os.O_RDONLY | os.O_NONBLOCK)",
+        "os.fdopen(descriptor, 'rb')",
+    ],
+)
+def test_a_file_that_is_opened_by_hand_is_seen(source: str) -> None:
+    assert _reads(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "provider.open(name)",
+        "os.open(path, os.O_WRONLY | os.O_CREAT)",
+        "os.fdopen(it, 'wb')",
+        "read_bounded(path, 1, 'x')",
+    ],
+)
+def test_other_calls_are_no_reading(source: str) -> None:
+    assert not _reads(source)

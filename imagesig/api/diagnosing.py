@@ -24,11 +24,11 @@ from imagesig.images.abilities import Permission
 from imagesig.images.image import Image
 from imagesig.images.source import ImageHome
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
-from imagesig.keys.uri import KeySettings, default_settings, resolve_key
+from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
 from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
-_EXTRAS = {"pkcs11": "python-pkcs11", "vault": "hvac", "aws": "boto3", "manifest": "pyyaml"}
+_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"manifest": "pyyaml"}
 _CLOCK_SECONDS = 60
 
 

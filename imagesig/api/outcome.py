@@ -10,9 +10,9 @@ from msgspec import Struct
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, InternalError
-from imagesig.images.open import is_local
+from imagesig.images.open import is_local, is_private_key
 from imagesig.oci.reference import without_login
-from imagesig.text import HIDDEN, holds_key, quote
+from imagesig.text import HIDDEN, quote
 
 _Result = TypeVar("_Result")
 
@@ -74,7 +74,7 @@ def internal_error(error: BaseException, given: ImageLike) -> InternalError:
 def shown_name(given: ImageLike) -> str:
     """The name of an image for people. A private key that was given instead, or a password, is not shown."""
     text = str(given)
-    return HIDDEN if holds_key(text) else text if is_local(text) else without_login(text)
+    return HIDDEN if is_private_key(text) else text if is_local(text) else without_login(text)
 
 
 def overdue(given: ImageLike) -> DeadlineExceeded:

@@ -56,7 +56,7 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[ListedImage]:
         if comment > 1:
             raise InvalidArgument(f"{where}: {quote(' '.join(words[:comment]))}, one image a line is needed")
         if comment:
-            refuse_key(words[0], where, "one image a line is needed")
+            refuse_key(words[0], where, "one image a line is needed", raw=True)
             yield ListedImage(words[0], where)
 
 
@@ -74,7 +74,7 @@ class Images:
         if not arguments and not images_from and not manifests:
             raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
         if images_from and not os.path.lexists(images_from):
-            refuse_key(images_from, "--images-from", "give the path of a file with one image a line")
+            refuse_key(images_from, "--images-from", "give the path of a file with one image a line", raw=True)
         self.workloads = _read_all(manifests) if manifests else ()
         self._arguments = [ListedImage(text) for text in arguments]
         self._images_from = images_from

@@ -12,7 +12,7 @@ import click
 
 from imagesig.errors import InvalidArgument
 from imagesig.format_names import NAMES
-from imagesig.naming import refuse_key
+from imagesig.naming import is_raw_key, refuse_key
 from imagesig.text import holds_key, quote
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -38,8 +38,8 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = os.fsdecode(value)
-        if holds_key(text) and not os.path.lexists(text):
-            refuse_key(text, param.opts[0] if param else "file", "give the path of a file")
+        if (holds_key(text) or is_raw_key(text)) and not os.path.lexists(text):
+            refuse_key(text, param.opts[0] if param else "file", "give the path of a file", raw=True)
         return super().convert(value, param, ctx)
 
 

@@ -12,7 +12,7 @@ from imagesig.crypto.certificate import parse_certificates
 from imagesig.errors import InvalidArgument
 from imagesig.formats import Format
 from imagesig.formats.notation import Notation
-from imagesig.reading import read_bounded
+from imagesig.reading import read_bounded, usage_error
 
 
 def timestamped(formats: Sequence[Format], url: str, roots: Path | None) -> tuple[Format, ...]:
@@ -31,7 +31,8 @@ def timestamped(formats: Sequence[Format], url: str, roots: Path | None) -> tupl
             f"--timestamp-url: {names} signatures have no timestamp",
             hint="add --format notation-jws, or leave --timestamp-url out",
         )
-    content = read_bounded(roots, limits.CERTIFICATE_FILE_BYTES, "--timestamp-root", streams=True)
+    name, most = "--timestamp-root", limits.CERTIFICATE_FILE_BYTES
+    content = read_bounded(roots, most, name, streams=True, explain=usage_error(f"{name} {roots}"))
     trusted = parse_certificates(content, str(roots))
     return tuple(
         replace(item, timestamp_url=url, timestamp_authorities=trusted) if isinstance(item, Notation) else item

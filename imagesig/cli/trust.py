@@ -15,6 +15,7 @@ from imagesig import limits
 from imagesig.cli.options import FilePath
 from imagesig.errors import InvalidArgument
 from imagesig.policy import Identity, Policy
+from imagesig.reading import read_bounded, usage_error
 from imagesig.trust import CertificateAuthority
 
 _Command = Callable[..., object]
@@ -128,11 +129,4 @@ def trust_options(command: _Command) -> _Command:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(limits.CERTIFICATE_FILE_BYTES + 1)
-    except OSError as error:
-        raise InvalidArgument(f"--ca {path}: cannot be read: {error.strerror}", hint="check the path") from error
-    if len(content) > limits.CERTIFICATE_FILE_BYTES:
-        raise InvalidArgument(f"--ca {path}: more than {limits.CERTIFICATE_FILE_BYTES} bytes")
-    return content
+    return read_bounded(path, limits.CERTIFICATE_FILE_BYTES, "--ca", streams=True, explain=usage_error(f"--ca {path}"))

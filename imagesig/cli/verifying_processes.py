@@ -13,7 +13,8 @@ from imagesig.cli.processes import ForkPool, available
 from imagesig.concurrency import WORKERS
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
-from imagesig.keys.uri import is_key_uri, open_public_keys
+from imagesig.keys.uri import open_public_keys
+from imagesig.naming import is_key_uri
 from imagesig.policy import Policy
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of

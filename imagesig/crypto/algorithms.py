@@ -21,11 +21,11 @@ class KeyType(Enum):
 
     @property
     def is_ecdsa(self) -> bool:
-        return self._value_.startswith("ecdsa-")
+        return self.value.startswith("ecdsa-")
 
     @property
     def is_rsa(self) -> bool:
-        return self._value_.startswith("rsa-")
+        return self.value.startswith("rsa-")
 
 
 FIELD_BYTES = {KeyType.ECDSA_P256: 32, KeyType.ECDSA_P384: 48, KeyType.ECDSA_P521: 66}
@@ -40,13 +40,19 @@ class Hash(Enum):
     SHA512 = "sha512"
 
     def digest(self, message: bytes) -> bytes:
-        make = getattr(hashlib, self._value_)  # `new` and `value` are slower, and every signature comes by here
-        return bytes(make(message).digest())
+        return hashlib.new(self.value, message).digest()
 
     @property
     def size(self) -> int:
         """Length of the digest in bytes."""
         return int(self.value[3:]) // 8
+
+
+STRONG_HASHES = frozenset(item.value for item in Hash)
+"""The one rule for hashes: signatures of images, certificates, CRLs, OCSP responses and timestamps use one of these.
+
+Go's `crypto/x509` verifies no certificate with another one either, SHA-1 only where a program asks for it.
+"""
 
 
 class Scheme(Enum):

@@ -6,17 +6,17 @@ somebody asks, and raise anything for what is well formed and impossible: here e
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.crypto.algorithms import STRONG_HASHES
+from imagesig.crypto.certificate_frame import Frame, check_serial_number, frame_of
+from imagesig.crypto.certificate_pem import BEGIN, pem_blocks, to_pem
 from imagesig.crypto.public_key import PublicKey, check_issuing_key
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
@@ -31,21 +31,10 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _UNREAD_VALUES = 10
 """ASN.1 values that are looked at where only names are compared."""
-_WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 _NO_HASH = frozenset({"1.3.101.112"})
-"""Ed25519: the algorithm that names no hash and is good."""
-
-
-class _Frame(NamedTuple):
-    """Where the first fields of a certificate are: `serial`, `key` and the names as they are in its bytes."""
-
-    serial: bytes
-    issuer: bytes
-    subject: bytes
-    key: bytes
+"""Ed25519, which names no hash."""
 
 
 class Certificate(Struct, frozen=True, dict=True):
@@ -78,7 +67,7 @@ class Certificate(Struct, frozen=True, dict=True):
         spend(Cost.NODES, _UNREAD_VALUES, what)
         self = cls(der)
         with external_call(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
-            _check_serial(self._frame, what)
+            check_serial_number(self._frame, what)
         return self
 
     def check_readable(self, what: str = "certificate") -> None:
@@ -109,8 +98,8 @@ class Certificate(Struct, frozen=True, dict=True):
         return x509.load_der_x509_certificate(self.der)
 
     @cached_property
-    def _frame(self) -> _Frame:
-        return _frame(self.der)
+    def _frame(self) -> Frame:
+        return frame_of(self.der)
 
     # --- names, number, times ----------------------------------------------------------------------------------------
 
@@ -234,39 +223,37 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @cached_property
     def has_weak_signature(self) -> bool:
-        """Whether it is signed with MD2, MD4, MD5 or SHA-1, in part or whole, or with a hash that nobody here knows."""
-        return self.signature_hash in _WEAK_HASHES or not self.signature_hash
+        """Whether its signature uses another hash than `STRONG_HASHES`, or one that is not known."""
+        return self.signature_hash not in STRONG_HASHES
 
     @cached_property
     def signature_hash(self) -> str:
-        """The name of the weakest hash in its signature, `none` for Ed25519, which has none; empty if not known."""
+        """The name of the weakest hash in its signature; of Ed25519, its own SHA-512; empty if not known."""
         from cryptography.hazmat.primitives.asymmetric import padding
 
         try:
             with self._reading("its signature algorithm"):
                 used = self.x509.signature_hash_algorithm
                 if used is None:
-                    return "none" if self.x509.signature_algorithm_oid.dotted_string in _NO_HASH else ""
+                    return "sha512" if self.x509.signature_algorithm_oid.dotted_string in _NO_HASH else ""
                 parameters = self.x509.signature_algorithm_parameters
                 mask = parameters.mgf._algorithm.name if isinstance(parameters, padding.PSS) else used.name
-                return mask if mask in _WEAK_HASHES else used.name
+                return used.name if mask in STRONG_HASHES else mask
         except MalformedError:
             return ""
 
     @property
     def pem(self) -> str:
         """The certificate in PEM, with a newline at its end."""
-        text = base64.b64encode(self.der).decode("ascii")
-        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-        return "\n".join([_BEGIN.decode(), *lines, _END.decode(), ""])
+        return to_pem(self.der)
 
     def __repr__(self) -> str:
         return f"Certificate({self.fingerprint})"
 
 
+# speed: all signatures of one signer have the same chain (benchmarks/test_notation.py)
 @lru_cache(maxsize=128)
 def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Costly, and asked again of the same pair by every signature of one signer."""
     try:
         _ = issuer.issuing_key  # refused before use, if it is to be
     except ImagesigError:
@@ -288,68 +275,6 @@ def _as_text(name: Name) -> str:
         return "(a name that cannot be read)"
 
 
-def _frame(der: bytes) -> _Frame:
-    """Raises `MalformedError`, or `IndexError` and the like, where this is no certificate."""
-    what = "certificate"
-    (outer,) = asn1.fields(der, 0, len(der), what)
-    signed = next(asn1.fields(der, outer.content, outer.end, what))
-    values = asn1.fields(der, signed.content, signed.end, what)
-    serial = next(values)
-    if serial.tag == 0xA0:  # the version
-        serial = next(values)
-    _algorithm, issuer, _validity, subject, key_info = (next(values) for _ in range(5))
-    _, key = asn1.fields(der, key_info.content, key_info.end, what)
-    if (outer.tag, signed.tag, serial.tag, key.tag) != (asn1.SEQUENCE, asn1.SEQUENCE, asn1.INTEGER, asn1.BIT_STRING):
-        raise MalformedError(f"{what}: its fields are not those of one")
-    return _Frame(
-        der[serial.content : serial.end],
-        der[issuer.start : issuer.end],
-        der[subject.start : subject.end],
-        der[key.content + 1 : key.end],
-    )
-
-
-def _check_serial(frame: _Frame, what: str) -> None:
-    number = int.from_bytes(frame.serial[: limits.SERIAL_NUMBER_BITS], signed=True)
-    if number < 0:
-        raise MalformedError(f"{what}: its serial number is negative")
-    if len(frame.serial) * 8 > limits.SERIAL_NUMBER_BITS + 8 or number.bit_length() > limits.SERIAL_NUMBER_BITS:
-        raise MalformedError(f"{what}: its serial number has more than {limits.SERIAL_NUMBER_BITS // 8} octets")
-    if not number and frame.issuer != frame.subject:
-        # Roots of well-known authorities have the number 0, and no list or responder speaks of them.
-        raise MalformedError(f"{what}: its serial number is zero")
-
-
-def pem_blocks(data: bytes, what: str, most: int = limits.CERTIFICATES) -> tuple[bytes, ...]:
-    """The DER bytes of every certificate in PEM text, in its order; what is between them does not matter.
-
-    Raises:
-        MalformedError: a block that does not end, or is not base64.
-        LimitExceeded: more than `most`.
-    """
-    count = data.count(_BEGIN)
-    if count > most:
-        raise LimitExceeded(f"{what}: {count} certificates, at most {most} are read")
-    return tuple(_blocks(data, what))
-
-
-def _blocks(data: bytes, what: str) -> Iterator[bytes]:
-    at = 0
-    while (start := data.find(_BEGIN, at)) >= 0:
-        start += len(_BEGIN)
-        at = data.find(_END, start)
-        if at < 0:
-            raise MalformedError(f"{what}: not certificates in PEM")
-        text = b"".join(data[start:at].split())
-        try:
-            decoded = binascii.a2b_base64(text, strict_mode=True)
-        except (binascii.Error, ValueError) as error:
-            raise MalformedError(f"{what}: not certificates in PEM") from error
-        if len(text) != 4 * ((len(decoded) + 2) // 3):
-            raise MalformedError(f"{what}: not certificates in PEM")
-        yield decoded
-
-
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
     """Every certificate in PEM text, in its order, or the one in DER.
 
@@ -359,6 +284,6 @@ def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
     """
     if len(data) > limits.CERTIFICATE_FILE_BYTES:
         raise LimitExceeded(f"{what}: {len(data)} bytes, at most {limits.CERTIFICATE_FILE_BYTES} are read")
-    if _BEGIN not in data:
+    if BEGIN not in data:
         return (Certificate.from_der(data, what),)
     return tuple(Certificate.from_der(der, what) for der in pem_blocks(data, what))

@@ -63,7 +63,8 @@ class PublicKey(Struct, frozen=True, dict=True):
             raise InvalidArgument(
                 "public key: this is a private key", hint="export its public half: imagesig key export KEY_URI"
             )
-        # Nearly every key is this one, and reading it does not take all of `cryptography`'s formats into memory.
+        # speed: most keys have this form; the general reader loads all of `cryptography`'s formats
+        # (benchmarks/test_cli.py)
         if (match := _P256_PEM.fullmatch(data)) and (key := _plain_p256(base64.b64decode(match[1] + match[2]))):
             return key
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -248,9 +249,10 @@ def _check_exponent(key: RSAPublicKey) -> None:
         )
 
 
+# speed: made once, imports and objects cost a tenth of a verification (benchmarks/test_library.py)
 @cache
 def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
-    """What ECDSA signatures are checked with: made once, as imports and objects cost a tenth of a verification."""
+    """What an ECDSA signature is checked with: the test of its encoding, and `cryptography`'s algorithm."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from imagesig.crypto.ecdsa import is_canonical_der

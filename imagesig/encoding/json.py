@@ -45,7 +45,7 @@ def _real(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_real)
-"""Made once: making it costs as much as reading a manifest with it."""
+# speed: made once, making it costs as much as reading a manifest with it (benchmarks/test_library.py)
 
 
 def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES) -> object:

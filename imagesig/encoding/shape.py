@@ -7,12 +7,13 @@ document is refused. Members of maps, such as annotations, are compared exactly 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import base64
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 
 from msgspec import Struct
 
-from imagesig.errors import MalformedError
+from imagesig.errors import ImagesigError, MalformedError
 from imagesig.text import quote
 
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
@@ -74,16 +75,39 @@ def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> 
             )
 
 
+def as_object(value: object, what: str, error: Callable[[str], ImagesigError] = MalformedError) -> Mapping[str, object]:
+    """The members of an object, of any names. Raises `error` for another value."""
+    if not isinstance(value, dict):
+        raise error(f"{what}: {quote(value)}, an object is needed")
+    return value
+
+
+def as_text(value: object, what: str, error: Callable[[str], ImagesigError] = MalformedError) -> str:
+    """The text, which is not empty. Raises `error` for another value."""
+    if not isinstance(value, str) or not value:
+        raise error(f"{what}: {quote(value)}, text is needed")
+    return value
+
+
+def as_bytes(value: object, what: str, error: Callable[[str], ImagesigError] = MalformedError) -> bytes:
+    """The bytes that the text encodes in base64. Raises `error` for another value."""
+    try:
+        if isinstance(value, str):
+            return base64.b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise error(f"{what}: {quote(value)}, base64 is needed")
+
+
 def members_of(value: object, shape: Shape, what: str) -> Mapping[str, object]:
     """The members of an object in which no name is the twin of a known one.
 
     Raises:
         MalformedError: no object, or one with a twin.
     """
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: {quote(value)}, an object is needed")
-    check_shape(value, shape, what)
-    return value
+    members = as_object(value, what)
+    check_shape(members, shape, what)
+    return members
 
 
 def refuse_two_spellings(value: object, what: str) -> None:
@@ -112,6 +136,9 @@ def folded(name: str) -> str:
     """The name as Go compares it with the ASCII names of a struct's members."""
     name = name.translate(_FOLDED)
     return name.lower() if name.isascii() else name
+
+
+# speed: a JSON object costs two look-ups instead of folding all known names (benchmarks/test_library.py)
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
-from imagesig.crypto.certificate import Certificate, pem_blocks
+from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.certificate_pem import pem_blocks
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
 from imagesig.errors import (

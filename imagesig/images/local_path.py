@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imagesig.naming import refuse_key
+from imagesig.naming import is_raw_key, refuse_key
 from imagesig.text import holds_key
 
 
@@ -16,6 +16,6 @@ def local_path(given: str | os.PathLike[str]) -> Path:
         InvalidArgument: it is a private key; the error does not repeat it.
     """
     text = os.fspath(given)
-    if holds_key(text) and not os.path.lexists(text):
-        refuse_key(text, "image", "give a reference, or the path of a local image")
+    if (holds_key(text) or is_raw_key(text)) and not os.path.lexists(text):
+        refuse_key(text, "image", "give a reference, or the path of a local image", raw=True)
     return Path(text)

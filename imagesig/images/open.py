@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -16,10 +17,11 @@ from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
 from imagesig.images.registry.credentials import CredentialSource
+from imagesig.naming import is_raw_key
 from imagesig.oci.digest import is_digest
 from imagesig.oci.reference import parse_reference
 from imagesig.redacted import RedactedStruct
-from imagesig.text import quote
+from imagesig.text import holds_key, quote
 
 if TYPE_CHECKING:
     from imagesig.images.registry.connect import RegistryClient
@@ -66,6 +68,12 @@ _PREFIXES = tuple(f"{form}:" for form in FORMS)
 def is_local(text: str) -> bool:
     """Whether this names a file or directory and not a registry."""
     return text.startswith(_PREFIXES)
+
+
+def is_private_key(text: str) -> bool:
+    """Whether a private key was given in place of an image: it is never shown."""
+    path = text.partition(":")[2] if is_local(text) else text
+    return holds_key(text) or (is_raw_key(path) and not os.path.lexists(path))
 
 
 class Transport(RedactedStruct, frozen=True):

@@ -13,7 +13,7 @@ PUBLIC = {
     "imagesig.keys.file.provider": "FileProvider key_from_pem",
     "imagesig.keys.pkcs11.provider": "Pkcs11Provider",
     "imagesig.keys.vault.provider": "VaultProvider",
-    "imagesig.keys.vault.client": "VaultConnection",
+    "imagesig.keys.vault.connection": "VaultConnection",
     "imagesig.keys.vault.login": "app_role jwt kubernetes userpass",
     "imagesig.keys.awskms.provider": "AwsKmsProvider",
     "imagesig.keys.plugin.notation": "NotationPluginProvider",

@@ -21,7 +21,7 @@ from imagesig.keys.uri import KeySettings as KeySettings
 from imagesig.keys.uri import open_key as open_key
 from imagesig.keys.uri import open_public_keys as open_public_keys
 from imagesig.keys.uri import resolve_key as resolve_key
-from imagesig.keys.vault.client import VaultConnection as VaultConnection
+from imagesig.keys.vault.connection import VaultConnection as VaultConnection
 from imagesig.keys.vault.login import app_role as app_role
 from imagesig.keys.vault.login import jwt as jwt
 from imagesig.keys.vault.login import kubernetes as kubernetes

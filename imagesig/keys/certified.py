@@ -13,14 +13,15 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.chain import check_leaf, check_order, parse_chain
 from imagesig.keys.provider import SigningKey
+from imagesig.keys.wrapped import WrappedKey
 from imagesig.reading import read_bounded
 from imagesig.signature import SignerInfo
 
 
-class CertifiedKey(SigningKey):
+class CertifiedKey(WrappedKey):
     """A key whose `info.chain` is this chain; it signs with the version of the key that the leaf was issued for.
 
-    A key that rotates afterwards goes on signing with that version, or fails where its home cannot: it never signs
+    A key that rotates afterwards goes on signing with that version, or fails if its provider cannot: it never signs
     with a version that the certificate does not vouch for. Closing this closes `key`.
 
     Raises:
@@ -32,7 +33,7 @@ class CertifiedKey(SigningKey):
         check_order(chain, what)
         self._chain = tuple(chain)
         leaf = check_leaf(chain, key.public_keys, key.info.key_id, what)
-        self._key = key.pinned_to(leaf)
+        super().__init__(key.pinned_to(leaf))
         self._expected = leaf
 
     @property
@@ -43,26 +44,9 @@ class CertifiedKey(SigningKey):
     def public_keys(self) -> tuple[PublicKey, ...]:
         return (self._chain[0].public_key,)
 
-    def pinned_to(self, public_key: PublicKey) -> SigningKey:
-        return self.expect(public_key)
-
-    def _sign(self, request: ToSign) -> bytes:
-        return self._key._sign(request)
-
-    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        signer, signatures = self._key._sign_all(requests)
+    def _verified(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        signer, signatures = super()._verified(requests)
         return replace(signer, chain=self._chain), signatures
-
-    @property
-    def _home(self) -> SigningKey:
-        return self._key._home
-
-    def check(self) -> str:
-        self._check_expected(self._key.info)
-        return self._key.check()
-
-    def close(self) -> None:
-        self._key.close()
 
     def __repr__(self) -> str:
         return f"CertifiedKey({self._key!r}, {len(self._chain)} certificates)"

@@ -11,8 +11,6 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InvalidArgument, KeyMismatch, LimitExceeded, MalformedError
 from imagesig.trust.path import climb
 
-CERTIFICATE_LABEL = b"-----BEGIN CERTIFICATE-----"
-
 
 def chain_in(data: bytes, public_key: PublicKey) -> tuple[Certificate, ...]:
     """The chain in a file that somebody put there, if its first certificate is this key's; else an empty one."""

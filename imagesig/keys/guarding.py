@@ -35,26 +35,30 @@ def provider_failure(kind: type[object] | str) -> Explain:
     return explain
 
 
-def guard(kind: type[object], names: tuple[str, ...], check: Callable[[str, object, object], None]) -> None:
-    """Wraps those methods and properties of a class that it defines itself. `check` looks at what they return."""
+Before = Callable[[str, Any], None]
+After = Callable[[str, Any, Any], None]
+
+
+def guard(kind: type[object], names: tuple[str, ...], before: Before, after: After) -> None:
+    """Wraps those methods and properties of a class that it defines itself.
+
+    `before` gets the name and the object before each call of a method, `after` also gets the result.
+    """
     for name in names:
         defined = kind.__dict__.get(name)
         if isinstance(defined, property) and defined.fget is not None:
-            setattr(kind, name, property(_read(defined.fget, name, check), defined.fset, defined.fdel))
+            setattr(kind, name, property(_guarded_property(defined.fget, name, after), defined.fset, defined.fdel))
         elif inspect.isfunction(defined):
-            setattr(kind, name, _guarded(defined, name, check))
+            setattr(kind, name, _guarded(defined, name, before, after))
 
 
-def _read(
-    method: Callable[[Any], Any], name: str, check: Callable[[str, object, object], None]
-) -> Callable[[Any], Any]:
-    """As `_guarded`; a property is read with every signature."""
-
+# speed: properties are read with every signature, without the rest of `_guarded` (benchmarks/test_pkcs11.py)
+def _guarded_property(method: Callable[[Any], Any], name: str, after: After) -> Callable[[Any], Any]:
     @wraps(method)
     def call(self: Any) -> Any:
         try:
             result = method(self)
-            check(name, self, result)
+            after(name, self, result)
         except ImagesigError:
             raise
         except Exception as error:
@@ -64,14 +68,15 @@ def _read(
     return call
 
 
-def _guarded(method: Callable[..., Any], name: str, check: Callable[[str, object, object], None]) -> Callable[..., Any]:
+def _guarded(method: Callable[..., Any], name: str, before: Before, after: After) -> Callable[..., Any]:
     @wraps(method)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
+            before(name, self)
             result = method(self, *arguments, **options)
             if name in _ITERATES:
                 return _each(iter(result), self)
-            check(name, self, result)
+            after(name, self, result)
         except ImagesigError:
             raise
         except Exception as error:

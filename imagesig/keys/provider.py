@@ -21,6 +21,7 @@ from imagesig.errors import (
     ImagesigError,
     KeyMismatch,
     KeyProviderError,
+    KeyUnusable,
     SignatureInvalid,
     UnsupportedAlgorithm,
 )
@@ -39,26 +40,59 @@ class KeyInfo(Struct, frozen=True):
     detail: str = ""
 
 
-_KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "close")
-_PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "close")
+_KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "_release")
+_PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "_release")
 
 
-class SigningKey(ABC):
-    """One private key; its bytes never leave their home.
+class Closing:
+    """Base of what is closed once, by `close` or at the end of a `with` block. Closing twice is harmless."""
 
-    Safe to use from several threads at once. Close it, or use it as a context manager.
+    _closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @final
+    def close(self) -> None:
+        """Releases sessions and connections; using this afterwards is an error."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+    def _release(self) -> None:
+        """Releases what this object has open. `close` calls it once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SigningKey(Closing, ABC):
+    """One private key; its bytes never leave the place where it is kept.
+
+    Safe to use from several threads at once. Close it, or use it as a context manager; closing the provider that
+    opened it closes it too.
     """
 
     _expected: PublicKey | None = None
+    _opened_by: KeyProvider | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        guard(cls, _KEY_METHODS, _check_result)
+        guard(cls, _KEY_METHODS, _check_open, _check_result)
 
     @property
-    def _home(self) -> SigningKey:
-        """The key whose code signs, for one that passes on to another."""
-        return self
+    def is_closed(self) -> bool:
+        return self._closed or (self._opened_by is not None and self._opened_by.is_closed)
+
+    def _refuse_closed(self) -> None:
+        if self.is_closed:
+            raise KeyUnusable(f"{self.info.key_id}: the key is closed; open it again to sign")
 
     @property
     @abstractmethod
@@ -105,16 +139,23 @@ class SigningKey(ABC):
     @final
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order: all of them, or an error. Raises as `sign` does."""
+        return self.signed(requests)[1]
+
+    @final
+    def signed(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        """The signatures of `sign_batch`, and the signer (one version of the key) that made all of them."""
+        self._refuse_closed()
         try:
-            return self._signed(list(requests))
+            return self._verified(list(requests))
         except ImagesigError:
             raise
         except Exception as error:
-            raise error_of(self._home, error) from error
+            self._refuse_closed()  # another thread closed the key while it signed
+            raise error_of(self, error) from error
 
-    def _signed(self, requests: Sequence[ToSign]) -> list[bytes]:
+    def _verified(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         if not requests:
-            return []
+            return self.info, []
         possible = self.info.algorithms
         for request in requests:
             if request.algorithm not in possible:
@@ -135,7 +176,7 @@ class SigningKey(ABC):
                     f"({error}); it was not used",
                     hint="the token, server or key version is not what it claims to be: compare its public key",
                 ) from error
-        return list(signatures)
+        return signer, list(signatures)
 
     @final
     def expect(self, public_key: PublicKey) -> Self:
@@ -174,27 +215,16 @@ class SigningKey(ABC):
         self.sign(b"imagesig key check: this signs nothing")
         return "signed and verified a test message"
 
-    def close(self) -> None:  # noqa: B027 - closing is optional
-        """Lets go of sessions and connections. Closing twice is harmless; signing afterwards is an error."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.info.key_id!r}, {self.info.public_key!r})"
 
 
-class KeyProvider(ABC):
+class KeyProvider(Closing, ABC):
     """A place where private keys live: a folder, a token, a transit mount, a KMS account. Safe to use from threads."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        guard(cls, _PROVIDER_METHODS, _check_result)
+        guard(cls, _PROVIDER_METHODS, _check_open, _check_result)
 
     @abstractmethod
     def open(self, name: str) -> SigningKey:
@@ -212,32 +242,33 @@ class KeyProvider(ABC):
         with self.open(name) as key:
             return key.public_keys
 
-    def close(self) -> None:  # noqa: B027 - closing is optional
-        """Lets go of sessions and connections; the keys opened here are closed with it."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _refuse_closed(self) -> None:
+        if self.is_closed:
+            raise KeyUnusable(f"{type(self).__name__}: the provider is closed; make a new one")
 
 
+_NEEDS_OPEN = frozenset({"check", "open", "public_keys", "generate", "list", "facts"})
 _RESULTS = {"info": SignerInfo, "open": SigningKey, "generate": SigningKey, "pinned_to": SigningKey}
 
 
-def _check_result(name: str, owner: object, result: object) -> None:
-    wanted = _RESULTS.get(name)
-    if wanted is not None and not isinstance(result, wanted):
+def _check_open(name: str, owner: SigningKey | KeyProvider) -> None:
+    if name in _NEEDS_OPEN:
+        owner._refuse_closed()
+
+
+def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) -> None:
+    needed = _RESULTS.get(name)
+    if needed is None:
+        return
+    if not isinstance(result, needed):
         kind = type(owner)
         raise KeyProviderError(
             f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "
-            f"a {wanted.__name__} is needed"
+            f"a {needed.__name__} is needed"
         )
+    if needed is SigningKey and result is not owner:
+        assert isinstance(result, SigningKey)
+        result._opened_by = owner if isinstance(owner, KeyProvider) else owner._opened_by
 
 
 @runtime_checkable

@@ -7,17 +7,16 @@ from packages that register a `ProviderFactory` in the entry-point group `images
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
@@ -25,10 +24,10 @@ from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
-from imagesig.naming import refuse_key
+from imagesig.keys.wrapped import OwnedKey
+from imagesig.naming import raw_keys_in, refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
-from imagesig.signature import SignerInfo
-from imagesig.text import quote
+from imagesig.text import quote, redact_keys
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
@@ -68,40 +67,34 @@ class ProviderFactory(Protocol):
         ...
 
 
-_BUILT_IN = {
-    "file": "imagesig.keys.file.provider",
-    "env": "imagesig.keys.file.provider",
-    "pkcs11": "imagesig.keys.pkcs11.open",
-    "hashivault": "imagesig.keys.vault.open",
-    "openbao": "imagesig.keys.vault.open",
-    "awskms": "imagesig.keys.awskms.provider",
-    "notation-plugin": "imagesig.keys.plugin.notation_open",
-    "sigstore-kms": "imagesig.keys.plugin.sigstore",
-}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
+class KeyHome(Struct, frozen=True):
+    """One built-in kind of place for keys. `module` has a `ProviderFactory` that is called `provider_from_uri`.
+
+    `extra` is the extra of this package that the kind needs, `package` the distribution that the extra installs.
+    """
+
+    schemes: tuple[str, ...]
+    example: str
+    module: str
+    extra: str = ""
+    package: str = ""
 
 
+KEY_HOMES = (
+    KeyHome(("file", "env"), "a file, env://NAME", "imagesig.keys.file.open"),
+    KeyHome(("pkcs11",), "pkcs11:…", "imagesig.keys.pkcs11.open", "pkcs11", "python-pkcs11"),
+    KeyHome(("hashivault", "openbao"), "hashivault://NAME", "imagesig.keys.vault.open", "vault", "hvac"),
+    KeyHome(("awskms",), "awskms:///ID", "imagesig.keys.awskms.open", "aws", "boto3"),
+    KeyHome(("notation-plugin",), "notation-plugin://NAME/ID", "imagesig.keys.plugin.notation_open"),
+    KeyHome(("sigstore-kms",), "sigstore-kms://NAME/ID", "imagesig.keys.plugin.sigstore_open"),
+)
+"""A further kind is a folder with these modules and a line here; the help and `imagesig doctor` read this table."""
+_BUILT_IN = {scheme: home.module for home in KEY_HOMES for scheme in home.schemes}
 _NAME_OF_VARIABLE = "give the NAME of the variable that holds the key: env://NAME"
 _NO_NAME = (
     "give the path of the file that holds the key, or env://NAME for the variable NAME; a program that has it as text "
     "calls imagesig.key_from_pem(text)"
 )
-
-
-def scheme_of(uri_or_path: str) -> str:
-    """`file` for a path, else the scheme in lower case.
-
-    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
-    """
-    match = _SCHEME.match(uri_or_path)
-    if match and match[1].lower() == "pkcs11":
-        return "pkcs11"
-    return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
-
-
-def is_key_uri(text: str) -> bool:
-    """Whether this is a URI with a scheme, and not a path or an image reference."""
-    return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
@@ -116,7 +109,13 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)
     if scheme != "file" or not os.path.lexists(uri_or_path):
-        refuse_key(uri_or_path, "key", _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME)
+        hint = _NAME_OF_VARIABLE if scheme == "env" else _NO_NAME
+        refuse_key(uri_or_path, "key", hint)
+        if scheme in ("file", "env"):
+            refuse_key(uri_or_path.rpartition(":")[2].lstrip("/"), "key", hint, raw=True)
+        else:  # such digits may be the name of a key: it is tried, and not shown
+            for part in raw_keys_in(uri_or_path):
+                redact_keys(part)
     # Bytes of a path that are not UTF-8 come from the command line as surrogates; in a URI they are written as %XX.
     if not has_encoding(uri_or_path, "surrogateescape" if scheme == "file" else "strict"):
         raise InvalidArgument(f"key {quote(uri_or_path)}: it is not UTF-8 text", hint="write other bytes as %XX")
@@ -154,49 +153,6 @@ def default_settings() -> KeySettings:
     return KeySettings(environ=os.environ, secrets=from_environ(os.environ))
 
 
-class _OwnedKey(SigningKey):
-    """A key whose provider was made for it and is closed with it."""
-
-    def __init__(self, key: SigningKey, provider: KeyProvider) -> None:
-        self._key, self._provider = key, provider
-
-    @property
-    def info(self) -> SignerInfo:
-        return self._key.info
-
-    @property
-    def public_keys(self) -> tuple[PublicKey, ...]:
-        return self._key.public_keys
-
-    def pinned_to(self, public_key: PublicKey) -> SigningKey:
-        pinned = _OwnedKey(self._key.pinned_to(public_key), self._provider)
-        if self._expected is not None:
-            pinned.expect(self._expected)
-        return pinned.expect(public_key)
-
-    def _sign(self, request: ToSign) -> bytes:
-        return self._key._sign(request)
-
-    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        return self._key._sign_all(requests)
-
-    @property
-    def _home(self) -> SigningKey:
-        return self._key._home
-
-    def check(self) -> str:
-        proof = self._key.check()
-        self._check_expected(self.info)
-        return proof
-
-    def close(self) -> None:
-        self._key.close()
-        self._provider.close()
-
-    def __repr__(self) -> str:
-        return repr(self._key)
-
-
 def open_key(
     uri_or_path: str,
     *,
@@ -225,7 +181,7 @@ def open_key(
     with deadline(settings.timeout):
         provider, name = resolve_key(uri_or_path, settings)
         try:
-            key: SigningKey = _OwnedKey(provider.open(name), provider)
+            key: SigningKey = OwnedKey(provider.open(name), provider)
             if chain is not None:
                 from imagesig.keys.certified import CertifiedKey, read_chain
 

@@ -10,9 +10,9 @@ import re
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
-from imagesig.naming import refuse_key
+from imagesig.naming import is_raw_key, refuse_key
 from imagesig.oci.digest import is_digest
-from imagesig.text import quote
+from imagesig.text import HIDDEN, quote
 from imagesig.url import redact
 
 DOCKER_HUB = "docker.io"
@@ -25,7 +25,6 @@ _PATH = re.compile(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
 _DOMAIN_ALONE = re.compile(_DOMAIN)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _ANY_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-_HEX_64 = re.compile(r"[a-f0-9]{64}")
 
 
 class Reference(Struct, frozen=True):
@@ -63,7 +62,7 @@ def parse_reference(text: str) -> Reference:
     """
     if not text:
         raise _refused(text, "it is empty")
-    if _HEX_64.fullmatch(text):
+    if is_raw_key(text):
         raise _refused(text, "64 hex digits are an image id; a repository name is needed")
     rest, at, digest = text.partition("@")
     if at and not is_digest(digest):
@@ -114,7 +113,8 @@ def _split_domain(name: str) -> tuple[str, str]:
 def _refused(text: str, why: str) -> InvalidArgument:
     hint = "write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE"
     refuse_key(text, "image reference", hint)
-    return InvalidArgument(f"image reference {quote(without_login(text))}: {why}", hint=hint)
+    shown = HIDDEN if is_raw_key(text) else quote(without_login(text))
+    return InvalidArgument(f"image reference {shown}: {why}", hint=hint)
 
 
 def without_login(text: str) -> str:

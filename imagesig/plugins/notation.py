@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -132,14 +132,15 @@ _METADATA: dict[str, object] = {
 def _describe_key(request: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
     opened = _open(request, environ)
     with opened.key:
-        return {"keyId": _text(request, "keyId"), "keySpec": opened.spec}
+        return {"keyId": _key_id(request), "keySpec": opened.spec}
 
 
 def _generate_signature(request: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
     from imagesig.crypto.algorithms import Algorithm, Hash, Scheme
     from imagesig.crypto.ecdsa import rs_from_der
+    from imagesig.encoding.shape import as_bytes
 
-    payload = _base64(request.get("payload"), "payload")
+    payload = as_bytes(request.get("payload"), "request: payload", InvalidArgument)
     opened = _open(request, environ)
     with opened.key as key:
         _expect(request, "keySpec", opened.spec)
@@ -157,7 +158,7 @@ def _generate_signature(request: Mapping[str, object], environ: Mapping[str, str
             signature = key.sign(payload, Algorithm(Scheme.RSA_PSS, hash_, hash_.size))
             name = f"RSASSA-PSS-SHA-{opened.hash_bits}"
         return {
-            "keyId": _text(request, "keyId"),
+            "keyId": _key_id(request),
             "signature": b64encode(signature).decode("ascii"),
             "signingAlgorithm": name,
             "certificateChain": [b64encode(item.der).decode("ascii") for item in key.info.chain],
@@ -170,7 +171,7 @@ def _open(request: Mapping[str, object], environ: Mapping[str, str]) -> _Key:
     from imagesig.keys.secrets import first_of, from_environ, from_file
     from imagesig.keys.uri import KeySettings, open_key
 
-    key_id = _text(request, "keyId")
+    key_id = _key_id(request)
     config = request.get("pluginConfig") or {}
     if not isinstance(config, dict) or not all(isinstance(value, str) for value in config.values()):
         raise InvalidArgument(f"pluginConfig: {quote(config)}, an object of texts is needed")
@@ -204,17 +205,7 @@ def _expect(request: Mapping[str, object], name: str, needed: str) -> None:
         raise InvalidArgument(f"{name} is {quote(request.get(name))}, {needed} goes with this key")
 
 
-def _text(request: Mapping[str, object], name: str) -> str:
-    value = request.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidArgument(f"request: {name} is {quote(value)}, text is needed")
-    return value
+def _key_id(request: Mapping[str, object]) -> str:
+    from imagesig.encoding.shape import as_text
 
-
-def _base64(value: object, what: str) -> bytes:
-    try:
-        if isinstance(value, str):
-            return b64decode(value, validate=True)
-    except ValueError:
-        pass
-    raise InvalidArgument(f"request: {what} is not base64")
+    return as_text(request.get("keyId"), "request: keyId", InvalidArgument)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -200,17 +200,17 @@ _METHODS: dict[str, Callable[[_Call], dict[str, object]]] = {
 }
 
 
-def _object(value: object, what: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"{what} is {quote(value)}, an object is needed")
-    return value
+def _object(value: object, what: str) -> Mapping[str, object]:
+    from imagesig.encoding.shape import as_object
+
+    return as_object(value, what, InvalidArgument)
 
 
 def _bytes(value: object, what: str) -> bytes:
-    try:
-        return b64decode(value, validate=True) if isinstance(value, str) else b""
-    except ValueError:
-        raise InvalidArgument(f"{what} is {quote(value)}, base64 is needed") from None
+    """The bytes in base64; none if the member is missing."""
+    from imagesig.encoding.shape import as_bytes
+
+    return as_bytes(value or "", what, InvalidArgument)
 
 
 def _encoded(data: bytes) -> str:

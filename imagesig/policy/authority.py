@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
+from imagesig.naming import is_raw_key
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
@@ -54,7 +55,7 @@ class KeyReference(RedactedStruct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """A text that was given in the place of a name may be a key, or hold a password or a PIN."""
-        shown = HIDDEN if holds_key(self.text) else _PIN.sub(r"\1(secret)", redact(self.text))
+        shown = HIDDEN if holds_key(self.text) or is_raw_key(self.text) else _PIN.sub(r"\1(secret)", redact(self.text))
         return [("text", shown), *((name, value) for name, value in super().__rich_repr__() if name != "text")]
 
     def opened(self, open_public_keys: OpenPublicKeys) -> TrustedKey:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.crypto.algorithms import STRONG_HASHES
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import remaining
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
-from imagesig.errors import LimitExceeded, MalformedError, UnsupportedAlgorithm
+from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError, UnsupportedAlgorithm
 from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven, servers_of, uris
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _READING = external_call("CRL", lambda error: MalformedError("CRL: not a certificate revocation list in DER"))
 """Round every use of `cryptography`'s lists: they read, and fail, where somebody asks."""
 _ENTRIES_AT_ONCE = 4096
-_STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 
 class RevocationList(Struct, frozen=True):
@@ -90,7 +90,7 @@ def _check_issuer(loaded: x509.CertificateRevocationList, issuer: Certificate) -
     except MalformedError:
         used = None
     ed25519 = loaded.signature_algorithm_oid == x509.SignatureAlgorithmOID.ED25519
-    if not ed25519 and (used is None or used.name not in _STRONG):
+    if not ed25519 and (used is None or used.name not in STRONG_HASHES):
         raise MalformedError(f"CRL: signed with {used.name if used else 'an unknown hash'}, SHA-256 or more is needed")
     if loaded.issuer != issuer.subject_name or not _is_signed_by(loaded, issuer):
         raise MalformedError(f"CRL: not signed by {issuer.label}, who issued the certificate")
@@ -146,6 +146,8 @@ def judge_crl(
                 raise MalformedError("CRL: the certificate names a delta list, and the complete list names none")
             entries = [entry for item in (base, delta) if item for entry in _entries(item.parsed, certificate)]
             return _judge_entries(entries, base, signed_at)
+    except BudgetExceeded:
+        raise
     except MalformedError as error:
         return Answer.useless(str(error))
 

@@ -56,6 +56,8 @@ def judge_ocsp(
         asn1.check(response, "OCSP response")
         with external_call("OCSP response", asn1.unreadable("it")):
             return _judged(response, certificate, issuer, at, signed_at)
+    except BudgetExceeded:
+        raise
     except MalformedError as error:
         return Answer.useless(f"not an OCSP response ({error})")
 

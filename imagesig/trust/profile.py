@@ -44,6 +44,7 @@ _OTHER_PURPOSES = {
 }
 
 
+# speed: all signatures of one signer have the same chain (benchmarks/test_notation.py)
 @lru_cache(maxsize=256)
 def check_code_signing_chain(chain: tuple[Certificate, ...]) -> None:
     """Returns if this is a whole chain for code signing: the signer's certificate, its issuers in order, the root.
@@ -146,10 +147,10 @@ def check_authority(certificate: Certificate, below: int, *, lenient: bool = Fal
 
 
 def check_hash(certificate: Certificate) -> None:
-    """Raises `FormatViolation` for a certificate that was signed with SHA-1 or MD5, its own issuer or not."""
+    """Raises `FormatViolation` for a certificate that was signed with SHA-1 or another weak hash, also for a root."""
     if certificate.has_weak_signature:
         used = certificate.signature_hash or "an algorithm that is not known"
-        raise FormatViolation(f"certificate {certificate.label}: signed with {used}, SHA-256 is the least")
+        raise FormatViolation(f"certificate {certificate.label}: signed with {used}, SHA-256 or more is needed")
 
 
 def signer_key(certificate: Certificate) -> PublicKey:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
 from imagesig.encoding import asn1
-from imagesig.errors import MalformedError, TimestampInvalid
+from imagesig.errors import BudgetExceeded, MalformedError, TimestampInvalid
 from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.trust.timestamp_token import TimestampToken
@@ -74,6 +74,8 @@ def token_in_response(response: bytes) -> bytes:
     what = "answer of the timestamp service"
     try:
         asn1.check(response, what)
+    except BudgetExceeded:
+        raise
     except MalformedError as error:
         raise TimestampInvalid(f"{what}: not a TimeStampResp ({error})") from error
     with external_call(what, lambda error: TimestampInvalid(f"{what}: not a TimeStampResp")):

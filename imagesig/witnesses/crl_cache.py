@@ -7,20 +7,19 @@ Like every copy of a CRL it can hide a revocation until the list's own end (`nex
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
-from imagesig.errors import MalformedError
+from imagesig.encoding.shape import OURS, as_bytes
+from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.logs import logger_named
+from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.witnesses.memory import Memory
 
@@ -80,20 +79,12 @@ class FileCrlCache:
     def get(self, url: str) -> CrlBytes | None:
         path = self._path(url)
         try:
-            # Not blocking, and through no link: the folder may be one that others can write to.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                raise MalformedError(f"{path}: is no regular file")
-            with os.fdopen(descriptor, "rb") as file:
-                content = file.read(_FILE_BYTES + 1)
-            if len(content) > _FILE_BYTES:
-                raise MalformedError(f"{path}: more than {_FILE_BYTES} bytes")
-            return _decoded(content)
-        except FileNotFoundError:
+            # Links are not followed: the folder may be one that others can write to.
+            return _decoded(read_bounded(path, _FILE_BYTES, "CRL cache", links=False, explain=_unreadable))
+        except _NoFile:
             return None
-        except (OSError, MalformedError) as error:
-            logger.warning("CRL cache: %s", error)
+        except (InvalidArgument, MalformedError) as error:
+            logger.warning("%s", error)
             return None
 
     def put(self, url: str, crl: CrlBytes) -> None:
@@ -151,6 +142,14 @@ class Layered:
         self._second.put(url, crl)
 
 
+class _NoFile(InvalidArgument):
+    """The list is not in the cache."""
+
+
+def _unreadable(reason: Unreadable, sentence: str) -> InvalidArgument:
+    return (_NoFile if reason is Unreadable.MISSING else InvalidArgument)(f"CRL cache: {sentence}")
+
+
 def _encoded(crl: CrlBytes) -> bytes:
     members = [f'"baseCRL":"{base64.b64encode(crl.base).decode()}"']
     if crl.delta is not None:
@@ -162,13 +161,8 @@ def _decoded(content: bytes) -> CrlBytes:
     document = parse_object(content, "CRL cache", OURS)
     lists = []
     for name in ("baseCRL", "deltaCRL"):
-        text = document.get(name)
-        if text is not None and not isinstance(text, str):
-            raise MalformedError(f"CRL cache: {name} is no text")
-        try:
-            lists.append(base64.b64decode(text, validate=True) if text else None)
-        except (binascii.Error, ValueError) as error:
-            raise MalformedError(f"CRL cache: {name} is not base64") from error
+        encoded = document.get(name)
+        lists.append(as_bytes(encoded, f"CRL cache: {name}") if encoded else None)
     if lists[0] is None:
         raise MalformedError("CRL cache: baseCRL is missing")
     return CrlBytes(lists[0], lists[1])

@@ -17,7 +17,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.concurrency import for_each
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import InvalidArgument, MalformedError, TransportError
+from imagesig.errors import BudgetExceeded, InvalidArgument, MalformedError, TransportError
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.ocsp import judge_ocsp, ocsp_request
 from imagesig.trust.revocation import Answer, CertificateStatus, RevocationStatus, servers_of, with_issuers
@@ -81,6 +81,7 @@ class RevocationChecker:
 
         Raises:
             DeadlineExceeded: the deadline of the whole operation passed.
+            BudgetExceeded: the image costs more than it may. That is no answer about a certificate.
         """
 
         def one(pair: tuple[Certificate, Certificate | None]) -> CertificateStatus:
@@ -99,6 +100,8 @@ class RevocationChecker:
     def _ask(self, question: _Question) -> Answer:
         try:
             servers = servers_of(question.certificate)
+        except BudgetExceeded:
+            raise
         except MalformedError as error:
             return Answer.useless(str(error))
         if servers.none:
@@ -137,6 +140,8 @@ class RevocationChecker:
         try:
             check_url(url, ("http",))
             response = self._fetcher.fetch(self._ocsp_query(url, request)).body
+        except BudgetExceeded:
+            raise
         except (TransportError, MalformedError, InvalidArgument) as error:
             return Answer.useless(str(error))
         answer = self._judge_response(response, question)
@@ -190,6 +195,8 @@ class RevocationChecker:
             base = self._download(url)
             opened_base = open_crl(base, question.issuer, question.at)
             delta = self._delta(opened_base, question)
+        except BudgetExceeded:
+            raise
         except (TransportError, MalformedError) as error:
             yield Answer.useless(str(error))
             return
@@ -203,6 +210,8 @@ class RevocationChecker:
             if kept.delta is None:
                 return None if base.delta_urls else (base, None)
             return base, open_crl(kept.delta, question.issuer, question.at)
+        except BudgetExceeded:
+            raise
         except MalformedError:
             return None
 
@@ -220,6 +229,8 @@ class RevocationChecker:
                 return data, open_crl(data, question.issuer, question.at)
             except InvalidArgument as error:
                 failure = failure or MalformedError(f"delta CRL: {error}")
+            except BudgetExceeded:
+                raise
             except (TransportError, MalformedError) as error:
                 failure = failure or error
         if failure is not None:

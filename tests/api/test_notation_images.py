@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
 from msgspec.structs import replace
@@ -62,7 +61,7 @@ def image(tmp_path: Path) -> Image:
 
 def key(signer: Issuer | None = None) -> FileKey:
     signer = signer or certified()
-    return FileKey(replace(signer.private_key, chain=signer.chain), "test key", Event())
+    return FileKey(replace(signer.private_key, chain=signer.chain), "test key")
 
 
 def authority(signer: Issuer | None = None) -> CertificateAuthority:

@@ -6,7 +6,6 @@ import ast
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import pytest
 from asn1crypto.x509 import Certificate as Parsed
@@ -115,7 +114,7 @@ def put(image: Image, signer: Issuer) -> int:
 
 def key(signer: Issuer | None = None) -> FileKey:
     signer = signer or certified()
-    return FileKey(replace(signer.private_key, chain=signer.chain), "test key", Event())
+    return FileKey(replace(signer.private_key, chain=signer.chain), "test key")
 
 
 def authority(*signers: Issuer) -> CertificateAuthority:

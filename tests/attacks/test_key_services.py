@@ -23,7 +23,7 @@ from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, Ke
 from imagesig.keys import KeySettings
 from imagesig.keys.awskms.provider import AwsKmsProvider
 from imagesig.keys.plugin.process import plugin_environ
-from imagesig.keys.vault.client import VaultConnection
+from imagesig.keys.vault.connection import VaultConnection
 from tests.makers import private_key
 
 PARENT = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -285,7 +284,7 @@ def test_size_and_type_of_a_child_are_those_of_its_bytes(home: Image, member: st
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
     home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
     signer = certified()
-    key = FileKey(replace(signer.private_key, chain=signer.chain), "test key", Event())
+    key = FileKey(replace(signer.private_key, chain=signer.chain), "test key")
     signed = sign(home, key, formats=["notation-jws"], identity=NAME, now=NOW)
     assert [made.digest for made in signed.signatures][1:] == [child.digest]
     authority = trusting(signer.chain[-1]).authorities[0]

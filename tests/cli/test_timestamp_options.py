@@ -41,7 +41,10 @@ def test_formats_that_can_be_timestamped_are(root: Path) -> None:
         (["--format", "notation", "--timestamp-url", "http://tsa.example"], "go together"),
         (["--format", "notation", "--timestamp-root", "{root}"], "go together"),
         (["--timestamp-url", "http://tsa.example", "--timestamp-root", "{root}"], "have no timestamp"),
-        (["--format", "notation", "--timestamp-url", "http://a.b", "--timestamp-root", "missing"], "no such file"),
+        (
+            ["--format", "notation", "--timestamp-url", "http://a.b", "--timestamp-root", "missing"],
+            "there is no such file",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], said: str, root: Path) -> None:

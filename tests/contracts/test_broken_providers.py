@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from imagesig.crypto.algorithms import KeyType, ToSign
-from imagesig.errors import BadSignature, KeyMismatch
+from imagesig.errors import BadSignature, KeyMismatch, KeyUnusable
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
@@ -56,6 +56,8 @@ class _Rotates(_Key):
 class _NeverCloses(_Key):
     """Goes on signing after `close`, and shows its passphrase."""
 
+    is_closed = False
+
     def __repr__(self) -> str:
         return "key with passphrase swordfish"
 
@@ -67,6 +69,10 @@ class _Provider(KeyProvider):
 
     def open(self, name: str) -> SigningKey:
         return self._kind(self._private_key)
+
+
+class _ProviderThatNeverCloses(_Provider):
+    is_closed = False
 
 
 class _Contract(ProviderContract):
@@ -118,17 +124,39 @@ def test_the_contract_fails_a_provider_whose_signatures_are_refused(kind: type[_
         getattr(_Contract(), check)(_Provider(kind), "any")
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        "test_a_key_may_be_closed_twice_and_then_refuses_to_sign",
-        "test_a_provider_may_be_closed_twice_and_then_opens_nothing",
-        "test_closing_the_provider_closes_its_keys",
-    ],
-)
+CLOSING = [
+    "test_a_key_may_be_closed_twice_and_then_refuses_to_sign",
+    "test_a_provider_may_be_closed_twice_and_then_opens_nothing",
+    "test_closing_the_provider_closes_its_keys",
+]
+
+
+@pytest.mark.parametrize("check", CLOSING)
 def test_the_contract_fails_a_provider_that_never_closes(check: str) -> None:
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        getattr(_Contract(), check)(_Provider(_NeverCloses), "any")
+        getattr(_Contract(), check)(_ProviderThatNeverCloses(_NeverCloses), "any")
+
+
+@pytest.mark.parametrize("check", CLOSING)
+def test_the_base_classes_close_a_provider_that_does_nothing_for_it(check: str) -> None:
+    getattr(_Contract(), check)(_Provider(_Key), "any")
+
+
+def test_an_error_of_a_closed_key_says_what_to_do() -> None:
+    key = _key(_Key)
+    key.close()
+    with pytest.raises(KeyUnusable, match="memory:1: the key is closed; open it again to sign"):
+        key.sign_batch([ToSign(b"message", key.info.algorithms[0])])
+
+
+def test_a_key_that_is_closed_while_it_signs_is_no_internal_error() -> None:
+    class Closes(_Key):
+        def _sign(self, request: ToSign) -> bytes:
+            self.close()
+            raise AttributeError("what was released")
+
+    with pytest.raises(KeyUnusable, match="the key is closed"):
+        _key(Closes).sign(b"message")
 
 
 def test_the_contract_fails_a_provider_that_opens_what_is_not_there() -> None:

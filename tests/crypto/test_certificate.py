@@ -73,3 +73,21 @@ def test_a_signature_with_unused_bits_is_refused() -> None:
     changed[-len(good.x509.signature) - 1] = 1
     with pytest.raises(MalformedError):
         Certificate.from_der(bytes(changed))
+
+
+@pytest.mark.parametrize(
+    ("used", "is_weak"),
+    [("SHA224", True), ("SHA3_256", True), ("SHA256", False), ("SHA384", False), ("SHA512", False)],
+)
+def test_only_the_sha_2_hashes_from_256_bits_on_are_strong(used: str, is_weak: bool) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "imagesig")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW)
+    made = builder.sign(key, getattr(hashes, used)()).public_bytes(Encoding.DER)
+
+    assert Certificate.from_der(made).has_weak_signature is is_weak

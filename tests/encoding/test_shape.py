@@ -83,7 +83,7 @@ ALONE = {
     "images/registry/credentials.py",  # the user's own files, and what the helpers say that they name
     "keys/file/cosign_key.py",
     "keys/plugin/notation.py",
-    "keys/plugin/sigstore.py",
+    "keys/plugin/provider.py",
     "plugins/notation.py",
     "plugins/sigstore.py",
     "policy/files/notation.py",

@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import click
@@ -96,11 +95,11 @@ class Scenarios:
         (self.folder / "policy.toml").write_text(f'[[rules]]\nscope = "*"\nkeys = ["{self.public}"]\n')
 
     def _classic(self) -> FileKey:
-        return FileKey(private_key(), "test key", Event())
+        return FileKey(private_key(), "test key")
 
     def _certified(self) -> FileKey:
         signer = certified()
-        return FileKey(replace(signer.private_key, chain=signer.chain), "test key", Event())
+        return FileKey(replace(signer.private_key, chain=signer.chain), "test key")
 
     def _image(self, name: str, format_name: str, key: Callable[[], FileKey]) -> str:
         build_image(Layout.create(self.folder / name), {"a": b"b"}, PLATFORMS[0], "1.0")

@@ -117,7 +117,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, quick_retries: None) -> None:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("imagesig.keys.awskms.provider._ATTEMPTS", 1)
-    monkeypatch.setattr("imagesig.keys.vault.client._ATTEMPTS", 0)
+    monkeypatch.setattr("imagesig.keys.vault.connection._ATTEMPTS", 0)
 
 
 @pytest.mark.parametrize("seam", list(_cases()))

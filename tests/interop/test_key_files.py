@@ -20,8 +20,9 @@ from imagesig.crypto.algorithms import (
     KeyType,
 )
 from imagesig.errors import WrongSecret
+from imagesig.keys.file.disk import write_private_key
 from imagesig.keys.file.private_key import PrivateKey
-from imagesig.keys.file.provider import FileProvider, write_private_key
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
 from tests.peers import binary
 

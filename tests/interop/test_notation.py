@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
 from msgspec.structs import replace
@@ -82,7 +81,7 @@ def signing_key(home: NotationHome, key_type: KeyType = KeyType.ECDSA_P256) -> F
 
 
 def opened(key: PrivateKey) -> FileKey:
-    return FileKey(key, "test key", Event())
+    return FileKey(key, "test key")
 
 
 def reason(image: str, policy: Policy) -> SignatureRejected:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import unquote
 
@@ -65,7 +64,7 @@ class World:
         issued = self.signers.authority.leaf(key=load_pem_private_key(key.to_pem(None), None), **urls)
         self.signers.issued([issued])
         chain = (issued.certificate, self.signers.authority.certificate)
-        return FileKey(replace(key, chain=chain), "test key", Event()), issued
+        return FileKey(replace(key, chain=chain), "test key"), issued
 
     def image(self) -> Image:
         made = build_image(Layout.create(self.folder / "image"), {"app": b"hello"}, PLATFORMS[0], "1.0")

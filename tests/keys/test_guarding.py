@@ -44,7 +44,7 @@ class Key(SigningKey):
         made: bytes = self._at("_sign", b"")
         return made or private_key().sign(request)
 
-    def close(self) -> None:
+    def _release(self) -> None:
         self._at("close", None)
 
 
@@ -149,9 +149,7 @@ def test_errors_of_ours_pass_unchanged(install: Any) -> None:
 
 
 def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from threading import Event
-
-    key = FileKey(private_key(), "test", Event())
+    key = FileKey(private_key(), "test")
     monkeypatch.setattr(FileKey, "_sign", lambda *_: {}["s3cret"])
     with pytest.raises(InternalError, match="KeyError"):
         key.sign(b"message")
@@ -161,12 +159,16 @@ def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch
 
 KEYS = Path(imagesig.__file__).parent / "keys"
 SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptography", "nacl", "asn1crypto", "cbor2"}
-UNDER_A_LOCK = {f"pkcs11/{name}.py" for name in ("provider", "attributes", "encoding", "errors", "objects")}
-"""Called inside `Module.locked` or `Module.run` alone, which explain whatever is raised."""
+UNDER_A_LOCK = {
+    f"pkcs11/{name}.py" for name in ("attributes", "encoding", "errors", "objects", "pins", "provider", "tokens")
+}
+"""Called inside `Module.locked` only, which explains every exception."""
 GUARDED = {
-    "pkcs11/module.py": "Module.locked and Module.run hold everything but `module_at`, which has a block of its own",
-    "vault/client.py": "`connect` holds `_session`, `request` holds `_read`",
-    "file/private_key.py": "`generate`, `sign`, `_load` hold the functions that they call",
+    "pkcs11/module.py": "`Module.locked` holds everything but `module_at`, which has its own block",
+    "vault/client.py": "`request` holds `_explained` and `_refusal`",
+    "vault/connection.py": "`connect` holds `_session`, `VaultClient.request` holds `_read`",
+    "file/private_key.py": "`generate` and `sign` hold the functions that they call",
+    "file/reading.py": "`_load` holds the functions that it calls",
     "awskms/errors.py": "explains what `external_call` blocks of awskms/provider.py caught",
     "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
 }
@@ -210,13 +212,3 @@ def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
 def test_the_modules_that_are_named_are_there_and_need_it() -> None:
     for name in UNDER_A_LOCK | GUARDED.keys():
         assert _loose_imports(KEYS / name), f"{name} needs no exception any more"
-
-
-def test_no_module_of_keys_opens_a_file_to_read_by_itself() -> None:
-    """`imagesig.reading` does; what is written, in file/disk.py, is another matter."""
-    for path in KEYS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
-                reads = called == "open" or called.endswith((".read_bytes", ".read_text", "Path.open"))
-                assert not reads, f"{path.relative_to(KEYS)}:{node.lineno} calls {called}"

@@ -13,7 +13,7 @@ from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.secrets import SecretRequest, fixed
-from imagesig.keys.uri import scheme_of
+from imagesig.naming import scheme_of
 
 _KEY = PrivateKey.generate(KeyType.ECDSA_P256)
 _SETTINGS = KeySettings(environ={"KEY": _KEY.to_pem(None).decode(), "SECRET_TOKEN": "swordfish"})

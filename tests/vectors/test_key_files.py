@@ -8,7 +8,8 @@ import pytest
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import KeyProviderError, WrongSecret
-from imagesig.keys.file.private_key import PrivateKey, read_private_key
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.reading import read_private_key
 from imagesig.keys.secrets import fixed
 from tests.vectors import report, vectors
 

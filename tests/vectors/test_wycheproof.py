@@ -11,7 +11,7 @@ import pytest
 from imagesig.crypto.algorithms import Algorithm, Hash, Scheme, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import SignatureInvalid, UnsupportedAlgorithm
-from imagesig.keys.file.private_key import read_private_key
+from imagesig.keys.file.reading import read_private_key
 from imagesig.keys.secrets import no_secrets
 from tests.vectors import report, vectors
 

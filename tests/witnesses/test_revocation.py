@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 
 from imagesig import limits
-from imagesig.errors import DeadlineExceeded, LimitExceeded, UnexpectedResponse
+from imagesig.effort import ALLOWANCE, Cost, one_image
+from imagesig.errors import BudgetExceeded, DeadlineExceeded, LimitExceeded, UnexpectedResponse
 from imagesig.trust.ocsp import ocsp_request
 from imagesig.trust.revocation import CertificateStatus, RevocationStatus
 from imagesig.witnesses import CrlBytes, FileCrlCache, MemoryCrlCache, Offline, Query, RevocationChecker
@@ -342,4 +343,42 @@ def test_ten_lists_at_most_are_asked_for() -> None:
     fake = Fake({CRL: ROOT.crl()})
 
     assert check(leaf, fake).status is UNKNOWN
+    assert fake.queries == []
+
+
+# --- the image's budget --------------------------------------------------------------------------------------------
+
+ASKED = ROOT.leaf("asked", ocsp=(OCSP,))
+
+
+@pytest.mark.parametrize("cost", [Cost.CERTIFICATE_CHECKS, Cost.NODES, Cost.CERTIFICATES])
+@pytest.mark.parametrize("left", [0, 1, 2, 30, 60, 90, 1000])
+@pytest.mark.parametrize(
+    ("leaf", "answers"),
+    [
+        (ASKED, {OCSP: ROOT.ocsp(ASKED)}),
+        (ASKED, {OCSP: ROOT.ocsp(ASKED, signer=ROOT.delegate())}),
+        (LISTED, {CRL: ROOT.crl()}),
+        (LISTED, {CRL: ROOT.crl(extra=[freshest(DELTA)]), DELTA: ROOT.crl(number=2, base=1)}),
+    ],
+    ids=["OCSP", "a delegate's OCSP", "CRL", "delta CRL"],
+)
+def test_an_exhausted_budget_is_the_images_error_and_never_an_unknown_status(
+    leaf: Issued, answers: dict[str, bytes], left: int, cost: Cost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ALLOWANCE, cost, left)
+    with one_image():
+        try:
+            assert check(leaf, Fake(answers)).status is OK  # what is left is enough
+        except BudgetExceeded:
+            assert left < 1000
+
+
+def test_a_cached_list_is_not_believed_to_be_useless_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = MemoryCrlCache()
+    cache.put(CRL, CrlBytes(ROOT.crl()))
+    monkeypatch.setitem(ALLOWANCE, Cost.CERTIFICATE_CHECKS, 0)
+    fake = Fake()
+    with one_image(), pytest.raises(BudgetExceeded):
+        check(LISTED, fake, crl_cache=cache)
     assert fake.queries == []

@@ -18,7 +18,7 @@ from imagesig.cli.settings import key_settings
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.image import Image
 from imagesig.images.open import Transport
-from imagesig.keys.uri import is_key_uri
+from imagesig.naming import is_key_uri
 
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 

@@ -16,19 +16,21 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import ManagesKeys
-from imagesig.keys.uri import open_public_keys, resolve_key, scheme_of
+from imagesig.keys.uri import KEY_HOMES, open_public_keys, resolve_key
+from imagesig.naming import scheme_of
 from imagesig.signature import SignerInfo
 
 _TYPES = [key_type.value for key_type in KeyType]
 
 
-@click.group("key")
-def command() -> None:
-    """Generate, export, list and check keys; get certificates for them.
+_EXAMPLES = " or ".join(", ".join(home.example for home in KEY_HOMES).rsplit(", ", 1))
 
-    KEY_URI is a file, env://NAME, pkcs11:…, hashivault://NAME, awskms:///ID, notation-plugin://NAME/ID or
-    sigstore-kms://NAME/ID.
-    """
+
+@click.group(
+    "key", help=f"Generate, export, list and check keys; get certificates for them.\n\nKEY_URI is {_EXAMPLES}."
+)
+def command() -> None:
+    """Holds the commands of this module."""
 
 
 command.add_command(csr)

@@ -26,7 +26,8 @@ from imagesig.cli.shared_keys import OpenedKeys
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
-from imagesig.keys.uri import open_public_keys, scheme_of
+from imagesig.keys.uri import open_public_keys
+from imagesig.naming import scheme_of
 from imagesig.policy import Policy, Scope
 from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
 

@@ -19,6 +19,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
+from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
 
@@ -158,12 +159,15 @@ class CredentialFiles:
 
 def _read(file: Path) -> dict[str, object] | None:
     try:
-        with external_call(file, lambda error: _unreadable(file, error)), file.open("rb") as stream:
-            content = stream.read(limits.CREDENTIAL_FILE_BYTES + 1)
+        content = read_bounded(
+            file,
+            limits.CREDENTIAL_FILE_BYTES,
+            "credentials",
+            streams=True,
+            explain=lambda *why: _unreadable(file, *why),
+        )
     except _NoFile:
         return None
-    if len(content) > limits.CREDENTIAL_FILE_BYTES:
-        raise InvalidArgument(f"{file}: more than {limits.CREDENTIAL_FILE_BYTES} bytes")
     try:
         return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
@@ -174,13 +178,9 @@ class _NoFile(InvalidArgument):
     """There is no such file, which is no error."""
 
 
-def _unreadable(file: Path, error: Exception) -> InvalidArgument | None:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return _NoFile(f"{file}: there is no such file")
-    if isinstance(error, OSError | ValueError):
-        reason = getattr(error, "strerror", None) or "no file's name"
-        return InvalidArgument(f"{file}: cannot be read ({reason})")
-    return None
+def _unreadable(file: Path, reason: Unreadable, sentence: str) -> InvalidArgument:
+    kind = _NoFile if reason is Unreadable.MISSING else InvalidArgument
+    return kind(f"{file}: cannot be read ({sentence})")
 
 
 def _helper_for(document: Mapping[str, object], host: str) -> str:

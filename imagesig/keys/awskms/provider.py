@@ -11,27 +11,25 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
 from imagesig.errors import (
     AccessDenied,
-    BadSignature,
     ImagesigError,
     InvalidArgument,
     KeyExists,
     KeyNotFound,
     KeyProviderError,
     KeyUnusable,
-    UnsupportedAlgorithm,
 )
 from imagesig.external import external_call
-from imagesig.keys.awskms.environment import PLAIN_HTTP, check_endpoint, check_environment
-from imagesig.keys.awskms.errors import DryRunSucceeded, call_failed, client_failed, credentials_failed
-from imagesig.keys.awskms.uri import parse_awskms_uri, parse_key_id, region_of
+from imagesig.keys.awskms.environment import check_endpoint, check_environment
+from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_failed
+from imagesig.keys.awskms.key import SPECS, TYPES, AwsKmsKey, kms_name
+from imagesig.keys.awskms.uri import parse_key_id, region_of
 from imagesig.keys.in_time import in_time
-from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
-from imagesig.keys.uri import KeySettings
+from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 from imagesig.url import redact
@@ -39,31 +37,8 @@ from imagesig.url import redact
 if TYPE_CHECKING:
     import boto3
 
-MESSAGE_BYTES = 4096
-"""The longest message that KMS takes whole. Spec: AWS KMS API Reference, Sign, Message."""
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 10, 3
 _LISTED_KEYS = 10_000
-
-_SPECS = {
-    KeyType.ECDSA_P256: "ECC_NIST_P256",
-    KeyType.ECDSA_P384: "ECC_NIST_P384",
-    KeyType.ECDSA_P521: "ECC_NIST_P521",
-    KeyType.ED25519: "ECC_NIST_EDWARDS25519",
-    KeyType.RSA_2048: "RSA_2048",
-    KeyType.RSA_3072: "RSA_3072",
-    KeyType.RSA_4096: "RSA_4096",
-}
-_TYPES = {spec: key_type for key_type, spec in _SPECS.items()}
-
-
-def _kms_name(algorithm: Algorithm) -> str:
-    """KMS's own name of an algorithm."""
-    if algorithm.scheme is Scheme.ED25519:
-        return "ED25519_SHA_512"
-    prefix = {Scheme.ECDSA: "ECDSA", Scheme.RSA_PKCS1V15: "RSASSA_PKCS1_V1_5", Scheme.RSA_PSS: "RSASSA_PSS"}
-    assert isinstance(algorithm.hash, Hash)
-    return f"{prefix[algorithm.scheme]}_SHA_{algorithm.hash.value.removeprefix('sha')}"
-
 
 _HINTS = {
     "Disabled": "enable it: aws kms enable-key",
@@ -75,8 +50,8 @@ def _problem(metadata: Mapping[str, Any]) -> str:
     """Why a key cannot sign; empty if it can."""
     if metadata.get("KeyUsage") != "SIGN_VERIFY":
         return f"its usage is {metadata.get('KeyUsage')}, SIGN_VERIFY is needed"
-    if metadata.get("KeySpec") not in _TYPES:
-        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(_TYPES)} is needed"
+    if metadata.get("KeySpec") not in TYPES:
+        return f"its type is {metadata.get('KeySpec')}, one of {', '.join(TYPES)} is needed"
     state = metadata.get("KeyState", "Enabled")
     return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
 
@@ -92,58 +67,6 @@ def _member(answer: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in answer:
         raise KeyProviderError(f"KMS {what}: its answer has no {name}")
     return answer[name]
-
-
-class AwsKmsKey(SigningKey):
-    """One KMS key."""
-
-    def __init__(self, provider: AwsKmsProvider, info: SignerInfo) -> None:
-        self._provider = provider
-        self._info = info
-        self._closed = False
-
-    @property
-    def info(self) -> SignerInfo:
-        return self._info
-
-    def _sign(self, request: ToSign) -> bytes:
-        self._refuse_closed()
-        arguments = self._arguments(request)
-        answer = self._provider.call("sign", self._info.key_id, **arguments)
-        signature = answer.get("Signature")
-        if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
-            raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
-        return signature
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
-
-    def _arguments(self, request: ToSign) -> dict[str, object]:
-        name = _kms_name(request.algorithm)
-        if request.algorithm.hash is not None:
-            return {"Message": request.digest, "MessageType": "DIGEST", "SigningAlgorithm": name}
-        if not 1 <= len(request.message) <= MESSAGE_BYTES:
-            raise UnsupportedAlgorithm(
-                f"{self._info.key_id}: {len(request.message)} bytes to sign; KMS takes 1 to {MESSAGE_BYTES} for Ed25519"
-            )
-        return {"Message": request.message, "MessageType": "RAW", "SigningAlgorithm": name}
-
-    def check(self) -> str:
-        """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
-        self._refuse_closed()
-        arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
-        try:
-            self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)
-        except DryRunSucceeded:
-            return "KMS would sign (DryRun; no signature was made)"
-        return super().check()
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"AwsKmsKey({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 class AwsKmsProvider(KeyProvider):
@@ -170,7 +93,6 @@ class AwsKmsProvider(KeyProvider):
         self._plain_http = plain_http
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
-        self._closed = False
 
     def open(self, name: str) -> AwsKmsKey:
         """The key of that id, alias or ARN. Raises as `KeyProvider.open` does."""
@@ -191,7 +113,7 @@ class AwsKmsProvider(KeyProvider):
             pass
         else:
             raise KeyExists(f"KMS {alias}: exists already and is never moved", hint="choose another alias")
-        arguments = {"KeySpec": _SPECS[key_type], "KeyUsage": "SIGN_VERIFY"}
+        arguments = {"KeySpec": SPECS[key_type], "KeyUsage": "SIGN_VERIFY"}
         arn = str(_member(_metadata(self.call("create_key", "", **arguments), alias), "Arn", alias))
         try:
             self.call("create_alias", "", AliasName=alias, TargetKeyId=arn)
@@ -218,7 +140,7 @@ class AwsKmsProvider(KeyProvider):
                 continue
             name = aliases.get(item.get("KeyId"), arn)
             problem = _problem(metadata)
-            key_type = None if problem else _TYPES[metadata["KeySpec"]]
+            key_type = None if problem else TYPES[metadata["KeySpec"]]
             yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
 
     def facts(self) -> Iterator[tuple[str, str]]:
@@ -258,7 +180,7 @@ class AwsKmsProvider(KeyProvider):
             raise KeyUnusable(f"KMS {arn}: no key that imagesig works with ({error})") from error
         offered = set(answer.get("SigningAlgorithms") or ())
         possible = SignerInfo(public_key, arn).algorithms
-        algorithms = tuple(item for item in possible if _kms_name(item) in offered)
+        algorithms = tuple(item for item in possible if kms_name(item) in offered)
         if not algorithms:
             raise KeyUnusable(f"KMS {arn}: signs {sorted(offered)} only, none of which imagesig uses")
         return SignerInfo(public_key, arn, algorithms)
@@ -279,8 +201,7 @@ class AwsKmsProvider(KeyProvider):
         return answer if isinstance(answer, Mapping) else {}
 
     def _client(self, region: str) -> Any:
-        if self._closed:
-            raise KeyUnusable("KMS: this provider was closed")
+        self._refuse_closed()
         if self._given is not None:
             return self._given
         with self._lock:  # a session is not thread-safe, the client is
@@ -313,23 +234,10 @@ class AwsKmsProvider(KeyProvider):
         check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
         return client
 
-    def close(self) -> None:
-        self._closed = True
+    def _release(self) -> None:
         with external_call("KMS"):
             for client in self._made.values():
                 client.close()
 
     def __repr__(self) -> str:
         return f"AwsKmsProvider(region={self._region!r}, endpoint={self._endpoint!r})"
-
-
-def provider_from_uri(uri: str, settings: KeySettings) -> tuple[AwsKmsProvider, str]:
-    """The provider and the key's id. See `imagesig.keys.uri.ProviderFactory`; an endpoint in the URI means HTTPS."""
-    parsed = parse_awskms_uri(uri)
-    region = parsed.region or settings.environ.get("AWS_REGION") or settings.environ.get("AWS_DEFAULT_REGION") or ""
-    provider = AwsKmsProvider(
-        region=region,
-        endpoint=f"https://{parsed.endpoint}" if parsed.endpoint else "",
-        plain_http=settings.environ.get(PLAIN_HTTP, "").lower() in ("1", "t", "true"),
-    )
-    return provider, parsed.key_id

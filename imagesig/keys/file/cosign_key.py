@@ -19,14 +19,12 @@ from collections.abc import Mapping
 
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
 from imagesig.external import external_call
+from imagesig.keys.file.form import COSIGN_LABELS
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
-
-LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
-"""The PEM labels it is known by; the first is the one we write."""
 
 _WHAT = "cosign key"
 _SALT_BYTES = 32
@@ -87,7 +85,7 @@ def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
         "cipher": {"name": "nacl/secretbox", "nonce": _text(box.nonce)},
         "ciphertext": _text(ciphertext),
     }
-    label = LABELS[0].decode()
+    label = COSIGN_LABELS[0].decode()
     import textwrap
 
     body = "\n".join(textwrap.wrap(_text(go_json(document)), 64))
@@ -96,8 +94,9 @@ def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
 
 def _derive(box: _Box, passphrase: bytes) -> bytes:
     n, r, p = box.scrypt
-    # libsodium's is a third faster than OpenSSL's, and the secretbox needs it anyway. `maxmem` is what scrypt takes
-    # (RFC 7914 section 5) and a little more: the default ceiling is too low for cosign's parameters.
+    # speed: libsodium's scrypt is a third faster than OpenSSL's (benchmarks/test_cli.py), and the secretbox loads it
+    # anyway. `maxmem` is what scrypt needs (RFC 7914 section 5) and a little more: the default is too low for cosign's
+    # parameters.
     from nacl import bindings
 
     memory = 128 * r * (n + p + 4)
@@ -109,16 +108,17 @@ def _derive(box: _Box, passphrase: bytes) -> bytes:
 
 def _parse(pem: bytes) -> _Box:
     document = parse_object(_pem_body(pem), _WHAT, OURS)
-    kdf, cipher = _object(document, "kdf"), _object(document, "cipher")
+    kdf = as_object(document.get("kdf"), f"{_WHAT}: kdf")
+    cipher = as_object(document.get("cipher"), f"{_WHAT}: cipher")
     if kdf.get("name") != "scrypt":
         raise MalformedError(f"{_WHAT}: key derivation {quote(kdf.get('name'))}, 'scrypt' is needed")
     if cipher.get("name") != "nacl/secretbox":
         raise MalformedError(f"{_WHAT}: cipher {quote(cipher.get('name'))}, 'nacl/secretbox' is needed")
     box = _Box(
-        scrypt=_scrypt_parameters(_object(kdf, "params")),
-        salt=_bytes(kdf, "salt"),
-        nonce=_bytes(cipher, "nonce"),
-        ciphertext=_bytes(document, "ciphertext"),
+        scrypt=_scrypt_parameters(as_object(kdf.get("params"), f"{_WHAT}: params")),
+        salt=as_bytes(kdf.get("salt"), f"{_WHAT}: salt"),
+        nonce=as_bytes(cipher.get("nonce"), f"{_WHAT}: nonce"),
+        ciphertext=as_bytes(document.get("ciphertext"), f"{_WHAT}: ciphertext"),
     )
     if len(box.salt) != _SALT_BYTES or len(box.nonce) != _NONCE_BYTES:
         raise MalformedError(
@@ -133,7 +133,7 @@ def _parse(pem: bytes) -> _Box:
 def _pem_body(pem: bytes) -> bytes:
     if len(pem) > limits.KEY_FILE_BYTES:
         raise LimitExceeded(f"{_WHAT}: {len(pem)} bytes, at most {limits.KEY_FILE_BYTES} are read")
-    for label in LABELS:
+    for label in COSIGN_LABELS:
         _, found, rest = pem.partition(b"-----BEGIN %s-----" % label)
         body, ended, _ = rest.partition(b"-----END %s-----" % label)
         if found and ended:
@@ -141,7 +141,7 @@ def _pem_body(pem: bytes) -> bytes:
                 return base64.b64decode(b"".join(body.split()), validate=True)
             except binascii.Error:
                 raise MalformedError(f"{_WHAT}: the PEM body is not base64") from None
-    raise MalformedError(f"{_WHAT}: no PEM block {LABELS[0].decode()}")
+    raise MalformedError(f"{_WHAT}: no PEM block {COSIGN_LABELS[0].decode()}")
 
 
 def _scrypt_parameters(params: Mapping[str, object]) -> tuple[int, int, int]:
@@ -152,23 +152,6 @@ def _scrypt_parameters(params: Mapping[str, object]) -> tuple[int, int, int]:
             return accepted
     known = ", ".join(map(str, _ACCEPTED_SCRYPT))
     raise MalformedError(f"{_WHAT}: scrypt parameters {quote(given)} for (N, r, p), one of {known} is needed")
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    if not isinstance(value, dict):
-        raise MalformedError(f"{_WHAT}: {name} is {quote(value)}, an object is needed")
-    return value
-
-
-def _bytes(parent: Mapping[str, object], name: str) -> bytes:
-    value = parent.get(name)
-    if not isinstance(value, str):
-        raise MalformedError(f"{_WHAT}: {name} is no string, base64 is needed")
-    try:
-        return base64.b64decode(value, validate=True)
-    except ValueError:
-        raise MalformedError(f"{_WHAT}: {name} is not base64") from None
 
 
 def _text(data: bytes) -> str:

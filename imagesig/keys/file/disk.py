@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.errors import (
@@ -23,6 +24,9 @@ from imagesig.external import external_call
 from imagesig.reading import Unreadable, read_content
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from imagesig.keys.file.private_key import PrivateKey
 
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
@@ -159,3 +163,25 @@ def _not_written(path: Path, error: Exception) -> ImagesigError | None:
 
 def _exists(path: Path) -> KeyExists:
     return KeyExists(f"{path}: exists already and is never overwritten", hint="choose another name, or move it away")
+
+
+def public_path(path: Path) -> Path:
+    """Where the public half of a key file lies: `x.pub` for `x.key`, else `.pub` added to the whole name."""
+    return path.with_suffix(".pub") if path.suffix == ".key" else path.with_name(path.name + ".pub")
+
+
+def write_private_key(path: Path, private_key: PrivateKey, passphrase: str | None) -> None:
+    """Writes a private key, readable by its owner only, and its public half to `public_path(path)`: both or none.
+
+    Without a passphrase it is PKCS#8 PEM; with one, an empty one included, cosign's encrypted key.
+
+    Raises:
+        KeyExists: one of the two files exists; nothing is written.
+        AccessDenied, KeyProviderError: they cannot be written.
+    """
+    create_files(
+        (
+            NewFile(path, private_key.to_pem(passphrase), 0o600),
+            NewFile(public_path(path), private_key.public_key.pem.encode("ascii"), 0o644),
+        )
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,20 +20,18 @@ from msgspec import Struct
 from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
-    KeyNotFound,
     KeyProviderError,
     KeyProviderUnavailable,
-    KeyUnusable,
     MissingExtra,
-    PinLocked,
-    SecretRequired,
     WrongSecret,
 )
 from imagesig.external import explained, external_call
 from imagesig.keys.pkcs11.attributes import lenient_attributes
 from imagesig.keys.pkcs11.errors import explain, is_ended, said, wrong_pin_errors
+from imagesig.keys.pkcs11.pins import Pins, token_name
+from imagesig.keys.pkcs11.tokens import choose_token, describe_token, identity_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
+from imagesig.keys.secrets import SecretSource
 from imagesig.text import quote
 
 T = TypeVar("T")
@@ -64,7 +62,7 @@ class Module:
         self._sessions: list[Any] = []
         self._logins: dict[str, _Login] = {}
         self.logins_made = 0
-        self._refused: set[tuple[str, int]] = set()
+        self.pins = Pins()
 
     @contextmanager
     def locked(self, what: str) -> Iterator[Any]:
@@ -77,18 +75,6 @@ class Module:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
                 yield self._lib
-            except ImagesigError:
-                raise
-            except Exception as error:
-                raise self._refusal(error, what) from error
-
-    def run(self, what: str, work: Callable[[], T]) -> T:
-        """What `work` gives, done as in `locked()`; for every signature, where a context manager is felt."""
-        with self._lock:
-            try:
-                if self._lib is None or self._pid != os.getpid():
-                    self._initialize()
-                return work()
             except ImagesigError:
                 raise
             except Exception as error:
@@ -157,34 +143,11 @@ class Module:
         Raises:
             KeyNotFound: none, or several; lists those that are there.
         """
-        import pkcs11
-
-        tokens = list(self._tokens())
-        fitting = [token for slot_id, token in tokens if _token_fits(token, slot_id, wanted)]
-        if len(fitting) > 1:  # SoftHSM shows a slot for the next token too
-            fitting = [token for token in fitting if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
-        if len(fitting) != 1:
-            there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
-            raise KeyNotFound(
-                f"PKCS#11 module {self.path.name}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
-                hint=f"tokens there: {there}",
-            )
-        return fitting[0]
+        return choose_token(list(self._tokens()), wanted, self.path.name)
 
     def describe_tokens(self) -> tuple[str, ...]:
         """Every token there and the state of its PIN, for people. Call it inside `locked()`."""
-        import pkcs11
-
-        states = {
-            pkcs11.TokenFlag.USER_PIN_LOCKED: "its PIN is locked",
-            pkcs11.TokenFlag.USER_PIN_FINAL_TRY: "one more wrong PIN locks it",
-            pkcs11.TokenFlag.LOGIN_REQUIRED: "wants a login",
-        }
-        described = []
-        for slot_id, token in self._tokens():
-            state = next((text for flag, text in states.items() if token.flags & flag), "wants no login")
-            described.append(f"{quote(text_of(token.label))}, serial {_serial(token)}, slot {slot_id}: {state}")
-        return tuple(described)
+        return tuple(describe_token(token, slot_id) for slot_id, token in self._tokens())
 
     def _tokens(self) -> Iterator[tuple[int, Any]]:
         import pkcs11.exceptions
@@ -202,7 +165,7 @@ class Module:
             WrongSecret: it is wrong; the same PIN is not tried again on this token.
             PinLocked: the PIN is locked, or one more wrong one would lock it.
         """
-        key = _key(token)
+        key = identity_of(token)
         login = self._logins.get(key)
         if login is None:
             # Looked at again: the flags tell how many tries are left now.
@@ -222,56 +185,22 @@ class Module:
             if login.session is not None:
                 _close(login.session)
 
-    def pin_for_signing(self, token: Any, secrets: SecretSource) -> str:
-        """The PIN for a key that wants it for every signature. Raises as `log_in` does. Call it inside `locked()`."""
-        import pkcs11
-
-        name = f"PKCS#11 token {quote(text_of(token.label))}"
-        if token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH:
-            raise KeyUnusable(f"{name}: its PIN pad cannot be used for a key that wants the PIN for every signature")
-        pin = ask_pin(name, secrets)
-        self._refuse_again(token, pin)
-        return pin
-
-    def refuse(self, token: Any, pin: str) -> None:
-        """Remembers that this PIN is wrong."""
-        self._refused.add((_key(token), hash(pin)))
-
-    def _refuse_again(self, token: Any, pin: str) -> None:
-        if (_key(token), hash(pin)) in self._refused:
-            raise WrongSecret(
-                f"PKCS#11 token {quote(text_of(token.label))}: this PIN was refused before and is not tried again",
-                hint="give the right PIN",
-            )
-
     def _open_logged_in(self, token: Any, secrets: SecretSource) -> Any:
         import pkcs11
         import pkcs11.exceptions
 
-        name = f"PKCS#11 token {quote(text_of(token.label))}"
-        flags = token.flags
-        if not flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
+        if not token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
             return None
-        if flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
-            raise PinLocked(f"{name}: its PIN is locked", hint="the security officer has to set a new one")
-        if flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
-            raise PinLocked(
-                f"{name}: one more wrong PIN would lock it", hint="log in once with another tool, then try again"
-            )
-        has_pin_pad = flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH
-        pin: Any = pkcs11.PROTECTED_AUTH if has_pin_pad else ask_pin(name, secrets)
-        if not has_pin_pad:
-            self._refuse_again(token, pin)
+        pin = self.pins.for_login(token, secrets)
         try:
             return token.open(user_pin=pin)
         except pkcs11.exceptions.UserAlreadyLoggedIn:
             return None  # somebody else in this process logged in: fine, and not ours to end
         except wrong_pin_errors():
-            if not has_pin_pad:
-                self.refuse(token, pin)
+            self.pins.refuse(token, pin)
             self._drop_leaked_session()
             raise WrongSecret(
-                f"{name}: the PIN is wrong", hint="it is not tried again: wrong PINs lock the token"
+                f"{token_name(token)}: the PIN is wrong", hint="it is not tried again: wrong PINs lock the token"
             ) from None
 
     def _drop_leaked_session(self) -> None:
@@ -281,17 +210,6 @@ class Module:
             self._lib.reinitialize()
             self._sessions = []
             self.generation += 1
-
-
-def ask_pin(name: str, secrets: SecretSource) -> str:
-    """The PIN for a token. Raises `SecretRequired` if the source has none."""
-    pin = ask(secrets, SecretRequest(SecretKind.PIN, name))
-    if pin is None:
-        raise SecretRequired(
-            f"{name}: a PIN is needed and none was given",
-            hint="set IMAGESIG_PKCS11_PIN, give --passphrase-file, or write ?pin-source=file:/PATH in the URI",
-        )
-    return pin
 
 
 _modules: dict[tuple[int, int], Module] = {}
@@ -347,32 +265,6 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
-
-
-def _token_fits(token: Any, slot_id: int, wanted: Pkcs11Uri) -> bool:
-    if wanted.slot_id is not None:  # as cosign has it, the slot outdoes the label
-        return slot_id == wanted.slot_id
-    return (
-        wanted.token in ("", text_of(token.label))
-        and wanted.serial in ("", _serial(token))
-        and wanted.manufacturer in ("", text_of(token.manufacturer_id))
-        and wanted.model in ("", text_of(token.model))
-        and wanted.slot_description in ("", text_of(token.slot.slot_description))
-        and wanted.slot_manufacturer in ("", text_of(token.slot.manufacturer_id))
-    )
-
-
-def text_of(value: str | bytes | None) -> str:
-    decoded = value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
-    return decoded.rstrip(" \0")
-
-
-def _serial(token: Any) -> str:
-    return text_of(token.serial)
-
-
-def _key(token: Any) -> str:
-    return f"{text_of(token.label)}/{_serial(token)}"
 
 
 def _is_initialized_now(lib: Any) -> bool:

@@ -15,11 +15,9 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
-from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
 from imagesig.errors import (
-    BadSignature,
     ImagesigError,
     InvalidArgument,
     KeyExists,
@@ -27,14 +25,14 @@ from imagesig.errors import (
     KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
-    MalformedError,
     UnsupportedAlgorithm,
 )
 from imagesig.keys.pkcs11.attributes import may_sign, read_attribute, signing_object
 from imagesig.keys.pkcs11.certificates import find_chain
-from imagesig.keys.pkcs11.encoding import Operation, algorithms_for, operation_for, signature_from_token
+from imagesig.keys.pkcs11.encoding import Operation, algorithms_for, operation_for
 from imagesig.keys.pkcs11.errors import mechanism_errors, wrong_pin_errors
-from imagesig.keys.pkcs11.module import Module, module_at, text_of
+from imagesig.keys.pkcs11.key import FoundKey, Pkcs11Key
+from imagesig.keys.pkcs11.module import Module, module_at
 from imagesig.keys.pkcs11.objects import (
     TokenObject,
     find_objects,
@@ -42,10 +40,10 @@ from imagesig.keys.pkcs11.objects import (
     public_half,
     public_keys_shown,
 )
+from imagesig.keys.pkcs11.tokens import text_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri, parse_pkcs11_uri
-from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
+from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.keys.secrets import SecretSource, no_secrets
-from imagesig.signature import SignerInfo
 
 _ID_BYTES = 16
 _MAY_NOT_SIGN = "this key may not sign (CKA_SIGN is false)"
@@ -59,68 +57,6 @@ class _Opened(Struct):
     token: Any
     generation: int
     login: str = ""
-
-
-class _Found(Struct, frozen=True):
-    """A private key object, as the session of one generation knows it, with its full URI and public key.
-
-    `always_authenticate`: the key wants the PIN anew for every signature (CKA_ALWAYS_AUTHENTICATE).
-    """
-
-    handle: Any
-    generation: int
-    uri: Pkcs11Uri
-    public_key: PublicKey
-    algorithms: tuple[Algorithm, ...]
-    chain: tuple[Certificate, ...]
-    always_authenticate: bool
-
-
-class Pkcs11Key(SigningKey):
-    """One private key in a token."""
-
-    def __init__(self, provider: Pkcs11Provider, wanted: Pkcs11Uri) -> None:
-        self._provider = provider
-        self._closed = False
-        self._found = provider.attempt(f"PKCS#11 key {wanted}", lambda: provider.find(wanted))
-        self._uri = self._found.uri
-        self._what = f"PKCS#11 key {self._uri}"
-        self._info = SignerInfo(self._found.public_key, str(self._uri), self._found.algorithms, self._found.chain)
-
-    @property
-    def info(self) -> SignerInfo:
-        return self._info
-
-    def _sign(self, request: ToSign) -> bytes:
-        return self._sign_all([request])[1][0]
-
-    def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        """All signatures under one lock and one login; a session that broke is opened again once."""
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
-        return self._info, self._provider.attempt(self._what, lambda: [self._sign_one(item) for item in requests])
-
-    def _sign_one(self, request: ToSign) -> bytes:
-        self._refresh()
-        signature = self._provider.sign(self._found, request)
-        try:
-            return signature_from_token(signature, self._info.public_key.key_type)
-        except MalformedError as error:
-            raise BadSignature(f"{self._info.key_id}: {error}") from error
-
-    def _refresh(self) -> None:
-        """Finds the key again where the session it was found in is gone: after a fork, or a token that was away."""
-        if self._found.generation == self._provider.generation:
-            return
-        self._found = self._provider.find(self._uri)
-        if self._found.public_key != self._info.public_key:
-            raise KeyUnusable(f"{self._info.key_id}: has become another key meanwhile", hint="open it again")
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"Pkcs11Key({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 class Pkcs11Provider(KeyProvider):
@@ -151,7 +87,6 @@ class Pkcs11Provider(KeyProvider):
         self._opened: _Opened | None = None
         self._mechanisms: frozenset[str] = frozenset()
         self._operations: dict[Algorithm, tuple[Operation, dict[str, Any]]] = {}
-        self._closed = False
 
     # --- the interface -------------------------------------------------------------------------------------------
 
@@ -215,17 +150,15 @@ class Pkcs11Provider(KeyProvider):
             tokens = self._module.describe_tokens()
         yield from (("PKCS#11 token", token) for token in tokens or ("none",))
 
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            opened, self._opened = self._opened, None
-            if opened is None:
-                return
-            # What cannot be closed, because the module is gone, is closed.
-            with suppress(KeyProviderError), self._module.locked("PKCS#11 token"):
-                if opened.generation == self._module.generation:
-                    self._module.close_session(opened.session)
-                    self._module.log_out(opened.login, opened.generation)
+    def _release(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        # A session of a module that is gone is closed already.
+        with suppress(KeyProviderError), self._module.locked("PKCS#11 token"):
+            if opened.generation == self._module.generation:
+                self._module.close_session(opened.session)
+                self._module.log_out(opened.login, opened.generation)
 
     def __repr__(self) -> str:
         return f"Pkcs11Provider({str(self._module.path)!r}, {str(self._wanted)!r})"
@@ -234,29 +167,27 @@ class Pkcs11Provider(KeyProvider):
 
     def locked(self, what: str) -> Any:
         """The module's lock; see `Module.locked`."""
-        self._check_open(what)
+        self._refuse_closed()
         return self._module.locked(what)
 
     def attempt(self, what: str, work: Callable[[], T]) -> T:
         """What `work` gives, done under the lock; once more, with sessions and login anew, if those were lost."""
         remaining(what)
-        self._check_open(what)
+        self._refuse_closed()
         try:
-            return self._module.run(what, work)
+            with self._module.locked(what):
+                return work()
         except KeyProviderUnavailable:
-            self._check_open(what)
-            return self._module.run(what, work)
-
-    def _check_open(self, what: str) -> None:
-        if self._closed:
-            raise KeyUnusable(f"{what}: its provider was closed")
+            self._refuse_closed()
+            with self._module.locked(what):
+                return work()
 
     @property
     def generation(self) -> int:
         """Of the open session; a key found in another one must be found again."""
         return self._open(log_in=True).generation
 
-    def find(self, wanted: Pkcs11Uri) -> _Found:
+    def find(self, wanted: Pkcs11Uri) -> FoundKey:
         """The one private key that fits. Call it inside `locked()`.
 
         Raises:
@@ -275,13 +206,13 @@ class Pkcs11Provider(KeyProvider):
         algorithms = algorithms_for(public_key.key_type, self._mechanisms_of(opened.token))
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
         chain = find_chain(opened.session, uri, public_key)
-        return _Found(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
+        return FoundKey(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
 
-    def sign(self, found: _Found, request: ToSign) -> bytes:
+    def sign(self, found: FoundKey, request: ToSign) -> bytes:
         """One C_Sign. Call it inside `locked()`."""
         token = self._opened_now().token
         operation, options = self._operation(request.algorithm, token)
-        pin = self._module.pin_for_signing(token, self._secrets) if found.always_authenticate else None
+        pin = self._module.pins.for_signing(token, self._secrets) if found.always_authenticate else None
         if pin is not None:
             options = {**options, "pin": pin}
         try:
@@ -292,7 +223,7 @@ class Pkcs11Provider(KeyProvider):
             ) from error
         except wrong_pin_errors():
             if pin is not None:
-                self._module.refuse(token, pin)
+                self._module.pins.refuse(token, pin)
             raise
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -339,7 +270,8 @@ class Pkcs11Provider(KeyProvider):
         return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
 
     def _operation(self, algorithm: Algorithm, token: Any) -> tuple[Operation, dict[str, Any]]:
-        """How this token signs so, and what python-pkcs11 is told; worked out once for each algorithm."""
+        """The mechanism for this algorithm, and the arguments of python-pkcs11's `sign`."""
+        # speed: looked up once for each algorithm, a twentieth of a signature (benchmarks/test_pkcs11.py)
         if known := self._operations.get(algorithm):
             return known
         import pkcs11

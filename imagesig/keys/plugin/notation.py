@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import stat
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from types import MappingProxyType
 from urllib.parse import quote as percent_encoded
 
@@ -22,7 +22,7 @@ from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import OURS, as_bytes
 from imagesig.errors import (
     AccessDenied,
     BadSignature,
@@ -36,8 +36,9 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.external import external_call
-from imagesig.keys.plugin.process import NAME, run_plugin, told
-from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.keys.plugin.process import NAME, describe_output
+from imagesig.keys.plugin.provider import PluginProvider, parse_answer
+from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -67,7 +68,6 @@ class NotationPluginKey(SigningKey):
 
     def __init__(self, provider: NotationPluginProvider, key_id: str) -> None:
         self._provider, self._name = provider, key_id
-        self._closed = False
         self._spec = provider.describe(key_id)
         key_type, hash_ = _TYPES[self._spec]
         scheme = Scheme.RSA_PSS if key_type.is_rsa else Scheme.ECDSA
@@ -84,8 +84,6 @@ class NotationPluginKey(SigningKey):
         return self._info
 
     def _sign(self, request: ToSign) -> bytes:
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
         signature, chain = self._provider.sign(self._name, self._spec, self._algorithm, request.message)
         if chain[0].public_key != self._info.public_key:
             raise BadSignature(
@@ -94,18 +92,11 @@ class NotationPluginKey(SigningKey):
             )
         return signature
 
-    def close(self) -> None:
-        self._closed = True
 
-    def __repr__(self) -> str:
-        return f"NotationPluginKey({self._info.key_id!r}, {self._info.public_key!r})"
+class NotationPluginProvider(PluginProvider):
+    """The keys of one notation plugin, `DIRECTORY/NAME/notation-NAME`. See `PluginProvider`.
 
-
-class NotationPluginProvider(KeyProvider):
-    """The keys of one notation plugin, `DIRECTORY/NAME/notation-NAME`. Keys are neither generated nor listed there.
-
-    `config` goes to the plugin with every command; `environ` is all that it sees of an environment, so credentials that
-    it needs must be in there. `seconds` bounds each run of it.
+    `config` goes to the plugin with every command.
     """
 
     def __init__(
@@ -117,22 +108,14 @@ class NotationPluginProvider(KeyProvider):
         environ: Mapping[str, str],
         seconds: float = limits.PLUGIN_SECONDS,
     ) -> None:
+        super().__init__(find_plugin(name, directory), environ=environ, seconds=seconds)
         self._name, self._config = name, dict(config)
-        self._program = find_plugin(name, directory)
-        self._environ, self._seconds = dict(environ), seconds
         self._lock = Lock()
         self._known = False
-        self._closed = Event()
 
     def open(self, name: str) -> NotationPluginKey:
         """The key of that id. Has it sign a fixed text once, to learn its certificates."""
         return NotationPluginKey(self, name)
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def __repr__(self) -> str:
-        return f"NotationPluginProvider({self._name!r})"
 
     def key_uri(self, key_id: str) -> str:
         return f"{SCHEME}{self._name}/{percent_encoded(key_id, safe='/:@!$()*,;=&+')}"
@@ -157,7 +140,7 @@ class NotationPluginProvider(KeyProvider):
         """The signature, ECDSA in DER, and the chain that the plugin sent with it; verified with its leaf."""
         key_type, hash_ = _TYPES[spec]
         hash_name = hash_.value.replace("sha", "SHA-")
-        request = {"keyId": key_id, "keySpec": spec, "hashAlgorithm": hash_name, "payload": _encoded(message)}
+        request = {"keyId": key_id, "keySpec": spec, "hashAlgorithm": hash_name, "payload": b64encode(message).decode()}
         answer = self._ask("generate-signature", request)
         self._same_key(answer, key_id)
         what = self.key_uri(key_id)
@@ -166,7 +149,7 @@ class NotationPluginProvider(KeyProvider):
             raise BadSignature(f"{what}: signed with {quote(answer.get('signingAlgorithm'))}, {wanted} was asked for")
         try:
             chain = _chain(answer.get("certificateChain"), what)
-            signature = _decoded(answer.get("signature"), what)
+            signature = as_bytes(answer.get("signature"), f"{what}: signature", BadSignature)
             if key_type.is_ecdsa:
                 signature = der_from_rs(signature, key_type)
             chain[0].public_key.verify(signature, message, algorithm)
@@ -196,17 +179,12 @@ class NotationPluginProvider(KeyProvider):
 
     def _ask(self, command: str, request: Mapping[str, object]) -> dict[str, object]:
         what = f"notation plugin {self._name} {command}"
-        if self._closed.is_set():
-            raise KeyUnusable(f"{what}: this provider was closed")
         body = {"contractVersion": CONTRACT_VERSION, **request} if request else {}
         document = json.dumps(body | ({"pluginConfig": self._config} if self._config else {})).encode()
-        done = run_plugin(self._program, [command], document, environ=self._environ, seconds=self._seconds, what=what)
-        if done.status:
-            raise _failure(what, done.status, done.stderr)
-        try:
-            return parse_object(done.stdout, "its answer", OURS)
-        except MalformedError as error:
-            raise KeyProviderError(f"{what}: {error}") from error
+        finished = self.run(what, [command], document)
+        if finished.status:
+            raise _failure(what, finished.status, finished.stderr)
+        return parse_answer(finished, what)
 
 
 def find_plugin(name: str, directory: Path) -> Path:
@@ -249,26 +227,15 @@ def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
     try:
         answer = parse_object(stderr, "error", OURS)
     except MalformedError:
-        return KeyProviderError(f"{what}: failed with status {status}; it said {told(stderr)}")
+        return KeyProviderError(f"{what}: failed with status {status}; it said {describe_output(stderr)}")
     code = answer.get("errorCode")
     kind = _ERRORS.get(code, KeyProviderError) if isinstance(code, str) else KeyProviderError
-    return kind(f"{what}: {quote(code)}: {told(answer.get('errorMessage') or '')}")
+    return kind(f"{what}: {quote(code)}: {describe_output(answer.get('errorMessage') or '')}")
 
 
 def _chain(value: object, what: str) -> tuple[Certificate, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= limits.CHAIN_CERTIFICATES:
         raise BadSignature(f"{what}: certificateChain is no list of 1 to {limits.CHAIN_CERTIFICATES} certificates")
-    return tuple(Certificate.from_der(_decoded(item, what), what) for item in value)
-
-
-def _decoded(value: object, what: str) -> bytes:
-    try:
-        if isinstance(value, str):
-            return b64decode(value, validate=True)
-    except ValueError:
-        pass
-    raise BadSignature(f"{what}: {quote(value)} is not base64")
-
-
-def _encoded(data: bytes) -> str:
-    return b64encode(data).decode("ascii")
+    return tuple(
+        Certificate.from_der(as_bytes(item, f"{what}: certificateChain", BadSignature), what) for item in value
+    )

@@ -32,7 +32,7 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Names of the further variables that plugins may see, with commas between them: `VAULT_*,AWS_PROFILE`."""
 _PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
-_TOLD_CHARACTERS = 400
+_OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
 
 
@@ -77,10 +77,10 @@ def _without_login(name: str, value: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
-def told(text: object) -> str:
+def describe_output(text: object) -> str:
     """What a plugin says of its own failure, made harmless and cut: often it is the only explanation there is."""
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return repr(" ".join(plain.split())[:_TOLD_CHARACTERS])
+    return repr(" ".join(plain.split())[:_OUTPUT_CHARACTERS])
 
 
 def run_plugin(
@@ -130,7 +130,7 @@ def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     if process.returncode < 0:
-        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it said {told(stderr)}")
+        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it said {describe_output(stderr)}")
     return Finished(process.returncode, stdout, stderr)
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
-from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import as_bytes, as_object
 from imagesig.errors import (
     BadSignature,
     ImagesigError,
@@ -28,12 +25,11 @@ from imagesig.errors import (
     KeyNotFound,
     KeyProviderError,
     KeyUnusable,
-    MalformedError,
 )
 from imagesig.external import external_call
-from imagesig.keys.plugin.process import NAME, plugin_environ, run_plugin, told
-from imagesig.keys.provider import KeyProvider, SigningKey
-from imagesig.keys.uri import KeySettings
+from imagesig.keys.plugin.process import NAME, describe_output
+from imagesig.keys.plugin.provider import PluginProvider, parse_answer
+from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -50,7 +46,6 @@ class SigstorePluginKey(SigningKey):
 
     def __init__(self, provider: SigstorePluginProvider, resource: str) -> None:
         self._provider, self._resource = provider, resource
-        self._closed = False
         public_key = provider.public_key(resource)
         possible = signing_algorithms(public_key.key_type)
         algorithms = tuple(item for item in possible if item.scheme is not Scheme.RSA_PSS)
@@ -61,39 +56,19 @@ class SigstorePluginKey(SigningKey):
         return self._info
 
     def _sign(self, request: ToSign) -> bytes:
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
         return self._provider.sign(self._resource, request)
 
-    def close(self) -> None:
-        self._closed = True
 
-    def __repr__(self) -> str:
-        return f"SigstorePluginKey({self._info.key_id!r}, {self._info.public_key!r})"
-
-
-class SigstorePluginProvider(KeyProvider):
-    """The keys of one plugin, the program `sigstore-kms-NAME`. Keys are neither generated nor listed there.
-
-    `environ` is all that it sees of an environment, so credentials that it needs must be in there. `seconds` bounds
-    each run of it.
-    """
+class SigstorePluginProvider(PluginProvider):
+    """The keys of one plugin, the program `sigstore-kms-NAME`. See `PluginProvider`."""
 
     def __init__(self, program: Path, *, environ: Mapping[str, str], seconds: float = limits.PLUGIN_SECONDS) -> None:
-        self._program = program
+        super().__init__(program, environ=environ, seconds=seconds)
         self._name = program.name.removeprefix(PREFIX)
-        self._environ, self._seconds = dict(environ), seconds
-        self._closed = Event()
 
     def open(self, name: str) -> SigstorePluginKey:
         """The key that the plugin knows by this resource id."""
         return SigstorePluginKey(self, name)
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def __repr__(self) -> str:
-        return f"SigstorePluginProvider({str(self._program)!r})"
 
     def key_uri(self, resource: str) -> str:
         return f"{SCHEME}{self._name}/{resource}"
@@ -102,7 +77,7 @@ class SigstorePluginProvider(KeyProvider):
         answer = self._ask(resource, "publicKey", {"publicKeyOptions": {}}, Hash.SHA256, b"")
         what = self.key_uri(resource)
         try:
-            return PublicKey.from_pem(_bytes(answer.get("publicKeyPEM"), what))
+            return PublicKey.from_pem(as_bytes(answer.get("publicKeyPEM"), f"{what}: publicKeyPEM", BadSignature))
         except KeyProviderError:
             raise
         except ImagesigError as error:
@@ -113,14 +88,12 @@ class SigstorePluginProvider(KeyProvider):
         hash_ = request.algorithm.hash
         options = {"messageOptions": {"digest": b64encode(request.digest).decode("ascii")}} if hash_ else {}
         answer = self._ask(resource, "signMessage", {"signOptions": options}, hash_ or Hash.SHA256, request.message)
-        return _bytes(answer.get("signature"), self.key_uri(resource))
+        return as_bytes(answer.get("signature"), f"{self.key_uri(resource)}: signature", BadSignature)
 
     def _ask(
         self, resource: str, method: str, arguments: Mapping[str, object], hash_: Hash, message: bytes
-    ) -> dict[str, object]:
+    ) -> Mapping[str, object]:
         what = f"{self.key_uri(resource)}: plugin {method}"
-        if self._closed.is_set():
-            raise KeyUnusable(f"{what}: this provider was closed")
         init = {
             "ctxDeadline": (datetime.now(UTC) + timedelta(seconds=self._seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "protocolVersion": PROTOCOL,
@@ -130,19 +103,10 @@ class SigstorePluginProvider(KeyProvider):
         call = json.dumps({"initOptions": init, "methodName": method, method: arguments})
         if len(call) > _ARGUMENT_BYTES:
             raise InvalidArgument(f"{quote(what)}: {len(call)} characters to call it with, at most {_ARGUMENT_BYTES}")
-        done = run_plugin(
-            self._program, [PROTOCOL, call], message, environ=self._environ, seconds=self._seconds, what=what
-        )
-        try:
-            answer = parse_object(done.stdout, "its answer", OURS)
-        except MalformedError as error:
-            raise KeyProviderError(f"{what}: {error}; it said {told(done.stderr)}") from error
+        answer = parse_answer(self.run(what, [PROTOCOL, call], message), what)
         if answer.get("errorMessage"):
-            raise KeyProviderError(f"{what}: {told(answer['errorMessage'])}")
-        result = answer.get(method)
-        if not isinstance(result, dict):
-            raise KeyProviderError(f"{what}: its answer has {quote(result)} for {method}, an object is needed")
-        return result
+            raise KeyProviderError(f"{what}: {describe_output(answer['errorMessage'])}")
+        return as_object(answer.get(method), f"{what}: its answer: {method}", KeyProviderError)
 
 
 def find_plugin(name: str, path: str) -> Path:
@@ -166,21 +130,3 @@ def _not_looked_for(name: str, error: Exception) -> KeyNotFound | None:
     if isinstance(error, OSError | ValueError):
         return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be looked through", hint="set PATH")
     return None
-
-
-def _bytes(value: object, what: str) -> bytes:
-    try:
-        if isinstance(value, str) and value:
-            return b64decode(value, validate=True)
-    except ValueError:
-        pass
-    raise BadSignature(f"{what}: {quote(value)} is not base64")
-
-
-def provider_from_uri(uri: str, settings: KeySettings) -> tuple[SigstorePluginProvider, str]:
-    """The plugin that the URI names, and the resource id. See `imagesig.keys.uri.ProviderFactory`."""
-    match = re.fullmatch(r"[^:]*://([^/]*)/(.+)", uri, re.DOTALL)
-    if match is None:
-        raise InvalidArgument(f"key URI {quote(uri)}: not of the form {SCHEME}NAME/RESOURCE")
-    program = find_plugin(match[1], settings.environ.get("PATH", ""))
-    return SigstorePluginProvider(program, environ=plugin_environ(settings.environ)), match[2]

@@ -7,180 +7,30 @@ deadline.
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import field
-
 from imagesig import limits
-from imagesig.deadlines import remaining, seconds_left
+from imagesig.deadlines import remaining
 from imagesig.errors import (
     AccessDenied,
     DeadlineExceeded,
     ImagesigError,
-    InvalidArgument,
     KeyNotFound,
     KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
-    MissingExtra,
 )
 from imagesig.external import Explain, external_call
-from imagesig.http.timely import timely
 from imagesig.keys.in_time import in_time
 from imagesig.logs import logger_named
-from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
-from imagesig.url import parse_url, redact
+from imagesig.url import redact
 
 if TYPE_CHECKING:
     import hvac
-    import requests
 
 logger = logger_named("imagesig.keys.vault")
-
-_ATTEMPTS = 3
-_TRY_AGAIN = (429, 502, 503)
-_CHUNK_BYTES = 64 * 1024
-
-
-class VaultConnection(RedactedStruct, frozen=True):
-    """Where a Vault is and how it is reached. Plain HTTP is for loopback, or for who asks for it."""
-
-    hidden = ("proxies",)
-
-    address: str
-    namespace: str = ""
-    ca: Path | None = None
-    client_certificate: tuple[str, str] | None = None
-    verify_tls: bool = True
-    server_name: str = ""
-    proxies: Mapping[str, str] = field(default_factory=dict)
-    plain_http: bool = False
-
-    def __post_init__(self) -> None:
-        url = parse_url(self.address, "Vault address")
-        if url.has_login or "?" in self.address or "#" in self.address:
-            raise InvalidArgument(f"Vault address {quote(redact(self.address))}: http(s)://HOST[:PORT] is needed")
-        if url.scheme == "http" and not url.is_loopback and not self.plain_http:
-            raise InvalidArgument(
-                f"Vault address {quote(self.address)}: the token would travel unencrypted",
-                hint="use https://, or allow plain HTTP explicitly",
-            )
-        header_text(self.namespace, "Vault namespace")
-
-
-def header_text(value: str, what: str) -> str:
-    """The value, which a header can carry. Raises `InvalidArgument` for another, and does not show it."""
-    if not all("!" <= character <= "~" for character in value):
-        raise InvalidArgument(
-            f"{what}: it has a line break, a blank or another character that no HTTP header may have",
-            hint="it may have been copied with something round it",
-        )
-    return value
-
-
-def connect(connection: VaultConnection) -> hvac.Client:
-    """An hvac client whose session is ours, without a token. Nothing is contacted.
-
-    Raises:
-        MissingExtra: hvac is not installed.
-    """
-    with external_call(
-        "hvac", lambda error: MissingExtra("Vault", "vault") if isinstance(error, ImportError) else None
-    ):
-        import hvac
-
-        session = _session(connection)
-        return hvac.Client(
-            url=connection.address,
-            token="",
-            namespace=connection.namespace or None,
-            timeout=int(limits.READ_SECONDS),
-            allow_redirects=False,
-            session=session,
-            # hvac takes a session's own setting where that is true, and else this one.
-            verify=session.verify,
-        )
-
-
-def _session(connection: VaultConnection) -> requests.Session:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3 import BaseHTTPResponse, Retry
-    from urllib3.exceptions import HTTPError
-
-    class Bounded(HTTPAdapter):
-        """Reads each answer up to the limit, and until the deadline, before anybody parses it."""
-
-        def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
-            if connection.server_name:
-                settings |= {"server_hostname": connection.server_name, "assert_hostname": connection.server_name}
-            super().init_poolmanager(*arguments, **settings)
-            timely(self.poolmanager, _read_seconds)
-
-        def proxy_manager_for(self, *arguments: Any, **settings: Any) -> Any:
-            return timely(super().proxy_manager_for(*arguments, **settings), _read_seconds)
-
-        def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
-            response = super().send(request, **{**options, "stream": True})
-            with contextlib.closing(response):
-                try:
-                    content = _read(response.raw)
-                except HTTPError as error:
-                    # Reading is beyond what `requests` turns into errors of its own.
-                    raise requests.exceptions.ConnectionError(error, request=request) from error
-            response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
-            return response
-
-    class Patient(Retry):
-        """Waits as long as the server asks, but no longer than we are willing to, nor beyond the deadline."""
-
-        def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-            asked = self.get_retry_after(response) if response is not None else None
-            pause = min(self.get_backoff_time() if asked is None else asked, limits.RETRY_AFTER_SECONDS)
-            what = f"Vault {connection.address}"
-            if pause >= (left := remaining(what)):
-                raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s with {left:.0f} s left")
-            time.sleep(pause)
-
-    retry = Patient(
-        total=_ATTEMPTS,
-        redirect=0,
-        status_forcelist=_TRY_AGAIN,
-        allowed_methods=None,  # a signature made twice costs a line in the audit log, and nothing else
-        backoff_factor=0.2,
-        raise_on_status=False,
-    )
-    session = requests.Session()
-    session.trust_env = False  # else REQUESTS_CA_BUNDLE, netrc and proxy variables get in
-    session.verify = str(connection.ca) if connection.ca else connection.verify_tls
-    session.cert = connection.client_certificate
-    session.proxies = dict(connection.proxies)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, Bounded(max_retries=retry))
-    return session
-
-
-def _read_seconds() -> float:
-    return min(limits.READ_SECONDS, seconds_left())
-
-
-def _read(raw: Any) -> bytes:
-    """The body, decoded; more than the limit is an error before it is read."""
-    import requests
-
-    chunks, length = [], 0
-    while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
-        length += len(chunk)
-        if length > limits.KEY_PROVIDER_BODY_BYTES:
-            raise requests.exceptions.ContentDecodingError("the answer is too long")
-        chunks.append(chunk)
-        remaining("Vault")
-    return b"".join(chunks)
 
 
 class VaultClient:

@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from imagesig.errors import AccessDenied, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
 from imagesig.external import external_call
-from imagesig.keys.vault.client import header_text, unreadable
+from imagesig.keys.vault.client import unreadable
+from imagesig.keys.vault.connection import header_text
 
 if TYPE_CHECKING:
     from imagesig.keys.vault.client import VaultClient

@@ -16,7 +16,7 @@ from imagesig.http.proxies import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
 from imagesig.keys.tls_files import check_authorities, check_client_certificate
 from imagesig.keys.uri import KeySettings
-from imagesig.keys.vault.client import VaultConnection, header_text
+from imagesig.keys.vault.connection import VaultConnection, header_text
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.keys.vault.provider import DEFAULT_MOUNT, VaultProvider
 from imagesig.reading import Unreadable, text_bounded

@@ -7,14 +7,10 @@ checked here, with the public keys of all versions read once, and never by Vault
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
-from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
@@ -24,13 +20,13 @@ from imagesig.errors import (
     InvalidArgument,
     KeyExists,
     KeyNotFound,
-    KeyProviderError,
-    KeyUnusable,
     UnsupportedAlgorithm,
 )
 from imagesig.external import external_call
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
-from imagesig.keys.vault.client import VaultClient, VaultConnection, connect, unreadable
+from imagesig.keys.vault.answers import KeyVersions, parse_key, parse_signatures
+from imagesig.keys.vault.client import VaultClient, unreadable
+from imagesig.keys.vault.connection import VaultConnection, connect
 from imagesig.keys.vault.login import MethodLogin, TokenLogin
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
@@ -40,24 +36,10 @@ if TYPE_CHECKING:
 
 DEFAULT_MOUNT = "transit"
 _NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
-_SIGNATURE = re.compile(r"vault:v([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})")
-_TYPES = {key_type.value: key_type for key_type in KeyType}
-_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 _BATCH_BYTES = 8 * 1024 * 1024
 MESSAGE_BYTES = 768 * 1024
 """The longest message for Ed25519: Vault takes 1 MiB of text, and base64 makes four characters of three bytes."""
 _LATEST = 0
-
-
-class _Versions(Struct, frozen=True):
-    """Every version of one transit key whose signatures still count, newest first."""
-
-    key_type: KeyType
-    public_keys: dict[int, PublicKey]
-
-    @property
-    def latest(self) -> int:
-        return max(self.public_keys)
 
 
 class VaultKey(SigningKey):
@@ -67,7 +49,6 @@ class VaultKey(SigningKey):
         self._provider = provider
         self._name = name
         self._pinned = version
-        self._closed = False
         self._versions = provider.read(name)
         if version and version not in self._versions.public_keys:
             there = ", ".join(map(str, sorted(self._versions.public_keys)))
@@ -102,8 +83,6 @@ class VaultKey(SigningKey):
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         """One call for each algorithm, all of them with the version that the first one used."""
-        if self._closed:
-            raise KeyUnusable(f"{self._info.key_id}: this key was closed, open it again to sign")
         version, signatures = self._pinned, dict[int, bytes]()
         for chunk in _chunks(requests):
             algorithm = requests[chunk[0]].algorithm
@@ -115,12 +94,6 @@ class VaultKey(SigningKey):
         signer = self._signer(version)
         self._info = signer
         return signer, [signatures[at] for at in range(len(requests))]
-
-    def close(self) -> None:
-        self._closed = True
-
-    def __repr__(self) -> str:
-        return f"VaultKey({self._info.key_id!r}, {self._info.public_key!r})"
 
 
 def _chunks(requests: Sequence[ToSign]) -> Iterator[list[int]]:
@@ -170,11 +143,9 @@ class VaultProvider(KeyProvider):
             client.adapter.allow_redirects = False  # whatever the owner set, a token must not follow
         self._client = VaultClient(client, token)
         self._mount = mount
-        self._closed = False
 
     def open(self, name: str) -> VaultKey:
         """The transit key of that name. Raises as `KeyProvider.open` does."""
-        self._refuse_closed()
         return VaultKey(self, *_split_version(name))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
@@ -184,7 +155,6 @@ class VaultProvider(KeyProvider):
 
     def generate(self, name: str, key_type: KeyType) -> VaultKey:
         """Makes a transit key. Raises as `ManagesKeys.generate` does."""
-        self._refuse_closed()
         name, version = _split_version(name)
         if version:
             raise InvalidArgument(f"Vault key {quote(name)}: a new key has no version yet")
@@ -203,7 +173,6 @@ class VaultProvider(KeyProvider):
 
     def list(self) -> Iterator[KeyInfo]:
         """Every transit key at this mount; those that cannot sign say why."""
-        self._refuse_closed()
         try:
             names = self._call("LIST", f"{self._mount}/keys").get("keys") or []
         except KeyNotFound as error:
@@ -233,7 +202,7 @@ class VaultProvider(KeyProvider):
         yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
         yield "transit mount", self._mount
 
-    def read(self, name: str) -> _Versions:
+    def read(self, name: str) -> KeyVersions:
         """Type and public keys of one transit key: one request.
 
         Raises:
@@ -241,13 +210,12 @@ class VaultProvider(KeyProvider):
         """
         data = self._call("GET", f"{self._mount}/keys/{name}")
         with self._reading(name):
-            return _parse_key(data, self.key_id(name))
+            return parse_key(data, self.key_id(name))
 
     def sign(
         self, name: str, requests: Sequence[ToSign], algorithm: Algorithm, version: int
     ) -> tuple[int, Sequence[bytes]]:
         """The version that signed, and its signatures, in order: one request. Version 0 is the latest."""
-        self._refuse_closed()
         prehashed = algorithm.hash is not None
         inputs = [request.digest if prehashed else request.message for request in requests]
         if (longest := max(map(len, inputs))) > MESSAGE_BYTES:
@@ -266,7 +234,7 @@ class VaultProvider(KeyProvider):
         hash_name = algorithm.hash.value.replace("sha", "sha2-") if algorithm.hash else "sha2-256"
         data = self._call("POST", f"{self._mount}/sign/{name}/{hash_name}", body)
         with self._reading(name):
-            return _parse_signatures(data, len(requests), self.key_id(name))
+            return parse_signatures(data, len(requests), self.key_id(name))
 
     def _reading(self, name: str) -> external_call:
         return external_call(self.key_id(name), unreadable(self.key_id(name)))
@@ -287,12 +255,7 @@ class VaultProvider(KeyProvider):
             self._login.forget()
             return self._client.call(method, path, body)
 
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise KeyUnusable(f"Vault {self._client.address}: this provider was closed")
-
-    def close(self) -> None:
-        self._closed = True
+    def _release(self) -> None:
         if self._owned:
             self._client.close()
 
@@ -311,61 +274,3 @@ def _split_version(name: str) -> tuple[str, int]:
     if not _NAME.fullmatch(key):
         raise InvalidArgument(f"Vault key {quote(key)}: letters, digits, '_', '-' and '.' are allowed")
     return key, version
-
-
-def _parse_key(data: dict[str, Any], key_id: str) -> _Versions:
-    type_name = data.get("type")
-    if type_name not in _TYPES:
-        raise KeyUnusable(
-            f"{key_id}: is a {quote(type_name)} key; one of {', '.join(_TYPES)} is needed", hint="name another key"
-        )
-    if data.get("derived"):
-        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key of its own")
-    keys = data.get("keys")
-    if not isinstance(keys, dict) or not keys:
-        raise KeyProviderError(f"{key_id}: Vault tells no versions of it")
-    oldest = max(int(data.get(name) or 0) for name in ("min_available_version", "min_decryption_version"))
-    found = {}
-    for text, entry in keys.items():
-        if not text.isdecimal() or not isinstance(entry, dict):
-            raise KeyProviderError(f"{key_id}: Vault tells a version {quote(text)}, a number is needed")
-        if int(text) >= oldest:
-            found[int(text)] = _parse_public_key(entry.get("public_key"), _TYPES[type_name], f"{key_id} version {text}")
-    if not found:
-        raise KeyUnusable(f"{key_id}: none of its versions may be used (min_decryption_version {oldest})")
-    return _Versions(_TYPES[type_name], found)
-
-
-def _parse_public_key(text: object, key_type: KeyType, what: str) -> PublicKey:
-    if not isinstance(text, str) or len(text) > limits.PUBLIC_KEY_BYTES:
-        raise KeyProviderError(f"{what}: Vault tells no public key of it")
-    try:
-        if key_type is KeyType.ED25519:
-            raw = base64.b64decode(text, validate=True)
-            public_key = PublicKey.from_der(_ED25519_SPKI + raw)
-        else:
-            public_key = PublicKey.from_pem(text)
-    except (ImagesigError, binascii.Error) as error:
-        raise KeyProviderError(f"{what}: its public key cannot be read ({error})") from error
-    if public_key.key_type is not key_type:
-        raise KeyProviderError(f"{what}: is a {public_key.key_type.value} key, but Vault calls it {key_type.value}")
-    return public_key
-
-
-def _parse_signatures(data: dict[str, Any], count: int, key_id: str) -> tuple[int, list[bytes]]:
-    results = data.get("batch_results")
-    if not isinstance(results, list) or len(results) != count:
-        raise BadSignature(f"{key_id}: Vault's answer does not hold {count} signatures")
-    versions, signatures = set(), []
-    for number, result in enumerate(results):
-        error = result.get("error") if isinstance(result, dict) else "no object"
-        if error:
-            raise KeyUnusable(f"{key_id}: Vault did not sign message {number + 1} of {count}: {quote(error)}")
-        match = _SIGNATURE.fullmatch(str(result.get("signature")))
-        if not match:
-            raise BadSignature(f"{key_id}: Vault's answer {quote(result.get('signature'))} is not vault:vN:BASE64")
-        versions.add(int(match[1]))
-        signatures.append(base64.b64decode(match[2]))
-    if len(versions) != 1:
-        raise BadSignature(f"{key_id}: one call was signed with the versions {sorted(versions)}")
-    return versions.pop(), signatures

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.document import Node, read_json, read_toml
 from imagesig.policy.files.parse import parse_policy
+from imagesig.reading import read_bounded, usage_error
 
 if TYPE_CHECKING:
     from imagesig.policy.policy import PathLike, Policy
@@ -55,12 +55,4 @@ def _read_certificates(name: str) -> bytes:
 
 
 def _read(file: Path, limit: int, what: str) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(limit + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a NUL byte in its name"
-        raise InvalidArgument(f"{what} {file}: cannot be read: {reason}", hint="check the path") from error
-    if len(data) > limit:
-        raise InvalidArgument(f"{what} {file}: more than {limit} bytes")
-    return data
+    return read_bounded(file, limit, what, streams=True, explain=usage_error(f"{what} {file}"))

@@ -15,6 +15,7 @@ from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, policy_of
 from imagesig.policy.policy import PathLike, Policy
+from imagesig.reading import read_bounded, usage_error
 from imagesig.trust.profile import is_authority
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
@@ -103,17 +104,7 @@ def _policy_file(path: Path) -> Path:
 
 
 def _read(file: Path, most: int, what: str) -> bytes:
-    """The content of a regular file that is no symbolic link: what is trusted is what stands there."""
-    try:
-        # Not blocking: somebody may have put a pipe there.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        reason = "is a symbolic link" if file.is_symlink() else f"cannot be read: {error.strerror}"
-        raise InvalidArgument(f"{what}: {file} {reason}", hint="a regular file is needed") from error
-    with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidArgument(f"{what}: {file} is no regular file")
-        content = opened.read(most + 1)
-    if len(content) > most:
-        raise InvalidArgument(f"{what}: {file} has more than {most} bytes")
-    return content
+    """The content of a regular file that is not a symbolic link: the trusted certificates are in this folder itself."""
+    return read_bounded(
+        file, most, what, links=False, explain=usage_error(f"{what}: {file}", "a regular file is needed")
+    )

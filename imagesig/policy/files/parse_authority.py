@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
+from imagesig.naming import is_key_uri
 from imagesig.policy.authority import Authority, KeyReference, place_of
 from imagesig.policy.files.document import Node, one_of
 from imagesig.text import quote
@@ -45,7 +46,6 @@ _FIELDS_FOR = {
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
-_URI = re.compile(r"(?:[a-z][a-z0-9+.-]+://|pkcs11:|file:)", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.DOTALL)
 
@@ -72,7 +72,7 @@ def _placed(item: Authority, files: Files) -> Authority:
     match item:
         case KeyReference():
             path = place_of(item.text)
-            return replace(item, text=files.real_path(path)) if is_key_file(path) else item
+            return replace(item, text=files.real_path(path)) if not is_key_uri(path) else item
         case TrustedKey() | CertificateAuthority():
             return item
         case _:
@@ -114,13 +114,8 @@ def joined(folder: str, path: str) -> str:
     return whole if whole.startswith(("/", "./")) else f"./{whole}"
 
 
-def is_key_file(text: str) -> bool:
-    """Is the text of a `KeyReference` a path, and not a URI?"""
-    return not _URI.match(text)
-
-
 def _key_uri(node: Node) -> str:
-    if not _URI.match(node.text()):
+    if not is_key_uri(node.text()):
         raise node.refused(f"{quote(node.value)} is no URI", hint="for a file write key_file")
     return node.name()
 

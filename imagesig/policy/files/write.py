@@ -12,10 +12,11 @@ from msgspec import Struct, field
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument
+from imagesig.naming import is_key_uri
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.enforcement import STRICT
 from imagesig.policy.files.parse import ACCEPT_ALL, REJECT_ALL, VERSION
-from imagesig.policy.files.parse_authority import HOLDER_KINDS, is_key_file
+from imagesig.policy.files.parse_authority import HOLDER_KINDS
 from imagesig.policy.files.parse_requirement import CHECKS, LEVELS
 from imagesig.policy.identity import IDENTITY_FIELDS, Identity, IdentityKind
 from imagesig.policy.policy import Policy
@@ -176,7 +177,7 @@ def _authority(authority: Authority) -> Document:
 
 
 def _key_reference(reference: KeyReference) -> Document:
-    document: Document = {"key_file" if is_key_file(reference.text) else "key_uri": reference.text}
+    document: Document = {"key_uri" if is_key_uri(reference.text) else "key_file": reference.text}
     if reference.fingerprint:
         document["fingerprint"] = reference.fingerprint
     return document

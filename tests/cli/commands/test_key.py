@@ -14,7 +14,8 @@ import pytest
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.private_key import PrivateKey, form_of
+from imagesig.keys.file.form import form_of
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
 from tests.cli.test_commands import imagesig

@@ -15,7 +15,6 @@ from imagesig.cli.output import terminal
 PACKAGE = Path(imagesig.__file__).parent
 DOORS = {
     "cli/output/terminal.py": "the door itself",
-    "cli/processes.py": "pipes to the processes that it forked",
     "plugins/streams.py": "write_all: answers of plugins, which are JSON",
 }
 """Modules that write to a stream, each with its reason."""

@@ -21,7 +21,8 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
-from imagesig.keys.awskms.provider import MESSAGE_BYTES, AwsKmsProvider
+from imagesig.keys.awskms.key import MESSAGE_BYTES
+from imagesig.keys.awskms.provider import AwsKmsProvider
 from imagesig.testing import ProviderContract
 from tests.peers.kms import KmsServer
 

@@ -10,6 +10,7 @@ import pytest
 from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError, WrongSecret
 from imagesig.keys.file import cosign_key
+from imagesig.keys.file.form import COSIGN_LABELS
 
 _PKCS8 = b"any bytes: the box does not look at what is in it"
 _PEM = cosign_key.encrypt(_PKCS8, b"swordfish")
@@ -20,7 +21,7 @@ def _document(pem: bytes) -> dict[str, Any]:
     return document
 
 
-def _pem(content: bytes, label: bytes = cosign_key.LABELS[0]) -> bytes:
+def _pem(content: bytes, label: bytes = COSIGN_LABELS[0]) -> bytes:
     return b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (label, base64.b64encode(content), label)
 
 

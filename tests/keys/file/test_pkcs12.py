@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import NameOID
 
 from imagesig.errors import KeyUnusable, SecretRequired, UnsupportedAlgorithm, WrongSecret
-from imagesig.keys.file.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
+from imagesig.keys.file.form import Form, form_of, has_private_key
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.reading import read_private_key
 from imagesig.keys.secrets import SecretRequest, fixed, no_secrets
 
 _VALID = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))

@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, RSA_PSS_SHA384, KeyType, ToSign
 from imagesig.crypto.algorithms import signing_algorithms as algorithms_of
 from imagesig.errors import KeyProviderError, KeyUnusable, SecretRequired, UnsupportedAlgorithm, WrongSecret
-from imagesig.keys.file.private_key import Form, PrivateKey, form_of, has_private_key, read_private_key
+from imagesig.keys.file.form import Form, form_of, has_private_key
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.reading import read_private_key
 from imagesig.keys.secrets import SecretKind, SecretRequest, fixed, no_secrets
 
 _PASSPHRASE = "pässphrase"

@@ -28,8 +28,10 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
-from imagesig.keys.file.private_key import Form, PrivateKey, form_of
-from imagesig.keys.file.provider import FileProvider, MemoryProvider, public_path, write_private_key
+from imagesig.keys.file.disk import public_path, write_private_key
+from imagesig.keys.file.form import Form, form_of
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.provider import ManagesKeys
 from imagesig.keys.secrets import SecretKind, SecretRequest, fixed, no_secrets
 

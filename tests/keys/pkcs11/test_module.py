@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,7 +77,7 @@ def test_a_pin_pad_is_used_and_may_be_mistyped(module: Module) -> None:
 
 def test_a_pin_pad_does_not_serve_keys_that_want_the_pin_each_time(module: Module) -> None:
     with pytest.raises(KeyUnusable, match="PIN pad"):
-        module.pin_for_signing(Token(NEEDS_LOGIN | pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH), no_secrets)
+        module.pins.for_signing(Token(NEEDS_LOGIN | pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH), no_secrets)
 
 
 def test_a_token_that_wants_no_login_is_asked_for_none(module: Module) -> None:
@@ -94,16 +93,6 @@ def test_without_a_pin_nothing_is_tried(module: Module) -> None:
     assert not token.tried
 
 
-def in_locked(module: Module, work: Callable[[], None]) -> None:
-    with module.locked("key a"):
-        work()
-
-
-def in_run(module: Module, work: Callable[[], None]) -> None:
-    module.run("key a", work)
-
-
-@pytest.mark.parametrize("enter", [in_locked, in_run])
 @pytest.mark.parametrize(
     ("raised", "error", "lost"),
     [
@@ -115,21 +104,17 @@ def in_run(module: Module, work: Callable[[], None]) -> None:
 )
 def test_sessions_are_given_up_after_an_error_that_ends_them_and_no_other(
     module: Module,
-    enter: Callable[[Module, Callable[[], None]], None],
     raised: Exception,
     error: type[Exception],
     lost: bool,
 ) -> None:
-    def fail() -> None:
-        raise raised
-
     module._lib, module._pid = object(), os.getpid()
-    with pytest.raises(error, match=r"key a \(module\.so\)"):
-        enter(module, fail)
+    with pytest.raises(error, match=r"key a \(module\.so\)"), module.locked("key a"):
+        raise raised
     assert module.generation == lost
 
 
 def test_an_error_that_nobody_foresaw_is_an_internal_error(module: Module) -> None:
     module._lib, module._pid = object(), os.getpid()
-    with pytest.raises(InternalError, match="ZeroDivisionError"):
-        module.run("key a", lambda: 1 // 0)
+    with pytest.raises(InternalError, match="ZeroDivisionError"), module.locked("key a"):
+        raise ZeroDivisionError

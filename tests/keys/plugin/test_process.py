@@ -12,7 +12,7 @@ import pytest
 from imagesig import limits
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, InvalidArgument, KeyProviderError, KeyProviderUnavailable
-from imagesig.keys.plugin.process import plugin_environ, run_plugin, told
+from imagesig.keys.plugin.process import describe_output, plugin_environ, run_plugin
 from tests.plugins.programs import executable
 
 
@@ -130,6 +130,6 @@ def test_what_is_no_name_of_a_variable_is_refused(value: str) -> None:
 
 
 def test_what_a_plugin_says_cannot_flood_or_colour_a_message() -> None:
-    said = told(b"\x1b[31m" + b"x" * 10_000)
+    said = describe_output(b"\x1b[31m" + b"x" * 10_000)
     assert len(said) < 500
     assert "\x1b" not in said

@@ -28,7 +28,7 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.keys import KeySettings, open_key, resolve_key
-from imagesig.keys.vault.client import VaultConnection
+from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import TokenLogin, kubernetes
 from imagesig.keys.vault.provider import VaultProvider
 from tests.makers import private_key

@@ -39,7 +39,7 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
-from imagesig.keys.vault.client import VaultConnection
+from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, userpass
 from imagesig.keys.vault.provider import MESSAGE_BYTES, VaultKey, VaultProvider
 from imagesig.testing import ProviderContract

@@ -1,0 +1,60 @@
+"""In what form a private key is kept, seen from its first bytes and its PEM label. Nothing is decoded."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+COSIGN_LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
+"""The PEM labels of cosign's encrypted keys; the first is the one we write."""
+
+
+class Form(Enum):
+    """How a private key is kept; the value is for people."""
+
+    PLAIN = "PEM, not encrypted"
+    ENCRYPTED = "PEM, encrypted"
+    COSIGN = "cosign encrypted key"
+    PKCS12 = "PKCS#12"
+
+
+PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----")
+PLAIN_LABELS = (b"PRIVATE KEY", b"EC PRIVATE KEY", b"RSA PRIVATE KEY")
+_PKCS12_VERSION = b"\x02\x01\x03"
+
+
+def form_of(data: bytes) -> Form | None:
+    """The form of the private key in `data`; None where there is none that imagesig reads."""
+    if _is_pkcs12(data):
+        return Form.PKCS12
+    block = pem_block(data)
+    if block is None:
+        return None
+    label, text = block
+    if label in COSIGN_LABELS:
+        return Form.COSIGN
+    if label == b"ENCRYPTED PRIVATE KEY" or (label in PLAIN_LABELS and b"Proc-Type: 4,ENCRYPTED" in text):
+        return Form.ENCRYPTED
+    return Form.PLAIN if label in PLAIN_LABELS else None
+
+
+def has_private_key(data: bytes) -> bool:
+    """Whether private key material may be in `data`, in a form that we read or in any other PEM block."""
+    return b"PRIVATE KEY" in data or _is_pkcs12(data)
+
+
+def _is_pkcs12(data: bytes) -> bool:
+    # PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; every other DER private key says version 0 or 1 there. The
+    # sequence's length takes 1 to 4 bytes, or is indefinite.
+    return data[:1] == b"\x30" and _PKCS12_VERSION in (data[at : at + 3] for at in range(2, 7))
+
+
+def pem_block(data: bytes) -> tuple[bytes, bytes] | None:
+    """Label and text of the one private key block. Other blocks (EC PARAMETERS, certificates) and prose are skipped."""
+    labels = list(PEM_LABEL.finditer(data))
+    if len(labels) != 1:
+        return None
+    label, start = labels[0][1], labels[0].start()
+    end_line = b"-----END %s-----" % label
+    end = data.find(end_line, start)
+    return None if end < 0 else (label, data[start : end + len(end_line)] + b"\n")

@@ -1,0 +1,182 @@
+"""Private keys in every form in which people keep them.
+
+PEM `PRIVATE KEY` and `ENCRYPTED PRIVATE KEY` (PKCS#8), `EC PRIVATE KEY` (SEC1) and `RSA PRIVATE KEY` (PKCS#1), also
+with legacy PEM encryption, cosign's encrypted key, and PKCS#12 with its certificates. Anything else is `KeyUnusable`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain as chain_together
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from imagesig.crypto.certificate_pem import BEGIN
+from imagesig.errors import (
+    KeyProviderError,
+    KeyUnusable,
+    MalformedError,
+    SecretRequired,
+    UnsupportedAlgorithm,
+    WrongSecret,
+)
+from imagesig.external import external_call
+from imagesig.keys.chain import chain_in
+from imagesig.keys.file import cosign_key
+from imagesig.keys.file.disk import read_key_file
+from imagesig.keys.file.form import PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
+from imagesig.keys.file.pkcs12 import read_pkcs12
+from imagesig.keys.file.private_key import PrivateKey, encoded
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
+
+# What `cryptography` reads; and the vector must be as long as its cipher wants, or `cryptography` 50 panics.
+_LEGACY_ENCRYPTION = re.compile(
+    rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
+)
+_CONVERT = "convert it: openssl pkcs8 -topk8 -in FILE -out FILE.pem"
+
+
+def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> PrivateKey:
+    """The one private key in the contents of a key file. `subject` names the file in errors and to `secrets`.
+
+    `secrets` is asked only if the key is encrypted, and once. Everything slow happens here, nothing when signing.
+
+    Raises:
+        KeyUnusable: no private key, more than one, or damaged.
+        SecretRequired: it is encrypted and there is no passphrase.
+        WrongSecret: the passphrase does not open it.
+        UnsupportedAlgorithm: another curve, RSA size or kind of key.
+    """
+    form = form_of(data)
+    if form is None:
+        raise _no_private_key(data, subject)
+    if form is Form.PKCS12:
+        return read_pkcs12(data, subject, lambda: passphrase_for(subject, secrets))
+    block = pem_block(data)
+    assert block is not None
+    label, pem = block
+    if form is Form.COSIGN:
+        pkcs8 = _open_cosign(pem, subject, passphrase_for(subject, secrets))
+        return _load(lambda: _from_pkcs8(pkcs8), subject)
+    if form is Form.ENCRYPTED:
+        if label in PLAIN_LABELS and not _LEGACY_ENCRYPTION.search(pem):
+            raise KeyUnusable(f"{subject}: encrypted in a way that is not read", hint=_CONVERT)
+        passphrase = passphrase_for(subject, secrets)
+        return _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
+    if label == b"PRIVATE KEY":
+        return _load(lambda: _from_pkcs8(_der(pem)), subject)
+    return _load(lambda: _from_pem(pem, None), subject)
+
+
+def passphrase_for(subject: str, secrets: SecretSource) -> bytes:
+    """The passphrase of an encrypted key. Raises `SecretRequired` where the source has none."""
+    secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject))
+    if secret is None:
+        raise SecretRequired(
+            f"{subject}: the key is encrypted and no passphrase was given",
+            hint="put it into a file for --passphrase-file, or into the variable IMAGESIG_PASSPHRASE",
+        )
+    return encoded(secret)
+
+
+def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
+    if len(PEM_LABEL.findall(data)) > 1:
+        return KeyUnusable(f"{subject}: several private keys in one file, exactly one is needed")
+    if b"OPENSSH PRIVATE KEY" in data:
+        hint = "OpenSSH's own form is not read: convert a copy with ssh-keygen -p -m PKCS8 -f FILE"
+    elif b"PUBLIC KEY-----" in data:
+        hint = "this is a public key: signing needs the private one"
+    elif data[:1] == b"\x30":
+        hint = "this may be DER: convert it with openssl pkey -inform DER -in FILE -out FILE.pem"
+    else:
+        hint = "PEM (PKCS#8, SEC1, PKCS#1), cosign's encrypted key and PKCS#12 are read"
+    return KeyUnusable(f"{subject}: no private key that imagesig reads", hint=hint)
+
+
+def _load(load: Callable[[], PrivateKey], subject: str, *, encrypted: bool = False) -> PrivateKey:
+    try:
+        with external_call(subject, lambda error: _not_loaded(subject, encrypted, error)):
+            return load()
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
+
+
+def _not_loaded(subject: str, encrypted: bool, error: Exception) -> KeyProviderError | None:
+    from cryptography.exceptions import InternalError
+    from cryptography.exceptions import UnsupportedAlgorithm as Unknown
+
+    if isinstance(error, ValueError | TypeError | InternalError):  # the last one for a short Ed448 key
+        if encrypted:  # a wrong passphrase makes garbage, and garbage is not told from damage
+            return WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged")
+        return KeyUnusable(f"{subject}: not a private key that can be read, or damaged")
+    if isinstance(error, Unknown):
+        return KeyUnusable(f"{subject}: encrypted or encoded in a way that OpenSSL does not know")
+    return None
+
+
+def _from_pem(pem: bytes, passphrase: bytes | None) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return PrivateKey.of(load_pem_private_key(pem, passphrase))
+
+
+def _der(pem: bytes) -> bytes:
+    return base64.b64decode(b"".join(pem.split(b"-----")[2].split()), validate=True)
+
+
+_ED25519_VERSION_2 = bytes.fromhex("3051020101300506032b657004220420")
+
+
+def _from_pkcs8(der: bytes) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    if der.startswith(_ED25519_VERSION_2):
+        return _from_ed25519_version_2(der)
+    return PrivateKey.of(load_der_private_key(der, None))
+
+
+def _from_ed25519_version_2(der: bytes) -> PrivateKey:
+    """An Ed25519 key in PKCS#8 version 2, where the public key follows the private one: Rust tools write it so.
+
+    `cryptography` reads version 1 only. The layout is fixed: RFC 8410 section 10.3, without attributes.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    start = len(_ED25519_VERSION_2)
+    private, rest = der[start : start + 32], der[start + 32 :]
+    loaded = Ed25519PrivateKey.from_private_bytes(private)
+    if rest != b"\x81\x21\x00" + loaded.public_key().public_bytes_raw():
+        raise ValueError("the public key beside the private one is not its own")
+    return PrivateKey.of(loaded)
+
+
+def _open_cosign(pem: bytes, subject: str, passphrase: bytes) -> bytes:
+    try:
+        return cosign_key.decrypt(pem, passphrase)
+    except MalformedError as error:
+        raise KeyUnusable(f"{subject}: {error}", hint=error.hint) from error
+    except WrongSecret as error:
+        raise WrongSecret(f"{subject}: {error}") from None
+
+
+def with_certificates(private_key: PrivateKey, content: bytes, path: Path | None = None) -> PrivateKey:
+    """The key with its certificates: those it came with, those in the same PEM text, or those in a file beside it."""
+    texts = chain_together([content], () if path is None else _certificate_files(path))
+    for text in () if private_key.chain else texts:
+        if BEGIN in text and (chain := chain_in(text, private_key.public_key)):
+            return replace(private_key, chain=chain)
+    return private_key
+
+
+def _certificate_files(path: Path) -> Iterator[bytes]:
+    """What is in `x.crt` and `x.pem`, for `x.key`, and in `x.key.crt` and `x.key.pem`: as far as it can be read."""
+    for suffix in (".crt", ".pem"):
+        for name in dict.fromkeys((path.with_suffix(suffix), path.with_name(path.name + suffix))):
+            try:
+                if name != path and (content := read_key_file(name).content):
+                    yield content
+            except KeyProviderError:
+                continue
