@@ -27,7 +27,7 @@ PUBLIC = frozenset(
 def test_every_block_of_a_page_does_what_it_says(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    with world(tmp_path) as here, prepared(page_name(page), here, request):
+    with world(tmp_path) as here, prepared(page, here, request):
         for block in blocks(page):
             if block.not_run is None:
                 here.run(block)

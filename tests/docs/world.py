@@ -22,19 +22,14 @@ from imagesig import Policy, registry
 from imagesig.images.build import build_index
 from tests.docs.blocks import ROOT, SHELL, Block
 from tests.peers import binary
-from tests.peers.servers import registry_server, softhsm_module
+from tests.peers.servers import RegistryServer, registry_server, softhsm_module
+from tests.plugins.programs import program
 
 PASSPHRASE = "correct horse"
 NAMES = ("acme/app", "team/app", "prod/app")
 """Repositories that hold the image with the tag 1.0 in both registries, but in `inside.example`."""
 
-_PROGRAMS = {
-    "imagesig": "imagesig",
-    "notation-imagesig": "imagesig.plugins.notation",
-    "sigstore-kms-imagesig": "imagesig.plugins.sigstore",
-    "vault": "tests.docs.vault_command",
-    "sigstore-kms-acme": "tests.docs.acme_plugin",
-}
+_PROGRAMS = {"imagesig": "imagesig", "vault": "tests.docs.vault_command"}
 _TOOLS = {"cosign": "cosign3", "cosign2": "cosign2", "skopeo": "skopeo", "notation": "notation"}
 
 
@@ -53,12 +48,13 @@ class World:
 
     def run(self, block: Block) -> None:
         text = self.translate(block.source)
-        if block.language == "python":
+        if block.file.startswith("test_"):
+            (self.folder / block.file).write_text(text)
+            self._shell(block, f'"{sys.executable}" -m pytest -q {block.file}')
+        elif block.language == "python":
             self._python(block, text)
         elif block.language in SHELL:
-            done = self.shell(_commands(text) if block.language == "console" else text)
-            if done.returncode:
-                raise BlockFailed(f"{block}: status {done.returncode}\n{text}\n{done.stdout}{done.stderr}")
+            self._shell(block, _commands(text) if block.language == "console" else text)
         else:
             self._data(block, text)
 
@@ -69,7 +65,16 @@ class World:
             text = re.sub(rf"(?<![\w.*-]){re.escape(name)}{after}", lambda _, here=here: here, text)
         return text
 
-    def shell(self, script: str) -> subprocess.CompletedProcess[str]:
+    def prepare(self, script: str) -> None:
+        """What has to be there before the page begins."""
+        self._shell("preparation", self.translate(script))
+
+    def _shell(self, what: Block | str, script: str) -> None:
+        done = self._bash(script)
+        if done.returncode:
+            raise BlockFailed(f"{what}: status {done.returncode}\n{script}\n{done.stdout}{done.stderr}")
+
+    def _bash(self, script: str) -> subprocess.CompletedProcess[str]:
         """Runs `script` in bash. What it exports, later blocks see."""
         kept = self.folder / ".environment"
         done = subprocess.run(
@@ -87,12 +92,6 @@ class World:
             self.environ = dict(line.split("=", 1) for line in lines if "=" in line)
         return done
 
-    def prepare(self, script: str) -> None:
-        """What has to be there before the page begins."""
-        done = self.shell(self.translate(script))
-        if done.returncode:
-            raise BlockFailed(f"preparation: status {done.returncode}\n{script}\n{done.stdout}{done.stderr}")
-
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """This process in the page's folder, with its environment."""
@@ -100,7 +99,7 @@ class World:
             yield
 
     def _python(self, block: Block, text: str) -> None:
-        # Lines of a traceback are those of the page. A block may use `await`, as in an asynchronous function.
+        # Lines of a traceback are those of the page.
         padded = "\n" * (block.line - 1) + text
         code = compile(padded, str(block.page), "exec", dont_inherit=True)
         with self.entered():
@@ -145,10 +144,8 @@ def world(folder: Path) -> Iterator[World]:
         for name in NAMES:
             digest = build_index(registry(f"{outside.host}/{name}:1.0").home, {"bin/app": b"app"}, "1.0").digest
         names = {
-            "localhost:5000": outside.host,
-            "registry.example": outside.host,
-            "ghcr.io": outside.host,
-            "inside.example": inside.host,
+            **dict.fromkeys(("localhost:5000", "registry.example", "ghcr.io"), _local(outside)),
+            "inside.example": _local(inside),
             "sha256:…": digest,
             "/usr/lib/softhsm/libsofthsm2.so": str(softhsm_module()),
             "/etc/": f"{here}/etc/",
@@ -158,18 +155,27 @@ def world(folder: Path) -> Iterator[World]:
         yield World(here, names, _environ(here, folder / "bin"))
 
 
+def _local(server: RegistryServer) -> str:
+    """By the name to which every tool speaks plain HTTP."""
+    return server.host.replace("127.0.0.1", "localhost")
+
+
 def _environ(folder: Path, programs: Path) -> dict[str, str]:
     programs.mkdir()
     for name, module in _PROGRAMS.items():
-        _script(programs / name, f'exec "{sys.executable}" -m {module} "$@"')
+        _script(programs / name, f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m {module} "$@"')
+    for name in ("notation-imagesig", "sigstore-kms-imagesig"):
+        program(programs, name)
     for name, peer in _TOOLS.items():
         _script(programs / name, f'exec "{binary(peer)}" "$@"')
+    for name in ("pip", "kubectl", "podman", "docker", "apt-get"):
+        _script(programs / name, f"echo '{name}: mark the block as not run' >&2; exit 1")
     (folder / "tokens").mkdir()
     config = folder / "softhsm2.conf"
     config.write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n")
     return {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "ROOT": str(ROOT),
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "COSIGN_PASSWORD": PASSPHRASE,
