@@ -62,7 +62,8 @@ def page_name(page: Path) -> str:
 
 def _block(page: Path, document: Document, region: Region) -> Block:
     lexemes = region.lexemes
-    line = document.text.count("\n", 0, region.start) + 2 + lexemes["source"].line_offset
+    source = lexemes["source"].strip_leading_newlines()
+    line = document.text.count("\n", 0, region.start) + 2 + source.line_offset
     comment = _COMMENT.search(document.text[: region.start].rstrip())
     marks = {comment["kind"]: comment["text"].strip()} if comment else {}
     literal = "directive" not in lexemes and page.suffix == ".rst"
@@ -70,7 +71,7 @@ def _block(page: Path, document: Document, region: Region) -> Block:
         page,
         line,
         "shell" if literal else lexemes.get("arguments") or lexemes.get("language") or "",
-        lexemes["source"].strip("\n") + "\n",
+        source.rstrip("\n") + "\n",
         marks.get("file") or lexemes.get("options", {}).get("caption", ""),
         marks.get("not run"),
     )

@@ -17,7 +17,6 @@ from imagesig.testing import ProviderContract
 from tests.docs.example_provider import MemoryProvider
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
 
 
 class TestTheExampleProvider(ProviderContract):
@@ -48,16 +47,6 @@ def test_every_command_and_option_is_documented_and_none_that_does_not_exist() -
             real |= {option for option in parameter.opts if option.startswith("--")}
     documented = set(re.findall(r"``(--[a-z-]+)", text))
     assert documented - {"--version", "--help"} == real
-
-
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_python_in_the_documentation_compiles(path: Path) -> None:
-    text = path.read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    for block in re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text):
-        blocks.append(re.sub(r"^   ", "", block, flags=re.MULTILINE))
-    for block in blocks:
-        compile(block, str(path), "exec")
 
 
 def test_links_of_the_readme_lead_to_files() -> None:

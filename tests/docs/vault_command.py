@@ -1,4 +1,4 @@
-"""The commands of Vault's own program that the pages use, over Vault's API: the peer is a server without its command."""
+"""The `vault` commands that the pages use, over Vault's API: the peer is a server without the command."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -37,6 +37,10 @@ class BlockFailed(Exception):
     """A block of a page does not do what the page says; the text names its page and line."""
 
 
+class CommandFailed(Exception):
+    """Commands ended with another status than 0; the text has what they printed."""
+
+
 @dataclass
 class World:
     """Runs blocks one after the other: they share the folder, the environment and the names of Python."""
@@ -47,16 +51,24 @@ class World:
     namespace: dict[str, Any] = field(default_factory=dict)
 
     def run(self, block: Block) -> None:
+        """Raises `BlockFailed` for a block that does not do what the page says."""
         text = self.translate(block.source)
-        if block.file.startswith("test_"):
-            (self.folder / block.file).write_text(text)
-            self._shell(block, f'"{sys.executable}" -m pytest -q {block.file}')
-        elif block.language == "python":
-            self._python(block, text)
-        elif block.language in SHELL:
-            self._shell(block, _commands(text) if block.language == "console" else text)
-        else:
-            self._data(block, text)
+        try:
+            if block.file.startswith("test_"):
+                (self.folder / block.file).write_text(text)
+                self._shell(f'"{sys.executable}" -m pytest -q {block.file}')
+            elif block.language == "python":
+                self._python(block, text)
+            elif block.language in SHELL:
+                self._shell(_commands(text) if block.language == "console" else text)
+            else:
+                self._data(block, text)
+        except Exception as error:
+            raise BlockFailed(f"{block}: {type(error).__name__}: {error}\n{text}") from error
+
+    def prepare(self, script: str) -> None:
+        """Makes what has to be there before the page begins."""
+        self._shell(self.translate(script))
 
     def translate(self, text: str) -> str:
         """`text` with the addresses and paths of this world in place of the page's."""
@@ -65,16 +77,7 @@ class World:
             text = re.sub(rf"(?<![\w.*-]){re.escape(name)}{after}", lambda _, here=here: here, text)
         return text
 
-    def prepare(self, script: str) -> None:
-        """What has to be there before the page begins."""
-        self._shell("preparation", self.translate(script))
-
-    def _shell(self, what: Block | str, script: str) -> None:
-        done = self._bash(script)
-        if done.returncode:
-            raise BlockFailed(f"{what}: status {done.returncode}\n{script}\n{done.stdout}{done.stderr}")
-
-    def _bash(self, script: str) -> subprocess.CompletedProcess[str]:
+    def _shell(self, script: str) -> None:
         """Runs `script` in bash. What it exports, later blocks see."""
         kept = self.folder / ".environment"
         done = subprocess.run(
@@ -87,10 +90,10 @@ class World:
             timeout=60,
             check=False,
         )
-        if done.returncode == 0:
-            lines = kept.read_text().split("\0")
-            self.environ = dict(line.split("=", 1) for line in lines if "=" in line)
-        return done
+        if done.returncode:
+            raise CommandFailed(f"status {done.returncode}\n{done.stdout}{done.stderr}")
+        variables = kept.read_text().rstrip("\0").split("\0")
+        self.environ = dict(variable.split("=", 1) for variable in variables)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -103,14 +106,11 @@ class World:
         padded = "\n" * (block.line - 1) + text
         code = compile(padded, str(block.page), "exec", dont_inherit=True)
         with self.entered():
-            try:
-                exec(code, self.namespace)
-            except Exception as error:
-                raise BlockFailed(f"{block}: {type(error).__name__}: {error}\n{text}") from error
+            exec(code, self.namespace)
 
     def _data(self, block: Block, text: str) -> None:
         """Writes the file that the block shows, and reads it as the program does that it is for."""
-        path = self.folder / (block.file or f"block.{block.language}")
+        path = self.folder / (block.file or f"{'policy' if block.language == 'toml' else 'block'}.{block.language}")
         path.parent.mkdir(parents=True, exist_ok=True)
         continued = block.language == "toml" and "version" not in tomllib.loads(text)
         path.write_text(path.read_text() + text if continued else text)
@@ -130,7 +130,7 @@ def _commands(text: str) -> str:
     lines, goes_on = [], False
     for line in text.splitlines():
         if not goes_on and not line.startswith("$ "):
-            raise BlockFailed(f"{line}: a line of a console block begins with '$ '")
+            raise CommandFailed(f"{line}: a line of a console block begins with '$ '")
         lines.append(line if goes_on else line[2:])
         goes_on = line.endswith("\\")
     return "\n".join(lines)
@@ -147,6 +147,7 @@ def world(folder: Path) -> Iterator[World]:
             **dict.fromkeys(("localhost:5000", "registry.example", "ghcr.io"), _local(outside)),
             "inside.example": _local(inside),
             "sha256:…": digest,
+            "2027-01-31": str(date.today() + timedelta(days=30)),
             "/usr/lib/softhsm/libsofthsm2.so": str(softhsm_module()),
             "/etc/": f"{here}/etc/",
             "/run/secrets/": f"{here}/run/secrets/",
