@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
 
 SHELL = frozenset({"shell", "console"})
-DATA = frozenset({"json", "toml", "yaml", "ini", "hcl", "text"})
+DATA = frozenset({"json", "toml", "yaml", "ini", "text"})
 RUNNABLE = SHELL | DATA | {"python"}
 
 # Sybil knows directives and fences, but not the plain literal block of reST.

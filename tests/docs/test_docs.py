@@ -5,18 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from importlib import import_module
 
 import click
 import pytest
 
-import imagesig
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.testing import ProviderContract
+from tests.docs.blocks import ROOT
 from tests.docs.example_provider import MemoryProvider
-
-ROOT = Path(__file__).parents[2]
+from tests.public_names import PACKAGES, table
 
 
 class TestTheExampleProvider(ProviderContract):
@@ -55,7 +54,10 @@ def test_links_of_the_readme_lead_to_files() -> None:
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", [name for name in imagesig.__all__ if isinstance(getattr(imagesig, name), type)])
-def test_a_public_class_shows_its_parameters(name: str) -> None:
+@pytest.mark.parametrize("dotted", [f"{package}.{name}" for package in PACKAGES for name in table(package)])
+def test_a_public_class_shows_its_parameters(dotted: str) -> None:
     """A `Struct` works them out when it is asked, from names that have to be there then."""
-    assert inspect.signature(getattr(imagesig, name))
+    package, _, name = dotted.rpartition(".")
+    item = getattr(import_module(package), name)
+    if isinstance(item, type):
+        assert inspect.signature(item)
