@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.testing import ProviderContract
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import PAGES, ROOT
 from tests.docs.example_provider import MemoryProvider
 from tests.public_names import PACKAGES, table
 
@@ -52,6 +53,13 @@ def test_links_of_the_readme_lead_to_files() -> None:
     text = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md")], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:docs|tests|imagesig|benchmarks)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize("dotted", [f"{package}.{name}" for package in PACKAGES for name in table(package)])

@@ -1,7 +1,7 @@
 """moto's KMS over HTTP with its defects corrected: `python -m tests.peers.kms_app` prints its address and serves.
 
-moto 5.2.5 has defects that a signer notices: it hashes digests again, does not know Ed25519, signs with disabled keys and
-with keys that wait for deletion, and accepts digests and messages of any length. This module does for Sign what AWS
+moto 5.2.5 has defects that a signer notices: it hashes digests again, does not know Ed25519, signs with disabled keys
+and with keys that wait for deletion, and accepts digests and messages of any length. This module does for Sign what AWS
 documents; keys, aliases, states and pages are moto's. cosign's own AWS client checks the result:
 tests/interop/test_kms_cosign.py.
 """
