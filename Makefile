@@ -1,12 +1,12 @@
-# What people type. Each target installs what it needs and does not install it twice; `make clean` forgets it all
-# except the peers, which live in ~/.cache/imagesig-peers (IMAGESIG_PEERS names another folder).
+# Commands for contributors. Each target installs what it needs, once. `make clean` removes everything except the peers,
+# which are in ~/.cache/imagesig-peers (IMAGESIG_PEERS names another folder).
 
-# The newest Python on PATH that is new enough; `make PYTHON=/path/to/python3 …` chooses another.
+# The newest supported Python on PATH; `make PYTHON=/path/to/python3 …` chooses another.
 PYTHON ?= $(shell for python in python3.15 python3.14 python3.13 python3.12 python3.11 python3; do \
     "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; break; }; done)
 PIP = .venv/bin/python -m pip --quiet --disable-pip-version-check
 PYTEST = .venv/bin/python -m pytest
-# Each worker starts servers of its own, so a large machine does not get one worker per core.
+# Each worker starts its own servers, so a large machine does not get one worker per core.
 PARALLEL ?= -n auto --maxprocesses 8 --dist loadfile
 
 ifneq ($(wildcard ../shared/vectors),)
@@ -16,15 +16,15 @@ endif
 .PHONY: demo test unit check differential mutations fuzz mutants bench docs peers venv clean help
 
 help:
-	@echo 'make demo    install imagesig into .venv, sign an image, verify it, forge it'
+	@echo 'make demo    install imagesig into .venv, sign an image, verify it, reject a forgery'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
-	@echo 'make differential N=…   read N generated documents beside each of Go'"'"'s readers (1000000)'
-	@echo 'make mutations change signed images, one thing each, and ask the real tools too: COUNT=NUMBER (2000), SEED=NUMBER'
+	@echo 'make differential N=…   read N generated documents with each of Go'"'"'s readers and with ours (1000000)'
+	@echo 'make mutations change one thing in each of many signed images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
 	@echo 'make check   ruff, mypy --strict, import floors'
-	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (of all together), TARGET=NAME for one'
+	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (in total), TARGET=NAME for one parser'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
-	@echo 'make bench   measure imagesig beside its peers; with BASE=COMMIT beside an older version'
+	@echo 'make bench   measure imagesig and its peers; with BASE=COMMIT, imagesig and an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
 
 demo: .venv/.package
@@ -75,7 +75,7 @@ clean:
 	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip is the last thing that venv writes: where it is missing, the environment is not whole.
+# venv writes pip last: if pip is missing, the environment is incomplete.
 .venv/bin/pip:
 	@package=$$($(or $(PYTHON),false) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2]); \
 	    sys.exit(sys.version_info < (3, 11))') || { \
@@ -87,7 +87,7 @@ clean:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$package"; }
 	$(PYTHON) -m venv --clear .venv
 
-# As a user gets it. Where the development install is already there, it is the same code and stays.
+# As a user installs it. An existing development install has the same code and stays.
 .venv/.package: pyproject.toml $(shell find imagesig -name '*.py' 2>/dev/null) | .venv/bin/pip
 	test -e .venv/.development || $(PIP) install .
 	touch $@

@@ -66,7 +66,7 @@ def test_every_error_can_be_imported_from_the_top() -> None:
 
 
 def test_the_reference_documents_public_names_and_all_of_them() -> None:
-    documented = re.findall(r"^\.\. auto\w+:: (imagesig[\w.]*)", API, re.MULTILINE)
+    documented = re.findall(r"^\.\. (?:auto\w+|py:data):: (imagesig[\w.]*)", API, re.MULTILINE)
     public = {f"{package}.{name}" for package in PACKAGES for name in table(package)}
     documented_modules = {"imagesig.aio", "imagesig.errors"}
 

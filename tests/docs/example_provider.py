@@ -1,4 +1,4 @@
-"""A provider in memory: the least that there is to write."""
+"""A complete provider, with keys in memory."""
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -31,14 +31,14 @@ class MemoryProvider(KeyProvider):
 
     def open(self, name):
         if name not in self._keys:
-            raise KeyNotFound(f"memory://{name}: no such key", hint=f"there are: {', '.join(self._keys)}")
+            raise KeyNotFound(f"memory://{name}: no such key", hint=f"available keys: {', '.join(self._keys)}")
         return MemoryKey(name, self._keys[name])
 
     def generate(self, name, key_type):
         if key_type is not KeyType.ECDSA_P256:
             raise UnsupportedAlgorithm(f"memory: no {key_type.value} keys")
         if name in self._keys:
-            raise KeyExists(f"memory://{name}: exists already")
+            raise KeyExists(f"memory://{name}: already exists")
         self._keys[name] = ec.generate_private_key(ec.SECP256R1())
         return self.open(name)
 

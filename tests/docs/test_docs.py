@@ -5,19 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
 
-import imagesig
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.testing import ProviderContract
+from tests.docs.blocks import PAGES, ROOT
 from tests.docs.example_provider import MemoryProvider
-
-ROOT = Path(__file__).parents[2]
-TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
+from tests.public_names import PACKAGES, table
 
 
 class TestTheExampleProvider(ProviderContract):
@@ -50,23 +49,23 @@ def test_every_command_and_option_is_documented_and_none_that_does_not_exist() -
     assert documented - {"--version", "--help"} == real
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_python_in_the_documentation_compiles(path: Path) -> None:
-    text = path.read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    for block in re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text):
-        blocks.append(re.sub(r"^   ", "", block, flags=re.MULTILINE))
-    for block in blocks:
-        compile(block, str(path), "exec")
-
-
 def test_links_of_the_readme_lead_to_files() -> None:
     text = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", [name for name in imagesig.__all__ if isinstance(getattr(imagesig, name), type)])
-def test_a_public_class_shows_its_parameters(name: str) -> None:
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md")], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:docs|tests|imagesig|benchmarks)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("dotted", [f"{package}.{name}" for package in PACKAGES for name in table(package)])
+def test_a_public_class_shows_its_parameters(dotted: str) -> None:
     """A `Struct` works them out when it is asked, from names that have to be there then."""
-    assert inspect.signature(getattr(imagesig, name))
+    package, _, name = dotted.rpartition(".")
+    item = getattr(import_module(package), name)
+    if isinstance(item, type):
+        assert inspect.signature(item)

@@ -1,6 +1,6 @@
 """The real tools that imagesig must agree with: `binary("cosign3")` gives the path of one, installed by `make peers`.
 
-A peer that is not there raises `MissingPeer`: a test that needs it fails by name and is never skipped.
+A missing peer raises `MissingPeer`: a test that needs it fails with its name and is never skipped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ CACHE = Path(
 """Where `make peers` installs; `IMAGESIG_PEERS` names another folder."""
 
 SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "openssl", "hyperfine"})
-"""Found on PATH, where the machine's own packages put them; all others live in `CACHE/bin`."""
+"""Found on PATH, where the machine's own packages install them; all others are in `CACHE/bin`."""
 
 BINARIES = SYSTEM | {
     "cosign3",  # 3.1.3 from source, with PKCS#11 and all KMS clients
-    "cosign311",  # 3.1.1 as Debian sid ships it: no key clients of its own, plugins only
+    "cosign311",  # 3.1.1 as Debian sid ships it: no key clients, plugins only
     "cosign2",  # 2.5.0 as Debian trixie ships it
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader

@@ -1,6 +1,6 @@
 """Debian packages for the tests: installed from the machine's own suite, or unpacked from another without installing.
 
-Where the packages come from is read off the machine's own apt sources; no archive is named here.
+The machine's own apt sources say where packages come from; no archive is named here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Unpacked:
         return got
 
     def present(self, cache: Path) -> bool:
-        """Always, as far as the recipe knows: the stamp and the link in `bin` decide."""
+        """Always true: the stamp and the link in `bin` decide."""
         return True
 
     def _unpack(self, workshop: Workshop, root: Path) -> str:
@@ -133,7 +133,7 @@ def _major_minor(version: str) -> list[str]:
 
 
 def _suite_options(workshop: Workshop, suite: str) -> list[str]:
-    """apt-get options that make it see `suite` alone, with a state of its own; its list is fetched once a run."""
+    """apt-get options that make it see `suite` alone, with its own state; the list is fetched once in a run."""
     state = workshop.cache / "apt" / suite
     (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (state / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ def deb822_sources(text: str) -> list[Source]:
         fields = {name.lower(): value.split() for name, value in field.findall(stanza)}
         if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"] or not fields.get("uris"):
             continue
-        # A key written into the stanza itself cannot be put on one line; apt's trusted keys stand in for it.
+        # A key written into the stanza itself does not fit on one line; apt uses its trusted keys instead.
         signed = fields.get("signed-by", [])
         options = f"[signed-by={signed[0]}]" if signed and signed[0].startswith("/") else ""
         found.append((options, fields["uris"][0], fields.get("suites", []), fields.get("components", [])))

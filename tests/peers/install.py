@@ -1,8 +1,8 @@
 """Installs every peer into the cache: `python3 -m tests.peers.install [NAME...]`, or `make peers`.
 
-Each peer is built once and stamped with its recipe; a changed recipe rebuilds that peer alone, and a run that was
-interrupted goes on where it stopped. Two runs at once wait for each other. A peer that cannot be installed fails the
-run by name, with the end of its log.
+Each peer is built once and stamped with its recipe; a changed recipe rebuilds that peer only, and an
+interrupted run goes on where it stopped. Two runs at once wait for each other. A peer that cannot be installed fails
+the run, which prints its name and the end of its log.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def install_all(wanted: Sequence[Peer]) -> int:
 
 
 def _install(peer: Peer) -> bool:
-    """Whether the run may go on to call itself complete."""
+    """Whether the peer is installed, or is not required."""
     stamped = _stamped_version(peer)
     if stamped:
         print(f"  {peer.name:<16} {stamped:<28} already there", flush=True)
@@ -75,7 +75,7 @@ def _stamp(peer: Peer) -> Path:
 
 
 def _stamped_version(peer: Peer) -> str | None:
-    """The installed version, or None where the peer is missing or was made by another recipe."""
+    """The installed version, or None if the peer is missing or was made by another recipe."""
     try:
         peers.binary(peer.name)
         stamp = json.loads(_stamp(peer).read_bytes())

@@ -1,4 +1,4 @@
-"""An AWS KMS on loopback for as long as a `with` block lasts: moto, corrected (see `kms_app`)."""
+"""An AWS KMS on loopback during a `with` block: moto, corrected (see `kms_app`)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.peers.servers import serving
 
 @dataclass(frozen=True, slots=True)
 class KmsServer:
-    """Speaks the AWS JSON API over plain HTTP at `endpoint` and takes any credentials."""
+    """A server for the AWS JSON API over plain HTTP at `endpoint`; it accepts any credentials."""
 
     endpoint: str
 
 
 @contextlib.contextmanager
 def kms_server() -> Iterator[KmsServer]:
-    """An empty KMS in a process of its own."""
+    """An empty KMS in a new process."""
     repository = Path(__file__).parents[2]
     environ = {"PYTHONPATH": str(repository), "PATH": os.environ["PATH"], "MOTO_ALLOW_NONEXISTENT_REGION": "true"}
     with tempfile.TemporaryDirectory() as folder:

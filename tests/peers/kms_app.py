@@ -1,8 +1,8 @@
 """moto's KMS over HTTP with its defects corrected: `python -m tests.peers.kms_app` prints its address and serves.
 
-moto 5.2.5 is wrong where a signer would notice: it hashes digests again, knows no Ed25519, signs with disabled keys and
-with those that wait for deletion, and takes digests and messages of any length. What AWS documents for Sign is done
-here; keys, aliases, states and pages stay moto's. cosign's own AWS client proves the result:
+moto 5.2.5 has defects that a signer notices: it hashes digests again, does not know Ed25519, signs with disabled keys
+and with keys that wait for deletion, and accepts digests and messages of any length. This module does for Sign what AWS
+documents; keys, aliases, states and pages are moto's. cosign's own AWS client checks the result:
 tests/interop/test_kms_cosign.py.
 """
 
@@ -36,7 +36,7 @@ _HASHES: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
 
 
 class _EdwardsKey:
-    """What moto wants of a private key."""
+    """The members of a private key that moto needs."""
 
     def __init__(self) -> None:
         self.private_key = Ed25519PrivateKey.generate()
@@ -92,7 +92,7 @@ def _signature(key: Any, message: bytes, message_type: str, algorithm: str) -> b
 
 
 def correct() -> None:
-    """Replaces what is wrong. Another version of moto may be wrong in other places: it is refused."""
+    """Corrects moto. It refuses another version of moto, which may have other defects."""
     if version("moto") != CORRECTED_VERSION:
         sys.exit(f"moto {version('moto')} is installed; the corrections are for {CORRECTED_VERSION}")
     moto_specs, moto_generate, moto_algorithms = (

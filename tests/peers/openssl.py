@@ -16,11 +16,11 @@ from tests.peers import binary
 
 
 class OpensslFailed(Exception):
-    """openssl refused; the text is what it printed."""
+    """openssl failed; the text is its output."""
 
 
 def openssl(*arguments: object, stdin: bytes = b"") -> bytes:
-    """What it writes to standard output. Raises `OpensslFailed`."""
+    """The standard output of openssl. Raises `OpensslFailed`."""
     command = [str(binary("openssl")), *map(str, arguments)]
     done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=60)
     if done.returncode:
@@ -39,7 +39,7 @@ def write_key(path: Path, key: object) -> Path:
 
 @dataclass(frozen=True)
 class TimestampService:
-    """`openssl ts -reply` by this signer, its clock the machine's. `options` are lines of its configuration."""
+    """`openssl ts -reply` by this signer, with the machine's clock. `options` are lines of its configuration."""
 
     home: Path
     signer: Issued
@@ -68,7 +68,7 @@ class TimestampService:
 
 @dataclass
 class Publisher:
-    """An authority whose register openssl keeps: it answers OCSP requests and makes CRLs from it."""
+    """An authority whose register is openssl's: openssl answers OCSP requests and makes CRLs from it."""
 
     home: Path
     authority: Authority

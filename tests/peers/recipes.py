@@ -12,15 +12,15 @@ from tests.peers.workshop import Workshop
 
 
 class Recipe(Protocol):
-    """How one peer is made; its `repr` holds everything that decides the result."""
+    """How one peer is made; its `repr` contains everything that decides the result."""
 
     def install(self, workshop: Workshop) -> str:
-        """Makes the peer and gives the version that it got."""
+        """Makes the peer and returns its version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One real tool; a peer that is not `required` is used by the benchmarks alone."""
+    """One real tool; a peer that is not `required` is used by the benchmarks only."""
 
     name: str
     recipe: Recipe
@@ -28,7 +28,7 @@ class Peer:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the recipe does: the stamp of an installed peer holds it."""
+        """Changes when the recipe does: the stamp of an installed peer contains it."""
         return hashlib.sha256(repr(self.recipe).encode()).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""Real servers on loopback for as long as a `with` block lasts: Vault, three kinds of registry, and a SoftHSM token.
+"""Real servers on loopback during a `with` block: Vault, three kinds of registry, and a SoftHSM token.
 
-Every server listens on a port that the kernel chose (`127.0.0.1:0`) and says which in its log, so two runs never
-collide. Its output goes to a file beside its data; where it fails to start, the error carries the end of that file.
-It is ended with the block, and the kernel ends it if this process dies first.
+Every server listens on a port that the kernel chose (`127.0.0.1:0`) and writes it to its log, so two runs never
+collide. Its output goes to a file beside its data; if it fails to start, the error has the end of that file. It ends
+with the block, and the kernel ends it if this process dies first.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class VaultServer:
 
 @dataclass(frozen=True, slots=True)
 class RegistryServer:
-    """A registry that speaks plain HTTP and takes everybody."""
+    """A registry over plain HTTP that accepts every client."""
 
     host: str
 
 
 @dataclass(frozen=True, slots=True)
 class SoftHsmToken:
-    """An empty token; `config` is what `SOFTHSM2_CONF` names while it is open, `so_pin` the security officer's PIN."""
+    """An empty token; `SOFTHSM2_CONF` names `config` while it is open, `so_pin` the security officer's PIN."""
 
     module: Path
     label: str
@@ -95,7 +95,7 @@ def registry_server(kind: Literal["referrers", "tag", "ggcr"], tmp: Path) -> Ite
 def softhsm_token(tmp: Path, *, label: str = "imagesig", pin: str = "1234") -> Iterator[SoftHsmToken]:
     """A fresh SoftHSM token; `SOFTHSM2_CONF` of this process names its configuration while the block lasts.
 
-    SoftHSM reads that variable in C_Initialize: a process that already has the module initialised goes on seeing its
+    SoftHSM reads that variable in C_Initialize: a process that has already initialised the module still sees its
     earlier tokens.
     """
     home = _own_folder(tmp, "softhsm")
@@ -116,7 +116,7 @@ def softhsm_token(tmp: Path, *, label: str = "imagesig", pin: str = "1234") -> I
 
 
 def softhsm_module() -> Path:
-    """The shared library of SoftHSM, wherever this distribution keeps it."""
+    """The shared library of SoftHSM, in the folder that this distribution uses."""
     folders = ["/usr/lib/softhsm", *map(str, Path("/usr/lib").glob("*-linux-gnu/softhsm")), "/usr/local/lib/softhsm"]
     for folder in folders:
         module = Path(folder) / "libsofthsm2.so"
@@ -144,12 +144,12 @@ def _own_folder(tmp: Path, name: str) -> Path:
 
 
 def _bare_environment(home: Path) -> dict[str, str]:
-    """Nothing of ours but PATH: no proxy, no token and no REGISTRY_* setting of the developer reaches a peer."""
+    """Only PATH of our environment: no proxy, token or REGISTRY_* setting of the developer reaches a peer."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "TMPDIR": str(home)}
 
 
 def _certificate(home: Path, command: list[str]) -> Path:
-    """Appends a new server certificate and its key to `command`; the certificate of the authority that signed it."""
+    """The certificate of a new authority; appends a server certificate by it, and its key, to `command`."""
     import trustme
 
     authority = trustme.CA()
@@ -169,7 +169,7 @@ def serving(
 ) -> Iterator[str]:
     """Runs `command` for the block and gives the first group of `ready`, found in its output.
 
-    It sees PATH and nothing else of this process's environment, and `environ`.
+    It sees only PATH of this process's environment, and `environ`.
     """
     log = home / "output.log"
     # A test run that is killed must not leave servers behind.
@@ -198,7 +198,7 @@ def serving(
 def _wait_for(name: str, process: subprocess.Popen[bytes], log: Path, ready: re.Pattern[bytes]) -> str:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        # Asked before the log is read: what a process printed before it ended is then complete.
+        # Poll before reading the log: the output of a process that has ended is then complete.
         ended = process.poll() is not None
         printed = log.read_bytes()
         if (match := ready.search(printed)) and not ended:

@@ -1,4 +1,4 @@
-"""`make peers`: once per recipe, and loud where it fails."""
+"""`make peers` runs a recipe once, and reports each failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.peers.workshop import Workshop
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A recipe that writes a shell script, and counts how often; `body` that fails stands for a build that fails."""
+    """A recipe that writes a shell script, and counts the runs; a failing `body` acts as a failing build."""
 
     body: str
     count: Path
@@ -32,7 +32,7 @@ class Script:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache in the place of the real one."""
+    """An empty cache instead of the real one."""
     monkeypatch.setattr("tests.peers.CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 

@@ -1,4 +1,4 @@
-"""The servers of the tests themselves: a fixture that lies makes every test lie."""
+"""The servers of the tests themselves: a wrong fixture makes every test wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _get(url: str, ca_file: Path | None = None) -> bytes:
 
 
 def _put_index(repository: str) -> str:
-    """The digest of an empty index, pushed."""
+    """Pushes an empty index; its digest."""
     media_type = "application/vnd.oci.image.index.v1+json"
     body = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": []}).encode()
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"

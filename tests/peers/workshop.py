@@ -1,4 +1,4 @@
-"""What a recipe works with: a log of its own, commands that fail loudly, folders that appear whole or not at all."""
+"""Tools for recipes: a log for each, commands that raise on failure, folders that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMAND_SECONDS = 1800
 
 
 class InstallFailed(Exception):
-    """A peer cannot be installed; the text says what failed, what was seen and what was needed."""
+    """A peer cannot be installed; the text says what failed, what was seen and what is needed."""
 
 
 class Workshop:
@@ -68,7 +68,7 @@ class Workshop:
 
     @contextlib.contextmanager
     def whole_root(self) -> Iterator[Path]:
-        """An empty folder that becomes `root` when the block ends well: an interrupted run leaves no half of it."""
+        """An empty folder that becomes `root` if the block succeeds: an interrupted run leaves no partial folder."""
         building = self.root.with_name(f"{self._name}.building")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
@@ -18,8 +18,6 @@ from imagesig.trust import CertificateAuthority
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagesig.testing.hostile.stage import Stage
-
 
 class Work(Enum):
     """What a program does with the image while the hostility goes on."""
@@ -29,8 +27,8 @@ class Work(Enum):
     COPYING = "copy"
 
 
-Script = Callable[["Stage"], object]
-"""Arms a registry: it has a signed image and begins to misbehave. What it returns does not matter."""
+Script = Callable[[Any], object]
+"""Arms a registry, given its `Stage`: the registry has a signed image and begins to misbehave. The result is unused."""
 
 
 class Hostility(Struct, frozen=True):

@@ -1,0 +1,3 @@
+vault_key
+authority
+cp ca.crt issuers.pem

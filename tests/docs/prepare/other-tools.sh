@@ -1,0 +1,3 @@
+imagesig key generate release.key
+mkdir -p etc/pki
+cp release.pub etc/pki/

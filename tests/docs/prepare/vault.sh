@@ -1,0 +1,2 @@
+mkdir -p run/secrets
+echo secret > run/secrets/secret-id

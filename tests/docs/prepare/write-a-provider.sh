@@ -1,0 +1,2 @@
+cp "$ROOT/tests/docs/example_provider.py" .
+export PYTHONPATH="$ROOT:."
