@@ -2,11 +2,12 @@
 
 from imagesig.policy.authority import KeyLike, KeyReference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
-from imagesig.policy.identity import Identity, IdentityKind
+from imagesig.policy.identity import Identity
 from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
 from imagesig.policy.policy import AuthorityLike, Policy
-from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Signed, Unsupported
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule, Unsupported
 from imagesig.policy.scope import Scope, parse_scope
+from imagesig.policy.signed import Signed
 
 __all__ = [
     "AUDIT",
@@ -17,7 +18,6 @@ __all__ = [
     "AuthorityLike",
     "Enforcement",
     "Identity",
-    "IdentityKind",
     "KeyLike",
     "KeyReference",
     "Policy",

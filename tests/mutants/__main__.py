@@ -25,8 +25,9 @@ ROOT = Path(__file__).parents[2]
 DECIDING = ("policy", "formats", "trust", "crypto", "encoding", "oci")
 """Folders whose modules decide; with `MODULES` the code that is changed."""
 MODULES = (
-    *("api/verifying.py", "api/revoking.py", "api/stored_signatures.py", "images/target.py", "images/registry/auth.py"),
-    *("images/registry/credentials.py", "images/layout/reader.py", "images/archive/members.py"),
+    *("api/verifying.py", "api/subjects.py", "api/evidence.py", "api/revoking.py", "api/stored_signatures.py"),
+    *("images/target.py", "images/registry/auth.py", "images/registry/credentials.py"),
+    *("images/layout/reader.py", "images/archive/members.py"),
     *("stores/tag.py", "stores/referrers.py"),
     *("http.py", "url.py", "effort.py", "text.py"),
 )

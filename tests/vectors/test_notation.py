@@ -20,7 +20,7 @@ from imagesig.images.layout.layout import layout
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Action, Enforcement, Policy
 from imagesig.policy.files.load_notation import load_trust_store
-from imagesig.policy.files.notation import Store, parse_level, parse_trust_policy, policy_of
+from imagesig.policy.files.notation import Store, parse_level, parse_trust_policy, rules_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, Examined, Part, StoredSignature
 from imagesig.trust import Strangers
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
@@ -91,8 +91,8 @@ def test_envelopes() -> None:
     for case in cases:
         stores = vectors("notation") / case["trust_store_root"]
         statements = parse_trust_policy(json.dumps(case["trust_policy"]).encode(), case["id"])
-        policy = policy_of(statements, lambda store, stores=stores: load_trust_store(stores, store))  # type: ignore[misc]
-        (rule,) = policy.rules.values()
+        rules = rules_of(statements, lambda store, stores=stores: load_trust_store(stores, store))  # type: ignore[misc]
+        (rule,) = rules.rules.values()
         (signed,) = rule.signed
         content = (vectors("notation") / case["envelope"]).read_bytes()
         stored = StoredSignature(case["id"], (Part(case["media_type"], content),), SIGNATURE)
