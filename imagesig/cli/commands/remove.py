@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.verifying_many import attempt, shown_name
 from imagesig.cli.options import open_images, output_option, passphrase_option, transport_options
-from imagesig.cli.output.failure import error_json, exit_status, fail, worst
+from imagesig.cli.output.failure import error_json, fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
@@ -68,7 +68,7 @@ def command(
         if error is not None or result is None:
             assert error is not None
             documents.append({"image": shown_name(image), **error_json(error)})
-            statuses.append(exit_status(error))
+            statuses.append(error.exit_status)
             if output == "text":
                 fail(error)
             continue
