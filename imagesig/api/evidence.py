@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig.api.revoking import Answers, with_revocation
@@ -61,6 +61,8 @@ class StoredEvidence(Struct, dict=True):
 
     evaluation: Evaluation
     manifest: Manifest
+    _others: set[str] = field(default_factory=set)
+    """Where artefacts are that have a signature's media type and are something else: attestations."""
 
     def signatures(self, requirement: Signed) -> Verdict:
         """The verdict of a requirement that holds.
@@ -77,7 +79,7 @@ class StoredEvidence(Struct, dict=True):
             for unread in (stored.failed, stored.limited):
                 if unread:
                     raise unread from verdict.failure
-            if not stored.found and not stored.rejections:
+            if not stored.rejections and len(self._others) == len(stored.found):
                 raise self._unsigned()
             raise verdict.failure
         return verdict
@@ -119,7 +121,11 @@ class StoredEvidence(Struct, dict=True):
             if item_format is None:
                 continue
             try:
-                examined.append(item_format.authenticate(item_format.parse(item), anchors, self.evaluation.now))
+                envelope = item_format.parse(item)
+                if item_format.recognizes(envelope):
+                    examined.append(item_format.authenticate(envelope, anchors, self.evaluation.now))
+                else:
+                    self._others.add(item.origin)
             except (TransportError, KeyProviderError):
                 raise
             except ImagesigError as error:
@@ -143,8 +149,9 @@ class StoredEvidence(Struct, dict=True):
         image, digest = self.evaluation.image, self.manifest.digest
         if not image.home.has(digest):
             return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
-        names = ", ".join(item.name for item in self._formats)
+        names, count = ", ".join(item.name for item in self._formats), len(self._others)
+        others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         return NoSignatures(
-            f"{image}: {digest} carries no signature (looked for: {names} in {image.signatures.name})",
+            f"{image}: {digest} carries no signature (looked for: {names} in {image.signatures.name}){others}",
             hint="sign it, or name the repository that holds its signatures",
         )

@@ -18,7 +18,6 @@ from imagesig.errors import (
 from imagesig.images.image import Image
 from imagesig.images.target import Choice, check_platform, child_for_platform
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest
 from imagesig.policy import RuleVerdict
 
 
@@ -43,7 +42,7 @@ class Judged(Struct, frozen=True):
 
 def judge_image(image: Image, judge: Judge) -> Judged:
     """The image as it will be deployed (`ImageSource.pin`), by its own signatures. Raises as `pin` and `judge` do."""
-    manifest = Manifest(pin(image)) if is_digest(image.target) else _resolved(image)
+    manifest = Manifest(pin(image))
     return Judged(manifest.digest, judge(manifest))
 
 
@@ -54,16 +53,10 @@ def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:
         ImageNotFound: there is no such image, or none for the platform.
         ImagesigError: as `judge` does.
     """
-    root = _resolved(image)
-    assert root.descriptor is not None
-    choice = child_for_platform(image, root.descriptor, platform)
+    root = resolve(image)
+    choice = child_for_platform(image, root, platform)
     image.check_platform(choice.descriptor.digest)
-    return _judge_child(image, choice, root, judge)
-
-
-def _resolved(image: Image) -> Manifest:
-    descriptor = resolve(image)
-    return Manifest(descriptor.digest, descriptor)
+    return _judge_child(image, choice, Manifest(root.digest, root), judge)
 
 
 def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> Judged:

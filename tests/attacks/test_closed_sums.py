@@ -12,8 +12,7 @@ from msgspec import Struct
 
 import imagesig
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.format_names import NAMES
-from imagesig.formats import FORMATS, Storage
+from imagesig.formats import Storage
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import (
     AcceptAnything,
@@ -335,5 +334,4 @@ def test_the_tables_by_kind_have_every_kind() -> None:
     assert set(ROLES.values()) == set(Role)
     assert set(ACTIONS.values()) == set(Action)
     assert Enforcement.__struct_fields__ == CHECKS
-    assert set(FORMATS) == {item.name for item in NAMES}
     assert set(STORES) == set(Storage)

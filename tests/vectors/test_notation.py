@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from imagesig.api import verify
 from imagesig.errors import ImagesigError, InvalidArgument, NoSignatureAccepted, NoSignatures
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import Notation
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.layout.layout import layout
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Action, Enforcement, Policy
@@ -95,7 +95,7 @@ def test_envelopes() -> None:
         (rule,) = rules.rules.values()
         (signed,) = rule.signed
         content = (vectors("notation") / case["envelope"]).read_bytes()
-        stored = StoredSignature(case["id"], (Part(case["media_type"], content),), SIGNATURE)
+        stored = StoredSignature(case["id"], (Part(case["media_type"], content),), NOTATION)
         action = Action.ENFORCE if case["check"] == "integrity" else signed.enforcement.action(case["check"])
         assert action.value == case["action"], case
         # One check is asked about at a time, so what nobody vouches for is judged too.
