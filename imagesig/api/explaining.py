@@ -15,9 +15,8 @@ from imagesig.errors import (
     Finding,
     ImagesigError,
     InvalidArgument,
-    NoSignatureAccepted,
-    NoSignatures,
     Rejection,
+    VerificationError,
 )
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
@@ -112,11 +111,10 @@ def _explained(
     except InvalidArgument as error:
         return ExplainedRequirement(requirement, None, authorities, problem=str(error))
     result = _judged(image, opened, now)
-    is_met = isinstance(result, VerificationResult) if _is_verdict(result) else None
     findings = {item.authority: item for item in getattr(result, "findings", ())}
     return ExplainedRequirement(
         requirement,
-        is_met,
+        _is_met(result),
         tuple(replace(item, finding=findings.get(item.authority.name)) for item in authorities),
         tuple(getattr(result, "rejections", ())),
         result.warnings if isinstance(result, VerificationResult) else (),
@@ -151,5 +149,7 @@ def _problem(result: VerificationResult | ImagesigError) -> str:
     return "" if result.verified else _UNVERIFIED
 
 
-def _is_verdict(result: VerificationResult | ImagesigError) -> bool:
-    return isinstance(result, VerificationResult | NoSignatures | NoSignatureAccepted)
+def _is_met(result: VerificationResult | ImagesigError) -> bool | None:
+    if isinstance(result, VerificationResult):
+        return True
+    return False if isinstance(result, VerificationError) else None

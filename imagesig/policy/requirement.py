@@ -7,7 +7,7 @@ that treats kinds differently matches on all of them and ends with `assert_never
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Protocol, Self, assert_never
+from typing import ClassVar, Protocol, Self, assert_never, get_args
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
@@ -85,7 +85,7 @@ Requirement = Signed | AcceptAnything | Reject | Unsupported
 `describe()`: what it asks for, in one line.
 `caution()`: what `imagesig policy check` warns of; empty if nothing. `alone`: the rule has no other requirement.
 """
-KINDS = (Signed, AcceptAnything, Reject, Unsupported)
+KINDS: tuple[type, ...] = get_args(Requirement)
 """Every kind of requirement. An object of a subclass of one of them is of none of these kinds."""
 
 
