@@ -18,13 +18,16 @@ from imagesig.errors import (
     SignatureInvalid,
 )
 from imagesig.formats.bundle import BUNDLE, SIGN_PREDICATE
-from imagesig.images.build import build_index
+from imagesig.images.build import build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
+from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
+from imagesig.oci.descriptor import Platform
 from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
+from imagesig.testing import InMemoryRegistry
 from imagesig.trust import TrustedKey
 from tests.makers import NAME, bundle_document, private_key, statement
 
@@ -178,3 +181,18 @@ def test_attestations_do_not_hide_that_a_signature_is_broken(image: Image) -> No
     attest(image, 2, predicateType=SIGN_PREDICATE)
     with pytest.raises(NoSignatureAccepted, match="1 signature did not count"):
         verify(image, policy(trusts(1)))
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("format_name", "most"), [("cosign", 2), ("bundle", 3)])
+def test_a_verification_by_digest_makes_few_requests(format_name: str, most: int) -> None:
+    with InMemoryRegistry() as server:
+        image = registry(f"{server.host}/team/app:1.0", credentials=("", ""))
+        digest = build_image(image.home, {"a": b"b"}, Platform("linux", "amd64"), "1.0").digest
+        sign(image, key(1), formats=[format_name])
+        named = registry(f"{server.host}/team/app@{digest}", credentials=("", ""))
+        server.requests.clear()
+        assert verify(named, policy(trusts(1, formats=(format_name,)))).verified
+        assert len(server.requests) == most
