@@ -55,31 +55,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 from msgspec import Struct
 
 from imagesig.text import sentence
 
+ExitStatus = Literal[1, 2, 12, 10, 11, 13]
+"""What the command exits with; of several images the status that comes first here."""
+Label = Literal["unverified", "refused", "unsigned", "not found", "unreachable", "failed"]
+"""The word for an error in the summary of many images, in the order of that summary."""
+
 
 class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
-    `str()` is one sentence: what failed, what was seen, what was needed. `hint`, if not empty, says what to do. Both
-    are safe to print: they went through `imagesig.text.sentence`.
+    `str()` is one sentence: what failed, what was seen, what is needed. `hint`, if not empty, says what to do. Both are
+    safe to print. The command reads `exit_status`, the `label` for summaries and the `summary` for reports.
     """
 
     retryable = False
+    exit_status: ClassVar[ExitStatus] = 1
+    label: ClassVar[Label] = "failed"
+    summary: ClassVar[str] = "The image could not be verified."
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(sentence(message))
         self.hint = sentence(hint)
 
     def without_frames(self) -> Self:
-        """This error, to be kept as a value: it forgets the frames in which it and its causes were raised.
-
-        Frames hold what was read: a thousand rejections would hold a thousand documents.
-        """
+        """This error without its tracebacks and those of its causes: their frames would keep all that was read."""
         unseen: list[BaseException] = [self]
         while unseen:
             error = unseen.pop()
@@ -102,6 +107,8 @@ def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: di
 class InvalidArgument(ImagesigError, ValueError):
     """The caller's own input is wrong: a reference, a key URI, an option, a policy."""
 
+    exit_status = 2
+
 
 class SignaturesUnsupported(InvalidArgument):
     """This form of image (`dir:`, an old `docker-archive:`) has no place for signatures of this kind."""
@@ -118,6 +125,7 @@ class DeadlineExceeded(ImagesigError, TimeoutError):
     """The deadline that the caller set passed before the work was done."""
 
     retryable = True
+    label = "unreachable"
 
 
 class WorkerLost(ImagesigError):
@@ -127,10 +135,7 @@ class WorkerLost(ImagesigError):
 
 
 class InternalError(ImagesigError):
-    """Something that imagesig did not foresee: a bug of ours, or of a package that we call. The cause has the details.
-
-    For one image of many it is that image's outcome. It never means "verified" and never "unsigned".
-    """
+    """A bug in imagesig or in a package that it calls; the cause has the details. Never means "unsigned"."""
 
     @classmethod
     def of(cls, error: BaseException, what: object) -> InternalError:
@@ -196,14 +201,11 @@ class MalformedError(ImagesigError, ValueError):
 
 
 class LimitExceeded(MalformedError):
-    """More bytes, items or depth than `imagesig.limits` allows; refused before memory was taken."""
+    """More bytes, items or depth than `imagesig.limits` allows; refused before memory is taken."""
 
 
 class BudgetExceeded(LimitExceeded):
-    """All parts of one image together would cost more than `imagesig.limits` allows, whatever each of them costs.
-
-    What was not looked at for that reason may be good: this never means "unsigned".
-    """
+    """All parts of one image together cost more than `imagesig.limits` allows. Never means "unsigned"."""
 
 
 class DigestMismatch(MalformedError):
@@ -223,6 +225,7 @@ class Unreachable(TransportError):
     """No usable answer: connection, TLS, 429 or 5xx after the retries. Never means "unsigned"."""
 
     retryable = True
+    label = "unreachable"
 
 
 class Unauthorized(TransportError):
@@ -235,6 +238,10 @@ class NotFound(TransportError):
 
 class ImageNotFound(NotFound):
     """The image that the caller named does not exist there."""
+
+    exit_status = 11
+    label = "not found"
+    summary = "There is no such image."
 
 
 class UnexpectedResponse(TransportError):
@@ -275,15 +282,22 @@ class RemovalIncomplete(ImagesigError):
 
 
 class VerificationError(ImagesigError):
-    """The image is not verified."""
+    """The image is not verified. Every kind says what the command makes of it."""
+
+    def __init_subclass__(cls, *, status: ExitStatus, label: Label, summary: str) -> None:
+        super().__init_subclass__()
+        cls.exit_status, cls.label, cls.summary = status, label, summary
 
 
-class NoSignatures(VerificationError):
+class NoSignatures(VerificationError, status=10, label="unsigned", summary="The image carries no signature."):
     """The image is there and carries no signature in any of the formats looked for."""
 
 
-class SignatureRejected(VerificationError):
-    """Why one signature does not count."""
+class SignatureRejected(VerificationError, status=1, label="failed", summary=ImagesigError.summary):
+    """Why one signature does not count. Each kind means the same for the command."""
+
+    def __init_subclass__(cls) -> None:
+        pass
 
 
 class SignatureInvalid(SignatureRejected):
@@ -352,7 +366,12 @@ class Finding(Struct, frozen=True):
         return f"{self.authority}: {'; '.join(self.reasons) or 'no signature found'}"
 
 
-class NoSignatureAccepted(VerificationError):
+class NoSignatureAccepted(
+    VerificationError,
+    status=12,
+    label="refused",
+    summary="The image has signatures, and they do not satisfy the policy.",
+):
     """There are signatures, and they do not satisfy the policy.
 
     `rejections` has the reason for each; `findings` says the same by authority.
@@ -366,11 +385,13 @@ class NoSignatureAccepted(VerificationError):
         self.findings = tuple(findings)
 
 
-class RefusedByPolicy(VerificationError):
+class RefusedByPolicy(VerificationError, status=12, label="refused", summary="The policy refuses images of this name."):
     """The policy refuses every image of this name, or has no rule for it."""
 
 
-class AllowedUnverified(VerificationError):
+class AllowedUnverified(
+    VerificationError, status=13, label="unverified", summary="The policy lets the image pass without proof."
+):
     """The policy lets the image pass without proof, which the caller did not allow. `reasons` says what is missing."""
 
     def __init__(self, message: str, *, reasons: Sequence[str], hint: str = "") -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from imagesig.crypto.algorithms import Algorithm, ToSign
 from imagesig.encoding import cbor
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import Notation
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
 from imagesig.formats.notation.envelope import (
@@ -23,7 +24,6 @@ from imagesig.formats.notation.envelope import (
     X509,
 )
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import Examined, Part, StoredSignature
 from imagesig.trust import Strangers, TrustAnchors
@@ -112,7 +112,7 @@ def stored(
 
 
 def of_bytes(
-    content: bytes, media_type: str, *, artifact_type: str = "", config_type: str = SIGNATURE
+    content: bytes, media_type: str, *, artifact_type: str = "", config_type: str = NOTATION
 ) -> StoredSignature:
     return StoredSignature("referrer", (Part(media_type, content),), artifact_type, config_type=config_type)
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from imagesig.errors import MalformedError, Rejection
+from typing import get_args
+
+import pytest
+
+from imagesig.errors import (
+    ExitStatus,
+    ImageNotFound,
+    InvalidArgument,
+    Label,
+    MalformedError,
+    NoSignatures,
+    Rejection,
+    SignatureInvalid,
+    VerificationError,
+)
 
 
 def _raised() -> MalformedError:
@@ -32,3 +46,21 @@ def test_causes_in_a_circle_are_no_endless_loop() -> None:
     first, second = _raised(), _raised()
     first.__cause__, second.__cause__ = second, first
     assert first.without_frames().__cause__ is second
+
+
+def test_a_kind_of_verification_error_cannot_forget_what_it_means_for_the_command() -> None:
+    with pytest.raises(TypeError, match="summary"):
+        type("TooOld", (VerificationError,), {}, status=12, label="refused")
+
+
+def test_every_kind_of_verification_error_has_a_known_status_and_label() -> None:
+    for kind in VerificationError.__subclasses__():
+        assert kind.exit_status in get_args(ExitStatus)
+        assert kind.label in get_args(Label)
+
+
+def test_an_error_has_the_status_and_label_of_its_kind() -> None:
+    assert (NoSignatures("none").exit_status, NoSignatures.label) == (10, "unsigned")
+    assert (ImageNotFound("none").exit_status, ImageNotFound.label) == (11, "not found")
+    assert (InvalidArgument("no").exit_status, InvalidArgument.label) == (2, "failed")
+    assert (SignatureInvalid("no").exit_status, SignatureInvalid.label) == (1, "failed")

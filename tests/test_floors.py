@@ -81,7 +81,7 @@ BUILT_ON = {("archive", "layout")}
 """Homes that are made of another one: an archive holds a layout."""
 
 LINES = 400
-FOLDER = 20
+FOLDER = 22
 """Modules in one folder, beside its `__init__`."""
 VAGUE = frozenset({"utils", "util", "helpers", "base", "common", "models", "misc"})
 
@@ -311,6 +311,80 @@ def test_a_broken_rule_is_seen(module: str, source: str, said: str) -> None:
 )
 def test_what_the_rules_allow_passes(module: str, source: str) -> None:
     assert violations(PurePosixPath(module), source) == []
+
+
+# --- circles and private names ----------------------------------------------------------------------------------------
+
+PRIVATE_NAMES = {("api/signing_many.py", "imagesig.api.signing")}
+"""Imports of private names that are still there: the module, and whose names it takes."""
+
+Graph = dict[str, set[str]]
+"""Modules, each with the modules that it imports."""
+
+
+def _imports(module: Path) -> list[Import]:
+    collector = _Imports(".".join(["imagesig", *module.parts[:-1]]))
+    collector.visit(ast.parse((PACKAGE / module).read_text(encoding="utf-8")))
+    return collector.found
+
+
+def _graph(*, at_load: bool) -> Graph:
+    graph: Graph = {}
+    for module in MODULES:
+        name = ".".join(["imagesig", *module.with_suffix("").parts]).removesuffix(".__init__")
+        found = graph.setdefault(name, set())
+        for imported in _imports(module):
+            if imported.at_load or not at_load:
+                names = [f"{imported.module}.{item}" for item in imported.names]
+                found |= {item if _is_module(item) else imported.module for item in names or [imported.module]}
+    return graph
+
+
+def circle(graph: Graph) -> list[str]:
+    """The modules that import each other, directly or through others, or that import such modules; empty if none do."""
+    left = dict(graph)
+    while leaves := [name for name, found in left.items() if not found & left.keys()]:
+        for name in leaves:
+            del left[name]
+    return sorted(left)
+
+
+def test_no_module_imports_itself_through_others_while_loading() -> None:
+    assert circle(_graph(at_load=True)) == []
+
+
+def test_no_module_of_policy_imports_itself_through_others_even_in_functions() -> None:
+    graph = _graph(at_load=False)
+
+    assert circle({name: found for name, found in graph.items() if name.startswith("imagesig.policy")}) == []
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b", "typing"}, "b": {"a"}, "c": set()}, ["a", "b"]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"e"}}, ["a", "b", "c"]),
+        ({"a": {"a"}}, ["a"]),
+    ],
+)
+def test_a_circle_is_seen(graph: Graph, found: list[str]) -> None:
+    assert circle(graph) == found
+
+
+def test_no_module_imports_a_private_name_of_another() -> None:
+    found = {
+        (str(module), imported.module)
+        for module in MODULES
+        for imported in _imports(module)
+        if imported.module.startswith("imagesig")
+        and any(name.startswith("_") and not name.startswith("__") for name in imported.names)
+    }
+
+    assert found <= PRIVATE_NAMES, f"make the name public, or import from where it is public: {found - PRIVATE_NAMES}"
+
+
+# --- the start --------------------------------------------------------------------------------------------------------
 
 
 def _loaded_by(statement: str) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagesig.errors import InvalidArgument
-from imagesig.format_names import NAMES, READERS, families, format_names
-from imagesig.formats import ALL_FORMATS, DEFAULT_FORMATS, select_formats
+from imagesig.format_names import ARTIFACT_TYPES, FORMATS, NAMES, READERS, Purpose, families, format_names
+from imagesig.formats import ALL_FORMATS, DEFAULT_FORMATS, Storage, select_formats
 
 
 def test_a_name_counts_what_its_family_is() -> None:
@@ -33,3 +33,16 @@ def test_the_format_of_a_name_is_the_one_that_the_table_says(item: object) -> No
     (made,) = select_formats([entry.name])
     assert made.name == entry.reader
     assert getattr(made, "envelope", None) == (entry.envelope or None)
+
+
+def test_every_name_in_the_table_makes_a_format_with_that_purpose() -> None:
+    for item in FORMATS:
+        (made,) = select_formats([item.name], item.purpose)
+        assert bool(item.artifact_type) == (made.storage is Storage.REFERRER)
+        assert not item.artifact_type or made.reads(item.artifact_type)
+    assert set(ARTIFACT_TYPES) == {item.artifact_type for item in FORMATS} - {""}
+
+
+def test_a_name_for_another_purpose_is_unknown() -> None:
+    with pytest.raises(InvalidArgument, match="unknown"):
+        format_names(["bundle"], Purpose.ATTESTATION)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.stored_signatures import ImageLike, open_or_pass
-from imagesig.api.verifying import VerificationResult, verify_by_rule
-from imagesig.crypto.public_key import PublicKey
+from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.errors import (
     Finding,
     ImagesigError,
     InvalidArgument,
-    NoSignatureAccepted,
-    NoSignatures,
     Rejection,
+    VerificationError,
 )
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import AcceptAnything, KeyReference, Policy, Reject, Requirement, Rule, Signed, Unsupported
+from imagesig.policy import KeyReference, Policy, Requirement, Rule
 from imagesig.policy.authority import Authority
 from imagesig.policy.scope import scopes_of
 from imagesig.trust import CertificateAuthority, TrustedKey
@@ -76,7 +74,7 @@ def explain(
     image: ImageLike,
     policy: Policy,
     *,
-    open_keys: Callable[[str], tuple[PublicKey, ...]] = open_public_keys,
+    open_keys: OpenPublicKeys = open_public_keys,
     now: datetime | None = None,
 ) -> Explanation:
     """Which rule a policy has for an image, why, and what it finds. For people; only `verify` proves.
@@ -99,39 +97,24 @@ def explain(
 def _explained(
     image: Image,
     requirement: Requirement,
-    open_keys: Callable[[str], tuple[PublicKey, ...]],
+    open_keys: OpenPublicKeys,
     now: datetime | None,
 ) -> ExplainedRequirement:
-    match requirement:
-        case Reject() | Unsupported():
-            return ExplainedRequirement(requirement, False, problem=requirement.reason)
-        case AcceptAnything():
-            return ExplainedRequirement(requirement, True, problem=_UNVERIFIED)
-        case Signed():
-            return _explained_signed(image, requirement, open_keys, now)
-        case _:
-            assert_never(requirement)
-
-
-def _explained_signed(
-    image: Image,
-    requirement: Signed,
-    open_keys: Callable[[str], tuple[PublicKey, ...]],
-    now: datetime | None,
-) -> ExplainedRequirement:
-    authorities = tuple(_opened(item, open_keys) for item in requirement.authorities)
+    if not requirement.needs_evidence:
+        return ExplainedRequirement(requirement, not requirement.refusal, problem=requirement.refusal or _UNVERIFIED)
+    open_once = cache(open_keys)
+    authorities = tuple(_opened(item, open_once) for item in requirement.authorities)
     if any(item.problem for item in authorities):
         return ExplainedRequirement(requirement, None, authorities, problem="not every key can be opened")
     try:
-        opened = replace(requirement, authorities=tuple(item.authority for item in authorities))
+        opened = requirement.opened(open_once)
     except InvalidArgument as error:
         return ExplainedRequirement(requirement, None, authorities, problem=str(error))
     result = _judged(image, opened, now)
-    is_met = isinstance(result, VerificationResult) if _is_verdict(result) else None
     findings = {item.authority: item for item in getattr(result, "findings", ())}
     return ExplainedRequirement(
         requirement,
-        is_met,
+        _is_met(result),
         tuple(replace(item, finding=findings.get(item.authority.name)) for item in authorities),
         tuple(getattr(result, "rejections", ())),
         result.warnings if isinstance(result, VerificationResult) else (),
@@ -139,7 +122,7 @@ def _explained_signed(
     )
 
 
-def _opened(authority: Authority, open_keys: Callable[[str], tuple[PublicKey, ...]]) -> ExplainedAuthority:
+def _opened(authority: Authority, open_keys: OpenPublicKeys) -> ExplainedAuthority:
     match authority:
         case TrustedKey() | CertificateAuthority():
             return ExplainedAuthority(authority)
@@ -166,5 +149,7 @@ def _problem(result: VerificationResult | ImagesigError) -> str:
     return "" if result.verified else _UNVERIFIED
 
 
-def _is_verdict(result: VerificationResult | ImagesigError) -> bool:
-    return isinstance(result, VerificationResult | NoSignatures | NoSignatureAccepted)
+def _is_met(result: VerificationResult | ImagesigError) -> bool | None:
+    if isinstance(result, VerificationResult):
+        return True
+    return False if isinstance(result, VerificationError) else None

@@ -181,7 +181,10 @@ class _Removal(Struct):
         self.warnings += [f"stays: {rejection}" for rejection in stored.rejections]
         for item, item_format in stored.found:
             try:
-                if not _is_wanted(item, item_format, anchors, now):
+                if _is_attestation(item, item_format):
+                    if anchors is None:
+                        self.warnings.append(f"stays: {item.origin}: it is an attestation, not a signature")
+                elif anchors is not None and made_by(item, item_format, anchors, now) is None:
                     self.kept += 1
                 elif item_format.storage is Storage.REFERRER and (other := _says_another(item, item_format, target)):
                     # Deleting it would take it from that image, if it is the only one that says so.
@@ -198,9 +201,10 @@ def _says_another(item: StoredSignature, item_format: Format, target: Target) ->
     return "" if target.descriptor.digest in digests else ", ".join(digests[:3]) or "nothing"
 
 
-def _is_wanted(item: StoredSignature, item_format: Format, anchors: TrustAnchors | None, now: datetime) -> bool:
-    if anchors is not None:
-        return made_by(item, item_format, anchors, now) is not None
-    if item_format.storage is Storage.REFERRER:
-        item_format.claim(item_format.parse(item))  # raises for an attestation, which has the same media type
-    return True
+def _is_attestation(item: StoredSignature, item_format: Format) -> bool:
+    try:
+        return not item_format.recognizes(item_format.parse(item))
+    except BudgetExceeded:
+        raise
+    except (SignatureRejected, MalformedError):
+        return False

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from msgspec import Struct, field
 
 from imagesig.errors import ImageNotFound, LimitExceeded, NotFound, Rejection, TransportError
-from imagesig.formats import Format
+from imagesig.formats import Format, reader_of
 from imagesig.images.image import Image
 from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
@@ -40,11 +40,11 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
     for storage in dict.fromkeys(item.storage for item in formats):
         readers = [item for item in formats if item.storage is storage]
 
-        def reader(media_type: str, readers: Sequence[Format] = readers) -> Format | None:
-            return next((item for item in readers if item.reads(media_type)), None)
+        def wanted(media_type: str, readers: Sequence[Format] = readers) -> bool:
+            return any(item.reads(media_type) for item in readers)
 
         try:
-            for item in STORES[storage].find(image.signatures, digest, lambda kind: reader(kind) is not None):
+            for item in STORES[storage].find(image.signatures, digest, wanted):
                 if isinstance(item, Unread):
                     result.failed = result.failed or item.error
                     item = Rejection(item.origin, item.error)
@@ -53,11 +53,9 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
                     item = Rejection(item.origin, item.error)
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
-                    continue
-                # What calls itself a signature and holds something else is a broken signature, not none.
-                kinds = (item.parts[0].media_type, item.artifact_type, item.config_type)
-                if found := next(filter(None, map(reader, kinds)), None):
-                    result.found.append((item, found))
+                # What has the type of a signature and holds something else is a broken signature, not none.
+                elif reader := reader_of(item, readers):
+                    result.found.append((item, reader))
         except TransportError as error:
             result.failed = result.failed or error
     return result

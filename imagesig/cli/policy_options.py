@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from imagesig.cli.options import FilePath
+from imagesig.cli.trust import Trust
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
 from imagesig.keys.uri import KeySettings, open_public_keys
@@ -28,19 +29,8 @@ policy_from_option = click.option(
     help="Whose policy file it is: imagesig's, or the policy.json of podman and skopeo.",
 )
 
-_TRUST_OPTIONS = {
-    "keys": "--key",
-    "threshold": "--threshold",
-    "annotations": "--annotation",
-    "identity": "--identity",
-    "formats": "--format",
-    "authorities": "--ca",
-    "holders": "--certificate-identity",
-    "trust_policy": "--trust-policy",
-    "trust_store": "--trust-store",
-    "scope": "--scope",
-    "notation": "--notation",
-}
+_WHOM_TO_TRUST = ("keys", "threshold", "annotations", "identity", "formats", *Trust.__struct_fields__)
+"""Parameters of `verify` that a policy file has a line for."""
 
 
 def policy_options(command: _Command) -> _Command:
@@ -72,15 +62,12 @@ def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable
         InvalidArgument: the file is wrong, or the other options trust nobody.
     """
     context = click.get_current_context()
-    given = [
-        option
-        for name, option in _TRUST_OPTIONS.items()
-        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
-    ]
     if policy_file is None:
         return make()
-    if given:
-        raise click.UsageError(f"{given[0]} and --policy exclude each other: the policy says it", context)
+    options = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    for name in _WHOM_TO_TRUST:
+        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None):
+            raise click.UsageError(f"{options[name]} and --policy exclude each other: the policy says it", context)
     return load_policy(policy_file, policy_from)
 
 

@@ -78,18 +78,9 @@ def trust_options(command: _Command) -> _Command:
     """Adds the options, and gives the command one `trust` for all of them."""
 
     @wraps(command)
-    def wrapped(
-        *arguments: Any,
-        authorities: tuple[Path, ...],
-        holders: tuple[str, ...],
-        trust_policy: Path | None,
-        trust_store: Path | None,
-        scope: str,
-        notation: bool,
-        **others: Any,
-    ) -> object:
-        trust = Trust(authorities, holders, trust_policy, trust_store, scope, notation)
-        return command(*arguments, trust=trust, **others)
+    def wrapped(*arguments: Any, **given: Any) -> object:
+        trust = Trust(**{name: given.pop(name) for name in Trust.__struct_fields__})
+        return command(*arguments, trust=trust, **given)
 
     for option in reversed(
         (

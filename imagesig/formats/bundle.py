@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import Struct
 
 from imagesig import limits
@@ -18,10 +19,10 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
-from imagesig.formats.attached import bundle_material, carries, chain_to_attach
+from imagesig.format_names import BUNDLE
 from imagesig.formats.certified import bundle_chain, examine_certified
-from imagesig.formats.cosign import CANDIDATES, signing_order
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
+from imagesig.formats.cosign_family import CANDIDATES, CosignFamily, bundle_material, carries, check_made_by
+from imagesig.formats.format import Storage, check_members, decode_base64, examine
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations
 from imagesig.oci.digest import is_digest
@@ -37,9 +38,8 @@ from imagesig.signature import (
     Subject,
 )
 from imagesig.text import quote
-from imagesig.trust import TrustAnchors, TrustedKey
+from imagesig.trust import TrustAnchors
 
-BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
 _BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
 IN_TOTO = "application/vnd.in-toto+json"
@@ -64,19 +64,14 @@ class _Body(Struct, frozen=True):
     created: datetime
 
 
-class Bundle(Struct, frozen=True):
-    """The bundle format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
+class _Predicate(Struct, frozen=True):
+    """The one member of a statement that says what the bundle is for."""
 
-    `certificates` writes the signer's certificate instead of a hint to its key, for verifiers that trust its issuer.
-    """
+    predicateType: str = SIGN_PREDICATE  # noqa: N815 - in-toto's name
 
-    curve_hash: bool = False
-    certificates: bool = False
 
-    @classmethod
-    def certified(cls) -> Bundle:
-        """Writes the signer's certificate too: what users select as `bundle-x509`."""
-        return cls(certificates=True)
+class Bundle(CosignFamily, frozen=True):
+    """The bundle format. See `CosignFamily` for its options; a certificate takes the place of the hint to the key."""
 
     @property
     def name(self) -> str:
@@ -89,26 +84,34 @@ class Bundle(Struct, frozen=True):
     def reads(self, media_type: str) -> bool:
         return media_type.startswith(_BUNDLE_FAMILY)
 
+    def recognizes(self, envelope: Envelope) -> bool:
+        """False for an attestation: a statement with another predicate than an image signature's.
+
+        Nothing but that member is decoded, so this costs nothing that has to be counted. What it decides is no verdict:
+        `claim` reads the statement strictly.
+        """
+        try:
+            return msgspec.json.decode(envelope.payload, type=_Predicate).predicateType == SIGN_PREDICATE
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return True
+
     def draft(
         self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
     ) -> Draft | AlreadySigned:
         payload = statement_bytes(claim)
-        order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
-        algorithm = choose_algorithm(signer, order, self.name)
-        chain = chain_to_attach(signer, self.name) if self.certificates else ()
-        anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
+        algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
         for stored in prior:
-            if carries(stored, chain) and self._says(stored, claim, anchors):
+            if carries(stored, chain) and self._says(stored, claim, signer):
                 return AlreadySigned(self.name, stored.origin)
         hint = base64.b64encode(signer.public_key.spki_sha256).decode("ascii")
         material = bundle_material(chain) if chain else {"publicKey": {"hint": hint}}
         request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)
         return Draft(self.name, (request,), _Body(payload, material, at))
 
-    def _says(self, stored: StoredSignature, claim: Claim, anchors: TrustAnchors) -> bool:
+    def _says(self, stored: StoredSignature, claim: Claim, signer: SignerInfo) -> bool:
         try:
             envelope = self.parse(stored)
-            find_signer(envelope, anchors, CANDIDATES)
+            check_made_by(envelope, signer)
             said = self.claim(envelope)
         except ImagesigError:
             return False
@@ -155,7 +158,7 @@ class Bundle(Struct, frozen=True):
             raise FormatViolation("the bundle is compressed with gzip; it is read as plain JSON only")
         document = parse_object(content, "bundle", _DOCUMENT, nodes=limits.ENVELOPE_NODES)
         refuse_two_spellings(document, "bundle")
-        _members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, {"messageSignature"}, "bundle")
+        check_members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, "bundle", {"messageSignature"})
         if document["mediaType"] not in _READABLE_TYPES:
             raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
         if document.get("messageSignature") is not None:
@@ -202,7 +205,7 @@ def parse_statement(payload: bytes) -> Claim:
         LimitExceeded: more subjects or digests than sigstore allows (CVE-2024-45395).
     """
     document = parse_object(payload, "statement", _STATEMENT, nodes=limits.ENVELOPE_NODES)
-    _members(document, {"_type", "subject", "predicateType"}, {"predicate"}, "statement")
+    check_members(document, {"_type", "subject", "predicateType"}, "statement", {"predicate"})
     if document["_type"] not in _READABLE_STATEMENTS:
         raise FormatViolation(f"statement of type {quote(document['_type'])}, {STATEMENT} is needed")
     if document["predicateType"] != SIGN_PREDICATE:
@@ -247,7 +250,7 @@ def _key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
     if not isinstance(material, dict):
         raise FormatViolation(f"verificationMaterial is {quote(material)}, an object is needed")
     kinds = [name for name in _KEY_MATERIAL if name in material] or ["publicKey"]
-    _members(material, set(kinds[:1]), {"tlogEntries", "timestampVerificationData"}, "verificationMaterial")
+    check_members(material, set(kinds[:1]), "verificationMaterial", {"tlogEntries", "timestampVerificationData"})
     entries = material.get("tlogEntries") or []
     if not isinstance(entries, list) or len(entries) > _LIST_ITEMS:
         raise LimitExceeded(f"bundle: tlogEntries is no list of at most {_LIST_ITEMS} entries")
@@ -263,7 +266,7 @@ def _key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
 def _key_hint(public_key: object) -> str:
     if not isinstance(public_key, dict):
         raise FormatViolation(f"publicKey is {quote(public_key)}, an object is needed")
-    _members(public_key, set(), {"hint"}, "publicKey")
+    check_members(public_key, set(), "publicKey", {"hint"})
     hint = public_key.get("hint", "")
     if not isinstance(hint, str):
         raise FormatViolation(f"publicKey.hint is {quote(hint)}, a string is needed")
@@ -273,14 +276,14 @@ def _key_hint(public_key: object) -> str:
 def _split_envelope(stored: StoredSignature, value: object, key_hint: str, chain: tuple[bytes, ...]) -> Envelope:
     if not isinstance(value, dict):
         raise FormatViolation(f"dsseEnvelope is {quote(value)}, an object is needed")
-    _members(value, {"payload", "payloadType", "signatures"}, set(), "dsseEnvelope")
+    check_members(value, {"payload", "payloadType", "signatures"}, "dsseEnvelope")
     if value["payloadType"] != IN_TOTO:
         raise FormatViolation(f"payloadType is {quote(value['payloadType'])}, {IN_TOTO} is needed")
     signatures = value["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
         raise FormatViolation("dsseEnvelope.signatures: exactly one signature is needed")
     # A keyid is neither needed nor believed: the key is found by trying the trusted ones.
-    _members(signatures[0], {"sig"}, {"keyid"}, "dsseEnvelope.signatures[0]")
+    check_members(signatures[0], {"sig"}, "dsseEnvelope.signatures[0]", {"keyid"})
     payload = decode_base64(value["payload"], "dsseEnvelope.payload", limits.BUNDLE_BYTES)
     return Envelope(
         stored,
@@ -290,10 +293,3 @@ def _split_envelope(stored: StoredSignature, value: object, key_hint: str, chain
         key_hint=key_hint,
         chain=chain,
     )
-
-
-def _members(value: Mapping[str, object], needed: set[str], allowed: set[str], what: str) -> None:
-    if missing := needed - value.keys():
-        raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")
-    if unknown := value.keys() - needed - allowed:
-        raise FormatViolation(f"{what} has the unknown member {quote(sorted(unknown)[0])}")

@@ -24,7 +24,7 @@ from imagesig.errors import (
     SignatureInvalid,
     TimestampInvalid,
 )
-from imagesig.formats.attached import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
@@ -169,16 +169,16 @@ def examine_certified(
     def examined(authority: str, vouched: Check, path: tuple[Certificate, ...]) -> Examined:
         timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
         return Examined(
-            format_name,
-            envelope.stored.origin,
-            authority,
-            public_key,
-            algorithm,
-            claim,
-            (made, vouched, timed.check),
-            timed.authentic_time,
-            path,
-            timed.timestamp_chain,
+            format=format_name,
+            origin=envelope.stored.origin,
+            authority=authority,
+            public_key=public_key,
+            algorithm=algorithm,
+            claim=claim,
+            checks=(made, vouched, timed.check),
+            authentic_time=timed.authentic_time,
+            chain=path,
+            timestamp_chain=timed.timestamp_chain,
         )
 
     if unknown is not None:

@@ -7,22 +7,29 @@ follows containers/image, the stricter of the two verifiers: what it refuses and
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, cosign_algorithms, signing_algorithms
+from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
-from imagesig.formats.attached import annotations_of, chain_to_attach, classic_leaf, is_of_leaf
 from imagesig.formats.certified import classic_chain, examine_certified
-from imagesig.formats.format import Storage, choose_algorithm, decode_base64, examine, find_signer
+from imagesig.formats.cosign_family import (
+    CANDIDATES,
+    CosignFamily,
+    annotations_of,
+    check_made_by,
+    classic_leaf,
+    is_of_leaf,
+)
+from imagesig.formats.format import Storage, check_members, decode_base64, examine
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
 from imagesig.signature import (
@@ -37,7 +44,7 @@ from imagesig.signature import (
     Subject,
 )
 from imagesig.text import quote
-from imagesig.trust import TrustAnchors, TrustedKey
+from imagesig.trust import TrustAnchors
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
@@ -47,16 +54,6 @@ _PAYLOAD = Shape.of(
     "optional",
     critical=Shape.of("type", image=Shape.of("docker-manifest-digest"), identity=Shape.of("docker-reference")),
 )
-CANDIDATES = {key_type: cosign_algorithms(key_type) for key_type in KeyType}
-
-
-def signing_order(key_type: KeyType, *, curve_hash: bool) -> tuple[Algorithm, ...]:
-    """The algorithms to sign with, the best first: SHA-256 is what every verifier expects of every curve.
-
-    `curve_hash` prefers the curve's own hash, as cosign 2.6 and later sign (and do not verify without a flag).
-    """
-    algorithms = signing_algorithms(key_type)
-    return tuple(reversed(algorithms)) if curve_hash and key_type.is_ecdsa else algorithms
 
 
 class _Body(Struct, frozen=True):
@@ -64,19 +61,8 @@ class _Body(Struct, frozen=True):
     chain: tuple[Certificate, ...]
 
 
-class Cosign(Struct, frozen=True):
-    """The classic format. `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256.
-
-    `certificates` writes the signer's certificates beside the signature, for verifiers that trust their issuer.
-    """
-
-    curve_hash: bool = False
-    certificates: bool = False
-
-    @classmethod
-    def certified(cls) -> Cosign:
-        """Writes the signer's certificates too: what users select as `cosign-x509`."""
-        return cls(certificates=True)
+class Cosign(CosignFamily, frozen=True):
+    """The classic format. See `CosignFamily` for its options."""
 
     @property
     def name(self) -> str:
@@ -89,24 +75,24 @@ class Cosign(Struct, frozen=True):
     def reads(self, media_type: str) -> bool:
         return media_type == SIMPLE_SIGNING
 
+    def recognizes(self, envelope: Envelope) -> bool:
+        return True
+
     def draft(
         self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
     ) -> Draft | AlreadySigned:
         """See `Format.draft`; `at` is not used, for the payload has no time."""
         payload = payload_bytes(claim)
-        order = signing_order(signer.public_key.key_type, curve_hash=self.curve_hash)
-        algorithm = choose_algorithm(signer, order, self.name)
-        chain = chain_to_attach(signer, self.name) if self.certificates else ()
-        anchors = TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),))
+        algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
         for stored in prior:
             same = stored.parts[0].content == payload and is_of_leaf(classic_leaf(stored), chain)
-            if same and self._made_by(stored, anchors):
+            if same and self._was_made_by(signer, stored):
                 return AlreadySigned(self.name, stored.origin)
         return Draft(self.name, (ToSign(payload, algorithm),), _Body(payload, chain))
 
-    def _made_by(self, stored: StoredSignature, anchors: TrustAnchors) -> bool:
+    def _was_made_by(self, signer: SignerInfo, stored: StoredSignature) -> bool:
         try:
-            find_signer(self.parse(stored), anchors, CANDIDATES)
+            check_made_by(self.parse(stored), signer)
         except ImagesigError:
             return False
         return True
@@ -195,7 +181,7 @@ def parse_payload(payload: bytes) -> Claim:
         FormatViolation: a member that is missing, unknown or of the wrong type, or another payload type.
     """
     document = parse_object(payload, "payload", _PAYLOAD, nodes=limits.ENVELOPE_NODES)
-    _exactly(document, {"critical", "optional"}, "payload")
+    check_members(document, {"critical", "optional"}, "payload")
     critical = _object(document["critical"], {"type", "image", "identity"}, "critical")
     image = _object(critical["image"], {"docker-manifest-digest"}, "critical.image")
     identity = _object(critical["identity"], {"docker-reference"}, "critical.identity")
@@ -226,12 +212,5 @@ def _optional(value: object) -> Annotations:
 def _object(value: object, members: set[str], what: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
-    _exactly(value, members, what)
+    check_members(value, members, what)
     return value
-
-
-def _exactly(value: Mapping[str, object], members: set[str], what: str) -> None:
-    if missing := members - value.keys():
-        raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")
-    if unknown := value.keys() - members:
-        raise FormatViolation(f"{what} has the unknown member {quote(sorted(unknown)[0])}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -50,6 +50,14 @@ class Format(Protocol):
 
     def reads(self, media_type: str) -> bool:
         """Whether a stored part, or a manifest, of this type holds a signature of this format."""
+        ...
+
+    def recognizes(self, envelope: Envelope) -> bool:
+        """Whether a split artefact is of this format. False for another kind of artefact with the same media type.
+
+        This may read the payload although nothing is verified yet: the answer only decides whether the format
+        authenticates the artefact or leaves it to others.
+        """
         ...
 
     def draft(
@@ -123,13 +131,13 @@ def examine(
     trusted, public_key, algorithm = find_signer(envelope, anchors, candidates)
     signature = Check("signature", True, f"{trusted.name} made it, {algorithm}")
     return Examined(
-        format_name,
-        envelope.stored.origin,
-        trusted.name,
-        public_key,
-        algorithm,
-        parse_claim(envelope.payload),
-        (signature, *key_window_check(trusted, now)),
+        format=format_name,
+        origin=envelope.stored.origin,
+        authority=trusted.name,
+        public_key=public_key,
+        algorithm=algorithm,
+        claim=parse_claim(envelope.payload),
+        checks=(signature, *key_window_check(trusted, now)),
     )
 
 
@@ -201,3 +209,15 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
     if decoded is None or base64.b64encode(decoded) != text.encode():
         raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
     return decoded
+
+
+def check_members(value: Mapping[str, object], needed: set[str], what: str, allowed: Collection[str] = ()) -> None:
+    """Returns if an object has all the needed members and, beside them, none but the allowed ones.
+
+    Raises:
+        FormatViolation: it has not.
+    """
+    if missing := needed - value.keys():
+        raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")
+    if unknown := value.keys() - needed - set(allowed):
+        raise FormatViolation(f"{what} has the unknown member {quote(sorted(unknown)[0])}")

@@ -7,10 +7,14 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.policy.policy": "AuthorityLike Policy",
-    "imagesig.policy.requirement": "AcceptAnything Reject Requirement Rule Signed Unsupported",
+    "imagesig.policy.requirement": "AcceptAnything Reject Requirement Rule Unsupported",
     "imagesig.policy.authority": "KeyLike KeyReference",
     "imagesig.policy.enforcement": "AUDIT PERMISSIVE STRICT Action Enforcement",
-    "imagesig.policy.identity": "Identity IdentityKind",
+    "imagesig.policy.signed": "Signed",
+    "imagesig.policy.identity": """
+        AnyName ExactName ExactReference ExactRepository Identity MatchExact MatchRepoDigestOrExact MatchRepository
+        OfImage RemapIdentity
+    """,
     "imagesig.policy.scope": "Scope parse_scope",
 }
 

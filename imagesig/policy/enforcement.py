@@ -37,6 +37,11 @@ class Enforcement(Struct, frozen=True):
         if self.authenticity is Action.SKIP:
             raise InvalidArgument("enforcement: authenticity cannot be skipped", hint="log it: Action.LOG")
 
+    def __str__(self) -> str:
+        """For people: every check with its action."""
+        names = ((name.replace("_", " "), getattr(self, name)) for name in self.__struct_fields__)
+        return ", ".join(f"{name} {action.value}" for name, action in names)
+
     def action(self, check: str) -> Action:
         """The action for a check of that name; a name without a choice is enforced."""
         return {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar, assert_never
 
 from msgspec import Struct
 
@@ -15,13 +15,17 @@ from imagesig.errors import (
     Rejection,
     SignatureRejected,
     SubjectMismatch,
+    VerificationError,
 )
 from imagesig.oci.reference import Reference
 from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
-from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed, Unsupported
+from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Unsupported
+from imagesig.policy.signed import Signed
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
 from imagesig.text import quote
+
+_Item = TypeVar("_Item")
 
 
 class Verdict(Struct, frozen=True):
@@ -40,26 +44,70 @@ class Verdict(Struct, frozen=True):
 
 
 class RuleVerdict(Struct, frozen=True):
-    """What a rule makes of an image that it lets pass: a verdict for each of its requirements that needs signatures."""
+    """What a rule makes of an image that it lets pass: a verdict for each of its requirements for signatures.
 
-    verdicts: tuple[Verdict, ...]
+    `failure` is why the image fails a rule that only warns.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    failure: VerificationError | None = None
 
     @property
     def verified(self) -> bool:
         """Whether there is proof: a rule that accepts anything has none."""
         return bool(self.verdicts) and all(verdict.verified for verdict in self.verdicts)
 
+    @property
+    def accepted(self) -> tuple[VerifiedSignature, ...]:
+        return _distinct(item for verdict in self.verdicts for item in verdict.accepted)
 
-def judge_rule(rule: Rule, look: Callable[[Signed], Verdict], image: str = "image") -> RuleVerdict:
-    """The verdict of a rule. `look` judges one requirement and raises if it does not hold.
+    @property
+    def rejections(self) -> tuple[Rejection, ...]:
+        if isinstance(self.failure, NoSignatureAccepted):
+            return self.failure.rejections
+        return self.verdicts[0].rejections if self.verdicts else ()
 
-    `look` is not called where the rule rejects every image. `image` names the image in errors.
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        if isinstance(self.failure, NoSignatureAccepted):
+            return self.failure.findings
+        return tuple(item for verdict in self.verdicts for item in verdict.findings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if self.failure is not None:
+            return (str(self.failure),)
+        return _distinct(text for verdict in self.verdicts for text in verdict.warnings)
+
+
+class Evidence(Protocol):
+    """What an image has to show to a rule. It is read when a requirement first asks for it."""
+
+    def signatures(self, requirement: Signed) -> Verdict:
+        """The verdict of a requirement that holds. Raises what the image is refused for if it does not."""
+        ...
+
+
+def judge_rule(rule: Rule, evidence: Evidence, image: str = "image") -> RuleVerdict:
+    """The verdict of a rule. `image` names the image in errors.
+
+    No evidence is asked for where the rule rejects every image. Where the rule only warns, what the image would be
+    refused for is in the verdict.
 
     Raises:
-        RefusedByPolicy: the rule rejects every image.
-        ImagesigError: as `look` does.
+        VerificationError: the image does not pass.
+        ImagesigError: as `evidence` does.
     """
-    wanted: list[Signed] = []
+    try:
+        return _judge_strictly(rule, evidence, image)
+    except VerificationError as error:
+        if not rule.warn:
+            raise
+        return RuleVerdict(failure=error)
+
+
+def _judge_strictly(rule: Rule, evidence: Evidence, image: str) -> RuleVerdict:
+    signed: list[Signed] = []
     for requirement in rule.requirements:
         match requirement:
             case Unsupported():
@@ -69,10 +117,10 @@ def judge_rule(rule: Rule, look: Callable[[Signed], Verdict], image: str = "imag
             case AcceptAnything():
                 pass
             case Signed():
-                wanted.append(requirement)
+                signed.append(requirement)
             case _:
                 assert_never(requirement)
-    return RuleVerdict(tuple(map(look, wanted)))
+    return RuleVerdict(tuple(map(evidence.signatures, signed)))
 
 
 _UNSUPPORTED_HINT = "verify such images with the tool whose policy it is"
@@ -139,14 +187,14 @@ def _accept(signature: Examined, subject: Subject, name: Reference | None, requi
         *_annotation_checks(claimed, requirement),
     )
     return VerifiedSignature(
-        signature.format,
-        signature.origin,
-        signature.authority,
-        signature.public_key,
-        signature.algorithm,
-        signature.claim,
-        checks,
-        signature.chain,
+        format=signature.format,
+        origin=signature.origin,
+        authority=signature.authority,
+        public_key=signature.public_key,
+        algorithm=signature.algorithm,
+        claim=signature.claim,
+        checks=checks,
+        chain=signature.chain,
     )
 
 
@@ -192,6 +240,10 @@ def _as_credited(fits: Sequence[VerifiedSignature], signers: Mapping[str, bytes]
     """One signature, in the name of the authority that its key is credited to."""
     key = fits[0].public_key.spki
     return next((item for item in fits if signers.get(item.authority) == key), fits[0])
+
+
+def _distinct(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    return tuple(dict.fromkeys(items))
 
 
 def _names(requirement: Signed) -> tuple[str, ...]:

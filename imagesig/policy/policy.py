@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Self
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument, RefusedByPolicy
@@ -16,24 +15,16 @@ from imagesig.oci.reference import Reference
 from imagesig.policy.authority import KeyLike, KeyReference, authority
 from imagesig.policy.exact import check_kind
 from imagesig.policy.identity import Identity
-from imagesig.policy.requirement import Reject, Rule, Signed, refuses_all
+from imagesig.policy.requirement import PathLike, Rule, Rules
 from imagesig.policy.scope import Scope, as_one_name, check_scope, lookup_order, one_host
+from imagesig.policy.signed import Signed
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority
 
-
-class PathLike(Protocol):
-    """A path, as `pathlib.Path` is one."""
-
-    def __fspath__(self) -> str: ...
-
-
 AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 
-REJECT = Rule((Reject("no rule of the policy is for it"),))
 
-
-class Policy(Struct, frozen=True, dict=True):
+class Policy(Rules, frozen=True, dict=True):
     """Rules by scope, and one for every other image; that one rejects unless told otherwise.
 
     `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
@@ -44,11 +35,6 @@ class Policy(Struct, frozen=True, dict=True):
     Raises:
         InvalidArgument: a value of an unknown kind, or a scope that no image can be in.
     """
-
-    default: Rule = REJECT
-    rules: Mapping[Scope, Rule] = field(default_factory=dict)
-    refuse_tag_with_digest: bool = False
-    foreign_scopes: bool = False
 
     def __post_init__(self) -> None:
         check_kind(self.default, (Rule,), "policy: default rule")
@@ -67,7 +53,12 @@ class Policy(Struct, frozen=True, dict=True):
         return hash((self.default, frozenset(self.rules.items()), flags))
 
     @classmethod
-    def load(cls, path: str | PathLike) -> Policy:
+    def of(cls, rules: Rules) -> Self:
+        """The policy with these rules, as they were read from a file."""
+        return cls(rules.default, rules.rules, rules.refuse_tag_with_digest, rules.foreign_scopes)
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> Self:
         """The policy in a TOML or JSON file. Files that it names are relative to it.
 
         Files with certificates are read now; keys are opened by `verify`, and only those of the rule that applies.
@@ -77,10 +68,10 @@ class Policy(Struct, frozen=True, dict=True):
         """
         from imagesig.policy.files.load import load_policy
 
-        return load_policy(path)
+        return cls.of(load_policy(path))
 
     @classmethod
-    def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
+    def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Self:
         """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
 
         `formats` are the formats that count for it; podman reads classic signatures alone. An image whose rule asks for
@@ -91,7 +82,7 @@ class Policy(Struct, frozen=True, dict=True):
         """
         from imagesig.policy.files.load import load_containers_policy
 
-        return load_containers_policy(path, formats=formats)
+        return cls.of(load_containers_policy(path, formats=formats))
 
     @classmethod
     def any_of(
@@ -140,7 +131,7 @@ class Policy(Struct, frozen=True, dict=True):
         return cls._of(authorities, threshold, annotations, identity, formats)
 
     @classmethod
-    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+    def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Self:
         """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
 
         `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
@@ -152,7 +143,7 @@ class Policy(Struct, frozen=True, dict=True):
         """
         from imagesig.policy.files.load_notation import load_notation_policy
 
-        return load_notation_policy(path, trust_store, scope)
+        return cls.of(load_notation_policy(path, trust_store, scope))
 
     @classmethod
     def _of(
@@ -207,7 +198,7 @@ class Policy(Struct, frozen=True, dict=True):
         if nearest is None or (found is not None and as_one_name(found) == nearest):
             return
         meant = self._places[nearest]
-        if self.rules[meant] != rule and not refuses_all(rule):
+        if self.rules[meant] != rule and not rule.refuses_all:
             raise RefusedByPolicy(
                 f"{reference}: {reference.domain} is another spelling of the host of {meant}, which has another rule",
                 hint="write the host of the image as the policy does",

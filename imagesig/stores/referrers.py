@@ -19,8 +19,7 @@ from imagesig.errors import (
     Rejection,
     RemovalIncomplete,
 )
-from imagesig.formats.bundle import BUNDLE
-from imagesig.formats.notation.reading import SIGNATURE
+from imagesig.format_names import ARTIFACT_TYPES
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing
@@ -36,8 +35,6 @@ from imagesig.oci.manifest import (
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Found, Limited, Reading, Settle, Taken, Wanted, pay
 
-_TYPES = (BUNDLE, SIGNATURE)
-"""Artifact types of signatures, to ask a registry for where its list is longer than what is read."""
 _SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
 """Listed by registries and clients that do not know an artifact's type, or give that of its config."""
 
@@ -162,7 +159,7 @@ def _listed(home: ImageSource, digest: str, wanted: Wanted) -> Listing:
     if listing.limited is None:
         return listing
     by_type = Listing()
-    for kind in filter(wanted, _TYPES):
+    for kind in filter(wanted, ARTIFACT_TYPES):
         found = home.referrers(digest, kind)
         if not found.filtered:
             break

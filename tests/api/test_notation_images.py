@@ -31,8 +31,8 @@ from imagesig.errors import (
     NotTrusted,
     SubjectMismatch,
 )
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import Notation
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
@@ -76,7 +76,7 @@ def attach(image: Image, signature: StoredSignature) -> None:
     ReferrerStore().attach(image.home, image.home.resolve(image.target), signature)()
 
 
-def attach_manifest(image: Image, layers: tuple[Descriptor, ...], config_type: str = SIGNATURE) -> None:
+def attach_manifest(image: Image, layers: tuple[Descriptor, ...], config_type: str = NOTATION) -> None:
     subject = image.home.resolve(image.target)
     config = image.home.put_blob(b"{}", config_type)
     image.home.add_referrer(Manifest(config, layers, OCI_MANIFEST, subject=subject).to_bytes(), subject)()

@@ -126,7 +126,7 @@ def test_attestations_stay_even_if_all_is_to_go(opened: Callable[[], Image], key
     refer(image, json.dumps(attestation).encode())
     removed = remove(opened(), all=True, recursive=False)
     assert len(removed.removed) == 2
-    assert "predicate" in removed.warnings[0]
+    assert "attestation" in removed.warnings[0]
     assert len(opened().home.referrers(removed.digest).entries) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,21 @@ from imagesig.errors import (
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
+    SignatureInvalid,
 )
-from imagesig.images.build import build_index
+from imagesig.formats.bundle import BUNDLE, SIGN_PREDICATE
+from imagesig.images.build import build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
+from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
+from imagesig.oci.descriptor import Platform
+from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
+from imagesig.testing import InMemoryRegistry
 from imagesig.trust import TrustedKey
-from tests.makers import NAME, private_key
+from tests.makers import NAME, bundle_document, private_key, statement
 
 
 def key(number: int) -> SigningKey:
@@ -135,3 +142,57 @@ def test_a_signed_index_proves_its_platform_under_a_rule_that_warns_too(image: I
     result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64")
     assert result.verified
     assert result.through_index
+
+
+# --- attestations beside an image -------------------------------------------------------------------------------------
+
+
+def attest(image: Image, number: int, **changes: object) -> None:
+    """Attaches an attestation of the image by this key, as cosign stores it: with the media type of a bundle."""
+    root = image.home.resolve("1.0")
+    about = {"subject": [{"digest": {"sha256": root.digest.removeprefix("sha256:")}}]}
+    said = statement(**{"predicateType": "https://slsa.dev/provenance/v1", **about, **changes})
+    document = bundle_document(said, private_key(number=number))
+    layer = image.home.put_blob(json.dumps(document).encode(), BUNDLE)
+    manifest = Manifest(image.home.put_blob(b"{}", OCI_EMPTY), (layer,), subject=root, artifact_type=BUNDLE)
+    image.home.add_referrer(manifest.to_bytes(), root)()
+
+
+def test_an_attestation_is_neither_a_signature_nor_a_rejected_one(image: Image) -> None:
+    attest(image, 1)
+    attest(image, 2)
+    with pytest.raises(NoSignatures, match="it has 2 attestations"):
+        verify(image, policy(trusts(1)))
+    sign(image, key(1), identity=NAME)
+    assert verify(image, policy(trusts(1))).rejections == ()
+    with pytest.raises(NoSignatureAccepted, match="2 signatures did not count") as refused:
+        verify(image, policy(trusts(2)))
+    assert {type(rejection.error) for rejection in refused.value.rejections} == {SignatureInvalid}
+
+
+def test_an_attestation_that_is_not_readable_as_one_is_a_rejected_signature(image: Image) -> None:
+    attest(image, 1, predicateType=["https://slsa.dev/provenance/v1"])
+    with pytest.raises(NoSignatureAccepted, match="1 signature did not count"):
+        verify(image, policy(trusts(1)))
+
+
+def test_attestations_do_not_hide_that_a_signature_is_broken(image: Image) -> None:
+    attest(image, 1)
+    attest(image, 2, predicateType=SIGN_PREDICATE)
+    with pytest.raises(NoSignatureAccepted, match="1 signature did not count"):
+        verify(image, policy(trusts(1)))
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("format_name", "most"), [("cosign", 2), ("bundle", 3)])
+def test_a_verification_by_digest_makes_few_requests(format_name: str, most: int) -> None:
+    with InMemoryRegistry() as server:
+        image = registry(f"{server.host}/team/app:1.0", credentials=("", ""))
+        digest = build_image(image.home, {"a": b"b"}, Platform("linux", "amd64"), "1.0").digest
+        sign(image, key(1), formats=[format_name])
+        named = registry(f"{server.host}/team/app@{digest}", credentials=("", ""))
+        server.requests.clear()
+        assert verify(named, policy(trusts(1, formats=(format_name,)))).verified
+        assert len(server.requests) == most

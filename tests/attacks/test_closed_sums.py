@@ -12,15 +12,13 @@ from msgspec import Struct
 
 import imagesig
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.format_names import NAMES
-from imagesig.formats import FORMATS, Storage
+from imagesig.formats import Storage
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import (
     AcceptAnything,
     Action,
     Enforcement,
     Identity,
-    IdentityKind,
     KeyReference,
     Policy,
     Reject,
@@ -30,8 +28,17 @@ from imagesig.policy import (
     Unsupported,
 )
 from imagesig.policy.files.parse_authority import HOLDER_KINDS, ROLES
-from imagesig.policy.files.parse_requirement import ACTIONS, CHECKS, IDENTITY_MAKERS
-from imagesig.policy.identity import IDENTITY_FIELDS
+from imagesig.policy.files.requirement import ACTIONS, CHECKS
+from imagesig.policy.identity import KINDS as IDENTITIES
+from imagesig.policy.identity import (
+    AnyName,
+    ExactName,
+    ExactReference,
+    ExactRepository,
+    MatchExact,
+    OfImage,
+    RemapIdentity,
+)
 from imagesig.policy.requirement import KINDS
 from imagesig.stores import STORES
 from imagesig.trust import CertificateAuthority, Holder, HolderKind, Role, TimestampAuthorities, TrustedKey, Window
@@ -76,8 +83,14 @@ class Opened(KeyReference, frozen=True):
 
 
 class Anyway(Identity, frozen=True):
+    kind = "any"
+
     def match(self, *_: object) -> str:
         return "fits"
+
+
+class Anyone(AnyName, frozen=True):
+    pass
 
 
 class Lenient(Enforcement, frozen=True):
@@ -131,8 +144,10 @@ def test_a_threshold_is_a_whole_number_that_can_be_met(threshold: Any) -> None:
         {"formats": None},
         {"identity": "any"},
         {"identity": None},
-        {"identity": IdentityKind.ANY},
+        {"identity": AnyName},
+        {"identity": Identity()},  # type: ignore[abstract]
         {"identity": Anyway()},
+        {"identity": Anyone()},
         {"enforcement": "strict"},
         {"enforcement": None},
         {"enforcement": Lenient()},
@@ -181,30 +196,41 @@ REFERENCE = parse_reference(NAME)
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "make",
     [
-        {"kind": "any"},
-        {"kind": "matchExact"},
-        {"kind": None},
-        {"kind": IdentityKind.EXACTLY},
-        {"kind": IdentityKind.EXACTLY, "reference": NAME},
-        {"kind": IdentityKind.EXACTLY, "reference": parse_reference(f"{NAME}@sha256:{'ab' * 32}")},
-        {"kind": IdentityKind.EXACT_REFERENCE},
-        {"kind": IdentityKind.EXACT_REFERENCE, "reference": REFERENCE},
-        {"kind": IdentityKind.EXACT_REPOSITORY},
-        {"kind": IdentityKind.EXACT_REPOSITORY, "reference": parse_reference(f"{NAME}:1")},
-        {"kind": IdentityKind.REMAP_IDENTITY},
-        {"kind": IdentityKind.REMAP_IDENTITY, "prefix": "mirror.example"},
-        {"kind": IdentityKind.REMAP_IDENTITY, "prefix": "UPPER/Case", "signed_prefix": "a.example"},
-        {"kind": IdentityKind.ANY, "reference": REFERENCE},
-        {"kind": IdentityKind.OF_IMAGE, "prefix": "a.example"},
-        {"kind": IdentityKind.MATCH_EXACT, "signed_prefix": "a.example"},
-        {"kind": IdentityKind.EXACTLY, "reference": REFERENCE, "prefix": "a.example"},
+        lambda: ExactName(NAME),  # type: ignore[arg-type]
+        lambda: ExactName(None),  # type: ignore[arg-type]
+        lambda: ExactName(parse_reference(f"{NAME}@sha256:{'ab' * 32}")),
+        lambda: ExactReference(REFERENCE),
+        lambda: ExactReference(f"{NAME}:1"),  # type: ignore[arg-type]
+        lambda: ExactRepository(parse_reference(f"{NAME}:1")),
+        lambda: ExactRepository(NAME),  # type: ignore[arg-type]
+        lambda: RemapIdentity("UPPER/Case", "a.example"),
+        lambda: RemapIdentity("mirror.example", ""),
+        lambda: RemapIdentity("mirror.example", REFERENCE),  # type: ignore[arg-type]
     ],
 )
-def test_an_illegal_mix_of_an_identity_cannot_be_built(fields: dict[str, Any]) -> None:
+def test_an_identity_with_an_illegal_field_cannot_be_built(make: Any) -> None:
     with pytest.raises(InvalidArgument):
-        Identity(**fields)
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ExactName(),  # type: ignore[call-arg]
+        lambda: ExactReference(),  # type: ignore[call-arg]
+        lambda: ExactRepository(),  # type: ignore[call-arg]
+        lambda: RemapIdentity("mirror.example"),  # type: ignore[call-arg]
+        lambda: AnyName(REFERENCE),  # type: ignore[call-arg]
+        lambda: OfImage(prefix="a.example"),  # type: ignore[call-arg]
+        lambda: MatchExact(signed_prefix="a.example"),  # type: ignore[call-arg]
+        lambda: ExactName(REFERENCE, prefix="a.example"),  # type: ignore[call-arg]
+    ],
+)
+def test_an_identity_has_the_fields_of_its_kind_and_no_others(make: Any) -> None:
+    with pytest.raises(TypeError):
+        make()
 
 
 @pytest.mark.parametrize(
@@ -303,10 +329,9 @@ def _is_closed(node: ast.Match) -> bool:
 
 
 def test_the_tables_by_kind_have_every_kind() -> None:
-    assert set(IDENTITY_FIELDS) == set(IdentityKind) == set(IDENTITY_MAKERS)
+    assert all(IDENTITIES[kind.kind] is kind for kind in IDENTITIES.values())
     assert set(HOLDER_KINDS.values()) == set(HolderKind)
     assert set(ROLES.values()) == set(Role)
     assert set(ACTIONS.values()) == set(Action)
     assert Enforcement.__struct_fields__ == CHECKS
-    assert set(FORMATS) == {item.name for item in NAMES}
     assert set(STORES) == set(Storage)

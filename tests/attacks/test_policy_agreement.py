@@ -35,7 +35,6 @@ from imagesig.policy import (
     Unsupported,
 )
 from imagesig.policy.authority import Authority
-from imagesig.policy.describe import describe
 from imagesig.policy.files.write import document_of
 from imagesig.trust import CertificateAuthority, TrustedKey
 from tests.attacks.policy_place import NAME, furnish, run
@@ -134,7 +133,7 @@ def test_every_way_to_ask_about_a_policy_gives_one_answer(place: Path, data: st.
         assert verdict == WRONG
     if verdict == PASSES:
         assert any(type(item) is Signed for item in requirements)
-    words = {describe(item) for item in requirements}
+    words = {item.describe() for item in requirements}
     if words == {"anything, without proof"}:
         assert verdict == UNVERIFIED
     if "nothing: reject" in words or "it asks for Fulcio" in words:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imagesig.encoding import json_located, toml_located
 from imagesig.encoding.located import Path
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.policy.files.write import toml_text
+from imagesig.policy.files.toml import toml_text
 
 TOML = '''\
 version = 1           # a comment with [brackets] and "quotes"

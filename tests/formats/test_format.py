@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
-from imagesig.errors import FormatViolation
+from imagesig.errors import FormatViolation, ImagesigError
+from imagesig.formats import Format, reader_of
+from imagesig.formats.bundle import SIGN_PREDICATE, Bundle
+from imagesig.formats.cosign import Cosign
 from imagesig.formats.format import decode_base64
+from imagesig.signature import Envelope, Part, StoredSignature
+from tests.makers import bundle_document, statement, stored_bundle
 
 
 @pytest.mark.parametrize("length", range(7))
@@ -26,3 +32,46 @@ def test_base64_with_anything_around_it_is_refused_whatever_its_length(change: s
 def test_a_second_text_for_the_same_bytes_is_refused(text: str) -> None:
     with pytest.raises(FormatViolation):
         decode_base64(text, "x")
+
+
+# --- formats that share a media type ----------------------------------------------------------------------------------
+
+PROVENANCE = "https://slsa.dev/provenance/v1"
+
+
+class Provenance(Bundle, frozen=True):
+    """A further format, with the media type of bundles."""
+
+    def recognizes(self, envelope: Envelope) -> bool:
+        return bool(json.loads(envelope.payload)["predicateType"] == PROVENANCE)
+
+
+@pytest.mark.parametrize("formats", [(Bundle(), Provenance()), (Provenance(), Bundle())])
+def test_between_formats_that_share_a_media_type_the_content_decides(formats: tuple[Format, ...]) -> None:
+    signature, provenance = (
+        stored_bundle(bundle_document(statement(predicateType=kind))) for kind in (SIGN_PREDICATE, PROVENANCE)
+    )
+    assert type(reader_of(signature, formats)) is Bundle
+    assert type(reader_of(provenance, formats)) is Provenance
+
+
+def test_what_none_of_them_can_read_is_left_to_the_first_to_report() -> None:
+    formats = (Bundle(), Provenance())
+    assert reader_of(stored_bundle(b"{"), formats) is formats[0]
+    assert reader_of(stored_bundle(bundle_document(statement(predicateType="x"))), formats) is formats[0]
+
+
+def test_what_has_another_media_type_has_no_reader() -> None:
+    assert reader_of(StoredSignature("x", (Part("text/plain", b""),)), (Bundle(), Cosign())) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"[]", b"{}", b"\xff", b'{"predicateType": 1}', b'{"predicateType": null}', b"[" * 10_000, b'{"a":' * 10_000],
+)
+def test_a_payload_that_says_no_other_purpose_stays_a_broken_signature(payload: bytes) -> None:
+    bundle = Bundle()
+    envelope = bundle.parse(stored_bundle(bundle_document(payload)))
+    assert bundle.recognizes(envelope)
+    with pytest.raises(ImagesigError):
+        bundle.claim(envelope)

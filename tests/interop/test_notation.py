@@ -20,8 +20,8 @@ from imagesig.errors import (
     NotTrusted,
     SignatureRejected,
 )
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import ManifestForm, Notation
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.registry.connect import registry
@@ -140,7 +140,7 @@ def test_the_newer_form_of_the_manifest_is_read_from_registries_that_list_it(hos
     assert verify(image, home.policy).warnings == ()
     # go-containerregistry's registry lists the config's media type as the artifact type, and notation believes it.
     listed = registry(image).home.referrers(image.partition("@")[2]).entries
-    assert home.verify(image).ok is any(item.artifact_type == SIGNATURE for item in listed)
+    assert home.verify(image).ok is any(item.artifact_type == NOTATION for item in listed)
 
 
 def test_notation_1_3_finds_the_newer_form_in_no_layout_which_is_why_it_is_not_the_default(

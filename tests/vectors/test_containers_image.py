@@ -16,11 +16,11 @@ from imagesig.keys import open_public_keys
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.location import Location
 from imagesig.oci.reference import Reference, parse_reference
-from imagesig.policy import AcceptAnything, Identity, IdentityKind, Policy, Rule, Signed, Unsupported
+from imagesig.policy import AcceptAnything, Identity, Policy, Rule, Signed, Unsupported
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.containers_requirement import parse_identity
 from imagesig.policy.files.document import read_json
-from imagesig.policy.identity import starts_with
+from imagesig.policy.identity import RemapIdentity, starts_with
 from imagesig.policy.judge import judge
 from imagesig.policy.scope import scopes_of
 from imagesig.signature import Part, StoredSignature, Subject
@@ -41,7 +41,8 @@ def document(name: str) -> dict[str, Any]:
 
 
 def imported(policy: str, folder: Path | str = "") -> Policy:
-    return parse_containers_policy(read_json(policy.encode(), "policy.json"), formats=("cosign",), folder=str(folder))
+    document = read_json(policy.encode(), "policy.json")
+    return Policy.of(parse_containers_policy(document, formats=("cosign",), folder=str(folder)))
 
 
 def test_payloads() -> None:
@@ -113,7 +114,7 @@ def test_identities() -> None:
 def _identity(value: Mapping[str, str]) -> Identity:
     if value.get("prefix") == "UPPERCASE":
         # Made there in Go and not from a file, which would be refused.
-        return Identity(IdentityKind.REMAP_IDENTITY, None, value["prefix"], value["signedPrefix"])
+        return RemapIdentity(value["prefix"], value["signedPrefix"])
     return parse_identity(read_json(json.dumps(value).encode(), "identity"))
 
 

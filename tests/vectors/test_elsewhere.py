@@ -13,7 +13,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.errors import FormatViolation, MalformedError, NotTrusted
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.certified import read_chain, verified_by_signer
-from imagesig.formats.cosign import CANDIDATES
+from imagesig.formats.cosign_family import CANDIDATES
 from imagesig.trust import CertificateAuthority, TrustAnchors
 from imagesig.trust.chain import paths_to_authorities
 from tests.makers import stored_bundle

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from imagesig import verify
 from imagesig.errors import ImagesigError, InvalidArgument, NoSignatureAccepted, NoSignatures
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import Notation
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.images.layout.layout import layout
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Action, Enforcement, Policy
 from imagesig.policy.files.load_notation import load_trust_store
-from imagesig.policy.files.notation import Store, parse_level, parse_trust_policy, policy_of
+from imagesig.policy.files.notation import Store, parse_level, parse_trust_policy, rules_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCATION, Examined, Part, StoredSignature
 from imagesig.trust import Strangers
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
@@ -91,11 +91,11 @@ def test_envelopes() -> None:
     for case in cases:
         stores = vectors("notation") / case["trust_store_root"]
         statements = parse_trust_policy(json.dumps(case["trust_policy"]).encode(), case["id"])
-        policy = policy_of(statements, lambda store, stores=stores: load_trust_store(stores, store))  # type: ignore[misc]
-        (rule,) = policy.rules.values()
+        rules = rules_of(statements, lambda store, stores=stores: load_trust_store(stores, store))  # type: ignore[misc]
+        (rule,) = rules.rules.values()
         (signed,) = rule.signed
         content = (vectors("notation") / case["envelope"]).read_bytes()
-        stored = StoredSignature(case["id"], (Part(case["media_type"], content),), SIGNATURE)
+        stored = StoredSignature(case["id"], (Part(case["media_type"], content),), NOTATION)
         action = Action.ENFORCE if case["check"] == "integrity" else signed.enforcement.action(case["check"])
         assert action.value == case["action"], case
         # One check is asked about at a time, so what nobody vouches for is judged too.

@@ -122,7 +122,8 @@ def explain_command(
 @click.option("--output", type=click.Choice(["toml", "json"]), default="toml", show_default=True, help="What to write.")
 def import_command(policy_file: Path, source: str, output: str) -> None:
     """Print another tool's policy as one of imagesig's own, or refuse it if imagesig cannot express it."""
-    from imagesig.policy.files.write import document_of, toml_text
+    from imagesig.policy.files.toml import toml_text
+    from imagesig.policy.files.write import document_of
 
     policy = load_policy(policy_file, source)
     reached = {scope: rule for scope, rule in policy.rules.items() if _is_reached(scope)}

@@ -12,7 +12,7 @@ from imagesig.api.outcome import attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
-from imagesig.cli.output.failure import error_json, exit_status, fail, worst
+from imagesig.cli.output.failure import error_json, fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
@@ -63,7 +63,7 @@ def command(
         if error is not None or result is None:
             assert error is not None
             documents.append({"image": shown_name(image), **error_json(error)})
-            statuses.append(exit_status(error))
+            statuses.append(error.exit_status)
             if output == "text":
                 fail(error)
             continue

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, get_args
 
 from imagesig.cli.output.terminal import note
 from imagesig.errors import (
     AllowedUnverified,
     AttachIncomplete,
+    ExitStatus,
     Finding,
-    ImageNotFound,
     ImagesigError,
-    InvalidArgument,
     NoSignatureAccepted,
-    NoSignatures,
-    RefusedByPolicy,
     RemovalIncomplete,
 )
 
@@ -24,26 +21,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Signatures that did not matter, of one image."""
-FAILED, USAGE, NO_SIGNATURES, IMAGE_NOT_FOUND, NOT_ACCEPTED, UNVERIFIED = 1, 2, 10, 11, 12, 13
-_WORST_FIRST = (FAILED, USAGE, NOT_ACCEPTED, NO_SIGNATURES, IMAGE_NOT_FOUND, UNVERIFIED)
+FAILED, USAGE = 1, 2
 
 
-def exit_status(error: ImagesigError) -> int:
-    """The exit status that stands for this error."""
-    if isinstance(error, NoSignatures):
-        return NO_SIGNATURES
-    if isinstance(error, ImageNotFound):
-        return IMAGE_NOT_FOUND
-    if isinstance(error, NoSignatureAccepted | RefusedByPolicy):
-        return NOT_ACCEPTED
-    if isinstance(error, AllowedUnverified):
-        return UNVERIFIED
-    return USAGE if isinstance(error, InvalidArgument) else FAILED
-
-
-def worst(statuses: list[int]) -> int:
+def worst(statuses: Collection[int]) -> int:
     """One exit status for several images: the most serious one."""
-    return next((status for status in _WORST_FIRST if status in statuses), 0)
+    return next((status for status in get_args(ExitStatus) if status in statuses), 0)
 
 
 def fail(error: ImagesigError, where: str = "") -> int:
@@ -69,7 +52,7 @@ def fail(error: ImagesigError, where: str = "") -> int:
             note(f"  left:    {name}")
     for hint in dict.fromkeys(_hints(error)):
         note(f"hint: {hint}")
-    return exit_status(error)
+    return error.exit_status
 
 
 def note_unverified(result: VerificationResult) -> None:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, get_args
 
 from msgspec import Struct, field
 
 from imagesig.api.outcome import Outcome
 from imagesig.cli.options import choose_output
-from imagesig.cli.output.failure import error_json, exit_status, fail, worst
+from imagesig.cli.output.failure import error_json, fail, worst
 from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document, note
-from imagesig.errors import (
-    AllowedUnverified,
-    DeadlineExceeded,
-    ImageNotFound,
-    ImagesigError,
-    NoSignatureAccepted,
-    NoSignatures,
-    RefusedByPolicy,
-    Unreachable,
-)
+from imagesig.errors import ImagesigError, Label
 
 _Result = TypeVar("_Result")
 
@@ -32,14 +23,6 @@ _OUTPUT_HELP = "What to write to stdout: json is one document, jsonl a line for 
 fleet_output_option = choose_output("text", "json", "jsonl", help_text=f"{_OUTPUT_HELP}.")
 verify_output_option = choose_output(
     "text", "json", "jsonl", "sarif", "junit", help_text=f"{_OUTPUT_HELP}; sarif and junit are for CI systems."
-)
-
-_LABELS: tuple[tuple[type[ImagesigError] | tuple[type[ImagesigError], ...], str], ...] = (
-    (AllowedUnverified, "unverified"),
-    ((NoSignatureAccepted, RefusedByPolicy), "refused"),
-    (NoSignatures, "unsigned"),
-    (ImageNotFound, "not found"),
-    ((Unreachable, DeadlineExceeded), "unreachable"),
 )
 
 
@@ -55,10 +38,9 @@ class Summary(Struct):
     broken: ImagesigError | None = None
 
     def add(self, error: ImagesigError | None) -> None:
-        label = self.verb
+        label = self.verb if error is None else error.label
         if error is not None:
-            self.statuses.add(exit_status(error))
-            label = next((label for kinds, label in _LABELS if isinstance(error, kinds)), "failed")
+            self.statuses.add(error.exit_status)
         self.counts[label] = self.counts.get(label, 0) + 1
 
     @property
@@ -67,10 +49,10 @@ class Summary(Struct):
 
     @property
     def status(self) -> int:
-        return worst(list(self.statuses))
+        return worst(self.statuses)
 
     def __str__(self) -> str:
-        order = (self.verb, *(label for _, label in _LABELS), "failed")
+        order = (self.verb, *get_args(Label))
         counted = [f"{self.counts[label]} {label}" for label in order if label in self.counts]
         return f"{self.total} images: {', '.join(counted)}"
 
@@ -182,7 +164,7 @@ def _until_broken(outcomes: Iterable[Outcome[_Result]], summary: Summary) -> Ite
         if not summary.total:
             raise
         summary.broken = error
-        summary.statuses.add(exit_status(error))
+        summary.statuses.add(error.exit_status)
 
 
 def writer_for(

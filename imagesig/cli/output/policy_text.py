@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 from msgspec import Struct
 
@@ -14,10 +13,9 @@ from imagesig.cli.output.failure import findings_json
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document as write
 from imagesig.cli.output.terminal import note, say
-from imagesig.policy import AcceptAnything, IdentityKind, Policy, Reject, Requirement, Rule, Signed, Unsupported
-from imagesig.policy.describe import describe, describe_authority
+from imagesig.policy import Policy, Rule, Unsupported
+from imagesig.policy.describe import describe_authority
 
-_ANY_TAG = (IdentityKind.MATCH_REPOSITORY, IdentityKind.EXACT_REPOSITORY, IdentityKind.ANY)
 _NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
 _NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
 
@@ -58,30 +56,11 @@ def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
 
 def _write_rule(rule: Rule) -> None:
     for requirement in rule.requirements:
-        say(f"    {describe(requirement)}")
-        if warning := _warning(requirement, alone=len(rule.requirements) == 1):
+        say(f"    {requirement.describe()}")
+        if warning := requirement.caution(alone=len(rule.requirements) == 1):
             note(f"warning: {rule.name}: {warning}")
     if rule.warn:
         say("    only warns: images that fail pass without proof")
-
-
-def _warning(requirement: Requirement, *, alone: bool) -> str:
-    match requirement:
-        case Unsupported():
-            return "every image of this scope is refused"
-        case AcceptAnything():
-            return "images of this scope pass without proof" if alone else ""
-        case Signed():
-            if requirement.identity.kind not in _ANY_TAG:
-                return ""
-            return (
-                f"{requirement.identity.kind.value} compares no tags, so an older signed image can take the place of a "
-                "newer one"
-            )
-        case Reject():
-            return ""
-        case _:
-            assert_never(requirement)
 
 
 def check_json(policy: Policy, problems: Sequence[Problem]) -> dict[str, object]:
@@ -99,7 +78,7 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "rule": rule.name,
         "warn": rule.warn,
         "requirements": [
-            {"text": describe(item), "supported": type(item) is not Unsupported} for item in rule.requirements
+            {"text": item.describe(), "supported": type(item) is not Unsupported} for item in rule.requirements
         ],
     }
 
@@ -127,7 +106,7 @@ def write_explanation(explained: Explanation) -> None:
 
 def _write_requirement(explained: ExplainedRequirement) -> None:
     met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
-    say(f"  {describe(explained.requirement)}: {met}")
+    say(f"  {explained.requirement.describe()}: {met}")
     for item in explained.authorities:
         say(f"    {item.authority.name}")
         say(f"      is       {describe_authority(item.authority)}")
@@ -161,7 +140,7 @@ def explanation_json(explained: Explanation) -> dict[str, object]:
         "scopes": [{"scope": scope, "rule": rule} for scope, rule in explained.scopes],
         "requirements": [
             {
-                "text": describe(item.requirement),
+                "text": item.requirement.describe(),
                 "met": item.is_met,
                 "problem": item.problem,
                 "warnings": list(item.warnings),

@@ -13,8 +13,8 @@ from urllib.parse import quote as percent_encode
 
 from imagesig.api.outcome import shown_name
 from imagesig.api.verifying import VerificationResult
-from imagesig.cli.output.failure import exit_status, worst
-from imagesig.errors import AllowedUnverified, ImagesigError, NoSignatureAccepted, VerificationError
+from imagesig.cli.output.failure import worst
+from imagesig.errors import AllowedUnverified, ImageNotFound, ImagesigError, NoSignatureAccepted, VerificationError
 from imagesig.images.image import Image
 from imagesig.text import printable
 from imagesig.version import __version__
@@ -57,21 +57,21 @@ def _text(untrusted: Sequence[str]) -> str:
 
 # --- SARIF --------------------------------------------------------------------------------------------------------
 
-_RULES = {
-    "NoSignatures": "The image carries no signature.",
-    "NoSignatureAccepted": "The image has signatures, and they do not satisfy the policy.",
-    "RefusedByPolicy": "The policy refuses images of this name.",
-    "AllowedUnverified": "The policy lets the image pass without proof.",
-    "ImageNotFound": "There is no such image.",
-    "VerificationFailed": "The image could not be verified.",
-}
-"""One reporting rule for each way in which an image is not verified; the last is for whatever else failed."""
+_OTHER = "VerificationFailed"
+_KINDS: tuple[type[ImagesigError], ...] = (*VerificationError.__subclasses__(), ImageNotFound)
+_RULES = {kind.__name__: kind.summary for kind in _KINDS if kind.summary != ImagesigError.summary}
+_RULES[_OTHER] = ImagesigError.summary
+"""One reporting rule for each way in which an image is not verified; the last is for every other failure."""
+
+
+def _rule_for(kind: type[ImagesigError]) -> str:
+    return next((item.__name__ for item in kind.__mro__ if item.__name__ in _RULES), _OTHER)
 
 
 def sarif(outcomes: Sequence[Outcome]) -> str:
     """A SARIF log with a result for every image that is not verified. Spec: SARIF 2.1.0."""
     results = [_sarif_result(outcome) for outcome in outcomes if not _is_verified(outcome)]
-    statuses = [exit_status(outcome.error) for outcome in outcomes if outcome.error]
+    statuses = [outcome.error.exit_status for outcome in outcomes if outcome.error]
     names = list(_RULES)
     run = {
         "tool": {
@@ -101,8 +101,7 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
 
 
 def _sarif_result(outcome: Outcome) -> dict[str, object]:
-    kind = type(outcome.error).__name__ if outcome.error else "AllowedUnverified"
-    rule = kind if kind in _RULES else "VerificationFailed"
+    rule = _rule_for(type(outcome.error) if outcome.error else AllowedUnverified)
     name = printable(shown_name(outcome.image))
     return {
         "ruleId": rule,

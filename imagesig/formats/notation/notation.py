@@ -20,6 +20,7 @@ from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid
+from imagesig.format_names import NOTATION
 from imagesig.formats.certified import check_chain_of_key
 from imagesig.formats.format import Storage, choose_algorithm
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
@@ -39,7 +40,6 @@ from imagesig.formats.notation.jws import Jws
 from imagesig.formats.notation.payload import parse_payload, payload_bytes
 from imagesig.formats.notation.reading import (
     ROLES,
-    SIGNATURE,
     check_signer_may_count,
     describe,
     examine,
@@ -141,7 +141,10 @@ class Notation(Struct, frozen=True):
         return Storage.REFERRER
 
     def reads(self, media_type: str) -> bool:
-        return media_type == SIGNATURE or any(form.media_type == media_type for form in self._forms)
+        return media_type == NOTATION or any(form.media_type == media_type for form in self._forms)
+
+    def recognizes(self, envelope: Envelope) -> bool:
+        return True
 
     @property
     def _forms(self) -> tuple[EnvelopeForm, ...]:
@@ -229,14 +232,14 @@ class Notation(Struct, frozen=True):
         return StoredSignature(
             origin=f"new {self.name} signature",
             parts=(Part(body.form.media_type, content),),
-            artifact_type="" if is_config else SIGNATURE,
+            artifact_type="" if is_config else NOTATION,
             annotations=Annotations(
                 {
                     THUMBPRINTS: json.dumps(thumbprints, separators=(",", ":")),
                     "org.opencontainers.image.created": body.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 }
             ),
-            config_type=SIGNATURE if is_config else "",
+            config_type=NOTATION if is_config else "",
         )
 
     # --- reading -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
+from imagesig.format_names import NOTATION
 from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.envelope import (
@@ -30,6 +31,7 @@ from imagesig.formats.notation.envelope import (
     read_attributes,
 )
 from imagesig.formats.notation.payload import parse_payload
+from imagesig.oci.manifest import OCI_EMPTY
 from imagesig.signature import (
     AUTHENTIC_TIMESTAMP,
     AUTHENTICITY,
@@ -46,8 +48,6 @@ from imagesig.trust.chain import check_pinned, check_validity, is_valid, vouchin
 from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import check_code_signing_chain, signer_key
 
-SIGNATURE = "application/vnd.cncf.notary.signature"
-OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 ROLES = {X509: Role.CA, SIGNING_AUTHORITY: Role.SIGNING_AUTHORITY}
 
 
@@ -129,16 +129,16 @@ def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: Tr
 
     def examined(authority: str, vouched: Check) -> Examined:
         return Examined(
-            format_name,
-            stored.origin,
-            authority,
-            whole.public_key,
-            whole.algorithm,
-            whole.claim,
-            (made, vouched, *others),
-            timed.authentic_time,
-            whole.chain,
-            timed.timestamp_chain,
+            format=format_name,
+            origin=stored.origin,
+            authority=authority,
+            public_key=whole.public_key,
+            algorithm=whole.algorithm,
+            claim=whole.claim,
+            checks=(made, vouched, *others),
+            authentic_time=timed.authentic_time,
+            chain=whole.chain,
+            timestamp_chain=timed.timestamp_chain,
         )
 
     if unknown is not None:
@@ -169,8 +169,8 @@ def _open(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> tuple[Envel
     if len(stored.parts) != 1:
         raise FormatViolation(f"{len(stored.parts)} layers, exactly one envelope is needed")
     kind = stored.artifact_type or stored.config_type
-    if kind != SIGNATURE:
-        raise FormatViolation(f"artifact of type {quote(kind)}, {SIGNATURE} is needed")
+    if kind != NOTATION:
+        raise FormatViolation(f"artifact of type {quote(kind)}, {NOTATION} is needed")
     (part,) = stored.parts
     if len(part.content) > limits.ENVELOPE_BYTES:
         raise LimitExceeded(f"envelope: {len(part.content)} bytes, at most {limits.ENVELOPE_BYTES} are read")

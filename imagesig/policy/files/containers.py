@@ -11,16 +11,15 @@ from imagesig.format_names import format_names
 from imagesig.oci.location import REGISTRY
 from imagesig.policy.files.containers_requirement import parse_requirement
 from imagesig.policy.files.document import Node
-from imagesig.policy.policy import Policy
-from imagesig.policy.requirement import Rule
+from imagesig.policy.requirement import Rule, Rules
 from imagesig.policy.scope import Scope
 
 _PATH_TRANSPORTS = ("dir", "oci", "oci-archive", "sif")
 _TRANSPORTS_WITHOUT_SCOPES = ("docker-archive", "tarball")
 
 
-def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder: str = "") -> Policy:
-    """The policy that a `policy.json` says. `folder` is what relative key paths are relative to.
+def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder: str = "") -> Rules:
+    """The rules that a `policy.json` says. `folder` is what relative key paths are relative to.
 
     `formats` are those whose signatures count as what it calls `sigstoreSigned`.
 
@@ -38,7 +37,7 @@ def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder:
             _check_scope(transport, name, requirements)
             rules[Scope(transport, name)] = _rule(requirements, _title(transport, name), formats, folder)
     # containers/image keeps scopes that nothing matches; so does this policy, to refuse and accept what it does.
-    return Policy(default, rules, refuse_tag_with_digest=True, foreign_scopes=True)
+    return Rules(default, rules, refuse_tag_with_digest=True, foreign_scopes=True)
 
 
 def _title(transport: str, name: str) -> str:

@@ -11,8 +11,9 @@ from imagesig.errors import ImagesigError
 from imagesig.policy.authority import Authority, KeyReference
 from imagesig.policy.files.document import Node
 from imagesig.policy.files.parse_authority import joined
-from imagesig.policy.identity import Identity
-from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Signed, Unsupported
+from imagesig.policy.identity import KINDS, Identity, MatchRepoDigestOrExact, SignedIdentity
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Unsupported
+from imagesig.policy.signed import Signed
 from imagesig.text import quote
 from imagesig.trust import TrustedKey
 
@@ -27,13 +28,16 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "signedBaseLayer": ("baseLayerIdentity",),
     "sigstoreSigned": (*_KEYS, "fulcio", "pki", *_REKOR_KEYS, "signedIdentity"),
 }
-_IDENTITY_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "matchExact": (),
-    "matchRepoDigestOrExact": (),
-    "matchRepository": (),
-    "exactReference": ("dockerReference",),
-    "exactRepository": ("dockerRepository",),
-    "remapIdentity": ("prefix", "signedPrefix"),
+_JSON_NAMES = {
+    "reference": "dockerReference",
+    "repository": "dockerRepository",
+    "prefix": "prefix",
+    "signed_prefix": "signedPrefix",
+}
+_IDENTITY_FIELDS = {
+    name: tuple(_JSON_NAMES[field] for field in kind.__struct_fields__)
+    for name, kind in KINDS.items()
+    if issubclass(kind, SignedIdentity)
 }
 
 
@@ -60,19 +64,9 @@ def parse_identity(node: Node) -> Identity:
     for name in _IDENTITY_FIELDS[kind]:
         if name not in fields:
             raise node.refused(f"the field {name!r} is missing")
-    if kind == "matchExact":
-        return Identity.match_exact()
-    if kind == "matchRepoDigestOrExact":
-        return Identity.match_repo_digest_or_exact()
-    if kind == "matchRepository":
-        return Identity.match_repository()
-    if kind == "exactReference":
-        reference = fields["dockerReference"]
-        return reference.made(lambda: Identity.exact_reference(reference.text()))
-    if kind == "exactRepository":
-        repository = fields["dockerRepository"]
-        return repository.made(lambda: Identity.exact_repository(repository.text()))
-    return node.made(lambda: Identity.remap_identity(fields["prefix"].text(), fields["signedPrefix"].text()))
+    needed = [fields[name] for name in _IDENTITY_FIELDS[kind]]
+    where = needed[0] if len(needed) == 1 else node
+    return where.made(lambda: KINDS[kind].of_texts(*(item.text() for item in needed)))
 
 
 def _typed(node: Node, kinds: Mapping[str, tuple[str, ...]]) -> tuple[str, dict[str, Node]]:
@@ -124,7 +118,7 @@ def _sigstore_signed(node: Node, fields: Mapping[str, Node], formats: tuple[str,
 def _identity(fields: Mapping[str, Node]) -> Identity:
     if "signedIdentity" in fields:
         return parse_identity(fields["signedIdentity"])
-    return Identity.match_repo_digest_or_exact()
+    return MatchRepoDigestOrExact()
 
 
 def _exactly_one(node: Node, fields: Mapping[str, Node], names: tuple[str, ...]) -> str:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.document import Node, read_json, read_toml
 from imagesig.policy.files.parse import parse_policy
+from imagesig.policy.requirement import PathLike, Rules
 from imagesig.reading import read_bounded, usage_error
 
-if TYPE_CHECKING:
-    from imagesig.policy.policy import PathLike, Policy
 
-
-def load_policy(path: str | PathLike) -> Policy:
+def load_policy(path: str | PathLike) -> Rules:
     """See `Policy.load`."""
     file = Path(path)
     return parse_policy(_read_document(file), folder=_folder(file), read_file=_read_certificates, real_path=_real_path)
 
 
-def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Policy:
+def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Rules:
     """See `Policy.from_containers_policy`. Relative key paths are relative to the process, as podman takes them."""
     file = Path(path)
     document = read_json(_read(file, limits.POLICY_BYTES, "policy"), str(file))

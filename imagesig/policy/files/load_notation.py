@@ -13,8 +13,8 @@ from pathlib import Path
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
-from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, policy_of
-from imagesig.policy.policy import PathLike, Policy
+from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, rules_of
+from imagesig.policy.requirement import PathLike, Rules
 from imagesig.reading import read_bounded, usage_error
 from imagesig.trust.profile import is_authority
 
@@ -23,7 +23,7 @@ POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
 TRUST_STORE = "truststore"
 
 
-def load_notation_policy(path: str | PathLike, trust_store: str | PathLike = "", scope: str = "") -> Policy:
+def load_notation_policy(path: str | PathLike, trust_store: str | PathLike = "", scope: str = "") -> Rules:
     """See `Policy.from_notation`."""
     file = _policy_file(Path(path))
     stores = Path(trust_store) if trust_store else file.parent / TRUST_STORE
@@ -35,7 +35,7 @@ def load_notation_policy(path: str | PathLike, trust_store: str | PathLike = "",
             read[store] = load_trust_store(stores, store)
         return read[store]
 
-    return policy_of(statements, read_store, scope)
+    return rules_of(statements, read_store, scope)
 
 
 def notation_folder(environ: Mapping[str, str]) -> Path:

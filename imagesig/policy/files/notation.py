@@ -20,9 +20,9 @@ from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.location import REGISTRY
 from imagesig.oci.reference import parse_reference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
-from imagesig.policy.policy import Policy
-from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Signed
+from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Rules
 from imagesig.policy.scope import Scope, parse_scope
+from imagesig.policy.signed import Signed
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name
@@ -98,8 +98,8 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
     return statements
 
 
-def policy_of(statements: tuple[Statement, ...], read_store: ReadStore, scope: str = "") -> Policy:
-    """The policy that the statements mean. Images that no statement is for are refused.
+def rules_of(statements: tuple[Statement, ...], read_store: ReadStore, scope: str = "") -> Rules:
+    """The rules that the statements mean. Images that no statement is for are refused.
 
     With a `scope` its statement is for every image, whatever it is called: for layouts, which have no name.
 
@@ -107,7 +107,7 @@ def policy_of(statements: tuple[Statement, ...], read_store: ReadStore, scope: s
         InvalidArgument: a trust store cannot be used, or no statement is for the scope.
     """
     if scope:
-        return Policy(default=_rule(_find(statements, scope), read_store))
+        return Rules(default=_rule(_find(statements, scope), read_store))
     default = Rule((Reject("no policy of the trust policy document has its repository as a scope"),), "trust policy")
     rules: dict[Scope, Rule] = {}
     for statement in statements:
@@ -116,7 +116,7 @@ def policy_of(statements: tuple[Statement, ...], read_store: ReadStore, scope: s
             default = rule
         else:
             rules |= {Scope(REGISTRY, name, exact=True): rule for name in statement.scopes}
-    return Policy(default, rules)
+    return Rules(default, rules)
 
 
 def _find(statements: tuple[Statement, ...], scope: str) -> Statement:

@@ -1,4 +1,4 @@
-"""imagesig's own policy files: a checked document in, a `Policy` out.
+"""imagesig's own policy files: a checked document in, its rules out.
 
 `docs/policy.schema.json` describes the same documents; a test holds the two together. What a schema cannot say is
 checked here alone: that names are defined, that scopes are scopes, that keys and certificates are what they should be.
@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping
 from imagesig.errors import InvalidArgument
 from imagesig.policy.files.document import Node
 from imagesig.policy.files.parse_authority import Authorities, Files, parse_authorities
-from imagesig.policy.files.parse_requirement import parse_requirement
-from imagesig.policy.policy import REJECT, Policy
-from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Rule
+from imagesig.policy.files.requirement import ACCEPT_ALL, REJECT_ALL, parse_requirement
+from imagesig.policy.requirement import REJECT, AcceptAnything, Reject, Requirement, Rule, Rules
 from imagesig.policy.scope import Scope, parse_scope
 from imagesig.text import quote
 
 VERSION = 1
 
-REJECT_ALL, ACCEPT_ALL = "reject", "insecureAcceptAnything"
 _FIELDS = (
     "$schema",
     "version",
@@ -39,8 +37,8 @@ def parse_policy(
     folder: str = "",
     read_file: Callable[[str], bytes] | None = None,
     real_path: Callable[[str], str] | None = None,
-) -> Policy:
-    """The policy that a document says. `folder` is what relative paths in it are relative to.
+) -> Rules:
+    """The rules that a document says. `folder` is what relative paths in it are relative to.
 
     `read_file` gives the contents of a file with certificates; without it such a file is refused. `real_path` gives a
     path without symbolic links; without it paths are compared as they are written.
@@ -60,7 +58,7 @@ def parse_policy(
     default = _default(fields["default"], authorities) if "default" in fields else REJECT
     rules = _rules(fields["rules"], authorities, files) if "rules" in fields else {}
     strict = fields["refuse_tag_with_digest"].boolean() if "refuse_tag_with_digest" in fields else False
-    return Policy(default, rules, strict)
+    return Rules(default, rules, strict)
 
 
 def _refuse_foreign(document: Node) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from imagesig.crypto.certificate import parse_certificates
-from imagesig.formats.attached import CERTIFICATE_ANNOTATION
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from tests.cli.test_commands import imagesig

@@ -12,7 +12,6 @@ import click.testing
 import pytest
 
 from imagesig.cli.main import cli
-from imagesig.cli.output.failure import exit_status
 from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
@@ -25,7 +24,7 @@ def run(*arguments: object) -> click.testing.Result:
     """The command in this process; an error of imagesig becomes its exit status, as in `main`."""
     result = click.testing.CliRunner().invoke(cli, [str(item) for item in arguments])
     if isinstance(result.exception, ImagesigError):
-        result.exit_code = exit_status(result.exception)
+        result.exit_code = result.exception.exit_status
         result.stderr_bytes = (result.stderr_bytes or b"") + str(result.exception).encode()
     return result
 

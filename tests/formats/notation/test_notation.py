@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Expired, ImagesigError, InvalidArgument, NotTrusted, TimestampInvalid, UnsupportedAlgorithm
+from imagesig.format_names import NOTATION
 from imagesig.formats import ALL_FORMATS, select_formats
 from imagesig.formats.notation import SIGNING_AUTHORITY, Attribute, ManifestForm, Notation
 from imagesig.formats.notation.notation import THUMBPRINTS
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import (
@@ -76,8 +76,8 @@ def test_what_is_sealed_is_read_again(envelope: Any, key_type: KeyType) -> None:
 def test_the_manifest_says_what_it_is_in_the_form_that_was_chosen(envelope: Any) -> None:
     chain = certified().chain
     older, newer = signed(Notation(envelope)), signed(Notation(envelope, manifest_form=ManifestForm.ARTIFACT_TYPE))
-    assert (older.artifact_type, older.config_type) == ("", SIGNATURE)
-    assert (newer.artifact_type, newer.config_type) == (SIGNATURE, "")
+    assert (older.artifact_type, older.config_type) == ("", NOTATION)
+    assert (newer.artifact_type, newer.config_type) == (NOTATION, "")
     thumbprints = json.loads(older.annotations[THUMBPRINTS])
     assert thumbprints == [hashlib.sha256(item.der).hexdigest() for item in chain]
     assert older.annotations["org.opencontainers.image.created"] == "2026-11-24T12:00:00Z"

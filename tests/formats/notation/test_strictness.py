@@ -28,6 +28,7 @@ from imagesig.crypto.algorithms import (
 )
 from imagesig.encoding import cbor
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, MalformedError, SignatureInvalid
+from imagesig.format_names import NOTATION
 from imagesig.formats.notation import Notation
 from imagesig.formats.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
@@ -36,7 +37,6 @@ from imagesig.formats.notation.envelope import (
     SIGNING_SCHEME,
     SIGNING_TIME,
 )
-from imagesig.formats.notation.reading import SIGNATURE
 from imagesig.signature import StoredSignature
 from tests.chains import CERTIFIES, SIGNS, certified, intermediate, issue, key_usage, leaf, root, trusting
 from tests.envelopes import (
@@ -170,7 +170,7 @@ def test_row_h_a_salt_of_another_length_is_refused() -> None:
 
 @both
 def test_row_j_another_config_in_the_newer_form_is_remarked_on(envelope: str) -> None:
-    newer = {"artifact_type": SIGNATURE, "config_type": "application/vnd.oci.image.config.v1+json"}
+    newer = {"artifact_type": NOTATION, "config_type": "application/vnd.oci.image.config.v1+json"}
     assert failed(stored(envelope, manifest=newer)) == ["manifest"]
     assert failed(stored(envelope, manifest=newer | {"config_type": "application/vnd.oci.empty.v1+json"})) == []
 

@@ -23,12 +23,12 @@ Json = dict[str, Any]
 
 def policy_of(document: Json) -> Policy:
     """Raises `InvalidArgument` for a wrong document."""
-    return parse_policy(read_json(json.dumps(document).encode(), "policy.json"), folder="/etc/imagesig")
+    return Policy.of(parse_policy(read_json(json.dumps(document).encode(), "policy.json"), folder="/etc/imagesig"))
 
 
 def policy_of_toml(text: str) -> Policy:
     """Raises `InvalidArgument` for a wrong document."""
-    return parse_policy(read_toml(text.encode(), "policy.toml"), folder="/etc/imagesig")
+    return Policy.of(parse_policy(read_toml(text.encode(), "policy.toml"), folder="/etc/imagesig"))
 
 
 @cache

@@ -14,7 +14,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import AUDIT, PERMISSIVE, STRICT, AcceptAnything, Action, Policy, Reject, Signed
-from imagesig.policy.files.notation import Store, parse_trust_policy, policy_of
+from imagesig.policy.files.notation import Store, parse_trust_policy, rules_of
 from imagesig.trust import Role
 from tests.chains import root
 
@@ -45,7 +45,7 @@ SKIPPED: dict[str, Any] = {
 
 
 def policy(*statements: dict[str, Any], scope: str = "") -> Policy:
-    return policy_of(parse_trust_policy(document(*statements), "policy"), read_store, scope)
+    return Policy.of(rules_of(parse_trust_policy(document(*statements), "policy"), read_store, scope))
 
 
 def read_store(store: Store) -> tuple[Certificate, ...]:

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
-from imagesig.format_names import READERS
-from imagesig.formats import FORMATS
+from imagesig.format_names import NAMES, READERS
 from tests.policy.files.documents import Json, documents, pem, policy_of
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "policy.schema.json").read_text())
@@ -167,5 +166,5 @@ def test_both_refuse_documents_that_are_wrong(document: Json) -> None:
 
 def test_the_schema_has_every_format_that_a_policy_file_can_name() -> None:
     # `cosign-x509` and the like differ from `cosign` in what they write alone.
-    assert set(READERS) == {name for name in FORMATS if not name.endswith("-x509")}
+    assert set(READERS) == {item.name for item in NAMES if not item.name.endswith("-x509")}
     assert SCHEMA["$defs"]["requirement"]["properties"]["formats"]["items"]["enum"] == list(READERS)

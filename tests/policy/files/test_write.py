@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
 from imagesig.policy import AcceptAnything, KeyReference, Policy, Reject, Rule, Scope, Signed, Unsupported
-from imagesig.policy.files.write import document_of, toml_text
+from imagesig.policy.files.toml import toml_text
+from imagesig.policy.files.write import document_of
 from tests.makers import private_key
 from tests.policy.files.documents import Json, documents, policy_of, policy_of_toml
 

@@ -1,8 +1,8 @@
-"""One requirement of a rule in a policy file."""
+"""One requirement of a rule in a policy file: read from its table, and written as one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -11,9 +11,11 @@ from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.policy.authority import check_distinct
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.files.document import Node, one_of
+from imagesig.policy.files.names import Names
 from imagesig.policy.files.parse_authority import Authorities
-from imagesig.policy.identity import IDENTITY_FIELDS, Identity, IdentityKind
-from imagesig.policy.requirement import Signed
+from imagesig.policy.identity import KINDS, OF_IMAGE, Identity
+from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Unsupported
+from imagesig.policy.signed import Signed
 from imagesig.trust import TimestampAuthorities
 
 FORMATS = READERS
@@ -23,20 +25,11 @@ LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
 CHECKS = ("authenticity", "authentic_timestamp", "expiry", "revocation")
 ACTIONS = {action.value: action for action in Action}
 
+REJECT_ALL, ACCEPT_ALL = "reject", "insecureAcceptAnything"
+"""A rule for every image or none, in the place of a list of requirements."""
+
 _COUNTS = ("any", "all", "threshold")
 _FIELDS = (*_COUNTS, "of", "annotations", "identity", "formats", "timestamps", "enforcement")
-
-IDENTITY_MAKERS: Mapping[IdentityKind, Callable[..., Identity]] = {
-    IdentityKind.OF_IMAGE: Identity.of_image,
-    IdentityKind.EXACTLY: Identity.exactly,
-    IdentityKind.ANY: Identity.any,
-    IdentityKind.MATCH_EXACT: Identity.match_exact,
-    IdentityKind.MATCH_REPO_DIGEST_OR_EXACT: Identity.match_repo_digest_or_exact,
-    IdentityKind.MATCH_REPOSITORY: Identity.match_repository,
-    IdentityKind.EXACT_REFERENCE: Identity.exact_reference,
-    IdentityKind.EXACT_REPOSITORY: Identity.exact_repository,
-    IdentityKind.REMAP_IDENTITY: Identity.remap_identity,
-}
 
 
 def parse_requirement(node: Node, authorities: Authorities) -> Signed:
@@ -67,7 +60,7 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
         signers,
         threshold,
         _annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
-        parse_identity(fields["identity"]) if "identity" in fields else Identity.of_image(),
+        parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
         _formats(fields["formats"]) if "formats" in fields else (),
         _timestamps(fields["timestamps"], authorities) if "timestamps" in fields else None,
         _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT,
@@ -85,19 +78,18 @@ def _annotations(node: Node) -> Annotations:
 
 
 def parse_identity(node: Node) -> Identity:
-    """The identity that a name, or a table with `type` and what that type needs, says."""
-    kinds = {kind.value: kind for kind in IdentityKind}
+    """The identity that a name, or a table with `type` and the fields of that kind, says."""
     if isinstance(node.value, str):
-        kind = kinds[node.choice(tuple(kinds))]
-        if IDENTITY_FIELDS[kind]:
-            raise node.refused(f"{kind.value} is a table with type, {', '.join(IDENTITY_FIELDS[kind])}")
-        return IDENTITY_MAKERS[kind]()
-    every = dict.fromkeys(field for fields in IDENTITY_FIELDS.values() for field in fields)
+        kind = KINDS[node.choice(tuple(KINDS))]
+        if needed := kind.__struct_fields__:
+            raise node.refused(f"{kind.kind} is a table with type, {', '.join(needed)}")
+        return kind.of_texts()
+    every = dict.fromkeys(field for kind in KINDS.values() for field in kind.__struct_fields__)
     fields = node.table(("type", *every), needed=("type",))
-    kind = kinds[fields["type"].choice(tuple(kinds))]
-    fields = node.table(("type", *IDENTITY_FIELDS[kind]), needed=IDENTITY_FIELDS[kind])
-    values = [fields[name].text() for name in IDENTITY_FIELDS[kind]]
-    return node.made(lambda: IDENTITY_MAKERS[kind](*values))
+    kind = KINDS[fields["type"].choice(tuple(KINDS))]
+    fields = node.table(("type", *kind.__struct_fields__), needed=kind.__struct_fields__)
+    texts = [fields[name].text() for name in kind.__struct_fields__]
+    return node.made(lambda: kind.of_texts(*texts))
 
 
 def _formats(node: Node) -> tuple[str, ...]:
@@ -132,3 +124,42 @@ def _enforcement(node: Node) -> Enforcement:
             "who signed cannot be skipped", hint="log it, or require nothing: require = 'insecureAcceptAnything'"
         )
     return replace(enforcement, **actions)
+
+
+def requirement_document(requirement: Requirement, names: Names) -> dict[str, object] | None:
+    """The table that says the requirement; None for what only a whole rule can say, with one text."""
+    match requirement:
+        case AcceptAnything() | Reject() | Unsupported():
+            return None
+        case Signed():
+            return _signed_document(requirement, names)
+        case _:
+            assert_never(requirement)
+
+
+def _signed_document(requirement: Signed, names: Names) -> dict[str, object]:
+    signers = list(dict.fromkeys(names.signer(item) for item in requirement.authorities))
+    if requirement.threshold is None:
+        document: dict[str, object] = {"all": signers}
+    elif requirement.threshold == 1:
+        document = {"any": signers}
+    else:
+        document = {"threshold": requirement.threshold, "of": signers}
+    if requirement.annotations:
+        document["annotations"] = dict(requirement.annotations)
+    if requirement.identity != OF_IMAGE:
+        identity = requirement.identity
+        document["identity"] = {"type": identity.kind, **identity.texts} if identity.texts else identity.kind
+    if requirement.formats:
+        document["formats"] = list(requirement.formats)
+    if requirement.timestamps:
+        timestamps: dict[str, object] = {"any": [names.timestamp(requirement.timestamps.certificates)]}
+        if requirement.timestamps.after_expiry_only:
+            timestamps["after_expiry_only"] = True
+        document["timestamps"] = timestamps
+    if requirement.enforcement != STRICT:
+        document["enforcement"] = next(
+            (name for name, level in LEVELS.items() if level == requirement.enforcement),
+            {name: getattr(requirement.enforcement, name).value for name in CHECKS},
+        )
+    return document

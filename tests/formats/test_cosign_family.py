@@ -9,9 +9,9 @@ import pytest
 
 from imagesig.errors import InvalidArgument
 from imagesig.formats import select_formats
-from imagesig.formats.attached import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.cosign import Cosign
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject
 from tests.issuers import Issuer, pem
 from tests.makers import DIGEST, NAME, NOW, private_key

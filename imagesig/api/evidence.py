@@ -1,0 +1,158 @@
+"""What an image has to show for a rule: its signatures are found, examined, checked for revocation and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from imagesig.api.revoking import Answers, with_revocation
+from imagesig.api.stored_signatures import Stored, resolve, stored_signatures
+from imagesig.api.subjects import Manifest
+from imagesig.effort import one_image
+from imagesig.errors import (
+    BudgetExceeded,
+    ImageNotFound,
+    ImagesigError,
+    KeyProviderError,
+    NoSignatures,
+    Rejection,
+    TransportError,
+)
+from imagesig.format_names import families
+from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
+from imagesig.images.image import Image
+from imagesig.policy import Rule, Signed
+from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
+from imagesig.policy.requirement import formats_of
+from imagesig.signature import Examined, Subject
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import RevocationChecker, Witnesses
+
+
+class Evaluation(Struct, frozen=True, dict=True):
+    """One rule for one image: judges manifests at the time `now`. `witnesses` are `online()` if they are None."""
+
+    image: Image
+    rule: Rule
+    now: datetime
+    witnesses: Witnesses | None = None
+
+    def judge(self, manifest: Manifest) -> RuleVerdict:
+        """What the rule makes of one manifest of the image. Raises as `judge_rule` does."""
+        with one_image():
+            return judge_rule(self.rule, StoredEvidence(self, manifest), str(self.image))
+
+    @cached_property
+    def revocation(self) -> RevocationChecker:
+        if self.witnesses is not None:
+            return self.witnesses.revocation
+        from imagesig.witnesses import online
+
+        return online().revocation
+
+
+class StoredEvidence(Struct, dict=True):
+    """See `policy.judge.Evidence`: what is stored for one manifest."""
+
+    evaluation: Evaluation
+    manifest: Manifest
+    _others: set[str] = field(default_factory=set)
+    """Where artefacts are that have a signature's media type and are something else: attestations."""
+
+    def signatures(self, requirement: Signed) -> Verdict:
+        """The verdict of a requirement that holds.
+
+        Raises:
+            NoSignatures, NoSignatureAccepted: it does not hold.
+            TransportError: it does not hold, and a place where its signature may be did not answer, or not completely.
+            LimitExceeded: it does not hold, and the image has more than is read for one image.
+        """
+        verdict = self._verdict(requirement)
+        if verdict.failure:
+            stored = self._stored
+            # Something could not be read, and what could be is not enough: unreachable, not unsigned.
+            for unread in (stored.failed, stored.limited):
+                if unread:
+                    raise unread from verdict.failure
+            if not stored.rejections and len(self._others) == len(stored.found):
+                raise self._unsigned()
+            raise verdict.failure
+        return verdict
+
+    @cached_property
+    def _formats(self) -> tuple[Format, ...]:
+        wanted = families(formats_of(self.evaluation.rule.signed)) or ALL_FORMATS
+        return select_formats(name for name in ALL_FORMATS if name in wanted)
+
+    @cached_property
+    def _stored(self) -> Stored:
+        return stored_signatures(self.evaluation.image, self.manifest.digest, self._formats)
+
+    def _verdict(self, requirement: Signed) -> Verdict:
+        examined, rejections = self._examine(requirement)
+        subject = self._subject(examined)
+        known: Answers = {}
+
+        def judged(signatures: Sequence[Examined]) -> Verdict:
+            if any(item.chain for signature in signatures for item in signature.by_all):
+                evaluation = self.evaluation
+                signatures = with_revocation(signatures, requirement, evaluation.revocation, evaluation.now, known)
+            return judge(subject, self.evaluation.image.name, requirement, signatures, rejections)
+
+        several = any(item.by_others for item in examined)
+        verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
+        # Who else vouches for a signer matters only if that is not enough: their servers would have to be asked.
+        return judged(examined) if several and not verdict.verified else verdict
+
+    def _examine(self, requirement: Signed) -> tuple[list[Examined], list[Rejection]]:
+        """The signatures in the formats that the requirement accepts, and why the others are rejected."""
+        anchors, stored = requirement.anchors, self._stored
+        accepted = select_formats(requirement.formats) if requirement.formats else ()
+        examined: list[Examined] = []
+        rejections = list(stored.rejections)
+        for item, found_as in stored.found:
+            # Each requirement reads with its own formats: one for JWS alone refuses what another one reads as COSE.
+            item_format = reader_of(item, accepted) if accepted else found_as
+            if item_format is None:
+                continue
+            try:
+                envelope = item_format.parse(item)
+                if item_format.recognizes(envelope):
+                    examined.append(item_format.authenticate(envelope, anchors, self.evaluation.now))
+                else:
+                    self._others.add(item.origin)
+            except (TransportError, KeyProviderError):
+                raise
+            except ImagesigError as error:
+                if isinstance(error, BudgetExceeded):
+                    stored.limited = stored.limited or error
+                rejections.append(Rejection(item.origin, error))
+        return examined, rejections
+
+    def _subject(self, examined: Sequence[Examined]) -> Subject:
+        """The manifest, with its media type and size if a signature states them: that may need one more request."""
+        digest, found = self.manifest.digest, self.manifest.descriptor
+        if not any(subject.media_type for signature in examined for subject in signature.claim.subjects):
+            return Subject(digest)
+        if found is None:
+            found = resolve(self.evaluation.image, digest)
+            self.manifest = Manifest(digest, found)
+        return Subject(digest, found.media_type, found.size)
+
+    def _unsigned(self) -> ImagesigError:
+        """One more request tells "no image" from "no signature"."""
+        image, digest = self.evaluation.image, self.manifest.digest
+        if not image.home.has(digest):
+            return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
+        names, count = ", ".join(item.name for item in self._formats), len(self._others)
+        others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
+        return NoSignatures(
+            f"{image}: {digest} carries no signature (looked for: {names} in {image.signatures.name}){others}",
+            hint="sign it, or name the repository that holds its signatures",
+        )

@@ -1,0 +1,109 @@
+"""What cosign's two formats share: their options, the algorithms that they sign with, and certificates on request.
+
+Certificates are attached on request alone ("bring your own PKI"): cosign refuses a bundle with a certificate where it
+has a bare key (cosign #3354).
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Self
+
+from msgspec import Struct
+
+from imagesig.crypto.algorithms import Algorithm, KeyType, cosign_algorithms, signing_algorithms
+from imagesig.crypto.certificate import Certificate
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
+from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.formats.format import choose_algorithm, find_signer
+from imagesig.signature import Envelope, SignerInfo, StoredSignature
+from imagesig.trust import TrustAnchors, TrustedKey
+
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+
+
+CANDIDATES = {key_type: cosign_algorithms(key_type) for key_type in KeyType}
+"""The algorithms that a signature by a key of each type may have."""
+
+
+class CosignFamily(Struct, frozen=True):
+    """The options of cosign's formats.
+
+    `curve_hash` signs P-384 with SHA-384 and P-521 with SHA-512 instead of SHA-256, as cosign 2.6 and later sign (and
+    do not verify without a flag). `certificates` writes the signer's certificates too, for verifiers that trust their
+    issuer.
+    """
+
+    curve_hash: bool = False
+    certificates: bool = False
+
+    @classmethod
+    def certified(cls) -> Self:
+        """Writes the signer's certificates too: what users select as `cosign-x509` and `bundle-x509`."""
+        return cls(certificates=True)
+
+    def algorithm_of(self, signer: SignerInfo, format_name: str) -> Algorithm:
+        """The best algorithm that the signer can sign with. SHA-256 is what every verifier expects of every curve.
+
+        Raises:
+            UnsupportedAlgorithm: it can sign with none.
+        """
+        key_type = signer.public_key.key_type
+        order = signing_algorithms(key_type)
+        return choose_algorithm(signer, order[::-1] if self.curve_hash and key_type.is_ecdsa else order, format_name)
+
+    def chain_of(self, signer: SignerInfo, format_name: str) -> tuple[Certificate, ...]:
+        """The certificates to attach; empty if none were asked for.
+
+        Raises:
+            InvalidArgument: the signer has none.
+        """
+        if self.certificates and not signer.chain:
+            raise InvalidArgument(
+                f"{signer.key_id}: the {format_name} format was asked to attach the key's certificates, and it has "
+                "none",
+                hint="give them with --certificate-chain, or chain= in open_key; to get one: imagesig key csr",
+            )
+        return signer.chain if self.certificates else ()
+
+
+def check_made_by(envelope: Envelope, signer: SignerInfo) -> None:
+    """Returns if this signer's key made the signature. Raises `SignatureInvalid` if not."""
+    find_signer(envelope, TrustAnchors((TrustedKey(signer.key_id, (signer.public_key,)),)), CANDIDATES)
+
+
+def annotations_of(chain: Sequence[Certificate]) -> dict[str, str]:
+    """What cosign's classic format writes beside the signature: the leaf, and those above it."""
+    issuers = list(chain[1:])
+    # Both cosign and containers/image take the last one for the root, and leave it out of the path.
+    if issuers and issuers[-1].subject_der != issuers[-1].issuer_der:
+        issuers.append(issuers[-1])
+    return {CERTIFICATE_ANNOTATION: chain[0].pem, CHAIN_ANNOTATION: "".join(item.pem for item in issuers)}
+
+
+def classic_leaf(stored: StoredSignature) -> str:
+    """The leaf that a stored classic signature carries, as PEM text; empty if it carries none."""
+    return stored.parts[0].annotations.get(CERTIFICATE_ANNOTATION, "")
+
+
+def is_of_leaf(text: str, chain: Sequence[Certificate]) -> bool:
+    """Whether the PEM text is the chain's leaf; of an empty chain, whether there is none."""
+    return text.split() == (chain[0].pem.split() if chain else [])
+
+
+def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
+    """The member of `verificationMaterial` that carries the leaf. A v0.3 bundle has no place for its issuers."""
+    return {"certificate": {"rawBytes": b64encode(chain[0].der).decode("ascii")}}
+
+
+def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
+    """Whether a stored bundle carries the chain's leaf; of an empty chain, whether it carries no certificate."""
+    try:
+        material = parse_object(stored.parts[0].content, "bundle", OURS).get("verificationMaterial")
+    except ImagesigError:
+        return False
+    certificate = material.get("certificate") if isinstance(material, dict) else None
+    return certificate == (bundle_material(chain)["certificate"] if chain else None)
