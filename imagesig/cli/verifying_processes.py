@@ -1,4 +1,4 @@
-"""Verifying many images on all cores of this machine."""
+"""Verification of many images on all cores of this machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of
 
 _MANY = 100
-"""Images for which a copy of this process is soon made up for."""
+"""From so many images on, forks save more time than they cost."""
 _NEEDED = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
 
 
 class Spread(Struct, frozen=True):
-    """What `verify_many` needs: with an `executor`, a policy whose keys are open and a key opener that pickles."""
+    """Arguments of `verify_many`; with an `executor`, the keys of the policy are open and `open_keys` pickles."""
 
     policy: Policy
     open_keys: OpenPublicKeys
@@ -36,7 +36,7 @@ class Spread(Struct, frozen=True):
 def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Spread]:
     """A pool of forks if there are many images and several cores, and the policy trusts only keys in files.
 
-    Whoever asks for a PIN, logs in or asks revocation servers stays one process, which does that once.
+    A policy that needs a PIN, a login or revocation servers is verified in one process, which asks once.
     """
     here = Spread(policy, open_keys)
     cores = available() if total is not None and total >= _MANY else 0
@@ -44,13 +44,13 @@ def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | No
     if opened is None:
         yield here
         return
-    _load_what_copies_need(opened)
-    with ForkPool(cores) as copies:
-        yield Spread(opened, open_public_keys, copies, 2 * cores)
+    _load_modules_of_forks(opened)
+    with ForkPool(cores) as pool:
+        yield Spread(opened, open_public_keys, pool, 2 * cores)
 
 
-def _load_what_copies_need(policy: Policy) -> None:
-    """Modules that each copy would otherwise load for itself."""
+def _load_modules_of_forks(policy: Policy) -> None:
+    """Loads modules that otherwise each fork would load."""
     from cryptography.hazmat.backends import default_backend
 
     default_backend()
@@ -62,7 +62,7 @@ def _load_what_copies_need(policy: Policy) -> None:
 
 
 def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
-    """The policy with every key opened; None where that asks somebody, or fails, which is for its images to tell."""
+    """The policy with its keys opened; None if one needs a login or a PIN, or fails: its images have the error."""
     for rule in (policy.default, *policy.rules.values()):
         for requirement in rule.signed:
             if requirement.certificate_authorities or any(is_key_uri(item.text) for item in requirement.references):

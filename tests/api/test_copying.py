@@ -444,12 +444,12 @@ def test_a_destination_by_digest_takes_that_image_only(server: InMemoryRegistry,
     assert copy(source, there, all_platforms=True).tag == ""
     assert there.home.has(digest)
     elsewhere = registry(f"{server.host}/team/app@sha256:{'0' * 64}", client=client)
-    with pytest.raises(InvalidArgument, match="cannot be stored there"):
+    with pytest.raises(InvalidArgument, match="has another digest"):
         copy(source, elsewhere, all_platforms=True)
 
 
 def test_contradictions_and_missing_images_are_refused(source: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="cannot both"):
+    with pytest.raises(InvalidArgument, match="cannot be combined"):
         copy(source, f"oci:{tmp_path / 'to'}", all_platforms=True, platform="linux/arm64")
     with pytest.raises(ImageNotFound):
         copy(source.replace(":1.0", ":2.0"), f"oci:{tmp_path / 'to'}")

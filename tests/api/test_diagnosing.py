@@ -60,9 +60,9 @@ def test_a_registry_is_probed_and_keeps_nothing_of_it(server: InMemoryRegistry, 
 
     found = seen(image=image)
 
-    assert found["referrers"] == (State.OK, "the registry keeps them")
+    assert found["referrers"] == (State.OK, "the registry has the API")
     assert found["login"][1].startswith("as nobody")
-    assert found["signatures"] == (State.NOTE, "0 stored (none), unchecked")
+    assert found["signatures"] == (State.NOTE, "0 stored (none), not verified")
     written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
     assert written == []
 
@@ -97,4 +97,4 @@ def test_a_registry_that_is_gone_is_one_diagnosis() -> None:
 
 def test_signatures_that_are_stored_are_counted_and_not_trusted(image: str, tmp_path: Path) -> None:
     sign(image, FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256))
-    assert seen(image=image)["signatures"] == (State.OK, "2 stored (bundle, cosign), unchecked")
+    assert seen(image=image)["signatures"] == (State.OK, "2 stored (bundle, cosign), not verified")
