@@ -1,4 +1,4 @@
-"""Forks of this process: what they return, what the death of one means, and that none is left."""
+"""Forks of this process: what they return, what happens if one dies, and that none stays behind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_tasks_run_in_other_processes(pool: ForkPool) -> None:
     assert pool.submit(process).result() != os.getpid()
 
 
-def test_exceptions_come_back_whole(pool: ForkPool) -> None:
+def test_exceptions_come_back_with_their_hint(pool: ForkPool) -> None:
     with pytest.raises(NotFound, match="no such thing") as caught:
         pool.submit(fail).result()
     assert caught.value.hint == "look elsewhere"
@@ -77,7 +77,7 @@ def test_a_task_that_kills_every_fork_fails_each_time(pool: ForkPool) -> None:
     assert pool.submit(double, 4).result(timeout=30) == 8
 
 
-def test_what_does_not_pickle_fails_and_costs_no_fork(pool: ForkPool) -> None:
+def test_a_task_that_does_not_pickle_fails_and_ends_no_fork(pool: ForkPool) -> None:
     for _ in range(4):
         assert pool.submit(lambda: 1).exception(timeout=30) is not None
     assert pool.submit(double, 4).result(timeout=30) == 8

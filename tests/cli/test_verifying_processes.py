@@ -1,4 +1,4 @@
-"""When many images are verified in copies of the process, and when not."""
+"""When many images are verified in forks of the process, and when not."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def spreads(policy: Policy, total: int | None = 100) -> bool:
         return made.executor is not None
 
 
-def test_many_images_and_a_key_in_a_file_are_spread(public_key: str) -> None:
+def test_many_images_with_a_key_in_a_file_use_forks(public_key: str) -> None:
     assert spreads(Policy.any_of(public_key))
     assert spreads(Policy.any_of(Path(public_key).read_text()))
 
 
 @pytest.mark.parametrize("total", [None, 1, 99])
-def test_few_images_are_not(public_key: str, total: int | None) -> None:
+def test_few_images_use_one_process(public_key: str, total: int | None) -> None:
     assert not spreads(Policy.any_of(public_key), total)
 
 
 @pytest.mark.parametrize("uri", ["pkcs11:token=t;object=k", "hashivault://k", "awskms:///alias/k", "env://KEY"])
-def test_a_key_that_somebody_is_asked_for_keeps_one_process(public_key: str, uri: str) -> None:
+def test_a_key_that_needs_a_login_or_pin_keeps_one_process(public_key: str, uri: str) -> None:
     assert not spreads(Policy.any_of(public_key, uri))
 
 
-def test_a_key_that_cannot_be_opened_keeps_one_process_whose_images_say_so(tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_opened_keeps_one_process(tmp_path: Path) -> None:
     assert not spreads(Policy.any_of(str(tmp_path / "gone.pub")))
 
 
-def test_one_core_is_one_process(public_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_core_uses_one_process(public_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "available", lambda: 1)
     assert not spreads(Policy.any_of(public_key))
 
 
-def test_the_keys_are_open_before_there_are_copies(public_key: str) -> None:
+def test_the_keys_are_opened_before_forking(public_key: str) -> None:
     with spread_over_cores(Policy.any_of(public_key), open_public_keys, 100) as made:
         assert made.policy.default.signed[0].anchors.keys
