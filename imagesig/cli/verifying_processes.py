@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.cli.processes import ForkPool, available
 from imagesig.concurrency import WORKERS
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
@@ -18,9 +21,19 @@ from imagesig.policy import Policy
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of
 
+if TYPE_CHECKING:
+    from imagesig.cli.processes import ForkPool
+
 _MANY = 100
 """From so many images on, forks save more time than they cost."""
 _NEEDED = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
+
+
+def useful_forks() -> int:
+    """How many forks are useful: one for each core that we may use, none if forks are not safe."""
+    if not sys.platform.startswith("linux") or threading.active_count() > 1:
+        return 0
+    return len(os.sched_getaffinity(0))
 
 
 class Spread(Struct, frozen=True):
@@ -39,11 +52,13 @@ def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | No
     A policy that needs a PIN, a login or revocation servers is verified in one process, which asks once.
     """
     here = Spread(policy, open_keys)
-    cores = available() if total is not None and total >= _MANY else 0
+    cores = useful_forks() if total is not None and total >= _MANY else 0
     opened = _opened(policy, open_keys) if cores > 1 else None
     if opened is None:
         yield here
         return
+    from imagesig.cli.processes import ForkPool  # loads `multiprocessing`, which takes longer than one verification
+
     _load_modules_of_forks(opened)
     with ForkPool(cores) as pool:
         yield Spread(opened, open_public_keys, pool, 2 * cores)

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 
 import pytest
 
-from imagesig.cli.processes import ForkPool, available
+from imagesig.cli.processes import ForkPool
 from imagesig.errors import NotFound
 
 
@@ -119,14 +118,3 @@ def is_running(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_no_forks_are_offered_beside_threads() -> None:
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    try:
-        assert available() == 0
-    finally:
-        done.set()
-        thread.join()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from imagesig.cli import verifying_processes as spread
-from imagesig.cli.verifying_processes import spread_over_cores
+from imagesig.cli.verifying_processes import spread_over_cores, useful_forks
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys import open_public_keys
 from imagesig.keys.file.provider import FileProvider
@@ -16,7 +19,7 @@ from imagesig.policy import Policy
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spread, "available", lambda: 2)
+    monkeypatch.setattr(spread, "useful_forks", lambda: 2)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +55,28 @@ def test_a_key_that_cannot_be_opened_keeps_one_process(tmp_path: Path) -> None:
 
 
 def test_one_core_uses_one_process(public_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spread, "available", lambda: 1)
+    monkeypatch.setattr(spread, "useful_forks", lambda: 1)
     assert not spreads(Policy.any_of(public_key))
 
 
 def test_the_keys_are_opened_before_forking(public_key: str) -> None:
     with spread_over_cores(Policy.any_of(public_key), open_public_keys, 100) as made:
         assert made.policy.default.signed[0].anchors.keys
+
+
+def test_no_forks_are_offered_beside_threads() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert useful_forks() == 0
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_command_that_does_not_fork_does_not_load_multiprocessing() -> None:
+    script = "import sys, imagesig.cli.commands.verify; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "imagesig.cli.verifying_processes" in loaded
+    assert "multiprocessing" not in loaded
