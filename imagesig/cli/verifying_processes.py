@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MANY = 100
 """From so many images on, forks save more time than they cost."""
-_NEEDED = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
+_MODULES_OF_FORKS = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
 
 
 def useful_forks() -> int:
@@ -36,47 +36,50 @@ def useful_forks() -> int:
     return len(os.sched_getaffinity(0))
 
 
-class Spread(Struct, frozen=True):
-    """Arguments of `verify_many`; with an `executor`, the keys of the policy are open and `open_keys` pickles."""
+class Workers(Struct, frozen=True):
+    """Arguments of `verify_many`; `count` is its `workers`.
+
+    With an `executor`, the keys of the policy are open and `open_keys` pickles.
+    """
 
     policy: Policy
     open_keys: OpenPublicKeys
     executor: ForkPool | None = None
-    workers: int = WORKERS
+    count: int = WORKERS
 
 
 @contextmanager
-def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Spread]:
+def workers_for(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Workers]:
     """A pool of forks if there are many images and several cores, and the policy trusts only keys in files.
 
     A policy that needs a PIN, a login or revocation servers is verified in one process, which asks once.
     """
-    here = Spread(policy, open_keys)
+    here = Workers(policy, open_keys)
     cores = useful_forks() if total is not None and total >= _MANY else 0
-    opened = _opened(policy, open_keys) if cores > 1 else None
+    opened = _with_open_keys(policy, open_keys) if cores > 1 else None
     if opened is None:
         yield here
         return
     from imagesig.cli.processes import ForkPool  # loads `multiprocessing`, which takes longer than one verification
 
-    _load_modules_of_forks(opened)
+    _load_modules(opened)
     with ForkPool(cores) as pool:
-        yield Spread(opened, open_public_keys, pool, 2 * cores)
+        yield Workers(opened, open_public_keys, pool, 2 * cores)
 
 
-def _load_modules_of_forks(policy: Policy) -> None:
+def _load_modules(policy: Policy) -> None:
     """Loads modules that otherwise each fork would load."""
     from cryptography.hazmat.backends import default_backend
 
     default_backend()
-    for module in _NEEDED:
+    for module in _MODULES_OF_FORKS:
         import_module(module)
     for rule in (policy.default, *policy.rules.values()):
         if rule.signed:
             select_formats(formats_of(rule.signed) or ALL_FORMATS)
 
 
-def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
+def _with_open_keys(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
     """The policy with its keys opened; None if one needs a login or a PIN, or fails: its images have the error."""
     for rule in (policy.default, *policy.rules.values()):
         for requirement in rule.signed:
