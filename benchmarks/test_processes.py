@@ -17,7 +17,7 @@ from tests.peers.servers import RegistryServer
 ROUNDS = 9
 
 FORKS = "from imagesig.cli.main import main; main()"
-ONE_PROCESS = f"import imagesig.cli.verifying_processes as module; module.available = lambda: 0; {FORKS}"
+ONE_PROCESS = f"import imagesig.cli.verifying_processes as module; module.useful_forks = lambda: 0; {FORKS}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ async def _stream(
     start: Callable[[Iterable[ImageLike]], Generator[Outcome[_Result], None, None]],
     stop: threading.Event | None,
 ) -> AsyncGenerator[Outcome[_Result], None]:
-    """The outcomes of a run whose every step is made in a worker thread, all of them in one context."""
+    """The outcomes of a run. Each step runs in a worker thread, all of them in one context."""
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
     feed = _Feed(images, loop) if isinstance(images, AsyncIterable) else None
@@ -170,13 +170,13 @@ async def _stream(
             if feed is not None:
                 feed.cancel()
             await asyncio.wait([step])
-            step.exception()  # whatever it was: the caller has left
+            step.exception()  # read and ignored: the caller has left
         if outcomes is not None:
             await in_thread(outcomes.close)
 
 
 class _Feed:
-    """Images of an asynchronous iterable, as an iterator for a thread that is not the loop's."""
+    """Images of an asynchronous iterable, as an iterator for a worker thread."""
 
     def __init__(self, images: AsyncIterable[ImageLike], loop: asyncio.AbstractEventLoop) -> None:
         self._source = aiter(images)
@@ -190,13 +190,13 @@ class _Feed:
     def __next__(self) -> ImageLike:
         if self._cancelled:
             raise StopIteration
-        self._waiting = asyncio.run_coroutine_threadsafe(self._one(), self._loop)
+        self._waiting = asyncio.run_coroutine_threadsafe(self._next_image(), self._loop)
         found = self._waiting.result()
         if not found:
             raise StopIteration
         return found[0]
 
-    async def _one(self) -> tuple[ImageLike, ...]:
+    async def _next_image(self) -> tuple[ImageLike, ...]:
         async for image in self._source:
             return (image,)
         return ()

@@ -1,6 +1,6 @@
-"""How long everything in a block may take, and how often it is tried, however deep it calls.
+"""Limits for everything that a block calls: how long it may take, and how often a request is tried.
 
-Time is read off the monotonic clock.
+Times are of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("
 
 
 class _Setting(Generic[_Value]):
-    """A variable that has another value in a block."""
+    """Sets a context variable for a block."""
 
     __slots__ = ("_token", "_value", "_variable")
 
@@ -38,32 +38,32 @@ class _Setting(Generic[_Value]):
 
 
 def deadline(seconds: float) -> AbstractContextManager[None]:
-    """Everything in the block must be done within so many seconds from now; of two deadlines the nearer holds."""
+    """Everything in the block must be done within so many seconds; of two nested deadlines, the earlier one applies."""
     end, outer = time.monotonic() + seconds, _ends.get()
     return _Setting(_ends, end if outer is None else min(end, outer))
 
 
 def until_set(event: threading.Event) -> AbstractContextManager[None]:
-    """Everything in the block ends at its next request once the event is set, as if its deadline had passed."""
+    """Once the event is set, the block ends at its next request, as if its deadline had passed."""
     return _Setting(_stop, event)
 
 
 def at_most_attempts(count: int) -> AbstractContextManager[None]:
-    """Every request in the block is tried so many times at most, whatever its own patience."""
+    """Every request in the block is tried at most so many times, even if it would be tried more often."""
     return _Setting(_attempts, count)
 
 
 def attempts_allowed(wanted: int) -> int:
-    """How often a request may be tried that would be tried so often."""
+    """How often a request may be tried: as often as `wanted`, or less."""
     most = _attempts.get()
     return wanted if most is None else min(wanted, most)
 
 
 def remaining(what: object) -> float:
-    """Seconds left, infinite without a deadline. `what` is for people, who read its text where none are left.
+    """Seconds until the deadline, infinite without one. The error names `what`.
 
     Raises:
-        DeadlineExceeded: none are left.
+        DeadlineExceeded: the deadline passed, or the caller cancelled.
     """
     stop = _stop.get()
     if stop is not None and stop.is_set():
@@ -75,27 +75,30 @@ def remaining(what: object) -> float:
 
 
 def seconds_left() -> float:
-    """Seconds until the deadline, infinite without one; 0 or less once it has passed."""
+    """Seconds until the deadline, infinite without one, and 0 or less after it."""
     end = _ends.get()
     return float("inf") if end is None else end - time.monotonic()
 
 
 def growing_pause(attempt: int) -> float:
-    """Seconds to wait after this attempt, counted from 1: twice as long each time, and never in step with others."""
+    """Seconds to wait after this attempt, the first being 1: twice as long each time, times a random factor.
+
+    The factor keeps clients that failed together from trying again together.
+    """
     factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
     return _BACKOFF_SECONDS * factor
 
 
 def wait(seconds: float, what: str) -> None:
-    """Sleeps so long.
+    """Sleeps.
 
     Raises:
-        DeadlineExceeded: at once, if the deadline passes before that.
+        DeadlineExceeded: immediately, if the deadline is earlier than the end of the sleep.
     """
     left = remaining(what)
     if seconds >= left:
         raise DeadlineExceeded(
-            f"{what}: told to wait {seconds:.1f} s with {left:.1f} s left",
+            f"{what}: the next attempt is in {seconds:.1f} s, the deadline in {left:.1f} s",
             hint="give more time: --timeout, or timeout=",
         )
     time.sleep(seconds)

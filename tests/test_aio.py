@@ -1,4 +1,4 @@
-"""The async twins: the same results, and what a cancelled task leaves behind."""
+"""The functions for asyncio: the same results, and what a cancelled task leaves behind."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_many_are_signed_and_verified_from_an_asynchronous_source(server: InMemo
     assert asyncio.run(everything()) == (6, 6)
 
 
-def test_a_cancelled_verification_asks_for_nothing_more(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_a_cancelled_verification_makes_no_further_request(server: InMemoryRegistry, key: SigningKey) -> None:
     image = pushed(server, "a")
     server.requests.clear()
     asked, go_on = threading.Event(), threading.Event()
@@ -150,7 +150,7 @@ def test_leaving_the_loop_early_closes_the_run(server: InMemoryRegistry, key: Si
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig")]
 
 
-def test_a_run_that_waits_for_an_image_that_never_comes_can_be_cancelled(key: SigningKey) -> None:
+def test_a_run_that_waits_for_its_next_image_can_be_cancelled(key: SigningKey) -> None:
     waiting = asyncio.Event
 
     async def never() -> AsyncIterator[Image]:

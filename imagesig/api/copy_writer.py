@@ -1,4 +1,4 @@
-"""The writing half of a copy: blobs, then manifests, then what is attached to them, and the tag last."""
+"""The writes of a copy: blobs, then manifests, then signatures and referrers, and the tag last."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from imagesig.stores.store import Settle
 from imagesig.stores.tag import merged
 
 _MERGED_SUFFIXES = (".sig", ".att")
-"""What is a list of layers that can grow. A bill of material is one document."""
+"""Tags whose manifest is a list of layers, to which others can be added. An SBOM (`.sbom`) is one document."""
 
 
 class CopiedManifest(Struct, frozen=True):
     """One manifest of a copy.
 
-    `kind` is `image`, `platform`, `tagged` (`.sig`, `.att`, `.sbom`), `referrer` or `part` of one; `label` says more:
-    the platform, the suffix, the artifact type. `state` is `copied`, `merged` into what was there, `present` (it was
-    there), or `kept` (the destination has another one, which stays).
+    `kind` is `image`, `platform`, `tagged` (`.sig`, `.att`, `.sbom`), `referrer` or `part` of one; `label` is the
+    platform, the suffix or the artifact type. `state` is `copied`, `merged` (into the manifest of the destination),
+    `present` (it was there), or `kept` (the destination already has a different one, which is kept).
     """
 
     digest: str
@@ -54,19 +54,19 @@ class CopyWriter:
 
     @property
     def blobs(self) -> BlobCount:
-        """What became of the blobs so far."""
+        """The count of the blobs so far."""
         if self._signatures is self._images:
             return self._images.count
         return self._images.count + self._signatures.count
 
     def run(self, pieces: Sequence[Piece], tag: str) -> tuple[CopiedManifest, ...]:
-        """Writes everything; at every point the destination holds what it held, or that and more."""
+        """Writes everything, in an order that never leaves the destination with less than it had."""
         image = [piece for piece in pieces if piece.kind in ("image", "platform")]
         attached = [piece for piece in pieces if piece.kind not in ("image", "platform")]
         self._send(image, self._images, self._source.home)
         self._send(attached, self._signatures, self._source.signatures)
         states = [self._store(piece, self._target.home) for piece in image]
-        listed = self._referrers_there(attached)
+        listed = self._listed_referrers(attached)
         states += [self._attach(piece, listed) for piece in attached]
         for_each(self._settles, lambda settle: settle())
         if tag:
@@ -91,11 +91,11 @@ class CopyWriter:
             if home.resolve(tag).digest == root.descriptor.digest:
                 return "present"
         except (NotFound, MalformedError):
-            pass  # nothing, or what is no image: the tag gets this one
+            pass  # the tag names nothing, or something that is not an image: it gets this one
         home.put_manifest(root.content, root.descriptor.media_type, tag)
         return "copied"
 
-    def _referrers_there(self, attached: Sequence[Piece]) -> set[str]:
+    def _listed_referrers(self, attached: Sequence[Piece]) -> set[str]:
         subjects = list(dict.fromkeys(piece.subject for piece in attached if piece.kind == "referrer"))
         found = for_each(subjects, self._target.signatures.referrers)
         return {referrer.digest for listing in found for referrer in listing.entries}
@@ -114,22 +114,22 @@ class CopyWriter:
 
     def _attach_tagged(self, piece: Piece) -> str:
         home = self._target.signatures
-        theirs = Tagged(piece.content, piece.descriptor.media_type)
-        merge = merged(home, piece.tag, theirs) if piece.label in _MERGED_SUFFIXES else None
+        copied = Tagged(piece.content, piece.descriptor.media_type)
+        merge = merged(home, piece.tag, copied) if piece.label in _MERGED_SUFFIXES else None
         state = "present"
 
         def changed(now: Tagged | None) -> Tagged | None:
             nonlocal state
             if now is not None and merge is None:
-                if now.content != theirs.content:
+                if now.content != copied.content:
                     state = "kept"
                 return None
-            wanted = theirs if merge is None else merge(now)
+            wanted = copied if merge is None else merge(now)
             if wanted is not None:
                 state = "merged" if now else "copied"
             return wanted
 
         self._settles.append(home.change_tag(piece.tag, changed, uploads=merge is not None))
         if state == "kept":
-            self.warnings.append(f"{piece.tag}: the destination has another one, which stays")
+            self.warnings.append(f"{piece.tag}: the destination already has a different one; it is kept")
         return state

@@ -1,4 +1,4 @@
-"""`copy`: resolve, collect, admit, send blobs, store manifests, attach, and only then move the tag."""
+"""`copy`: resolve, collect, admit, send blobs, store manifests, attach, and move the tag last."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from imagesig.oci.reference import parse_reference
 logger = logger_named("imagesig")
 
 Admit = Callable[[Image], object]
-"""Called with the image, pinned by digest, before anything is written; what it raises ends the copy."""
+"""Called with the image, pinned by digest, before anything is written. An exception ends the copy."""
 
 _DEFAULT_TAG = "latest"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armv7l": "arm"}
 
 
 class CopiedImage(Struct, frozen=True):
-    """What `copy` did. `pinned` is the name of the image at the destination; `tag` is the one it has there."""
+    """What `copy` did. `pinned` is the name of the image at the destination; `tag` is its tag there."""
 
     source: str
     destination: str
@@ -63,28 +63,29 @@ def copy(
 ) -> CopiedImage:
     """Copies an image with all its signatures and referrers between registries, layouts and archives.
 
-    What is there is not sent again, so that an interrupted copy is continued by making it again. Signatures that the
-    destination has already stay. The tag is moved last: under it is the whole image or what was there before.
+    Existing content is not sent again: run an interrupted copy again to resume it. Signatures that the destination
+    already has stay. The tag is moved last: it names the complete image, or what it named before.
 
     Args:
-        source: what to copy.
-        destination: where to; what is not there yet is made. Without a tag it gets the source's.
-        all_platforms: of an index, the whole; otherwise one platform of it, by a digest of its own.
-        platform: which one, as of `verify`, by its own config; Linux on this machine's CPU by default.
-        signatures: take signatures and everything else along that belongs to the image.
+        source: the image to copy.
+        destination: a layout or archive is created if it does not exist. Without a tag, it gets the source's.
+        all_platforms: copy the whole index; otherwise one platform, under its own digest.
+        platform: the platform to copy, as of `verify`; Linux on this machine's CPU by default. The image's config
+        decides whether it is for that platform.
+        signatures: copy signatures and all other referrers too.
         admit: called with the image before anything is written.
         timeout: seconds for the whole copy; without it, only each request is bounded.
-        transport: for a destination that is text: what `registry` takes, such as `client` or `credentials`.
+        transport: arguments of `registry`, such as `client` or `credentials`, for a destination given as text.
         progress: called with the count of blobs after each one, from a worker thread, one call at a time.
 
     Raises:
-        ImageNotFound: there is no such image or platform.
-        SignaturesUnsupported: the destination has no place for some of the signatures; nothing was written.
+        ImageNotFound: the image or its platform does not exist.
+        SignaturesUnsupported: the destination cannot store some of the signatures; nothing was written.
         DigestMismatch: the source has other bytes than its manifests say.
-        TransportError: something could not be read or written; copying again continues.
+        TransportError: something could not be read or written; copy again to resume.
     """
     if all_platforms and platform:
-        raise InvalidArgument("copy: all platforms and one platform cannot both be asked for")
+        raise InvalidArgument("copy: all_platforms cannot be combined with platform")
     if isinstance(destination, str):
         check_destination(destination)
     with ExitStack() as stack:
@@ -97,18 +98,18 @@ def copy(
         target = _open(destination, transport or {})
         tag = _tag(target, opened, plan.root)
         _check_place(plan, target)
-        work = CopyWriter(opened, target, progress)
-        # Both are entered before anything is written, and left, which makes an archive appear, after everything is.
+        writer = CopyWriter(opened, target, progress)
+        # Both begin before the first write and end after the last one, when an archive appears under its name.
         stack.enter_context(target.home.transaction(resume=True))
         if target.signatures is not target.home:
             stack.enter_context(target.signatures.transaction(resume=True))
-        copied = work.run(plan.pieces, tag)
+        copied = writer.run(plan.pieces, tag)
     logger.info("copied %s", opened)
     digest = plan.root.digest
-    where = str(replace(target, target=tag or digest))
+    there = str(replace(target, target=tag or digest))
     pinned = pinned_name(target, digest)
     return CopiedImage(
-        str(opened), where, digest, pinned, tag, plan.platform, copied, work.blobs, (*plan.warnings, *work.warnings)
+        str(opened), there, digest, pinned, tag, plan.platform, copied, writer.blobs, (*plan.warnings, *writer.warnings)
     )
 
 
@@ -117,7 +118,7 @@ def _open(destination: ImageLike, transport: Mapping[str, Any]) -> Image:
 
 
 class _Plan(Struct, frozen=True):
-    """Everything to copy, each piece after what it consists of."""
+    """Everything to copy; a piece comes after the pieces that it refers to."""
 
     root: Descriptor
     platform: str
@@ -133,8 +134,8 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
         root = _child(image, top, chosen, asked=bool(platform))
         if root.digest != top.digest:
             warnings.append(
-                f"only {chosen} was copied, and it has a digest of its own; signatures of the index stay behind "
-                "(--all-platforms takes the whole index)"
+                f"only {chosen} was copied, under its own digest; signatures of the index are not copied "
+                "(--all-platforms copies the whole index)"
             )
     closure = closure_of(image, root, attached=signatures)
     return _Plan(root, chosen, closure.pieces, (*warnings, *closure.left_out))
@@ -143,10 +144,10 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:
     try:
         choice = child_for_platform(image, top, platform)
-        # Even if the index is signed: it stays behind, and the child is judged by its own digest.
+        # Even if the index is signed: it is not copied, and the copy is verified by its own digest.
         check_platform(image, choice)
     except ImageNotFound as error:
-        hint = error.hint or "name one of them with --platform, or copy --all-platforms"
+        hint = error.hint or "choose one with --platform, or copy --all-platforms"
         raise ImageNotFound(str(error), hint="" if asked else hint) from error
     return choice.descriptor
 
@@ -156,10 +157,12 @@ def _this_platform() -> str:
 
 
 def _tag(target: Image, source: Image, root: Descriptor) -> str:
-    """The tag to move at the end, empty where the destination is named by digest."""
+    """The tag to move at the end; empty if the destination is named by digest."""
     if is_digest(target.target):
         if target.target != root.digest:
-            raise InvalidArgument(f"{target}: the image to copy is {root.digest}, so it cannot be stored there")
+            raise InvalidArgument(
+                f"{target}: the image to copy has another digest, {root.digest}; name the destination by tag"
+            )
         return ""
     if target.target:
         return target.target
@@ -171,12 +174,12 @@ def _tag_of_source(source: Image) -> str:
         return source.name.tag
     if is_digest(source.target):
         return source.home.tag_for(source.target)
-    # `docker save` names images by whole references.
+    # `docker save` names images by full references.
     return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
 
 
 def _check_place(plan: _Plan, target: Image) -> None:
-    """Raises `SignaturesUnsupported` if something cannot follow, before anything is written."""
+    """Raises `SignaturesUnsupported` if the target cannot store one of the pieces."""
     if any(piece.kind == "tagged" for piece in plan.pieces):
         target.signatures.check_holds(referrers=False)
     if any(piece.kind == "referrer" or (piece.tag and not piece.tag.endswith(".sig")) for piece in plan.pieces):
@@ -186,6 +189,6 @@ def _check_place(plan: _Plan, target: Image) -> None:
     for piece in plan.pieces:
         if piece.kind == "tagged" and any(is_file_only(blob.media_type) for blob in piece.blobs):
             raise SignaturesUnsupported(
-                f"{target.signatures.name}: signature files with OpenPGP messages have no place there",
-                hint="leave all signatures behind: --no-signatures, or signatures=False",
+                f"{target.signatures.name}: signature files with OpenPGP messages cannot be stored there",
+                hint="copy without signatures: --no-signatures, or signatures=False",
             )

@@ -1,7 +1,7 @@
-"""`diagnose`: what of this installation, key and image works, what does not, and what to do about it.
+"""`diagnose`: whether this installation, a key and an image work, and what to do if they do not.
 
-Nothing is signed, stored or deleted. Each step that fails is a diagnosis and not an error, and the next one still runs
-if it can.
+Nothing is signed, stored or deleted. A step that fails is a diagnosis and not an error; the next step still runs if
+it can.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class State(Enum):
 
 
 class Diagnosis(Struct, frozen=True):
-    """One thing that was looked at: what was seen and, unless it is fine, what to do."""
+    """The result of one step: what was found and, unless it is fine, what to do."""
 
     area: str
     state: State
@@ -48,11 +48,10 @@ class Diagnosis(Struct, frozen=True):
 
 
 def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | None = None) -> Iterator[Diagnosis]:
-    """Looks at the installation, then at the key and at the image that were named, and tells as it goes.
+    """Checks the installation, then the key and the image if they are given; each result comes as it is found.
 
-    Of the key it proves that it signs, with a test message that signs nothing. Of a registry it asks whether this login
-    may read, push and delete there, by requests that change nothing: an upload that is cancelled, and the deletion of
-    what does not exist.
+    The key signs a harmless test message. The registry is asked whether this login may read, push and delete there,
+    by requests that change nothing: an upload that is cancelled, and the deletion of something that does not exist.
     """
     yield from _each("imagesig", _installation())
     if key:
@@ -62,7 +61,7 @@ def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | No
 
 
 def _each(area: str, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
-    """The steps as they come. What one of them raises, whatever it is, is the last diagnosis of its area."""
+    """The results as they come. An exception of a step becomes the last result of its area."""
     try:
         with external_call(area):
             yield from steps
@@ -71,7 +70,7 @@ def _each(area: str, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
 
 
 def _within(seconds: float, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
-    """The steps, all of them within so many seconds; what the consumer does between two of them is not counted."""
+    """The results, within so many seconds; the time that the consumer takes between two of them does not count."""
     while True:
         start = time.monotonic()
         with deadline(seconds):
@@ -101,10 +100,10 @@ def _installation() -> Iterator[Diagnosis]:
 
 
 def _version(package: str) -> str:
-    """The version of an installed package; empty where it is not installed, or its files do not say."""
+    """The version of an installed package; empty if it is not installed or its files have no version."""
     try:
         return str(version(package) or "")
-    except Exception:  # noqa: BLE001 - files of other packages
+    except Exception:  # noqa: BLE001 - it reads files of other packages
         return ""
 
 
@@ -174,9 +173,13 @@ def _registry(home: ImageHome, digest: str) -> Iterator[Diagnosis]:
     yield Diagnosis("login", State.OK, f"as {seen.login}")
     yield _clock(seen.server_time)
     if seen.referrers_api is not None:
-        says = "the registry keeps them" if seen.referrers_api else "no API: in the fallback tag, which writers share"
-        yield Diagnosis("referrers", State.OK if seen.referrers_api else State.NOTE, says)
-    yield _permission("push", seen.push, "signing needs it: log in as somebody who may push, or sign elsewhere")
+        detail = (
+            "the registry has the API" if seen.referrers_api else "no API: listed in a fallback tag that writers share"
+        )
+        yield Diagnosis("referrers", State.OK if seen.referrers_api else State.NOTE, detail)
+    yield _permission(
+        "push", seen.push, "signing needs it: log in as a user who may push, or use another signature repository"
+    )
     yield _permission("delete", seen.delete, "only removing signatures needs it")
 
 
@@ -187,15 +190,15 @@ def _permission(area: str, permission: Permission, hint: str) -> Diagnosis:
 
 def _clock(server_time: datetime | None) -> Diagnosis:
     if server_time is None:
-        return Diagnosis("clock", State.NOTE, "the registry does not tell its time")
+        return Diagnosis("clock", State.NOTE, "the registry sends no time")
     seconds = (datetime.now(UTC) - server_time).total_seconds()
     if abs(seconds) <= _CLOCK_SECONDS:
-        return Diagnosis("clock", State.OK, "agrees with the registry's")
+        return Diagnosis("clock", State.OK, "agrees with the registry's clock")
     direction = "ahead of" if seconds > 0 else "behind"
     return Diagnosis(
         "clock",
         State.FAILED,
-        f"{abs(seconds):.0f} s {direction} the registry's: tokens and certificates will be judged wrongly",
+        f"{abs(seconds):.0f} s {direction} the registry's clock: valid tokens and certificates may be refused",
         "set the clock, for example with chrony or systemd-timesyncd",
     )
 
@@ -205,7 +208,7 @@ def _signatures(image: Image) -> Iterator[Diagnosis]:
     readable = [signature for signature in found if not signature.problem]
     formats = ", ".join(sorted({signature.format for signature in readable})) or "none"
     yield Diagnosis(
-        "signatures", State.OK if readable else State.NOTE, f"{len(readable)} stored ({formats}), unchecked"
+        "signatures", State.OK if readable else State.NOTE, f"{len(readable)} stored ({formats}), not verified"
     )
     for signature in found:
         if signature.problem:

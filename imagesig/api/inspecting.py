@@ -1,4 +1,4 @@
-"""`inspect`: what is stored as signatures, none of it checked."""
+"""`inspect`: the stored signatures of an image, unverified."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from imagesig.signature import Claim, StoredSignature
 
 
 class InspectedSignature(Struct, frozen=True):
-    """What a stored signature says of itself. Nothing here was checked, so nothing of it is to be trusted.
+    """What a stored signature claims. Nothing is verified; do not trust it.
 
-    `key_hint` is what it says of its key, empty where the format says nothing. `chain` holds the certificates that came
-    with it and `attributes` what the signature says of itself. `problem` says why it cannot be read.
+    `key_hint` is the claimed key, empty if the format has no such claim. `chain` are the certificates stored with it,
+    and `attributes` further claims. `problem` says why it cannot be read.
     """
 
     format: str
@@ -41,9 +41,9 @@ class InspectedSignature(Struct, frozen=True):
 
 
 class InspectedImage(Struct, frozen=True):
-    """Everything that is stored as a signature of an image and, if it is an index, of its children.
+    """Every stored signature of an image and, if it is an index, of the images it lists.
 
-    With a `failure` that is not everything: what the registry failed to give is missing, or listed with its `problem`.
+    With a `failure` the list is incomplete: what could not be read is missing, or listed with its `problem`.
     """
 
     image: str
@@ -54,9 +54,9 @@ class InspectedImage(Struct, frozen=True):
 
 
 def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool = False) -> InspectedImage:
-    """Lists an image's signatures without checking any of them.
+    """Lists an image's signatures without verifying any of them.
 
-    `allow_incomplete` returns what could be read, with the first `failure`, where some signatures could not be.
+    With `allow_incomplete`, if some signatures cannot be read, the result has the others and the first `failure`.
 
     Raises:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
@@ -74,7 +74,7 @@ def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool 
                 if not allow_incomplete:
                     raise stored.failed
                 failures.append(stored.failed)
-            found += [_look(item, item_format, target) for item, item_format in stored.found]
+            found += [_inspected(item, item_format, target) for item, item_format in stored.found]
             found += [
                 InspectedSignature("", item.origin, target.descriptor.digest, target.platform, problem=str(item.error))
                 for item in stored.rejections
@@ -86,7 +86,7 @@ def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool 
     return InspectedImage(str(opened), digest, pinned_name(opened, digest), tuple(found), failure)
 
 
-def _look(stored: StoredSignature, item_format: Format, target: Target) -> InspectedSignature:
+def _inspected(stored: StoredSignature, item_format: Format, target: Target) -> InspectedSignature:
     seen = InspectedSignature(item_format.name, stored.origin, target.descriptor.digest, target.platform)
     try:
         envelope = item_format.parse(stored)

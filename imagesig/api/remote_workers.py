@@ -1,4 +1,4 @@
-"""Verifying in the workers of an executor: other processes, or other machines, each with connections of its own."""
+"""Verification in the workers of an executor: other processes or machines, each with its own connections."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from imagesig.images.image import Image
 from imagesig.text import quote
 
 CHUNK = 16
-"""Images of one task: enough that handing it over costs little beside the requests that it makes."""
+"""Images of one task: enough that sending the task costs little beside the requests that it makes."""
 _THREADS = 4
 _FAST_SECONDS = 0.005
-"""Images that take less are verified one by one: their registry is so near that there is nothing to wait for."""
+"""Images that take less are verified one by one: the registry is so near that threads would gain nothing."""
 _ATTEMPTS = 3
 _KEPT_RUNS = 4
 
 
 class Chunk(Struct, frozen=True):
-    """One task. `run` tells runs apart, so that a worker opens connections and keys once for each."""
+    """One task. A worker opens connections and keys once for each `run`."""
 
     run: str
     job: VerificationJob
@@ -42,7 +42,7 @@ class Chunk(Struct, frozen=True):
 
 
 def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
-    """One outcome for each image of the chunk, in order. Runs in the worker."""
+    """One outcome for each image of the chunk, in order. Called in the worker."""
     run = _run_of(chunk)
     ends = None if chunk.seconds is None else time.monotonic() + chunk.seconds
     done = in_threads(
@@ -52,16 +52,16 @@ def verify_chunk(chunk: Chunk) -> tuple[Outcome[VerificationResult], ...]:
         in_order=True,
         alone_under=_FAST_SECONDS,
     )
-    # The caller has the images: they need not travel back.
+    # The caller has the images: they need not be sent back.
     return tuple(replace(outcome, image="") for _, outcome in done)
 
 
 def verify_packed(chunk: Chunk) -> bytes:
-    """What `verify_chunk` gives, pickled: an outcome that does not pickle becomes an error of its image alone."""
+    """The result of `verify_chunk`, pickled. An outcome that does not pickle becomes an error of its image."""
     outcomes = verify_chunk(chunk)
     try:
         return pickle.dumps(outcomes)
-    except Exception:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+    except Exception:  # noqa: BLE001 - another package's __reduce__ may raise anything
         return pickle.dumps(tuple(map(_portable, outcomes, (text for _, text in chunk.images))))
 
 
@@ -71,11 +71,14 @@ def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[Verifi
     except Exception as error:  # noqa: BLE001 - as above
         if outcome.error is None:
             return Outcome("", outcome.index, error=InternalError.of(error, shown_name(text)))
-        said = str(outcome.error)
-        # An error of somebody else's class, told as the class of ours that it is a kind of.
+        # The error's class is of another package: it becomes our class that it derives from.
         kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
-        same = vars(kind).get("__init__") is None
-        return Outcome("", outcome.index, error=(kind if same else ImagesigError)(said, hint=outcome.error.hint))
+        has_plain_init = vars(kind).get("__init__") is None
+        return Outcome(
+            "",
+            outcome.index,
+            error=(kind if has_plain_init else ImagesigError)(str(outcome.error), hint=outcome.error.hint),
+        )
     return outcome
 
 
@@ -84,7 +87,7 @@ _runs_lock = Lock()
 
 
 def _run_of(chunk: Chunk) -> VerificationRun:
-    """This process's own: connections must not survive a fork."""
+    """The run of this process: connections must not be used after a fork."""
     key = (os.getpid(), chunk.run)
     with _runs_lock:
         run = _runs.get(key)
@@ -111,10 +114,10 @@ def verify_remotely(
     """
     try:
         pickle.dumps(job)
-    except Exception as error:  # noqa: BLE001 - whatever a foreign __reduce__ raises
+    except Exception as error:  # noqa: BLE001 - another package's __reduce__ may raise anything
         raise InvalidArgument(
-            f"verify_many: what the workers need does not pickle ({type(error).__name__}: {quote(str(error))})",
-            hint="give keys as PEM, files or URIs, and functions that a module defines",
+            f"verify_many: policy, transport or open_keys does not pickle: {type(error).__name__}: {quote(str(error))}",
+            hint="give keys as PEM, files or URIs, and functions defined at the top of a module",
         ) from None
     return _outcomes(executor, images, job, tasks=tasks, ends=ends, in_order=in_order)
 
@@ -135,7 +138,7 @@ def _outcomes(
         chunk = Chunk(run, job, batch.named, None if ends is None else ends - time.monotonic())
         try:
             return executor.submit(verify_packed, chunk)
-        except Exception as error:  # noqa: BLE001 - a broken executor says so in its own words
+        except Exception as error:  # noqa: BLE001 - each executor has its own error for a broken pool
             failed: Future[bytes] = Future()
             failed.set_exception(error)
             return failed
@@ -161,7 +164,7 @@ def _outcomes(
 
 
 class _Batch(Struct, frozen=True):
-    """Images that go out together, and the outcomes of those that cannot."""
+    """Images that are sent together, and the outcomes of those that cannot be sent."""
 
     number: int
     given: tuple[tuple[int, ImageLike], ...]
@@ -184,7 +187,8 @@ def _batched(images: Iterable[ImageLike]) -> Iterator[_Batch]:
 
 def _refuse(image: Image) -> VerificationResult:
     raise InvalidArgument(
-        f"{image}: an open image cannot go to another process", hint="give its name, and a transport for all of them"
+        f"{image}: an open image cannot be sent to another process",
+        hint="give its name, and a transport for all images",
     )
 
 
@@ -193,8 +197,8 @@ def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[Verifica
     given = dict(batch.given)
     if future.done() and not future.cancelled() and future.exception() is None:
         try:
-            outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which the executor trusts
-        except Exception as error:  # noqa: BLE001 - whatever a foreign __setstate__ raises
+            outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which this process trusts
+        except Exception as error:  # noqa: BLE001 - another package's __setstate__ may raise anything
             outcomes = [Outcome("", at, error=InternalError.of(error, shown_name(text))) for at, text in batch.named]
         for outcome in outcomes:
             yield replace(outcome, image=given[outcome.index])
@@ -205,8 +209,8 @@ def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[Verifica
 
 
 def _lost(text: str, cause: BaseException) -> ImagesigError:
-    why = f"{type(cause).__name__}: {quote(str(cause))}"
+    reason = f"{type(cause).__name__}: {quote(str(cause))}"
     return WorkerLost(
-        f"{shown_name(text)}: not verified: its worker was lost {_ATTEMPTS} times ({why})",
-        hint="look into the log of the workers; verify these images again",
+        f"{shown_name(text)}: not verified: its worker was lost {_ATTEMPTS} times ({reason})",
+        hint="read the log of the workers; verify these images again",
     )

@@ -1,4 +1,4 @@
-"""`remove`: find, prove whose they are, take away; everybody else's signatures stay."""
+"""`remove`: find the signatures, check whose they are, remove them; all others stay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logger_named("imagesig")
 
 
 class RemovedSignature(Struct, frozen=True):
-    """One signature that was taken away, or would be (`state` is `removed` or `planned`); `origin` is where it was."""
+    """One signature that was removed, or would be (`state` is `removed` or `planned`); `origin` is where it was."""
 
     digest: str
     platform: str
@@ -44,7 +44,7 @@ class RemovedSignature(Struct, frozen=True):
 
 
 class RemovedImage(Struct, frozen=True):
-    """What `remove` did. `kept` counts the signatures that stay; `warnings` name what is no signature that we read."""
+    """What `remove` did. `kept` is how many signatures stay; `warnings` name what is not a readable signature of it."""
 
     image: str
     digest: str
@@ -55,7 +55,7 @@ class RemovedImage(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """One stored signature, with the image's manifest that it was found for."""
+    """One stored signature, and the manifest of the image that it belongs to."""
 
     target: Target
     stored: StoredSignature
@@ -76,68 +76,71 @@ def remove(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> RemovedImage:
-    """Takes away the signatures that a key made, or all of them, in every format that imagesig reads.
+    """Removes the signatures made by one key, or all of them, in every format that imagesig reads.
 
-    A signature counts as the key's if the key verifies it, whatever it says of itself. Attestations and other things
-    that belong to the image stay. What is attached to another image is never deleted: it is taken out of this image's
-    list, where there is one. What says another digest stays, with a warning. Removing again removes nothing.
+    A signature belongs to the key that verifies it, whatever it claims. Attestations and other referrers of the image
+    stay. A signature that is attached to another image is never deleted, only taken out of this image's list. One that
+    names another digest stays, with a warning. Removing again removes nothing.
 
     Args:
-        image: whose signatures.
+        image: the image that is signed.
         key: PEM text, public key file, key URI, `PublicKey` or open key.
-        all: all signatures, by whomever. Give either `key` or this.
-        recursive: of an index, the signatures of every child too.
-        dry_run: say what would be removed.
-        now: the time to judge signatures at; the clock's by default.
+        all: remove all signatures, whoever made them. Give either `key` or this.
+        recursive: remove the signatures of every image that an index lists too.
+        dry_run: return what would be removed; remove nothing.
+        now: the time at which signatures are judged; the clock's by default.
 
     Raises:
-        InvalidArgument: neither a key nor `all`, or both.
+        InvalidArgument: neither a key nor `all` is given, or both are.
         ImageNotFound, TransportError: the image or its signatures could not be read; nothing was removed.
-        RemovalIncomplete: the registry deletes nothing; it says what is left.
+        RemovalIncomplete: the registry does not allow deletion; the error lists what is left.
     """
     if (key is None) == (not all):
-        raise InvalidArgument("remove: either a key or all signatures must be asked for", hint="--key PUB or --all")
+        given = "both a key and all" if all else "neither a key nor all"
+        raise InvalidArgument(f"remove: {given} given, exactly one of them is needed", hint="give --key PUB or --all")
     opened = open_or_pass(image)
     anchors = None if key is None else anchors_of([key])
     at = now or datetime.now(UTC)
-    work = _Removal()
+    removal = _Removal()
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive).found
         for target in targets:
             with one_image():
-                work.find(opened, target, anchors, at)
+                removal.find(opened, target, anchors, at)
         if not dry_run:
-            detach(opened, work.chosen)
+            detach(opened, removal.chosen)
     logger.info("removed from %s", opened)
     digest = targets[0].descriptor.digest
-    removed = tuple(found.as_removed("planned" if dry_run else "removed") for found in work.chosen)
-    return RemovedImage(str(opened), digest, pinned_name(opened, digest), removed, work.kept, tuple(work.warnings))
+    removed = tuple(found.as_removed("planned" if dry_run else "removed") for found in removal.chosen)
+    return RemovedImage(
+        str(opened), digest, pinned_name(opened, digest), removed, removal.kept, tuple(removal.warnings)
+    )
 
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:
-    """The public keys behind what names them, opened; what they signed with a certificate is theirs too."""
+    """Trust in these keys, opened; a signature with any certificate belongs to the key that made it."""
     (signed,) = Policy.any_of(*keys).default.opened(open_public_keys).signed
     return replace(signed.anchors, strangers=Strangers.OF_KEYS)
 
 
 def made_by(item: StoredSignature, item_format: Format, anchors: TrustAnchors, now: datetime) -> Examined | None:
-    """What one of these keys signed there; None if it was another key, or is no signature of an image."""
+    """The signature, if one of these keys made it; None if another key did, or if it is not an image signature."""
     try:
         examined = item_format.authenticate(item_format.parse(item), anchors, now)
     except BudgetExceeded:
         raise
     except (SignatureRejected, MalformedError):
         return None
-    # With a certificate it is whole whoever made it: whose key it was decides.
+    # A signature with a certificate is intact with any signer: ownership is decided by the key.
     ours = any(examined.public_key in trusted.public_keys for trusted in anchors.keys)
     return examined if ours else None
 
 
 def detach(image: Image, chosen: Sequence[Found]) -> None:
-    """Takes these signatures away, at once where the home can.
+    """Removes these signatures, in one transaction where the home supports that.
 
     Raises:
-        RemovalIncomplete: some could not be taken away.
+        RemovalIncomplete: some could not be removed.
     """
     groups: dict[tuple[str, Storage], list[Found]] = {}
     for found in chosen:
@@ -186,17 +189,17 @@ class _Removal(Struct):
                         self.warnings.append(f"stays: {item.origin}: it is an attestation, not a signature")
                 elif anchors is not None and made_by(item, item_format, anchors, now) is None:
                     self.kept += 1
-                elif item_format.storage is Storage.REFERRER and (other := _says_another(item, item_format, target)):
-                    # Deleting it would take it from that image, if it is the only one that says so.
-                    self.warnings.append(f"stays: {item.origin}: it says {other}")
+                elif item_format.storage is Storage.REFERRER and (other := _other_subjects(item, item_format, target)):
+                    # Deleting it would remove it from that image, which may have no other one.
+                    self.warnings.append(f"stays: {item.origin}: it signs {other}")
                 else:
                     self.chosen.append(Found(target, item, item_format))
             except ImagesigError as error:
                 self.warnings.append(f"stays: {item.origin}: {error}")
 
 
-def _says_another(item: StoredSignature, item_format: Format, target: Target) -> str:
-    """The digests that a signature is about, if not this target's."""
+def _other_subjects(item: StoredSignature, item_format: Format, target: Target) -> str:
+    """The digests that a signature names, if this target's is not among them; otherwise empty."""
     digests = [subject.digest for subject in item_format.claim(item_format.parse(item)).subjects]
     return "" if target.descriptor.digest in digests else ", ".join(digests[:3]) or "nothing"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -16,13 +15,6 @@ from typing import ParamSpec, TypeVar
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
-
-
-def available() -> int:
-    """How many forks are useful: one for each core that we may use, none where forks are not safe."""
-    if not sys.platform.startswith("linux") or threading.active_count() > 1:
-        return 0
-    return len(os.sched_getaffinity(0))
 
 
 class ForkPool(Executor):

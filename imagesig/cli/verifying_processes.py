@@ -1,15 +1,18 @@
-"""Verifying many images on all cores of this machine."""
+"""Verification of many images on all cores of this machine."""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.cli.processes import ForkPool, available
 from imagesig.concurrency import WORKERS
 from imagesig.errors import ImagesigError
 from imagesig.formats import ALL_FORMATS, select_formats
@@ -19,51 +22,66 @@ from imagesig.policy import Policy
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of
 
+if TYPE_CHECKING:
+    from imagesig.cli.processes import ForkPool
+
 _MANY = 100
-"""Images for which a copy of this process is soon made up for."""
-_NEEDED = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
+"""From so many images on, forks save more time than they cost."""
+_MODULES_OF_FORKS = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
 
 
-class Spread(Struct, frozen=True):
-    """What `verify_many` needs: with an `executor`, a policy whose keys are open and a key opener that pickles."""
+def useful_forks() -> int:
+    """How many forks are useful: one for each core that we may use, none if forks are not safe."""
+    if not sys.platform.startswith("linux") or threading.active_count() > 1:
+        return 0
+    return len(os.sched_getaffinity(0))
+
+
+class Workers(Struct, frozen=True):
+    """Arguments of `verify_many`; `count` is its `workers`.
+
+    With an `executor`, the keys of the policy are open and `open_keys` pickles.
+    """
 
     policy: Policy
     open_keys: OpenPublicKeys
     executor: ForkPool | None = None
-    workers: int = WORKERS
+    count: int = WORKERS
 
 
 @contextmanager
-def spread_over_cores(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Spread]:
+def workers_for(policy: Policy, open_keys: OpenPublicKeys, total: int | None) -> Iterator[Workers]:
     """A pool of forks if there are many images and several cores, and the policy trusts only keys in files.
 
-    Whoever asks for a PIN, logs in or asks revocation servers stays one process, which does that once.
+    A policy that needs a PIN, a login or revocation servers is verified in one process, which asks once.
     """
-    here = Spread(policy, open_keys)
-    cores = available() if total is not None and total >= _MANY else 0
-    opened = _opened(policy, open_keys) if cores > 1 else None
+    here = Workers(policy, open_keys)
+    cores = useful_forks() if total is not None and total >= _MANY else 0
+    opened = _with_open_keys(policy, open_keys) if cores > 1 else None
     if opened is None:
         yield here
         return
-    _load_what_copies_need(opened)
-    with ForkPool(cores) as copies:
-        yield Spread(opened, open_public_keys, copies, 2 * cores)
+    from imagesig.cli.processes import ForkPool  # loads `multiprocessing`, which takes longer than one verification
+
+    _load_modules(opened)
+    with ForkPool(cores) as pool:
+        yield Workers(opened, open_public_keys, pool, 2 * cores)
 
 
-def _load_what_copies_need(policy: Policy) -> None:
-    """Modules that each copy would otherwise load for itself."""
+def _load_modules(policy: Policy) -> None:
+    """Loads modules that otherwise each fork would load."""
     from cryptography.hazmat.backends import default_backend
 
     default_backend()
-    for module in _NEEDED:
+    for module in _MODULES_OF_FORKS:
         import_module(module)
     for rule in (policy.default, *policy.rules.values()):
         if rule.signed:
             select_formats(formats_of(rule.signed) or ALL_FORMATS)
 
 
-def _opened(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
-    """The policy with every key opened; None where that asks somebody, or fails, which is for its images to tell."""
+def _with_open_keys(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
+    """The policy with its keys opened; None if one needs a login or a PIN, or fails: its images have the error."""
     for rule in (policy.default, *policy.rules.values()):
         for requirement in rule.signed:
             if requirement.certificate_authorities or any(is_key_uri(item.text) for item in requirement.references):

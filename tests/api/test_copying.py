@@ -1,4 +1,4 @@
-"""`copy` takes along everything that belongs to an image, loses nothing at the destination, and moves the tag last."""
+"""`copy` copies an image with all that refers to it, loses nothing at the destination, and moves the tag last."""
 
 from __future__ import annotations
 
@@ -40,10 +40,7 @@ from imagesig.testing import Answer, InMemoryRegistry, Request
 NAME = "registry.example/team/app:1.0"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses."""
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +102,7 @@ def belongings(home: ImageHome, digest: str) -> set[str]:
     return found.union(*(belongings(home, one) for one in found)) if found else found
 
 
-def test_everything_goes_along_there_and_back(
+def test_signatures_and_referrers_are_copied_there_and_back(
     server: InMemoryRegistry, source: str, tmp_path: Path, keys: list[SigningKey]
 ) -> None:
     opened = open_image(source)
@@ -138,7 +135,7 @@ def test_progress_counts_the_blobs_up_to_those_of_the_result(server: InMemoryReg
     assert seen[-1] == copied.blobs
 
 
-def test_an_interrupted_copy_is_invisible_and_continued(server: InMemoryRegistry, source: str) -> None:
+def test_an_interrupted_copy_is_invisible_and_can_be_resumed(server: InMemoryRegistry, source: str) -> None:
     target = image_at(server)
     sent: list[Request] = []
 
@@ -157,7 +154,7 @@ def test_an_interrupted_copy_is_invisible_and_continued(server: InMemoryRegistry
     assert image_at(server).home.resolve("1.0").digest == copied.digest
 
 
-def test_the_tag_is_the_last_thing_that_is_written(server: InMemoryRegistry, source: str) -> None:
+def test_the_tag_is_written_last(server: InMemoryRegistry, source: str) -> None:
     copy(source, image_at(server), all_platforms=True)
     written = [request.path for request in server.requests if request.method in ("PUT", "POST")]
     assert written[-1].endswith("/manifests/1.0")
@@ -189,7 +186,7 @@ def _as_layout(image: Image, tmp_path: Path, key: SigningKey) -> str:
     return where
 
 
-def test_another_bill_of_material_at_the_destination_stays_and_is_named(server: InMemoryRegistry, source: str) -> None:
+def test_a_different_sbom_at_the_destination_is_kept_with_a_warning(server: InMemoryRegistry, source: str) -> None:
     target = image_at(server)
     copied = copy(source, target, all_platforms=True)
     attach_tagged(target.home, copied.digest, ".sbom", b"theirs")
@@ -198,7 +195,7 @@ def test_another_bill_of_material_at_the_destination_stays_and_is_named(server: 
     assert any(".sbom" in warning for warning in again.warnings)
 
 
-def test_one_platform_becomes_an_image_of_its_own(server: InMemoryRegistry, source: str) -> None:
+def test_one_platform_is_copied_under_its_own_digest(server: InMemoryRegistry, source: str) -> None:
     copied = copy(source, image_at(server), platform="linux/arm64")
     assert copied.platform == "linux/arm64"
     assert any("index" in warning for warning in copied.warnings)
@@ -224,7 +221,7 @@ def test_an_image_of_one_platform_needs_no_option(server: InMemoryRegistry, tmp_
     assert copied.warnings == ()
 
 
-def test_who_admits_is_asked_before_anything_is_written(source: str, tmp_path: Path) -> None:
+def test_admit_is_called_before_anything_is_written(source: str, tmp_path: Path) -> None:
     seen: list[str] = []
 
     def refuse(image: Image) -> None:
@@ -240,7 +237,7 @@ def test_who_admits_is_asked_before_anything_is_written(source: str, tmp_path: P
     assert set(seen) == {open_image(source).home.resolve("1.0").digest}
 
 
-def test_what_was_admitted_is_what_is_copied(tmp_path: Path) -> None:
+def test_the_admitted_image_is_the_copied_one(tmp_path: Path) -> None:
     home = Layout.create(tmp_path / "source")
     first = build_image(home, {"a": b"1"}, PLATFORMS[0], "1.0")
 
@@ -262,7 +259,7 @@ def test_a_blob_that_was_cut_short_at_the_destination_is_sent_again(source: str,
     assert blob.read_bytes() == whole
 
 
-def test_an_image_is_tagged_anew_where_it_lies(source: str, tmp_path: Path, keys: list[SigningKey]) -> None:
+def test_an_image_gets_another_tag_in_its_own_home(source: str, tmp_path: Path, keys: list[SigningKey]) -> None:
     copy(source, f"oci-archive:{tmp_path / 'a.tar'}", all_platforms=True)
     for prefix, path in (("oci", "source"), ("oci-archive", "a.tar")):
         image = f"{prefix}:{tmp_path / path}"
@@ -274,7 +271,7 @@ def test_an_image_is_tagged_anew_where_it_lies(source: str, tmp_path: Path, keys
 # --- where signatures cannot follow -----------------------------------------------------------------------------------
 
 
-def test_a_form_without_a_place_for_some_of_them_is_refused_before_anything_is_written(
+def test_a_destination_that_cannot_store_all_signatures_is_refused_before_anything_is_written(
     source: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SignaturesUnsupported):
@@ -283,7 +280,7 @@ def test_a_form_without_a_place_for_some_of_them_is_refused_before_anything_is_w
     assert copy(source, f"dir:{tmp_path / 'dir'}", all_platforms=True, signatures=False).digest
 
 
-def test_classic_signatures_go_into_a_directory_and_out_again(tmp_path: Path, keys: list[SigningKey]) -> None:
+def test_classic_signatures_are_copied_into_a_directory_and_out_of_it(tmp_path: Path, keys: list[SigningKey]) -> None:
     build_index(Layout.create(tmp_path / "source"), {"a": b"b"}, "1.0")
     sign(f"oci:{tmp_path / 'source'}:1.0", keys[0], formats=["cosign"])
     copy(f"oci:{tmp_path / 'source'}:1.0", f"dir:{tmp_path / 'dir'}", all_platforms=True)
@@ -303,7 +300,7 @@ def test_signature_files_with_openpgp_messages_are_not_lost_silently(tmp_path: P
     assert (tmp_path / "other" / "signature-1").read_bytes() == b"\x90openpgp"
 
 
-def test_a_referrer_in_a_form_that_is_not_read_is_an_error(server: InMemoryRegistry, tmp_path: Path) -> None:
+def test_a_referrer_of_an_unknown_type_is_an_error(server: InMemoryRegistry, tmp_path: Path) -> None:
     image = image_at(server)
     built = build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     old = {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "digest": "sha256:" + "0" * 64, "size": 7}
@@ -322,7 +319,7 @@ def test_a_referrer_in_a_form_that_is_not_read_is_an_error(server: InMemoryRegis
 # --- hostile and broken sources ---------------------------------------------------------------------------------------
 
 
-def test_other_bytes_than_the_manifest_says_are_not_copied(server: InMemoryRegistry, tmp_path: Path) -> None:
+def test_bytes_with_another_digest_are_not_copied(server: InMemoryRegistry, tmp_path: Path) -> None:
     image = image_at(server)
     build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     server.faults.append(lambda request: Answer(200, b"x" * 10) if "/blobs/" in request.path else None)
@@ -331,7 +328,7 @@ def test_other_bytes_than_the_manifest_says_are_not_copied(server: InMemoryRegis
     assert not (tmp_path / "to.tar").exists()
 
 
-def test_a_source_that_does_not_answer_for_signatures_is_no_source_without_them(
+def test_a_source_that_fails_to_list_signatures_is_an_error_not_unsigned(
     server: InMemoryRegistry, tmp_path: Path
 ) -> None:
     image = image_at(server)
@@ -343,7 +340,9 @@ def test_a_source_that_does_not_answer_for_signatures_is_no_source_without_them(
     assert not (tmp_path / "to").exists()
 
 
-def test_a_listing_that_names_somebody_elses_manifest_is_refused(server: InMemoryRegistry, tmp_path: Path) -> None:
+def test_a_listed_manifest_that_does_not_refer_to_the_image_is_refused(
+    server: InMemoryRegistry, tmp_path: Path
+) -> None:
     image = image_at(server)
     built = build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     other = build_image(image.home, {"a": b"c"}, PLATFORMS[0], "2.0")
@@ -398,7 +397,7 @@ def _too_many() -> Listing:
     return Listing(limited=LimitExceeded("too many"))
 
 
-def test_a_platform_that_is_listed_and_not_there_says_what_to_do(tmp_path: Path) -> None:
+def test_a_listed_platform_that_is_missing_is_an_error_with_a_hint(tmp_path: Path) -> None:
     home = Layout.create(tmp_path / "sparse")
     there = build_image(home, {"a": b"b"}, PLATFORMS[0])
     missing = Descriptor(OCI_MANIFEST, "sha256:" + "0" * 64, 100, platform=PLATFORMS[1])
@@ -409,7 +408,7 @@ def test_a_platform_that_is_listed_and_not_there_says_what_to_do(tmp_path: Path)
     assert copy(f"oci:{tmp_path / 'sparse'}:1.0", f"oci:{tmp_path / 'to'}", platform="linux/amd64").digest
 
 
-def test_referrers_of_referrers_end_somewhere(tmp_path: Path) -> None:
+def test_nested_referrers_are_limited(tmp_path: Path) -> None:
     home = Layout.create(tmp_path / "source")
     subject = build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0")
     for number in range(limits.REFERRER_DEPTH + 1):
@@ -418,7 +417,7 @@ def test_referrers_of_referrers_end_somewhere(tmp_path: Path) -> None:
         copy(f"oci:{tmp_path / 'source'}:1.0", f"oci:{tmp_path / 'to'}")
 
 
-def test_more_manifests_than_we_carry_are_refused(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_manifests_are_refused(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit, value in (("COPIED_MANIFESTS", 5), ("COPIED_MANIFEST_BYTES", 2000)):
         with monkeypatch.context() as changed:
             changed.setattr(limits, limit, value)
@@ -429,7 +428,7 @@ def test_more_manifests_than_we_carry_are_refused(source: str, tmp_path: Path, m
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_tag_of_the_source_is_kept_where_none_is_named(source: str, tmp_path: Path) -> None:
+def test_a_destination_without_a_tag_gets_the_tag_of_the_source(source: str, tmp_path: Path) -> None:
     assert copy(source, f"oci-archive:{tmp_path / 'a.tar'}", all_platforms=True).tag == "1.0"
     assert open_image(f"oci-archive:{tmp_path / 'a.tar'}:1.0")
     assert copy(f"oci-archive:{tmp_path / 'a.tar'}", f"oci:{tmp_path / 'b'}", all_platforms=True).tag == "1.0"
@@ -437,19 +436,19 @@ def test_the_tag_of_the_source_is_kept_where_none_is_named(source: str, tmp_path
     assert copy(by_digest, f"oci:{tmp_path / 'c'}", all_platforms=True).tag == "latest"
 
 
-def test_a_destination_by_digest_takes_that_image_only(server: InMemoryRegistry, source: str) -> None:
+def test_a_destination_by_digest_accepts_only_that_image(server: InMemoryRegistry, source: str) -> None:
     digest = open_image(source).home.resolve("1.0").digest
     client = registry_client(credentials=("user", "password"))
     there = registry(f"{server.host}/team/app@{digest}", client=client)
     assert copy(source, there, all_platforms=True).tag == ""
     assert there.home.has(digest)
     elsewhere = registry(f"{server.host}/team/app@sha256:{'0' * 64}", client=client)
-    with pytest.raises(InvalidArgument, match="cannot be stored there"):
+    with pytest.raises(InvalidArgument, match="has another digest"):
         copy(source, elsewhere, all_platforms=True)
 
 
 def test_contradictions_and_missing_images_are_refused(source: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="cannot both"):
+    with pytest.raises(InvalidArgument, match="cannot be combined"):
         copy(source, f"oci:{tmp_path / 'to'}", all_platforms=True, platform="linux/arm64")
     with pytest.raises(ImageNotFound):
         copy(source.replace(":1.0", ":2.0"), f"oci:{tmp_path / 'to'}")
@@ -460,7 +459,7 @@ def test_contradictions_and_missing_images_are_refused(source: str, tmp_path: Pa
     assert not (tmp_path / "to").exists()
 
 
-def test_the_deadline_is_of_the_whole_copy(server: InMemoryRegistry, source: str) -> None:
+def test_the_timeout_limits_the_whole_copy(server: InMemoryRegistry, source: str) -> None:
     with pytest.raises(DeadlineExceeded):
         copy(source, image_at(server), all_platforms=True, timeout=0)
 

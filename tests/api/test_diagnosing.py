@@ -1,4 +1,4 @@
-"""`diagnose`: what it sees of keys and registries, and that nothing is left behind."""
+"""`diagnose`: what it finds about keys and registries, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def image(server: InMemoryRegistry) -> str:
     return name
 
 
-def test_the_installation_is_told_without_key_and_image() -> None:
+def test_the_installation_is_described_without_key_and_image() -> None:
     assert {"imagesig", "packages", "extra pkcs11", "extra vault", "extra aws"} <= seen().keys()
 
 
@@ -45,29 +45,29 @@ def test_a_key_that_works_signs_a_test_message(tmp_path: Path) -> None:
     assert seen(str(tmp_path / "a.key"))["signing"] == (State.OK, "signed and verified a test message")
 
 
-def test_a_key_that_is_not_there_is_a_diagnosis(tmp_path: Path) -> None:
+def test_a_missing_key_is_a_diagnosis(tmp_path: Path) -> None:
     assert seen(str(tmp_path / "missing.key"))["signing"][0] is State.FAILED
     assert seen("nosuch://key")["key"][0] is State.FAILED
 
 
-def test_a_folder_is_listed(tmp_path: Path) -> None:
+def test_the_keys_of_a_folder_are_listed(tmp_path: Path) -> None:
     FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256)
     assert "ecdsa-p256" in seen(str(tmp_path))["key"][1]
 
 
-def test_a_registry_is_probed_and_keeps_nothing_of_it(server: InMemoryRegistry, image: str) -> None:
+def test_probing_a_registry_leaves_nothing_behind(server: InMemoryRegistry, image: str) -> None:
     before = len(server.requests)
 
     found = seen(image=image)
 
-    assert found["referrers"] == (State.OK, "the registry keeps them")
+    assert found["referrers"] == (State.OK, "the registry has the API")
     assert found["login"][1].startswith("as nobody")
-    assert found["signatures"] == (State.NOTE, "0 stored (none), unchecked")
+    assert found["signatures"] == (State.NOTE, "0 stored (none), not verified")
     written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
     assert written == []
 
 
-def test_a_clock_that_is_off_is_a_failure(server: InMemoryRegistry, image: str) -> None:
+def test_a_wrong_clock_is_a_failure(server: InMemoryRegistry, image: str) -> None:
     def years_ago(request: Request) -> Answer | None:
         if request.method == "HEAD":
             return Answer(404, headers={"date": format_datetime(NOW.replace(year=2020), usegmt=True)})
@@ -77,7 +77,7 @@ def test_a_clock_that_is_off_is_a_failure(server: InMemoryRegistry, image: str) 
     assert seen(image=image)["clock"][0] is State.FAILED
 
 
-def test_what_a_login_may_not_do_is_told_apart_from_what_a_registry_cannot(
+def test_a_missing_permission_differs_from_an_operation_that_the_registry_lacks(
     server: InMemoryRegistry, image: str
 ) -> None:
     def refuse(request: Request) -> Answer | None:
@@ -89,12 +89,12 @@ def test_what_a_login_may_not_do_is_told_apart_from_what_a_registry_cannot(
     assert found["delete"][1] == "not supported by this registry"
 
 
-def test_a_registry_that_is_gone_is_one_diagnosis() -> None:
+def test_an_unreachable_registry_is_one_diagnosis() -> None:
     found = seen(image="127.0.0.1:9/app:1")
     assert found["image"][0] is State.FAILED
     assert "push" not in found
 
 
-def test_signatures_that_are_stored_are_counted_and_not_trusted(image: str, tmp_path: Path) -> None:
+def test_stored_signatures_are_counted_and_not_trusted(image: str, tmp_path: Path) -> None:
     sign(image, FileProvider(tmp_path).generate("a.key", KeyType.ECDSA_P256))
-    assert seen(image=image)["signatures"] == (State.OK, "2 stored (bundle, cosign), unchecked")
+    assert seen(image=image)["signatures"] == (State.OK, "2 stored (bundle, cosign), not verified")

@@ -1,4 +1,4 @@
-"""`verify_many` with an executor: small work items, the verdicts of threads, and workers that die."""
+"""`verify_many` with an executor: small chunks, the same verdicts as in threads, and workers that die."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_processes_reach_the_verdicts_of_threads(
     assert sorted(set(here.values())) == ["InvalidArgument", "NoSignatures", "NoneType"]
 
 
-def test_outcomes_come_in_order_where_that_is_asked_for(
+def test_outcomes_are_in_the_order_of_the_images_with_in_order(
     fleet: list[str], key: SigningKey, processes: ProcessPoolExecutor
 ) -> None:
     outcomes = list(verify_many(fleet, policy(key), transport=NOBODY, executor=processes, in_order=True))
@@ -89,7 +89,7 @@ def test_outcomes_come_in_order_where_that_is_asked_for(
     assert [outcome.index for outcome in outcomes] == list(range(len(fleet)))
 
 
-def test_work_and_results_pickle_small(fleet: list[str], key: SigningKey, tmp_path: Path) -> None:
+def test_chunks_and_outcomes_pickle_to_few_bytes(fleet: list[str], key: SigningKey, tmp_path: Path) -> None:
     other = FileProvider(tmp_path).generate("other.key", KeyType.ECDSA_P256)
     two_keys = Policy.at_least(1, key.info.public_key, other.info.public_key, annotations={"stage": "released"})
     job = VerificationJob(two_keys, "", False, None, NOBODY, open_public_keys)
@@ -133,7 +133,7 @@ class Unlucky(Executor):
         return future
 
 
-def test_a_chunk_whose_worker_died_is_given_out_again(fleet: list[str], key: SigningKey) -> None:
+def test_a_chunk_whose_worker_died_is_submitted_again(fleet: list[str], key: SigningKey) -> None:
     outcomes = list(verify_many(fleet[:5], policy(key), transport=NOBODY, executor=Unlucky(2)))
     assert [outcome.ok for outcome in outcomes] == [True] * 5
 
@@ -146,7 +146,7 @@ def test_a_chunk_that_kills_every_worker_is_reported(fleet: list[str], key: Sign
     assert unlucky.submitted == 3
 
 
-def test_a_pool_of_processes_that_breaks_leaves_no_image_without_an_outcome(fleet: list[str], key: SigningKey) -> None:
+def test_with_a_broken_pool_of_processes_every_image_still_has_an_outcome(fleet: list[str], key: SigningKey) -> None:
     many = fleet[:CHUNK] * 12
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         outcomes = verify_many(many, policy(key), transport=NOBODY, executor=pool, workers=2)
@@ -174,21 +174,21 @@ def test_closing_cancels_chunks_that_have_not_started(fleet: list[str], key: Sig
         assert Counting.submitted <= 4
 
 
-def test_a_run_whose_deadline_passed_says_so_of_every_image(fleet: list[str], key: SigningKey) -> None:
+def test_after_the_deadline_of_the_run_every_image_has_that_error(fleet: list[str], key: SigningKey) -> None:
     with ThreadPoolExecutor(1) as pool:
         outcomes = list(verify_many(fleet, policy(key), transport=NOBODY, executor=pool, deadline=0))
     assert {type(outcome.error) for outcome in outcomes} == {DeadlineExceeded}
     assert sorted(outcome.index for outcome in outcomes) == list(range(len(fleet)))
 
 
-def test_an_open_image_cannot_go_to_a_worker(fleet: list[str], key: SigningKey) -> None:
+def test_an_open_image_cannot_be_sent_to_a_worker(fleet: list[str], key: SigningKey) -> None:
     image = registry(fleet[0], credentials=anonymous)
     with ThreadPoolExecutor(1) as pool:
         outcomes = list(verify_many([image, fleet[1]], policy(key), transport=NOBODY, executor=pool, in_order=True))
     assert [type(outcome.error) for outcome in outcomes] == [InvalidArgument, type(None)]
 
 
-def test_what_does_not_pickle_is_refused_at_once(key: SigningKey) -> None:
+def test_a_transport_that_does_not_pickle_is_refused_immediately(key: SigningKey) -> None:
     here = Transport(credentials=lambda _host: ANONYMOUS)
     with ThreadPoolExecutor(1) as pool, pytest.raises(InvalidArgument, match="does not pickle"):
         verify_many([], policy(key), transport=here, executor=pool)

@@ -73,7 +73,9 @@ def accepts(image: Image, key: SigningKey) -> bool:
         return False
 
 
-def test_one_keys_signatures_go_and_the_others_stay(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_the_signatures_of_one_key_are_removed_and_the_others_stay(
+    opened: Callable[[], Image], keys: list[SigningKey]
+) -> None:
     for key in keys:
         sign(opened(), key, identity=NAME)
     removed = remove(opened(), key=keys[1])
@@ -82,7 +84,9 @@ def test_one_keys_signatures_go_and_the_others_stay(opened: Callable[[], Image],
     assert len(inspect(opened()).signatures) == 12
 
 
-def test_all_go_and_removing_again_removes_nothing(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_all_are_removed_and_removing_again_removes_nothing(
+    opened: Callable[[], Image], keys: list[SigningKey]
+) -> None:
     for key in keys[:2]:
         sign(opened(), key, identity=NAME)
     assert len(remove(opened(), all=True).removed) == 12
@@ -93,7 +97,9 @@ def test_all_go_and_removing_again_removes_nothing(opened: Callable[[], Image], 
     assert accepts(opened(), keys[0])
 
 
-def test_without_recursion_the_children_keep_theirs(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_without_recursion_the_children_keep_their_signatures(
+    opened: Callable[[], Image], keys: list[SigningKey]
+) -> None:
     sign(opened(), keys[0], identity=NAME)
     assert len(remove(opened(), key=keys[0], recursive=False).removed) == 2
     assert len(inspect(opened()).signatures) == 4
@@ -106,7 +112,7 @@ def test_a_dry_run_removes_nothing(opened: Callable[[], Image], keys: list[Signi
     assert accepts(opened(), keys[0])
 
 
-def test_a_signature_that_only_says_it_is_the_keys_stays(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_a_signature_that_only_claims_the_key_stays(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
     """A bundle names its key by a hint: what carries another key's hint is not that key's."""
     image = opened()
     root = image.home.resolve("1.0")
@@ -119,7 +125,9 @@ def test_a_signature_that_only_says_it_is_the_keys_stays(opened: Callable[[], Im
     assert (len(removed.removed), removed.kept) == (2, 1)
 
 
-def test_attestations_stay_even_if_all_is_to_go(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_attestations_stay_even_if_all_signatures_are_removed(
+    opened: Callable[[], Image], keys: list[SigningKey]
+) -> None:
     image = opened()
     sign(image, keys[0], identity=NAME, recursive=False)
     attestation = bundle_document(statement(predicateType="https://slsa.dev/provenance/v1"))
@@ -137,7 +145,7 @@ def refer(image: Image, content: bytes) -> None:
     image.home.add_referrer(manifest.to_bytes(), root)()
 
 
-def test_signers_and_removers_at_once_lose_nothing_of_each_other(
+def test_concurrent_signing_and_removing_lose_no_change(
     opened: Callable[[], Image], keys: list[SigningKey], tmp_path: Path
 ) -> None:
     sign(opened(), keys[0], identity=NAME, recursive=False)
@@ -154,7 +162,7 @@ def test_signers_and_removers_at_once_lose_nothing_of_each_other(
     assert len(inspect(opened(), recursive=False).signatures) == 6
 
 
-def test_either_a_key_or_all_must_be_asked_for(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
+def test_either_a_key_or_all_must_be_given(opened: Callable[[], Image], keys: list[SigningKey]) -> None:
     with pytest.raises(InvalidArgument):
         remove(opened())
     with pytest.raises(InvalidArgument):
@@ -164,7 +172,7 @@ def test_either_a_key_or_all_must_be_asked_for(opened: Callable[[], Image], keys
 # --- registries that delete nothing -----------------------------------------------------------------------------------
 
 
-def test_a_registry_that_deletes_nothing_says_what_is_left(keys: list[SigningKey]) -> None:
+def test_if_a_registry_refuses_deletion_the_error_lists_what_is_left(keys: list[SigningKey]) -> None:
     with InMemoryRegistry(deletes=False) as server:
         build_index(image_at(server).home, {"a": b"b"}, "1.0")
         sign(image_at(server), keys[0], identity=NAME)
@@ -184,7 +192,7 @@ def test_without_a_referrers_api_nothing_needs_to_be_deleted(keys: list[SigningK
             verify(image_at(server), keys[0])
 
 
-def test_deleting_logs_in_for_it(keys: list[SigningKey]) -> None:
+def test_deleting_logs_in_with_the_scope_for_it(keys: list[SigningKey]) -> None:
     with InMemoryRegistry(bearer=("user", "password")) as server:
         build_image(image_at(server).home, {"a": b"b"}, PLATFORMS[0], "1.0")
         sign(image_at(server), keys[0], identity=NAME)
@@ -193,8 +201,8 @@ def test_deleting_logs_in_for_it(keys: list[SigningKey]) -> None:
         assert ["repository:team/app:pull,push,delete"] in scopes
 
 
-def test_a_registry_that_does_not_answer_loses_nothing(keys: list[SigningKey], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+@pytest.mark.usefixtures("quick_retries")
+def test_an_unreachable_registry_loses_no_signature(keys: list[SigningKey]) -> None:
     with InMemoryRegistry() as server:
         build_image(image_at(server).home, {"a": b"b"}, PLATFORMS[0], "1.0")
         sign(image_at(server), keys[0], identity=NAME)
@@ -205,7 +213,7 @@ def test_a_registry_that_does_not_answer_loses_nothing(keys: list[SigningKey], m
         assert len(inspect(image_at(server)).signatures) == 2
 
 
-def test_a_form_without_signatures_says_so(tmp_path: Path) -> None:
+def test_a_form_of_image_without_signatures_is_an_error(tmp_path: Path) -> None:
     path = docker_save_before(tmp_path / "old.tar", {NAME: (b"layer",)})
     with pytest.raises(SignaturesUnsupported):
         remove(f"docker-archive:{path}", all=True)
@@ -218,7 +226,7 @@ def public(key: SigningKey) -> str:
     return key.info.public_key.pem
 
 
-def test_after_a_rotation_the_new_key_stands_alone_beside_strangers(
+def test_replace_removes_the_signatures_of_the_old_key_and_of_no_other(
     opened: Callable[[], Image], keys: list[SigningKey]
 ) -> None:
     old, new, stranger = keys
@@ -233,7 +241,7 @@ def test_after_a_rotation_the_new_key_stands_alone_beside_strangers(
 
 
 @pytest.mark.parametrize("options", [{"identity": "registry.example/team/app:2.0"}, {"annotations": {"build": "7"}}])
-def test_what_the_old_key_said_otherwise_stays_and_is_named(
+def test_a_signature_of_the_old_key_with_another_claim_stays_with_a_warning(
     opened: Callable[[], Image], keys: list[SigningKey], options: dict[str, object]
 ) -> None:
     old, new, _ = keys
@@ -269,7 +277,7 @@ def test_a_dry_run_of_a_replacement_changes_nothing(opened: Callable[[], Image],
         verify(opened(), Policy.any_of(keys[1], identity=Identity.any()))
 
 
-def test_a_replacement_that_cannot_delete_has_signed_and_says_what_is_left(keys: list[SigningKey]) -> None:
+def test_if_replace_cannot_delete_the_image_is_signed_and_the_error_lists_what_is_left(keys: list[SigningKey]) -> None:
     with InMemoryRegistry(deletes=False) as server:
         build_image(image_at(server).home, {"a": b"b"}, PLATFORMS[0], "1.0")
         sign(image_at(server), keys[0], identity=NAME)
@@ -279,7 +287,7 @@ def test_a_replacement_that_cannot_delete_has_signed_and_says_what_is_left(keys:
         assert accepts(image_at(server), keys[1])
 
 
-def test_the_emptied_list_is_deleted_where_that_can_be_done(keys: list[SigningKey]) -> None:
+def test_an_empty_list_is_deleted_if_the_registry_allows_it(keys: list[SigningKey]) -> None:
     with InMemoryRegistry() as server:
         built = build_image(image_at(server).home, {"a": b"b"}, PLATFORMS[0], "1.0")
         sign(image_at(server), keys[0], identity=NAME)
@@ -288,7 +296,7 @@ def test_the_emptied_list_is_deleted_where_that_can_be_done(keys: list[SigningKe
             image_at(server).home.resolve(tag_of(built.digest, ".sig"))
 
 
-def test_what_cosign_saved_does_not_come_back(tmp_path: Path, keys: list[SigningKey]) -> None:
+def test_signatures_saved_by_cosign_do_not_come_back(tmp_path: Path, keys: list[SigningKey]) -> None:
     """`cosign save` leaves the list of signatures without a name; an emptied list with one must not uncover it."""
     path = tmp_path / "saved"
     image = build_image(Layout.create(path), {"a": b"b"}, PLATFORMS[0], "1.0")

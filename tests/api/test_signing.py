@@ -36,14 +36,14 @@ def test_signing_by_digest_warns_that_podman_will_refuse(repository: str, key: S
     assert "podman" in warning
 
 
-def test_an_identity_with_a_tag_ends_the_warning(repository: str, key: SigningKey) -> None:
+def test_with_a_tag_in_the_identity_there_is_no_warning(repository: str, key: SigningKey) -> None:
     digest = registry(repository).home.resolve("1.0").digest
     signed = sign(f"{repository}@{digest}", key, identity=f"{repository}:1.0")
     assert signed.warnings == ()
     assert signed.identity == f"{repository}:1.0"
 
 
-def test_bundles_alone_warn_that_podman_finds_nothing(repository: str, key: SigningKey) -> None:
+def test_signing_only_bundles_warns_that_podman_finds_nothing(repository: str, key: SigningKey) -> None:
     (warning,) = sign(f"{repository}:1.0", key, formats=["bundle"]).warnings
     assert "podman" in warning
 

@@ -22,10 +22,7 @@ from imagesig.testing import Answer, InMemoryRegistry
 NOBODY = Transport(credentials=lambda _host: ANONYMOUS)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses."""
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 class CountedKey(SigningKey):
@@ -83,7 +80,7 @@ def test_the_key_signs_a_batch_at_a_time(
     assert key.batches == [4, 4, 2]
 
 
-def test_signing_again_asks_the_key_for_nothing(server: InMemoryRegistry, key: CountedKey) -> None:
+def test_signing_again_makes_no_signature(server: InMemoryRegistry, key: CountedKey) -> None:
     images = [pushed(server, f"app{number}") for number in range(3)]
     list(sign_many(images, key, transport=NOBODY))
     key.batches.clear()
@@ -92,7 +89,7 @@ def test_signing_again_asks_the_key_for_nothing(server: InMemoryRegistry, key: C
     assert sum(key.batches) == 0
 
 
-def test_an_image_that_is_not_there_does_not_stop_the_rest(server: InMemoryRegistry, key: CountedKey) -> None:
+def test_a_missing_image_does_not_stop_the_rest(server: InMemoryRegistry, key: CountedKey) -> None:
     images = [pushed(server, "a"), f"{server.host}/none:1.0", pushed(server, "b")]
     outcomes = {outcome.index: outcome for outcome in sign_many(images, key, transport=NOBODY)}
     assert isinstance(outcomes[1].error, ImageNotFound)
@@ -100,7 +97,7 @@ def test_an_image_that_is_not_there_does_not_stop_the_rest(server: InMemoryRegis
     assert outcomes[2].ok
 
 
-def test_what_could_not_be_attached_is_listed_and_the_next_run_completes_it(
+def test_signatures_that_were_not_attached_are_listed_and_the_next_run_completes_them(
     server: InMemoryRegistry, key: CountedKey
 ) -> None:
     images = [pushed(server, "a"), pushed(server, "b")]
@@ -137,12 +134,12 @@ def test_a_key_that_fails_ends_the_run(
     assert not server.asked("PUT", "sha256-")
 
 
-def test_a_run_whose_deadline_passed_says_so_of_every_image(server: InMemoryRegistry, key: CountedKey) -> None:
+def test_after_the_deadline_of_the_run_every_image_has_that_error(server: InMemoryRegistry, key: CountedKey) -> None:
     (outcome,) = sign_many([pushed(server, "a")], key, deadline=0, transport=NOBODY)
     assert isinstance(outcome.error, DeadlineExceeded)
 
 
-def test_an_unknown_format_is_refused_at_once(key: CountedKey) -> None:
+def test_an_unknown_format_is_refused_immediately(key: CountedKey) -> None:
     with pytest.raises(InvalidArgument, match="unknown"):
         sign_many([], key, formats=["gpg"])
 

@@ -1,4 +1,4 @@
-"""`sign` fetches a timestamp for every draft that wants one, before anything is attached."""
+"""`sign` fetches every timestamp before anything is attached."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def stored(image: Image) -> list[Any]:
     return list(store.find(image.signatures, image.home.resolve(image.target).digest, CERTIFIED.reads))
 
 
-def test_every_signature_gets_a_token_of_its_own(images: list[Image], key: SigningKey) -> None:
+def test_every_signature_gets_its_own_token(images: list[Image], key: SigningKey) -> None:
     sign(images, key, formats=[CERTIFIED], witnesses=witnesses(service()))
 
     for image in images:
@@ -87,7 +87,7 @@ def test_every_signature_gets_a_token_of_its_own(images: list[Image], key: Signi
         assert timestamp.chain == (TSA.certificate, ROOT.certificate)
 
 
-def test_the_timestamp_is_judged_by_the_clock_whatever_time_is_signed(images: list[Image], key: SigningKey) -> None:
+def test_the_timestamp_is_judged_by_the_clock_not_by_the_signed_time(images: list[Image], key: SigningKey) -> None:
     long_ago = NOW.replace(year=2001)
 
     sign(images, key, formats=[CERTIFIED], witnesses=witnesses(service()), now=long_ago)
@@ -96,7 +96,7 @@ def test_the_timestamp_is_judged_by_the_clock_whatever_time_is_signed(images: li
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_service_that_fails_for_one_leaves_all_as_they_were(
+def test_if_the_service_fails_for_one_signature_nothing_is_attached(
     number: int, images: list[Image], key: SigningKey
 ) -> None:
     with pytest.raises(Unreachable):
@@ -105,14 +105,14 @@ def test_a_service_that_fails_for_one_leaves_all_as_they_were(
     assert all(inspect(image).signatures == () for image in images)
 
 
-def test_a_service_that_is_not_trusted_leaves_all_as_they_were(images: list[Image], key: SigningKey) -> None:
+def test_with_an_untrusted_service_nothing_is_attached(images: list[Image], key: SigningKey) -> None:
     with pytest.raises(TimestampInvalid):
         sign(images, key, formats=[CERTIFIED], witnesses=witnesses(service(Authority("other", now=ROOT.now).tsa())))
 
     assert all(inspect(image).signatures == () for image in images)
 
 
-def test_a_service_that_was_revoked_leaves_all_as_they_were(images: list[Image], key: SigningKey) -> None:
+def test_with_a_revoked_service_nothing_is_attached(images: list[Image], key: SigningKey) -> None:
     # CVE-2024-56138
     tsa = ROOT.tsa(ocsp=(OCSP,))
     answers = {OCSP: ROOT.ocsp(tsa, revoked=True)}
@@ -123,14 +123,14 @@ def test_a_service_that_was_revoked_leaves_all_as_they_were(images: list[Image],
     assert all(inspect(image).signatures == () for image in images)
 
 
-def test_a_dry_run_asks_nobody(images: list[Image], key: SigningKey) -> None:
+def test_a_dry_run_makes_no_request(images: list[Image], key: SigningKey) -> None:
     fake = service()
     sign(images, key, formats=[CERTIFIED], witnesses=witnesses(fake), dry_run=True)
 
     assert fake.queries == []
 
 
-def test_what_is_signed_already_gets_no_other_timestamp(images: list[Image], key: SigningKey) -> None:
+def test_a_present_signature_gets_no_second_timestamp(images: list[Image], key: SigningKey) -> None:
     sign(images, key, formats=[CERTIFIED], witnesses=witnesses(service()))
     fake = service()
     sign(images, key, formats=[CERTIFIED], witnesses=witnesses(fake))
@@ -138,14 +138,14 @@ def test_what_is_signed_already_gets_no_other_timestamp(images: list[Image], key
     assert fake.queries == []
 
 
-def test_formats_that_want_no_timestamp_ask_nobody(images: list[Image], key: SigningKey) -> None:
+def test_formats_without_timestamps_make_no_request(images: list[Image], key: SigningKey) -> None:
     fake = service()
     sign(images, key, witnesses=witnesses(fake))
 
     assert fake.queries == []
 
 
-def test_the_images_deadline_holds_for_its_timestamp(images: list[Image], key: SigningKey) -> None:
+def test_the_timestamp_must_come_before_the_deadline_of_the_image(images: list[Image], key: SigningKey) -> None:
     fake = Fake({URL: DeadlineExceeded("over")})
 
     with pytest.raises(DeadlineExceeded):

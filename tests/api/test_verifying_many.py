@@ -1,4 +1,4 @@
-"""`verify_many` on threads: what it gives, what it asks for, what it holds, and how it ends."""
+"""`verify_many` on threads: its outcomes, its requests, its memory, and how it ends."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ from imagesig.testing import Answer, InMemoryRegistry, Request
 NOBODY = Transport(credentials=lambda _host: ANONYMOUS)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses."""
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +71,7 @@ def policy(key: SigningKey) -> Policy:
     return Policy.any_of(key.info.public_key, formats=["cosign"])
 
 
-def test_every_image_has_an_outcome_with_its_place_in_what_was_given(
+def test_every_image_has_an_outcome_with_its_index(
     server: InMemoryRegistry, key: SigningKey, other: SigningKey
 ) -> None:
     images = [pushed(server, "a", key), pushed(server, "b", None), pushed(server, "c", other), f"{server.host}/UPPER"]
@@ -86,18 +83,18 @@ def test_every_image_has_an_outcome_with_its_place_in_what_was_given(
     assert outcomes[0].result is not None
 
 
-def test_outcomes_come_in_order_where_that_is_asked_for(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_outcomes_are_in_the_order_of_the_images_with_in_order(server: InMemoryRegistry, key: SigningKey) -> None:
     images = [pushed(server, f"app{number}", key) for number in range(12)]
     outcomes = verify_many(images, policy(key), transport=NOBODY, in_order=True)
     assert [outcome.image for outcome in outcomes] == images
 
 
-def test_one_public_key_is_policy_enough(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_a_public_key_is_accepted_as_the_policy(server: InMemoryRegistry, key: SigningKey) -> None:
     (outcome,) = verify_many([pushed(server, "a", key)], key.info.public_key, transport=NOBODY)
     assert outcome.ok
 
 
-def test_images_are_taken_only_as_far_ahead_as_the_window(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_no_more_images_are_taken_than_the_window_allows(server: InMemoryRegistry, key: SigningKey) -> None:
     taken = itertools.count()
     reference = pushed(server, "a", key)
     endless = (reference for _ in taken)
@@ -115,16 +112,14 @@ def test_an_image_that_is_given_twice_is_verified_once(server: InMemoryRegistry,
     assert len(server.requests) == 2
 
 
-def test_the_same_digest_under_another_name_is_judged_by_that_name(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_the_same_digest_under_another_name_has_its_own_verdict(server: InMemoryRegistry, key: SigningKey) -> None:
     signed = by_digest(pushed(server, "a", key))
     unsigned = pushed(server, "b", None)
     outcomes = list(verify_many([signed, by_digest(unsigned), signed], policy(key), transport=NOBODY, in_order=True))
     assert [outcome.ok for outcome in outcomes] == [True, False, True]
 
 
-def test_a_registry_that_fails_once_is_asked_again_for_the_same_image(
-    server: InMemoryRegistry, key: SigningKey
-) -> None:
+def test_a_retryable_error_is_not_remembered_for_the_image(server: InMemoryRegistry, key: SigningKey) -> None:
     reference = by_digest(pushed(server, "a", key))
     broken = itertools.count()
     server.faults.append(lambda _request: Answer(503) if next(broken) < 4 else None)
@@ -145,7 +140,7 @@ def test_a_key_of_the_policy_is_opened_once(server: InMemoryRegistry, key: Signi
     assert opened == ["release"]
 
 
-def test_a_rule_whose_key_cannot_be_opened_fails_its_own_images_and_is_tried_once(
+def test_a_rule_whose_key_cannot_be_opened_fails_its_images_and_is_tried_once(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     asked: list[str] = []
@@ -165,7 +160,7 @@ def test_a_rule_whose_key_cannot_be_opened_fails_its_own_images_and_is_tried_onc
     assert asked == ["broken"]
 
 
-def test_a_registry_that_wants_a_password_is_asked_to_let_us_in_once(key: SigningKey) -> None:
+def test_a_run_logs_in_once_to_a_registry_with_passwords(key: SigningKey) -> None:
     login = ("alice", "s3cret")
     with InMemoryRegistry(basic=login) as server:
         images = [pushed(server, f"app{number}", key, login) for number in range(8)]
@@ -195,13 +190,13 @@ def test_a_token_server_is_asked_once_for_each_repository(key: SigningKey) -> No
         assert server.asked(containing="/token") == 8
 
 
-def test_a_run_whose_deadline_passed_says_so_of_every_image(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_after_the_deadline_of_the_run_every_image_has_that_error(server: InMemoryRegistry, key: SigningKey) -> None:
     images = [pushed(server, f"app{number}", key) for number in range(3)]
     outcomes = list(verify_many(images, policy(key), deadline=0, transport=NOBODY))
     assert [type(outcome.error) for outcome in outcomes] == [DeadlineExceeded] * 3
 
 
-def test_closing_starts_nothing_more_and_waits_for_what_runs(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_closing_starts_nothing_more_and_waits_for_running_work(server: InMemoryRegistry, key: SigningKey) -> None:
     images = [by_digest(pushed(server, f"app{number}", key)) for number in range(20)]
     outcomes = verify_many(iter(images), policy(key), workers=2, transport=NOBODY)
     next(outcomes)
@@ -211,7 +206,7 @@ def test_closing_starts_nothing_more_and_waits_for_what_runs(server: InMemoryReg
     assert len(server.requests) == before
 
 
-def test_what_the_images_raise_ends_the_run(server: InMemoryRegistry, key: SigningKey) -> None:
+def test_an_exception_of_the_images_iterator_ends_the_run(server: InMemoryRegistry, key: SigningKey) -> None:
     def images() -> Iterator[str]:
         yield pushed(server, "a", key)
         raise KeyboardInterrupt
@@ -220,7 +215,7 @@ def test_what_the_images_raise_ends_the_run(server: InMemoryRegistry, key: Signi
         list(verify_many(images(), policy(key), transport=NOBODY))
 
 
-def test_no_workers_are_refused_at_once(key: SigningKey) -> None:
+def test_zero_workers_are_refused_immediately(key: SigningKey) -> None:
     with pytest.raises(InvalidArgument, match="0 workers"):
         verify_many([], policy(key), workers=0)
 

@@ -1,4 +1,4 @@
-"""Forks of this process: what they return, what the death of one means, and that none is left."""
+"""Forks of this process: what they return, what happens if one dies, and that none stays behind."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 
 import pytest
 
-from imagesig.cli.processes import ForkPool, available
+from imagesig.cli.processes import ForkPool
 from imagesig.errors import NotFound
 
 
@@ -59,7 +58,7 @@ def test_tasks_run_in_other_processes(pool: ForkPool) -> None:
     assert pool.submit(process).result() != os.getpid()
 
 
-def test_exceptions_come_back_whole(pool: ForkPool) -> None:
+def test_exceptions_come_back_with_their_hint(pool: ForkPool) -> None:
     with pytest.raises(NotFound, match="no such thing") as caught:
         pool.submit(fail).result()
     assert caught.value.hint == "look elsewhere"
@@ -77,7 +76,7 @@ def test_a_task_that_kills_every_fork_fails_each_time(pool: ForkPool) -> None:
     assert pool.submit(double, 4).result(timeout=30) == 8
 
 
-def test_what_does_not_pickle_fails_and_costs_no_fork(pool: ForkPool) -> None:
+def test_a_task_that_does_not_pickle_fails_and_ends_no_fork(pool: ForkPool) -> None:
     for _ in range(4):
         assert pool.submit(lambda: 1).exception(timeout=30) is not None
     assert pool.submit(double, 4).result(timeout=30) == 8
@@ -119,14 +118,3 @@ def is_running(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_no_forks_are_offered_beside_threads() -> None:
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    try:
-        assert available() == 0
-    finally:
-        done.set()
-        thread.join()

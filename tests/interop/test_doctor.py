@@ -48,6 +48,6 @@ def test_every_kind_of_registry_is_told_apart(homes: Homes, request: pytest.Fixt
     result = doctor(homes, name)
 
     assert result.exit_code == 0, result.output
-    says = "no API: in the fallback tag" if kind == "tag" else "the registry keeps them"
+    says = "no API: listed in a fallback tag" if kind == "tag" else "the registry has the API"
     assert says in result.output
     assert "push             allowed" in result.output

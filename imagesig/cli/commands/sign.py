@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import to_builtins
@@ -23,6 +23,9 @@ from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.formats import Format
 from imagesig.images.open import Transport
+
+if TYPE_CHECKING:
+    from imagesig.api.options import SignOptions
 
 
 @click.command("sign")
@@ -62,24 +65,25 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
-    options: dict[str, Any] = {
+    options: SignOptions = {
         "formats": formats,
         "annotations": parse_annotations(annotations),
         "identity": identity,
         "recursive": not no_recursive,
         "dry_run": dry_run,
+        "replace": replace,
     }
     summary = Summary("planned" if dry_run else "signed")
     writer = writer_for(output, "sign", _write_text, _entry)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
-            outcomes = sign_many(images, key, transport=transport, replace=replace, **options)
+            outcomes = sign_many(images, key, transport=transport, **options)
             bar = Bar(images.total, "signed")
         else:
             # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
             opened = open_images(images.known, transport)
             with image_progress(len(opened), "signed") as progress:
-                signed = sign(opened, key, replace=replace, progress=progress, **options)
+                signed = sign(opened, key, progress=progress, **options)
             outcomes = (Outcome(images.known[index], index, result) for index, result in enumerate(signed))
             bar = Bar(0, "signed")
         for outcome in report(outcomes, writer, summary, bar):

@@ -24,7 +24,7 @@ from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
 from imagesig.cli.trust import Trust, trust_options
-from imagesig.cli.verifying_processes import spread_over_cores
+from imagesig.cli.verifying_processes import workers_for
 from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
@@ -122,16 +122,16 @@ def command(
         ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
     )
     digests: dict[str, str] = {}
-    with spread_over_cores(policy, open_keys, images.total) as spread:
+    with workers_for(policy, open_keys, images.total) as workers:
         outcomes = verify_many(
             images.known or images,
-            spread.policy,
-            workers=spread.workers,
-            executor=spread.executor,
+            workers.policy,
+            workers=workers.count,
+            executor=workers.executor,
             platform=platform,
             allow_unverified=allow_unverified,
             transport=transport,
-            open_keys=spread.open_keys,
+            open_keys=workers.open_keys,
             witnesses=witnesses_for(policy),
             in_order=output != "jsonl",
         )

@@ -1,4 +1,4 @@
-"""Progress on stderr, on a terminal and for more than one image."""
+"""Progress on stderr: shown on a terminal, for more than one image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN = 0.1
 
 
 class Bar:
-    """One line that says how far the work is; `total` is None where nobody knows. Drawn on terminals only."""
+    """One line with a count of images, drawn only on a terminal. `total` is None if the number is not known."""
 
     def __init__(self, total: int | None, verb: str) -> None:
         self._total, self._verb = total, verb
@@ -36,7 +36,7 @@ class Bar:
             status(self._text())
 
     def clear(self) -> None:
-        """Takes the line away, so that something else can be written; the next `advance` draws it again."""
+        """Removes the line, so that something else can be written; the next `advance` draws it again."""
         if self._visible and self._drawn:
             self._drawn = 0.0
             status("")
