@@ -630,7 +630,7 @@ def test_other_writers_that_never_stop_end_in_stale(
     server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = pushed(server)
-    monkeypatch.setattr("imagesig.images.merge._SETTLE_SECONDS_LEAST", 0.0001)
+    monkeypatch.setattr("imagesig.images.registry.tag_change._SETTLE_SECONDS_LEAST", 0.0001)
     server.faults.append(
         lambda request: Answer(201) if request.method == "PUT" and request.path.endswith(".sig") else None
     )
