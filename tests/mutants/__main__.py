@@ -26,6 +26,7 @@ DECIDING = ("policy", "formats", "trust", "crypto", "encoding", "oci")
 """Folders whose modules decide; with `MODULES` the code that is changed."""
 MODULES = (
     *("api/verifying.py", "api/revoking.py", "api/stored_signatures.py", "images/target.py", "images/registry/auth.py"),
+    *("images/registry/challenges.py",),
     *("images/registry/credentials.py", "images/layout/reader.py", "images/layout/home.py"),
     *("images/archive/members.py", "images/local_home.py"),
     *("stores/tag.py", "stores/referrers.py"),

@@ -30,7 +30,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.registry.auth import check_realm, parse_challenges
+from imagesig.images.registry.challenges import check_realm, parse_challenges
 from imagesig.images.registry.connect import registry, registry_client
 from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.keys.file.provider import FileProvider
