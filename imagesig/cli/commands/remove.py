@@ -9,7 +9,7 @@ import click
 from msgspec import to_builtins
 
 from imagesig.api.removing import RemovedImage, remove
-from imagesig.api.verifying_many import attempt, shown_name
+from imagesig.api.verifying_many import Outcome, attempt, shown_name
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, exit_status, fail, worst
@@ -58,24 +58,28 @@ def command(
         return remove(image, key=keys, all=everything, recursive=not no_recursive, dry_run=dry_run)
 
     for index, image in enumerate(opened):
-        outcome = attempt(index, image, None, partial(take_away, image))
-        result, error = outcome.result, outcome.error
-        if error is not None or result is None:
-            assert error is not None
-            documents.append({"image": shown_name(image), **error_json(error)})
-            statuses.append(exit_status(error))
-            if output == "text":
-                fail(error)
-            continue
-        documents.append(to_builtins(result))
-        for warning in result.warnings:
-            note(f"warning: {result.image}: {warning}")
-        if output == "text":
-            _write_text(result)
+        document, status = _reported(attempt(index, image, None, partial(take_away, image)), text=output == "text")
+        documents.append(document)
+        statuses.append(status)
     if output == "json":
         write_json("remove", {"images": documents})
     if status := worst(statuses):
         raise click.exceptions.Exit(status)
+
+
+def _reported(outcome: Outcome[RemovedImage], *, text: bool) -> tuple[dict[str, object], int]:
+    """The document for one image, and its exit status; with `text` it is written too."""
+    result, error = outcome.result, outcome.error
+    if result is None:
+        assert error is not None
+        if text:
+            fail(error)
+        return {"image": shown_name(outcome.image), **error_json(error)}, exit_status(error)
+    for warning in result.warnings:
+        note(f"warning: {result.image}: {warning}")
+    if text:
+        _write_text(result)
+    return to_builtins(result), 0
 
 
 def _write_text(result: RemovedImage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,7 +24,6 @@ from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
 from imagesig.cli.trust import Trust, trust_options
 from imagesig.cli.verifying_processes import spread_over_cores
-from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
@@ -106,20 +105,12 @@ def command(
     """
     if print_pinned and (len(images.workloads) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
-    settings = key_settings(passphrase_file, timeout=transport.timeout)
-
-    def open_keys(text: str) -> tuple[PublicKey, ...]:
-        return open_public_keys(text, settings=settings)
-
+    open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
     policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust))
     if not policy.rules:
         # Opened first: a key that cannot be used is one error of the command, not one of every image.
         policy = Policy(policy.default.opened(open_keys))
     summary = Summary("verified")
-    show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
-    writer: Writer[VerificationResult] = (
-        ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
-    )
     digests: dict[str, str] = {}
     with spread_over_cores(policy, open_keys, images.total) as spread:
         outcomes = verify_many(
@@ -134,12 +125,18 @@ def command(
             witnesses=witnesses_for(policy),
             in_order=output != "jsonl",
         )
-        for outcome in report(outcomes, writer, summary, Bar(images.total, "verified")):
+        for outcome in report(outcomes, _writer(output, quiet=print_pinned), summary, Bar(images.total, "verified")):
             if print_pinned and outcome.result is not None:
                 digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
         file(images.workloads[0].pinned(digests))
     raise click.exceptions.Exit(summary.status)
+
+
+def _writer(output: str, *, quiet: bool) -> Writer[VerificationResult]:
+    if output in REPORTS:
+        return ReportWriter(REPORTS[output])
+    return writer_for(output, "verify", _say_nothing if quiet else _write_text, _entry)
 
 
 def _say_nothing(_result: VerificationResult) -> None:
