@@ -359,7 +359,7 @@ def test_ctrl_c_says_so_and_the_same_command_completes_what_was_begun(key: Path)
             go_on.set()
         server.faults.clear()
         assert running.returncode == 130
-        assert "interrupted: what was written is complete" in errors
+        assert "interrupted: everything written is complete" in errors
         assert "Traceback" not in errors
         done = sign(key, "--output", "json", reference)
         states = {made["format"]: made["state"] for made in json.loads(done.stdout)["images"][0]["signatures"]}
