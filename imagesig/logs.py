@@ -1,4 +1,4 @@
-"""Loggers whose records are single lines, safe to print: much of what they say comes from registries and artefacts."""
+"""Loggers whose records are single lines and safe to print, though parts come from registries and artefacts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from imagesig.text import sentence
 
 
 def logger_named(name: str) -> logging.Logger:
-    """The logger of that name; what it is told goes through `sentence` before any handler sees it."""
+    """The logger of that name. Every message goes through `sentence` before a handler sees it."""
     logger = logging.getLogger(name)
     if not any(isinstance(item, _Printable) for item in logger.filters):
         logger.addFilter(_Printable())

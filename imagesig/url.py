@@ -1,7 +1,7 @@
-"""Addresses: parsed in one place, shown without secrets, and whether they are on this machine.
+"""URLs: parsing, showing without secrets, and whether a host is this machine.
 
-Two parsers that disagree about a host are how requests go astray, so nobody else splits a URL. Spec: RFC 3986; hosts
-are ASCII here, international names in their `xn--` form (RFC 5890).
+No other module splits a URL: two parsers that disagree about the host send requests to the wrong one. Spec: RFC 3986;
+hosts are ASCII, international names in their `xn--` form (RFC 5890).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ URL_CHARACTERS = 8192
 PORTS = {"http": 80, "https": 443}
 
 Origin = tuple[str, str, int]
-"""Scheme, host and port: credentials never leave the origin that they were given for."""
+"""Scheme, host and port. Credentials are only sent to the origin that they were given for."""
 
 _URL = re.compile(
     r"(?i:(https?))://([!$-.0-;=@A-Z\[\]_a-z~]*)([!$-;=@A-Z\[\]_a-z~]*)(\?[!$-;=?-\[\]_a-z~]*)?(?:#[!#-;=?-\[\]_a-z~]*)?"
 )
-"""Scheme, authority, path and query of an address with no character that RFC 3986 does not have."""
+"""Scheme, authority, path and query of a URL that has only characters of RFC 3986."""
 _OUTSIDE_GRAMMAR = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
 _PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:]*)(?::[0-9]*)?")
-"""`urlsplit` takes `a[::1]b:80` for `[::1]:80`."""
+"""`urlsplit` reads `a[::1]b:80` as `[::1]:80`."""
 _BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
 
 class Url(Struct, frozen=True):
-    """One HTTP address, split. `host` is lower case and without brackets; `port` is never 0; `target` starts with `/`.
+    """The parts of one HTTP URL. `host` is lower case and without brackets, `port` is never 0.
 
-    `target` is path and query as they go over the line. `has_login` says that it came with a user or a password.
-    `netloc` is host and port as they are written: brackets round IPv6, no port where it is the scheme's own.
+    `target` is path and query as they are sent; it starts with `/`. `has_login` says that there was a user or password.
+    `netloc` is host and port as they are written: IPv6 in brackets, no port if it is the scheme's default.
     """
 
     scheme: str
@@ -54,7 +54,7 @@ class Url(Struct, frozen=True):
         return is_loopback(self.host)
 
     def __str__(self) -> str:
-        """The whole address, without a login and a fragment."""
+        """The whole URL, without login and fragment."""
         return f"{self.scheme}://{self.netloc}{self.target}"
 
 
@@ -62,14 +62,16 @@ def parse_url(text: str, what: str = "URL") -> Url:
     """The parts of an absolute `http` or `https` URL. `what` names it in the error, such as `Location`.
 
     Raises:
-        InvalidArgument: anything else: another scheme, no host, a port that is none, characters that no URL has.
+        InvalidArgument: another scheme, no host, an invalid port, or characters that URLs must not have.
     """
     if len(text) > URL_CHARACTERS:
         raise _refused(text, what, f"more than {URL_CHARACTERS} characters")
     match = _URL.fullmatch(text)
     if match is None:
         odd = _OUTSIDE_GRAMMAR.search(text)
-        raise _refused(text, what, "it has characters that no URL may have" if odd else "http:// or https:// is needed")
+        raise _refused(
+            text, what, "it has characters that URLs must not have" if odd else "http:// or https:// is needed"
+        )
     scheme, authority, path, query = match.groups("")
     server = _server(scheme.lower(), authority)
     if isinstance(server, str):
@@ -81,7 +83,7 @@ def parse_url(text: str, what: str = "URL") -> Url:
 # speed: a fortieth of each verification (benchmarks/test_fleet.py)
 @lru_cache(maxsize=1024)
 def _server(scheme: str, authority: str) -> tuple[Origin, str, bool] | str:
-    """Origin, the way it is written, and whether there is a login; or why there is no server of that name."""
+    """Origin, `netloc`, and whether there is a login; or why the authority is invalid, as text."""
     _, at, place = authority.rpartition("@")
     try:
         parts = urlsplit(f"//{place}")
@@ -89,7 +91,7 @@ def _server(scheme: str, authority: str) -> tuple[Origin, str, bool] | str:
     except ValueError:
         return "its host or port cannot be read"
     if not _HOST.fullmatch(host) or not _PLACE.fullmatch(place) or not _is_address_or_name(host):
-        return "its host is no name or address"
+        return "its host is not a name or address"
     if port == 0:
         return "its port is 0"
     host, port = host.lower(), port or PORTS[scheme]
@@ -98,17 +100,17 @@ def _server(scheme: str, authority: str) -> tuple[Origin, str, bool] | str:
 
 
 def join_url(base: str, reference: str, what: str = "URL") -> str:
-    """The absolute URL that `reference` means in a document at `base`. It is parsed, so `parse_url` takes it.
+    """The absolute URL that `reference` means in a document at `base`. `parse_url` accepts it.
 
     Raises:
         InvalidArgument: as `parse_url` does.
     """
     if len(reference) > URL_CHARACTERS:
         raise _refused(reference, what, f"more than {URL_CHARACTERS} characters")
-    if _OUTSIDE_GRAMMAR.search(reference):  # looked for here, for `urljoin` takes some of them away
-        raise _refused(reference, what, "it has characters that no URL may have")
+    if _OUTSIDE_GRAMMAR.search(reference):  # checked first: `urljoin` removes some of them
+        raise _refused(reference, what, "it has characters that URLs must not have")
     try:
-        # `urljoin` takes what has a scheme or two slashes and no host for a path: RFC 3986 section 5.2.2 does not.
+        # `urljoin` reads a scheme or two slashes without a host as a path; RFC 3986 section 5.2.2 does not.
         if _SCHEME.match(reference):
             joined = reference
         elif reference.startswith("//"):
@@ -122,12 +124,12 @@ def join_url(base: str, reference: str, what: str = "URL") -> str:
 
 
 def served_url(base: str, reference: str, what: str) -> Url:
-    """The address that a server at `base` names, in `Location`, `Link` or a realm, if a request may go there at all.
+    """The URL that a server at `base` names in `Location`, `Link` or a realm.
 
-    Whether its host may be asked depends on the host's addresses: see `imagesig.http.reach`.
+    Whether a request may go there depends on the host's addresses: see `imagesig.http.reach`.
 
     Raises:
-        UnexpectedResponse: it is no HTTP URL, holds a user or a password, or leads from HTTPS to HTTP.
+        UnexpectedResponse: not an HTTP URL, with a user or password, or HTTP although `base` is HTTPS.
     """
     where = redact(base)
     if not reference:
@@ -144,19 +146,18 @@ def served_url(base: str, reference: str, what: str) -> Url:
 
 
 def redact(url: str) -> str:
-    """What may be shown of a URL: no user information, query or fragment. Never raises, whatever it is given."""
+    """The URL without user, password, query and fragment. Never raises, for any text."""
     match = _BEFORE_HOST.match(url[:URL_CHARACTERS])
     scheme, rest = (match[1] or "", match[2]) if match else ("", url)
-    # The last @, wherever it stands: a password may hold /, ? and #, which end the host for a parser.
+    # The last @ in the text: a password may contain /, ? and #, which end the host for a parser.
     rest = rest.rpartition("@")[2]
     return scheme + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by what it says: `localhost`, or an address of the loopback network.
+    """Whether the text of a host says that it is this machine: `localhost`, or a loopback address.
 
-    A name that only starts like one (`127.example.com`) is not; `*.localhost` is where it resolves to loopback, which
-    is for who connects to say.
+    `127.example.com` is not. `*.localhost` is if it resolves to loopback, which is checked when it is connected.
     """
     name = host.rstrip(".").lower()
     if name == "localhost":
@@ -170,7 +171,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_address_or_name(host: str) -> bool:
-    """Refuses what one resolver takes for a number and another for a name: `127.1`, `0x7f000001`, `2130706433`."""
+    """False for hosts that some resolvers read as a number, others as a name: `127.1`, `0x7f000001`, `2130706433`."""
     if ":" in host:
         try:
             ipaddress.IPv6Address(host)

@@ -1,4 +1,4 @@
-"""How long signatures count, as people type it."""
+"""The lifetime of signatures, as people type it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic since cli
         hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
         duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
         if not duration:
-            self.fail(f"{quote(value)} is no duration such as 12h30m, 90m or 24h", param, ctx)
+            self.fail(f"{quote(value)} is not a duration such as 12h30m, 90m or 24h", param, ctx)
         return duration
 
 
@@ -35,7 +35,7 @@ DURATION = _Duration()
 
 
 def expiring(formats: Sequence[Format], expiry: timedelta) -> tuple[Format, ...]:
-    """The formats, those that have an expiry with this one. Raises `InvalidArgument` if none has."""
+    """The same formats; notation's get this expiry. Raises `InvalidArgument` if there is none of notation's."""
     if not any(isinstance(item, Notation) for item in formats):
         names = ", ".join(item.name for item in formats)
         raise InvalidArgument(

@@ -1,4 +1,4 @@
-"""Where the images of a command come from: arguments, a list (`--images-from`), workload files (`--manifest`)."""
+"""The images of a command: from arguments, a list (`--images-from`) and workload files (`--manifest`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STDIN = "-"
 
 
 class ListedImage(str):
-    """An image as it was written, and where: `images.txt:17`; empty for an argument."""
+    """An image as it was written; `where` is the line, such as `images.txt:17`, empty for an argument."""
 
     where: str
 
@@ -35,46 +35,46 @@ class ListedImage(str):
 
 
 def read_list(stream: BinaryIO, name: str) -> Iterator[ListedImage]:
-    """The images of a list, one a line; blank lines and what follows a `#` after white space do not count.
+    """The images of a list, one per line. Blank lines, and `#` after white space with what follows, are ignored.
 
     Raises:
-        InvalidArgument: a line that is not text, holds a NUL byte or several words, or is too long; with its number.
+        InvalidArgument: a line is not text, holds a NUL byte or several words, or is too long; with its number.
     """
     number = 0
     while line := stream.readline(limits.IMAGE_LINE_BYTES + 1):
         number += 1
         where = f"{name}:{number}"
         if len(line) > limits.IMAGE_LINE_BYTES:
-            raise InvalidArgument(f"{where}: more than {limits.IMAGE_LINE_BYTES} bytes, one image is needed")
+            raise InvalidArgument(f"{where}: more than {limits.IMAGE_LINE_BYTES} bytes, one image per line is needed")
         if b"\0" in line:
-            raise InvalidArgument(f"{where}: a NUL byte, text is needed", hint="separate images by line ends")
+            raise InvalidArgument(f"{where}: a NUL byte, text is needed", hint="put one image on each line")
         try:
             words = line.decode("utf-8-sig" if number == 1 else "utf-8").split()
         except UnicodeDecodeError:
             raise InvalidArgument(f"{where}: not UTF-8") from None
         comment = next((at for at, word in enumerate(words) if word.startswith("#")), len(words))
         if comment > 1:
-            raise InvalidArgument(f"{where}: {quote(' '.join(words[:comment]))}, one image a line is needed")
+            raise InvalidArgument(f"{where}: {quote(' '.join(words[:comment]))}, one image per line is needed")
         if comment:
-            refuse_key(words[0], where, "one image a line is needed", raw=True)
+            refuse_key(words[0], where, "one image per line is needed", raw=True)
             yield ListedImage(words[0], where)
 
 
 class Images:
-    """All images of one command, read as it goes, each distinct one once, in the order in which they were first named.
+    """The distinct images of one command, in the order in which they are first named. A list is read as it is needed.
 
-    `workloads` are the files of `--manifest`. `total` is how many there are at most, None where that is not known.
+    `workloads` are the files of `--manifest`. `total` is the largest number there can be, None if unknown.
 
     Raises:
-        click.UsageError: there is no source of images at all.
-        InvalidArgument, MissingExtra: a workload file that cannot be read.
+        click.UsageError: no image, list or workload file was named.
+        InvalidArgument, MissingExtra: a workload file cannot be read.
     """
 
     def __init__(self, arguments: Sequence[str], images_from: str = "", manifests: Sequence[Path] = ()) -> None:
         if not arguments and not images_from and not manifests:
             raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
         if images_from and not os.path.lexists(images_from):
-            refuse_key(images_from, "--images-from", "give the path of a file with one image a line", raw=True)
+            refuse_key(images_from, "--images-from", "give the path of a file with one image per line", raw=True)
         self.workloads = _read_all(manifests) if manifests else ()
         self._arguments = [ListedImage(text) for text in arguments]
         self._images_from = images_from
@@ -87,7 +87,7 @@ class Images:
 
     @property
     def known(self) -> list[ListedImage] | None:
-        """All of them, where that is known without reading a list."""
+        """All of them; None if there is a list, which is read later."""
         return None if self._images_from else self._known
 
     @property
@@ -103,7 +103,9 @@ class Images:
             found = True
             yield image
         if not found:
-            raise InvalidArgument("no image was named", hint="an empty list proves nothing: look at what wrote it")
+            raise InvalidArgument(
+                "no image was named", hint="check what produced the list: an empty one proves nothing"
+            )
 
     def _all(self) -> Iterator[ListedImage]:
         yield from self._known
@@ -124,11 +126,12 @@ _listed: dict[str, Callable[[Any], Any]] = {
         "--images-from",
         metavar="FILE",
         default="",
-        help="File with one image a line, # for comments; - is stdin. Outcomes stream, so it may be of any length.",
+        help="File with one image per line, # for comments; - is stdin. Results are streamed; the list can be of any "
+        "length.",
     ),
 }
 images_options = gathered("images", Images, _listed)
-"""The arguments and options that name images: the command gets one `images: Images` for all of them."""
+"""The arguments and options that name images. They become the one argument `images: Images`."""
 images_or_manifests_options = gathered(
     "images",
     Images,
@@ -139,7 +142,7 @@ images_or_manifests_options = gathered(
             "manifests",
             multiple=True,
             type=FilePath(),
-            help="Kubernetes or compose file whose images to verify; repeatable.",
+            help="Kubernetes or compose file whose images are verified; repeatable.",
         )
     },
 )
@@ -155,7 +158,7 @@ def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:
 def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
     seen: set[int] = set()
     for image in images:
-        # 61 bits of a keyed hash instead of the text: a list may be long, and its author does not know the key.
+        # A keyed hash instead of the text keeps memory small; the list's author cannot find collisions.
         mark = hash(str(image))
         if mark not in seen:
             seen.add(mark)
@@ -163,7 +166,7 @@ def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
 
 
 def _lines(path: Path) -> int | None:
-    """How many lines may hold an image, for the progress bar; None for a pipe, which reads once."""
+    """How many lines can hold an image, for the progress bar; None for a pipe, which can be read only once."""
     if not path.is_file():
         return None
     count = 0

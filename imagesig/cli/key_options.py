@@ -1,4 +1,4 @@
-"""How a command opens keys: the options for it, and the key that they open."""
+"""The options for opening keys, and the private key that a command opens with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagesig.keys.uri import open_key
 passphrase_option = click.option(
     "--passphrase-file",
     type=FilePath(),
-    help="File with the key's passphrase or PIN; else the environment is asked, then you.",
+    help="File with the key's passphrase or PIN; otherwise from the environment, then a prompt.",
 )
 permissions_option = click.option(
     "--allow-open-permissions", is_flag=True, help="Accept a private key file that others can read."
@@ -24,7 +24,7 @@ permissions_option = click.option(
 
 
 class KeyOptions(Struct, frozen=True):
-    """What the options of `signing_key_options` said."""
+    """The values of `signing_key_options`."""
 
     certificate_chain: Path | None
     expect: Path | None
@@ -50,17 +50,16 @@ signing_key_options = gathered(
             "--certificate-chain",
             type=FilePath(),
             metavar="FILE",
-            help="PEM certificates of the key: its own first, then its issuers. Default: those that the key brings "
-            "itself.",
+            help="PEM certificates: the key's own first, then its issuers. Default: those stored with the key.",
         ),
         "expect": click.option(
             "--expect",
             type=FilePath(),
             metavar="PUB_FILE",
-            help="Refuse the key unless its public key is the one in this file.",
+            help="Accept only the key whose public key is in this file.",
         ),
         "allow_open_permissions": permissions_option,
         "passphrase_file": passphrase_option,
     },
 )
-"""The options of a command that signs: it gets one `key_options: KeyOptions` for all of them."""
+"""The options of a command that signs. They become its one argument `key_options: KeyOptions`."""

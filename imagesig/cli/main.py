@@ -1,4 +1,4 @@
-"""The `imagesig` command and its subcommands, each loaded when it is called."""
+"""The `imagesig` command. Each subcommand is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Commands(click.Group):
 
 
 def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
-    """On stdout too, for a program that reads JSON there."""
+    """Also on stdout, for programs that read JSON there."""
     from imagesig.cli.options import wants_json
     from imagesig.cli.output.render import write_json_error
 
@@ -75,10 +75,10 @@ def cli() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Ctrl-C: several images are worked on in threads, whose requests under way are waited for; but not twice."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no handler of Python's, which may have to wait for a lock
+    """Handles Ctrl-C: waits for the requests that threads have under way; a second Ctrl-C ends the process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # not a Python handler, which may have to wait for a lock
     if threading.active_count() > 1:
-        note_at_once("ending what is under way; Ctrl-C again ends at once")
+        note_at_once("finishing requests under way; press Ctrl-C again to end now")
     raise KeyboardInterrupt
 
 
@@ -93,9 +93,9 @@ def main() -> None:
 
 
 def _status() -> int:
-    """The exit status of the command, which was carried out and whose output was written."""
+    """Runs the command, writes what is left of its output, and gives its exit status."""
     try:
-        # click returns the status of `Exit` here, and None where a command just ends.
+        # click returns the status of `Exit` here, and None if a command returns.
         status = cli.main(prog_name="imagesig", standalone_mode=False) or 0
         finish()
         return int(status)
@@ -105,16 +105,16 @@ def _status() -> int:
         note_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        note("interrupted: what was written is complete; run the same command again to finish")
+        note("interrupted: everything written is complete; run the same command again to finish")
         return _INTERRUPTED
-    except SystemExit as error:  # click has ended the command: whoever reads its output has gone
+    except SystemExit as error:  # click has ended the command, because its output is no longer read
         return error.code if isinstance(error.code, int) else FAILED
     except OSError as error:
-        # Of our own output: what else is read and written raises an ImagesigError if it fails.
+        # Writing our own output failed: other reads and writes raise an ImagesigError.
         give_up()
         if not isinstance(error, BrokenPipeError):
-            # Its file name stays out: it may be anything that was typed.
+            # The file name is not shown: it can be anything that was typed, such as a key.
             note(f"error: the operating system refused: {error.strerror or type(error).__name__}")
         return FAILED
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is no traceback
+    except Exception as error:  # noqa: BLE001 - the user sees an error, never a traceback
         return fail(InternalError.of(error, "imagesig"))

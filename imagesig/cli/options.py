@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they become."""
+"""Types and builders of options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _OUTPUT = "imagesig.output"
 
 
 def wants_json(ctx: click.Context) -> bool:
-    """Whether the command that runs was asked for JSON."""
+    """Whether the running command was asked for JSON."""
     return ctx.meta.get(_OUTPUT) == "json"
 
 
 def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    ctx.meta[_OUTPUT] = value  # shared by all contexts of one run
+    ctx.meta[_OUTPUT] = value  # all contexts of one run share it
     return value
 
 
 class FilePath(click.Path):
-    """The path of a file or folder that the command reads. A key that was given instead is refused, and not shown."""
+    """The path of a file or folder that the command reads. A private key given by mistake is refused, never shown."""
 
     def __init__(self, *, folder: bool = False, file: bool = True) -> None:
         super().__init__(path_type=Path, dir_okay=folder, file_okay=file)
@@ -44,7 +44,7 @@ class FilePath(click.Path):
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A name, such as a platform or a scope. A key that was given instead is refused, and not shown."""
+    """A name, such as a platform or a scope. A private key given by mistake is refused, never shown."""
 
     name = "text"
 
@@ -71,7 +71,7 @@ output_option = choose_output("text", "json")
 def gathered(
     name: str, make: Callable[..., object], options: Mapping[str, Callable[[Any], Any]]
 ) -> Callable[[_Command], _Command]:
-    """Options that give the command one argument: what `make` makes of their values, by the names of its parameters."""
+    """Options whose values become one argument of the command: `make` gets each under the name of its parameter."""
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)

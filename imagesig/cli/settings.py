@@ -1,4 +1,4 @@
-"""How the command line opens keys: the environment, then a secret file, then a prompt."""
+"""How the command opens keys: secrets come from a file, the environment or a prompt."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def key_settings(
     expect: Path | None = None,
     timeout: float = limits.KEY_OPEN_SECONDS,
 ) -> KeySettings:
-    """Settings of this process. A file that was named is asked before the environment.
+    """The settings of this process. A passphrase file takes precedence over the environment.
 
-    `expect` is a public key file; keys are pinned to the key in it. `timeout` is how many seconds opening one may take.
+    `expect` is a public key file; any other key is refused. Opening a key may take `timeout` seconds.
 
     Raises:
-        KeyNotFound, KeyUnusable: there is no such file, or no public key in it.
+        KeyNotFound, KeyUnusable: the file `expect` is missing, or holds no public key.
     """
     sources: list[SecretSource] = [from_environ(os.environ), _prompt]
     if passphrase_file is not None:
@@ -42,7 +42,7 @@ def key_settings(
 
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
-    """Witnesses that keep CRLs in the user's cache for the next run; None for a policy that trusts keys alone."""
+    """Witnesses that cache CRLs for the next run; None for a policy that trusts only keys."""
     signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
     if not any(item.certificate_authorities for item in signed):
         return None
@@ -52,12 +52,12 @@ def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> W
 
 
 def _cache_folder(environ: Mapping[str, str]) -> Path:
-    # A relative path is to be ignored. Spec: XDG Base Directory.
+    # The XDG Base Directory specification says to ignore a relative path.
     named = Path(environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "imagesig"
 
 
 def _prompt(request: SecretRequest) -> str | None:
     answer = prompt(request)
-    # At a prompt for a new passphrase, just pressing Enter means "do not encrypt".
+    # At the prompt for a new passphrase, an empty answer means "do not encrypt".
     return None if request.new and not answer else answer

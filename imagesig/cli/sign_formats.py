@@ -1,4 +1,4 @@
-"""Which formats `imagesig sign` writes, from its options, with the expiry and the timestamp service of notation's."""
+"""The formats that `imagesig sign` writes, with the expiry and timestamp service of notation signatures."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ sign_format_options = gathered(
         "expiry": click.option(
             "--expiry",
             type=DURATION,
-            help="How long notation signatures count, such as 12h30m; other formats have no expiry.",
+            help="Lifetime of notation signatures, e.g. 12h30m (notation formats only).",
         ),
         "timestamp_url": click.option(
             "--timestamp-url",
             type=Name(),
             default="",
             metavar="URL",
-            help="RFC 3161 service that witnesses notation signatures.",
+            help="RFC 3161 timestamp service for notation signatures.",
         ),
         "timestamp_root": click.option(
             "--timestamp-root",
             type=FilePath(),
-            help="File with the root certificates that must vouch for that service.",
+            help="Root certificates the timestamp service must chain to.",
         ),
     },
 )
-"""The command gets one `formats` for all of them."""
+"""They become the one argument `formats`."""

@@ -1,4 +1,4 @@
-"""Which timestamp service witnesses signatures, from the options of `imagesig sign`."""
+"""The timestamp service of new signatures, from the options of `imagesig sign`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from imagesig.reading import read_bounded, usage_error
 
 
 def timestamped(formats: Sequence[Format], url: str, roots: Path | None) -> tuple[Format, ...]:
-    """The formats, those that can be timestamped by the service at this URL, whose roots are in a PEM or DER file.
+    """The same formats; notation's are timestamped by the service at this URL, whose roots are in a PEM or DER file.
 
     Raises:
-        InvalidArgument: one of the two is missing, the file cannot be used, or no format can be timestamped.
+        InvalidArgument: URL or file is missing, the file cannot be read, or no format can be timestamped.
     """
     if not url or roots is None:
         raise InvalidArgument(
-            "--timestamp-url and --timestamp-root go together: who answers, and who must vouch for it"
+            "--timestamp-url and --timestamp-root go together: the service, and the roots that it must chain to"
         )
     if not any(isinstance(item, Notation) for item in formats):
         names = ", ".join(item.name for item in formats)

@@ -1,4 +1,4 @@
-"""How a command reaches images: the options for it, and the images that they open."""
+"""The options for reaching registries, and the images that a command opens with them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class _Seconds(click.FloatRange):
-    """A number of seconds: not a NaN, which no comparison refuses."""
+    """A number of seconds. NaN is refused: it passes every comparison with a minimum."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds: float = super().convert(value, param, ctx)
         if seconds != seconds:
-            self.fail(f"{quote(value)} is no number of seconds.", param, ctx)
+            self.fail(f"{quote(value)} is not a number of seconds.", param, ctx)
         return seconds
 
 
@@ -45,11 +45,11 @@ def _signature_repository(help_text: str) -> Callable[[_Command], _Command]:
 
 
 _connection: dict[str, Callable[[Any], Any]] = {
-    "plain_http": click.option("--plain-http", is_flag=True, help="Speak HTTP without TLS (loopback needs no asking)."),
+    "plain_http": click.option("--plain-http", is_flag=True, help="Use plain HTTP (always allowed for loopback)."),
     "registry_ca": click.option(
         "--registry-ca",
         type=FilePath(),
-        help="PEM file of the certificate authorities to trust instead of the system's.",
+        help="PEM file with the certificate authorities to trust instead of the system's.",
     ),
 }
 transport_options = gathered(
@@ -63,26 +63,26 @@ transport_options = gathered(
             default=limits.OPERATION_SECONDS,
             show_default=True,
             metavar="SECONDS",
-            help="For each image as a whole.",
+            help="Time limit per image.",
         ),
-        "signature_repository": _signature_repository("Where signatures live, if not beside the image."),
+        "signature_repository": _signature_repository("Repository of the signatures, if not beside the image."),
     },
 )
-"""The options of a command that reaches images: it gets one `transport: Transport` for all of them."""
+"""The options of a command that reaches images. They become its one argument `transport: Transport`."""
 copy_transport_options = gathered(
     "transport",
     _transport,
     _connection
     | {
         "signature_repository": _signature_repository(
-            "Where the source's signatures live, if not beside it. At the destination they lie beside the image."
+            "Repository of the source's signatures, if not beside it. The copies are stored beside the image."
         )
     },
 )
-"""The same for `copy`, whose `--timeout` is for both ends together."""
+"""The same without `--timeout`: that of `copy` covers reading and writing together."""
 
 
 def open_images(references: Sequence[str], transport: Transport) -> list[Image]:
-    """The images, all over one pool of connections and one login."""
+    """The images. They share one pool of connections and one login for each registry."""
     opener = ImageOpener(transport)
     return [opener.open(reference) for reference in references]

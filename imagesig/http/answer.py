@@ -1,6 +1,6 @@
-"""One HTTP/1.1 answer off a connection: llhttp, by `httptools`, splits it; what it may cost is bounded here.
+"""Reads one HTTP/1.1 answer from a connection. llhttp (`httptools`) parses it; this module bounds its size.
 
-Spec: RFC 9112. llhttp is told no leniency, so two lengths, a length beside chunks and bare line feeds are refused.
+Spec: RFC 9112. llhttp runs in strict mode: it refuses two lengths, a length with chunks, and bare line feeds.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-_FRUITLESS_BYTES = 64 * 1024
-"""Bytes that may come without ending the headers or adding to the body: headers, trailers, chunk extensions."""
+_OVERHEAD_BYTES = 64 * 1024
+"""Bytes that may arrive without ending the headers or adding to the body: headers, trailers, chunk extensions."""
 _RECEIVE_BYTES = 64 * 1024
 _LENGTH_DIGITS = 19
-"""llhttp takes no length above 2^64."""
+"""llhttp accepts no length above 2^64."""
 _WITHOUT_BODY = frozenset({204, 304})
 
 
 class NotHttp(Exception):
-    """The server answered with something that is no HTTP answer, or with half of one."""
+    """The server sent something that is not an HTTP answer, or an incomplete one."""
 
 
 class NothingCame(ConnectionError):
@@ -27,26 +27,25 @@ class NothingCame(ConnectionError):
 
 
 class Connection(Protocol):
-    """What an answer is read from."""
+    """The source of an answer."""
 
     def receive(self, most: int) -> bytes:
-        """Some bytes, none at the end. Raises `OSError`."""
+        """Some bytes; empty at the end. Raises `OSError`."""
         ...
 
     def keep(self) -> None:
-        """Gives it to another request."""
+        """Makes the connection available to another request."""
         ...
 
     def close(self) -> None:
-        """May be called again."""
+        """Closes the connection. May be called repeatedly."""
         ...
 
 
 class Answer:
-    """One answer, its body unread. Read it to its end and `release_conn`, or `close`.
+    """One answer with an unread body. Read the body to its end and call `release_conn`, or call `close`.
 
-    Header names are lower case; the values of a header that comes several times are joined with commas (RFC 9110
-    section 5.3).
+    Header names are lower case. Values of a repeated header are joined with commas (RFC 9110 section 5.3).
     """
 
     __slots__ = ("_connection", "_given_back", "_message", "headers", "status")
@@ -66,17 +65,17 @@ class Answer:
 
     @property
     def announced(self) -> int | None:
-        """Bytes of the body by `content-length`; None where it says nothing that could be one."""
+        """The length of the body in `content-length`; None if there is no valid one."""
         text = self.headers.get("content-length", "")
         return int(text) if len(text) <= _LENGTH_DIGITS and text.isascii() and text.isdigit() else None
 
     @property
     def has_more(self) -> bool:
-        """Whether something came behind the part that was read."""
+        """Whether more bytes arrived after the part that was read."""
         return self._message.surplus
 
     def read1(self, most: int) -> bytes:
-        """Some of the body, nothing at its end. Raises `NotHttp` where it ends too early, `OSError`."""
+        """Some of the body; empty at its end. Raises `NotHttp` if it ends too early, and `OSError`."""
         message = self._message
         while not message.pieces:
             if message.complete:
@@ -91,26 +90,26 @@ class Answer:
         return message.pieces.popleft()
 
     def release_conn(self) -> None:
-        """Gives the connection back if the answer was read whole and the server keeps it open."""
+        """Keeps the connection for reuse if the answer is complete and the server allows it; otherwise closes it."""
         message = self._message
         if message.complete and message.stays_open and not message.pieces and not message.surplus:
-            self._given_back = True  # before somebody else has it: it is no longer ours to close
+            self._given_back = True  # set first: another thread may use the connection at once
             self._connection.keep()
         else:
             self.close()
 
     def close(self) -> None:
-        """Closes the connection, unless it was given back."""
+        """Closes the connection, unless it is kept for reuse."""
         self._message.end()
         if not self._given_back:
             self._connection.close()
 
 
 class _Message:
-    """What llhttp found so far. `surplus` is whether something came behind the answer."""
+    """What llhttp has parsed so far. `surplus` says that bytes arrived after the answer."""
 
     __slots__ = (
-        "_fruitless",
+        "_overhead",
         "_parser",
         "bodiless",
         "complete",
@@ -125,7 +124,7 @@ class _Message:
 
     def __init__(self, *, bodiless: bool) -> None:
         self.bodiless = bodiless
-        self.status = self._fruitless = 0
+        self.status = self._overhead = 0
         self.headers: dict[str, str] = {}
         self.pieces: deque[bytes] = deque()
         self.headers_end = self.complete = self.surplus = self.stays_open = self.until_closed = False
@@ -137,18 +136,18 @@ class _Message:
         try:
             self._parser.feed_data(piece)
         except HttpParserUpgrade as error:
-            raise NotHttp("another protocol was switched to") from error
+            raise NotHttp("the server switched to another protocol") from error
         except HttpParserError as error:
             if not self.complete:
-                raise NotHttp(f"no HTTP: {error}") from error
+                raise NotHttp(f"not HTTP: {error}") from error
             self.surplus = True
-        fruitful = self.complete or self.headers_end > ended or len(self.pieces) > had
-        self._fruitless = 0 if fruitful else self._fruitless + len(piece)
-        if self._fruitless > _FRUITLESS_BYTES:
-            raise NotHttp(f"more than {_FRUITLESS_BYTES} bytes of headers or of chunk extensions")
+        useful = self.complete or self.headers_end > ended or len(self.pieces) > had
+        self._overhead = 0 if useful else self._overhead + len(piece)
+        if self._overhead > _OVERHEAD_BYTES:
+            raise NotHttp(f"more than {_OVERHEAD_BYTES} bytes of headers or of chunk extensions")
 
     def end(self) -> None:
-        """The parser calls what is below, and is called from above: apart they are freed at once."""
+        """Breaks the reference cycle with the parser, so that both are freed at once."""
         self._parser = None
 
     def on_message_begin(self) -> None:
@@ -156,7 +155,7 @@ class _Message:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.headers_end:
-            return  # a trailer, or of an answer that nobody asked for
+            return  # a trailer, or a header of an unrequested answer
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
@@ -165,7 +164,7 @@ class _Message:
             return
         status = self._parser.get_status_code()
         if status < 200:
-            self.headers = {}  # an interim answer; the real one comes behind it
+            self.headers = {}  # an interim answer; the final one follows
             return
         self.status, self.headers_end = status, True
         self.stays_open = self._parser.should_keep_alive()

@@ -1,7 +1,7 @@
-"""One small HTTP client: deadlines, bounded bodies, redirects by hand, bounded retries, redaction.
+"""A small HTTP client with deadlines, bounded bodies, its own redirects, bounded retries and redaction.
 
-`imagesig.http.direct` gives connections; this module decides whether to send a request and to believe an answer.
-Logs go to the logger `imagesig.http`, with method, redacted URL and status, and never a header.
+`imagesig.http.direct` makes connections. This module decides whether a request is sent and an answer accepted. The
+logger `imagesig.http` gets method, redacted URL and status, never a header.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CONNECTIONS = 16
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _patience: contextvars.ContextVar[float] = contextvars.ContextVar("imagesig_patience", default=0.0)
-"""Seconds that an answer may take longer than usual: a registry hashes what was uploaded first."""
+"""Extra seconds that an answer may take: a registry hashes an upload before it answers."""
 
 
 def _read_seconds() -> float:
@@ -45,7 +45,7 @@ def _read_seconds() -> float:
 
 
 class Response(RedactedStruct, frozen=True):
-    """An answer, read whole. Header names are lower case. `url` is where it came from after redirects."""
+    """A complete answer. Header names are lower case. `url` is where it came from, after redirects."""
 
     hidden = ("body",)
 
@@ -56,7 +56,7 @@ class Response(RedactedStruct, frozen=True):
 
 
 _Once = Callable[[Url, Mapping[str, str], Reach], Response]
-"""One request to this URL with these headers."""
+"""Sends one request to this URL with these headers."""
 
 
 class HttpClient:
@@ -84,18 +84,18 @@ class HttpClient:
         follow: bool = True,
         attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, whatever its status is, but for 429 and 5xx, which are tried again until `attempts` are made.
+        """The answer, with any status except 429 and 5xx, which are retried up to `attempts` times.
 
-        `reach` is what it may go to, by who named the URL. Redirects of GET and HEAD are followed unless told
-        otherwise, without credentials once the origin changes, never from HTTPS to HTTP, and to what is as public as
-        the server that redirects. Every request is repeated after a lost connection: make none that must happen once.
+        `reach` says where the request may go. Redirects of GET and HEAD are followed if `follow`: without credentials
+        once the origin changes, never from HTTPS to HTTP, and only to hosts as public as the server that redirects.
+        Every request may be sent twice if its connection breaks, so it must be safe to repeat.
 
         Raises:
             LimitExceeded: the body has more than `limit` bytes.
             Unreachable: no connection, no valid certificate, or 429 or 5xx to the end.
-            DeadlineExceeded: the deadline of the caller passed.
-            UnexpectedResponse: a redirect that is not followed, an address out of reach.
-            InvalidArgument: no HTTP URL, a header that cannot be sent, proxy settings that cannot be read.
+            DeadlineExceeded: the caller's deadline passed.
+            UnexpectedResponse: a redirect that is not followed, or an address out of reach.
+            InvalidArgument: not an HTTP URL, a header that cannot be sent, or unreadable proxy settings.
         """
 
         def once(url: Url, headers: Mapping[str, str], reach: Reach) -> Response:
@@ -107,9 +107,9 @@ class HttpClient:
     def stream(
         self, url: str, *, reach: Reach, headers: Mapping[str, str] | None = None
     ) -> Iterator[tuple[Response, Iterator[bytes]]]:
-        """The answer to a GET and, if its status is 200, its body in pieces; otherwise the body is in the answer.
+        """The answer to a GET with, if its status is 200, the body in pieces; otherwise the body is in the answer.
 
-        Opening is retried and redirected as in `request`. A body that breaks off raises `Unreachable`: start again.
+        Opening is retried and redirected as in `request`. A body that breaks off raises `Unreachable`; open it again.
         """
         with contextlib.ExitStack() as stack:
             bodies: list[Iterator[bytes]] = [iter(())]
@@ -135,9 +135,9 @@ class HttpClient:
         limit: int,
         headers: Mapping[str, str],
     ) -> Response:
-        """The answer to one request whose body is `size` bytes that come in pieces. It is made once: never retried.
+        """The answer to one request with a body of `size` bytes in pieces. It is never retried.
 
-        What the pieces raise goes through unchanged.
+        Errors that the pieces raise are passed on unchanged.
         """
         failed: list[BaseException] = []
 
@@ -155,7 +155,7 @@ class HttpClient:
         try:
             return self._once(method, parse_url(url), sent, watched(), limit, reach)
         except Exception:
-            if failed:  # what the source raised is not for the guard of the connection to explain
+            if failed:  # an error of the source, not of the connection
                 raise failed[0] from None
             raise
         finally:
@@ -183,7 +183,9 @@ class HttpClient:
             if response.status not in _REDIRECTS or not follow:
                 return response
             if method not in _SAFE:
-                raise UnexpectedResponse(f"{method} {redact(text)}: redirected, which is followed for reading only")
+                raise UnexpectedResponse(
+                    f"{method} {redact(text)}: redirected, but redirects are followed for GET and HEAD only"
+                )
             target = served_url(response.url, response.headers.get("location", ""), "redirect")
             if target.origin != url.origin:
                 sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
@@ -233,7 +235,7 @@ class HttpClient:
     def _open(
         self, method: str, url: Url, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, reach: Reach
     ) -> tuple[What, Answer]:
-        # Nothing that is spoken to in clear, unasked, goes through a proxy.
+        # Plain HTTP that the user did not ask for never goes through a proxy.
         proxy = None if reach.loopback_only else self._proxies.find(url)
         what = What(method, url, proxy)
         remaining(what)
@@ -247,7 +249,7 @@ def _answer(raw: Answer, content: bytes, what: What) -> Response:
 
 
 def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
-    """The body as it comes; `limit` bytes of it at most, None where whoever reads it counts."""
+    """The body as it arrives, at most `limit` bytes; with None, the reader of the pieces limits them."""
     encoding = raw.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
@@ -255,7 +257,7 @@ def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
     if limit is not None and announced is not None and announced > limit:
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")
     length = 0
-    # The reader's own exceptions do not come through here: a generator sees only what its own reads raise.
+    # Exceptions of the code that reads the pieces do not pass through this generator.
     with what.guarded():
         while chunk := raw.read1(_CHUNK_BYTES):
             length += len(chunk)
@@ -276,11 +278,11 @@ def _check_authorities(file: Path) -> None:
 
     def explain(error: Exception) -> InvalidArgument | None:
         if isinstance(error, ssl.SSLError):
-            return InvalidArgument(f"certificate authorities: {file} holds no certificate in PEM form")
+            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
         if isinstance(error, FileNotFoundError):
             return InvalidArgument(f"certificate authorities: there is no file {file}")
         if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or "no file's name"
+            reason = getattr(error, "strerror", None) or "not a file name"
             return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
         return None
 

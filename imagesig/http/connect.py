@@ -1,7 +1,7 @@
-"""Connections: a host looked up once, its addresses judged, the first that answers connected, TLS and tunnels on top.
+"""Makes connections: looks a host up once, checks its addresses, connects the first that answers, adds TLS and tunnels.
 
-No step outlives the deadline: the look-up runs in a thread that is left behind, addresses are tried side by side, and
-each read of a proxy's answer and of a TLS handshake has only the time that is left of all.
+Each step ends at the deadline: the look-up runs in a thread that can be abandoned, addresses are tried in parallel, and
+each read of a proxy's answer or of a TLS handshake gets only the time that is left.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from imagesig.http.tunnel import TlsInTls
 
     Line = socket.socket | TlsInTls
-    """What one connection is read from and written to."""
+    """The socket of one connection, plain or with TLS inside TLS."""
 
 _HOMES = 1024
-"""Registries whose networks are remembered."""
+"""Largest number of registries whose networks are remembered."""
 
 
 class Connector:
     """Makes connections. Safe to use from several threads.
 
-    `read_seconds` is how long one read may take now, 0 or less if not at all.
+    `read_seconds` is how long one read may take now; 0 or less: no time.
     """
 
     def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
@@ -49,7 +49,7 @@ class Connector:
         self._lock = threading.Lock()
 
     def connect(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
-        """A connection for requests to this URL: to its server, or to the proxy, through a tunnel where it is HTTPS.
+        """A connection for requests to this URL: to its server, or to the proxy, with a tunnel for HTTPS.
 
         Raises:
             UnexpectedResponse: the host is out of reach.
@@ -65,7 +65,7 @@ class Connector:
         return line
 
     def receive(self, line: Line, most: int) -> bytes:
-        """What came, none at the end. A timeout starts anew with each byte, so no read gets more than is left of all.
+        """The bytes that arrived; empty at the end. A read gets only the time that is left until the deadline.
 
         Raises:
             TimeoutError, OSError
@@ -76,10 +76,10 @@ class Connector:
         limit_time(line, seconds)
         return line.recv(most)
 
-    # --- judging -------------------------------------------------------------------------------------------------
+    # --- checking addresses --------------------------------------------------------------------------------------
 
     def _refusal(self, url: Url, reach: Reach, network: Network) -> str:
-        """Why an address of the URL's host is out of reach; empty if it is not."""
+        """Why an address of the URL's host is out of reach; empty if it is in reach."""
         if reach.like == url.origin and not reach.loopback_only:
             return ""
         home = self._homes.get(reach.like) if reach.like is not None else None
@@ -88,12 +88,12 @@ class Connector:
         if not reach.refuses(network, home):
             return ""
         if reach.loopback_only:
-            return "plain HTTP is spoken to this machine only, unless it is asked for"
+            return "plain HTTP is used for this machine only, unless the user asks for it"
         named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
         return f"{network.value}{named}"
 
     def _remember(self, registry: Origin, network: Network) -> None:
-        """Once it had an address outside, a registry is outside: its next address may be of its own choice."""
+        """Remembers a registry's network. Once global, it stays global: its owner chooses its later addresses."""
         with self._lock:
             known = self._homes.get(registry)
             if known is None or network is Network.GLOBAL:
@@ -104,7 +104,7 @@ class Connector:
     # --- connecting ----------------------------------------------------------------------------------------------
 
     def _dial(self, url: Url, reach: Reach) -> tuple[socket.socket, Network]:
-        """A connection to an address that was judged, and where that is."""
+        """A connection to an address that passed the check, and the network of that address."""
         until = time.monotonic() + connect_seconds()
         refusal, judged = "", []
         for address in addresses(url.host, url.port, until):
@@ -113,7 +113,7 @@ class Connector:
             if not why:
                 judged.append(address)
         if refusal and not judged:
-            raise UnexpectedResponse(f"{redact(str(url))} is not asked: it leads to {refusal}")
+            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: it resolves to {refusal}")
         try:
             sock, address = first_connected(judged[: limits.ADDRESSES], until)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,9 +124,9 @@ class Connector:
         return sock, network_of(address[1][0])
 
     def _through(self, url: Url, proxy: Proxy, reach: Reach) -> Line:
-        """The proxy looks the name up, so only what is written can be judged."""
+        """A connection through a proxy. The proxy looks the name up, so only the name itself can be checked."""
         if why := self._refusal(url, reach, written_network(url.host)):
-            raise UnexpectedResponse(f"{redact(str(url))} is not asked: {why}")
+            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}")
         sock, _ = self._dial(proxy.url, ANYWHERE)
         line = self._encrypted(sock, proxy.url.host) if proxy.url.scheme == "https" else sock
         if url.scheme == "http":
@@ -139,26 +139,28 @@ class Connector:
             raise
 
     def _tunnel(self, line: socket.socket, url: Url, proxy: Proxy) -> None:
-        """Spec: RFC 9110 section 9.3.6."""
+        """Asks the proxy for a tunnel. Spec: RFC 9110 section 9.3.6."""
         place = f"[{url.host}]:{url.port}" if ":" in url.host else f"{url.host}:{url.port}"
         login = f"proxy-authorization: {proxy.authorization}\r\n" if proxy.login else ""
         limit_time(line, connect_seconds())
         line.sendall(f"CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n{login}\r\n".encode("ascii"))
-        answer = Answer(_Tunnelled(self, line), "HEAD")  # a 2xx has no body: what follows is the server's
+        answer = Answer(
+            _Tunnelled(self, line), "HEAD"
+        )  # an answer with a 2xx has no body: the next bytes come from the server
         if not 200 <= answer.status < 300:
             failure = Unreachable(
                 f"the proxy {proxy} refuses a connection to {place}: status {answer.status}",
-                hint="look at the user and password in HTTPS_PROXY"
+                hint="check the user and password in HTTPS_PROXY"
                 if answer.status == 407
-                else "ask who runs the proxy",
+                else "ask the administrator of the proxy",
             )
             failure.retryable = answer.status >= 500
             raise failure
         if answer.has_more:
-            raise NotHttp("the proxy sent something before the server could")
+            raise NotHttp("the proxy sent bytes before the server could")
 
     def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
-        """TLS over a connection. Python bounds a handshake as a whole by the socket's timeout."""
+        """TLS over a connection. The socket's timeout bounds the whole handshake."""
         try:
             limit_time(sock, connect_seconds())
             return self._tls().wrap_socket(sock, server_hostname=host)
@@ -195,7 +197,7 @@ class _Tunnelled:
         return self._connector.receive(self._line, most)
 
     def keep(self) -> None:
-        """It is ours all the while."""
+        """Does nothing: the connection stays with this request."""
 
     def close(self) -> None:
         self._line.close()
@@ -214,7 +216,7 @@ def connect_seconds() -> float:
 
 
 def limit_time(line: Line, seconds: float) -> None:
-    """How long one read or write may take; told to the socket only if it is news, which is a system call."""
+    """Sets how long one read or write may take."""
     # speed: setting it is a system call (benchmarks/test_fleet.py)
     if line.gettimeout() != seconds:
         line.settimeout(seconds)

@@ -1,4 +1,4 @@
-"""What a server says about time: dates, and how long to wait. Nothing that it says raises."""
+"""Dates and waiting times that a server sends. No value that it sends raises."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _SECONDS = 10**9
 
 
 def date_of(text: str) -> datetime | None:
-    """The time that a header such as `Date` says; None where it says none."""
+    """The time in a header such as `Date`; None if there is none."""
     import email.utils
 
     try:
         return email.utils.parsedate_to_datetime(text[:_CHARACTERS]).astimezone(UTC)
-    except Exception:  # noqa: BLE001 - the parser raises IndexError, OverflowError and others, and all mean the same
+    except Exception:  # noqa: BLE001 - the parser raises IndexError, OverflowError and others for the same reason
         return None
 
 
 def wait_of(text: str, now: float) -> float | None:
-    """Seconds to wait as `Retry-After` asks, as a number or as a date beside `now`; None where it does not ask.
+    """The seconds that `Retry-After` asks for, as a number or as a date after `now`; None if it asks for none.
 
     Spec: RFC 9110 section 10.2.3. `now` is in seconds since 1970.
     """

@@ -1,4 +1,4 @@
-"""Requests over connections that are kept and shared, to servers and through proxies."""
+"""Requests over connections that are kept for reuse, to servers and through proxies."""
 
 # speed: a verification is two or three small requests; loading a large HTTP client takes longer than all of them, and
 # adds half as much again to each (benchmarks/test_cli.py, benchmarks/test_fleet.py)
@@ -27,15 +27,15 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BREAKS_A_LINE = re.compile(r"[\r\n\0]")
 
 _Place = tuple[Origin, Proxy | None, Reach]
-"""What a connection is for: one that was judged for one reach is not used for another."""
+"""The purpose of a connection. One that was checked for one reach is not used for another."""
 
 
 # speed: a verification is two or three small requests; loading a large HTTP client takes longer than all of them, and
 # adds half as much again to each (benchmarks/test_cli.py, benchmarks/test_fleet.py)
 class Direct:
-    """Connections to any number of servers. Safe to use from several threads: each takes one for itself.
+    """Connections to any number of servers. Safe to use from several threads: each request has its own connection.
 
-    `read_seconds` is how long one read may take now, 0 or less if not at all.
+    `read_seconds` is how long one read may take now; 0 or less: no time.
     """
 
     def __init__(self, ca_file: str | None, most: int, read_seconds: Callable[[], float]) -> None:
@@ -57,10 +57,10 @@ class Direct:
         """The answer to one request. A body in pieces comes with its `content-length`.
 
         Raises:
-            InvalidArgument: a header that would be another request.
+            InvalidArgument: a header with a line break, which would start another request.
             UnexpectedResponse: the URL is out of reach.
-            NotConnected, TimeoutError, ssl.SSLError: no connection, or not in time, or no trusted one.
-            OSError, NotHttp: a lost connection, or no HTTP.
+            NotConnected, TimeoutError, ssl.SSLError: no connection, not in time, or not a trusted one.
+            OSError, NotHttp: a lost connection, or an answer that is not HTTP.
         """
         head = _head(method, url, headers, body, proxy)
         place = (url.origin, proxy, reach)
@@ -70,7 +70,7 @@ class Direct:
             try:
                 return self._exchange(kept, place, method, head, body)
             except ConnectionError:
-                pass  # it was closed while it lay idle, which is no failure of the server
+                pass  # closed while idle: not a server failure
         return self._exchange(self._connector.connect(url, proxy, reach), place, method, head, body)
 
     def close(self) -> None:
@@ -92,8 +92,8 @@ class Direct:
             except (BrokenPipeError, ConnectionResetError):
                 if body is None:
                     raise
-                # A server may refuse a body before it has it all: its answer is worth more than the broken pipe.
-            return Answer(_Lent(self, place, line), method)
+                # A server may refuse a body before all of it came: its answer says more than the broken pipe.
+            return Answer(_InUse(self, place, line), method)
         except BaseException:
             line.close()
             raise
@@ -103,7 +103,7 @@ class Direct:
         return self._connector.receive(line, most)
 
     def keep(self, place: _Place, line: Line) -> None:
-        """Makes a connection one that the next request of the same kind may take."""
+        """Keeps a connection for the next request with the same purpose."""
         with self._lock:
             idle = self._idle.setdefault(place, [])
             if len(idle) >= self._most:
@@ -126,7 +126,7 @@ class Direct:
             line.close()
 
 
-class _Lent:
+class _InUse:
     """A connection while one answer is read from it."""
 
     __slots__ = ("_direct", "_line", "_place")
@@ -147,7 +147,7 @@ class _Lent:
 def _head(
     method: str, url: Url, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None, proxy: Proxy | None
 ) -> bytes:
-    """Request line and headers (RFC 9112 section 3). Raises `InvalidArgument` for what would end a line early."""
+    """Request line and headers (RFC 9112 section 3). Raises `InvalidArgument` for a line break in a header."""
     lines = [f"{method} {url.target} HTTP/1.1", f"host: {url.netloc}"]
     if proxy is not None and url.scheme == "http":
         lines[0] = f"{method} {url} HTTP/1.1"
@@ -157,15 +157,15 @@ def _head(
     if isinstance(body, bytes) or (body is None and method in _WITH_BODY):
         lines.append(f"content-length: {len(body or b'')}")
     if any(map(_BREAKS_A_LINE.search, lines)):
-        raise not_sent(f"{method} {url.netloc}", "a header holds a line break")
+        raise not_sent(f"{method} {url.netloc}", "a header has a line break")
     try:
         return "\r\n".join((*lines, "", "")).encode("latin-1")
     except UnicodeError:
-        raise not_sent(f"{method} {url.netloc}", "a header holds a character that no header may have") from None
+        raise not_sent(f"{method} {url.netloc}", "a header has a character that headers must not have") from None
 
 
 def _write(line: Line, data: bytes) -> None:
-    """Writes all of it. A server that reads slowly gets no more time than is left of all."""
+    """Writes all data within the time that is left, even if the server reads slowly."""
     view = memoryview(data)
     while view:
         limit_time(line, connect_seconds())
@@ -173,7 +173,7 @@ def _write(line: Line, data: bytes) -> None:
 
 
 def _is_silent(line: Line) -> bool:
-    """Whether nothing came since the last answer: neither the end nor an answer that nobody asked for."""
+    """Whether nothing arrived since the last answer: neither its end nor an unrequested answer."""
     poll = select.poll()
     poll.register(line.fileno(), select.POLLIN)
     return not poll.poll(0)

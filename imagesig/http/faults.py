@@ -1,4 +1,4 @@
-"""What may go wrong with a request, as errors of ours: sockets, TLS, HTTP, and what nobody foresaw."""
+"""Translates errors of sockets, TLS and HTTP, and unexpected ones, to `ImagesigError`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesig.http.answer import NotHttp
 from imagesig.text import quote
 from imagesig.url import Url, redact
 
-_LOOK = "look at the host name, the network and the proxy settings"
+_LOOK = "check the host name, the network and the proxy settings"
 
 
 class NotConnected(Exception):
@@ -19,7 +19,7 @@ class NotConnected(Exception):
 
 
 class What:
-    """One request, for people; its text is made only where somebody reads it. `proxy` is shown, so it has no login."""
+    """The description of one request, built only when it is needed. `proxy` is shown, so it must not hold a login."""
 
     __slots__ = ("method", "proxy", "url")
 
@@ -30,7 +30,7 @@ class What:
         return f"{self.method} {redact(str(self.url))}" + (f" through the proxy {self.proxy}" if self.proxy else "")
 
     def guarded(self) -> external_call:
-        """A block whose calls into sockets, TLS and the parser end in our errors."""
+        """A block in which errors of sockets, TLS and the HTTP parser become `ImagesigError`."""
         return external_call(self, self._explain)
 
     def _explain(self, error: Exception) -> ImagesigError | None:
@@ -53,7 +53,7 @@ def not_sent(what: object, why: str) -> InvalidArgument:
 
 
 def _is_of_tls(error: Exception) -> bool:
-    ssl = sys.modules.get("ssl")  # which is loaded for HTTPS only
+    ssl = sys.modules.get("ssl")  # loaded for HTTPS only
     return ssl is not None and isinstance(error, ssl.SSLError | ssl.CertificateError)
 
 
@@ -68,7 +68,7 @@ def _no_tls(what: What, error: Exception) -> Unreachable:
 
 
 def _reason(error: Exception) -> str:
-    # The innermost cause says it in words.
+    # The innermost cause has the most precise words.
     innermost: BaseException = error
     while (inner := innermost.__cause__ or innermost.__context__) is not None:
         innermost = inner

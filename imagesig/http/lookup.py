@@ -1,4 +1,4 @@
-"""What the name of a host means: its addresses, looked up within the deadline."""
+"""The addresses of a host, looked up within the deadline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOKUPS = threading.BoundedSemaphore(limits.LOOKUPS)
 
 
 def addresses(host: str, port: int, until: float) -> Sequence[Address]:
-    """What a host's name means, in the system's order. An address means itself and `localhost` this machine.
+    """The addresses of a host, in the system's order. An address stands for itself, `localhost` for this machine.
 
     Raises:
         NotConnected: the name has no address.
@@ -35,17 +35,17 @@ def addresses(host: str, port: int, until: float) -> Sequence[Address]:
 
 
 def _looked_up(host: str, port: int, until: float) -> Sequence[Address]:
-    """The resolver has no timeout of its own, so it runs in a thread, which is left behind when it takes too long."""
-    came: SimpleQueue[list[Address] | Exception] = SimpleQueue()
+    """The resolver has no timeout, so it runs in a thread that is abandoned when it takes too long."""
+    answer: SimpleQueue[list[Address] | Exception] = SimpleQueue()
     # speed: a text would load the tables of international names, even for an ASCII one (benchmarks/test_cli.py)
     name = host.encode("ascii")
 
     def look_up() -> None:
         try:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-            came.put([(family, place) for family, _, _, _, place in found])  # type: ignore[misc]
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
-            came.put(error)
+            answer.put([(family, place) for family, _, _, _, place in found])  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - raised below, where the result is awaited
+            answer.put(error)
         finally:
             running.release()
 
@@ -58,7 +58,7 @@ def _looked_up(host: str, port: int, until: float) -> Sequence[Address]:
         running.release()
         raise NotConnected from error
     try:
-        found = came.get(timeout=max(until - time.monotonic(), 0))
+        found = answer.get(timeout=max(until - time.monotonic(), 0))
     except Empty:
         raise TimeoutError("the name was not looked up in time") from None
     if isinstance(found, Exception):

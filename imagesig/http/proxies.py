@@ -1,7 +1,7 @@
-"""Which proxy a request goes through: the rules of Go's golang.org/x/net/http/httpproxy, which the other tools follow.
+"""Which proxy a request goes through, by the rules of Go's golang.org/x/net/http/httpproxy, which the other tools use.
 
-What Go takes in silence for "no proxy", a setting that cannot be read, is refused here. A loopback address is always
-reached directly, in whatever case and with a dot at its end too.
+Unlike Go, imagesig refuses a setting that cannot be read instead of using no proxy. Loopback addresses are always
+reached directly, also in upper case or with a trailing dot.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imagesig.url import Url, is_loopback, parse_url
 
 _SCHEMES = ("http", "https")
 _BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-"""What Go's `strings.TrimSpace` takes away."""
+"""The characters that Go's `strings.TrimSpace` removes."""
 _LOGIN = re.compile(r"(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -29,7 +29,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Proxy(RedactedStruct, frozen=True):
-    """One proxy. `url` is its address without a login, `login` its user and password as they were written."""
+    """One proxy. `url` is its address without a login, `login` is user and password as written."""
 
     hidden = ("login",)
 
@@ -38,7 +38,7 @@ class Proxy(RedactedStruct, frozen=True):
 
     @property
     def authorization(self) -> str:
-        """The value of `Proxy-Authorization`, empty if it wants no login."""
+        """The value of `Proxy-Authorization`, empty without a login."""
         if not self.login:
             return ""
         user, _, password = self.login.partition(":")
@@ -50,9 +50,9 @@ class Proxy(RedactedStruct, frozen=True):
 
 
 class Proxies(RedactedStruct, frozen=True):
-    """Proxy URLs by scheme of the target, and the hosts that are reached without one, as in `NO_PROXY`.
+    """Proxy URLs by the target's scheme, and the hosts that are reached directly, as in `NO_PROXY`.
 
-    `cgi` is whether this process answers a web request: then `HTTP_PROXY` may be the client's header `Proxy`.
+    `cgi` says that this process answers a web request: `HTTP_PROXY` may then be the client's `Proxy` header.
     """
 
     hidden = ("urls",)
@@ -63,7 +63,7 @@ class Proxies(RedactedStruct, frozen=True):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
-        """Those that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, in upper or else lower case."""
+        """The settings in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; lower case names are the fallback."""
 
         def value(name: str) -> str:
             return environ.get(name) or environ.get(name.lower()) or ""
@@ -72,10 +72,10 @@ class Proxies(RedactedStruct, frozen=True):
         return cls(urls, value("NO_PROXY"), bool(environ.get("REQUEST_METHOD")))
 
     def find(self, target: Url) -> Proxy | None:
-        """The proxy for this address, None where it is reached directly.
+        """The proxy for this URL; None if it is reached directly.
 
         Raises:
-            InvalidArgument: the setting for it cannot be read; its value is not shown.
+            InvalidArgument: the setting cannot be read. The error does not show it.
         """
         text = self.urls.get(target.scheme)
         if not text or is_loopback(target.host):
@@ -105,12 +105,12 @@ def _parsed(text: str, variable: str) -> Proxy:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     login, _, place = authority.rpartition("@")
     try:
-        # An @ behind the host is a password with a character that ends the host for every parser.
+        # An @ after the host means a password with a character that ends the host for every parser.
         if "@" in rest[len(authority) :] or not _LOGIN.fullmatch(login):
             raise InvalidArgument("its login")
         return Proxy(parse_url(f"{scheme}://{place}", "proxy"), login)
     except InvalidArgument:
-        # The value is in no message, and in no cause: what cannot be read may be a password anywhere.
+        # The value is in no message and no cause: any part of it may be a password.
         raise InvalidArgument(
             f"the proxy in {variable}: http://[USER:PASSWORD@]HOST[:PORT], or https://, is needed",
             hint=f"in {variable}, write / ? # and @ of a password as %2F %3F %23 and %40",
@@ -118,7 +118,7 @@ def _parsed(text: str, variable: str) -> Proxy:
 
 
 class _Direct(Struct, frozen=True):
-    """What `NO_PROXY` lists. `names` end what they match, with a dot in front."""
+    """The entries of `NO_PROXY`. `names` start with a dot and match hosts that end with them."""
 
     everything: bool = False
     networks: tuple[_Network, ...] = ()
@@ -164,7 +164,7 @@ def _listed(bypass: str) -> _Direct:
 
 
 def _split_port(text: str) -> tuple[str, str]:
-    """Host and port as Go's `net.SplitHostPort` has them; everything is the host where there is no port."""
+    """Host and port as Go's `net.SplitHostPort` splits them; without a port, the whole text is the host."""
     match = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*)):([^:\[\]]*)", text, re.DOTALL)
     return (match[1] or match[2] or "", match[3]) if match else (text, "")
 

@@ -1,4 +1,4 @@
-"""The first of several addresses that accepts a connection. Spec: RFC 8305 (Happy Eyeballs), in the order given."""
+"""Connects to the first of several addresses that accepts. Spec: RFC 8305 (Happy Eyeballs), in the given order."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections import deque
 from collections.abc import Sequence
 
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
-"""Address family, and where a socket of it connects to."""
+"""Address family, and the address for a socket of that family."""
 
 _HEAD_START_SECONDS = 0.25
-"""How long an address has before the next one is tried beside it."""
+"""How long an address is tried alone before the next one starts too."""
 
 
 def first_connected(addresses: Sequence[Address], until: float) -> tuple[socket.socket, Address]:
-    """The socket that is connected first, and to which address; all others are closed.
+    """The socket that connects first, with its address. All others are closed.
 
     Raises:
         TimeoutError: the monotonic clock reached `until`.
-        OSError: none of them accepts; the first one's reason.
+        OSError: no address accepts; the reason is that of the first.
     """
     race = _Race(addresses)
     try:
@@ -47,7 +47,7 @@ class _Race:
         if now >= until:
             raise TimeoutError("no address of the host accepted a connection in time")
         if self._waiting and (now >= self._next_start or not self._running):
-            # With little time left every address still gets its turn.
+            # With little time left, every address is still tried.
             self._next_start = now + min(_HEAD_START_SECONDS, (until - now) / (2 * len(self._waiting)))
             return self._start(self._waiting.popleft())
         if not self._running:

@@ -1,8 +1,8 @@
-"""Which addresses a request may go to: that depends on who named its URL, and is judged by the address itself.
+"""Which addresses a request may go to. It depends on who named the URL, and is decided by the address itself.
 
-Whoever names a URL to us chooses which machine of our network we call. The user may name any; a registry, or what is
-stored in it, may name what everybody can reach, and what is inside a network only if the registry is inside one too.
-Nobody may name the machine's own link, where clouds keep the credentials of virtual machines.
+The author of a URL chooses which machine of our network we call. The user may name any machine. A registry, or content
+stored in it, may name global addresses, and internal ones only if the registry is internal too. A link-local address,
+where clouds keep the credentials of virtual machines, is only contacted as the registry that the user named.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _METADATA = tuple(
         "fd00:42::42/128",  # Scaleway
     )
 )
-"""Where clouds answer their virtual machines, outside of the link-local networks."""
+"""Metadata services of clouds outside of the link-local networks."""
 _EMBEDDING = tuple(ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::/96"))
 """IPv6 networks whose last 32 bits are an IPv4 address: NAT64 (RFC 6052), IPv4-compatible (RFC 4291)."""
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
-"""Private networks before RFC 4193; Python takes them to be global."""
+"""Private networks before RFC 4193. Python calls them global."""
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 """A network's own NAT64 (RFC 8215)."""
 
@@ -40,13 +40,13 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 _NAMES_OF_LINK = frozenset(
     {"metadata", "metadata.goog", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
 )
-"""Names under which clouds have those addresses."""
+"""Names of metadata services."""
 _NAMES_OF_LOOPBACK = frozenset({"ip6-localhost", "ip6-loopback", "localhost4", "localhost6"})
-"""What systems call loopback besides `localhost`."""
+"""Names of loopback on some systems, besides `localhost`."""
 
 
 class Network(Enum):
-    """Who can reach an address; the value is for people."""
+    """From where an address can be reached. The value is shown to people."""
 
     LOOPBACK = "an address inside a network (this machine's own)"
     LINK_LOCAL = "an address of this machine's own link"
@@ -55,9 +55,9 @@ class Network(Enum):
 
 
 class Reach(Struct, frozen=True):
-    """What a request may go to. `like` is the registry that named the URL: only what is as public as it is.
+    """Where a request may go. `like` is the registry that named the URL: addresses must be as public as its own.
 
-    `link_local` is whether this machine's own link may be asked, `loopback_only` whether nothing but this machine may.
+    `link_local` allows link-local addresses; `loopback_only` allows only this machine.
     """
 
     like: Origin | None = None
@@ -65,7 +65,7 @@ class Reach(Struct, frozen=True):
     loopback_only: bool = False
 
     def refuses(self, network: Network, home: Network) -> bool:
-        """Whether an address is out of reach; `home` is where the registry `like` itself is."""
+        """Whether an address is out of reach. `home` is the network of the registry `like`."""
         if self.loopback_only:
             return network is not Network.LOOPBACK
         if network is Network.GLOBAL:
@@ -78,27 +78,27 @@ class Reach(Struct, frozen=True):
 ANYWHERE = Reach(link_local=True)
 """For the registry that the user named."""
 NOT_LINK_LOCAL = Reach()
-"""For a service that the user named, and for what a certificate names whose chain is verified."""
+"""For a service that the user named, and for a URL in a certificate whose chain is verified."""
 LOOPBACK_ONLY = Reach(loopback_only=True)
-"""For what is spoken to in clear, unasked."""
+"""For plain HTTP that the user did not ask for."""
 
 
 def like(registry: Origin) -> Reach:
-    """For a URL that this registry named, or something that is stored there."""
+    """For a URL that this registry, or content stored in it, named."""
     return Reach(like=registry)
 
 
 def network_of(address: str) -> Network:
-    """Where an IP address is. One that embeds another (IPv4-mapped, NAT64, 6to4, Teredo) is where the inner one is.
+    """The network of an IP address. If it embeds another one (IPv4-mapped, NAT64, 6to4, Teredo), that one decides.
 
     Raises:
-        ValueError: no IP address.
+        ValueError: not an IP address.
     """
     return _network(ipaddress.ip_address(address.partition("%")[0]))
 
 
 def written_network(host: str) -> Network:
-    """Where a host is as far as it can be seen without looking it up: a name is taken to be outside."""
+    """The network of a host as far as its text shows, without a look-up. A name is assumed to be global."""
     try:
         return network_of(host)
     except ValueError:
@@ -124,7 +124,7 @@ def _network(address: _Address) -> Network:
 
 
 def _behind(inner: set[Network], *, local: bool) -> Network:
-    """Where an address leads that others stand in. It is never this machine itself: a gateway is in between."""
+    """The network of an address that embeds others. It is never this machine: a gateway is in between."""
     if Network.LINK_LOCAL in inner:
         return Network.LINK_LOCAL
     return Network.GLOBAL if inner == {Network.GLOBAL} and not local else Network.INTERNAL

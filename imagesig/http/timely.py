@@ -1,7 +1,7 @@
-"""Connections whose answers arrive before the deadline or not at all.
+"""urllib3 connections whose every read ends at the deadline.
 
-A socket's timeout starts anew with each byte, so a server that sends one now and then could hold its reader for days.
-Here every single read has no more time than the deadline leaves.
+A socket's timeout restarts with each byte, so a server that sends one byte now and then could keep a reader for days.
+Here each read gets only the time that is left until the deadline.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def timely(pool: urllib3.PoolManager, seconds_left: Callable[[], float]) -> urllib3.PoolManager:
-    """The pool, its connections made so. `seconds_left` is how long one read may take now, 0 or less if not at all."""
+    """The same pool, with such connections. `seconds_left` is how long one read may take now; 0 or less: no time."""
 
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -43,7 +43,7 @@ def timely(pool: urllib3.PoolManager, seconds_left: Callable[[], float]) -> urll
 
 
 class Timed:
-    """What `http.client` asks of a socket: a file to read from."""
+    """The part of a socket that `http.client` uses: a file to read from."""
 
     def __init__(self, sock: socket.socket, seconds_left: Callable[[], float]) -> None:
         self._socket, self._seconds_left = sock, seconds_left

@@ -1,4 +1,4 @@
-"""TLS inside TLS: an HTTPS server behind a proxy that is itself spoken to over TLS."""
+"""TLS inside TLS: an HTTPS server behind a proxy that uses TLS itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _RECEIVE_BYTES = 64 * 1024
 
 
 class TlsInTls:
-    """A TLS connection over another; as much of a socket as HTTP needs. A timeout is for each operation as a whole."""
+    """A TLS connection over another one, with the methods of a socket that HTTP needs. A timeout is per operation."""
 
     def __init__(self, outer: socket.socket, context: ssl.SSLContext, host: str) -> None:
-        """Shakes hands. Raises what a socket raises, `TimeoutError` and `ssl.SSLError` among it."""
+        """Makes the handshake. Raises `OSError`, such as `TimeoutError` and `ssl.SSLError`."""
         self._outer = outer
         self._seconds = outer.gettimeout()
         self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()

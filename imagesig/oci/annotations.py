@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 
 class Annotations(Mapping[str, str]):
-    """Names to values, in the order of the names; equal to any mapping with the same items."""
+    """Values by name, sorted by name. Equal to any mapping with the same items."""
 
     __slots__ = ("_items",)
 

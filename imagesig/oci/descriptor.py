@@ -1,4 +1,4 @@
-"""Descriptors: what, how large, and under which digest."""
+"""Descriptors: media type, digest and size of content."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Descriptor(Struct, frozen=True):
         return cls(media_type, sha256(content), len(content), annotations)
 
     def to_json(self) -> dict[str, object]:
-        """The members in the order in which go-containerregistry writes them."""
+        """The members, in the order of go-containerregistry."""
         members: dict[str, object] = {"mediaType": self.media_type, "size": self.size, "digest": self.digest}
         if self.annotations:
             members["annotations"] = dict(self.annotations)
@@ -49,10 +49,10 @@ class Descriptor(Struct, frozen=True):
 
 
 def parse_descriptor(value: object, what: str) -> Descriptor:
-    """A descriptor from parsed JSON; members that nobody knows are ignored, as the specification asks.
+    """A descriptor from parsed JSON. Unknown members are ignored, as the specification says.
 
     Raises:
-        MalformedError: a member that is missing, of the wrong type, outside its grammar, or the twin of a known one.
+        MalformedError: a member is missing, has a wrong type or value, or differs from a known one only in case.
     """
     members = members_of(value, DESCRIPTOR, what)
     size = members.get("size")
@@ -71,14 +71,14 @@ def parse_descriptor(value: object, what: str) -> Descriptor:
 
 
 def parse_media_type(value: object, what: str) -> str:
-    """Raises `MalformedError` if this is no media type (RFC 6838 section 4.2, parameters allowed)."""
+    """The value, if it is a media type (RFC 6838 section 4.2, with parameters). Raises `MalformedError` otherwise."""
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
         raise MalformedError(f"{what}: mediaType {quote(value)}, a media type is needed")
     return value
 
 
 def parse_annotations(value: object, what: str) -> Annotations:
-    """Raises `MalformedError` unless this is an object of strings, or missing."""
+    """The annotations; empty if there are none. Raises `MalformedError` unless the value is an object of strings."""
     if value is None:
         return NO_ANNOTATIONS
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
@@ -106,7 +106,7 @@ def _check_texts(value: object, what: str, member: str) -> None:
 
 
 def _check_data(value: object, what: str) -> None:
-    """Nobody here reads the content that a descriptor carries itself, but other readers refuse what is no base64."""
+    """Checks embedded content. imagesig does not use it, but other readers refuse a value that is not base64."""
     if value is None:
         return
     try:
@@ -119,7 +119,7 @@ def _check_data(value: object, what: str) -> None:
 
 
 def parse_text(value: object, what: str, member: str) -> str:
-    """The text, empty where it is missing or null. Raises `MalformedError` for anything else."""
+    """The text; empty if it is missing or null. Raises `MalformedError` for any other value."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Digests: `sha256:` and 64 lower-case hex digits, and nothing else."""
+"""Digests: `sha256:` and 64 lower-case hex digits. No other form is accepted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _TAG_OF_DIGEST = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?")
 
 
 def parse_digest(text: object, what: str) -> str:
-    """`text` if it is a digest that we compute ourselves.
+    """The text, if it is a SHA-256 digest.
 
-    Other algorithms are refused: a digest nobody recomputes proves nothing, and a free-form one is a path
+    Other algorithms are refused: a digest that is not recomputed proves nothing, and one of free form can be a path
     (CVE-2024-3727).
 
     Raises:
-        MalformedError: anything else.
+        MalformedError: it is not.
     Spec: OCI image-spec, descriptor, "Digests".
     """
     if not isinstance(text, str) or not _SHA256.fullmatch(text):
@@ -37,10 +37,10 @@ def sha256(data: bytes) -> str:
 
 
 def tag_of(digest: str, suffix: str = "") -> str:
-    """The tag of what belongs to a digest: `sha256-<hex>` for the referrers fallback, with `.sig` for cosign."""
+    """The tag for content that belongs to a digest: `sha256-<hex>` lists referrers, with `.sig` cosign signatures."""
     return digest.replace(":", "-") + suffix
 
 
 def is_tag_of_digest(tag: str) -> bool:
-    """Whether a tag is such a one: what it names is a list of what belongs to an image, and no image."""
+    """Whether a tag has the form of `tag_of`: it names a list of referrers or signatures, not an image."""
     return _TAG_OF_DIGEST.fullmatch(tag) is not None

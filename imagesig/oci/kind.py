@@ -1,4 +1,4 @@
-"""Whether bytes are a manifest or an index, by the bytes; a listing decides only where they say nothing. Pure."""
+"""Whether bytes are a manifest or an index. A listing decides only if the bytes do not say. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from imagesig.text import quote
 
 
 def kind_of(content: bytes, claimed: Collection[str], what: str, *, is_list: bool = False) -> str:
-    """The media type of a manifest or index, which is listed under the media types `claimed`, if at all.
+    """The media type of a manifest or index. `claimed` are the media types under which it is listed, if any.
 
-    `is_list` leaves the entries of a list of signatures or referrers to who reads them, each by itself.
+    `is_list` skips the entries of a list of signatures or referrers: each is checked when it is read.
 
     Raises:
-        MalformedError: it is neither, calls itself something else than it is listed as, or could be read as either
-            (CVE-2021-41190), or has members that Go reads and we do not.
+        MalformedError: it is neither, its own type differs from the listed one, it can be read as both
+            (CVE-2021-41190), or it has members that Go reads and imagesig does not.
     """
     document = parse_object(content, what, LISTING if is_list else DOCUMENT)
     inside = document.get("mediaType")
@@ -32,7 +32,7 @@ def kind_of(content: bytes, claimed: Collection[str], what: str, *, is_list: boo
     else:
         raise MalformedError(f"{what}: neither a manifest nor an index")
     if kind not in (*MANIFEST_TYPES, *INDEX_TYPES):
-        raise MalformedError(f"{what}: {quote(kind)} is no type of an image")
+        raise MalformedError(f"{what}: {quote(kind)} is not a media type of an image")
     for other in claimed:
         if other != kind and (inside or (other in INDEX_TYPES) != (kind in INDEX_TYPES)):
             raise MalformedError(f"{what}: is listed as {quote(other)}, but is {kind}")
@@ -45,7 +45,7 @@ def kind_of(content: bytes, claimed: Collection[str], what: str, *, is_list: boo
 
 
 def _by_members(document: Mapping[str, object]) -> str:
-    """The type of a document that does not name it; empty where its members do not tell, as in an image's config."""
+    """The type of a document without `mediaType`, by its members; empty if they do not tell, as for an image config."""
     if document.get("manifests") is not None:
         return OCI_INDEX
     config = document.get("config")

@@ -1,8 +1,8 @@
-"""Lists that others write into: an image's referrers, and the layers of its signature manifest.
+"""Lists that several writers share: an image's referrers, and the layers of its signature manifest.
 
-Whoever may push to a repository adds an entry, and some registries list what they were sent as it came. So each entry
-is judged by itself: one that cannot be read is reported with its place, and the others count. What is at the top level
-is of whoever wrote the list, and is judged as a whole.
+Anyone who may push to a repository can add an entry, and some registries list entries unchecked. So each entry is
+checked alone: an unreadable one is reported with its position, and the others are used. The top level, which one writer
+wrote, is checked as a whole.
 
 Spec: OCI distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; sigstore/cosign
 specs/SIGNATURE_SPEC.md.
@@ -24,10 +24,10 @@ from imagesig.text import quote
 
 
 class Listing(Struct, frozen=True):
-    """The entries that could be read, in their order, and the places (from 0) of those that could not.
+    """The readable entries in order, and the positions (from 0) of the others with their errors.
 
-    With `limited`, there are more than these: that many are not read. `filtered` says that a registry left out entries
-    of other artifact types, as it was asked to.
+    `limited` says that there are more entries than are read. `filtered` says that the registry left out entries of
+    other artifact types, as requested.
     """
 
     entries: tuple[Descriptor, ...] = ()
@@ -37,11 +37,11 @@ class Listing(Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many entries the list has."""
+        """The number of entries, readable or not."""
         return len(self.entries) + len(self.malformed)
 
     def followed_by(self, page: Listing) -> Listing:
-        """Both lists in one; `filtered` where both are."""
+        """Both lists as one; `filtered` if both are."""
         malformed = tuple((self.count + place, error) for place, error in page.malformed)
         return Listing(
             self.entries + page.entries,
@@ -52,17 +52,17 @@ class Listing(Struct, frozen=True):
 
 
 def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int = limits.REFERRERS_LISTED) -> Listing:
-    """The referrers that an index lists: at most `most`. `media_type` is what it came as; None where nobody said it.
+    """The referrers that an index lists, at most `most`. `media_type` is None if the index came without one.
 
     Raises:
-        MalformedError: no index: an object whose `manifests` is a list or null, and which calls itself nothing else.
-        LimitExceeded: more JSON values than are read.
+        MalformedError: not an index: `manifests` is neither a list nor null, or `mediaType` names another type.
+        LimitExceeded: more JSON values than the limit.
     """
     if media_type is None:
         found = parse_list(data, "manifests", what, LISTING, most=most)
         inside = parse_text(found.members.get("mediaType"), what, "mediaType")
         if inside and inside not in INDEX_TYPES:
-            raise MalformedError(f"{what}: it calls itself {quote(inside)}, an index is needed")
+            raise MalformedError(f"{what}: its mediaType is {quote(inside)}, an index is needed")
     else:
         if media_type not in INDEX_TYPES:
             raise MalformedError(f"{what}: is a {quote(media_type)}, an index is needed")
@@ -71,11 +71,11 @@ def parse_listing(data: bytes, media_type: str | None, what: str, *, most: int =
 
 
 def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
-    """The layers of a signature manifest: at most `limits.REFERRERS_LISTED`.
+    """The layers of a signature manifest, at most `limits.REFERRERS_LISTED`.
 
     Raises:
-        MalformedError: no image manifest.
-        LimitExceeded: more JSON values than are read.
+        MalformedError: not an image manifest.
+        LimitExceeded: more JSON values than the limit.
     """
     if media_type not in MANIFEST_TYPES:
         raise MalformedError(f"{what}: is a {quote(media_type)}, an image manifest is needed")
@@ -84,7 +84,7 @@ def parse_layers(data: bytes, media_type: str, what: str) -> Listing:
 
 
 def _listed(found: ListIn, name: str, what: str, *, annotated: bool) -> Listing:
-    """The entries; what a list of referrers annotates them with is not believed, and takes memory."""
+    """The entries. Annotations in a list of referrers are dropped: they are not trusted, and take memory."""
     if not found.is_list and (name not in found.members or found.members[name] is not None):
         raise MalformedError(f"{what}: {name} is {quote(found.members.get(name))}, a list is needed")
     entries: list[Descriptor] = []

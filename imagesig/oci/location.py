@@ -1,4 +1,4 @@
-"""Where an image was asked for, as policies name places: a transport and a reference, or a transport and a path."""
+"""Where an image is, as policies name it: a transport with a reference or a path."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from msgspec import Struct
 from imagesig.oci.reference import Reference
 
 REGISTRY = "docker"
-"""containers/image's name of the transport that reaches registries."""
+"""The transport for registries, as containers/image calls it."""
 
 
 class Location(Struct, frozen=True):
-    """One place. `reference` is None, and `path` absolute and free of symbolic links, outside registries.
+    """One place. Outside registries, `reference` is None and `path` is absolute, without symbolic links.
 
     Spec: containers-transports(5) has the transports' names.
     """

@@ -1,4 +1,4 @@
-"""Image manifests and indexes, OCI and Docker, read strictly and written as go-containerregistry does."""
+"""Image manifests and indexes, OCI and Docker: read strictly, written in go-containerregistry's form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Manifest(Struct, frozen=True):
     artifact_type: str = ""
 
     def to_bytes(self) -> bytes:
-        """The members in the order in which go-containerregistry writes them."""
+        """The JSON, with members in the order of go-containerregistry."""
         members: dict[str, object] = {
             "schemaVersion": 2,
             "mediaType": self.media_type,
@@ -79,11 +79,11 @@ class Index(Struct, frozen=True):
 
 
 def parse_manifest(data: bytes, media_type: str, what: str, *, nodes: int = limits.JSON_NODES) -> Manifest:
-    """The manifest in `data`, which came as `media_type`.
+    """The manifest in `data`. `media_type` is the type that the data was served or listed as.
 
     Raises:
-        MalformedError: not a manifest, or bytes that another reader reads differently (CVE-2021-41190).
-        LimitExceeded: more layers, or more JSON values, than are read.
+        MalformedError: not a manifest, or another reader can read it differently (CVE-2021-41190).
+        LimitExceeded: more layers or JSON values than the limit.
     """
     document = _document(data, media_type, MANIFEST_TYPES, what, nodes=nodes)
     layers = _list(document.get("layers"), limits.SIGNATURE_LAYERS, f"{what}: layers")
@@ -98,11 +98,11 @@ def parse_manifest(data: bytes, media_type: str, what: str, *, nodes: int = limi
 
 
 def parse_index(data: bytes, media_type: str, what: str) -> Index:
-    """The index in `data`, which came as `media_type`. Raises as `parse_manifest` does."""
+    """The index in `data`. Arguments and errors are those of `parse_manifest`."""
     document = _document(data, media_type, INDEX_TYPES, what)
     listed = document.get("manifests")
     if listed is None and "manifests" in document:
-        listed = []  # as registries written in Go list no referrers
+        listed = []  # registries written in Go write null for an empty list
     manifests = _list(listed, limits.INDEX_CHILDREN, f"{what}: manifests")
     return Index(
         manifests=tuple(
@@ -116,13 +116,13 @@ def parse_index(data: bytes, media_type: str, what: str) -> Index:
 
 
 def check_document(data: bytes, media_type: str, what: str, *, is_list: bool = False) -> None:
-    """Returns if no reader can take the bytes, a manifest or index of this type, for something else.
+    """Returns if every reader takes the bytes for a manifest or index of this type.
 
-    `is_list` leaves the entries of a list of signatures or referrers to who reads them, each by itself.
+    `is_list` skips the entries of a list of signatures or referrers: each is checked when it is read.
 
     Raises:
-        MalformedError: they call themselves something else, could be read as the other kind (CVE-2021-41190), or have
-            members that Go reads and we do not.
+        MalformedError: the bytes name another type, can be read as the other kind (CVE-2021-41190), or have members
+            that Go reads and imagesig does not.
     """
     if is_list:
         parse_list_document(data, media_type, what, most=0)
@@ -131,20 +131,20 @@ def check_document(data: bytes, media_type: str, what: str, *, is_list: bool = F
 
 
 def parse_list_document(data: bytes, media_type: str, what: str, *, most: int) -> ListIn:
-    """A list of signatures or referrers, whose entries nobody looked at yet. Raises as `check_document` does."""
+    """A list of signatures or referrers with unchecked entries. Raises as `check_document` does."""
     found = parse_list(data, _LIST_OF.get(media_type, ""), what, LISTING, most=most)
     check_kind(found.members, media_type, (*MANIFEST_TYPES, *INDEX_TYPES), what)
     return found
 
 
 def parse_layout_index(data: bytes, what: str) -> list[dict[str, object]]:
-    """The entries of a layout's `index.json`, as they stand. Raises `MalformedError` as `parse_index` does."""
+    """The entries of a layout's `index.json`, unparsed. Raises `MalformedError` as `parse_index` does."""
     document = _document(data, OCI_INDEX, INDEX_TYPES, what)
     parse_annotations(document.get("annotations"), what)
     _subject(document, what)
     entries = document.get("manifests")
     if entries is None and "manifests" in document:
-        return []  # as Go writes a list without entries; Docker 25.0 did
+        return []  # Go writes null for an empty list; Docker 25.0 did
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise MalformedError(f"{what} has no list of manifests")
     return entries
@@ -166,7 +166,7 @@ _OTHER_KINDS = {
     **dict.fromkeys(MANIFEST_TYPES, ("manifests", *_OLD_SCHEMA)),
     **dict.fromkeys(INDEX_TYPES, ("config", "layers", *_OLD_SCHEMA)),
 }
-"""By media type, the members by which other readers tell documents of another kind. Null is as good as missing."""
+"""By media type, the members that make other readers see another kind of document. Null means missing."""
 
 
 def _document(
@@ -178,25 +178,25 @@ def _document(
 
 
 def check_kind(document: Mapping[str, object], media_type: str, allowed: tuple[str, ...], what: str) -> None:
-    """Returns if a document of this type is nothing else to any reader, by its own members.
+    """Returns if every reader takes the document for one of this type, by its members.
 
     Raises:
-        MalformedError: its type is not allowed, or it says or shows that it is something else (CVE-2021-41190).
+        MalformedError: the type is not allowed, or a member belongs to another type (CVE-2021-41190).
     """
     if media_type not in allowed:
         raise MalformedError(f"{what}: media type {quote(media_type)}, one of {', '.join(allowed)} is needed")
     version = document.get("schemaVersion")
-    # Go writes 0 where nobody set it, and reads a missing one so.
+    # Go writes 0 for an unset version, and reads a missing one as 0.
     if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version not in (0, 2)):
         raise MalformedError(f"{what}: schemaVersion {quote(version)}, 2 is needed")
     inside = parse_text(document.get("mediaType"), what, "mediaType")
     if inside and inside != media_type:
-        raise MalformedError(f"{what}: it came as {media_type} but calls itself {quote(inside)}")
+        raise MalformedError(f"{what}: it came as {media_type}, but its mediaType is {quote(inside)}")
     parse_text(document.get("artifactType"), what, "artifactType")
     for name in _OTHER_KINDS[media_type]:
         if document.get(name) is not None:
             raise MalformedError(
-                f"{what}: came as {media_type}, but {name!r} makes it read as another kind of document"
+                f"{what}: came as {media_type}, but {name!r} makes readers see another kind of document"
             )
 
 
@@ -204,15 +204,15 @@ def _list(value: object, most: int, what: str) -> list[object]:
     if not isinstance(value, list):
         raise MalformedError(f"{what}: {quote(value)}, a list is needed")
     if len(value) > most:
-        raise LimitExceeded(f"{what}: {len(value)} of them, at most {most} are read")
+        raise LimitExceeded(f"{what}: {len(value)} entries, at most {most} are read")
     return value
 
 
 def detect_media_type(data: bytes, what: str) -> str:
-    """The media type of manifest bytes that came without one, as in a layout entry or behind a lax server.
+    """The media type of a manifest that came without one, as from a layout or a lax server.
 
     Raises:
-        MalformedError: neither its own `mediaType` nor its members tell.
+        MalformedError: neither `mediaType` nor the members say it.
     """
     document = parse_object(data, what, LISTING)
     inside = document.get("mediaType")

@@ -1,4 +1,4 @@
-"""Platforms of images: what people write, what documents say, and whether the one is the other. Pure.
+"""Platforms of images: parsing them, normalising them, and comparing what is wanted with what is there. Pure.
 
 Spec: OCI image-spec, image index, `platform`; containerd's `platforms` package for the normal form and for the text.
 """
@@ -20,7 +20,7 @@ _ENCODED = str.maketrans({character: f"%{ord(character):02X}" for character in "
 
 
 class Platform(Struct, frozen=True):
-    """Operating system and CPU of an image, in Go's names; `os_version` is a build of Windows, empty elsewhere."""
+    """Operating system and CPU of an image, by Go's names. `os_version` is a Windows build, empty elsewhere."""
 
     os: str
     architecture: str
@@ -32,7 +32,7 @@ class Platform(Struct, frozen=True):
         return "/".join(part for part in (system, self.architecture, self.variant) if part)
 
     def to_json(self) -> dict[str, str]:
-        """The members in the order in which Go writes them."""
+        """The members, in Go's order."""
         members = {"architecture": self.architecture, "os": self.os}
         if self.os_version:
             members["os.version"] = self.os_version
@@ -42,13 +42,13 @@ class Platform(Struct, frozen=True):
 
 
 def parse_platform(text: str) -> Platform:
-    """The platform in `os/architecture[/variant]`, as it is written.
+    """The platform in `os/architecture[/variant]`, not normalised.
 
-    A version of the system comes as containerd writes it, `windows(10.0.17763.6893)/amd64`, or as crane does,
+    A system version is written as in containerd, `windows(10.0.17763.6893)/amd64`, or as in crane,
     `windows/amd64:10.0.17763.6893`.
 
     Raises:
-        InvalidArgument: anything else.
+        InvalidArgument: another form.
     """
     before, colon, last = text.partition(":")
     parts = before.split("/")
@@ -63,13 +63,13 @@ def parse_platform(text: str) -> Platform:
     ):
         raise InvalidArgument(
             f"platform {quote(text)}: os/architecture or os/architecture/variant is needed",
-            hint="a version of Windows is written windows(10.0.17763.6893)/amd64",
+            hint="write a Windows version as windows(10.0.17763.6893)/amd64",
         )
     return Platform(system[1], parts[1], parts[2] if len(parts) == 3 else "", version)
 
 
 def normalised(platform: Platform) -> Platform:
-    """The same platform in the one form that containerd compares: `linux/aarch64/v8` is `linux/arm64`."""
+    """The platform in containerd's normal form: `linux/aarch64/v8` becomes `linux/arm64`."""
     system = platform.os.lower()
     architecture, variant = platform.architecture.lower(), platform.variant.lower()
     match architecture:
@@ -89,7 +89,7 @@ def normalised(platform: Platform) -> Platform:
 
 
 def fits(platform: Platform, wanted: Platform) -> bool:
-    """Whether the one is the other, as far as `wanted` says: without a variant or version, any of them fits."""
+    """Whether a platform is the wanted one. If `wanted` has no variant or version, any fits."""
     actual, asked = normalised(platform), normalised(wanted)
     return (
         (actual.os, actual.architecture) == (asked.os, asked.architecture)
@@ -99,7 +99,7 @@ def fits(platform: Platform, wanted: Platform) -> bool:
 
 
 def best(platforms: Sequence[Platform], wanted: Platform) -> list[int]:
-    """The positions of those that `wanted` names: written so, else the same in normal form, else those that fit."""
+    """The positions of the best matches: equal ones, else ones with equal normal form, else ones that fit."""
     for is_one in (
         lambda platform: platform == wanted,
         lambda platform: normalised(platform) == normalised(wanted),
@@ -111,7 +111,7 @@ def best(platforms: Sequence[Platform], wanted: Platform) -> list[int]:
 
 
 def platform_of_config(config: Mapping[str, object]) -> Platform | None:
-    """What an image's config says that it is for; None if it does not say it.
+    """The platform in an image's config; None if it names none.
 
     Spec: OCI image-spec, image configuration.
     """
@@ -123,16 +123,16 @@ def platform_of_config(config: Mapping[str, object]) -> Platform | None:
 
 
 def is_as_listed(config: Platform, listed: Platform, wanted: Platform) -> bool:
-    """Whether an image with this config is what an index lists, and what is wanted.
+    """Whether a config's platform is the one that an index lists, and the wanted one.
 
-    Variant and version are compared where the config names them: builders leave them out.
+    Variant and version are compared only if the config names them, because some builders leave them out.
     """
     actual = normalised(config)
     for other in (listed, wanted):
         claimed = normalised(other)
         if (actual.os, actual.architecture) != (claimed.os, claimed.architecture):
             return False
-        # Who asks for no variant takes what is there; who lists none claims the one that has no name.
+        # A user who asks for no variant takes any; an index that lists none claims the default variant.
         claims = other is listed or _names_variant(other)
         if config.variant and claims and actual.variant != claimed.variant:
             return False
@@ -146,5 +146,5 @@ def _names_variant(platform: Platform) -> bool:
 
 
 def _is_version(actual: str, wanted: str) -> bool:
-    """Whether a version is the wanted one or a build of it: `10.0.17763.6893` is of `10.0.17763`."""
+    """Whether a version is the wanted one or a build of it: `10.0.17763.6893` is a build of `10.0.17763`."""
     return not wanted or actual == wanted or actual.startswith(f"{wanted}.")

@@ -1,4 +1,4 @@
-"""Image references, normalised as Docker does: `alpine` is `docker.io/library/alpine`.
+"""Image references in Docker's normal form: `alpine` is `docker.io/library/alpine`.
 
 Spec: the grammar of distribution/reference; `vectors/oci-reference` holds its test table.
 """
@@ -28,7 +28,7 @@ _ANY_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[
 
 
 class Reference(Struct, frozen=True):
-    """A normalised image reference. `tag` and `digest` are empty where the text had none; no tag is ever added."""
+    """A normalised image reference. `tag` and `digest` are empty if the text has none; no default tag is added."""
 
     domain: str
     path: str
@@ -42,7 +42,7 @@ class Reference(Struct, frozen=True):
 
     @property
     def registry_host(self) -> str:
-        """Where to connect; Docker Hub's API is on another host than its name."""
+        """The host to connect to. Docker Hub's API has another host than its name says."""
         return "registry-1.docker.io" if self.domain == DOCKER_HUB else self.domain
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Reference(Struct, frozen=True):
         return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
 
     def pinned(self, digest: str) -> str:
-        """`host/path@digest`: the name that cannot come to mean another image."""
+        """`host/path@digest`, a name that always means the same image."""
         return f"{self.repository}@{digest}"
 
 
@@ -58,7 +58,7 @@ def parse_reference(text: str) -> Reference:
     """The reference in `text`.
 
     Raises:
-        InvalidArgument: not a reference, or a digest we do not compute.
+        InvalidArgument: not a reference, or a digest that is not SHA-256.
     """
     if not text:
         raise _refused(text, "it is empty")
@@ -67,27 +67,27 @@ def parse_reference(text: str) -> Reference:
     rest, at, digest = text.partition("@")
     if at and not is_digest(digest):
         known = (
-            "only sha256 digests are supported" if _ANY_DIGEST.fullmatch(digest) else "the part after @ is no digest"
+            "only sha256 digests are supported" if _ANY_DIGEST.fullmatch(digest) else "the part after @ is not a digest"
         )
         raise _refused(text, known)
     name, tag = _split_tag(rest)
     if tag is not None and not _TAG.fullmatch(tag):
-        raise _refused(text, "the part after the last colon is no tag")
+        raise _refused(text, "the part after the last colon is not a tag")
     domain, path = _split_domain(name)
     if not _DOMAIN_ALONE.fullmatch(domain):
-        raise _refused(text, f"{quote(without_login(domain))} is no host")
+        raise _refused(text, f"{quote(without_login(domain))} is not a host")
     if not _PATH.fullmatch(path):
         lower = " (repository names are lower case)" if path != path.lower() else ""
-        raise _refused(text, f"{quote(without_login(path))} is no repository name{lower}")
+        raise _refused(text, f"{quote(without_login(path))} is not a repository name{lower}")
     if len(domain) + 1 + len(path) > _NAME_CHARACTERS:
         raise _refused(text, f"the repository name has more than {_NAME_CHARACTERS} characters")
     return Reference(domain, path, tag or "", digest)
 
 
 def is_name_prefix(text: str) -> bool:
-    """Can a normalised name start with this: a host, or a host and components of a path?
+    """Whether a normalised name can start with this text: a host, or a host and path components.
 
-    That a short name (`busybox`) is written like a host cannot be seen; it is the prefix of nothing.
+    A short name such as `busybox` looks like a host, so it is accepted; it matches no normalised name.
     """
     domain, slash, path = text.partition("/")
     return bool(_DOMAIN_ALONE.fullmatch(domain)) and (not slash or bool(_PATH.fullmatch(path)))
@@ -118,6 +118,6 @@ def _refused(text: str, why: str) -> InvalidArgument:
 
 
 def without_login(text: str) -> str:
-    """What may be shown of a text that was given as an image: no user, password or query, which no reference has."""
+    """A text given as an image, without user, password and query, which references do not have."""
     is_url = "//" in text or "?" in text or "/" in text.partition("@")[2]
     return redact(text) if is_url else text

@@ -1,7 +1,7 @@
-"""The members that readers of OCI's and Docker's documents know, so that no other member can be mistaken for one.
+"""The members that readers of OCI and Docker documents know. No other member may differ from one only in case.
 
-Manifest and index share one list with what Docker's older schema knows: what one reader takes for the list of layers
-must be nothing else to any other (CVE-2021-41190).
+Manifests, indexes and Docker's older schema share one list, so that no reader can read a member of one kind as a member
+of another kind (CVE-2021-41190).
 
 Spec: OCI image-spec; Docker image manifest version 2, schemas 1 and 2; containers/image for `manifest.json`.
 """
@@ -16,9 +16,9 @@ DESCRIPTOR = Shape.of("mediaType digest size urls annotations data artifactType"
 _NAMES = "schemaVersion mediaType artifactType annotations fsLayers history signatures name tag architecture"
 
 DOCUMENT = Shape.of(_NAMES, config=DESCRIPTOR, layers=DESCRIPTOR, manifests=DESCRIPTOR, subject=DESCRIPTOR)
-"""An image manifest or index, and `index.json`: a twin in any descriptor refuses the document."""
+"""An image manifest, index or `index.json`. A twin in any descriptor makes the document malformed."""
 LISTING = Shape.of(f"{_NAMES} layers manifests", config=DESCRIPTOR, subject=DESCRIPTOR)
-"""The same, where each entry is judged by itself: a list of referrers or of signatures."""
+"""A list of referrers or of signatures: each entry is checked alone."""
 
 LAYOUT = Shape.of("imageLayoutVersion")
 """`oci-layout`."""
@@ -28,7 +28,7 @@ CONFIG = Shape.of(
     "container_config docker_version Size",
     rootfs=Shape.of("type diff_ids base_layer"),
 )
-"""An image's config, OCI's and Docker's."""
+"""An image config of OCI or Docker."""
 
 DOCKER_ARCHIVE = Shape.of("Config RepoTags Layers Parent LayerSources")
 """An entry of `manifest.json`, as `docker save` writes it."""

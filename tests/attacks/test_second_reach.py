@@ -26,6 +26,6 @@ def test_through_a_proxy_a_registry_leads_to_no_such_name(
         monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
         answers = iter([Answer(302, headers={"location": f"http://{name}/computeMetadata/v1/"})])
         proxy.faults.append(lambda _request: next(answers, Answer(200, b"{}")))
-        with pytest.raises(UnexpectedResponse, match="is not asked"):
+        with pytest.raises(UnexpectedResponse, match="is not contacted"):
             verify(registry("registry.example/team/app:1.0", plain_http=True, credentials=("user", "s3cret")), signer)
         assert proxy.asked() == 1

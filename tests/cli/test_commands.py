@@ -168,7 +168,7 @@ def test_inspect_shows_claims_and_calls_none_of_them_trusted(key: Path, image: s
     sign(key, "--identity", NAME, "--annotation", "build=7", image)
     done = imagesig("inspect", image)
     assert done.returncode == 0
-    assert "NOT checked" in done.stdout
+    assert "NOT verified" in done.stdout
     assert NAME in done.stdout
     document = json.loads(imagesig("inspect", image, "--output", "json").stdout)
     assert document["images"][0]["trusted"] is False
@@ -186,7 +186,7 @@ def test_what_could_not_be_read_of_an_image_is_a_failure_beside_the_rest(key: Pa
         shown = imagesig("inspect", reference)
         assert shown.returncode == 1
         assert "number=1" in shown.stdout
-        assert "not everything could be read" in shown.stdout
+        assert "some content could not be read" in shown.stdout
         assert "status 418" in shown.stderr
         found = imagesig("inspect", reference, "--output", "json")
         (entry,) = json.loads(found.stdout)["images"]
@@ -359,7 +359,7 @@ def test_ctrl_c_says_so_and_the_same_command_completes_what_was_begun(key: Path)
             go_on.set()
         server.faults.clear()
         assert running.returncode == 130
-        assert "interrupted: what was written is complete" in errors
+        assert "interrupted: everything written is complete" in errors
         assert "Traceback" not in errors
         done = sign(key, "--output", "json", reference)
         states = {made["format"]: made["state"] for made in json.loads(done.stdout)["images"][0]["signatures"]}
@@ -439,3 +439,11 @@ def test_the_demo_ends_with_a_refusal(tmp_path: Path) -> None:
     done = imagesig("demo", "--keep", str(tmp_path / "demo"))
     assert done.returncode == 0, done.stderr
     assert "refused:" in done.stdout
+
+
+@pytest.mark.parametrize("group", [(), ("key",), ("policy",)])
+def test_the_list_of_commands_fits_eighty_columns(group: tuple[str, ...]) -> None:
+    shown = imagesig(*group, "--help", COLUMNS="80").stdout
+    listed = shown.partition("Commands:")[2].splitlines()
+    assert len(listed) > 3
+    assert not [line for line in listed if line.endswith("...")]

@@ -75,7 +75,7 @@ def test_blank_lines_and_comments_do_not_count() -> None:
     [
         (b"a\nb\0c\n", "list:2: a NUL byte"),
         (b"a\n\n\xff\xfe\n", "list:3: not UTF-8"),
-        (b"a b\n", "list:1: 'a b', one image a line"),
+        (b"a b\n", "list:1: 'a b', one image per line"),
         (b"a\n" + b"x" * 5000, "list:2: more than 4096 bytes"),
     ],
 )

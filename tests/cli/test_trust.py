@@ -167,7 +167,7 @@ def test_inspect_shows_certificates_and_attributes(folder: Path) -> None:
 def test_an_expiry_is_a_duration(folder: Path, expiry: str) -> None:
     done = imagesig("sign", "--key", "x", "--format", "notation", "--expiry", expiry, f"oci:{folder}/image:1.0")
     assert done.returncode == 2
-    assert "no duration" in done.stderr
+    assert "is not a duration" in done.stderr
 
 
 def test_an_expiry_needs_a_format_that_has_one(folder: Path) -> None:

@@ -177,12 +177,12 @@ def test_a_pinned_file_parses_to_the_same_with_digests(containers: list[tuple[st
     [
         ("kind: Pod\nspec:\n  containers:\n  - image: {{ .Values.image }}\n", r"deploy\.yaml:4"),
         ("kind: Pod\nspec: [\n", r"deploy\.yaml:\d: not YAML"),
-        ("kind: Pod\nspec:\n  containers:\n  - image: 1.25\n", r"deploy\.yaml:4: '1.25' is no image"),
-        ("kind: Pod\nspec:\n  containers:\n  - image: ''\n", r"deploy\.yaml:4: '' is no image"),
-        ("kind: Pod\nspec:\n  containers:\n  - image: [a]\n", r"deploy\.yaml:4: image is no text"),
+        ("kind: Pod\nspec:\n  containers:\n  - image: 1.25\n", r"deploy\.yaml:4: '1.25' is not an image"),
+        ("kind: Pod\nspec:\n  containers:\n  - image: ''\n", r"deploy\.yaml:4: '' is not an image"),
+        ("kind: Pod\nspec:\n  containers:\n  - image: [a]\n", r"deploy\.yaml:4: image is not text"),
         (
             "kind: Pod\nspec:\n  containers:\n  - image: a\n    image: b\n",
-            r"deploy\.yaml:5: the key 'image' stands twice",
+            r"deploy\.yaml:5: the key 'image' is repeated",
         ),
         ("image: r.example/a\n", r"deploy\.yaml:1: neither"),
         ("- image: r.example/a\n", r"deploy\.yaml:1: neither"),
@@ -212,7 +212,7 @@ def test_merges_of_merges_are_bounded() -> None:
 
 
 def test_a_file_that_contains_itself_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match=r"deploy\.yaml:2: .* holds itself"):
+    with pytest.raises(InvalidArgument, match=r"deploy\.yaml:2: .* contains itself"):
         found("kind: Pod\nself: &self {a: *self}\nspec: {containers: [{image: r.example/a}]}")
 
 

@@ -26,7 +26,7 @@ from imagesig.errors import ImagesigError
 from imagesig.formats import select_formats
 from imagesig.images.archive.members import read_members
 from imagesig.images.directory.signature_file import parse_signature_file
-from imagesig.images.registry.auth import parse_challenges
+from imagesig.images.registry.challenges import parse_challenges
 from imagesig.images.registry.link import next_page
 from imagesig.keys.file.reading import read_private_key
 from imagesig.keys.secrets import no_secrets

@@ -30,6 +30,7 @@ MODULES = (
     "api/stored_signatures.py",
     "images/target.py",
     "images/registry/auth.py",
+    "images/registry/challenges.py",
     "images/registry/credentials.py",
     "images/layout/reader.py",
     "images/layout/home.py",

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
-from imagesig.images.registry.auth import check_realm
+from imagesig.images.registry.challenges import check_realm
 from imagesig.oci.descriptor import parse_descriptor
 from imagesig.oci.manifest import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from imagesig.oci.reference import parse_reference

@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 from imagesig.cli.output.terminal import document
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from imagesig.images.image import Image
 
 
-@click.command("copy")
+@click.command("copy", short_help="Copy an image with its signatures.")
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
-@click.option("--all-platforms", is_flag=True, help="Of a multi-platform image, copy the whole index.")
+@click.option("--all-platforms", is_flag=True, help="Copy the whole index of a multi-platform image.")
 @click.option(
     "--platform",
     type=Name(),
     default="",
     metavar="OS/ARCH[/VARIANT]",
-    help="Of a multi-platform image, copy this one. Default: Linux on this machine's CPU.",
+    help="Copy this platform of a multi-platform image. Default: Linux on this machine's CPU.",
 )
-@click.option("--no-signatures", is_flag=True, help="Leave signatures and all else behind that belongs to the image.")
+@click.option("--no-signatures", is_flag=True, help="Do not copy signatures and other referrers.")
 @click.option(
     "--timeout",
     "seconds",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="For the whole copy.",
+    help="Time limit for the whole copy.",
 )
 @copy_transport_options
 @policy_options
@@ -64,14 +64,14 @@ def command(
     passphrase_file: Path | None,
     output: str,
 ) -> None:
-    """Copy an image with all its signatures and referrers, between registries, layouts and archives.
+    """Copy an image with its signatures and other referrers between registries, layouts and archives.
 
     SRC and DST are references, oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY; SRC may also be
-    docker-archive:FILE[:REFERENCE]. What is at DST already is not sent again: run an interrupted copy once more.
-    With --policy, nothing is written unless the policy admits SRC.
+    docker-archive:FILE[:REFERENCE]. Existing content is not re-sent; rerun to resume. With --policy, nothing is
+    written unless the policy accepts SRC.
     """
     if policy_file is None and (allow_unverified or policy_from != IMAGESIG):
-        raise click.UsageError("--policy-from and --allow-unverified are about a policy: name its file with --policy")
+        raise click.UsageError("--policy-from and --allow-unverified need --policy FILE")
     admit = None
     if policy_file is not None:
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
@@ -97,7 +97,7 @@ def command(
 
 
 def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unverified: bool) -> Admit:
-    """What lets through only what the policy admits."""
+    """A function that raises unless the policy accepts the image."""
     policy = load_policy(policy_file, policy_from)
     rules = OpenedRules(policy, key_settings(passphrase_file))
     witnesses = witnesses_for(policy)

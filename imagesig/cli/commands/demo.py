@@ -1,4 +1,4 @@
-"""`imagesig demo`: the whole product in a temporary folder, without a server."""
+"""`imagesig demo`: signing and verifying in a temporary folder, without a server."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from imagesig.text import quote
 _IDENTITY = "registry.example/demo/app:1.0"
 
 
-@click.command("demo")
-@click.option("--keep", type=FilePath(folder=True, file=False), help="Leave the files in this new folder.")
+@click.command("demo", short_help="Try everything in a temporary folder.")
+@click.option("--keep", type=FilePath(folder=True, file=False), help="Keep the files, in this new folder.")
 def command(keep: Path | None) -> None:
-    """Generate a key, build, sign, verify and inspect an image, then change a byte and see it refused."""
+    """Generate a key; build, sign, verify and inspect an image; then change a byte and show that it is refused."""
     if keep is not None:
         try:
             keep.mkdir(parents=True)
         except OSError as error:
             raise InvalidArgument(
-                f"folder {quote(str(keep))}: cannot be made ({error.strerror})",
-                hint="name a folder that is not there yet",
+                f"folder {quote(str(keep))}: cannot be created ({error.strerror})",
+                hint="name a folder that does not exist yet",
             ) from error
         _run(keep)
         return
@@ -42,7 +42,7 @@ def command(keep: Path | None) -> None:
 
 
 def _run(folder: Path) -> None:
-    _say("1. generate a key file; only its public half is ever shown")
+    _say("1. generate a key file; only its public key is ever shown")
     key = FileProvider(folder).generate("release.key", KeyType.ECDSA_P256)
     _show(f"{key.info.public_key.key_type.value}  {key.info.public_key.fingerprint}")
 
@@ -64,12 +64,12 @@ def _run(folder: Path) -> None:
         _show(f"{signature.format:7} " + "; ".join(check.detail for check in signature.checks))
     _show(f"deploy this name: {result.digest}")
 
-    _say("5. show who signed, without trusting any of it")
+    _say("5. show who signed, without verifying it")
     for seen in inspect(image, recursive=False).signatures:
         name = seen.claim.reference if seen.claim and seen.claim.reference else f"key hint {seen.key_hint}"
         _show(f"{seen.format:7} {name}  {dict(seen.annotations)}")
 
-    _say("6. change one byte of what the tag names, keep the signatures, and verify again")
+    _say("6. change one byte of the image, keep the signatures, and verify again")
     changed = build_index(home, {"bin/hello": b"#!/bin/sh\necho hellO\n"}, "1.0")
     _copy_signatures(home, index.digest, changed.digest)
     try:
@@ -83,7 +83,7 @@ def _run(folder: Path) -> None:
 
 
 def _copy_signatures(home: Layout, old: str, new: str) -> None:
-    """What a forger would do: the good signatures, under the name of the changed image."""
+    """Does what a forger would do: stores the good signatures under the tag of the changed image."""
     signatures = home.resolve(old.replace(":", "-") + ".sig")
     content = home.read(signatures, limit=signatures.size)
     home.put_manifest(content, signatures.media_type, new.replace(":", "-") + ".sig")

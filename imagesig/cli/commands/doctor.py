@@ -23,7 +23,7 @@ from imagesig.naming import is_key_uri
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check packages, key and registry.")
 @click.argument("names", nargs=-1, metavar="[KEY_URI] [IMAGE]")
 @passphrase_option
 @output_option
@@ -34,10 +34,10 @@ def command(
     output: str,
     transport: Transport,
 ) -> None:
-    """Show what works here, what does not, and what to do: packages, the key, the image's registry.
+    """Check the packages, the key and the image's registry, and say how to fix what does not work.
 
-    The key signs a test message that signs nothing; nothing is stored or deleted. A single name is a key if it is a key
-    URI or a file, else an image.
+    The key signs a harmless test message; nothing is stored or deleted. A single name is a key if it is a key URI or a
+    file, otherwise an image.
     """
     key, reference = _split(names)
     image: Image | str = ""
@@ -56,7 +56,7 @@ def command(
 
 def _split(names: tuple[str, ...]) -> tuple[str, str]:
     if len(names) > 2:
-        raise click.UsageError("a key and an image are looked at, not more")
+        raise click.UsageError("at most one key and one image are checked")
     if len(names) == 2:
         return names[0], names[1]
     name = names[0] if names else ""

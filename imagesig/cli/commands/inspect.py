@@ -13,12 +13,12 @@ from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="Show stored signatures, unverified.")
 @click.argument("image", metavar="IMAGE")
 @output_option
 @transport_options
 def command(image: str, output: str, transport: Transport) -> None:
-    """Show what is stored as signatures of an image. Nothing is checked, so nothing of it is to be trusted."""
+    """Show the signatures that are stored for an image. Nothing is verified; do not trust it."""
     (opened,) = open_images([image], transport)
     found = inspect(opened, allow_incomplete=True)
     if output == "json":
@@ -32,12 +32,12 @@ def command(image: str, output: str, transport: Transport) -> None:
 def _write_text(found: InspectedImage) -> None:
     say(found.pinned)
     if found.failure:
-        say("  not everything could be read: there may be more signatures")
+        say("  some content could not be read: there may be more signatures")
     if not found.signatures:
         if not found.failure:
             say("  no signatures")
         return
-    say("  these claims were NOT checked; `imagesig verify` does that")
+    say("  these claims are NOT verified; use `imagesig verify`")
     for signature in found.signatures:
         where = f"  {word(signature.platform)}" if signature.platform else ""
         say(f"  {signature.format or 'unknown':7} {signature.digest}{where}")

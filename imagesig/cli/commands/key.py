@@ -27,25 +27,27 @@ _EXAMPLES = " or ".join(", ".join(home.example for home in KEY_HOMES).rsplit(", 
 
 
 @click.group(
-    "key", help=f"Generate, export, list and check keys; get certificates for them.\n\nKEY_URI is {_EXAMPLES}."
+    "key",
+    short_help="Manage keys and their certificates.",
+    help=f"Generate, export, list and check keys, and make certificates for them.\n\nKEY_URI is {_EXAMPLES}.",
 )
 def command() -> None:
-    """Holds the commands of this module."""
+    """The group; its commands follow."""
 
 
 command.add_command(csr)
 command.add_command(self_sign)
 
 
-@command.command("generate")
+@command.command("generate", short_help="Generate a key pair.")
 @click.argument("key_uri", metavar="KEY_URI")
 @click.option("--type", "type_name", type=click.Choice(_TYPES), default="ecdsa-p256", show_default=True)
 @passphrase_option
 @output_option
 def generate(key_uri: str, type_name: str, passphrase_file: Path | None, output: str) -> None:
-    """Make a new key pair; an existing key is never overwritten.
+    """Generate a key pair. An existing key is never overwritten.
 
-    A key file is encrypted as cosign does if a passphrase is given, and its public half is written beside it.
+    A key file is encrypted, in cosign's format, if a passphrase is given; its public key is written beside it.
     """
     provider, name = resolve_key(key_uri, key_settings(passphrase_file))
     with provider:
@@ -60,29 +62,29 @@ def generate(key_uri: str, type_name: str, passphrase_file: Path | None, output:
         document(pem)
 
 
-@command.command("export")
+@command.command("export", short_help="Print the public key.")
 @click.argument("key_uri", metavar="KEY_URI")
-@click.option("--all-versions", is_flag=True, help="Every version's public key, newest first.")
+@click.option("--all-versions", is_flag=True, help="Print the public keys of all versions, newest first.")
 @permissions_option
 @passphrase_option
 def export(key_uri: str, all_versions: bool, allow_open_permissions: bool, passphrase_file: Path | None) -> None:
-    """Print the public key as PEM; private keys never leave their home."""
+    """Print the public key as PEM. Private keys never leave their store."""
     settings = key_settings(passphrase_file, allow_open_permissions=allow_open_permissions)
     public_keys = open_public_keys(key_uri, settings=settings)
     for public_key in public_keys if all_versions else public_keys[:1]:
         document(public_key.pem)
 
 
-@command.command("list")
+@command.command("list", short_help="List the keys of a store.")
 @click.argument("key_uri", metavar="KEY_URI")
 @passphrase_option
 @output_option
 def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
-    """List the keys in the place that KEY_URI points into: a folder, a token, a transit mount, a KMS account."""
+    """List the keys in a folder, token, Vault mount or KMS account."""
     provider, name = resolve_key(key_uri, key_settings(passphrase_file))
     with provider:
         if isinstance(provider, FileProvider) and name:
-            raise InvalidArgument(f"{key_uri}: is no folder", hint="give the folder that holds the key files")
+            raise InvalidArgument(f"{key_uri}: is not a folder", hint="give the folder that holds the key files")
         if not isinstance(provider, ManagesKeys):
             raise InvalidArgument(f"{scheme_of(key_uri)} keys cannot be listed")
         found = list(provider.list())
@@ -94,14 +96,14 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
         say(f"{item.key_type.value if item.key_type else '-':11} {item.uri}  {item.detail}".rstrip())
 
 
-@command.command("check")
+@command.command("check", short_help="Check that the key can sign.")
 @click.argument("key_uri", metavar="KEY_URI")
 @signing_key_options
 @output_option
 def check(key_uri: str, key_options: KeyOptions, output: str) -> None:
-    """Prove that the key can sign: it signs a test message, which is verified with its public key.
+    """Check that the key can sign: it signs a test message, which is verified with its public key.
 
-    A KMS is asked whether it would sign, without a signature. Certificates that the key signs with are listed.
+    AWS KMS is asked whether it would sign, without a signature. The key's certificates are listed.
     """
     with key_options.open(key_uri) as key:
         proof = key.check()

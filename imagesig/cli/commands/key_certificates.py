@@ -17,7 +17,7 @@ _subject_option = click.option(
     "--subject",
     required=True,
     metavar="DN",
-    help="Distinguished name as RFC 4514 writes it: C=US,ST=WA,O=Acme,CN=release.",
+    help="Distinguished name (RFC 4514), such as C=US,ST=WA,O=Acme,CN=release.",
 )
 _san_option = click.option(
     "--san",
@@ -28,29 +28,29 @@ _san_option = click.option(
 )
 
 
-@click.command("csr")
+@click.command("csr", short_help="Print a certificate signing request.")
 @click.argument("key_uri", metavar="KEY_URI")
 @_subject_option
 @_san_option
 @passphrase_option
 def csr(key_uri: str, subject: str, alternative_names: tuple[str, ...], passphrase_file: Path | None) -> None:
-    """Print a certificate signing request (PKCS #10, PEM), signed by the key where it lives."""
+    """Print a certificate signing request (PKCS #10, PEM), signed by the key in its store."""
     from imagesig.keys.certify import certificate_request
 
     with open_key(key_uri, settings=key_settings(passphrase_file)) as key:
         document(certificate_request(key, subject, alternative_names))
 
 
-@click.command("self-sign")
+@click.command("self-sign", short_help="Print a self-signed certificate.")
 @click.argument("key_uri", metavar="KEY_URI")
 @_subject_option
 @_san_option
-@click.option("--days", type=int, default=1, show_default=True, help="How long it is good, from now.")
+@click.option("--days", type=int, default=1, show_default=True, help="Validity in days.")
 @passphrase_option
 def self_sign(
     key_uri: str, subject: str, alternative_names: tuple[str, ...], days: int, passphrase_file: Path | None
 ) -> None:
-    """Print a self-signed code-signing certificate (PEM), to try things out with."""
+    """Print a self-signed code-signing certificate (PEM) for testing."""
     from imagesig.keys.certify import self_signed_certificate
 
     with open_key(key_uri, settings=key_settings(passphrase_file)) as key:

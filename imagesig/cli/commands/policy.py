@@ -40,19 +40,18 @@ def command() -> None:
 _policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath())
 
 
-@command.command("check")
+@command.command("check", short_help="Check a policy file.")
 @_policy_argument
 @policy_from_option
-@click.option("--open-keys", is_flag=True, help="Open all keys behind URIs, not only those that must be distinct.")
+@click.option("--open-keys", is_flag=True, help="Open all keys, not only those that must be distinct.")
 @passphrase_option
 @output_option
 def check_command(
     policy_file: Path, policy_from: str, open_keys: bool, passphrase_file: Path | None, output: str
 ) -> None:
-    """Say whether a policy file is right, what it demands, and whether its keys can be read and are distinct.
+    """Check a policy file, show what it requires, and check that its keys can be read and are distinct.
 
-    Exit status 2: the file is wrong, or two names that must be distinct have a key in common. 1: a key cannot be
-    opened.
+    Exit status: 2 the file is wrong, or two names that must be distinct share a key; 1 a key cannot be opened.
     """
     policy = load_policy(policy_file, policy_from)
     settings = key_settings(passphrase_file)
@@ -68,7 +67,7 @@ def check_command(
         write_check(str(policy_file), policy, problems)
     for scope in policy.rules:
         if scope.transport in LOCAL_TRANSPORTS and os.path.realpath(scope.name or "/") != (scope.name or "/"):
-            note(f"warning: {scope}: a symbolic link leads elsewhere, so no image is in this scope")
+            note(f"warning: {scope}: the path has a symbolic link, so no image is in this scope; name its target")
     for warning in warnings:
         note(f"warning: {warning}")
     if shared:
@@ -77,7 +76,7 @@ def check_command(
         raise click.exceptions.Exit(FAILED)
 
 
-def _is_reached(scope: Scope) -> bool:
+def _is_readable(scope: Scope) -> bool:
     try:
         check_scope(scope)
     except InvalidArgument:
@@ -85,7 +84,7 @@ def _is_reached(scope: Scope) -> bool:
     return True
 
 
-@command.command("explain")
+@command.command("explain", short_help="Show the rule that applies to an image.")
 @_policy_argument
 @click.argument("image", metavar="IMAGE")
 @policy_from_option
@@ -100,9 +99,9 @@ def explain_command(
     output: str,
     transport: Transport,
 ) -> None:
-    """Say which rule of a policy is for an image, why, and what each authority has signed.
+    """Show which rule of a policy applies to an image, why, and what each authority has signed.
 
-    Nothing that it says is proof: `imagesig verify` decides.
+    The answer proves nothing: `imagesig verify` decides.
     """
     from imagesig.api.explaining import explain
 
@@ -116,19 +115,23 @@ def explain_command(
         write_explanation(explanation)
 
 
-@command.command("import")
+@command.command("import", short_help="Convert another tool's policy.")
 @_policy_argument
-@click.option("--from", "source", type=click.Choice([CONTAINERS]), required=True, help="Whose policy file it is.")
-@click.option("--output", type=click.Choice(["toml", "json"]), default="toml", show_default=True, help="What to write.")
+@click.option(
+    "--from", "source", type=click.Choice([CONTAINERS]), required=True, help="The tool that the policy file is for."
+)
+@click.option(
+    "--output", type=click.Choice(["toml", "json"]), default="toml", show_default=True, help="The format to print."
+)
 def import_command(policy_file: Path, source: str, output: str) -> None:
     """Print another tool's policy as one of imagesig's own, or refuse it if imagesig cannot express it."""
     from imagesig.policy.files.toml import toml_text
     from imagesig.policy.files.write import document_of
 
     policy = load_policy(policy_file, source)
-    reached = {scope: rule for scope, rule in policy.rules.items() if _is_reached(scope)}
+    reached = {scope: rule for scope, rule in policy.rules.items() if _is_readable(scope)}
     left_out = [rule.name for scope, rule in policy.rules.items() if scope not in reached]
     document = document_of(Policy(policy.default, reached, policy.refuse_tag_with_digest))
     for name in left_out:
-        note(f"left out, imagesig reaches no such images: {name}")
+        note(f"left out, imagesig cannot read such images: {name}")
     write(json.dumps(document, indent=2) + "\n" if output == "json" else toml_text(document))

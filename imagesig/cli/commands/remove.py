@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from imagesig.api.outcome import attempt, shown_name
+from imagesig.api.outcome import Outcome, attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
@@ -23,12 +23,18 @@ from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 
 
-@click.command("remove")
-@click.option("--key", "key_uri", default="", metavar="KEY", help="Remove what this public key (file or URI) verifies.")
-@click.option("--all", "everything", is_flag=True, help="Remove all signatures, by whomever.")
+@click.command("remove", short_help="Remove signatures of images.")
+@click.option(
+    "--key",
+    "key_uri",
+    default="",
+    metavar="KEY",
+    help="Remove the signatures that this public key (file or URI) verifies.",
+)
+@click.option("--all", "everything", is_flag=True, help="Remove all signatures, whoever made them.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--no-recursive", is_flag=True, help="Of an index, leave the signatures of its children alone.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
+@click.option("--no-recursive", is_flag=True, help="Remove signatures of the index only, not of the images it lists.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, without removing it.")
 @passphrase_option
 @output_option
 @transport_options
@@ -42,9 +48,9 @@ def command(
     output: str,
     transport: Transport,
 ) -> None:
-    """Take signatures of images away: those by one key, or all. Attestations and bills of material stay.
+    """Remove signatures made by one key, or all of them. Attestations and SBOMs stay.
 
-    IMAGE is a reference, or a local image as `imagesig sign` takes it.
+    IMAGE is a reference or a local image, as for `imagesig sign`.
     """
     if bool(key_uri) == everything:
         raise InvalidArgument("remove: give either --key PUB or --all")
@@ -54,28 +60,32 @@ def command(
     documents: list[dict[str, object]] = []
     statuses: list[int] = []
 
-    def take_away(image: Image) -> RemovedImage:
+    def remove_from(image: Image) -> RemovedImage:
         return remove(image, key=keys, all=everything, recursive=not no_recursive, dry_run=dry_run)
 
     for index, image in enumerate(opened):
-        outcome = attempt(index, image, None, partial(take_away, image))
-        result, error = outcome.result, outcome.error
-        if error is not None or result is None:
-            assert error is not None
-            documents.append({"image": shown_name(image), **error_json(error)})
-            statuses.append(error.exit_status)
-            if output == "text":
-                fail(error)
-            continue
-        documents.append(to_builtins(result))
-        for warning in result.warnings:
-            note(f"warning: {result.image}: {warning}")
-        if output == "text":
-            _write_text(result)
+        document, status = _reported(attempt(index, image, None, partial(remove_from, image)), text=output == "text")
+        documents.append(document)
+        statuses.append(status)
     if output == "json":
         write_json("remove", {"images": documents})
     if status := worst(statuses):
         raise click.exceptions.Exit(status)
+
+
+def _reported(outcome: Outcome[RemovedImage], *, text: bool) -> tuple[dict[str, object], int]:
+    """The document for one image, and its exit status. With `text`, the outcome is written too."""
+    result, error = outcome.result, outcome.error
+    if result is None:
+        assert error is not None
+        if text:
+            fail(error)
+        return {"image": shown_name(outcome.image), **error_json(error)}, error.exit_status
+    for warning in result.warnings:
+        note(f"warning: {result.image}: {warning}")
+    if text:
+        _write_text(result)
+    return to_builtins(result), 0
 
 
 def _write_text(result: RemovedImage) -> None:

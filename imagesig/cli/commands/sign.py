@@ -28,22 +28,28 @@ if TYPE_CHECKING:
     from imagesig.api.options import SignOptions
 
 
-@click.command("sign")
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or a key URI.")
+@click.command("sign", short_help="Sign images.")
+@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
 @images_options
 @sign_format_options
-@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Sign this along; repeatable.")
 @click.option(
-    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own."
+    "--annotation",
+    "annotations",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Annotation to include in the signature; repeatable.",
 )
-@click.option("--no-recursive", is_flag=True, help="Of an index, sign only the index and not its children.")
+@click.option(
+    "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own name."
+)
+@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
 @click.option(
     "--replace",
     multiple=True,
     metavar="KEY",
-    help="Public key of an old signer: then take away its signatures that say the same; repeatable.",
+    help="Remove matching signatures by this old public key after signing; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be signed, without signing or writing.")
 @signing_key_options
 @fleet_output_option
 @transport_options
@@ -80,7 +86,7 @@ def command(
             outcomes = sign_many(images, key, transport=transport, **options)
             bar = Bar(images.total, "signed")
         else:
-            # All or nothing until the first signature is attached: arguments are few enough to be drafted together.
+            # Arguments are few: all are drafted before the first is signed, so an error in one stops all.
             opened = open_images(images.known, transport)
             with image_progress(len(opened), "signed") as progress:
                 signed = sign(opened, key, progress=progress, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,14 +25,13 @@ from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
 from imagesig.cli.trust import Trust, trust_options
 from imagesig.cli.verifying_processes import workers_for
-from imagesig.crypto.public_key import PublicKey
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
 
 
 class Demands(Struct, frozen=True):
-    """What the options say of every image's signatures, in place of a policy file."""
+    """What the options require of every image's signatures, in place of a policy file."""
 
     keys: tuple[str, ...]
     threshold: int
@@ -55,33 +54,47 @@ _demand_options = gathered(
     Demands,
     {
         "keys": click.option(
-            "--key", "keys", multiple=True, metavar="KEY", help="Public key file or key URI; repeat for several."
+            "--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable."
         ),
         "threshold": click.option(
-            "--threshold", type=click.IntRange(min=1), default=1, show_default=True, help="Distinct keys needed."
+            "--threshold",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Number of distinct keys or CAs needed.",
         ),
         "annotations": click.option(
-            "--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Must have been signed along."
+            "--annotation",
+            "annotations",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Annotation that must be part of the signature.",
         ),
         "identity": click.option(
-            "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name that must be signed; 'any' for any."
+            "--identity",
+            type=Name(),
+            default="",
+            metavar="REPO[:TAG]",
+            help="Name that must be signed; 'any' accepts every name.",
         ),
         "formats": format_option(
             "formats",
-            "Count only signatures in this format; repeatable. cosign-x509 counts what cosign counts, bundle-x509 what "
-            "bundle counts. Default: every format.",
+            "Accept only signatures in this format; repeatable. cosign-x509 means the same as cosign, bundle-x509 the "
+            "same as bundle. Default: every format.",
         ),
     },
 )
 
 
-@click.command("verify")
+@click.command("verify", short_help="Verify images; print pinned names.")
 @_demand_options
 @trust_options
 @images_or_manifests_options
-@click.option("--print-pinned", is_flag=True, help="Print the file of --manifest with digests, if all are verified.")
 @click.option(
-    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this child of a multi-platform image."
+    "--print-pinned", is_flag=True, help="Print the --manifest file with digests, if all images are verified."
+)
+@click.option(
+    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
 )
 @policy_options
 @passphrase_option
@@ -100,27 +113,19 @@ def command(
     output: str,
     transport: Transport,
 ) -> None:
-    """Verify that images are signed as a policy or the keys given demand, and print the names to deploy.
+    """Verify that images are signed as required by a policy or by the given keys, and print the names to deploy.
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     if print_pinned and (len(images.workloads) != 1 or output != "text"):
-        raise click.UsageError("--print-pinned prints one file: give one --manifest, and no --output")
-    settings = key_settings(passphrase_file, timeout=transport.timeout)
-
-    def open_keys(text: str) -> tuple[PublicKey, ...]:
-        return open_public_keys(text, settings=settings)
-
+        raise click.UsageError("--print-pinned prints one file: give exactly one --manifest, and no --output")
+    open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
     policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust))
     if not policy.rules:
-        # Opened first: a key that cannot be used is one error of the command, not one of every image.
+        # Opened first: an unusable key is one error of the command, not one for every image.
         policy = Policy(policy.default.opened(open_keys))
     summary = Summary("verified")
-    show: Callable[[VerificationResult], None] = _say_nothing if print_pinned else _write_text
-    writer: Writer[VerificationResult] = (
-        ReportWriter(REPORTS[output]) if output in REPORTS else writer_for(output, "verify", show, _entry)
-    )
     digests: dict[str, str] = {}
     with workers_for(policy, open_keys, images.total) as workers:
         outcomes = verify_many(
@@ -135,7 +140,7 @@ def command(
             witnesses=witnesses_for(policy),
             in_order=output != "jsonl",
         )
-        for outcome in report(outcomes, writer, summary, Bar(images.total, "verified")):
+        for outcome in report(outcomes, _writer(output, quiet=print_pinned), summary, Bar(images.total, "verified")):
             if print_pinned and outcome.result is not None:
                 digests[str(outcome.image)] = outcome.result.digest
     if print_pinned and not summary.status:
@@ -143,12 +148,18 @@ def command(
     raise click.exceptions.Exit(summary.status)
 
 
+def _writer(output: str, *, quiet: bool) -> Writer[VerificationResult]:
+    if output in REPORTS:
+        return ReportWriter(REPORTS[output])
+    return writer_for(output, "verify", _say_nothing if quiet else _write_text, _entry)
+
+
 def _say_nothing(_result: VerificationResult) -> None:
-    """Stdout is for the file alone."""
+    """With `--print-pinned`, stdout holds only the file."""
 
 
 def _write_text(result: VerificationResult) -> None:
-    """Stdout has the name to deploy and what was verified. What others wrote is on stderr."""
+    """Writes the name to deploy and what was verified to stdout, and text that others wrote to stderr."""
     note_unverified(result)
     lines = [result.pinned]
     if result.through_index:

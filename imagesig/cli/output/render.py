@@ -1,4 +1,4 @@
-"""Results for machines (stable JSON), and words of artefacts in lines for people."""
+"""JSON documents for programs, and untrusted words in lines for people."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
 
 
 def write_json(command: str, members: Mapping[str, object]) -> None:
-    """One document on stdout: `{"imagesig": 1, "command": …, …}`. Members are added, never changed."""
+    """Writes one document to stdout: `{"imagesig": 1, "command": …, …}`. Members are added, never changed."""
     content = {"imagesig": JSON_VERSION, "command": command, **members}
     # The encoder escapes untrusted text.
     document(json.dumps(content, indent=2, ensure_ascii=True) + "\n")
 
 
 def write_json_error(command: str, error: dict[str, object]) -> None:
-    """The document of a command that ended before it had results: the error stands where the results would."""
+    """Writes the document of a command that failed before it had results: the error takes their place."""
     results: dict[str, object] = {} if command == "key" else {"images": []}
     write_json(command, {**results, **error})
 
 
 def word(untrusted: str) -> str:
-    """One word of a line, such as a platform or a media type; what is no plain word is quoted."""
+    """One word of a line, such as a platform or a media type. Anything but a plain word is quoted."""
     return untrusted if _WORD.fullmatch(untrusted) else quote(untrusted)
 
 
 def claim_json(claim: Claim, digest: str) -> dict[str, object]:
-    """What was claimed of the image with this digest."""
+    """What the signer claimed about the image with this digest."""
     annotations = next((dict(subject.annotations) for subject in claim.subjects if subject.digest == digest), {})
     return {
         "identity": claim.reference,
@@ -44,7 +44,7 @@ def claim_json(claim: Claim, digest: str) -> dict[str, object]:
 
 
 def certificate_json(certificate: Certificate) -> dict[str, object]:
-    """One certificate; its names are what it says of itself."""
+    """One certificate. Its names are its own claims."""
     return {
         "fingerprint": certificate.fingerprint,
         "subject": certificate.subject,

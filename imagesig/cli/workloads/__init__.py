@@ -1,1 +1,1 @@
-"""Kubernetes and compose files: the images that they name, and the files with pins."""
+"""Kubernetes and compose files: finding the images that they name, and pinning them."""

@@ -1,4 +1,4 @@
-"""The images of compose files: those of services, and those that they mount. What else would run is refused."""
+"""The images of compose files: those of services, and those that they mount. Other things that run are refused."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _MODELS = "leave models out of the file, and verify what you serve them with"
 
 
 def compose_images(document: Mapping[str, Node], members: Members) -> Iterator[ScalarNode]:
-    """The image values of a compose file, whose top-level members these are.
+    """The image values of a compose file with these top-level members.
 
     Raises:
-        InvalidArgument: a service that runs something else, models, or what compose reads differently; with the line.
+        InvalidArgument: a service runs something else, there are models, or compose reads the file differently; with
+            the line.
     """
     if "include" in document:
         raise members.refused(document["include"], "includes other files, whose images are not read", RENDER)
@@ -50,6 +51,6 @@ def _mounted(volume: Node, members: Members) -> Iterator[ScalarNode]:
     if kind is None:
         return
     if not is_text(kind) or "$" in kind.value:
-        raise members.refused(kind, "a type of volume that is known only where it is used", RENDER)
+        raise members.refused(kind, "a type of volume that is only known when it is used", RENDER)
     if kind.value == "image":
         yield from members.scalar(volume, "source")

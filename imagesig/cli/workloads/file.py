@@ -1,7 +1,7 @@
-"""Images in Kubernetes and compose files: found, with their lines, and pinned where they stand.
+"""Images in Kubernetes and compose files: found with their lines, and pinned in place.
 
-The file is never written anew from what was parsed: a pin replaces the characters of one value and keeps every other
-byte. Aliases are followed, not copied, so they cannot make a small file large.
+A pin replaces the characters of one value and keeps every other byte: the file is not rebuilt from what was parsed.
+Aliases are followed, not copied, so they cannot make a small file large.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _BOM = "\ufeff"
 _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]+)*")
-"""Anchor and tag, which stand before a value and belong to its node."""
+"""Anchor and tag in front of a value."""
 
 
 class Mention(Struct, frozen=True):
-    """One place that names an image: characters `start` to `end` of the text, in this line (from 1)."""
+    """One place that names an image: characters `start` to `end` of the text, in line `line` (from 1)."""
 
     image: str
     start: int
@@ -43,7 +43,7 @@ class Mention(Struct, frozen=True):
 
 
 class Workloads(RedactedStruct, frozen=True):
-    """One file and the images that it names, in its order. One value that several places share is one mention."""
+    """One file and the images that it names, in order. A value that several places share is one mention."""
 
     hidden = ("text",)
 
@@ -52,10 +52,10 @@ class Workloads(RedactedStruct, frozen=True):
     mentions: tuple[Mention, ...]
 
     def pinned(self, digests: Mapping[str, str]) -> bytes:
-        """The file with `@digest` behind every image that has none, every other byte kept.
+        """The file with `@digest` after every image that has none. Every other byte is kept.
 
         Raises:
-            InvalidArgument: an image that is written in a way that leaves no place for it.
+            InvalidArgument: an image is written in a way that cannot be extended, such as with escapes.
         """
         parts, at = [], 0
         for mention in self.mentions:
@@ -73,18 +73,18 @@ class Workloads(RedactedStruct, frozen=True):
         quotes = value[:1] if value[:1] in ("'", '"') else ""
         if value != f"{quotes}{mention.image}{quotes}":
             raise InvalidArgument(
-                f"{self.name}:{mention.line}: {quote(written)} cannot be pinned where it stands",
+                f"{self.name}:{mention.line}: {quote(written)} cannot be pinned in place",
                 hint="write the image on one line, without escapes",
             )
         return f"{properties[0]}{quotes}{mention.image}@{digest}{quotes}"
 
 
 def read_workloads(path: Path) -> Workloads:
-    """The images of a file of Kubernetes objects or of a compose file; it may hold several documents.
+    """The images of a file of Kubernetes objects, or of a compose file. The file may hold several documents.
 
     Raises:
         MissingExtra: PyYAML is not installed.
-        InvalidArgument: not such a file, one that names no image, or one that is larger than we read; with the line.
+        InvalidArgument: another kind of file, no image in it, or a file over the size limit; with the line.
     """
 
     def refusal(_reason: Unreadable, said: str) -> InvalidArgument:
@@ -111,7 +111,9 @@ def parse_workloads(content: bytes, name: str) -> Workloads:
             start, end = node.start_mark.index + shift, node.end_mark.index + shift
             found[start] = Mention(node.value, start, end, node.start_mark.line + 1)
     if not found:
-        raise InvalidArgument(f"{name}: names no image", hint="a file without one proves nothing: name another")
+        raise InvalidArgument(
+            f"{name}: names no image", hint="name a file that names images: without one, nothing is verified"
+        )
     return Workloads(name, text, tuple(found[start] for start in sorted(found)))
 
 
@@ -128,12 +130,12 @@ def _images(document: Node, members: Members) -> Iterator[ScalarNode]:
 
 
 def _check_reference(node: ScalarNode, name: str) -> None:
-    """Returns if a value names an image of a registry to all readers."""
+    """Returns if every reader takes the value for the same image in a registry."""
     value = node.value
     if not is_plain_text(node) or not value.strip():
-        raise refused(name, node, f"{quote(value)} is no image; a reference is needed")
+        raise refused(name, node, f"{quote(value)} is not an image; a reference is needed")
     if is_local(value):
-        raise refused(name, node, f"{quote(value)} is no image of a registry, which a workload needs")
+        raise refused(name, node, f"{quote(value)} is not an image in a registry, which a workload needs")
     if "$" in value:
         raise refused(name, node, f"{quote(value)} has a variable in it", RENDER)
     try:

@@ -1,4 +1,4 @@
-"""The images of Kubernetes objects: those of pod specs, in every kind whose images are there and nowhere else."""
+"""The images of Kubernetes objects. Only kinds that name images in pod specs, and nowhere else, are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _KINDS = frozenset(
 )
 """Kinds of these groups. None of them names an image outside of a pod spec."""
 _MAY_NAME_IMAGES = ("image", "images", "container", "containers")
-"""How keys end under which an object of another kind may name an image."""
+"""Endings of keys under which an object of an unknown kind may name an image."""
 _BY_NAME = "verify what it runs by name (IMAGE, --images-from), and leave it out of the file of --manifest"
 
 
@@ -45,7 +45,7 @@ class KubernetesImages:
     """Finds the image values of one file's objects.
 
     Raises:
-        InvalidArgument: an object of an unknown kind, or what kubectl reads differently; with the line.
+        InvalidArgument: an unknown kind, or YAML that kubectl reads differently; with the line.
     """
 
     def __init__(self, members: Members) -> None:
@@ -53,14 +53,14 @@ class KubernetesImages:
         self._seen: set[int] = set()
 
     def of(self, node: Node, kind: str = "") -> Iterator[ScalarNode]:
-        """The images of one object, and of those that it lists; `kind` is that of an item which does not name its own.
+        """The images of one object and of its `items`. `kind` is for an item of a list that does not name its own kind.
 
-        kubectl takes every object with `items` for a list.
+        kubectl reads every object with `items` as a list.
         """
         members = self._members.known(node, "apiVersion", "kind", "items")
         if not is_null(members.get("kind")):
             if not is_text(members["kind"]):
-                raise self._members.refused(members["kind"], "a kind that is no text")
+                raise self._members.refused(members["kind"], "a kind that is not text")
             kind = members["kind"].value
         for item in items(members.get("items")):
             yield from self.of(item, kind.removesuffix("List"))
@@ -77,8 +77,8 @@ class KubernetesImages:
         return kind in _KINDS and group in _GROUPS
 
     def _check_template(self, node: Node, kind: str) -> None:
-        """Returns if an object has the pod spec of a workload, as Argo's rollouts and Knative's services do, and names
-        no image beside it."""
+        """Returns if an object has a pod spec at `spec.template.spec`, as an Argo `Rollout` has, and names no image
+        outside of it."""
         spec = self._members.known(node, "spec").get("spec")
         template = self._members.known(spec, "template").get("template")
         pod_spec = self._members.known(template, "spec").get("spec")
@@ -97,7 +97,7 @@ class KubernetesImages:
             )
 
     def _named_image(self, node: Node, pod_spec: Node | None, seen: set[int]) -> tuple[str, Node] | None:
-        """A member outside of the pod spec that may name an image, by its key."""
+        """The first member outside of the pod spec whose key says that it may name an image."""
         if node is pod_spec or id(node) in seen:
             return None
         seen.add(id(node))
@@ -112,7 +112,7 @@ class KubernetesImages:
         return None
 
     def _pod_specs(self, node: Node) -> Iterator[ScalarNode]:
-        """Images of pod specs at any depth: in templates, and in the templates of cron jobs."""
+        """The images of pod specs at any depth, such as in the job template of a cron job."""
         if id(node) in self._seen:
             return
         self._seen.add(id(node))

@@ -1,4 +1,4 @@
-"""Members of YAML mappings, refused where kubectl or docker compose may read another one."""
+"""Members of YAML mappings. A mapping in which kubectl or docker compose may read another member is refused."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Members:
         self._mappings = Mappings(name)
 
     def all(self, node: Node | None) -> dict[str, Node]:
-        """Every member of a mapping; none of anything else."""
+        """Every member of a mapping; nothing for any other node."""
         return self._mappings.members(node)
 
     def known(self, node: Node | None, *names: str) -> dict[str, Node]:
-        """The same, none of which differs from one of these names by its case alone."""
+        """The same, after a check that no key differs from one of these names only in case."""
         members = self.all(node)
         if node is not None:
             self.refuse_twins(node, members, frozenset(names))
@@ -43,7 +43,7 @@ class Members:
         if value is None:
             return
         if not is_kind(value, "scalar"):
-            raise self.refused(value, f"{name} is no text; a reference is needed")
+            raise self.refused(value, f"{name} is not text; a reference is needed")
         yield value  # type: ignore[misc]
 
     def refused(self, node: Node, what: str, hint: str = "") -> InvalidArgument:
@@ -52,7 +52,7 @@ class Members:
 
 
 def is_text(node: Node | None) -> bool:
-    """Whether a node is a scalar that all readers take for the same text."""
+    """Whether all readers take a node for the same text."""
     return is_kind(node, "scalar") and is_plain_text(node)  # type: ignore[arg-type]
 
 

@@ -1,7 +1,7 @@
-"""YAML as all readers of workloads read it: kubectl (sigs.k8s.io/yaml), docker compose and we, or refused. Pure.
+"""YAML that kubectl (sigs.k8s.io/yaml), docker compose and imagesig read alike; other YAML is refused. Pure.
 
-They differ in where documents begin, in the tags and merges of keys, and in what a plain word is. A file that needs
-none of this is read; it is what `kubectl get -o yaml`, `helm template` and `docker compose config` write.
+Readers differ in where documents begin, in tags and merges of keys, and in the type of a plain word. Files that
+`kubectl get -o yaml`, `helm template` and `docker compose config` write depend on none of this.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ TEXT = "tag:yaml.org,2002:str"
 NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 _ODD_CHARACTER = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
-"""Ends of lines to some readers only, and marks of an encoding inside of the text."""
+"""Characters that end a line for some readers only, and byte order marks inside the text."""
 _MARKER = re.compile(r"^(?:---(?![ \t]+#|[ \t]*\r?$).*|\.\.\.(?:[ \t\r].*)?)$", re.MULTILINE)
-"""A line that begins a document and says more, or ends one: kubectl looks for `---` at the start of lines alone."""
+"""A line that begins a document and holds more, or ends one: kubectl splits at lines that start with `---`."""
 _GO_NUMBER = re.compile(
     r"[yYnN]|[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9._]+(?:[eE][-+]?[0-9_]+)?|\.(?:inf|nan))", re.I
 )
-"""Plain words that are text to PyYAML, and a number or a truth value to Go's readers."""
+"""Plain words that PyYAML reads as text, and Go's readers as a number or a boolean."""
 
 
 def read_documents(text: str, name: str) -> list[Node]:
-    """The documents of a file, every key of which is plain text and stands once.
+    """The documents of a file. Every key is plain text and unique in its mapping.
 
     Raises:
         MissingExtra: PyYAML is not installed.
-        InvalidArgument: no YAML, more than `imagesig.limits` allows, or what readers read differently; with the line.
+        InvalidArgument: not YAML, more than `imagesig.limits` allows, or read differently by readers; with the line.
     """
     try:
         import yaml
@@ -66,14 +66,14 @@ def is_kind(node: Node | None, kind: str) -> bool:
 
 
 def is_plain_text(node: ScalarNode) -> bool:
-    """Whether a scalar is text to all readers, and the same: they disagree on where a block (`|`, `>`) ends."""
+    """Whether all readers read a scalar as the same text. They disagree on where a block (`|`, `>`) ends."""
     return (
         node.tag == TEXT and node.style not in ("|", ">") and (bool(node.style) or not _GO_NUMBER.fullmatch(node.value))
     )
 
 
 def items(node: Node | None) -> list[Node]:
-    """The items of a sequence; none of anything else."""
+    """The items of a sequence; nothing for any other node."""
     return node.value if node is not None and is_kind(node, "sequence") else []
 
 
@@ -83,8 +83,8 @@ def refused(name: str, node: Node, what: str, hint: str = "") -> InvalidArgument
 
 
 class Mappings:
-    """The members of the mappings of one file, merged ones (`<<`) among them. Each mapping is read once, however many
-    aliases lead to it."""
+    """The members of the mappings of one file, with merged ones (`<<`). Each mapping is read once, even if many aliases
+    refer to it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -93,11 +93,10 @@ class Mappings:
         self._depth = 0
 
     def members(self, node: Node | None) -> dict[str, Node]:
-        """The members of a mapping, its own before those that it merges in; none of anything else.
+        """The members of a mapping, where its own replace merged ones; nothing for any other node.
 
         Raises:
-            InvalidArgument: a member that is merged in stands before the merge too: the one counts to kubectl, the
-                other to compose.
+            InvalidArgument: a merge repeats a member before it: kubectl uses the one value, compose the other.
         """
         if node is None or not is_kind(node, "mapping"):
             return {}
@@ -125,23 +124,23 @@ class Mappings:
                 raise refused(
                     self._name,
                     key,
-                    f"the key {quote(min(twice))} stands before a merge (<<) that has it too: readers disagree",
+                    f"the key {quote(min(twice))} is repeated by a merge (<<) after it: readers disagree",
                     hint="write the merge first",
                 )
         return merged | own
 
 
 def _check_text(text: str, name: str) -> None:
-    for pattern, what in ((_ODD_CHARACTER, "a character that ends a line to some readers only"), (_MARKER, "")):
+    for pattern, what in ((_ODD_CHARACTER, "a character that ends a line for some readers only"), (_MARKER, "")):
         found = pattern.search(text)
         if found:
             line = text.count("\n", 0, found.start()) + 1
-            what = what or f"{quote(found[0].strip())}: only a line that is --- may stand between documents"
+            what = what or f"{quote(found[0].strip())}: only a line with nothing but --- may separate documents"
             raise InvalidArgument(f"{name}:{line}: {what}", hint=RENDER)
 
 
 def _check_events(events: Iterator[Any], name: str) -> None:
-    """Bounds nesting and size before anything is built; refuses directives and tags."""
+    """Checks nesting and size before nodes are built, and refuses directives and tags."""
     depth = 0
     for count, event in enumerate(events):
         kind = type(event).__name__
@@ -155,13 +154,13 @@ def _check_events(events: Iterator[Any], name: str) -> None:
         elif kind == "DocumentStartEvent" and (event.version or event.tags):
             what = "a directive (%YAML, %TAG), which readers read differently"
         elif getattr(event, "tag", None) is not None and (kind != "ScalarEvent" or event.tag != TEXT):
-            what = f"the tag {quote(event.tag)}, which readers read differently; !!str alone is read"
+            what = f"the tag {quote(event.tag)}, which readers read differently; only !!str is allowed"
         if what:
             raise InvalidArgument(f"{name}:{event.start_mark.line + 1}: {what}", hint=RENDER)
 
 
 def _check_keys(document: Node, name: str) -> None:
-    """Returns if every key is plain text and stands once, and nothing holds itself."""
+    """Returns if every key is plain text and unique, and no node contains itself."""
     done: set[int] = set()
     above: set[int] = set()
     stack: list[tuple[Node, bool]] = [(document, False)]
@@ -171,7 +170,7 @@ def _check_keys(document: Node, name: str) -> None:
             above.discard(id(node))
             continue
         if id(node) in above:
-            raise refused(name, node, "an anchor whose value holds itself")
+            raise refused(name, node, "an anchor whose value contains itself")
         if id(node) in done or is_kind(node, "scalar"):
             continue
         done.add(id(node))
@@ -188,13 +187,13 @@ def _check_mapping(node: Node, refuse: Callable[..., InvalidArgument]) -> None:
     for key, value in node.value:
         merges = key.tag == _MERGE or getattr(key, "value", None) == "<<"
         if not is_kind(key, "scalar"):
-            raise refuse(key, "a key that is no text: readers disagree")
+            raise refuse(key, "a key that is not text: readers disagree")
         if merges and (key.tag != _MERGE or key.style or key.value != "<<"):
-            raise refuse(key, f"the key {quote(key.value)} merges to some readers only")
+            raise refuse(key, f"the key {quote(key.value)} is a merge for some readers only")
         if not merges and not is_plain_text(key):
-            raise refuse(key, f"the key {quote(key.value)} is no text to some readers", "put it in quotes")
+            raise refuse(key, f"the key {quote(key.value)} is not text for some readers", "put it in quotes")
         if key.value in seen:
-            raise refuse(key, f"the key {quote(key.value)} stands twice")
+            raise refuse(key, f"the key {quote(key.value)} is repeated")
         seen.add(key.value)
         if merges and not all(is_kind(source, "mapping") for source in items(value) or [value]):
-            raise refuse(key, "a merge (<<) of something else than mappings")
+            raise refuse(key, "a merge (<<) of something other than mappings")

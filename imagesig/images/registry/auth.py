@@ -1,6 +1,6 @@
-"""Logging in to registries: challenges parsed strictly, realms judged before anything is sent, tokens kept by scope.
+"""Logging in to registries: realms are judged before anything is sent, and tokens are kept by scope.
 
-Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer), the distribution project's token and OAuth 2 protocols.
+Spec: the distribution project's token and OAuth 2 protocols.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import threading
 import time
 from urllib.parse import urlencode
 
-from msgspec import Struct
-
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient
-from imagesig.http.reach import Network, Reach, written_network
+from imagesig.http.reach import Reach
+from imagesig.images.registry.challenges import check_realm, parse_challenges
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -30,59 +29,6 @@ _TOKEN_SECONDS = 60.0
 _EARLY_SECONDS = 5.0
 _KEPT_HEADERS = 1024
 """Tokens that are remembered, each for one repository: a run over many of them must not grow with their number."""
-
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-# Nothing here can match the same characters in two ways: a hostile header must not cost more than its length.
-_CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
-_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
-
-
-class Challenge(Struct, frozen=True):
-    """One way in that a server offers. `scheme` and the names of parameters are lower case."""
-
-    scheme: str
-    parameters: dict[str, str]
-
-
-def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Every challenge of a WWW-Authenticate header, in order; nothing after the first that is malformed."""
-    challenges = []
-    at = 0
-    while at < len(header) and (match := _CHALLENGE.match(header, at)):
-        at, parameters = match.end(), {}
-        while parameter := _PARAMETER.match(header, at):
-            quoted = parameter[2]
-            value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else parameter[3]
-            parameters[parameter[1].lower()] = value
-            at = parameter.end()
-        challenges.append(Challenge(match[1].lower(), parameters))
-    return tuple(challenges)
-
-
-def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
-    """Returns if the token server at `realm` may be asked for the registry at `registry`, both URLs.
-
-    It must speak HTTPS unless the registry itself is spoken to without; and an address inside somebody's network is
-    asked only if the registry is inside one too (a registry must not make us call the machine's own services). What is
-    written is judged here, for a clear message; what it leads to is judged when it is connected.
-
-    Raises:
-        UnexpectedResponse: it may not.
-    """
-    shown = f"{redact(registry)}: its token server {quote(redact(realm))}"
-    try:
-        url = parse_url(realm)
-    except InvalidArgument:
-        raise UnexpectedResponse(f"{shown} is no HTTPS URL, or an address inside a network in an odd form") from None
-    if url.has_login:
-        raise UnexpectedResponse(f"{shown} is no HTTPS URL without a login")
-    if url.scheme == "http" and not plain_http:
-        raise UnexpectedResponse(f"{shown} does not speak HTTPS")
-    home = parse_url(registry)
-    if url.origin[1:] == home.origin[1:]:
-        return
-    if written_network(url.host) is not Network.GLOBAL and written_network(home.host) is Network.GLOBAL:
-        raise UnexpectedResponse(f"{shown} is an address inside a network")
 
 
 class _Cached(RedactedStruct, frozen=True):

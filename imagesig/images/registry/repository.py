@@ -15,7 +15,7 @@ from imagesig import limits
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
-from imagesig.images.merge import Merge, TagChange, look, nothing_to_settle
+from imagesig.images.merge import Merge, look, nothing_to_settle
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
 from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
@@ -23,6 +23,7 @@ from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
+from imagesig.images.registry.tag_change import TagChange
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of

@@ -309,6 +309,6 @@ def test_import_says_which_rules_it_leaves_out(place: Path) -> None:
     path.write_text(json.dumps({"default": accept, "transports": {"docker-daemon": {"": accept}}}))
     done = run("policy", "import", "--from", "containers", path)
     assert done.exit_code == 0
-    assert "left out, imagesig reaches no such images: docker-daemon:" in done.stderr
+    assert "left out, imagesig cannot read such images: docker-daemon:" in done.stderr
     assert 'default = "insecureAcceptAnything"' in done.stdout
     assert "refuse_tag_with_digest = true" in done.stdout

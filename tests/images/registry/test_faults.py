@@ -29,7 +29,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
-from imagesig.images.registry.auth import check_realm, parse_challenges
+from imagesig.images.registry.challenges import check_realm, parse_challenges
 from imagesig.images.registry.connect import registry, registry_client
 from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.keys.file.provider import FileProvider
@@ -549,7 +549,7 @@ def test_waiting_for_a_passing_refusal_ends_at_the_deadline(
     pushed(server)
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     server.faults.append(lambda request: Answer(400, _RACE) if request.method == "PUT" else None)
-    with pytest.raises(AttachIncomplete, match="left"):
+    with pytest.raises(AttachIncomplete, match="the deadline in"):
         sign(image_at(server), key)
 
 
@@ -629,7 +629,7 @@ def test_other_writers_that_never_stop_end_in_stale(
     server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = pushed(server)
-    monkeypatch.setattr("imagesig.images.merge._SETTLE_SECONDS_LEAST", 0.0001)
+    monkeypatch.setattr("imagesig.images.registry.tag_change._SETTLE_SECONDS_LEAST", 0.0001)
     server.faults.append(
         lambda request: Answer(201) if request.method == "PUT" and request.path.endswith(".sig") else None
     )
