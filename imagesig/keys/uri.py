@@ -24,7 +24,6 @@ from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
-from imagesig.keys.wrapped import OwnedKey
 from imagesig.naming import raw_keys_in, refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
@@ -173,6 +172,8 @@ def open_key(
         KeyMismatch: another key than `expect`, or than the one that the chain's first certificate is for.
         KeyProviderError: the key cannot be opened.
     """
+    from imagesig.keys.wrapped import OwnedKey
+
     settings = settings or default_settings()
     if secrets is not None:
         settings = replace(settings, secrets=first_of(secrets, settings.secrets))
