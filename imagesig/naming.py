@@ -11,9 +11,9 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 
 def scheme_of(uri_or_path: str) -> str:
-    """`file` for a path, else the scheme in lower case.
+    """The scheme of a key URI in lower case; `file` for a path.
 
-    A single letter before a colon is a drive, and only `pkcs11:` is a scheme without `//` (RFC 7512).
+    One letter before a colon is a drive. Only `pkcs11:` is a scheme without `//` (RFC 7512).
     """
     match = _SCHEME.match(uri_or_path)
     if match and match[1].lower() == "pkcs11":
@@ -22,7 +22,7 @@ def scheme_of(uri_or_path: str) -> str:
 
 
 def is_key_uri(text: str) -> bool:
-    """Whether this is a URI with a scheme, and not a path or an image reference."""
+    """Whether this is a URI with a scheme, not a path or an image reference."""
     return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 

@@ -1,4 +1,4 @@
-"""A signing key together with certificates that it does not bring itself: for Vault, KMS, and any other home."""
+"""A signing key with certificates from elsewhere: for Vault, KMS and every other place that stores none."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from imagesig.signature import SignerInfo
 class CertifiedKey(WrappedKey):
     """A key whose `info.chain` is this chain; it signs with the version of the key that the leaf was issued for.
 
-    A key that rotates afterwards goes on signing with that version, or fails if its provider cannot: it never signs
-    with a version that the certificate does not vouch for. Closing this closes `key`.
+    After a rotation the key still signs with that version, or fails if its provider cannot. It never signs with a
+    version that the certificate was not issued for. Closing this closes `key`.
 
     Raises:
         KeyMismatch: the leaf was issued for another key; the message has both fingerprints.
@@ -53,10 +53,10 @@ class CertifiedKey(WrappedKey):
 
 
 def read_chain(source: bytes | str | Path | Sequence[Certificate]) -> tuple[tuple[Certificate, ...], str]:
-    """The chain, and its name for people: from PEM bytes, from the file of that path, or as it is.
+    """The chain and its name for errors: from PEM bytes, from a file, or as given.
 
     Raises:
-        InvalidArgument: the file cannot be read, or holds no chain in order.
+        InvalidArgument: the file cannot be read, or is not a chain in order.
     """
     if isinstance(source, bytes):
         return parse_chain(source, "the certificate chain"), "the certificate chain"

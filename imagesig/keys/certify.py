@@ -1,4 +1,4 @@
-"""Certificates for keys that never leave their home: a request for a certificate authority, or a self-signed one."""
+"""Certificate requests and self-signed certificates for keys in any provider."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from imagesig.signature import SignerInfo
 SERIAL_BYTES = 16
 DAYS = 36_500
 _ROTATIONS = 3
-"""How often a key may rotate between drafting and signing before this gives up."""
+"""Attempts to sign a draft with a key that rotates meanwhile."""
 
 
 def certificate_request(key: SigningKey, subject: str, alternative_names: Sequence[str] = ()) -> str:
     """A PKCS #10 request in PEM, signed by the key, for any certificate authority.
 
     `subject` is a distinguished name (RFC 4514): `C=US,O=Acme,CN=release`; `alternative_names` are `email:…`, `dns:…`
-    or `uri:…`. The request asks for what a code-signing certificate needs: the authority decides.
+    or `uri:…`. The request asks for the extensions of a code-signing certificate; the authority decides.
 
     Raises:
-        InvalidArgument: a name that cannot be.
+        InvalidArgument: an invalid name.
         KeyProviderError: the key did not sign.
     """
     names = parse_names(subject, alternative_names)
@@ -46,16 +46,16 @@ def self_signed_certificate(
     days: int = 1,
     now: datetime | None = None,
 ) -> str:
-    """A self-signed code-signing certificate in PEM, good for `days` from `now`: to try things out with.
+    """A self-signed code-signing certificate in PEM, valid for `days` from `now`: for testing.
 
-    Whoever trusts it trusts this one key. Notation takes it as a chain of one.
+    To trust it is to trust this one key. Notation accepts it as a chain of one.
 
     Raises:
-        InvalidArgument: a name or a number of days that cannot be.
+        InvalidArgument: an invalid name or number of days.
         KeyProviderError: the key did not sign.
     """
     if not 1 <= days <= DAYS:
-        raise InvalidArgument(f"days: {days}, 1 to {DAYS} are possible")
+        raise InvalidArgument(f"days: {days}, 1 to {DAYS} is needed")
     names = parse_names(subject, alternative_names)
     start = (now or datetime.now(UTC)).astimezone(UTC)
 
@@ -73,7 +73,7 @@ def self_signed_certificate(
 
 
 def _algorithm(signer: SignerInfo) -> Algorithm:
-    """The key's first algorithm that every certificate authority reads: RSASSA-PSS is not among them."""
+    """The key's first algorithm that every certificate authority accepts, so not RSASSA-PSS."""
     found = next((item for item in signer.algorithms if item.scheme is not Scheme.RSA_PSS), None)
     if found is None:
         raise UnsupportedAlgorithm(f"{signer.key_id}: signs RSASSA-PSS only, PKCS #1 v1.5 is needed")
@@ -81,10 +81,10 @@ def _algorithm(signer: SignerInfo) -> Algorithm:
 
 
 def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) -> tuple[bytes, Algorithm, bytes]:
-    """What was drafted for the signer, and its signature by exactly the version of the key that the draft names.
+    """The draft, the algorithm, and the signature by the same version of the key that the draft names.
 
     Raises:
-        KeyMismatch: the key rotates each time that it signs.
+        KeyMismatch: the key rotated at every attempt.
     """
     for _ in range(_ROTATIONS):
         signer = key.info
@@ -93,4 +93,4 @@ def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) ->
         signature = key.sign(message, algorithm)
         if key.info.public_key == signer.public_key:
             return message, algorithm, signature
-    raise KeyMismatch(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+    raise KeyMismatch(f"{key.info.key_id}: rotated {_ROTATIONS} times while it signed")

@@ -1,4 +1,4 @@
-"""Chains of certificates beside a key: put in order, and matched to the key. Whom to trust is not decided here."""
+"""Certificate chains of a key: put in order and matched to the key. `imagesig.trust` decides about trust."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imagesig.trust.path import climb
 
 
 def chain_in(data: bytes, public_key: PublicKey) -> tuple[Certificate, ...]:
-    """The chain in a file that somebody put there, if its first certificate is this key's; else an empty one."""
+    """The chain in a file beside a key, if its first certificate is for this key; otherwise empty."""
     try:
         found = parse_certificates(data, "certificates")
     except ImagesigError:
@@ -24,12 +24,12 @@ def chain_in(data: bytes, public_key: PublicKey) -> tuple[Certificate, ...]:
 def is_certificate_of(certificate: Certificate, public_key: PublicKey) -> bool:
     try:
         return certificate.public_key == public_key
-    except ImagesigError:  # of a kind of key that we do not work with
+    except ImagesigError:  # a type of key that imagesig does not support
         return False
 
 
 def parse_chain(data: bytes, what: str) -> tuple[Certificate, ...]:
-    """A chain that somebody names: PEM, leaf first, each certificate issued by the next.
+    """A chain that the user names: PEM, leaf first, each certificate issued by the next.
 
     Raises:
         InvalidArgument: not certificates, or not in that order.
@@ -37,15 +37,15 @@ def parse_chain(data: bytes, what: str) -> tuple[Certificate, ...]:
     try:
         chain = parse_certificates(data, what)
     except (MalformedError, LimitExceeded) as error:
-        raise InvalidArgument(str(error), hint="give PEM certificates: the key's own first, its issuer next") from error
+        raise InvalidArgument(str(error), hint="give PEM certificates: the key's own first, then its issuer") from error
     check_order(chain, what)
     return chain
 
 
 def check_order(chain: Sequence[Certificate], what: str) -> None:
-    """Raises `InvalidArgument` unless each certificate was issued by the next, and there are not too many."""
+    """Raises `InvalidArgument` unless there are not too many certificates, each issued by the next."""
     if not 1 <= len(chain) <= limits.CHAIN_CERTIFICATES:
-        raise InvalidArgument(f"{what}: {len(chain)} certificates, 1 to {limits.CHAIN_CERTIFICATES} make a chain")
+        raise InvalidArgument(f"{what}: {len(chain)} certificates, 1 to {limits.CHAIN_CERTIFICATES} are needed")
     for number, (certificate, issuer) in enumerate(pairwise(chain), 1):
         if not certificate.is_issued_by(issuer):
             raise InvalidArgument(
@@ -55,10 +55,10 @@ def check_order(chain: Sequence[Certificate], what: str) -> None:
 
 
 def check_leaf(chain: Sequence[Certificate], public_keys: Sequence[PublicKey], key_id: str, what: str) -> PublicKey:
-    """The public key of the chain's first certificate, which is one of the key's own.
+    """The public key of the chain's first certificate.
 
     Raises:
-        KeyMismatch: it is not.
+        KeyMismatch: it is not one of `public_keys`.
     """
     leaf = chain[0].public_key
     if leaf in public_keys:
@@ -67,7 +67,7 @@ def check_leaf(chain: Sequence[Certificate], public_keys: Sequence[PublicKey], k
     raise KeyMismatch(
         f"{key_id}: its public key is {public_keys[0].fingerprint}, "
         f"the first certificate of {what} is for {leaf.fingerprint}",
-        hint=f"certificate {number} is this key's: it must come first"
+        hint=f"put certificate {number} first: it is for this key"
         if number
-        else "have a certificate issued for this key: imagesig key csr",
+        else "get a certificate for this key: imagesig key csr",
     )

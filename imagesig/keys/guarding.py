@@ -1,9 +1,8 @@
-"""What any provider raises, ours or somebody else's, becomes an `ImagesigError`: done once, when its class is made.
+"""Every exception of a provider becomes an `ImagesigError`: its methods are wrapped when its class is defined.
 
-A provider is code of another package, and its SDKs are further packages. Each home explains the failures that it
-knows; this is what stands behind it. An exception that no home foresaw is an `InternalError`; one of a provider that
-is not part of imagesig is a `KeyProviderError` that names the provider. The text of either is not shown: it may hold a
-secret.
+Providers translate the failures that they know. This wrapper translates the rest: an unexpected exception of our own
+provider becomes an `InternalError`, one of a third-party provider a `KeyProviderError` that names the provider. Neither
+shows the exception's text, because it may contain a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _ITERATES = ("list", "facts")
 
 
 def provider_failure(kind: type[object] | str) -> Explain:
-    """The error for what a provider's own code raised. `kind` is its class, or how its function is called."""
+    """Explains what a provider raised. `kind` is its class, or the name of its function."""
     name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
     is_ours = not isinstance(kind, str) and kind.__module__.partition(".")[0] == "imagesig"
 
@@ -29,7 +28,7 @@ def provider_failure(kind: type[object] | str) -> Explain:
             return None
         return KeyProviderError(
             f"key provider {name}: failed with {type(error).__name__}",
-            hint="this provider is not part of imagesig: report it to those who made it",
+            hint="this provider is not part of imagesig: report it to its authors",
         )
 
     return explain
@@ -40,7 +39,7 @@ After = Callable[[str, Any, Any], None]
 
 
 def guard(kind: type[object], names: tuple[str, ...], before: Before, after: After) -> None:
-    """Wraps those methods and properties of a class that it defines itself.
+    """Wraps the named methods and properties that the class itself defines.
 
     `before` gets the name and the object before each call of a method, `after` also gets the result.
     """
@@ -100,6 +99,6 @@ def _each(items: Iterator[Any], owner: object) -> Iterator[Any]:
 
 
 def error_of(owner: object, error: Exception) -> ImagesigError:
-    """The error that stands for what a provider or key raised."""
+    """The `ImagesigError` for an exception of a provider or key."""
     kind = type(owner)
     return explained(error, f"key provider {kind.__qualname__}", provider_failure(kind))

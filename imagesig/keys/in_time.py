@@ -1,8 +1,8 @@
-"""Calls to key services that end at the deadline, whatever their SDK is waiting for.
+"""Calls to key services that end at the deadline, whatever their SDK waits for.
 
-An SDK resolves names, tries addresses, shakes hands, runs programs, reads files and waits between attempts, and its
-timeouts start anew with each step and each byte. So the call runs in a thread of its own, and its caller goes on
-without it when the time is up. What is left of it ends by the timeouts of its own.
+An SDK resolves names, tries addresses, shakes hands, runs programs, reads files and waits between attempts. Its
+timeouts start again with each step and each byte. So each call runs in its own thread, and the caller stops waiting
+at the deadline. The abandoned call ends by the SDK's timeouts.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def in_time(what: str, work: Callable[[], T], seconds: float = limits.KEY_CALL_SECONDS) -> T:
-    """What `work` gives, or raises, within the caller's deadline and so many seconds.
+    """The result of `work`, within the caller's deadline and `seconds`. Its exceptions pass unchanged.
 
     Raises:
-        DeadlineExceeded: it took longer.
+        DeadlineExceeded: the call takes longer.
     """
     with deadline(seconds):
         left = remaining(what)
@@ -34,23 +34,23 @@ def in_time(what: str, work: Callable[[], T], seconds: float = limits.KEY_CALL_S
         try:
             thread.start()
         except RuntimeError:
-            raise KeyProviderUnavailable(f"{what}: the system has no thread for it") from None
+            raise KeyProviderUnavailable(f"{what}: the system cannot start a thread") from None
         try:
             result, raised = answers.get(timeout=left)
         except Empty:
             raise DeadlineExceeded(
-                f"{what}: no whole answer in time", hint="give more time: --timeout, or timeout="
+                f"{what}: no complete answer in time", hint="give more time: --timeout, or timeout="
             ) from None
     if raised is not None:
         try:
             raise raised
         finally:
-            del raised  # the exception would keep this frame, and this frame the exception
+            del raised  # else this frame and the exception keep each other alive
     return result  # type: ignore[return-value]
 
 
 def _answer(work: Callable[[], T], answers: SimpleQueue[tuple[T | None, BaseException | None]]) -> None:
     try:
         answers.put((work(), None))
-    except BaseException as error:  # noqa: BLE001 - raised again where the answer is waited for
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
         answers.put((None, error))

@@ -1,8 +1,8 @@
-"""The two interfaces of the key side: `KeyProvider`, a place with private keys, and `SigningKey`, one of them.
+"""The two interfaces for keys: `KeyProvider`, which opens keys of one place, and `SigningKey`, one private key.
 
-To write a provider: subclass both, raise only `imagesig.errors.KeyProviderError` and its kind, never put a secret into
-a repr, an error or a log, and run `imagesig.testing.ProviderContract` over it. Whatever else its methods raise reaches
-callers as a `KeyProviderError` that names the provider and the kind of exception.
+To write a provider, subclass both, raise only `imagesig.errors.KeyProviderError` and its subclasses, never put a secret
+into a repr, an error or a log, and run `imagesig.testing.ProviderContract`. Other exceptions reach callers as a
+`KeyProviderError` that names the provider and the type of the exception.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from imagesig.signature import SignerInfo
 
 
 class KeyInfo(Struct, frozen=True):
-    """One key that a place holds, as `list` tells it.
+    """One key in the result of `list`.
 
-    `uri` opens it with `open_key`. `key_type` is None for a key that imagesig cannot use, and `detail` then says why.
+    `open_key(uri)` opens it. `key_type` is None for a key that imagesig cannot use; `detail` then gives the reason.
     """
 
     uri: str
@@ -45,7 +45,7 @@ _PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "_relea
 
 
 class Closing:
-    """Base of what is closed once, by `close` or at the end of a `with` block. Closing twice is harmless."""
+    """Base class of objects that `close` or the end of a `with` block closes, once. Closing twice is harmless."""
 
     _closed = False
 
@@ -55,13 +55,13 @@ class Closing:
 
     @final
     def close(self) -> None:
-        """Releases sessions and connections; using this afterwards is an error."""
+        """Releases sessions and connections. Later use raises `KeyUnusable`."""
         if not self._closed:
             self._closed = True
             self._release()
 
     def _release(self) -> None:
-        """Releases what this object has open. `close` calls it once."""
+        """Releases sessions and connections. Override this; `close` calls it once."""
 
     def __enter__(self) -> Self:
         return self
@@ -73,10 +73,9 @@ class Closing:
 
 
 class SigningKey(Closing, ABC):
-    """One private key; its bytes never leave the place where it is kept.
+    """One private key, whose bytes never leave its provider.
 
-    Safe to use from several threads at once. Close it, or use it as a context manager; closing the provider that
-    opened it closes it too.
+    Thread-safe. Close it, or use it as a context manager; closing its provider closes it too.
     """
 
     _expected: PublicKey | None = None
@@ -97,27 +96,27 @@ class SigningKey(Closing, ABC):
     @property
     @abstractmethod
     def info(self) -> SignerInfo:
-        """Public key, usable algorithms, stable id with the key's version.
+        """Public key, usable algorithms, and a stable id with the key's version.
 
-        A key that rotates answers for the version that signed last, or would sign now.
+        For a rotating key: the version that signed last, or the one that would sign next.
 
         Raises:
-            KeyProviderError: the place cannot tell.
+            KeyProviderError: the provider cannot find out.
         """
 
     @property
     def public_keys(self) -> tuple[PublicKey, ...]:
-        """Every public key under which signatures of this key are to be accepted, newest first."""
+        """Every public key that verifies signatures of this key, newest first."""
         return (self.info.public_key,)
 
     @abstractmethod
     def _sign(self, request: ToSign) -> bytes:
-        """The raw signature of one request, whose algorithm is one of `info.algorithms`. ECDSA: DER."""
+        """The raw signature for one request, whose algorithm is in `info.algorithms`. ECDSA: DER."""
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        """The signatures of all requests, in order, and the signer that made every one of them.
+        """The signer, and its signatures for all requests, in order.
 
-        A place that signs many messages in one call, or whose key may rotate between two calls, overrides this.
+        Override this if one call can sign several messages, or if the key may rotate between two calls.
         """
         return self.info, [self._sign(request) for request in requests]
 
@@ -125,25 +124,25 @@ class SigningKey(Closing, ABC):
     def sign(self, message: bytes, algorithm: Algorithm | None = None) -> bytes:
         """The signature of `message`: DER for ECDSA, the fixed-length string for RSA and Ed25519.
 
-        `algorithm` defaults to the key's first, which every image verifier accepts. The signature was checked with the
+        `algorithm` defaults to the key's first, which every image verifier accepts. The signature is verified with the
         key's own public key before it is returned.
 
         Raises:
-            UnsupportedAlgorithm: this key cannot sign so.
-            KeyMismatch: the key has become another than the pinned one.
-            BadSignature: the place returned a signature that does not verify.
-            KeyProviderError: the place refused or failed.
+            UnsupportedAlgorithm: this key does not sign with that algorithm.
+            KeyMismatch: the key is no longer the pinned one.
+            BadSignature: the provider returned a signature that does not verify.
+            KeyProviderError: the provider refused or failed.
         """
         return self.sign_batch([ToSign(message, algorithm or self.info.algorithms[0])])[0]
 
     @final
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
-        """One signature per request, in order: all of them, or an error. Raises as `sign` does."""
+        """One signature per request, in order, or an error. Raises as `sign` does."""
         return self.signed(requests)[1]
 
     @final
     def signed(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        """The signatures of `sign_batch`, and the signer (one version of the key) that made all of them."""
+        """The result of `sign_batch`, with the signer that made all signatures: one version of the key."""
         self._refuse_closed()
         try:
             return self._verified(list(requests))
@@ -173,29 +172,29 @@ class SigningKey(Closing, ABC):
             except SignatureInvalid as error:
                 raise BadSignature(
                     f"{signer.key_id}: the signature that came back does not verify with the key's own public key "
-                    f"({error}); it was not used",
-                    hint="the token, server or key version is not what it claims to be: compare its public key",
+                    f"({error})",
+                    hint="compare the public key of the token, server or key version with the expected one",
                 ) from error
         return signer, list(signatures)
 
     @final
     def expect(self, public_key: PublicKey) -> Self:
-        """Pins the key: raises now, or at any later signature, if the key is not the one with this public key.
+        """Pins the key to this public key: now and at every later signature.
 
         Raises:
-            KeyMismatch: it is another key.
+            KeyMismatch: the key has another public key.
         """
         self._expected = public_key
         self._check_expected(self.info)
         return self
 
     def pinned_to(self, public_key: PublicKey) -> SigningKey:
-        """A key that signs only with the version that has this public key; it may be this object, pinned.
+        """A key that signs only with the version that has this public key; it may be this object.
 
-        A home that can sign with older versions overrides this. Close this key, and the other is closed too.
+        Override this if older versions can sign. Closing this key closes the result too.
 
         Raises:
-            KeyMismatch: no version that can sign has that public key.
+            KeyMismatch: no version with that public key can sign.
         """
         return self.expect(public_key)
 
@@ -204,13 +203,13 @@ class SigningKey(Closing, ABC):
             raise KeyMismatch(
                 f"{signer.key_id}: its public key is {signer.public_key.fingerprint}, "
                 f"{self._expected.fingerprint} was pinned",
-                hint="find out who replaced or rotated the key before pinning the new one",
+                hint="find out who replaced or rotated the key before you pin the new one",
             )
 
     def check(self) -> str:
-        """Proves that the key can sign now, and says how that was verified. Raises as `sign` does.
+        """Proves that the key can sign now; returns how, for people. Raises as `sign` does.
 
-        The default signs and verifies a test message that is no signature of anything.
+        The default signs and verifies a harmless test message.
         """
         self.sign(b"imagesig key check: this signs nothing")
         return "signed and verified a test message"
@@ -220,7 +219,7 @@ class SigningKey(Closing, ABC):
 
 
 class KeyProvider(Closing, ABC):
-    """A place where private keys live: a folder, a token, a transit mount, a KMS account. Safe to use from threads."""
+    """Opens the keys of one place: a folder, a token, a transit mount, a KMS account. Thread-safe."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -228,16 +227,16 @@ class KeyProvider(Closing, ABC):
 
     @abstractmethod
     def open(self, name: str) -> SigningKey:
-        """The key of that name, in the place's own words (file path, PKCS#11 URI, transit key name, KMS key id).
+        """The key of that name: a file path, PKCS#11 URI, transit key name or KMS key id.
 
         Raises:
-            KeyNotFound, KeyUnusable, AccessDenied, KeyProviderUnavailable: as `imagesig.errors` says.
+            KeyNotFound, KeyUnusable, AccessDenied, KeyProviderUnavailable: see `imagesig.errors`.
         """
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
-        """Every public key under which signatures of that key are to be accepted, newest first.
+        """Every public key that verifies signatures of that key, newest first.
 
-        Needs no right to sign where the place makes that difference. Raises as `open` does.
+        Needs no permission to sign, if the place has such permissions. Raises as `open` does.
         """
         with self.open(name) as key:
             return key.public_keys
@@ -273,30 +272,30 @@ def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) ->
 
 @runtime_checkable
 class ManagesKeys(Protocol):
-    """The second, optional ability of a provider."""
+    """Optional: providers that can create and list keys."""
 
     def generate(self, name: str, key_type: KeyType) -> SigningKey:
-        """Makes a new key pair in the place and opens it.
+        """Creates a key pair and opens it.
 
         Raises:
-            KeyExists: one of that name is there; it is left as it is.
-            UnsupportedAlgorithm: the place has no keys of this type.
+            KeyExists: a key of that name exists; it stays unchanged.
+            UnsupportedAlgorithm: the provider has no keys of this type.
         """
         ...
 
     def list(self) -> Iterator[KeyInfo]:
-        """Every key there that this login can see."""
+        """Every key that this login can see."""
         ...
 
 
 @runtime_checkable
 class TellsFacts(Protocol):
-    """A third, optional ability: what `imagesig doctor` shows of the place."""
+    """Optional: providers that describe themselves in `imagesig doctor`."""
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """Names and values, for people, and nothing secret.
+        """Names and values for people, without secrets.
 
         Raises:
-            KeyProviderError: the place cannot be reached or used; what was told before stands.
+            KeyProviderError: the place cannot be reached or used; earlier facts remain valid.
         """
         ...

@@ -1,6 +1,6 @@
-"""Where PINs, passphrases and passwords come from: a callback that is asked by name. Never argv, never a URI.
+"""Sources of PINs, passphrases and passwords. Secrets never come from the command line or a URI.
 
-A provider asks with a `SecretRequest`; a `SecretSource` answers with the secret or with None for "I have none".
+A provider asks with a `SecretRequest`; a `SecretSource` returns the secret, or None if it has none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SecretKind(Enum):
 
 
 class SecretRequest(Struct, frozen=True):
-    """What is asked for: the kind of secret and, for people, what it opens. `new` asks for one to be chosen."""
+    """A request for a secret: its kind and, for people, what it opens. `new` asks the user to choose one."""
 
     kind: SecretKind
     subject: str
@@ -36,23 +36,23 @@ SecretSource = Callable[[SecretRequest], str | None]
 
 
 def no_secrets(_request: SecretRequest) -> str | None:
-    """Has none."""
+    """A source without secrets."""
     return None
 
 
 def fixed(secret: str) -> SecretSource:
-    """Answers every request with one secret that the program already holds."""
+    """A source that answers every request with this secret."""
     return lambda _request: secret
 
 
 def from_file(path: Path, what: str = "secret file") -> SecretSource:
-    """Answers with the contents of a file, without the one newline at its end. The file is read when asked.
+    """A source that answers with the contents of a file, without one newline at the end. It reads the file when asked.
 
-    It is a regular file or what the shell connects, as in `<(command)`. `what` names the option or variable for people.
+    The file is regular, or connected by the shell as in `<(command)`. `what` names the option or variable in errors.
 
     Raises (when asked):
         InvalidArgument: the file cannot be read or is not UTF-8 text.
-        LimitExceeded: the file is larger than any secret.
+        LimitExceeded: the file has more than `limits.SECRET_FILE_BYTES`.
     """
 
     def read(_request: SecretRequest) -> str:
@@ -63,11 +63,11 @@ def from_file(path: Path, what: str = "secret file") -> SecretSource:
 
 
 def ask(secrets: SecretSource, request: SecretRequest) -> str | None:
-    """What a source answers: the one place where sources, which may be anybody's functions, are called.
+    """The answer of a source. Call sources only through this function: they may be third-party code.
 
     Raises:
-        InvalidArgument: the answer is no text that has an encoding, or it is a PIN that is not UTF-8.
-        KeyProviderError: the source itself failed.
+        InvalidArgument: the answer is not text, cannot be encoded, or is a PIN that is not UTF-8.
+        KeyProviderError: the source failed.
     """
     subject = f"{request.kind.value} for {request.subject}"
     with external_call(subject, lambda error: _source_failed(error, subject)):
@@ -76,7 +76,7 @@ def ask(secrets: SecretSource, request: SecretRequest) -> str | None:
         return None
     if not isinstance(answer, str):
         raise InvalidArgument(f"{subject}: the source gave a {type(answer).__name__}, a str is needed")
-    # Bytes that are not UTF-8 come from the environment as surrogates: a passphrase is bytes, a PIN is text.
+    # The environment gives bytes that are not UTF-8 as surrogates. A passphrase may be any bytes, a PIN is text.
     errors = "surrogateescape" if request.kind is SecretKind.PASSPHRASE else "strict"
     if not has_encoding(answer, errors):
         raise InvalidArgument(f"{subject}: {_NOT_TEXT}", hint=_NOT_TEXT_HINT)
@@ -84,7 +84,7 @@ def ask(secrets: SecretSource, request: SecretRequest) -> str | None:
 
 
 _NOT_TEXT = "it is not UTF-8 text"
-_NOT_TEXT_HINT = "write it anew as UTF-8, or put it into a file: --passphrase-file"
+_NOT_TEXT_HINT = "write it as UTF-8, or put it into a file: --passphrase-file"
 
 
 def has_encoding(text: str, errors: str = "strict") -> bool:
@@ -97,7 +97,7 @@ def has_encoding(text: str, errors: str = "strict") -> bool:
 
 
 def _source_failed(error: Exception, subject: str) -> ImagesigError:
-    return KeyProviderError(f"{subject}: the function that was to give it failed ({type(error).__name__})")
+    return KeyProviderError(f"{subject}: its source failed ({type(error).__name__})")
 
 
 _VARIABLES = {
@@ -107,8 +107,11 @@ _VARIABLES = {
 
 
 def from_environ(environ: Mapping[str, str]) -> SecretSource:
-    """Answers from the variables that imagesig and cosign use: passphrases from `IMAGESIG_PASSPHRASE` or
-    `COSIGN_PASSWORD`, PINs from `IMAGESIG_PKCS11_PIN` or `COSIGN_PKCS11_PIN`. An empty value is a secret too."""
+    """A source that reads the variables of imagesig and cosign.
+
+    Passphrases: `IMAGESIG_PASSPHRASE` or `COSIGN_PASSWORD`. PINs: `IMAGESIG_PKCS11_PIN` or `COSIGN_PKCS11_PIN`.
+    An empty value is a secret too.
+    """
 
     def look_up(request: SecretRequest) -> str | None:
         name = next((name for name in _VARIABLES[request.kind] if name in environ), None)
@@ -123,13 +126,13 @@ def from_environ(environ: Mapping[str, str]) -> SecretSource:
 
 
 def prompt(request: SecretRequest) -> str | None:
-    """Asks on the terminal, twice for a new secret; has none when there is no terminal."""
+    """Asks on the terminal, twice for a new secret; None without a terminal."""
     if not sys.stdin.isatty():
         return None
     import getpass
 
-    asked = printable(f"{request.kind.value} for {request.subject}")  # a token chooses its label
-    with external_call("the terminal", lambda _: KeyProviderError("the terminal: nothing can be asked there")):
+    asked = printable(f"{request.kind.value} for {request.subject}")  # the label of a token is untrusted
+    with external_call("the terminal", lambda _: KeyProviderError("the terminal: cannot ask for the secret")):
         answer = getpass.getpass(f"{asked}: ")
         again = getpass.getpass(f"{asked}, again: ") if request.new else answer
     if again != answer:
@@ -138,7 +141,7 @@ def prompt(request: SecretRequest) -> str | None:
 
 
 def first_of(*sources: SecretSource) -> SecretSource:
-    """Asks one source after the other until one has an answer."""
+    """A source that asks these sources in order until one answers."""
 
     def ask(request: SecretRequest) -> str | None:
         return next((secret for source in sources if (secret := source(request)) is not None), None)

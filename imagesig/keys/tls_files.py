@@ -1,4 +1,4 @@
-"""Files of TLS settings, looked at before a library reads them: each failure names the variable that named the file."""
+"""Checks of TLS files before a library reads them, so that errors name the variable with the file's path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagesig.reading import is_folder, read_bounded
 
 
 def check_authorities(path: str, variable: str, *, may_be_folder: bool) -> None:
-    """Raises `InvalidArgument` unless this is a PEM file with certificates or, where it may be, a folder."""
+    """Raises `InvalidArgument` unless this is a PEM file with certificates or, with `may_be_folder`, a folder."""
     if may_be_folder and is_folder(path):
         return
     data = read_bounded(path, limits.CERTIFICATE_FILE_BYTES, variable)
@@ -26,7 +26,7 @@ def check_client_certificate(certificate: str, key: str) -> None:
     with external_call("VAULT_CLIENT_CERT", _no_client_certificate):
         import ssl
 
-        # Without a function of ours OpenSSL asks the terminal for the passphrase of an encrypted key.
+        # Without this function OpenSSL asks the terminal for the passphrase of an encrypted key.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _no_passphrase)
 
 
@@ -38,13 +38,11 @@ def _no_passphrase() -> str:
 
 def _no_certificate(variable: str, error: Exception) -> ImagesigError | None:
     if isinstance(error, OSError | ValueError):  # `ssl.SSLError` is an OSError
-        return InvalidArgument(f"{variable}: the file holds no certificate in PEM form")
+        return InvalidArgument(f"{variable}: not a PEM file with certificates")
     return None
 
 
 def _no_client_certificate(error: Exception) -> ImagesigError | None:
     if isinstance(error, OSError | ValueError):
-        return InvalidArgument(
-            "VAULT_CLIENT_CERT: with VAULT_CLIENT_KEY no client certificate and its private key in PEM form"
-        )
+        return InvalidArgument("VAULT_CLIENT_CERT: not a PEM certificate for the private key in VAULT_CLIENT_KEY")
     return None

@@ -1,7 +1,7 @@
-"""From what a person types (a path, `env://`, `pkcs11:`, `hashivault://`, …) to a provider and the name of a key in it.
+"""Resolves a key path or URI (`env://`, `pkcs11:`, `hashivault://`, …) to a provider and the name of a key.
 
-The table is for names typed by humans; programs pass provider objects. Built-in schemes cannot be shadowed; others come
-from packages that register a `ProviderFactory` in the entry-point group `imagesig.key_providers`.
+Programs can also pass provider objects. Other packages add schemes with a `ProviderFactory` in the entry-point group
+`imagesig.key_providers`; they cannot replace built-in schemes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
-from imagesig.keys.wrapped import OwnedKey
 from imagesig.naming import raw_keys_in, refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
@@ -36,11 +35,11 @@ ENTRY_POINTS = "imagesig.key_providers"
 
 
 class KeySettings(RedactedStruct, frozen=True):
-    """What opening a key by URI may draw on. `environ` is read here and in no provider class.
+    """Settings for opening a key by URI. Only `provider_from_uri` functions read `environ`, no provider class does.
 
     `allow_open_permissions` accepts a private key file that other users can read. `expected` is the public key that the
-    caller pins; `open_key` checks it, and a place that holds private halves alone takes the public one from it.
-    `timeout` is how many seconds opening one key may take; a nearer deadline of the caller holds.
+    caller pins: `open_key` checks it, and a token without the public half uses it. `timeout` is the time to open one
+    key, in seconds; an earlier deadline of the caller has priority.
     """
 
     hidden = ("environ",)
@@ -53,12 +52,12 @@ class KeySettings(RedactedStruct, frozen=True):
 
 
 class ProviderFactory(Protocol):
-    """What a scheme stands for: a function of a provider's module."""
+    """The function of a provider's module that resolves URIs of one scheme."""
 
     def __call__(self, uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:
-        """The provider that the whole URI (scheme included) points into, and the key's name for `provider.open`.
+        """The provider for a whole URI, scheme included, and the key's name for `provider.open`.
 
-        Nothing is contacted yet, except where the place needs a login to exist at all.
+        It contacts nothing, unless the provider cannot be made without a login.
 
         Raises:
             InvalidArgument: not a URI of this scheme.
@@ -68,9 +67,9 @@ class ProviderFactory(Protocol):
 
 
 class KeyHome(Struct, frozen=True):
-    """One built-in kind of place for keys. `module` has a `ProviderFactory` that is called `provider_from_uri`.
+    """One built-in provider. The function `provider_from_uri` of `module` is its `ProviderFactory`.
 
-    `extra` is the extra of this package that the kind needs, `package` the distribution that the extra installs.
+    `extra` is the extra of this package that it needs, `package` the distribution that the extra installs.
     """
 
     schemes: tuple[str, ...]
@@ -88,22 +87,21 @@ KEY_HOMES = (
     KeyHome(("notation-plugin",), "notation-plugin://NAME/ID", "imagesig.keys.plugin.notation_open"),
     KeyHome(("sigstore-kms",), "sigstore-kms://NAME/ID", "imagesig.keys.plugin.sigstore_open"),
 )
-"""A further kind is a folder with these modules and a line here; the help and `imagesig doctor` read this table."""
+"""A new provider is a folder and a line here. The help and `imagesig doctor` read this table."""
 _BUILT_IN = {scheme: home.module for home in KEY_HOMES for scheme in home.schemes}
 _NAME_OF_VARIABLE = "give the NAME of the variable that holds the key: env://NAME"
 _NO_NAME = (
-    "give the path of the file that holds the key, or env://NAME for the variable NAME; a program that has it as text "
-    "calls imagesig.key_from_pem(text)"
+    "give the path of the key file, or env://NAME for the variable NAME; in a program, call imagesig.key_from_pem(text)"
 )
 
 
 def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
-    """The provider that a URI points into, and the name of the key there.
+    """The provider for a path or URI, and the name of the key for `provider.open`.
 
     Raises:
         InvalidArgument: empty, a key instead of its name, an unknown scheme, or not a URI of its scheme.
         MissingExtra: the provider's SDK is not installed.
-        KeyProviderError: a provider that is not part of imagesig failed, or gave something else.
+        KeyProviderError: a third-party provider failed or returned a wrong type.
     """
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
@@ -113,10 +111,10 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
         refuse_key(uri_or_path, "key", hint)
         if scheme in ("file", "env"):
             refuse_key(uri_or_path.rpartition(":")[2].lstrip("/"), "key", hint, raw=True)
-        else:  # such digits may be the name of a key: it is tried, and not shown
+        else:  # such digits may also be a valid name: use it, but do not show it
             for part in raw_keys_in(uri_or_path):
                 redact_keys(part)
-    # Bytes of a path that are not UTF-8 come from the command line as surrogates; in a URI they are written as %XX.
+    # The command line gives bytes that are not UTF-8 as surrogates: allowed in paths. URIs write them as %XX.
     if not has_encoding(uri_or_path, "surrogateescape" if scheme == "file" else "strict"):
         raise InvalidArgument(f"key {quote(uri_or_path)}: it is not UTF-8 text", hint="write other bytes as %XX")
     if scheme in _BUILT_IN:
@@ -130,7 +128,7 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
 def _checked(scheme: str, made: object) -> tuple[KeyProvider, str]:
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], KeyProvider) and isinstance(made[1], str):
         return made[0], made[1]
-    raise KeyProviderError(f"key provider {scheme}://: its factory gave no KeyProvider with the name of a key")
+    raise KeyProviderError(f"key provider {scheme}://: its factory must return a KeyProvider and the name of a key")
 
 
 def _from_entry_point(scheme: str) -> ProviderFactory:
@@ -138,7 +136,9 @@ def _from_entry_point(scheme: str) -> ProviderFactory:
 
     found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == scheme]
     if len(found) > 1:
-        raise InvalidArgument(f"key: {len(found)} installed packages claim the scheme {scheme}://, one is needed")
+        raise InvalidArgument(
+            f"key: {len(found)} installed packages claim the scheme {scheme}://, exactly one is needed"
+        )
     if not found:
         raise InvalidArgument(
             f"key: unknown scheme {quote(scheme)}",
@@ -149,7 +149,7 @@ def _from_entry_point(scheme: str) -> ProviderFactory:
 
 
 def default_settings() -> KeySettings:
-    """This process's environment, and secrets from it."""
+    """Settings with this process's environment and its secrets."""
     return KeySettings(environ=os.environ, secrets=from_environ(os.environ))
 
 
@@ -163,16 +163,18 @@ def open_key(
 ) -> SigningKey:
     """Opens a private key by file path or URI for signing.
 
-    `secrets` is asked for a passphrase or PIN before the environment is. `expect` pins the key's public key. `chain` is
-    the key's certificates, its own first: PEM bytes, the path of a PEM file, or parsed; it replaces what the key brings
-    itself, and the key then signs with the version that the certificate is for.
+    `secrets` has priority over the environment for passphrases and PINs. `expect` pins the public key. `chain` contains
+    the key's certificates, its own first: PEM bytes, the path of a PEM file, or `Certificate` objects. It replaces the
+    chain of the provider; the key then signs with the version that the certificate was issued for.
 
     Raises:
         InvalidArgument: not a path or key URI, or not a chain.
         MissingExtra: the SDK for this kind of key is not installed.
-        KeyMismatch: another key than `expect`, or than the one that the chain's first certificate is for.
+        KeyMismatch: the key is not `expect`, or the chain's first certificate is for another key.
         KeyProviderError: the key cannot be opened.
     """
+    from imagesig.keys.wrapped import OwnedKey
+
     settings = settings or default_settings()
     if secrets is not None:
         settings = replace(settings, secrets=first_of(secrets, settings.secrets))
@@ -188,15 +190,15 @@ def open_key(
                 key = CertifiedKey(key, *read_chain(chain))
             return key if expect is None else key.expect(expect)
         except BaseException:
-            with suppress(ImagesigError):  # the first error is the one to show
+            with suppress(ImagesigError):  # raise the first error, not this one
                 provider.close()
             raise
 
 
 def open_public_keys(uri_or_path: str, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
-    """Every public key that a PEM file or a key URI stands for, newest first: what a verifier trusts.
+    """Every public key of a PEM file or key URI, newest first: the keys that a verifier trusts.
 
-    A key in Vault gives the public keys of all its versions that are still accepted. Raises as `open_key` does.
+    A key in Vault has one for each version that Vault still accepts. Raises as `open_key` does.
     """
     settings = settings or default_settings()
     with deadline(settings.timeout):

@@ -1,4 +1,4 @@
-"""Base of keys that pass on to another key, and the key that closes its provider."""
+"""Keys that delegate to another key, and the key that closes its provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesig.signature import SignerInfo
 
 
 class WrappedKey(SigningKey):
-    """A key that passes everything on to `key`, which verifies the signatures. Closing this closes `key`."""
+    """A key that delegates to `key`, which also verifies the signatures. Closing this closes `key`."""
 
     def __init__(self, key: SigningKey) -> None:
         self._key = key
@@ -45,7 +45,7 @@ class WrappedKey(SigningKey):
 
 
 class OwnedKey(WrappedKey):
-    """A key whose provider was made for it and is closed with it."""
+    """A key that closes its provider, which was made for it."""
 
     def __init__(self, key: SigningKey, provider: KeyProvider) -> None:
         super().__init__(key)

@@ -64,7 +64,7 @@ def test_a_leaf_of_another_key_is_refused_with_both_fingerprints() -> None:
 def test_a_chain_whose_leaf_is_not_first_says_where_it_is() -> None:
     with pytest.raises(KeyMismatch) as refused:
         check_leaf(MIDDLE.chain_for(KEY)[::-1], [KEY], "hashivault://app", "chain.pem")
-    assert "certificate 3 is this key's" in refused.value.hint
+    assert "put certificate 3 first" in refused.value.hint
 
 
 def test_a_leaf_of_an_older_version_gives_that_version() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.secrets import SecretRequest, fixed
+from imagesig.keys.uri import KEY_HOMES, KeyHome
 from imagesig.naming import scheme_of
 
 _KEY = PrivateKey.generate(KeyType.ECDSA_P256)
 _SETTINGS = KeySettings(environ={"KEY": _KEY.to_pem(None).decode(), "SECRET_TOKEN": "swordfish"})
-_BUILT_IN = ("file", "env", "pkcs11", "hashivault", "openbao", "awskms")
+_BUILT_IN = [scheme for home in KEY_HOMES for scheme in home.schemes]
 
 
 def _other_key() -> PublicKey:
@@ -115,6 +118,16 @@ def test_a_package_cannot_shadow_a_built_in_scheme(
         provider = error  # the built-in provider refused it: it was asked
     assert "shadow" not in repr(provider)
     assert "imagesig_plugin_shadow" not in sys.modules
+
+
+@pytest.mark.parametrize("home", KEY_HOMES, ids=lambda home: home.schemes[0])
+def test_a_line_of_the_table_names_a_module_with_a_factory_and_a_real_extra(home: KeyHome) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+
+    assert callable(import_module(home.module).provider_from_uri)
+    assert bool(home.extra) == bool(home.package)
+    assert any(needed.startswith(f"{home.package}>=") for needed in extras.get(home.extra, [">="]))
 
 
 def test_two_packages_with_one_scheme_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

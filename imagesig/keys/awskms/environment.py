@@ -1,7 +1,7 @@
-"""Variables of the AWS SDK, looked at before the SDK reads them.
+"""Checks of the AWS SDK's environment variables before the SDK reads them.
 
-The SDK opens what they name without a look: it waits for ever at a pipe, and its errors do not say which variable it
-was. What is missing is left to the SDK, which has further places to look.
+The SDK opens the files that they name: a pipe blocks it for ever, and its errors do not name the variable. Missing
+values are no error here, because the SDK has further sources.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PLAIN_HTTP = "IMAGESIG_AWS_PLAIN_HTTP"
 
 
 def check_environment(environ: Mapping[str, str]) -> None:
-    """Refuses what the SDK would hang at, or would fail at without a name.
+    """Refuses values that would block the SDK, or for which its error would not name the variable.
 
     Raises:
-        InvalidArgument, LimitExceeded: a file, credential or endpoint that cannot be; nothing secret is shown.
+        InvalidArgument, LimitExceeded: an unusable file, credential or endpoint; the message shows no secret.
     """
     for name in FILES:
         if environ.get(name):
@@ -41,8 +41,8 @@ def check_environment(environ: Mapping[str, str]) -> None:
     for name in SECRETS:
         if not all("!" <= character <= "~" for character in environ.get(name, "")):
             raise InvalidArgument(
-                f"{name}: it has a line break, a blank or another character that no credential has",
-                hint="it may have been copied with something round it",
+                f"{name}: it has a line break, a blank or another character that credentials cannot have",
+                hint="copy it again, without blanks and line breaks",
             )
     for name in ENDPOINTS:
         if environ.get(name):
@@ -50,15 +50,15 @@ def check_environment(environ: Mapping[str, str]) -> None:
 
 
 def check_endpoint(endpoint: str, environ: Mapping[str, str], *, plain_http: bool) -> None:
-    """Refuses an endpoint that is not reached by TLS, unless it is on this machine or plain HTTP is allowed.
+    """Refuses an endpoint without TLS, unless it is on this machine or plain HTTP is allowed.
 
     Raises:
-        InvalidArgument: it names the variable that the endpoint comes from.
+        InvalidArgument: the endpoint is refused; the message names its variable.
     """
     named_by = next((name for name in ENDPOINTS if environ.get(name) == endpoint), "KMS endpoint")
     url = parse_url(endpoint, named_by)
     if url.has_login:
-        raise InvalidArgument(f"{named_by} {quote(url.netloc)}: it has a user or a password, which KMS does not take")
+        raise InvalidArgument(f"{named_by} {quote(url.netloc)}: it has a user or a password, which KMS does not accept")
     if url.scheme == "http" and not url.is_loopback and not plain_http:
         raise InvalidArgument(
             f"{named_by} {quote(f'http://{url.netloc}')}: credentials would travel unencrypted",
@@ -67,5 +67,5 @@ def check_endpoint(endpoint: str, environ: Mapping[str, str], *, plain_http: boo
 
 
 def variable_of(path: str, environ: Mapping[str, str]) -> str:
-    """The variable that names this file; empty if none does."""
+    """The variable that names this file, or an empty string."""
     return next((name for name in (*FILES, AUTHORITIES) if path and environ.get(name) == path), "")

@@ -1,4 +1,4 @@
-"""What botocore raises, in our words. Nothing that KMS or the SDK says is believed to be free of secrets."""
+"""Translates botocore's exceptions to ours. Texts of KMS and the SDK may contain secrets, so they are quoted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from imagesig.text import quote
 
 
 class DryRunSucceeded(KeyProviderError):
-    """KMS would have done it. Spec: AWS KMS Developer Guide, "Testing your permissions"."""
+    """KMS would perform the operation. Spec: AWS KMS Developer Guide, "Testing your permissions"."""
 
 
 _BAD_CREDENTIALS = (
@@ -45,7 +45,7 @@ def refusal(what: str, operation: str, response: Mapping[str, Any]) -> KeyProvid
     if code in ("AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"):
         return AccessDenied(text, hint=f"the caller needs {action} on this key, in IAM or in the key's policy")
     if code in _BAD_CREDENTIALS:
-        return AccessDenied(text, hint="the AWS credentials are wrong or have expired")
+        return AccessDenied(text, hint="renew or correct the AWS credentials")
     if code in ("DisabledException", "KMSInvalidStateException"):
         return KeyUnusable(text, hint="enable the key: aws kms enable-key")
     if code in ("InvalidKeyUsageException", "UnsupportedOperationException"):
@@ -59,7 +59,7 @@ def refusal(what: str, operation: str, response: Mapping[str, Any]) -> KeyProvid
 
 
 def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | None:
-    """The error for what one operation raised; None for what nobody foresaw."""
+    """Explains an exception of one operation; None for an unknown one."""
     import botocore.exceptions
 
     if isinstance(error, botocore.exceptions.ClientError):
@@ -70,23 +70,23 @@ def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | 
 
 
 def client_failed(error: Exception) -> ImagesigError | None:
-    """The error for what was raised while a client was made."""
+    """Explains an exception while a client is made."""
     if isinstance(error, ImportError):
         return MissingExtra("AWS KMS", "aws")
     import botocore.exceptions
 
     if isinstance(error, botocore.exceptions.BotoCoreError | ValueError):
-        # Its words may be those of a file or a variable where a decoder failed.
-        said = type(error).__name__ if isinstance(error, UnicodeError) else quote(str(error))
+        # A decoder's message may contain the text of a file or variable.
+        reason = type(error).__name__ if isinstance(error, UnicodeError) else quote(str(error))
         return InvalidArgument(
-            f"KMS: no client ({said})",
-            hint="set AWS_REGION, or name the key by its ARN, which holds the region",
+            f"KMS: no client ({reason})",
+            hint="set AWS_REGION, or give the key's ARN, which contains the region",
         )
     return _by_system("KMS", error)
 
 
 def credentials_failed(error: Exception) -> ImagesigError | None:
-    """The error for what was raised while credentials were looked for: by programs, files and services of others."""
+    """Explains an exception while the SDK looks for credentials in programs, files and services."""
     import botocore.exceptions
 
     if isinstance(error, botocore.exceptions.BotoCoreError):
@@ -95,8 +95,8 @@ def credentials_failed(error: Exception) -> ImagesigError | None:
         return AccessDenied(f"AWS credentials: {quote(str(error))}", hint=_CREDENTIALS_HINT)
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
         return AccessDenied(
-            f"AWS credentials: what a file or credential_process gives cannot be read ({type(error).__name__})",
-            hint="look at credential_process in AWS_CONFIG_FILE, and at AWS_WEB_IDENTITY_TOKEN_FILE",
+            f"AWS credentials: the output of a file or credential_process cannot be read ({type(error).__name__})",
+            hint="check credential_process in AWS_CONFIG_FILE, and AWS_WEB_IDENTITY_TOKEN_FILE",
         )
     return _by_system("AWS credentials", error)
 
@@ -117,7 +117,7 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
     if isinstance(error, missing):
         return AccessDenied(f"{what}: {quote(str(error))}", hint=_CREDENTIALS_HINT)
     if isinstance(error, botocore.exceptions.ConfigParseError | botocore.exceptions.ProfileNotFound):
-        return InvalidArgument(f"{what}: {quote(str(error))}", hint="look at AWS_PROFILE and AWS_CONFIG_FILE")
+        return InvalidArgument(f"{what}: {quote(str(error))}", hint="check AWS_PROFILE and AWS_CONFIG_FILE")
     return KeyProviderUnavailable(
         f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
     )
@@ -133,5 +133,5 @@ def _by_system(what: str, error: Exception) -> ImagesigError | None:
         return InvalidArgument(f"{variable} {quote(path)}: {reason}", hint=f"correct or unset {variable}")
     return InvalidArgument(
         f"{what}: {quote(path) if path else 'a file or program'}: {reason}",
-        hint="the AWS configuration names it: credential_process, web_identity_token_file or ca_bundle",
+        hint="check credential_process, web_identity_token_file and ca_bundle in the AWS configuration",
     )

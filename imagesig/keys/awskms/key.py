@@ -1,4 +1,4 @@
-"""One KMS key, and KMS's own names of types and algorithms."""
+"""One KMS key, and KMS's names of key types and algorithms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagesig.keys.awskms.provider import AwsKmsProvider
 
 MESSAGE_BYTES = 4096
-"""The longest message that KMS takes whole. Spec: AWS KMS API Reference, Sign, Message."""
+"""The longest message that KMS accepts undigested. Spec: AWS KMS API Reference, Sign, Message."""
 
 SPECS = {
     KeyType.ECDSA_P256: "ECC_NIST_P256",
@@ -30,7 +30,7 @@ TYPES = {spec: key_type for key_type, spec in SPECS.items()}
 
 
 def kms_name(algorithm: Algorithm) -> str:
-    """KMS's own name of an algorithm."""
+    """KMS's name of an algorithm."""
     if algorithm.scheme is Scheme.ED25519:
         return "ED25519_SHA_512"
     prefix = {Scheme.ECDSA: "ECDSA", Scheme.RSA_PKCS1V15: "RSASSA_PKCS1_V1_5", Scheme.RSA_PSS: "RSASSA_PSS"}
@@ -54,7 +54,7 @@ class AwsKmsKey(SigningKey):
         answer = self._provider.call("sign", self._info.key_id, **arguments)
         signature = answer.get("Signature")
         if answer.get("KeyId") != self._info.key_id or not isinstance(signature, bytes):
-            raise BadSignature(f"{self._info.key_id}: the answer is of the key {quote(answer.get('KeyId'))}")
+            raise BadSignature(f"{self._info.key_id}: the answer is from the key {quote(answer.get('KeyId'))}")
         return signature
 
     def _arguments(self, request: ToSign) -> dict[str, object]:
@@ -63,12 +63,12 @@ class AwsKmsKey(SigningKey):
             return {"Message": request.digest, "MessageType": "DIGEST", "SigningAlgorithm": name}
         if not 1 <= len(request.message) <= MESSAGE_BYTES:
             raise UnsupportedAlgorithm(
-                f"{self._info.key_id}: {len(request.message)} bytes to sign; KMS takes 1 to {MESSAGE_BYTES} for Ed25519"
+                f"{self._info.key_id}: {len(request.message)} bytes to sign, KMS needs 1 to {MESSAGE_BYTES} for Ed25519"
             )
         return {"Message": request.message, "MessageType": "RAW", "SigningAlgorithm": name}
 
     def check(self) -> str:
-        """Asks KMS whether it would sign, without a signature (DryRun); an endpoint that knows no DryRun signs."""
+        """Asks KMS whether it would sign (DryRun, without a signature). An endpoint without DryRun signs."""
         arguments = self._arguments(ToSign(b"imagesig key check", self._info.algorithms[0]))
         try:
             self._provider.call("sign", self._info.key_id, DryRun=True, **arguments)

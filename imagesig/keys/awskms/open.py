@@ -1,4 +1,4 @@
-"""From an `awskms://` URI and the environment to a provider."""
+"""Resolves `awskms://` URIs, with the environment, to a provider."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagesig.keys.uri import KeySettings
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[AwsKmsProvider, str]:
-    """The provider and the key's id. See `imagesig.keys.uri.ProviderFactory`; an endpoint in the URI means HTTPS."""
+    """See `imagesig.keys.uri.ProviderFactory`. An endpoint in the URI is reached by HTTPS."""
     parsed = parse_awskms_uri(uri)
     region = parsed.region or settings.environ.get("AWS_REGION") or settings.environ.get("AWS_DEFAULT_REGION") or ""
     provider = AwsKmsProvider(

@@ -1,7 +1,7 @@
 """Keys in AWS KMS.
 
-A key is opened once (DescribeKey, GetPublicKey) and then signs by its ARN, so that an alias moved meanwhile changes
-nothing unseen. ECDSA and RSA send the digest, Ed25519 the message itself.
+A key is opened once (DescribeKey, GetPublicKey) and then signs by its ARN, so moving an alias has no effect on an open
+key. ECDSA and RSA send the digest, Ed25519 sends the message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LISTED_KEYS = 10_000
 
 _HINTS = {
     "Disabled": "enable it: aws kms enable-key",
-    "PendingDeletion": "cancel that: aws kms cancel-key-deletion, then enable-key",
+    "PendingDeletion": "cancel the deletion: aws kms cancel-key-deletion, then enable-key",
 }
 
 
@@ -72,9 +72,9 @@ def _member(answer: Mapping[str, Any], name: str, what: str) -> Any:
 class AwsKmsProvider(KeyProvider):
     """The KMS of one account and region.
 
-    Give it a boto3 KMS `client`, or a `session`; otherwise a session of its own finds credentials as the AWS SDK does,
-    in this process's environment, its files and its metadata service. `endpoint` is a URL. An ARN is asked for in its
-    own region, unless there is a `client`: that has one already. `plain_http` allows an endpoint elsewhere without TLS.
+    Pass a boto3 KMS `client` or a `session`. Otherwise a new session finds credentials in the AWS SDK's usual places:
+    environment, files and metadata service. `endpoint` is a URL. A key with an ARN is used in the ARN's region, unless
+    `client` is given. `plain_http` allows an endpoint on another machine without TLS.
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class AwsKmsProvider(KeyProvider):
         return AwsKmsKey(self, self._describe(parse_key_id(name).key_id, to_sign=True))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
-        """The public key; needs kms:GetPublicKey alone, and works for a disabled key as far as KMS does."""
+        """The public key. Needs only kms:GetPublicKey, and works for a disabled key if KMS allows it."""
         return (self._describe(parse_key_id(name).key_id, to_sign=False).public_key,)
 
     def generate(self, name: str, key_type: KeyType) -> AwsKmsKey:
-        """Makes a key and the alias `alias/NAME` for it. Raises as `ManagesKeys.generate` does."""
+        """Creates a key and its alias `alias/NAME`. Raises as `ManagesKeys.generate` does."""
         alias = parse_key_id(name).alias
         if not alias or name != alias:
-            raise InvalidArgument(f"KMS key {quote(name)}: a new key is named by an alias", hint="write alias/NAME")
+            raise InvalidArgument(f"KMS key {quote(name)}: a new key needs an alias", hint="write alias/NAME")
         try:
             self.call("describe_key", alias)
         except KeyNotFound:
@@ -118,13 +118,13 @@ class AwsKmsProvider(KeyProvider):
         try:
             self.call("create_alias", "", AliasName=alias, TargetKeyId=arn)
         except KeyProviderError:
-            # Nothing unnamed is left behind; deletion is what KMS has, after its waiting time.
+            # Do not leave a key without a name. KMS deletes keys only after a waiting period.
             self.call("schedule_key_deletion", arn, PendingWindowInDays=7)
             raise
         return self.open(arn)
 
     def list(self) -> Iterator[KeyInfo]:
-        """Every key of the account and region that is not managed by AWS itself, by its alias if it has one."""
+        """Every key of the account and region that AWS does not manage, by its alias if it has one."""
         listed = self._pages("list_aliases", "Aliases")
         aliases = {
             item["TargetKeyId"]: item["AliasName"] for item in listed if {"TargetKeyId", "AliasName"} <= item.keys()
@@ -133,7 +133,7 @@ class AwsKmsProvider(KeyProvider):
             arn = str(_member(item, "KeyArn", "list_keys"))
             try:
                 metadata = _metadata(self.call("describe_key", arn), arn)
-            except (AccessDenied, KeyNotFound) as error:  # not ours to see, or gone since it was listed
+            except (AccessDenied, KeyNotFound) as error:  # not allowed, or deleted since the listing
                 yield KeyInfo(f"awskms:///{arn}", None, str(error))
                 continue
             if metadata.get("KeyManager") == "AWS":
@@ -144,7 +144,7 @@ class AwsKmsProvider(KeyProvider):
             yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """See `TellsFacts.facts`. Nothing is contacted but, where credentials come from one, a metadata service."""
+        """See `TellsFacts.facts`. It contacts nothing, except a metadata service that gives the credentials."""
         with external_call("KMS", client_failed):
             meta = in_time("KMS", lambda: self._client(self._region)).meta
             where = f"{redact(str(meta.endpoint_url))}, region {meta.region_name}"
@@ -168,7 +168,7 @@ class AwsKmsProvider(KeyProvider):
         try:
             metadata = _metadata(self.call("describe_key", key_id), key_id)
         except AccessDenied:
-            metadata = {}  # the state shows when it signs; cosign needs this right as well
+            metadata = {}  # the state shows at the first signature; cosign needs this permission too
         if to_sign and metadata and (problem := _problem(metadata)):
             hint = _HINTS.get(str(metadata.get("KeyState")), "name another key")
             raise KeyUnusable(f"KMS {key_id}: {problem}", hint=hint)
@@ -177,7 +177,7 @@ class AwsKmsProvider(KeyProvider):
         try:
             public_key = PublicKey.from_der(bytes(_member(answer, "PublicKey", key_id)))
         except (ImagesigError, TypeError) as error:
-            raise KeyUnusable(f"KMS {arn}: no key that imagesig works with ({error})") from error
+            raise KeyUnusable(f"KMS {arn}: not a key that imagesig supports ({error})") from error
         offered = set(answer.get("SigningAlgorithms") or ())
         possible = SignerInfo(public_key, arn).algorithms
         algorithms = tuple(item for item in possible if kms_name(item) in offered)
@@ -186,10 +186,10 @@ class AwsKmsProvider(KeyProvider):
         return SignerInfo(public_key, arn, algorithms)
 
     def call(self, operation: str, key_id: str, **arguments: object) -> Mapping[str, Any]:
-        """The answer of one KMS operation. Throttling is retried by the SDK, a bounded number of times.
+        """The answer of one KMS operation. The SDK retries throttled calls `_ATTEMPTS` times.
 
         Raises:
-            KeyProviderError: what KMS or the network said, as the tree in `imagesig.errors` has it.
+            KeyProviderError: KMS refused or was not reached; see the tree in `imagesig.errors`.
         """
         what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
         remaining(what)
@@ -204,7 +204,7 @@ class AwsKmsProvider(KeyProvider):
         self._refuse_closed()
         if self._given is not None:
             return self._given
-        with self._lock:  # a session is not thread-safe, the client is
+        with self._lock:  # a session is not thread-safe, a client is
             if region not in self._made:
                 self._made[region] = self._make_client(region)
             return self._made[region]
@@ -218,7 +218,7 @@ class AwsKmsProvider(KeyProvider):
 
             session = self._session = self._session or boto3.Session()
         with external_call("AWS credentials", credentials_failed):
-            # Found now, and kept by the session: what fails here is no fault of KMS.
+            # Looked up here, and kept by the session: a failure here is not an error of KMS.
             if (credentials := session.get_credentials()) is not None:
                 credentials.get_frozen_credentials()
         with external_call("KMS", client_failed):

@@ -1,6 +1,6 @@
-"""`awskms://[ENDPOINT]/KEY`: how a person names a KMS key. Pure.
+"""The URI of a KMS key: `awskms://[ENDPOINT]/KEY`. Pure.
 
-Spec: cosign's grammar, where KEY is a key id, an alias, or the ARN of either; here any AWS partition is accepted.
+Spec: cosign's grammar, where KEY is a key id, an alias, or the ARN of either; imagesig accepts every AWS partition.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 
 
 class AwsKmsUri(Struct, frozen=True):
-    """`key_id` as KMS takes it. `region` is the one in an ARN, `alias` is `alias/NAME`; empty where there is none."""
+    """`key_id` is in KMS's form. `region` comes from an ARN, `alias` is `alias/NAME`; both may be empty."""
 
     endpoint: str
     key_id: str
@@ -51,14 +51,14 @@ def region_of(key_id: str) -> str:
 
 
 def parse_awskms_uri(uri: str) -> AwsKmsUri:
-    """The parts of the URI; an empty key is allowed, for listing.
+    """The parts of the URI. The key may be empty, for listing.
 
     Raises:
-        InvalidArgument: not such a URI.
+        InvalidArgument: not an `awskms://` URI.
     """
     match = _URI.fullmatch(uri)
     if match is None or (match["endpoint"] and not _ENDPOINT.fullmatch(match["endpoint"])):
-        shown = uri.rpartition("@")[2]  # what stands before it may be a password
+        shown = uri.rpartition("@")[2]  # the part before it may be a password
         raise InvalidArgument(
             f"key URI {quote(shown)}: awskms://[ENDPOINT]/KEY is needed",
             hint="without an endpoint: awskms:///alias/NAME",

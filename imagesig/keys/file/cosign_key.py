@@ -7,7 +7,7 @@
                "cipher": {"name": "nacl/secretbox", "nonce"}, "ciphertext"}       byte strings in base64
     -----END ENCRYPTED SIGSTORE PRIVATE KEY-----
 
-Older files say `COSIGN` for `SIGSTORE`. An empty passphrase encrypts too.
+Older files have `COSIGN` instead of `SIGSTORE`. An empty passphrase is allowed.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _TAG_BYTES = 16
 _KEY_BYTES = 32
 
 _SCRYPT = (65536, 8, 1)
-# What cosign itself takes: anything else could ask for gigabytes of memory and hours of work before the passphrase is
-# known to be wrong.
+# The parameters that cosign accepts. Others could need gigabytes of memory and hours of work before a wrong passphrase
+# is noticed.
 _ACCEPTED_SCRYPT = ((32768, 8, 1), _SCRYPT, (131072, 8, 1))
 
 
 class _Box(RedactedStruct, frozen=True):
-    """The decoded file; `scrypt` is (N, r, p)."""
+    """The decoded file. `scrypt` is (N, r, p)."""
 
     hidden = ("ciphertext",)
 
@@ -50,12 +50,12 @@ class _Box(RedactedStruct, frozen=True):
 
 
 def decrypt(pem: bytes, passphrase: bytes) -> bytes:
-    """The private key as PKCS#8 DER. Takes about 0.3 s and 64 MiB, as the key derivation is meant to.
+    """The private key as PKCS#8 DER. The key derivation needs about 0.3 s and 64 MiB, by design.
 
     Raises:
-        MalformedError: not such a file, or key derivation parameters other than cosign's.
-        LimitExceeded: larger than any key file.
-        WrongSecret: the passphrase does not open it.
+        MalformedError: not an encrypted key of cosign, or other key derivation parameters.
+        LimitExceeded: the file is too large.
+        WrongSecret: the passphrase is wrong.
     """
     box = _parse(pem)
     with external_call(_WHAT, _not_opened):
@@ -68,12 +68,12 @@ def _not_opened(error: Exception) -> WrongSecret | None:
     from nacl.exceptions import CryptoError
 
     if isinstance(error, CryptoError):
-        return WrongSecret(f"{_WHAT}: the passphrase does not open it, the one it was encrypted with is needed")
+        return WrongSecret(f"{_WHAT}: the passphrase is wrong")
     return None
 
 
 def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
-    """The PEM file that cosign reads, for a private key in PKCS#8 DER."""
+    """cosign's encrypted key file for a private key in PKCS#8 DER."""
     box = _Box(_SCRYPT, os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES), b"")
     with external_call(_WHAT):
         from nacl.secret import SecretBox
@@ -147,7 +147,7 @@ def _pem_body(pem: bytes) -> bytes:
 def _scrypt_parameters(params: Mapping[str, object]) -> tuple[int, int, int]:
     given = tuple(params.get(name) for name in ("N", "r", "p"))
     for accepted in _ACCEPTED_SCRYPT:
-        # `==` alone would take 8.0 for 8 and True for 1.
+        # `==` alone would accept 8.0 for 8 and True for 1.
         if given == accepted and all(type(number) is int for number in given):
             return accepted
     known = ", ".join(map(str, _ACCEPTED_SCRYPT))

@@ -1,4 +1,4 @@
-"""Key files on disk: read with their permissions checked on the very file that is read, written whole or not at all."""
+"""Reads and writes key files: permissions are those of the opened file, new files are complete or absent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
 class KeyFile(RedactedStruct, frozen=True):
-    """Contents and permission bits of one file, taken from the same open file."""
+    """Contents and permission bits of one opened file."""
 
     hidden = ("content",)
 
@@ -41,32 +41,34 @@ class KeyFile(RedactedStruct, frozen=True):
 
     @property
     def is_open_to_others(self) -> bool:
-        """Whether users other than its owner may read or change it."""
+        """Whether users other than the owner may read or change the file."""
         return bool(self.mode & _OTHERS)
 
 
 def read_key_file(path: Path) -> KeyFile:
-    """One regular file of at most `limits.KEY_FILE_BYTES`; symbolic links are followed.
+    """A regular file of at most `limits.KEY_FILE_BYTES`. Symbolic links are followed.
 
     Raises:
         KeyNotFound: no such file.
         AccessDenied: no permission to read it.
-        KeyUnusable: a folder, pipe or device, or larger than any key file.
+        KeyUnusable: a folder, pipe or device, or a file that is too large.
     """
-    content = read_content(path, limits.KEY_FILE_BYTES, "key file", explain=lambda why, said: _refusal(path, why, said))
+    content = read_content(
+        path, limits.KEY_FILE_BYTES, "key file", explain=lambda reason, sentence: _refusal(path, reason, sentence)
+    )
     return KeyFile(content.data, content.mode)
 
 
-def _refusal(path: Path, why: Unreadable, said: str) -> ImagesigError:
-    if why is Unreadable.MISSING:
-        return KeyNotFound(f"{path}: no such file", hint=f"create a key there with: imagesig key generate {path}")
-    if why is Unreadable.FORBIDDEN:
-        return AccessDenied(f"{path}: {said}", hint="run as the user who owns the key file")
-    if why is Unreadable.NAME:
-        return InvalidArgument(f"key file {quote(str(path))}: {said}", hint="give the path of a file")
-    if why is Unreadable.LARGE:
-        return KeyUnusable(f"{path}: larger than any key file, at most {limits.KEY_FILE_BYTES} bytes are read")
-    return KeyUnusable(f"{path}: {said}")
+def _refusal(path: Path, reason: Unreadable, sentence: str) -> ImagesigError:
+    if reason is Unreadable.MISSING:
+        return KeyNotFound(f"{path}: no such file", hint=f"create a key: imagesig key generate {path}")
+    if reason is Unreadable.FORBIDDEN:
+        return AccessDenied(f"{path}: {sentence}", hint="run imagesig as the owner of the key file")
+    if reason is Unreadable.NAME:
+        return InvalidArgument(f"key file {quote(str(path))}: {sentence}", hint="give the path of a file")
+    if reason is Unreadable.LARGE:
+        return KeyUnusable(f"{path}: too large for a key file, at most {limits.KEY_FILE_BYTES} bytes are read")
+    return KeyUnusable(f"{path}: {sentence}")
 
 
 class NewFile(RedactedStruct, frozen=True):
@@ -78,15 +80,15 @@ class NewFile(RedactedStruct, frozen=True):
 
 
 def create_files(files: Sequence[NewFile]) -> None:
-    """Creates all of these files, with all of their content, or none. A file that exists is left as it is.
+    """Creates all of these files with all of their content, or none. Existing files stay unchanged.
 
-    Each is written under a temporary name in its own folder, flushed to disk, and then linked to its name, which fails
-    where that name is taken.
+    Each file is written under a temporary name in its folder, flushed to disk, and then linked to its name. That fails
+    if the name exists.
 
     Raises:
         KeyExists: one of them exists.
         AccessDenied: no permission to write there.
-        KeyProviderError: the folder is missing, the disk is full, the file system has no hard links.
+        KeyProviderError: the folder is missing, the disk is full, or the file system has no hard links.
     """
     with ExitStack() as temporary_files:
         written = [(temporary_files.enter_context(_temporary(file)), file.path) for file in files]
@@ -104,7 +106,7 @@ def create_files(files: Sequence[NewFile]) -> None:
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:
-    """Raises `KeyExists` if something has one of these names, before anybody is asked for a passphrase."""
+    """Raises `KeyExists` if one of these names exists. Call it before asking for a passphrase."""
     for path in paths:
         if os.path.lexists(path):
             raise _exists(path)
@@ -112,7 +114,7 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 
 @contextmanager
 def _temporary(file: NewFile) -> Iterator[Path]:
-    """The content under a name of its own beside its destination, gone again afterwards."""
+    """A temporary file with the content in the destination's folder, removed afterwards."""
     path = file.path.with_name(f".{file.path.name}.{randomness.token_hex(8)}.tmp")
     try:
         with _failures_named(file.path):
@@ -153,7 +155,7 @@ def _not_written(path: Path, error: Exception) -> ImagesigError | None:
     if isinstance(error, FileExistsError):
         return _exists(path)
     if isinstance(error, FileNotFoundError):
-        return KeyProviderError(f"{path}: cannot be written, there is no folder {path.parent}")
+        return KeyProviderError(f"{path}: cannot be written: there is no folder {path.parent}")
     if isinstance(error, PermissionError):
         return AccessDenied(f"{path}: cannot be written: {error.strerror}")
     if isinstance(error, OSError):
@@ -162,22 +164,24 @@ def _not_written(path: Path, error: Exception) -> ImagesigError | None:
 
 
 def _exists(path: Path) -> KeyExists:
-    return KeyExists(f"{path}: exists already and is never overwritten", hint="choose another name, or move it away")
+    return KeyExists(
+        f"{path}: the file exists and is never overwritten", hint="choose another name, or move the file away"
+    )
 
 
 def public_path(path: Path) -> Path:
-    """Where the public half of a key file lies: `x.pub` for `x.key`, else `.pub` added to the whole name."""
+    """The path of the public half of a key file: `x.pub` for `x.key`, else the whole name with `.pub` added."""
     return path.with_suffix(".pub") if path.suffix == ".key" else path.with_name(path.name + ".pub")
 
 
 def write_private_key(path: Path, private_key: PrivateKey, passphrase: str | None) -> None:
-    """Writes a private key, readable by its owner only, and its public half to `public_path(path)`: both or none.
+    """Writes a private key for its owner only, and its public half to `public_path(path)`: both or none.
 
-    Without a passphrase it is PKCS#8 PEM; with one, an empty one included, cosign's encrypted key.
+    The format is PKCS#8 PEM without a passphrase, and cosign's encrypted key with one, even an empty one.
 
     Raises:
         KeyExists: one of the two files exists; nothing is written.
-        AccessDenied, KeyProviderError: they cannot be written.
+        AccessDenied, KeyProviderError: the files cannot be written.
     """
     create_files(
         (

@@ -1,4 +1,4 @@
-"""In what form a private key is kept, seen from its first bytes and its PEM label. Nothing is decoded."""
+"""The format of a private key, from its first bytes and its PEM label. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from enum import Enum
 
 COSIGN_LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
-"""The PEM labels of cosign's encrypted keys; the first is the one we write."""
+"""The PEM labels of cosign's encrypted keys. imagesig writes the first."""
 
 
 class Form(Enum):
-    """How a private key is kept; the value is for people."""
+    """The format of a private key. The value is for people."""
 
     PLAIN = "PEM, not encrypted"
     ENCRYPTED = "PEM, encrypted"
@@ -24,7 +24,7 @@ _PKCS12_VERSION = b"\x02\x01\x03"
 
 
 def form_of(data: bytes) -> Form | None:
-    """The form of the private key in `data`; None where there is none that imagesig reads."""
+    """The format of the private key in `data`; None if imagesig reads no private key there."""
     if _is_pkcs12(data):
         return Form.PKCS12
     block = pem_block(data)
@@ -39,18 +39,18 @@ def form_of(data: bytes) -> Form | None:
 
 
 def has_private_key(data: bytes) -> bool:
-    """Whether private key material may be in `data`, in a form that we read or in any other PEM block."""
+    """Whether `data` may contain a private key, in a supported format or in any other PEM block."""
     return b"PRIVATE KEY" in data or _is_pkcs12(data)
 
 
 def _is_pkcs12(data: bytes) -> bool:
-    # PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; every other DER private key says version 0 or 1 there. The
-    # sequence's length takes 1 to 4 bytes, or is indefinite.
+    # PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }. Other DER private keys have version 0 or 1. The length of the
+    # sequence has 1 to 4 bytes, or is indefinite.
     return data[:1] == b"\x30" and _PKCS12_VERSION in (data[at : at + 3] for at in range(2, 7))
 
 
 def pem_block(data: bytes) -> tuple[bytes, bytes] | None:
-    """Label and text of the one private key block. Other blocks (EC PARAMETERS, certificates) and prose are skipped."""
+    """Label and text of the only private key block. Other blocks (EC PARAMETERS, certificates) and text are skipped."""
     labels = list(PEM_LABEL.finditer(data))
     if len(labels) != 1:
         return None

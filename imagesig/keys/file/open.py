@@ -1,4 +1,4 @@
-"""From the path of a key file, a `file:` URI or `env://NAME` to a provider."""
+"""Resolves the path of a key file, a `file:` URI or `env://NAME` to a provider."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _VARIABLE_URI = re.compile(r"env://([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:
-    """The provider of a path, of `file:///PATH` (RFC 8089, `%XX` decoded) or of `env://NAME`, PEM text in a variable.
+    """The provider for a path, `file:///PATH` (RFC 8089, `%XX` decoded) or `env://NAME` (PEM text in a variable).
 
-    A path to a folder gives the folder and an empty name: for `list`.
+    For the path of a folder the name is empty, for `list`.
 
     Raises:
-        InvalidArgument: a `file:` or `env:` URI of another shape.
+        InvalidArgument: another `file:` or `env:` URI.
         KeyNotFound: the variable is not set.
     """
     if scheme_of(uri) == "env":
@@ -44,12 +44,12 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[KeyProvider, str
 def _from_environ(uri: str, settings: KeySettings) -> MemoryProvider:
     match = _VARIABLE_URI.fullmatch(uri)
     if match is None:
-        raise InvalidArgument(f"key URI {quote(uri)}: no name of a variable", hint="write env://NAME")
+        raise InvalidArgument(f"key URI {quote(uri)}: not the name of a variable", hint="write env://NAME")
     if match[1] not in settings.environ:
         raise KeyNotFound(f"{uri}: the variable is not set", hint=f"put the PEM text of the key into {match[1]}")
     value = settings.environ[match[1]]
     if not has_encoding(value, "surrogateescape"):
-        raise InvalidArgument(f"{match[1]}: not text that can be encoded")
+        raise InvalidArgument(f"{match[1]}: its value cannot be encoded")
     content = value.encode("utf-8", "surrogateescape")
     return MemoryProvider({uri: content}, secrets=settings.secrets)
 
@@ -58,12 +58,12 @@ def _path_of(uri: str) -> Path:
     match = _FILE_URI.fullmatch(uri)
     if match is None:
         return Path(uri)
-    # A path that is not UTF-8 comes from the command line with its bytes as surrogates.
+    # The command line gives bytes that are not UTF-8 as surrogates.
     decoded = os.fsdecode(unquote_to_bytes(os.fsencode(match["path"])))
     is_here = (match["host"] or "localhost").lower() == "localhost"
     if not is_here or not decoded.startswith("/") or match["rest"] or "\0" in decoded:
         raise InvalidArgument(
             f"key URI {quote(uri)}: not the file URI of an absolute path",
-            hint="write the path itself, or file:///folder/name",
+            hint="write the path, or file:///folder/name",
         )
     return Path(decoded)

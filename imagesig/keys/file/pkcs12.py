@@ -1,4 +1,4 @@
-"""PKCS#12 files (`.p12`, `.pfx`): a private key together with the certificates that belong to it."""
+"""PKCS#12 files (`.p12`, `.pfx`): a private key with its certificates."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) -> PrivateKey:
-    """The key of a PKCS#12 file, with the chain of certificates from its own up to the last issuer in the file.
+    """The key of a PKCS#12 file, with its chain of certificates up to the last issuer in the file.
 
-    `ask_passphrase` is asked only if the file opens neither without a passphrase nor with an empty one.
+    `ask_passphrase` is called only if the file opens neither without a passphrase nor with an empty one.
 
     Raises:
-        KeyUnusable: there is no private key in it.
-        WrongSecret: the passphrase does not open it, or the file is damaged: PKCS#12 does not tell the two apart.
-        UnsupportedAlgorithm: another curve, RSA size or kind of key.
+        KeyUnusable: the file has no private key.
+        WrongSecret: the passphrase is wrong or the file is damaged; PKCS#12 does not distinguish the two.
+        UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
     """
     content = _load(data, None) or _load(data, b"") or _load(data, ask_passphrase())
     if content is None:
-        raise WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged")
+        raise WrongSecret(f"{subject}: the passphrase is wrong, or the file is damaged")
     if content.key is None:
-        raise KeyUnusable(f"{subject}: there is no private key in this PKCS#12 file")
+        raise KeyUnusable(f"{subject}: the PKCS#12 file has no private key")
     try:
         key = PrivateKey.of(content.key)
     except UnsupportedAlgorithm as error:
@@ -43,7 +43,7 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:
     try:
-        # A passphrase that is wrong may show anywhere in the file.
+        # A wrong passphrase may cause an error anywhere in the file.
         with external_call("PKCS#12 file", asn1.unreadable("the PKCS#12 file")):
             from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
@@ -60,6 +60,6 @@ def _chain(content: PKCS12KeyAndCertificates) -> tuple[Certificate, ...]:
     with external_call("PKCS#12 file", asn1.unreadable("a certificate of the PKCS#12 file")):
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        # The file keeps them in no order.
+        # The file has them in any order.
         leaf, *others = [Certificate.from_der(item.certificate.public_bytes(Encoding.DER)) for item in found]
     return climb(leaf, others)

@@ -1,11 +1,4 @@
-"""Private keys in memory: reading every form in which people keep them, signing with them, writing them down.
-
-Read: PEM `PRIVATE KEY` and `ENCRYPTED PRIVATE KEY` (PKCS#8), `EC PRIVATE KEY` (SEC1) and `RSA PRIVATE KEY` (PKCS#1),
-both also encrypted in the legacy way, cosign's encrypted key, and PKCS#12 with its certificates. Written: PKCS#8 PEM,
-or cosign's encrypted key where there is a passphrase.
-
-A file that is no such key raises `KeyUnusable`: for the place where it lies, that is what it is.
-"""
+"""Private keys in memory: generating them, signing with them, writing them in PEM."""
 
 from __future__ import annotations
 
@@ -15,9 +8,7 @@ from typing import TYPE_CHECKING
 from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import (
-    UnsupportedAlgorithm,
-)
+from imagesig.errors import UnsupportedAlgorithm
 from imagesig.external import external_call
 from imagesig.keys.file import cosign_key
 from imagesig.redacted import RedactedStruct
@@ -28,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PrivateKey(RedactedStruct, frozen=True):
-    """A private key of a type that imagesig works with. `chain`: certificates, leaf first, if it came with any."""
+    """A private key of a supported type. `chain` has its certificates, leaf first; it may be empty."""
 
     hidden = ("loaded",)
 
@@ -38,7 +29,7 @@ class PrivateKey(RedactedStruct, frozen=True):
 
     @classmethod
     def generate(cls, key_type: KeyType) -> PrivateKey:
-        """A new key from the operating system's randomness."""
+        """A new key, from the operating system's random numbers."""
         with external_call("new private key"):
             return cls._generated(key_type)
 
@@ -63,7 +54,7 @@ class PrivateKey(RedactedStruct, frozen=True):
         """Wraps a key object of `cryptography`.
 
         Raises:
-            UnsupportedAlgorithm: a curve, RSA size or kind of key that imagesig does not work with.
+            UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
         """
         with external_call("private key"):
             return cls(loaded, PublicKey.from_cryptography(loaded.public_key()))
@@ -72,7 +63,7 @@ class PrivateKey(RedactedStruct, frozen=True):
         """The raw signature. ECDSA: DER.
 
         Raises:
-            UnsupportedAlgorithm: the algorithm is not one for this type of key.
+            UnsupportedAlgorithm: this type of key does not have the algorithm.
         """
         with external_call("signing with a private key in memory"):
             return self._sign(request)
@@ -94,7 +85,7 @@ class PrivateKey(RedactedStruct, frozen=True):
         raise UnsupportedAlgorithm(f"a {self.public_key.key_type.value} key in memory cannot sign {algorithm}")
 
     def to_pem(self, passphrase: str | None) -> bytes:
-        """PKCS#8 PEM where there is no passphrase; else, an empty one included, cosign's encrypted key."""
+        """PKCS#8 PEM without a passphrase, cosign's encrypted key with one, even an empty one."""
         with external_call("private key"):
             from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -105,7 +96,7 @@ class PrivateKey(RedactedStruct, frozen=True):
 
 
 def encoded(passphrase: str) -> bytes:
-    # A variable of the environment that is not UTF-8 reaches us with its bytes as surrogates.
+    # The environment gives bytes that are not UTF-8 as surrogates.
     return passphrase.encode("utf-8", "surrogateescape")
 
 

@@ -1,6 +1,6 @@
-"""Keys in files, and keys that a program or an environment variable holds as text.
+"""Keys in files, and keys in memory as text of a program or environment variable.
 
-A key's id is `file:` and the fingerprint of its public key: the same wherever the file lies, however it is encrypted.
+A key's id is `file:` and the fingerprint of its public key. It does not depend on the file's path or encryption.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class FileKey(SigningKey):
-    """A private key in this process's memory. Signing takes no lock: the key objects of `cryptography` need none."""
+    """A private key in this process's memory. Signing needs no lock, as `cryptography`'s key objects need none."""
 
     def __init__(self, private_key: PrivateKey, subject: str) -> None:
         self._private_key: PrivateKey | None = private_key
@@ -53,7 +53,7 @@ class FileKey(SigningKey):
         return private_key.sign(request)
 
     def _release(self) -> None:
-        self._private_key = self._opened_by = None  # the provider may hold the key's text
+        self._private_key = self._opened_by = None  # the provider may refer to the key's text
 
     def __repr__(self) -> str:
         return f"FileKey({self._subject!r}, {self._info.public_key!r})"
@@ -62,9 +62,9 @@ class FileKey(SigningKey):
 class FileProvider(KeyProvider):
     """The key files of one folder, or, without `directory`, of any path.
 
-    With a `directory`, names are relative to it and cannot leave it. An encrypted key asks `secrets` once, when it is
-    opened. A new key asks too, and is written in cosign's encrypted form if there is an answer, even an empty one.
-    `allow_open_permissions` accepts private key files that other users can read or change.
+    With a `directory`, names are relative to it and cannot leave it. `secrets` is asked for the passphrase when an
+    encrypted key is opened, and when a key is generated: with an answer, even an empty one, the new key is cosign's
+    encrypted key. `allow_open_permissions` accepts private key files that other users can read or change.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class FileProvider(KeyProvider):
         """The private key in the file of that name. Raises as `KeyProvider.open` does."""
         path = self._path(name)
         file = read_key_file(path)
-        if has_private_key(file.content):  # what is none is refused for that, whoever may read it
+        if has_private_key(file.content):  # another file is refused as such, regardless of permissions
             self._check_permissions(path, file)
         return _signing_key(file.content, str(path), self._secrets, path)
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
-        """The public key in the file of that name: a `PUBLIC KEY`, an `RSA PUBLIC KEY` or half of a private key."""
+        """The public key in the file: `PUBLIC KEY`, `RSA PUBLIC KEY`, or the public half of a private key."""
         path = self._path(name)
         try:
             file = read_key_file(path)
@@ -98,14 +98,14 @@ class FileProvider(KeyProvider):
         return (_public_key_in(file.content, str(path), self._secrets),)
 
     def generate(self, name: str, key_type: KeyType) -> SigningKey:
-        """Writes a new private key, and beside it its public half: `NAME.pub`, but `x.pub` for `x.key`.
+        """Writes a new private key, and its public half to `public_path`: both files or none.
 
-        Either both files are written or none. The private one can be read by its owner only.
+        Only the owner can read the private key.
 
         Raises:
             KeyExists: one of the two files exists.
             AccessDenied: no permission to write there.
-            KeyProviderError: they cannot be written.
+            KeyProviderError: the files cannot be written.
         """
         path = self._path(name)
         refuse_existing((path, public_path(path)))
@@ -117,9 +117,10 @@ class FileProvider(KeyProvider):
         return FileKey(private_key, str(path))
 
     def list(self) -> Iterator[KeyInfo]:
-        """The private key files of the folder, by name; those in its subfolders are not looked for.
+        """The private key files of the folder, without subfolders, sorted by name.
 
-        No passphrase is asked for: the type of an encrypted key comes from its public half, if that lies beside it.
+        No passphrase is asked for: the type of an encrypted key comes from the file with its public half, if there is
+        one.
 
         Raises:
             KeyProviderError: the folder cannot be read.
@@ -142,7 +143,7 @@ class FileProvider(KeyProvider):
         if self._directory is None:
             return Path(name)
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise InvalidArgument(f"key file: {quote(name)} leads out of the folder {self._directory}")
+            raise InvalidArgument(f"key file: {quote(name)} is outside the folder {self._directory}")
         return self._directory / name
 
     def _check_permissions(self, path: Path, file: KeyFile) -> None:
@@ -154,7 +155,7 @@ class FileProvider(KeyProvider):
 
 
 class MemoryProvider(KeyProvider):
-    """Key files whose contents the program already holds, by name: from an environment variable or a mounted secret."""
+    """Key files in memory, by name: from an environment variable or a mounted secret."""
 
     def __init__(self, keys: Mapping[str, bytes], *, secrets: SecretSource = no_secrets) -> None:
         self._keys = dict(keys)
@@ -184,15 +185,15 @@ class MemoryProvider(KeyProvider):
 
 
 def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningKey:
-    """The private key in PEM text that the program already holds, with its certificates where they stand beside it.
+    """The private key in PEM text, with the certificates in the same text.
 
-    It reads what a key file may hold, cosign's encrypted keys too; `passphrase` opens those that are encrypted. The
-    functions that take the name of a key refuse its text, so that it is never taken for a name and shown.
+    It accepts every format of key files; `passphrase` decrypts encrypted ones. Functions that expect the name of a key
+    refuse the text of one, because they would show it in errors.
 
     Raises:
-        KeyUnusable: no private key, or one in a form that imagesig does not read.
-        UnsupportedAlgorithm: another curve, RSA size or key type.
-        SecretRequired, WrongSecret: the key is encrypted, with another passphrase.
+        KeyUnusable: no private key, or one in an unsupported format.
+        UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
+        SecretRequired, WrongSecret: the key is encrypted, and the passphrase is missing or wrong.
     """
     content = pem.encode("utf-8", "surrogateescape") if isinstance(pem, str) else bytes(pem)
     secrets = no_secrets if passphrase is None else fixed(passphrase)
@@ -202,7 +203,7 @@ def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningK
 _AS_TEXT = "key given as text"
 
 
-# speed: verifying reads no private key and does not load the code for it (benchmarks/test_cli.py)
+# speed: verifying does not load the code for private keys (benchmarks/test_cli.py)
 
 
 def _signing_key(content: bytes, subject: str, secrets: SecretSource, path: Path | None = None) -> FileKey:
@@ -223,8 +224,8 @@ def _public_key_in(content: bytes, subject: str, secrets: SecretSource) -> Publi
 def _public_key(content: bytes, subject: str) -> PublicKey:
     if b"-----BEGIN CERTIFICATE-----" in content:
         raise KeyUnusable(
-            f"{subject}: a certificate, a bare public key is needed",
-            hint=f"if you trust its key and not its issuer: openssl x509 -in {subject} -noout -pubkey > key.pub",
+            f"{subject}: a certificate, a public key is needed",
+            hint=f"to trust the key and not its issuer: openssl x509 -in {subject} -noout -pubkey > key.pub",
         )
     try:
         return PublicKey.from_pem(content)
@@ -241,17 +242,17 @@ def _not_listed(directory: Path, error: Exception) -> KeyProviderError | None:
 
 
 def _describe(path: Path) -> KeyInfo | None:
-    """What `list` tells of one file; None if it is no private key."""
+    """The entry of one file in `list`; None if it is not a private key."""
     try:
         file = read_key_file(path)
     except KeyProviderError:
-        return None  # not ours to read, or far too large: nothing says that it is a key
-    # A relative name with a colon could be taken for a URI.
+        return None  # unreadable or too large: not treated as a key
+    # A relative name with a colon could look like a URI.
     uri = f"./{path}" if ":" in str(path) and not path.is_absolute() else str(path)
     form = form_of(file.content)
     if form is None:
         is_foreign = has_private_key(file.content)
-        return KeyInfo(uri, None, "a private key in a form that imagesig does not read") if is_foreign else None
+        return KeyInfo(uri, None, "a private key in a format that imagesig does not read") if is_foreign else None
     opened = f"; mode {file.mode:04o}: other users can read or change it" if file.is_open_to_others else ""
     try:
         if form is Form.PLAIN:
@@ -259,7 +260,7 @@ def _describe(path: Path) -> KeyInfo | None:
         else:
             public_key = _public_key(read_key_file(public_path(path)).content, str(public_path(path)))
     except KeyNotFound:
-        return KeyInfo(uri, None, f"{form.value}; its type shows when it is opened{opened}")
+        return KeyInfo(uri, None, f"{form.value}; its type is known when it is opened{opened}")
     except KeyProviderError as error:
         return KeyInfo(uri, None, f"{form.value}; {error}{opened}")
     return KeyInfo(uri, public_key.key_type, form.value + opened)

@@ -1,4 +1,4 @@
-"""Private keys in every form in which people keep them.
+"""Reads private keys in every supported format.
 
 PEM `PRIVATE KEY` and `ENCRYPTED PRIVATE KEY` (PKCS#8), `EC PRIVATE KEY` (SEC1) and `RSA PRIVATE KEY` (PKCS#1), also
 with legacy PEM encryption, cosign's encrypted key, and PKCS#12 with its certificates. Anything else is `KeyUnusable`.
@@ -32,7 +32,7 @@ from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 
-# What `cryptography` reads; and the vector must be as long as its cipher wants, or `cryptography` 50 panics.
+# The ciphers that `cryptography` reads. A vector of another length makes `cryptography` 50 panic.
 _LEGACY_ENCRYPTION = re.compile(
     rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
 )
@@ -40,15 +40,15 @@ _CONVERT = "convert it: openssl pkcs8 -topk8 -in FILE -out FILE.pem"
 
 
 def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> PrivateKey:
-    """The one private key in the contents of a key file. `subject` names the file in errors and to `secrets`.
+    """The only private key in the contents of a key file. `subject` names the file in errors and to `secrets`.
 
-    `secrets` is asked only if the key is encrypted, and once. Everything slow happens here, nothing when signing.
+    `secrets` is asked once, and only if the key is encrypted. All slow work is done here, not when signing.
 
     Raises:
-        KeyUnusable: no private key, more than one, or damaged.
-        SecretRequired: it is encrypted and there is no passphrase.
-        WrongSecret: the passphrase does not open it.
-        UnsupportedAlgorithm: another curve, RSA size or kind of key.
+        KeyUnusable: no private key, more than one, or a damaged one.
+        SecretRequired: the key is encrypted and there is no passphrase.
+        WrongSecret: the passphrase is wrong.
+        UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
     """
     form = form_of(data)
     if form is None:
@@ -63,7 +63,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
         return _load(lambda: _from_pkcs8(pkcs8), subject)
     if form is Form.ENCRYPTED:
         if label in PLAIN_LABELS and not _LEGACY_ENCRYPTION.search(pem):
-            raise KeyUnusable(f"{subject}: encrypted in a way that is not read", hint=_CONVERT)
+            raise KeyUnusable(f"{subject}: its encryption is not supported", hint=_CONVERT)
         passphrase = passphrase_for(subject, secrets)
         return _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
     if label == b"PRIVATE KEY":
@@ -72,7 +72,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
 
 
 def passphrase_for(subject: str, secrets: SecretSource) -> bytes:
-    """The passphrase of an encrypted key. Raises `SecretRequired` where the source has none."""
+    """The passphrase of an encrypted key. Raises `SecretRequired` if the source has none."""
     secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject))
     if secret is None:
         raise SecretRequired(
@@ -86,14 +86,14 @@ def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
     if len(PEM_LABEL.findall(data)) > 1:
         return KeyUnusable(f"{subject}: several private keys in one file, exactly one is needed")
     if b"OPENSSH PRIVATE KEY" in data:
-        hint = "OpenSSH's own form is not read: convert a copy with ssh-keygen -p -m PKCS8 -f FILE"
+        hint = "OpenSSH's format is not supported: convert a copy with ssh-keygen -p -m PKCS8 -f FILE"
     elif b"PUBLIC KEY-----" in data:
-        hint = "this is a public key: signing needs the private one"
+        hint = "give the private key: this is a public key"
     elif data[:1] == b"\x30":
         hint = "this may be DER: convert it with openssl pkey -inform DER -in FILE -out FILE.pem"
     else:
-        hint = "PEM (PKCS#8, SEC1, PKCS#1), cosign's encrypted key and PKCS#12 are read"
-    return KeyUnusable(f"{subject}: no private key that imagesig reads", hint=hint)
+        hint = "give PEM (PKCS#8, SEC1, PKCS#1), cosign's encrypted key or PKCS#12"
+    return KeyUnusable(f"{subject}: not a private key that imagesig reads", hint=hint)
 
 
 def _load(load: Callable[[], PrivateKey], subject: str, *, encrypted: bool = False) -> PrivateKey:
@@ -108,12 +108,12 @@ def _not_loaded(subject: str, encrypted: bool, error: Exception) -> KeyProviderE
     from cryptography.exceptions import InternalError
     from cryptography.exceptions import UnsupportedAlgorithm as Unknown
 
-    if isinstance(error, ValueError | TypeError | InternalError):  # the last one for a short Ed448 key
-        if encrypted:  # a wrong passphrase makes garbage, and garbage is not told from damage
-            return WrongSecret(f"{subject}: the passphrase does not open it, or the file is damaged")
-        return KeyUnusable(f"{subject}: not a private key that can be read, or damaged")
+    if isinstance(error, ValueError | TypeError | InternalError):  # `InternalError`: a short Ed448 key
+        if encrypted:  # a wrong passphrase decrypts to random bytes, which look like damage
+            return WrongSecret(f"{subject}: the passphrase is wrong, or the file is damaged")
+        return KeyUnusable(f"{subject}: an invalid or damaged private key")
     if isinstance(error, Unknown):
-        return KeyUnusable(f"{subject}: encrypted or encoded in a way that OpenSSL does not know")
+        return KeyUnusable(f"{subject}: OpenSSL does not support its encryption or encoding")
     return None
 
 
@@ -139,9 +139,9 @@ def _from_pkcs8(der: bytes) -> PrivateKey:
 
 
 def _from_ed25519_version_2(der: bytes) -> PrivateKey:
-    """An Ed25519 key in PKCS#8 version 2, where the public key follows the private one: Rust tools write it so.
+    """An Ed25519 key in PKCS#8 version 2, as Rust tools write it: the public key follows the private one.
 
-    `cryptography` reads version 1 only. The layout is fixed: RFC 8410 section 10.3, without attributes.
+    `cryptography` reads only version 1. The layout is fixed: RFC 8410 section 10.3, without attributes.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -149,7 +149,7 @@ def _from_ed25519_version_2(der: bytes) -> PrivateKey:
     private, rest = der[start : start + 32], der[start + 32 :]
     loaded = Ed25519PrivateKey.from_private_bytes(private)
     if rest != b"\x81\x21\x00" + loaded.public_key().public_bytes_raw():
-        raise ValueError("the public key beside the private one is not its own")
+        raise ValueError("the public key does not belong to the private key")
     return PrivateKey.of(loaded)
 
 
@@ -163,7 +163,7 @@ def _open_cosign(pem: bytes, subject: str, passphrase: bytes) -> bytes:
 
 
 def with_certificates(private_key: PrivateKey, content: bytes, path: Path | None = None) -> PrivateKey:
-    """The key with its certificates: those it came with, those in the same PEM text, or those in a file beside it."""
+    """The key with its certificates: its own, else those in the same PEM text, else those in a file beside it."""
     texts = chain_together([content], () if path is None else _certificate_files(path))
     for text in () if private_key.chain else texts:
         if BEGIN in text and (chain := chain_in(text, private_key.public_key)):
@@ -172,7 +172,7 @@ def with_certificates(private_key: PrivateKey, content: bytes, path: Path | None
 
 
 def _certificate_files(path: Path) -> Iterator[bytes]:
-    """What is in `x.crt` and `x.pem`, for `x.key`, and in `x.key.crt` and `x.key.pem`: as far as it can be read."""
+    """The contents of the readable files among `x.crt`, `x.pem`, `x.key.crt` and `x.key.pem`, for `x.key`."""
     for suffix in (".crt", ".pem"):
         for name in dict.fromkeys((path.with_suffix(suffix), path.with_name(path.name + suffix))):
             try:

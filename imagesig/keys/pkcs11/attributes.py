@@ -1,7 +1,7 @@
-"""Attributes of objects in a token, whatever a module writes into them. Every call here is under the module's lock.
+"""Attributes of objects in a token, read leniently. Call these functions under the module's lock.
 
-python-pkcs11 decodes the attributes of every object that a search finds, so that one odd label or flag anywhere in the
-token ends the search for all keys. Here what cannot be decoded is None, and a label keeps bytes that are not UTF-8.
+python-pkcs11 decodes the attributes of every object that a search finds, so one odd label or flag in the token ends the
+search for all keys. Here an attribute that cannot be decoded is None, and a label keeps bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def _mapper() -> type[Any]:
             if key in text:
                 return value.decode("utf-8", "surrogateescape")
             if not value:
-                return None  # a flag without a value is a flag that is not shown
+                return None  # a flag without a value, as if the object did not have it
             try:
                 return super().unpack_attributes(key, value)
-            except Exception:  # noqa: BLE001 - of any attribute, of any object in the token
+            except Exception:  # noqa: BLE001 - python-pkcs11 raises various types
                 return None
 
     return Lenient
 
 
 def lenient_attributes() -> Any:
-    """What `Token.open` takes as its `attribute_mapper`."""
+    """The `attribute_mapper` for `Token.open`."""
     return _mapper()()
 
 
 def read_attribute(handle: Any, name: str) -> Any:
-    """One attribute, None where the object does not have it, does not show it, or shows nothing that can be read."""
+    """One attribute; None if the object has none, hides it, or if it cannot be decoded."""
     import pkcs11
 
     try:
@@ -57,12 +57,12 @@ def read_attribute(handle: Any, name: str) -> Any:
 
 
 def may_sign(handle: Any) -> bool:
-    """False where the module says that the key may not; what a module does not show is tried."""
+    """False if the module says that the key may not sign. If it says nothing, signing is tried."""
     return read_attribute(handle, "SIGN") is not False
 
 
 def signing_object(handle: Any) -> Any:
-    """The same object, with `sign`: python-pkcs11 leaves that out where the module does not show CKA_SIGN."""
+    """The same object with the method `sign`, which python-pkcs11 omits if the module hides CKA_SIGN."""
     if hasattr(handle, "sign"):
         return handle
     return _signing_kind()(handle.wrapper)

@@ -1,4 +1,4 @@
-"""Certificate objects in a token: the chain of one key. Every call here is made under the module's lock."""
+"""Certificate objects in a token: the chain of one key. Call these functions under the module's lock."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from imagesig.trust.path import climb
 
 
 def find_chain(session: Any, key: Pkcs11Uri, public_key: PublicKey) -> tuple[Certificate, ...]:
-    """The chain of the key, leaf first, as far as the token holds it; empty if it holds no certificate of the key.
+    """The chain of the key in the token, leaf first; it may be incomplete or empty.
 
-    The leaf is the certificate whose CKA_ID is the key's, else any other; it must be for the same public key. Its
-    issuers are found among the token's other certificates by name and signature.
+    The leaf is a certificate for the key, preferably with the key's CKA_ID. Its issuers are found
+    among the token's other certificates by name and signature.
     """
     found = list(islice(_certificates(session), limits.CERTIFICATES))
     leaves = [(identity, item) for identity, item in found if is_certificate_of(item, public_key)]
     if not leaves:
         return ()
-    # Of a certificate and its renewal under one id, the one that lasts longer.
+    # Of several certificates with the key's id, the one that is valid longest.
     _, leaf = max(leaves, key=lambda pair: (pair[0] == key.id, pair[1].not_after))
     return climb(leaf, [item for _, item in found])
 
@@ -38,4 +38,4 @@ def _certificates(session: Any) -> Iterator[tuple[bytes, Certificate]]:
         try:
             yield item.id, Certificate.from_der(bytes(value or b""))
         except ImagesigError:
-            continue  # a certificate of another kind, or only a URL of one
+            continue  # another type of certificate, or only its URL

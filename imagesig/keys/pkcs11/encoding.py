@@ -1,8 +1,7 @@
-"""Between PKCS#11's encodings and ours: public keys from attributes, mechanisms for algorithms, signatures to DER.
-Pure.
+"""Converts between PKCS#11 and our types: public keys of attributes, mechanisms for algorithms, DER signatures. Pure.
 
-Modules disagree on how they write points and parameters, and their default mechanisms sign something else than one
-expects: everything here is explicit, and what is not known is refused.
+Modules encode points and parameters differently, and their default mechanisms sign unexpected data. So everything here
+is explicit, and unknown values are refused.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ _DIGEST_INFO = {
     Hash.SHA384: bytes.fromhex("3041300d060960864801650304020205000430"),
     Hash.SHA512: bytes.fromhex("3051300d060960864801650304020305000440"),
 }
-"""What stands before the digest in DigestInfo. Spec: RFC 8017 section 9.2, note 1."""
+"""The bytes before the digest in DigestInfo. Spec: RFC 8017 section 9.2, note 1."""
 
 
 def key_type_of_curve(parameters: bytes) -> KeyType:
-    """The key type that EC_PARAMS name. Raises `KeyUnusable` for another curve."""
+    """The key type for EC_PARAMS. Raises `KeyUnusable` for an unsupported curve."""
     if parameters == _ED25519_NAME:
         return KeyType.ED25519
     for key_type, known in CURVES.items():
         if parameters == known:
             return key_type
-    raise KeyUnusable(f"its curve ({parameters[:16].hex()}) is none of P-256, P-384, P-521 and Ed25519")
+    raise KeyUnusable(f"its curve is {parameters[:16].hex()}, one of P-256, P-384, P-521 and Ed25519 is needed")
 
 
 def ec_public_key(parameters: bytes, point: bytes) -> PublicKey:
     """The public key of EC_PARAMS and EC_POINT.
 
-    EC_POINT is an OCTET STRING by the standard; modules also write a BIT STRING or the bare point.
+    In the standard EC_POINT is an OCTET STRING. Some modules write a BIT STRING or the bare point.
 
     Raises:
-        KeyUnusable: another curve, or no point of it.
+        KeyUnusable: an unsupported curve, or not a point of it.
     """
     key_type = key_type_of_curve(parameters)
     if key_type is KeyType.ED25519:
@@ -66,11 +65,11 @@ def ec_public_key(parameters: bytes, point: bytes) -> PublicKey:
     try:
         return PublicKey.from_cryptography(ec.EllipticCurvePublicKey.from_encoded_point(curves[key_type], bare))
     except ValueError as error:
-        raise KeyUnusable(f"its EC_POINT is no point of {key_type.value}") from error
+        raise KeyUnusable(f"its EC_POINT is not a point of {key_type.value}") from error
 
 
 def _bare_point(point: bytes, size: int) -> bytes:
-    # The length decides, not the first byte: an uncompressed point begins with 04, and so does an OCTET STRING.
+    # Decide by the length: an uncompressed point and an OCTET STRING both begin with 04.
     if len(point) == size:
         return point
     header = len(point) - size
@@ -81,15 +80,15 @@ def _bare_point(point: bytes, size: int) -> bytes:
     written = bytes([length]) if length < 128 else b"\x81" + bytes([length])
     if tag in (b"\x04", b"\x03") and length < 256 and point[:header] + unused == tag + written + unused:
         return point[-size:]
-    raise KeyUnusable(f"its EC_POINT has {len(point)} bytes in an unknown encoding, a point of {size} is needed")
+    raise KeyUnusable(f"its EC_POINT has {len(point)} bytes in an unknown encoding, a point of {size} bytes is needed")
 
 
 def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
     """The public key of MODULUS and PUBLIC_EXPONENT, both big-endian.
 
     Raises:
-        KeyUnusable: no RSA key.
-        UnsupportedAlgorithm: a size that imagesig does not work with.
+        KeyUnusable: not an RSA key.
+        UnsupportedAlgorithm: an unsupported size.
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
@@ -97,11 +96,11 @@ def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
         numbers = RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus))
         return PublicKey.from_cryptography(numbers.public_key())
     except ValueError as error:
-        raise KeyUnusable("its modulus and exponent are no RSA key") from error
+        raise KeyUnusable("its modulus and exponent do not make an RSA key") from error
 
 
 class Operation(Struct, frozen=True):
-    """One way of C_Sign: mechanism and parameter by their names in PKCS#11, and what of a request goes in."""
+    """One use of C_Sign: mechanism and parameter by their PKCS#11 names, and a function for the data to sign."""
 
     mechanism: str
     data: Callable[[ToSign], bytes]
@@ -109,10 +108,10 @@ class Operation(Struct, frozen=True):
 
 
 def operation_for(algorithm: Algorithm, mechanisms: Collection[str]) -> Operation:
-    """What to ask a token for that has these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`).
+    """The operation for a token with these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`).
 
     Raises:
-        UnsupportedAlgorithm: the token has no mechanism that makes this signature.
+        UnsupportedAlgorithm: the token has no mechanism for this algorithm.
     """
     for operation in _candidates(algorithm):
         if operation.mechanism in mechanisms:
@@ -121,10 +120,10 @@ def operation_for(algorithm: Algorithm, mechanisms: Collection[str]) -> Operatio
 
 
 def algorithms_for(key_type: KeyType, mechanisms: Collection[str]) -> tuple[Algorithm, ...]:
-    """What a token with these mechanisms signs with a key of this type, the one that verifies everywhere first.
+    """The algorithms of a token with these mechanisms for a key of this type, the most widely accepted first.
 
     Raises:
-        UnsupportedAlgorithm: nothing.
+        UnsupportedAlgorithm: there are none.
     """
     possible = signing_algorithms(key_type)
     found = tuple(
@@ -150,7 +149,7 @@ def _candidates(algorithm: Algorithm) -> list[Operation]:
         parameter = (hash_name, hash_name, _salt_length(algorithm))
         whole = Operation(f"{hash_name}_RSA_PKCS_PSS", _message, parameter)
         return [whole, Operation("RSA_PKCS_PSS", _digest, parameter)]
-    raise UnsupportedAlgorithm(f"{algorithm} is not made by PKCS#11 tokens")
+    raise UnsupportedAlgorithm(f"PKCS#11 tokens do not sign {algorithm}")
 
 
 def _message(request: ToSign) -> bytes:
@@ -162,7 +161,7 @@ def _digest(request: ToSign) -> bytes:
 
 
 def _digest_info(request: ToSign) -> bytes:
-    # RSA_PKCS pads whatever it gets: without DigestInfo it makes a signature that verifies nowhere.
+    # RSA_PKCS pads any data. A signature without DigestInfo verifies nowhere.
     assert request.algorithm.hash is not None
     return _DIGEST_INFO[request.algorithm.hash] + request.digest
 
@@ -173,18 +172,18 @@ def _salt_length(algorithm: Algorithm) -> int:
 
 
 def signature_from_token(signature: bytes, key_type: KeyType) -> bytes:
-    """A token's signature in our encoding: ECDSA comes as r||s and leaves as DER."""
+    """A token's signature in our encoding: converts ECDSA from r||s to DER."""
     return der_from_rs(signature, key_type) if key_type.is_ecdsa else signature
 
 
 def public_key_of_certificate(der: bytes) -> PublicKey:
-    """The public key in a certificate. Nothing else of it is believed."""
+    """The public key in a certificate, whose other fields are ignored."""
     from cryptography import x509
 
     try:
         return PublicKey.from_cryptography(x509.load_der_x509_certificate(der).public_key())
     except ValueError as error:
-        raise KeyUnusable("the certificate beside it cannot be read") from error
+        raise KeyUnusable("its certificate cannot be read") from error
 
 
 Attributes = Mapping[str, Any]
@@ -194,7 +193,7 @@ def public_key_from(attributes: Attributes) -> PublicKey:
     """The public key of an object's attributes, by their names in PKCS#11 without `CKA_`.
 
     Raises:
-        KeyUnusable: attributes are missing, or of a key that imagesig does not work with.
+        KeyUnusable: attributes are missing, or of an unsupported key.
     """
     if attributes.get("EC_PARAMS") and attributes.get("EC_POINT"):
         return ec_public_key(attributes["EC_PARAMS"], attributes["EC_POINT"])

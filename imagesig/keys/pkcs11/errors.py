@@ -1,7 +1,6 @@
-"""Errors of PKCS#11: their kinds, for `except`, and what each of them is in our words.
+"""Errors of PKCS#11: their types, and their translation to ours.
 
-The kinds are functions because `except kind()` calls them only once something was raised: a signature that succeeds
-spends no time on an import.
+The types are functions, so that `except` imports the SDK only after an exception.
 """
 
 from __future__ import annotations
@@ -30,30 +29,30 @@ def mechanism_errors() -> tuple[type[Exception], ...]:
 
 
 def is_ended(error: Exception) -> bool:
-    # python-pkcs11 has no class of its own for CKR_CRYPTOKI_NOT_INITIALIZED.
+    # python-pkcs11 has no class for CKR_CRYPTOKI_NOT_INITIALIZED.
     return "not initialized" in str(error)
 
 
-# python-pkcs11 has no class of its own for CKR_KEY_FUNCTION_NOT_PERMITTED either.
+# python-pkcs11 has no class for CKR_KEY_FUNCTION_NOT_PERMITTED either.
 _NOT_PERMITTED = "0x68"
 
 
-def said(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     return type(error).__name__ + (f": {quote(str(error))}" if str(error) else "")
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether sessions, logins or the token itself are gone, so that nothing more can be read with them."""
+    """Whether sessions, logins or the token are gone, so that the caller must start again."""
     return isinstance(error, MemoryError) or isinstance(explain(error, ""), KeyProviderUnavailable)
 
 
 def explain(error: Exception, what: str) -> KeyProviderError | None:
-    """A PKCS#11 error in our words; many of them have no text of their own, so the kind is named. None for others."""
+    """Explains a PKCS#11 error, with its type, because many have no text. None for other exceptions."""
     import pkcs11.exceptions as p11
 
     if not isinstance(error, p11.PKCS11Error):
         return None
-    text = f"{what}: {said(error)}"
+    text = f"{what}: {describe_error(error)}"
     if _NOT_PERMITTED in str(error):
         return KeyUnusable(f"{text} (CKR_KEY_FUNCTION_NOT_PERMITTED)", hint="name a key that may sign")
     if isinstance(error, p11.PinLocked):
@@ -61,10 +60,10 @@ def explain(error: Exception, what: str) -> KeyProviderError | None:
     if isinstance(error, wrong_pin_errors()):
         return WrongSecret(text)
     if isinstance(error, mechanism_errors()):
-        return UnsupportedAlgorithm(text, hint="the token does not have this mechanism")
+        return UnsupportedAlgorithm(text, hint="use an algorithm whose mechanism the token has")
     handles = p11.SessionHandleInvalid | p11.SessionClosed | p11.ObjectHandleInvalid | p11.KeyHandleInvalid
     if isinstance(error, handles | p11.UserNotLoggedIn) or is_ended(error):
-        return KeyProviderUnavailable(text, hint="another library in this process logged out or ended the module")
+        return KeyProviderUnavailable(text, hint="find the library in this process that logged out")
     if isinstance(error, p11.DeviceRemoved | p11.TokenNotPresent | p11.DeviceError | p11.DeviceMemory):
-        return KeyProviderUnavailable(text, hint="is the token still there?")
+        return KeyProviderUnavailable(text, hint="check that the token is connected")
     return KeyProviderError(text)

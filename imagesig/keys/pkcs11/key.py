@@ -1,4 +1,4 @@
-"""One private key in a token, and what was found out about it."""
+"""One private key in a token."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class FoundKey(Struct, frozen=True):
-    """A private key object, as the session of one generation knows it, with its full URI and public key.
+    """A private key object in the session of one generation, with its full URI and public key.
 
-    `always_authenticate`: the key wants the PIN anew for every signature (CKA_ALWAYS_AUTHENTICATE).
+    `always_authenticate`: the key needs the PIN again for every signature (CKA_ALWAYS_AUTHENTICATE).
     """
 
     handle: Any
@@ -53,7 +53,7 @@ class Pkcs11Key(SigningKey):
         return self._sign_all([request])[1][0]
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        """All signatures under one lock and one login; a session that broke is opened again once."""
+        """All signatures under one lock and one login. A broken session is opened again once."""
         return self._info, self._provider.attempt(self._what, lambda: [self._sign_one(item) for item in requests])
 
     def _sign_one(self, request: ToSign) -> bytes:
@@ -65,9 +65,9 @@ class Pkcs11Key(SigningKey):
             raise BadSignature(f"{self._info.key_id}: {error}") from error
 
     def _refresh(self) -> None:
-        """Finds the key again where the session it was found in is gone: after a fork, or a token that was away."""
+        """Finds the key again if its session is invalid: after a fork, or after the token was removed."""
         if self._found.generation == self._provider.generation:
             return
         self._found = self._provider.find(self._uri)
         if self._found.public_key != self._info.public_key:
-            raise KeyUnusable(f"{self._info.key_id}: has become another key meanwhile", hint="open it again")
+            raise KeyUnusable(f"{self._info.key_id}: another key has this URI now", hint="open the key again")

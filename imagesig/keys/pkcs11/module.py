@@ -1,8 +1,8 @@
-"""PKCS#11 modules of this process: one entry for each shared library, one lock around everything that is done with it.
+"""PKCS#11 modules of this process: one object for each shared library, with one lock around all its uses.
 
-python-pkcs11 initialises modules for a single thread and releases the GIL while it calls them, so calls from two
-threads at once crash. Login belongs to a token in the process and not to a session: it is held once, counted, and let
-go by the last user. A forked child has to initialise the module again.
+python-pkcs11 initialises modules for a single thread and releases the GIL while it calls them, so concurrent calls
+crash. A login is per token and process, not per session: providers share it, and the last one logs out. A forked child
+has to initialise the module again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from imagesig.errors import (
 )
 from imagesig.external import explained, external_call
 from imagesig.keys.pkcs11.attributes import lenient_attributes
-from imagesig.keys.pkcs11.errors import explain, is_ended, said, wrong_pin_errors
+from imagesig.keys.pkcs11.errors import describe_error, explain, is_ended, wrong_pin_errors
 from imagesig.keys.pkcs11.pins import Pins, token_name
 from imagesig.keys.pkcs11.tokens import choose_token, describe_token, identity_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
@@ -38,17 +38,17 @@ T = TypeVar("T")
 
 
 class _Login(Struct):
-    """One login to one token, and how many providers rely on it."""
+    """One login to one token, and the number of providers that use it."""
 
     session: Any
     users: int
 
 
 class Module:
-    """One shared library. Everything is done inside `locked()`.
+    """One shared library. Use it only inside `locked()`.
 
-    `generation` counts the times that every session, login and object handle became worthless at once: in a forked
-    child, when somebody else in the process ended the module or logged out, when the token was away.
+    `generation` increases each time that all sessions, logins and object handles become invalid: in a forked child,
+    when other code in the process finalizes the module or logs out, and when the token is removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,9 +66,9 @@ class Module:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[Any]:
-        """The initialised library, for one thread at a time; foreign exceptions become ours, named after `what`.
+        """The initialised library, for one thread at a time. Its exceptions become ours and name `what`.
 
-        Where the error says that sessions or the login are gone, they are given up: the next use opens them again.
+        After an error that invalidates sessions or the login, the next use opens them again.
         """
         with self._lock:
             try:
@@ -88,32 +88,32 @@ class Module:
         return refusal
 
     def _initialize(self) -> None:
-        """Loads the module; in a forked child, which has inherited everything but the right to use it, anew."""
+        """Loads the module. A forked child loads it again, because it must not use the inherited one."""
         import pkcs11._pkcs11
         import pkcs11.exceptions
 
         if self._lib is not None:
-            # Its destructor would end the module under the one that is made now.
+            # Keep the old object: its destructor would finalize the module that is loaded now.
             self._former.append(self._lib)
         self._lib, self._sessions = None, []
         self._logins.clear()
         self.generation += 1
         try:
-            # Not `pkcs11.lib`: that keeps modules by the name of their path, and gives up on one already initialised.
+            # Not `pkcs11.lib`, which caches modules by path and fails if one is already initialised.
             kind: Any = pkcs11._pkcs11.lib
             lib = kind.__new__(kind, str(self.path))
             self._is_ours = _is_initialized_now(lib)
         except pkcs11.exceptions.PKCS11Error as error:
-            hint = "is this a PKCS#11 module, and is it set up?"
+            hint = "check that this is a PKCS#11 module, and its configuration"
             if "softhsm" in self.path.name:
-                hint = "SOFTHSM2_CONF must name a file of SoftHSM's own, and that a folder with tokens"
+                hint = "set SOFTHSM2_CONF to a configuration file of SoftHSM that names the folder with tokens"
             raise KeyProviderError(
-                f"PKCS#11 module {self.path}: cannot be initialised ({said(error)})", hint=hint
+                f"PKCS#11 module {self.path}: cannot be initialised ({describe_error(error)})", hint=hint
             ) from error
         self._lib, self._pid = lib, os.getpid()
 
     def start_anew(self, *, ended: bool = False) -> None:
-        """Gives up every session and login. `ended`: somebody ended the module itself. Call it inside `locked()`."""
+        """Drops every session and login. `ended`: the module was finalized. Call it inside `locked()`."""
         sessions, self._sessions = self._sessions, []
         logins = [login.session for login in self._logins.values() if login.session is not None]
         self._logins.clear()
@@ -126,56 +126,55 @@ class Module:
             _close(session)
 
     def open_session(self, token: Any, *, writable: bool = False) -> Any:
-        """A session without a login of its own. Call it inside `locked()`."""
+        """A new session, without a login. Call it inside `locked()`."""
         session = token.open(rw=writable, attribute_mapper=lenient_attributes())
         self._sessions.append(session)
         return session
 
     def close_session(self, session: Any) -> None:
-        """Closes what `open_session` gave, unless that is long gone. Call it inside `locked()`."""
+        """Closes a session of `open_session`, unless it is closed already. Call it inside `locked()`."""
         if session in self._sessions:
             self._sessions.remove(session)
             _close(session)
 
     def token(self, wanted: Pkcs11Uri) -> Any:
-        """The one token that fits. Call it inside `locked()`.
+        """The only token that fits. Call it inside `locked()`.
 
         Raises:
-            KeyNotFound: none, or several; lists those that are there.
+            KeyNotFound: none or several fit; the hint lists all tokens.
         """
         return choose_token(list(self._tokens()), wanted, self.path.name)
 
     def describe_tokens(self) -> tuple[str, ...]:
-        """Every token there and the state of its PIN, for people. Call it inside `locked()`."""
+        """Every token and the state of its PIN, for people. Call it inside `locked()`."""
         return tuple(describe_token(token, slot_id) for slot_id, token in self._tokens())
 
     def _tokens(self) -> Iterator[tuple[int, Any]]:
         import pkcs11.exceptions
 
         for slot in self._lib.get_slots(token_present=True):
-            # One card that was pulled out, or is none that the module knows, does not hide the others.
+            # Skip a card that was removed or is unknown to the module.
             with suppress(pkcs11.exceptions.TokenNotPresent, pkcs11.exceptions.TokenNotRecognised):
                 yield slot.slot_id, slot.get_token()
 
     def log_in(self, token: Any, secrets: SecretSource) -> str:
-        """Logs in unless this process is logged in; returns what `log_out` takes. Call it inside `locked()`.
+        """Logs in unless this process is logged in. Returns the argument for `log_out`. Call it inside `locked()`.
 
         Raises:
-            SecretRequired: no PIN was given.
-            WrongSecret: it is wrong; the same PIN is not tried again on this token.
-            PinLocked: the PIN is locked, or one more wrong one would lock it.
+            SecretRequired, PinLocked: see `Pins.for_login`.
+            WrongSecret: the PIN is wrong; it is never tried again on this token.
         """
         key = identity_of(token)
         login = self._logins.get(key)
         if login is None:
-            # Looked at again: the flags tell how many tries are left now.
+            # Read the token again: its flags show how many tries are left.
             login = self._logins[key] = _Login(self._open_logged_in(token.slot.get_token(), secrets), 0)
             self.logins_made += 1
         login.users += 1
         return key
 
     def log_out(self, key: str, generation: int) -> None:
-        """Lets go of one login; the last one ends it. Call it inside `locked()`."""
+        """Ends the use of a login by one provider; the last one logs out. Call it inside `locked()`."""
         login = self._logins.get(key) if generation == self.generation else None
         if login is None:
             return
@@ -195,17 +194,18 @@ class Module:
         try:
             return token.open(user_pin=pin)
         except pkcs11.exceptions.UserAlreadyLoggedIn:
-            return None  # somebody else in this process logged in: fine, and not ours to end
+            return None  # other code in this process logged in; it also logs out
         except wrong_pin_errors():
             self.pins.refuse(token, pin)
             self._drop_leaked_session()
             raise WrongSecret(
-                f"{token_name(token)}: the PIN is wrong", hint="it is not tried again: wrong PINs lock the token"
+                f"{token_name(token)}: the PIN is wrong",
+                hint="give the right PIN; wrong ones lock the token",
             ) from None
 
     def _drop_leaked_session(self) -> None:
-        # A refused login leaves the session open that it was tried in, and python-pkcs11 loses its handle. Only
-        # starting the module anew closes it, which nobody notices while no other login is held and the module is ours.
+        # After a refused login python-pkcs11 loses the handle of the open session. Only initialising the module again
+        # closes it. That affects nobody while there is no other login and we initialised the module.
         if self._is_ours and not self._logins:
             self._lib.reinitialize()
             self._sessions = []
@@ -217,11 +217,11 @@ _modules_lock = threading.RLock()
 
 
 def module_at(path: Path) -> Module:
-    """The process's one `Module` for a shared library, by whatever path it is named.
+    """The process's `Module` for a shared library; all paths of one file give the same object.
 
     Raises:
         MissingExtra: python-pkcs11 is not installed.
-        InvalidArgument: no absolute path of a regular file.
+        InvalidArgument: not the absolute path of a regular file.
     """
     with external_call("python-pkcs11", lambda error: _not_installed(error)):
         import pkcs11  # noqa: F401
@@ -252,7 +252,7 @@ def _no_module(path: Path, error: Exception) -> ImagesigError | None:
 
 
 def _before_fork() -> None:
-    """Waits until no thread is inside a module: the child gets it, and our locks, between two calls."""
+    """Waits until no thread uses a module, so that the child inherits modules and locks in a consistent state."""
     _modules_lock.acquire()
     for module in _modules.values():
         module._lock.acquire()
@@ -268,9 +268,9 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 
 
 def _is_initialized_now(lib: Any) -> bool:
-    """Initialises the module; False if somebody else in this process has, or a forked child's parent.
+    """Initialises the module. False if other code in this process, or the parent process, did that before.
 
-    Then it works as it is, and is not ours to end.
+    Then the module is usable, and others finalize it.
     """
     import pkcs11.exceptions
 
@@ -286,6 +286,6 @@ def _is_initialized_now(lib: Any) -> bool:
 def _close(session: Any) -> None:
     import pkcs11.exceptions
 
-    # A session that is gone has closed itself.
+    # An invalid session is closed already.
     with suppress(pkcs11.exceptions.PKCS11Error):
         session.close()

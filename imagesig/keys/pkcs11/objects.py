@@ -1,4 +1,4 @@
-"""Objects in a token: searched, read and made. Every call here is made under the module's lock."""
+"""Finds, reads and creates objects in a token. Call these functions under the module's lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenObject(Struct, frozen=True):
 
 
 def find_objects(session: Any, kind: str, wanted: Pkcs11Uri) -> list[TokenObject]:
-    """The objects of one class with the label and id that are wanted. The search is always run to its end."""
+    """The objects of one class with the wanted label and id. The search always runs to its end."""
     import pkcs11
 
     template: dict[Any, Any] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
@@ -44,7 +44,7 @@ def read_public_key(item: TokenObject) -> PublicKey:
 
 
 def public_keys_shown(session: Any, wanted: Pkcs11Uri) -> list[PublicKey]:
-    """The distinct public keys that fit, of public key objects; where there are none, of certificates."""
+    """The distinct public keys of the public key objects that fit; if there are none, of the certificates."""
     shown = [read_public_key(item) for item in find_objects(session, "PUBLIC_KEY", wanted)]
     if not shown:
         certificates = [read_attribute(item.handle, "VALUE") for item in find_objects(session, "CERTIFICATE", wanted)]
@@ -55,11 +55,11 @@ def public_keys_shown(session: Any, wanted: Pkcs11Uri) -> list[PublicKey]:
 def public_half(session: Any, item: TokenObject, given: PublicKey | None) -> PublicKey:
     """The public key of a private key object.
 
-    From the public key object or certificate with its id (and its label, where several have that id), else from the
-    private key itself, else the one that is `given`, which the first signature proves right or wrong.
+    It comes from the public key object or certificate with the same id (and label, if several have that id), else from
+    the private key object, else it is `given`. The first signature proves it.
 
     Raises:
-        KeyUnusable: there is none, or several could be it.
+        KeyUnusable: there is none, or several fit.
     """
     names = [Pkcs11Uri(id=item.id), Pkcs11Uri(id=item.id, object=item.label)] if item.id else []
     names += [Pkcs11Uri(object=item.label)] if item.label and not item.id else []

@@ -1,4 +1,4 @@
-"""From a PKCS#11 URI and the environment to a token: which module, which PIN."""
+"""Resolves a PKCS#11 URI, with the environment, to a module, a token and a source of the PIN."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _PROXY_MODULES = (
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, str]:
-    """The token that the URI names, and the URI as the key's name. See `imagesig.keys.uri.ProviderFactory`.
+    """The provider, and the URI as the key's name. See `imagesig.keys.uri.ProviderFactory`.
 
     The module is the URI's `module-path`, else IMAGESIG_PKCS11_MODULE or COSIGN_PKCS11_MODULE_PATH, else p11-kit's
-    proxy. The PIN is asked of `settings.secrets`, or read from the URI's `pin-source`.
+    proxy. The PIN comes from the URI's `pin-source`, else from `settings.secrets`.
     """
     parsed = parse_pkcs11_uri(uri)
     if parsed.pin_value:
         raise InvalidArgument(
-            f"key URI {parsed}: a PIN in a URI is visible to everybody on this machine",
+            f"key URI {parsed}: every user of this machine can see a PIN in a URI",
             hint="use ?pin-source=file:/PATH, --passphrase-file or IMAGESIG_PKCS11_PIN",
         )
     pin_file = from_file(_pin_file(parsed), "pin-source") if parsed.pin_source else None
@@ -55,18 +55,18 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, 
 
 
 def _check_configuration(module: Path, environ: Mapping[str, str]) -> None:
-    """Looks at SoftHSM's file before SoftHSM does: it waits for ever where that is a pipe."""
+    """Checks SoftHSM's configuration file first, because a pipe would block SoftHSM for ever."""
     named = environ.get(_SOFTHSM)
     if named and "softhsm" in module.name:
         check_file(named, _SOFTHSM)
 
 
 def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> tuple[Path, str]:
-    """The module, and what named it."""
+    """The module, and the option or variable with its path."""
     environ = settings.environ
     if parsed.module_name:
         raise InvalidArgument(
-            f"key URI {parsed}: module-name is not supported", hint="name the file: module-path=/PATH"
+            f"key URI {parsed}: module-name is not supported", hint="give the path: module-path=/PATH"
         )
     if parsed.module_path:
         return Path(parsed.module_path), "module-path"
@@ -77,7 +77,8 @@ def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> tuple[Path, str]:
         if Path(proxy).is_file():
             return Path(proxy), "p11-kit"
     raise InvalidArgument(
-        f"key URI {parsed}: which PKCS#11 module?", hint="set IMAGESIG_PKCS11_MODULE, or write ?module-path=/PATH/TO.so"
+        f"key URI {parsed}: no PKCS#11 module configured",
+        hint="set IMAGESIG_PKCS11_MODULE, or write ?module-path=/PATH/TO.so",
     )
 
 

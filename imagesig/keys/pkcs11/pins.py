@@ -1,4 +1,4 @@
-"""PINs of tokens: when to ask for one, and which ones never to try again, because wrong PINs lock a token."""
+"""PINs of tokens. A refused PIN is never tried again, because wrong PINs lock a token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pins:
         self._refused: set[tuple[str, int]] = set()
 
     def for_login(self, token: Any, secrets: SecretSource) -> Any:
-        """What `Token.open` takes as `user_pin`: the PIN, or the request to use the token's PIN pad.
+        """The argument `user_pin` of `Token.open`: the PIN, or the request to use the token's PIN pad.
 
         Raises:
             SecretRequired: no PIN was given.
@@ -28,7 +28,7 @@ class Pins:
 
         name = token_name(token)
         if token.flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
-            raise PinLocked(f"{name}: its PIN is locked", hint="the security officer has to set a new one")
+            raise PinLocked(f"{name}: its PIN is locked", hint="let the security officer set a new one")
         if token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
             raise PinLocked(
                 f"{name}: one more wrong PIN would lock it", hint="log in once with another tool, then try again"
@@ -47,7 +47,7 @@ class Pins:
 
         if token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH:
             raise KeyUnusable(
-                f"{token_name(token)}: its PIN pad cannot be used for a key that wants the PIN for every signature"
+                f"{token_name(token)}: its PIN pad cannot be used for a key that needs the PIN for every signature"
             )
         return self._asked(token, secrets)
 

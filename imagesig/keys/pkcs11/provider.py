@@ -1,7 +1,7 @@
 """Keys in PKCS#11 tokens: HSMs, smart cards, SoftHSM.
 
-Safe to use from several threads: calls to one module take turns, because the module was not initialised for more.
-With `multiprocessing`, prefer the `spawn` method; a forked child opens its keys again by itself.
+Thread-safe: calls to one module are serialized. With `multiprocessing`, prefer the `spawn` method; a forked child opens
+its keys again automatically.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.keys.secrets import SecretSource, no_secrets
 
 _ID_BYTES = 16
-_MAY_NOT_SIGN = "this key may not sign (CKA_SIGN is false)"
+_MAY_NOT_SIGN = "the key may not sign (CKA_SIGN is false)"
 T = TypeVar("T")
 
 
 class _Opened(Struct):
-    """One open session of one provider, and the login that it relies on. Good for one generation of the module."""
+    """One open session of one provider, and its login. Valid for one generation of the module."""
 
     session: Any
     token: Any
@@ -62,8 +62,8 @@ class _Opened(Struct):
 class Pkcs11Provider(KeyProvider):
     """One token of a PKCS#11 module, chosen by label, serial number or slot.
 
-    `secrets` is asked for the PIN when a login is needed. Names of keys are PKCS#11 URIs, or labels. `public_key` is
-    the public half of the key to be opened, for a token that holds the private half alone.
+    `secrets` is asked for the PIN if a login is needed. Names of keys are PKCS#11 URIs or labels. `public_key` is the
+    public half of the key to open, for a token that has only the private half.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Pkcs11Provider(KeyProvider):
     # --- the interface -------------------------------------------------------------------------------------------
 
     def open(self, name: str) -> Pkcs11Key:
-        """The private key that a URI (`object`, `id` or both) or a label names. Raises as `KeyProvider.open` does."""
+        """The private key with this URI (`object`, `id` or both) or label. Raises as `KeyProvider.open` does."""
         return Pkcs11Key(self, self._key_uri(name))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
-        """The public key, without a login if the token shows it so."""
+        """The public key, without a login if the token allows that."""
         wanted = self._key_uri(name)
 
         def read() -> PublicKey:
@@ -105,7 +105,7 @@ class Pkcs11Provider(KeyProvider):
         return (self.attempt(f"PKCS#11 key {wanted}", read),)
 
     def generate(self, name: str, key_type: KeyType) -> Pkcs11Key:
-        """Makes a key pair that cannot leave the token. Raises as `ManagesKeys.generate` does."""
+        """Creates a key pair that cannot leave the token. Raises as `ManagesKeys.generate` does."""
         wanted = self._key_uri(name)
         if not wanted.object:
             raise InvalidArgument(f"PKCS#11 key {wanted}: a new key needs a label", hint="write object=NAME")
@@ -115,7 +115,7 @@ class Pkcs11Provider(KeyProvider):
             opened = self._open(log_in=True)
             if any(find_objects(opened.session, kind, wanted) for kind in ("PRIVATE_KEY", "PUBLIC_KEY")):
                 raise KeyExists(
-                    f"PKCS#11 key {wanted}: exists already and is never replaced", hint="choose another label"
+                    f"PKCS#11 key {wanted}: the key exists and is never replaced", hint="choose another label"
                 )
             writable = self._module.open_session(opened.token, writable=True)
             try:
@@ -144,7 +144,7 @@ class Pkcs11Provider(KeyProvider):
             return KeyInfo(uri, None, str(error))
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """See `TellsFacts.facts`. No PIN is asked for."""
+        """See `TellsFacts.facts`. Needs no PIN."""
         yield "PKCS#11 module", str(self._module.path)
         with self.locked("PKCS#11 module"):
             tokens = self._module.describe_tokens()
@@ -171,7 +171,7 @@ class Pkcs11Provider(KeyProvider):
         return self._module.locked(what)
 
     def attempt(self, what: str, work: Callable[[], T]) -> T:
-        """What `work` gives, done under the lock; once more, with sessions and login anew, if those were lost."""
+        """The result of `work` under the lock. Tries once more, with new sessions and login, if those are invalid."""
         remaining(what)
         self._refuse_closed()
         try:
@@ -184,15 +184,15 @@ class Pkcs11Provider(KeyProvider):
 
     @property
     def generation(self) -> int:
-        """Of the open session; a key found in another one must be found again."""
+        """The generation of the open session. A key of another generation must be found again."""
         return self._open(log_in=True).generation
 
     def find(self, wanted: Pkcs11Uri) -> FoundKey:
-        """The one private key that fits. Call it inside `locked()`.
+        """The only private key that fits. Call it inside `locked()`.
 
         Raises:
-            KeyNotFound: none; lists what is there.
-            KeyUnusable: several, one that may not sign, or no public half to be found.
+            KeyNotFound: none fits; the hint lists the private keys.
+            KeyUnusable: several fit, the key may not sign, or its public half was not found.
         """
         found = self._private_keys(wanted)
         opened = self._opened_now()
@@ -234,7 +234,7 @@ class Pkcs11Provider(KeyProvider):
             raise InvalidArgument(f"PKCS#11 key {uri}: object=LABEL or id=%XX is needed to name a key")
         if uri.type not in ("", "private", "public"):
             raise InvalidArgument(
-                f"PKCS#11 key {uri}: type={uri.type} is no key", hint="write type=private, or leave it out"
+                f"PKCS#11 key {uri}: type={uri.type} is not a key", hint="write type=private, or leave it out"
             )
         return Pkcs11Uri(object=uri.object, id=uri.id)
 
@@ -244,7 +244,7 @@ class Pkcs11Provider(KeyProvider):
         if opened is None or opened.generation != self._module.generation:
             token = self._module.token(self._wanted)
             login = self._module.log_in(token, self._secrets) if log_in else ""
-            # After a refused login the module starts anew, and what was found before is stale: so login comes first.
+            # Log in first: after a refused login the module starts again, and older sessions are invalid.
             session = self._module.open_session(token)
             opened = self._opened = _Opened(session, token, self._module.generation, login)
         elif log_in and not opened.login:
@@ -265,7 +265,7 @@ class Pkcs11Provider(KeyProvider):
         found = find_objects(session, "PRIVATE_KEY", wanted)
         if found or logins != self._module.logins_made or find_objects(session, "PRIVATE_KEY", Pkcs11Uri()):
             return found
-        # A token that somebody else in this process logged out of shows no private keys, and no error.
+        # After a logout by other code in this process a token lists no private keys, without an error.
         self._module.start_anew()
         return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
 

@@ -1,4 +1,4 @@
-"""Tokens of a PKCS#11 module: found by what a URI says, named and described for people."""
+"""Tokens of a PKCS#11 module: chosen by the attributes of a URI, and described for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesig.text import quote
 
 
 def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: str) -> Any:
-    """The one token that fits, of tokens with the numbers of their slots. `module` is the module's name.
+    """The only token that fits, among tokens with their slot numbers. `module` is the module's name.
 
     Raises:
         KeyNotFound: none or several fit; the hint lists all tokens.
@@ -50,14 +50,14 @@ def describe_token(token: Any, slot_id: int) -> str:
     states = {
         pkcs11.TokenFlag.USER_PIN_LOCKED: "its PIN is locked",
         pkcs11.TokenFlag.USER_PIN_FINAL_TRY: "one more wrong PIN locks it",
-        pkcs11.TokenFlag.LOGIN_REQUIRED: "wants a login",
+        pkcs11.TokenFlag.LOGIN_REQUIRED: "needs a login",
     }
-    state = next((text for flag, text in states.items() if token.flags & flag), "wants no login")
+    state = next((text for flag, text in states.items() if token.flags & flag), "needs no login")
     return f"{quote(text_of(token.label))}, serial {text_of(token.serial)}, slot {slot_id}: {state}"
 
 
 def identity_of(token: Any) -> str:
-    """The token's label and serial number: what tells one token of a module from another."""
+    """The token's label and serial number, which distinguish the tokens of a module."""
     return f"{text_of(token.label)}/{text_of(token.serial)}"
 
 

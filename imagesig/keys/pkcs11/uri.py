@@ -1,7 +1,7 @@
-"""PKCS#11 URIs, read and written. Pure.
+"""Reads and writes PKCS#11 URIs. Pure.
 
-Spec: RFC 7512; `slot-id` and `serial` as RFC 7512 has them, and as cosign reads them. Attributes of vendors are
-accepted and not looked at; nor are those of the library, which is named by its path.
+Spec: RFC 7512; `slot-id` and `serial` also as cosign reads them. Attributes of vendors and of the library are accepted
+and ignored: `module-path` names the library.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _CHARACTERS = 4096
 
 
 class Pkcs11Uri(RedactedStruct, frozen=True):
-    """The attributes we match by, decoded; empty or None where they are not given. `id` is bytes.
+    """The decoded attributes for matching; missing ones are empty or None.
 
-    `object` keeps bytes that are not UTF-8 as surrogates: tokens have such labels, whatever the standard says.
-    `pin_value` is a secret that should not have been there; `pin_source` names a file.
+    `object` has bytes that are not UTF-8 as surrogates, because tokens have such labels in spite of the standard.
+    `pin_value` is a secret that is always refused; `pin_source` names a file.
     """
 
     hidden = ("pin_value",)
@@ -51,7 +51,7 @@ class Pkcs11Uri(RedactedStruct, frozen=True):
     pin_value: str = ""
 
     def __str__(self) -> str:
-        """The URI's path, canonical; never its query."""
+        """The canonical path of the URI, without its query."""
         texts = {
             "token": self.token,
             "serial": self.serial,
@@ -73,7 +73,7 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
     """The attributes of the URI.
 
     Raises:
-        InvalidArgument: not a PKCS#11 URI. The query is never shown: it may hold a PIN.
+        InvalidArgument: not a PKCS#11 URI. The message never shows the query, which may contain a PIN.
     """
     if uri[: len(_SCHEME)].lower() != _SCHEME or len(uri) > _CHARACTERS:
         raise InvalidArgument(f"key URI {quote(uri.partition('?')[0])}: pkcs11:ATTRIBUTE=VALUE;… is needed")
@@ -81,7 +81,7 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
     attributes = _split(path, ";", "path")
     options = _split(query, "&", "query")
     if "pin-source" in options and "pin-value" in options:
-        raise InvalidArgument("PKCS#11 URI: pin-source and pin-value, one of them is needed")
+        raise InvalidArgument("PKCS#11 URI: it has pin-source and pin-value, only one is allowed")
     slot_id = _text(attributes, "slot-id")
     if slot_id and not (slot_id.isascii() and slot_id.isdigit() and len(slot_id) < 20):
         raise InvalidArgument(f"PKCS#11 URI: slot-id {quote(slot_id)}, a number is needed")
@@ -112,20 +112,20 @@ def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
     for part in text.split(separator) if text else []:
         name, equals, value = part.partition("=")
         if not equals or not _NAME.fullmatch(name):
-            raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is no ATTRIBUTE=VALUE")
+            raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is not ATTRIBUTE=VALUE")
         if name in misplaced:
             place = "after" if where == "path" else "before"
             raise InvalidArgument(
-                f"PKCS#11 URI: {quote(name)} stands in its {where}, it belongs {place} the question mark"
+                f"PKCS#11 URI: {quote(name)} is in its {where}, it is needed {place} the question mark"
             )
         if _PERCENT.search(value):
-            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % that two hex digits do not follow")
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % without two hex digits after it")
         if name in found and (name in known or where == "path"):
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is given twice")
         try:
             found[name] = unquote_to_bytes(value)
         except UnicodeEncodeError:
-            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is not UTF-8, write other bytes as %XX") from None
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is not UTF-8, other bytes are needed as %XX") from None
     return found
 
 

@@ -1,7 +1,6 @@
-"""Keys behind notation plugins that have the capability SIGNATURE_GENERATOR.RAW.
+"""Keys of notation plugins with the capability SIGNATURE_GENERATOR.RAW.
 
-The protocol tells a key's certificates only together with a signature. So opening a key has it sign a fixed text, and
-that is no signature of anything.
+The protocol gives a key's certificates only together with a signature. So opening a key signs a fixed, harmless text.
 Spec: Notary Project plugin-extensibility, contract version 1.0.
 """
 
@@ -64,7 +63,7 @@ _ERRORS: dict[str, type[KeyProviderError]] = {
 
 
 class NotationPluginKey(SigningKey):
-    """One key of a plugin. It signs with the one algorithm that the Notary Project has for its type."""
+    """One key of a plugin. It signs with the only algorithm that the Notary Project has for its type."""
 
     def __init__(self, provider: NotationPluginProvider, key_id: str) -> None:
         self._provider, self._name = provider, key_id
@@ -76,7 +75,9 @@ class NotationPluginKey(SigningKey):
         _, chain = provider.sign(key_id, self._spec, self._algorithm, PROBE)
         public_key = chain[0].public_key
         if public_key.key_type is not key_type:
-            raise KeyUnusable(f"{uri}: described as {self._spec}, its certificate is for {public_key.key_type.value}")
+            raise KeyUnusable(
+                f"{uri}: described as {self._spec}, but its certificate is for {public_key.key_type.value}"
+            )
         self._info = SignerInfo(public_key, uri, (self._algorithm,), chain)
 
     @property
@@ -88,7 +89,7 @@ class NotationPluginKey(SigningKey):
         if chain[0].public_key != self._info.public_key:
             raise BadSignature(
                 f"{self._info.key_id}: signed with the key {chain[0].public_key.fingerprint}, "
-                f"it was opened as {self._info.public_key.fingerprint}"
+                f"{self._info.public_key.fingerprint} was opened"
             )
         return signature
 
@@ -114,7 +115,7 @@ class NotationPluginProvider(PluginProvider):
         self._known = False
 
     def open(self, name: str) -> NotationPluginKey:
-        """The key of that id. Has it sign a fixed text once, to learn its certificates."""
+        """The key of that id. It signs a fixed text once, to get its certificates."""
         return NotationPluginKey(self, name)
 
     def key_uri(self, key_id: str) -> str:
@@ -124,20 +125,22 @@ class NotationPluginProvider(PluginProvider):
         """The protocol's name of the key's type.
 
         Raises:
-            UnsupportedAlgorithm: a type that the protocol does not have.
+            UnsupportedAlgorithm: the protocol has no such type.
         """
         self._check_metadata()
         answer = self._ask("describe-key", {"keyId": key_id})
         self._same_key(answer, key_id)
         spec = answer.get("keySpec")
         if not isinstance(spec, str) or spec not in _TYPES:
-            raise UnsupportedAlgorithm(f"{self.key_uri(key_id)}: is a {quote(spec)} key, {', '.join(_TYPES)} are known")
+            raise UnsupportedAlgorithm(
+                f"{self.key_uri(key_id)}: is a {quote(spec)} key, one of {', '.join(_TYPES)} is needed"
+            )
         return spec
 
     def sign(
         self, key_id: str, spec: str, algorithm: Algorithm, message: bytes
     ) -> tuple[bytes, tuple[Certificate, ...]]:
-        """The signature, ECDSA in DER, and the chain that the plugin sent with it; verified with its leaf."""
+        """The signature (ECDSA: DER), verified with the leaf of the chain that the plugin sent, and that chain."""
         key_type, hash_ = _TYPES[spec]
         hash_name = hash_.value.replace("sha", "SHA-")
         request = {"keyId": key_id, "keySpec": spec, "hashAlgorithm": hash_name, "payload": b64encode(message).decode()}
@@ -146,7 +149,7 @@ class NotationPluginProvider(PluginProvider):
         what = self.key_uri(key_id)
         wanted = f"{'RSASSA-PSS' if key_type.is_rsa else 'ECDSA'}-{hash_name}"
         if answer.get("signingAlgorithm") != wanted:
-            raise BadSignature(f"{what}: signed with {quote(answer.get('signingAlgorithm'))}, {wanted} was asked for")
+            raise BadSignature(f"{what}: signed with {quote(answer.get('signingAlgorithm'))}, {wanted} is needed")
         try:
             chain = _chain(answer.get("certificateChain"), what)
             signature = as_bytes(answer.get("signature"), f"{what}: signature", BadSignature)
@@ -166,16 +169,18 @@ class NotationPluginProvider(PluginProvider):
             answer, what = self._ask("get-plugin-metadata", {}), f"notation plugin {self._name}"
             versions, capabilities = answer.get("supportedContractVersions"), answer.get("capabilities")
             if answer.get("name") != self._name:
-                raise KeyUnusable(f"{what}: calls itself {quote(answer.get('name'))}")
+                raise KeyUnusable(f"{what}: its metadata has the name {quote(answer.get('name'))}")
             if not isinstance(versions, list) or CONTRACT_VERSION not in versions:
-                raise KeyUnusable(f"{what}: speaks contract {quote(versions)}, {CONTRACT_VERSION} is needed")
+                raise KeyUnusable(
+                    f"{what}: supports the contract versions {quote(versions)}, {CONTRACT_VERSION} is needed"
+                )
             if not isinstance(capabilities, list) or CAPABILITY not in capabilities:
                 raise KeyUnusable(f"{what}: has the capabilities {quote(capabilities)}, {CAPABILITY} is needed")
             self._known = True
 
     def _same_key(self, answer: Mapping[str, object], key_id: str) -> None:
         if answer.get("keyId") != key_id:
-            raise KeyUnusable(f"{self.key_uri(key_id)}: the answer is of the key {quote(answer.get('keyId'))}")
+            raise KeyUnusable(f"{self.key_uri(key_id)}: the answer is from the key {quote(answer.get('keyId'))}")
 
     def _ask(self, command: str, request: Mapping[str, object]) -> dict[str, object]:
         what = f"notation plugin {self._name} {command}"
@@ -188,21 +193,23 @@ class NotationPluginProvider(PluginProvider):
 
 
 def find_plugin(name: str, directory: Path) -> Path:
-    """The program of the plugin: a regular executable file, and neither it nor its folder a symbolic link.
+    """The program of the plugin: a regular executable file. Neither the file nor its folder may be a symbolic link.
 
     Raises:
-        InvalidArgument: not a plugin's name.
-        KeyNotFound: there is none; the hint lists what is there.
-        KeyUnusable: it is something else than a program, or lies elsewhere.
+        InvalidArgument: not a valid plugin name.
+        KeyNotFound: there is no such plugin; the hint lists the installed ones.
+        KeyUnusable: not an executable regular file, or reached through a symbolic link.
     """
     if not NAME.fullmatch(name):
-        raise InvalidArgument(f"notation plugin {quote(name)}: letters, digits, '.', '_' and '-' make a name")
+        raise InvalidArgument(f"notation plugin {quote(name)}: a name has letters, digits, '.', '_', '+' and '-' only")
     program = directory / name / f"notation-{name}"
     with external_call(f"notation plugin {name}", lambda error: _no_program(name, directory, error)):
         status = program.lstat()
         expected = Path(os.path.realpath(directory)) / name / program.name
         if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:
-            raise KeyUnusable(f"notation plugin {name}: {program} must be a regular file, and no link must lead to it")
+            raise KeyUnusable(
+                f"notation plugin {name}: {program} must be a regular file without symbolic links in its path"
+            )
         if not os.access(program, os.X_OK):
             raise KeyUnusable(f"notation plugin {name}: {program} is not executable", hint=f"run: chmod +x {program}")
     return program
@@ -213,7 +220,7 @@ def _no_program(name: str, directory: Path, error: Exception) -> KeyProviderErro
         return None
     there = ", ".join(_installed(directory)) or "none"
     program = directory / name / f"notation-{name}"
-    return KeyNotFound(f"notation plugin {name}: no file {program}", hint=f"plugins there: {there}")
+    return KeyNotFound(f"notation plugin {name}: there is no file {program}", hint=f"installed plugins: {there}")
 
 
 def _installed(directory: Path) -> list[str]:
@@ -227,7 +234,7 @@ def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
     try:
         answer = parse_object(stderr, "error", OURS)
     except MalformedError:
-        return KeyProviderError(f"{what}: failed with status {status}; it said {describe_output(stderr)}")
+        return KeyProviderError(f"{what}: failed with status {status}; it printed {describe_output(stderr)}")
     code = answer.get("errorCode")
     kind = _ERRORS.get(code, KeyProviderError) if isinstance(code, str) else KeyProviderError
     return kind(f"{what}: {quote(code)}: {describe_output(answer.get('errorMessage') or '')}")
@@ -235,7 +242,7 @@ def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
 
 def _chain(value: object, what: str) -> tuple[Certificate, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= limits.CHAIN_CERTIFICATES:
-        raise BadSignature(f"{what}: certificateChain is no list of 1 to {limits.CHAIN_CERTIFICATES} certificates")
+        raise BadSignature(f"{what}: certificateChain must be a list of 1 to {limits.CHAIN_CERTIFICATES} certificates")
     return tuple(
         Certificate.from_der(as_bytes(item, f"{what}: certificateChain", BadSignature), what) for item in value
     )

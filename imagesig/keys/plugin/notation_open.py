@@ -1,6 +1,6 @@
-"""`notation-plugin://NAME/KEYID[?SETTING=VALUE&…]`: which plugin, which key of it, and the plugin's configuration.
+"""Resolves `notation-plugin://NAME/KEYID[?SETTING=VALUE&…]` to a plugin, its key and the plugin's configuration.
 
-KEYID, settings and values are percent-decoded; NAME is letters, digits and a few signs.
+KEYID, settings and values are percent-decoded.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from imagesig.text import quote
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[NotationPluginProvider, str]:
-    """The plugin that the URI names, and the key's id. See `imagesig.keys.uri.ProviderFactory`.
+    """See `imagesig.keys.uri.ProviderFactory`.
 
-    Plugins lie where notation has them: in `plugins` of NOTATION_LIBEXEC, else of notation's configuration folder.
+    As for notation, plugins are in `plugins` of NOTATION_LIBEXEC, else of notation's configuration folder.
     """
     match = re.fullmatch(r"[^:]*://([^/?#]*)/([^?]*)(?:\?(.*))?", uri, re.DOTALL)
     if match is None or not match[2]:
@@ -36,7 +36,7 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[NotationPluginPr
 
 
 def plugin_directory(environ: Mapping[str, str]) -> Path:
-    """Where notation keeps its plugins."""
+    """The folder with notation's plugins."""
     if environ.get("NOTATION_LIBEXEC"):
         return Path(environ["NOTATION_LIBEXEC"]) / "plugins"
     config = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME') or '~'}/.config"
@@ -56,7 +56,7 @@ def _settings(query: str, uri: str) -> dict[str, str]:
         name, equals, value = item.partition("=")
         name = _percent_decoded(name, uri)
         if not name or not equals or name in found:
-            raise InvalidArgument(f"key URI {quote(uri)}: {quote(item)} is not SETTING=VALUE, each setting once")
+            raise InvalidArgument(f"key URI {quote(uri)}: {quote(item)} must be SETTING=VALUE, with each setting once")
         found[name] = _percent_decoded(value, uri)
     return found
 

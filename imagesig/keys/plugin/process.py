@@ -1,4 +1,4 @@
-"""One bounded run of somebody's key plugin: limited time, limited output, and an environment of few names."""
+"""One run of a key plugin, with limits on its time, its output and the environment that it sees."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
-"""What a plugin may be called: it becomes part of a file's name."""
+"""Names of plugins: they become part of a file name."""
 ALLOWED = (
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
 )
-"""Variables that every plugin sees; `*` at the end stands for any rest. Proxies come without user and password."""
+"""Variables that every plugin sees; a final `*` matches any rest. Proxies lose their user and password."""
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
-"""Names of the further variables that plugins may see, with commas between them: `VAULT_*,AWS_PROFILE`."""
+"""Lists further variables that plugins see, with commas: `VAULT_*,AWS_PROFILE`."""
 _PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 _OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
 
 
 class Finished(RedactedStruct, frozen=True):
-    """How a plugin ended, and what it printed."""
+    """The exit status and the output of a plugin."""
 
     hidden = ("stdout", "stderr")
 
@@ -47,17 +47,17 @@ class Finished(RedactedStruct, frozen=True):
 
 
 def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that plugins see: `ALLOWED`, and what the environment itself names for them.
+    """The part of an environment that plugins see: `ALLOWED`, and the variables that `IMAGESIG_PLUGIN_ENV` lists.
 
-    A proxy's user and password are for plugins only where the environment names that variable for them.
+    Plugins see a proxy's user and password only if the list has the variable.
 
     Raises:
-        InvalidArgument: `IMAGESIG_PLUGIN_ENV` is no list of names.
+        InvalidArgument: `IMAGESIG_PLUGIN_ENV` is not a list of names.
     """
     more = [item for item in re.split(r"[\s,]+", environ.get(MORE_VARIABLE, "")) if item]
     for item in more:
         if not _PATTERN.fullmatch(item):
-            raise InvalidArgument(f"{MORE_VARIABLE}: {quote(item)} is no name of a variable, nor NAME*")
+            raise InvalidArgument(f"{MORE_VARIABLE}: {quote(item)} is not the name of a variable or NAME*")
     seen = {name: _without_login(name, value) for name, value in environ.items() if _is_named(name, ALLOWED)}
     return seen | {name: value for name, value in environ.items() if _is_named(name, more)}
 
@@ -67,18 +67,18 @@ def _is_named(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _without_login(name: str, value: str) -> str:
-    """The value of a variable; of a proxy's address, without its user and password."""
+    """The value of a variable, without the user and password of a proxy's address."""
     if name.lower() not in _PROXIES or "@" not in value:
         return value
     scheme, separator, rest = value.partition("://")
     if not separator:
         scheme, rest = "", value
-    # The last @: a password may hold /, ?, # and @, which end the host for a parser.
+    # Split at the last @: a password may have /, ?, # and @, which end the host for a parser.
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def describe_output(text: object) -> str:
-    """What a plugin says of its own failure, made harmless and cut: often it is the only explanation there is."""
+    """The beginning of a plugin's output, escaped: often the only explanation of its failure."""
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     return repr(" ".join(plain.split())[:_OUTPUT_CHARACTERS])
 
@@ -86,18 +86,18 @@ def describe_output(text: object) -> str:
 def run_plugin(
     program: Path, arguments: Sequence[str], message: bytes, *, environ: Mapping[str, str], seconds: float, what: str
 ) -> Finished:
-    """Runs the program with `message` on its standard input, in a session of its own, to its end.
+    """Runs the program in a new session with `message` on its standard input, and waits for its end.
 
-    `environ` is all that it sees; `what` names it in errors.
+    The program sees only `environ`; `what` names it in errors.
 
     Raises:
-        KeyProviderUnavailable: it did not end in time; it was killed.
-        KeyProviderError: it cannot be run, was killed, or printed more than it may.
+        KeyProviderUnavailable: it did not end in time and was killed.
+        KeyProviderError: it cannot be run, ended by a signal, or printed too much.
     """
     seconds = min(seconds, remaining(what))
     command = [str(program), *arguments]
     if any("\0" in word for word in command):
-        raise InvalidArgument(f"{what}: a NUL byte in what it is called with")
+        raise InvalidArgument(f"{what}: an argument has a NUL byte")
     with external_call(what, lambda error: _failed(what, program, error)):
         return _run(command, message, environ, seconds, what)
 
@@ -110,7 +110,7 @@ def _failed(what: str, program: Path, error: Exception) -> ImagesigError | None:
 
 
 def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds: float, what: str) -> Finished:
-    process = subprocess.Popen(  # noqa: S603 - the caller looked at the program; no shell
+    process = subprocess.Popen(  # noqa: S603 - the caller checked the program; no shell
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -123,19 +123,19 @@ def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds
             stdout, stderr = _exchange(process, message, time.monotonic() + seconds, what)
             process.wait()
         except subprocess.TimeoutExpired:
-            raise KeyProviderUnavailable(f"{what}: no answer within {seconds:g} seconds; it was ended") from None
+            raise KeyProviderUnavailable(f"{what}: no answer within {seconds:g} seconds; it was killed") from None
         finally:
-            # The whole session: what the plugin started and left behind may hold its streams open.
+            # Kill the whole session: child processes of the plugin may keep its streams open.
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     if process.returncode < 0:
-        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it said {describe_output(stderr)}")
+        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it printed {describe_output(stderr)}")
     return Finished(process.returncode, stdout, stderr)
 
 
 def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float, what: str) -> tuple[bytes, bytes]:
-    """Feeds the message while both outputs are read: a plugin that prints first and reads later does not hang."""
+    """Writes the message while it reads both outputs, so that a plugin that prints first does not block."""
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -161,7 +161,7 @@ def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float,
                 if not chunk:
                     selector.unregister(stream)
                 if len(printed[stream]) > allowed[stream]:
-                    raise KeyProviderError(f"{what}: printed more than {allowed[stream]} bytes; it was ended")
+                    raise KeyProviderError(f"{what}: printed more than {allowed[stream]} bytes; it was killed")
     process.wait(_left(process, deadline))
     return bytes(printed[process.stdout]), bytes(printed[process.stderr])
 
@@ -174,7 +174,7 @@ def _left(process: subprocess.Popen[bytes], deadline: float) -> float:
 
 
 def _feed(stdin: IO[bytes], rest: memoryview) -> memoryview:
-    """Writes what fits; nothing is left for a plugin that does not listen."""
+    """Writes as much as fits and returns the rest: nothing, if the plugin closed its input."""
     try:
         return rest[os.write(stdin.fileno(), rest[:_CHUNK]) :]
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the two kinds of plugins share: a program that is run for each call, and closing."""
+"""Base class of the providers for plugins, which run a program for each call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Keys behind cosign's KMS plugins: `sigstore-kms://NAME/RESOURCE` is what cosign calls `NAME://RESOURCE`.
+"""Keys of cosign's KMS plugins: `sigstore-kms://NAME/RESOURCE` is cosign's `NAME://RESOURCE`.
 
-The program is `sigstore-kms-NAME` on PATH; RESOURCE goes to it as it stands, nothing is decoded.
+The program is `sigstore-kms-NAME` on PATH. It gets RESOURCE unchanged, without decoding.
 Spec: sigstore/sigstore pkg/signature/kms/cliplugin, protocol v1.
 """
 
@@ -42,7 +42,7 @@ _ARGUMENT_BYTES = 64 * 1024
 
 
 class SigstorePluginKey(SigningKey):
-    """One key of a plugin. The plugin chooses between the schemes of RSA: what is not PKCS #1 v1.5 is refused."""
+    """One key of a plugin. The plugin chooses the RSA scheme; only PKCS #1 v1.5 verifies here."""
 
     def __init__(self, provider: SigstorePluginProvider, resource: str) -> None:
         self._provider, self._resource = provider, resource
@@ -67,7 +67,7 @@ class SigstorePluginProvider(PluginProvider):
         self._name = program.name.removeprefix(PREFIX)
 
     def open(self, name: str) -> SigstorePluginKey:
-        """The key that the plugin knows by this resource id."""
+        """The key with this resource id."""
         return SigstorePluginKey(self, name)
 
     def key_uri(self, resource: str) -> str:
@@ -81,10 +81,10 @@ class SigstorePluginProvider(PluginProvider):
         except KeyProviderError:
             raise
         except ImagesigError as error:
-            raise KeyUnusable(f"{what}: the plugin tells no public key ({error})") from error
+            raise KeyUnusable(f"{what}: the plugin's public key is invalid ({error})") from error
 
     def sign(self, resource: str, request: ToSign) -> bytes:
-        """The raw signature of the message, as the plugin made it."""
+        """The raw signature of the message by the plugin."""
         hash_ = request.algorithm.hash
         options = {"messageOptions": {"digest": b64encode(request.digest).decode("ascii")}} if hash_ else {}
         answer = self._ask(resource, "signMessage", {"signOptions": options}, hash_ or Hash.SHA256, request.message)
@@ -102,7 +102,9 @@ class SigstorePluginProvider(PluginProvider):
         }
         call = json.dumps({"initOptions": init, "methodName": method, method: arguments})
         if len(call) > _ARGUMENT_BYTES:
-            raise InvalidArgument(f"{quote(what)}: {len(call)} characters to call it with, at most {_ARGUMENT_BYTES}")
+            raise InvalidArgument(
+                f"{quote(what)}: {len(call)} characters of arguments, at most {_ARGUMENT_BYTES} are sent"
+            )
         answer = parse_answer(self.run(what, [PROTOCOL, call], message), what)
         if answer.get("errorMessage"):
             raise KeyProviderError(f"{what}: {describe_output(answer['errorMessage'])}")
@@ -110,14 +112,14 @@ class SigstorePluginProvider(PluginProvider):
 
 
 def find_plugin(name: str, path: str) -> Path:
-    """The program of that plugin in the folders of `path`, a value of PATH; relative ones are not looked at.
+    """The program of the plugin in the absolute folders of `path`, a value of PATH.
 
     Raises:
-        InvalidArgument: not a plugin's name.
-        KeyNotFound: there is none.
+        InvalidArgument: not a valid plugin name.
+        KeyNotFound: there is no such program.
     """
     if not NAME.fullmatch(name):
-        raise InvalidArgument(f"sigstore plugin {quote(name)}: letters, digits and '.', '_', '+', '-' make a name")
+        raise InvalidArgument(f"sigstore plugin {quote(name)}: a name has letters, digits, '.', '_', '+' and '-' only")
     folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
     with external_call(f"sigstore plugin {name}", lambda error: _not_looked_for(name, error)):
         found = shutil.which(PREFIX + name, path=os.pathsep.join(folders)) if folders else None
@@ -128,5 +130,5 @@ def find_plugin(name: str, path: str) -> Path:
 
 def _not_looked_for(name: str, error: Exception) -> KeyNotFound | None:
     if isinstance(error, OSError | ValueError):
-        return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be looked through", hint="set PATH")
+        return KeyNotFound(f"sigstore plugin {name}: the folders of PATH cannot be read", hint="correct PATH")
     return None

@@ -1,4 +1,4 @@
-"""`sigstore-kms://NAME/RESOURCE`: which plugin, and which key of it."""
+"""Resolves `sigstore-kms://NAME/RESOURCE` to a plugin and its key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesig.text import quote
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[SigstorePluginProvider, str]:
-    """The plugin that the URI names, and the resource id. See `imagesig.keys.uri.ProviderFactory`."""
+    """See `imagesig.keys.uri.ProviderFactory`."""
     match = re.fullmatch(r"[^:]*://([^/]*)/(.+)", uri, re.DOTALL)
     if match is None:
         raise InvalidArgument(f"key URI {quote(uri)}: not of the form {SCHEME}NAME/RESOURCE")

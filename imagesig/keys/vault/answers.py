@@ -1,4 +1,4 @@
-"""What Vault answers about transit keys: the versions of a key, and signatures."""
+"""Parses Vault's answers about transit keys: versions of a key, and signatures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
 class KeyVersions(Struct, frozen=True):
-    """Every version of one transit key whose signatures still count, newest first."""
+    """Every version of one transit key whose signatures Vault still accepts."""
 
     key_type: KeyType
     public_keys: dict[int, PublicKey]
@@ -35,18 +35,18 @@ def parse_key(data: dict[str, Any], key_id: str) -> KeyVersions:
     type_name = data.get("type")
     if type_name not in _TYPES:
         raise KeyUnusable(
-            f"{key_id}: is a {quote(type_name)} key; one of {', '.join(_TYPES)} is needed", hint="name another key"
+            f"{key_id}: is a {quote(type_name)} key, one of {', '.join(_TYPES)} is needed", hint="name another key"
         )
     if data.get("derived"):
-        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key of its own")
+        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key")
     keys = data.get("keys")
     if not isinstance(keys, dict) or not keys:
-        raise KeyProviderError(f"{key_id}: Vault tells no versions of it")
+        raise KeyProviderError(f"{key_id}: Vault's answer has no versions of it")
     oldest = max(int(data.get(name) or 0) for name in ("min_available_version", "min_decryption_version"))
     found = {}
     for text, entry in keys.items():
         if not text.isdecimal() or not isinstance(entry, dict):
-            raise KeyProviderError(f"{key_id}: Vault tells a version {quote(text)}, a number is needed")
+            raise KeyProviderError(f"{key_id}: Vault's answer has the version {quote(text)}, a number is needed")
         if int(text) >= oldest:
             found[int(text)] = _parse_public_key(entry.get("public_key"), _TYPES[type_name], f"{key_id} version {text}")
     if not found:
@@ -56,7 +56,7 @@ def parse_key(data: dict[str, Any], key_id: str) -> KeyVersions:
 
 def _parse_public_key(text: object, key_type: KeyType, what: str) -> PublicKey:
     if not isinstance(text, str) or len(text) > limits.PUBLIC_KEY_BYTES:
-        raise KeyProviderError(f"{what}: Vault tells no public key of it")
+        raise KeyProviderError(f"{what}: Vault's answer has no public key")
     try:
         if key_type is KeyType.ED25519:
             raw = base64.b64decode(text, validate=True)
@@ -73,7 +73,7 @@ def _parse_public_key(text: object, key_type: KeyType, what: str) -> PublicKey:
 def parse_signatures(data: dict[str, Any], count: int, key_id: str) -> tuple[int, list[bytes]]:
     results = data.get("batch_results")
     if not isinstance(results, list) or len(results) != count:
-        raise BadSignature(f"{key_id}: Vault's answer does not hold {count} signatures")
+        raise BadSignature(f"{key_id}: Vault's answer does not have {count} signatures")
     versions, signatures = set(), []
     for number, result in enumerate(results):
         error = result.get("error") if isinstance(result, dict) else "no object"
@@ -85,5 +85,5 @@ def parse_signatures(data: dict[str, Any], count: int, key_id: str) -> tuple[int
         versions.add(int(match[1]))
         signatures.append(base64.b64decode(match[2]))
     if len(versions) != 1:
-        raise BadSignature(f"{key_id}: one call was signed with the versions {sorted(versions)}")
+        raise BadSignature(f"{key_id}: one call was signed with the versions {sorted(versions)}, one is needed")
     return versions.pop(), signatures

@@ -1,8 +1,6 @@
-"""The few calls that transit keys need, over an hvac client that cannot leak, hang, follow or flood.
+"""The calls that transit keys need, over an hvac client with our session.
 
-hvac sends the token along with redirects, has no retries, reads TLS settings when it is imported and answers of any
-size; here its session is ours, no redirect is followed, every answer's type and size is checked, and every call has a
-deadline.
+No redirect is followed, the type and size of every answer is checked, and every call has a deadline.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ logger = logger_named("imagesig.keys.vault")
 
 
 class VaultClient:
-    """Calls with the token that `token` gives at that moment. Safe to use from several threads."""
+    """Calls Vault with the token that `token` returns for each call. Thread-safe."""
 
     def __init__(self, client: hvac.Client, token: Callable[[VaultClient], str]) -> None:
         self._client = client
@@ -42,7 +40,7 @@ class VaultClient:
         self.address: str = client.url
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """The `data` of Vault's answer, empty if there is none. Logs in first. Errors as of `request`."""
+        """The `data` of Vault's answer, which may be empty. Logs in first. Raises as `request` does."""
         return self._data(self.request(method, path, body, token=self._token(self)), path)
 
     def request(
@@ -51,11 +49,11 @@ class VaultClient:
         """Vault's whole answer to one request with this token.
 
         Raises:
-            AccessDenied: 403, or a token that is no longer good.
+            AccessDenied: 403, or an expired token.
             KeyNotFound: 404.
-            KeyUnusable: 400: Vault refuses to do this with this key.
-            KeyProviderUnavailable: sealed, standby, busy, unreachable.
-            KeyProviderError: a redirect, or an answer that is none.
+            KeyUnusable: 400: Vault refuses this operation with this key.
+            KeyProviderUnavailable: Vault is sealed, in standby, busy or not reachable.
+            KeyProviderError: a redirect, or an answer that is not a JSON object.
         """
         what = f"Vault {self.address}: {method} {path}"
         left = remaining(what)
@@ -77,7 +75,7 @@ class VaultClient:
         return data
 
     def close(self) -> None:
-        """Closes the session; the token is not revoked, for others may use it."""
+        """Closes the session. The token stays valid, because others may use it."""
         with external_call(f"Vault {self.address}"):
             self._client.adapter.close()
 
@@ -90,16 +88,16 @@ def _checked(answer: object, what: str) -> dict[str, Any]:
         return {}
     location = getattr(answer, "headers", {}).get("location", "")
     if 300 <= status < 400:
-        # Following would carry the token to wherever the answer says.
+        # Following would send the token to a place that the answer chooses.
         raise KeyProviderError(
             f"{what}: redirected to {quote(redact(str(location)) or 'nowhere')}, which is not followed",
             hint="point VAULT_ADDR at the active node or its load balancer",
         )
-    raise KeyProviderError(f"{what}: status {status} with no JSON object in it")
+    raise KeyProviderError(f"{what}: status {status} without a JSON object")
 
 
 def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
-    """What hvac, requests and the JSON reader raise. Their texts may hold the token, so kinds are shown."""
+    """Explains exceptions of hvac, requests and the JSON reader. Shows only their types: texts may have the token."""
     import hvac.exceptions
     import requests
 
@@ -108,7 +106,7 @@ def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return KeyProviderError(f"{what}: its answer is not JSON")
     if isinstance(error, requests.exceptions.RequestException):
-        # An error of ours is an OSError too, and `requests` wraps those.
+        # Our `DeadlineExceeded` is an OSError, and `requests` wraps OSErrors.
         for cause in error.args:
             if isinstance(cause, DeadlineExceeded):
                 return cause
@@ -117,9 +115,9 @@ def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
             f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
         )
     if isinstance(error, OSError):
-        # A file of TLS settings that went away, or a socket's error that nobody wrapped.
+        # A TLS file that was removed, or a socket error that `requests` did not wrap.
         return KeyProviderUnavailable(
-            f"{what}: no answer ({type(error).__name__})", hint="check the network, and the files of the TLS settings"
+            f"{what}: no answer ({type(error).__name__})", hint="check the network and the TLS files"
         )
     if isinstance(error, ValueError | RecursionError):
         return KeyProviderError(f"{what}: its answer is not JSON")
@@ -127,12 +125,12 @@ def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
 
 
 def unreadable(what: str) -> Explain:
-    """For code that reads an answer: of another shape than Vault's API has."""
+    """Explains exceptions of code that reads an answer: the answer does not follow Vault's API."""
 
     def explain(error: Exception) -> ImagesigError | None:
         if not isinstance(error, ValueError | TypeError | LookupError | AttributeError | ArithmeticError):
             return None
-        return KeyProviderError(f"{what}: its answer is not what Vault's API has ({type(error).__name__})")
+        return KeyProviderError(f"{what}: its answer does not follow Vault's API ({type(error).__name__})")
 
     return explain
 
@@ -140,22 +138,22 @@ def unreadable(what: str) -> Explain:
 def _refusal(what: str, path: str, error: Exception) -> KeyProviderError:
     import hvac.exceptions as vault
 
-    said = [text for text in (getattr(error, "errors", None) or []) if isinstance(text, str)]
-    text = f" ({quote('; '.join(said))})" if said else ""
+    reasons = [text for text in (getattr(error, "errors", None) or []) if isinstance(text, str)]
+    text = f" ({quote('; '.join(reasons))})" if reasons else ""
     if isinstance(error, vault.Forbidden | vault.Unauthorized):
         capability = "read" if path.rpartition("/")[0].endswith("keys") else "update"
         return AccessDenied(
             f"{what}: permission denied{text}",
-            hint=f'the token expired, or its policy lacks: path "{path}" {{ capabilities = ["{capability}"] }}',
+            hint=f'renew the token, or add to its policy: path "{path}" {{ capabilities = ["{capability}"] }}',
         )
     if isinstance(error, vault.InvalidPath):
-        unmounted = any("no handler for route" in item for item in said)
-        hint = "mount the transit engine, or name its mount: ?mount=NAME" if unmounted else "check the key's name"
+        unmounted = any("no handler for route" in item for item in reasons)
+        hint = "mount the transit engine, or give its mount: ?mount=NAME" if unmounted else "check the key's name"
         return KeyNotFound(f"{what}: not found{text}", hint=hint)
     if isinstance(error, vault.InvalidRequest | vault.ParamValidationError):
         return KeyUnusable(f"{what}: refused{text}")
     if isinstance(error, vault.VaultDown | vault.VaultNotInitialized):
-        sealed = any("sealed" in item for item in said)
+        sealed = any("sealed" in item for item in reasons)
         return KeyProviderUnavailable(f"{what}: {'sealed' if sealed else 'not available'}{text}", hint="unseal Vault")
     if isinstance(error, vault.RateLimitExceeded | vault.BadGateway | vault.InternalServerError):
         return KeyProviderUnavailable(f"{what}: {type(error).__name__}{text}", hint="try again later")

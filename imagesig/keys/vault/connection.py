@@ -1,7 +1,8 @@
 """How a Vault is reached: an hvac client whose session is ours.
 
-hvac has no retries, follows redirects with the token, reads TLS settings from the environment, and answers of any size.
-Our session does none of that.
+hvac itself has no retries, sends the token along with redirects, reads TLS settings from the environment, and reads
+answers of any size. With our session it retries, follows no redirect, ignores the environment, and limits the size and
+time of each answer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class VaultConnection(RedactedStruct, frozen=True):
-    """Where a Vault is and how it is reached. Plain HTTP is for loopback, or for who asks for it."""
+    """Address and TLS settings of a Vault. Plain HTTP is allowed for loopback, and elsewhere with `plain_http`."""
 
     hidden = ("proxies",)
 
@@ -53,23 +54,23 @@ class VaultConnection(RedactedStruct, frozen=True):
         if url.scheme == "http" and not url.is_loopback and not self.plain_http:
             raise InvalidArgument(
                 f"Vault address {quote(self.address)}: the token would travel unencrypted",
-                hint="use https://, or allow plain HTTP explicitly",
+                hint="use https://, or set IMAGESIG_VAULT_PLAIN_HTTP=1",
             )
         header_text(self.namespace, "Vault namespace")
 
 
 def header_text(value: str, what: str) -> str:
-    """The value, which a header can carry. Raises `InvalidArgument` for another, and does not show it."""
+    """The value, if an HTTP header can have it. Raises `InvalidArgument` for other values, without showing them."""
     if not all("!" <= character <= "~" for character in value):
         raise InvalidArgument(
-            f"{what}: it has a line break, a blank or another character that no HTTP header may have",
-            hint="it may have been copied with something round it",
+            f"{what}: it has a line break, a blank or another character that HTTP headers cannot have",
+            hint="copy it again, without blanks and line breaks",
         )
     return value
 
 
 def connect(connection: VaultConnection) -> hvac.Client:
-    """An hvac client whose session is ours, without a token. Nothing is contacted.
+    """An hvac client with our session, without a token. It contacts nothing.
 
     Raises:
         MissingExtra: hvac is not installed.
@@ -87,7 +88,7 @@ def connect(connection: VaultConnection) -> hvac.Client:
             timeout=int(limits.READ_SECONDS),
             allow_redirects=False,
             session=session,
-            # hvac takes a session's own setting where that is true, and else this one.
+            # hvac uses a session's own setting only if it is true, otherwise this one.
             verify=session.verify,
         )
 
@@ -99,7 +100,7 @@ def _session(connection: VaultConnection) -> requests.Session:
     from urllib3.exceptions import HTTPError
 
     class Bounded(HTTPAdapter):
-        """Reads each answer up to the limit, and until the deadline, before anybody parses it."""
+        """Reads each answer, within the limit and the deadline, before it is parsed."""
 
         def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
             if connection.server_name:
@@ -116,32 +117,32 @@ def _session(connection: VaultConnection) -> requests.Session:
                 try:
                     content = _read(response.raw)
                 except HTTPError as error:
-                    # Reading is beyond what `requests` turns into errors of its own.
+                    # `requests` does not translate errors while the body is read.
                     raise requests.exceptions.ConnectionError(error, request=request) from error
             response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
             return response
 
     class Patient(Retry):
-        """Waits as long as the server asks, but no longer than we are willing to, nor beyond the deadline."""
+        """Waits as long as the server asks, within `limits.RETRY_AFTER_SECONDS` and the deadline."""
 
         def sleep(self, response: BaseHTTPResponse | None = None) -> None:
             asked = self.get_retry_after(response) if response is not None else None
             pause = min(self.get_backoff_time() if asked is None else asked, limits.RETRY_AFTER_SECONDS)
             what = f"Vault {connection.address}"
             if pause >= (left := remaining(what)):
-                raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s with {left:.0f} s left")
+                raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s, {left:.0f} s are left")
             time.sleep(pause)
 
     retry = Patient(
         total=_ATTEMPTS,
         redirect=0,
         status_forcelist=_TRY_AGAIN,
-        allowed_methods=None,  # a signature made twice costs a line in the audit log, and nothing else
+        allowed_methods=None,  # a second signature costs only a line in the audit log
         backoff_factor=0.2,
         raise_on_status=False,
     )
     session = requests.Session()
-    session.trust_env = False  # else REQUESTS_CA_BUNDLE, netrc and proxy variables get in
+    session.trust_env = False  # else `requests` uses REQUESTS_CA_BUNDLE, netrc and proxy variables
     session.verify = str(connection.ca) if connection.ca else connection.verify_tls
     session.cert = connection.client_certificate
     session.proxies = dict(connection.proxies)
@@ -155,7 +156,7 @@ def _read_seconds() -> float:
 
 
 def _read(raw: Any) -> bytes:
-    """The body, decoded; more than the limit is an error before it is read."""
+    """The decoded body. Raises before it reads more than the limit."""
     import requests
 
     chunks, length = [], 0

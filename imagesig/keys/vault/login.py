@@ -1,7 +1,7 @@
-"""Getting and keeping a Vault token: given, or by AppRole, JWT, userpass or Kubernetes, with renewal.
+"""Vault tokens: given, or by AppRole, JWT, userpass or Kubernetes, with renewal.
 
-A login is asked for the token before every call. It renews when two thirds of the lease have passed, and logs in again
-where it cannot renew. All times are in seconds of the monotonic clock.
+Each call asks the login for the token. The login renews after two thirds of the lease, and logs in again if it cannot
+renew. All times are seconds of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _RENEW_AFTER = 2 / 3
 _LOOK_AFTER_SECONDS = 60.0
-"""A token that was given is looked up once it has been in use for so long: short-lived programs save the request."""
+"""A given token is looked up only after this time, so that short programs save the request."""
 
 
 class TokenLogin:
-    """A token that somebody else got; renewed if it can be. Thread-safe."""
+    """A token that the user gives; renewed if possible. Thread-safe."""
 
     def __init__(self, token: str, what: str = "Vault token") -> None:
         if not token:
@@ -47,7 +47,7 @@ class TokenLogin:
         return self._token
 
     def _renew(self, client: VaultClient) -> None:
-        """Renews if the token has a lease; whatever goes wrong shows at the call that follows."""
+        """Renews a token that has a lease. Failures are ignored: the following call reports them."""
         self._due = float("inf")
         try:
             with external_call("Vault token", unreadable("Vault token")):
@@ -63,7 +63,7 @@ class TokenLogin:
 
 
 class Method(Struct, frozen=True):
-    """One auth method: the path below `auth/MOUNT` that it is at, and what is sent there, made anew for each login."""
+    """One auth method: its login path, and the function that makes the request body for each login."""
 
     name: str
     path: str
@@ -93,7 +93,7 @@ def userpass(username: str, password: Callable[[], str], mount: str = "userpass"
 
 
 class MethodLogin:
-    """A token by one of the auth methods. Thread-safe: one thread logs in, the others wait."""
+    """A token from an auth method. Thread-safe: one thread logs in, the others wait."""
 
     def __init__(self, method: Method) -> None:
         self._method = method
@@ -109,7 +109,7 @@ class MethodLogin:
             return self._token
 
     def forget(self) -> None:
-        """Drops a token that Vault refused, so that the next call logs in again."""
+        """Drops a token that Vault refused; the next call logs in again."""
         with self._lock:
             self._token = ""
 
@@ -131,20 +131,20 @@ class MethodLogin:
             self._keep(client.request("POST", "auth/token/renew-self", {}, token=self._token))
         except KeyProviderError:
             return False
-        # At its maximum lifetime a token is "renewed" to what is left: then a new one is needed.
+        # Near its maximum lifetime Vault "renews" a token without extending it: then log in again.
         return self._due > before
 
     def _keep(self, answer: Mapping[str, Any]) -> None:
         auth = answer.get("auth")
         if not isinstance(auth, dict) or not isinstance(auth.get("client_token"), str):
-            raise KeyProviderError(f"Vault: {self._method.name} login: the answer holds no token")
+            raise KeyProviderError(f"Vault: {self._method.name} login: the answer has no token")
         what = f"Vault: {self._method.name} login"
         with external_call(what, unreadable(what)):
             lease = float(auth.get("lease_duration") or 0)
         try:
             self._token = header_text(auth["client_token"], "token")
         except InvalidArgument as error:
-            raise KeyProviderError(f"{what}: the answer holds no usable token: {error}") from None
+            raise KeyProviderError(f"{what}: the answer has no usable token: {error}") from None
         self._renewable = bool(auth.get("renewable"))
         self._due = time.monotonic() + _RENEW_AFTER * lease if lease else float("inf")
 

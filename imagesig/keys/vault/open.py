@@ -1,6 +1,6 @@
-"""`hashivault://NAME` and `openbao://NAME`: what a person types, and the environment that goes with it.
+"""Resolves `hashivault://NAME` and `openbao://NAME`, with the environment, to a provider.
 
-Spec: cosign's key references; `mount`, `version`, `namespace`, `address` and `ca` may follow the name as a query.
+Spec: cosign's key references; the query may have `mount`, `version`, `namespace`, `address` and `ca`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _TRUE = frozenset({"1", "t", "true"})
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, str]:
-    """The provider and the key's name. See `imagesig.keys.uri.ProviderFactory`.
+    """See `imagesig.keys.uri.ProviderFactory`.
 
     Raises:
-        InvalidArgument: no such URI, or a setting that cannot be.
+        InvalidArgument: another URI, or an invalid setting.
         SecretRequired: no token and no login method in the environment.
         MissingExtra: hvac is not installed.
     """
@@ -55,7 +55,7 @@ def _parse_query(text: str, uri: str) -> dict[str, str]:
         shown = quote(uri.partition("?")[0])
         raise InvalidArgument(
             f"key URI {shown}: its query has {quote(sorted(unknown)[0]) if unknown else 'a parameter twice'}",
-            hint=f"parameters are {', '.join(sorted(_PARAMETERS))}",
+            hint=f"use each of these at most once: {', '.join(sorted(_PARAMETERS))}",
         )
     return query
 
@@ -67,7 +67,7 @@ def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultCo
     url = parse_url(address, named_by)
     if url.has_login:
         raise InvalidArgument(
-            f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not take"
+            f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not accept"
         )
     namespace, namespace_from = _first(query, environ, "namespace", "VAULT_NAMESPACE")
     ca, ca_from = _first(query, environ, "ca", "VAULT_CACERT", "VAULT_CAPATH")
@@ -89,14 +89,14 @@ def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultCo
 
 
 def _first(query: Mapping[str, str], environ: Mapping[str, str], parameter: str, *variables: str) -> tuple[str, str]:
-    """The value that the URI or the first of these variables gives, and what gave it."""
+    """The value in the URI or in the first of these variables that is set, and its source."""
     if query.get(parameter):
         return query[parameter], f"?{parameter}="
     return next(((environ[name], name) for name in variables if environ.get(name)), ("", ""))
 
 
 def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
-    # `requests` looks at the hosts to be reached without a proxy only where it reads the environment by itself.
+    # `requests` reads NO_PROXY only together with the rest of the environment, which our session ignores.
     proxy = Proxies.from_environment(environ).for_url(address)
     return {address.partition(":")[0].lower(): proxy} if proxy else {}
 
@@ -131,10 +131,10 @@ def _token_file(environ: Mapping[str, str]) -> str:
         return ""
 
 
-def _token_missing(why: Unreadable, said: str) -> ImagesigError:
-    if why is Unreadable.MISSING:
+def _token_missing(reason: Unreadable, sentence: str) -> ImagesigError:
+    if reason is Unreadable.MISSING:
         return SecretRequired("Vault: no token")
-    return InvalidArgument(f"Vault token file ~/.vault-token: {said}", hint="remove it, or set VAULT_TOKEN")
+    return InvalidArgument(f"Vault token file ~/.vault-token: {sentence}", hint="remove it, or set VAULT_TOKEN")
 
 
 def _needed(environ: Mapping[str, str], name: str) -> str:
@@ -145,7 +145,7 @@ def _needed(environ: Mapping[str, str], name: str) -> str:
 
 
 def _file(environ: Mapping[str, str], name: str, default: str = "") -> Callable[[], str]:
-    """Reads the file anew for each login: projected tokens change."""
+    """A function that reads the file for each login: projected tokens change."""
     path = Path(environ.get(f"IMAGESIG_VAULT_{name}") or default or _needed(environ, name))
     read = from_file(path, f"IMAGESIG_VAULT_{name}")
     return lambda: (read(SecretRequest(SecretKind.PASSPHRASE, str(path))) or "").strip()

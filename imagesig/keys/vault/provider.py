@@ -1,7 +1,7 @@
 """Keys in the transit engine of HashiCorp Vault and OpenBao.
 
-A key signs with its latest version unless one is pinned, and the answer says which version it was; signatures are
-checked here, with the public keys of all versions read once, and never by Vault.
+A key signs with its latest version, unless one is pinned, and Vault's answer names the version. The public keys of all
+versions are read once; signatures are verified with them here, never by Vault.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DEFAULT_MOUNT = "transit"
 _NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 _BATCH_BYTES = 8 * 1024 * 1024
 MESSAGE_BYTES = 768 * 1024
-"""The longest message for Ed25519: Vault takes 1 MiB of text, and base64 makes four characters of three bytes."""
+"""The longest message for Ed25519: Vault accepts 1 MiB of text, and base64 needs four characters for three bytes."""
 _LATEST = 0
 
 
@@ -52,7 +52,7 @@ class VaultKey(SigningKey):
         self._versions = provider.read(name)
         if version and version not in self._versions.public_keys:
             there = ", ".join(map(str, sorted(self._versions.public_keys)))
-            raise KeyNotFound(f"{provider.key_id(name, version)}: there is no such version (there are: {there})")
+            raise KeyNotFound(f"{provider.key_id(name, version)}: there is no such version, there are: {there}")
         self._info = self._signer(version or self._versions.latest)
 
     @property
@@ -75,21 +75,23 @@ class VaultKey(SigningKey):
         if version not in self._versions.public_keys:
             self._versions = self._provider.read(self._name)  # rotated since it was read
         if version not in self._versions.public_keys:
-            raise BadSignature(f"{self._provider.key_id(self._name, version)}: signed with a version that is not there")
+            raise BadSignature(
+                f"{self._provider.key_id(self._name, version)}: signed with a version that Vault does not list"
+            )
         return SignerInfo(self._versions.public_keys[version], self._provider.key_id(self._name, version))
 
     def _sign(self, request: ToSign) -> bytes:
         return self._sign_all([request])[1][0]
 
     def _sign_all(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
-        """One call for each algorithm, all of them with the version that the first one used."""
+        """One call for each algorithm, all with the version that the first call used."""
         version, signatures = self._pinned, dict[int, bytes]()
         for chunk in _chunks(requests):
             algorithm = requests[chunk[0]].algorithm
             used, made = self._provider.sign(self._name, [requests[at] for at in chunk], algorithm, version)
             version = version or used
             if used != version:
-                raise BadSignature(f"{self._info.key_id}: version {used} signed, version {version} was asked for")
+                raise BadSignature(f"{self._info.key_id}: signed with version {used}, version {version} is needed")
             signatures.update(zip(chunk, made, strict=True))
         signer = self._signer(version)
         self._info = signer
@@ -97,7 +99,7 @@ class VaultKey(SigningKey):
 
 
 def _chunks(requests: Sequence[ToSign]) -> Iterator[list[int]]:
-    """Positions of requests that go into one call: of one algorithm, and not too large together."""
+    """Groups of positions of requests for one call: of one algorithm, and not too large together."""
     for algorithm in dict.fromkeys(request.algorithm for request in requests):
         chunk, size = list[int](), 0
         for at, request in enumerate(requests):
@@ -114,8 +116,8 @@ def _chunks(requests: Sequence[ToSign]) -> Iterator[list[int]]:
 class VaultProvider(KeyProvider):
     """The transit engine at one mount of one Vault.
 
-    Give it a `connection` and a `login`, or your own `hvac.Client` with its token. The names of keys may carry a
-    version: `app?version=3`.
+    Pass a `connection` and a `login`, or your own `hvac.Client` with its token. Names of keys may have a version:
+    `app?version=3`.
     """
 
     def __init__(
@@ -127,10 +129,10 @@ class VaultProvider(KeyProvider):
         mount: str = DEFAULT_MOUNT,
     ) -> None:
         if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", mount, re.ASCII):
-            raise InvalidArgument(f"Vault mount {quote(mount)}: a path of words is needed")
+            raise InvalidArgument(f"Vault mount {quote(mount)}: a path such as transit or team/transit is needed")
         if client is None:
             if connection is None or login is None:
-                raise InvalidArgument("Vault: a connection and a login are needed, or an hvac client")
+                raise InvalidArgument("Vault: a connection and a login, or an hvac client, is needed")
             client = connect(connection)
             self._owned = True
         else:
@@ -140,7 +142,7 @@ class VaultProvider(KeyProvider):
         self._login = login
         token: Callable[[VaultClient], str] = login or (lambda _client: str(given.token or ""))
         if not self._owned:
-            client.adapter.allow_redirects = False  # whatever the owner set, a token must not follow
+            client.adapter.allow_redirects = False  # a redirect would get the token, so override the owner's setting
         self._client = VaultClient(client, token)
         self._mount = mount
 
@@ -149,36 +151,36 @@ class VaultProvider(KeyProvider):
         return VaultKey(self, *_split_version(name))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
-        """The public keys of all versions that Vault itself still accepts, newest first; needs no right to sign."""
+        """The public keys of all versions that Vault still accepts, newest first. Needs no permission to sign."""
         with self.open(name) as key:
             return key.public_keys
 
     def generate(self, name: str, key_type: KeyType) -> VaultKey:
-        """Makes a transit key. Raises as `ManagesKeys.generate` does."""
+        """Creates a transit key. Raises as `ManagesKeys.generate` does."""
         name, version = _split_version(name)
         if version:
-            raise InvalidArgument(f"Vault key {quote(name)}: a new key has no version yet")
-        # Creating a key that exists succeeds and changes nothing, so it is looked for first.
+            raise InvalidArgument(f"Vault key {quote(name)}: the name of a new key must have no version")
+        # Vault reports success for a key that exists, and changes nothing. So look for the key first.
         try:
             self._call("GET", f"{self._mount}/keys/{name}")
         except KeyNotFound:
             pass
         else:
-            raise KeyExists(f"{self.key_id(name)}: exists already and is never replaced", hint="choose another name")
+            raise KeyExists(f"{self.key_id(name)}: the key exists and is never replaced", hint="choose another name")
         self._call("POST", f"{self._mount}/keys/{name}", {"type": key_type.value})
         key = self.open(name)
         if key.info.public_key.key_type is not key_type:
-            raise KeyExists(f"{self.key_id(name)}: somebody else made a key of that name just now")
+            raise KeyExists(f"{self.key_id(name)}: another program created a key of that name at the same time")
         return key
 
     def list(self) -> Iterator[KeyInfo]:
-        """Every transit key at this mount; those that cannot sign say why."""
+        """Every transit key at this mount; `detail` says why a key cannot sign."""
         try:
             names = self._call("LIST", f"{self._mount}/keys").get("keys") or []
         except KeyNotFound as error:
             if "route" in str(error):
                 raise
-            return  # an empty engine answers "not found"
+            return  # an empty transit engine answers "not found"
         for name in names if isinstance(names, list) else ():
             if not isinstance(name, str):
                 continue
@@ -206,7 +208,7 @@ class VaultProvider(KeyProvider):
         """Type and public keys of one transit key: one request.
 
         Raises:
-            KeyUnusable: it is no signing key that imagesig works with.
+            KeyUnusable: not a signing key of a supported type.
         """
         data = self._call("GET", f"{self._mount}/keys/{name}")
         with self._reading(name):
@@ -215,12 +217,12 @@ class VaultProvider(KeyProvider):
     def sign(
         self, name: str, requests: Sequence[ToSign], algorithm: Algorithm, version: int
     ) -> tuple[int, Sequence[bytes]]:
-        """The version that signed, and its signatures, in order: one request. Version 0 is the latest."""
+        """The version that signed, and its signatures in order, with one request. Version 0 is the latest."""
         prehashed = algorithm.hash is not None
         inputs = [request.digest if prehashed else request.message for request in requests]
         if (longest := max(map(len, inputs))) > MESSAGE_BYTES:
             raise UnsupportedAlgorithm(
-                f"{self.key_id(name)}: {longest} bytes to sign; Vault takes at most {MESSAGE_BYTES} for {algorithm}"
+                f"{self.key_id(name)}: {longest} bytes to sign; Vault accepts at most {MESSAGE_BYTES} for {algorithm}"
             )
         body: dict[str, object] = {
             "batch_input": [{"input": base64.b64encode(data).decode("ascii")} for data in inputs],
@@ -230,7 +232,7 @@ class VaultProvider(KeyProvider):
         }
         if algorithm.scheme in (Scheme.RSA_PKCS1V15, Scheme.RSA_PSS):
             body["signature_algorithm"] = "pss" if algorithm.scheme is Scheme.RSA_PSS else "pkcs1v15"
-            body["salt_length"] = "hash"  # Vault's own default is the longest salt that fits
+            body["salt_length"] = "hash"  # Vault's default is the longest salt that fits
         hash_name = algorithm.hash.value.replace("sha", "sha2-") if algorithm.hash else "sha2-256"
         data = self._call("POST", f"{self._mount}/sign/{name}/{hash_name}", body)
         with self._reading(name):
@@ -240,7 +242,7 @@ class VaultProvider(KeyProvider):
         return external_call(self.key_id(name), unreadable(self.key_id(name)))
 
     def key_id(self, name: str, version: int = _LATEST) -> str:
-        """The URI of the key: its name, the mount unless it is `transit`, and the version unless it is the latest."""
+        """The URI of the key: its name, a mount other than `transit`, and a version other than the latest."""
         query = [f"mount={self._mount}"] if self._mount != DEFAULT_MOUNT else []
         query += [f"version={version}"] if version else []
         return f"hashivault://{name}" + ("?" + "&".join(query) if query else "")
@@ -251,7 +253,7 @@ class VaultProvider(KeyProvider):
         except AccessDenied:
             if not isinstance(self._login, MethodLogin):
                 raise
-            # The token may have been revoked: one new login tells.
+            # The token may have been revoked: log in again, once.
             self._login.forget()
             return self._client.call(method, path, body)
 

@@ -150,19 +150,19 @@ _SHORT_ED448 = _PLAIN["PKCS#8 Ed25519"][1].replace(b"MC4CAQAwBQYDK2Vw", b"MC4CAQ
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no private key"),
-        (b"hello", "no private key"),
-        (_PKCS8[:-10], "no private key"),
+        (b"", "not a private key"),
+        (b"hello", "not a private key"),
+        (_PKCS8[:-10], "not a private key"),
         (_PKCS8 + _PLAIN["SEC1"][1], "several private keys"),
         (_PKCS8 + _PKCS8, "several private keys"),
-        (_PKCS8.replace(b"\nM", b"\n*", 1), "not a private key that can be read"),
-        (_PKCS8[:60] + _PKCS8[124:], "not a private key that can be read"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "not a private key that can be read"),
-        (_SHORT_ED448, "not a private key that can be read"),
-        (b"-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n", "not a private key that can be read"),
-        (_EC.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "no private key"),
-        (_EC.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "no private key"),
-        (_EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "no private key"),
+        (_PKCS8.replace(b"\nM", b"\n*", 1), "an invalid or damaged private key"),
+        (_PKCS8[:60] + _PKCS8[124:], "an invalid or damaged private key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "an invalid or damaged private key"),
+        (_SHORT_ED448, "an invalid or damaged private key"),
+        (b"-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n", "an invalid or damaged private key"),
+        (_EC.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "not a private key"),
+        (_EC.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "not a private key"),
+        (_EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "not a private key"),
     ],
     ids=[
         "empty", "prose", "cut", "two keys", "one key twice", "not base64", "a line missing", "three bytes",
@@ -178,7 +178,7 @@ def test_what_is_no_private_key_is_unusable_and_says_so(data: bytes, said: str) 
 def test_a_legacy_key_with_a_vector_that_does_not_fit_its_cipher_is_unusable(vector: bytes) -> None:
     # `cryptography` answers some of these with a panic, which is no Exception.
     pem = re.sub(rb"(DEK-Info: [^,]+),\w+", rb"\1," + vector, _ENCRYPTED["legacy SEC1"][1])
-    with pytest.raises(KeyUnusable, match="encrypted in a way"):
+    with pytest.raises(KeyUnusable, match="its encryption is not supported"):
         read_private_key(pem, "app.key", fixed(_PASSPHRASE))
 
 

@@ -120,7 +120,7 @@ def test_names_in_a_folder_cannot_leave_it(tmp_path: Path) -> None:
     _write(tmp_path / "app.key")
     with FileProvider(tmp_path / "keys") as provider:
         for name in ("../app.key", str(tmp_path / "app.key"), "x/../../app.key"):
-            with pytest.raises(InvalidArgument, match="leads out of the folder"):
+            with pytest.raises(InvalidArgument, match="is outside the folder"):
                 provider.open(name)
 
 
@@ -256,7 +256,7 @@ def test_private_keys_are_listed_by_name_with_type_and_form(tmp_path: Path) -> N
         assert [(Path(info.uri).name, info.key_type, info.detail) for info in provider.list()] == [
             ("a.key", KeyType.ECDSA_P256, "cosign encrypted key"),
             ("b.key", KeyType.ED25519, "PEM, not encrypted"),
-            ("c.pem", None, "PEM, encrypted; its type shows when it is opened"),
+            ("c.pem", None, "PEM, encrypted; its type is known when it is opened"),
         ]
 
 

@@ -213,7 +213,7 @@ def test_a_link_is_no_plugin_neither_the_file_nor_its_folder(tmp_path: Path) -> 
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / "fake").symlink_to(tmp_path / "elsewhere")
     for directory in ("plugins", "others"):
-        with pytest.raises(KeyUnusable, match="no link"):
+        with pytest.raises(KeyUnusable, match="without symbolic links"):
             NotationPluginProvider("fake", tmp_path / directory, environ={})
 
 
