@@ -549,7 +549,7 @@ def test_waiting_for_a_passing_refusal_ends_at_the_deadline(
     pushed(server)
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     server.faults.append(lambda request: Answer(400, _RACE) if request.method == "PUT" else None)
-    with pytest.raises(AttachIncomplete, match="the deadline in"):
+    with pytest.raises(AttachIncomplete, match="the next attempt is in"):
         sign(image_at(server), key)
 
 
