@@ -1,0 +1,155 @@
+"""Which tests run which line, and how long each test takes: `python -m tests.mutants.lines` finds out."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage, CoverageData
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = (
+    *("tests/external", "tests/fuzz", "tests/mutants", "tests/peers", "tests/interop", "tests/docs"),
+    *("tests/testing/test_hostile.py", "tests/cli/test_canaries.py", "tests/test_package.py", "tests/test_floors.py"),
+)
+"""Campaigns that take minutes, and tests of something else than the package's code."""
+PYTEST = (
+    *("-q", "--tb=no", "-m", "not interop", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "tests.mutants.profile"),
+    *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none"),
+    *(f"--ignore={path}" for path in LEFT_OUT),
+)
+_DATA = ROOT / ".mutants-contexts"
+
+
+class Lines:
+    """The tests that passed, by the lines of the package that they run."""
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        self.seconds: dict[str, float] = json.loads((_DATA / "seconds.json").read_text())
+        self._modules: dict[str, dict[int, set[str]]] = {}
+        self._extents: dict[str, dict[int, range]] = {}
+        self._at_import: dict[str, set[int]] = {}
+        # All of it is read here: in a copy of this process, coverage would empty the file.
+        coverage = CoverageData(str(_DATA / "coverage"))
+        coverage.read()
+        for module in sorted(set(modules)):
+            path = ROOT / "imagesig" / module
+            by_line = coverage.contexts_by_lineno(str(path))
+            self._at_import[module] = {line for line, contexts in by_line.items() if "" in contexts}
+            self._modules[module] = {
+                line: {context for context in contexts if context in self.seconds} for line, contexts in by_line.items()
+            }
+            self._extents[module] = dict(_extents(ast.parse(path.read_text(encoding="utf-8"))))
+        coverage.close()
+
+    @staticmethod
+    def known() -> bool:
+        """Whether a first run has found them."""
+        return (_DATA / "seconds.json").exists()
+
+    def tests(self, module: str, line: int) -> list[str]:
+        """The tests that run this line; for a line that runs at import, those that run any line of the module.
+
+        Those of the mirroring test file come first, then one case of each test function before the next cases, quick
+        ones first.
+        """
+        by_line = self._modules[module]
+        extent = self._extents[module].get(line)
+        lines = extent if extent is not None else by_line
+        names = set().union(*(by_line.get(number, ()) for number in lines)) if lines else set()
+        return self._in_order(module, names)
+
+    def runs_at_import(self, module: str, line: int) -> bool:
+        """Whether a line runs while tests are collected: what it gives then is not of the mutant."""
+        extent = self._extents[module].get(line)
+        return extent is None or not self._at_import[module].isdisjoint(extent)
+
+    def _in_order(self, module: str, names: set[str]) -> list[str]:
+        folder, name = os.path.split(module)
+        mirrors = (f"tests/{folder}/test_{name}".replace("//", "/"), f"tests/{folder}/".replace("//", "/"))
+        cases: dict[str, int] = {}
+        ranked = []
+        for test in sorted(names, key=lambda test: self.seconds[test]):
+            function = test.partition("[")[0]
+            cases[function] = cases.get(function, -1) + 1
+            if test.startswith(mirrors[0]):
+                ranked.append((0, 0, test))
+            else:
+                ranked.append((cases[function] + 1, not test.startswith(mirrors[1]), test))
+        return [test for _, _, test in sorted(ranked, key=lambda item: item[:2])]
+
+
+def _extents(tree: ast.Module) -> Iterator[tuple[int, range]]:
+    """The lines of the innermost statement around each line that is in a function: not every line has an event."""
+    for node in ast.walk(tree):  # outer statements come before inner ones, which replace them
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for statement in (item for child in node.body for item in ast.walk(child)):
+                if isinstance(statement, ast.stmt):
+                    end = _header_end(statement)
+                    for line in range(statement.lineno, end + 1):
+                        yield line, range(statement.lineno, end + 1)
+
+
+def _header_end(statement: ast.stmt) -> int:
+    """The last line of a simple statement; of a compound one, the last before its body."""
+    body = getattr(statement, "body", None) or getattr(statement, "cases", None)
+    if not body:
+        return statement.end_lineno or statement.lineno
+    first = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else body[0].lineno
+    return max(statement.lineno, first - 1)
+
+
+class _Contexts:
+    """Names each line's test while it runs, and measures the test."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        self._coverage = coverage
+        self._failed: set[str] = set()
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._coverage.switch_context(item.nodeid)
+        started = time.perf_counter()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = time.perf_counter() - started
+            self._coverage.switch_context("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.passed:
+            self._failed.add(report.nodeid)
+
+    def passed(self) -> dict[str, float]:
+        return {test: seconds for test, seconds in self.seconds.items() if test not in self._failed}
+
+
+def measure() -> int:
+    """Runs the tests once under coverage. A test that does not pass is no test of a mutant."""
+    _DATA.mkdir(exist_ok=True)
+    for old in _DATA.iterdir():
+        old.unlink()
+    coverage = Coverage(data_file=str(_DATA / "coverage"), source=[str(ROOT / "imagesig")], config_file=False)
+    contexts = _Contexts(coverage)
+    coverage.start()
+    with tempfile.TemporaryDirectory() as scratch:  # of our own: another run of pytest prunes the shared one
+        code: Any = pytest.main([*PYTEST, f"--basetemp={scratch}/t"], plugins=[contexts])
+    coverage.stop()
+    coverage.save()
+    passed = contexts.passed()
+    (_DATA / "seconds.json").write_text(json.dumps(passed))
+    print(f"{len(passed)} of {len(contexts.seconds)} tests pass; pytest ended with {int(code)}", flush=True)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(measure())
