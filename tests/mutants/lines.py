@@ -23,7 +23,7 @@ LEFT_OUT = (
 """Campaigns that take minutes, and tests of something else than the package's code."""
 PYTEST = (
     *("-q", "--tb=no", "-m", "not interop", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "tests.mutants.profile"),
-    *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none"),
+    *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none", "-k", "not four_processes"),
     *(f"--ignore={path}" for path in LEFT_OUT),
 )
 _DATA = ROOT / ".mutants-contexts"
