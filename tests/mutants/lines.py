@@ -13,47 +13,47 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coverage import Coverage, CoverageData
+from coverage import Coverage
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = (
     *("tests/external", "tests/fuzz", "tests/mutants", "tests/peers", "tests/interop", "tests/docs"),
     *("tests/testing/test_hostile.py", "tests/cli/test_canaries.py", "tests/test_package.py", "tests/test_floors.py"),
+    *("tests/cli/test_processes.py", "tests/cli/test_verifying_processes.py", "tests/api/test_remote_workers.py"),
 )
-"""Campaigns that take minutes, and tests of something else than the package's code."""
+"""Campaigns that take minutes, tests of something else than the package's code, and those of other processes, which
+run the code without the mutant."""
 PYTEST = (
     *("-q", "--tb=no", "-m", "not interop", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "tests.mutants.profile"),
     *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none", "-k", "not four_processes"),
     *(f"--ignore={path}" for path in LEFT_OUT),
 )
-_DATA = ROOT / ".mutants-contexts"
+_DATA = ROOT / ".mutants-lines.json"
 
 
 class Lines:
     """The tests that passed, by the lines of the package that they run."""
 
     def __init__(self, modules: Iterable[str]) -> None:
-        self.seconds: dict[str, float] = json.loads((_DATA / "seconds.json").read_text())
+        found = json.loads(_DATA.read_text())
+        names: list[str] = found["tests"]
+        self.seconds: dict[str, float] = dict(zip(names, found["seconds"], strict=True))
         self._modules: dict[str, dict[int, set[str]]] = {}
         self._extents: dict[str, dict[int, range]] = {}
         self._at_import: dict[str, set[int]] = {}
-        # All of it is read here: in a copy of this process, coverage would empty the file.
-        coverage = CoverageData(str(_DATA / "coverage"))
-        coverage.read()
         for module in sorted(set(modules)):
-            path = ROOT / "imagesig" / module
-            by_line = coverage.contexts_by_lineno(str(path))
-            self._at_import[module] = {line for line, contexts in by_line.items() if "" in contexts}
+            by_line: dict[str, list[int]] = found["lines"].get(module, {})
+            self._at_import[module] = {int(line) for line, tests in by_line.items() if -1 in tests}
             self._modules[module] = {
-                line: {context for context in contexts if context in self.seconds} for line, contexts in by_line.items()
+                int(line): {names[test] for test in tests if test >= 0} for line, tests in by_line.items()
             }
-            self._extents[module] = dict(_extents(ast.parse(path.read_text(encoding="utf-8"))))
-        coverage.close()
+            source = (ROOT / "imagesig" / module).read_text(encoding="utf-8")
+            self._extents[module] = dict(_extents(ast.parse(source)))
 
     @staticmethod
     def known() -> bool:
         """Whether a first run has found them."""
-        return (_DATA / "seconds.json").exists()
+        return _DATA.exists()
 
     def tests(self, module: str, line: int) -> list[str]:
         """The tests that run this line; for a line that runs at import, those that run any line of the module.
@@ -129,26 +129,34 @@ class _Contexts:
         if not report.passed:
             self._failed.add(report.nodeid)
 
-    def passed(self) -> dict[str, float]:
-        return {test: seconds for test, seconds in self.seconds.items() if test not in self._failed}
+    def found(self) -> dict[str, object]:
+        """Tests that passed with their seconds, and the numbers of those that run each line; -1 is an import."""
+        tests = [test for test in self.seconds if test not in self._failed]
+        numbers = {test: number for number, test in enumerate(tests)} | {"": -1}
+        data, package = self._coverage.get_data(), ROOT / "imagesig"
+        lines = {
+            Path(file).relative_to(package).as_posix(): {
+                line: [numbers[context] for context in contexts if context in numbers]
+                for line, contexts in data.contexts_by_lineno(file).items()
+            }
+            for file in data.measured_files()
+        }
+        return {"tests": tests, "seconds": [self.seconds[test] for test in tests], "lines": lines}
 
 
 def measure() -> int:
     """Runs the tests once under coverage. A test that does not pass is no test of a mutant."""
-    _DATA.mkdir(exist_ok=True)
-    for old in _DATA.iterdir():
-        old.unlink()
-    coverage = Coverage(data_file=str(_DATA / "coverage"), source=[str(ROOT / "imagesig")], config_file=False)
+    # In memory: a copy of this process, which some tests make, would empty coverage's file.
+    coverage = Coverage(data_file=None, source=[str(ROOT / "imagesig")], config_file=False)
     contexts = _Contexts(coverage)
     coverage.start()
     with tempfile.TemporaryDirectory() as scratch:  # of our own: another run of pytest prunes the shared one
         code: Any = pytest.main([*PYTEST, f"--basetemp={scratch}/t"], plugins=[contexts])
     coverage.stop()
-    coverage.save()
-    passed = contexts.passed()
-    (_DATA / "seconds.json").write_text(json.dumps(passed))
-    print(f"{len(passed)} of {len(contexts.seconds)} tests pass; pytest ended with {int(code)}", flush=True)
-    return 0 if passed else 1
+    found = contexts.found()
+    _DATA.write_text(json.dumps(found))
+    print(f"{len(found['tests'])} of {len(contexts.seconds)} tests pass; pytest ended with {int(code)}", flush=True)
+    return 0 if found["tests"] else 1
 
 
 if __name__ == "__main__":

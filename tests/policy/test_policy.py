@@ -117,6 +117,9 @@ def test_a_key_that_is_given_twice_under_one_name_counts_once() -> None:
 def test_a_policy_without_keys_is_refused() -> None:
     with pytest.raises(InvalidArgument):
         Policy.any_of()
+    for threshold in (None, 0, 1):
+        with pytest.raises(InvalidArgument):
+            Signed((), threshold)
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 3])
