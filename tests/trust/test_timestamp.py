@@ -244,6 +244,32 @@ def test_a_token_outside_the_profile_is_refused(options: dict[str, Any], reason:
     refused(by(TSA, BETWEEN, **options), reason)
 
 
+@pytest.mark.parametrize(("field", "unit"), [("millis", "milliseconds"), ("micros", "microseconds")])
+@pytest.mark.parametrize(("value", "is_one"), [(-1, False), (0, True), (1, True), (999, True), (1000, False)])
+def test_parts_of_a_second_are_fewer_than_a_whole_one(field: str, unit: str, value: int, is_one: bool) -> None:
+    encoded = by(TSA, BETWEEN, content=tst_info(accuracy={"seconds": 1, field: value}))
+    if is_one:
+        assert examine(encoded).latest - NOW == timedelta(seconds=1, **{unit: value})
+    else:
+        refused(encoded, "accuracy is not a time span")
+
+
+@pytest.mark.parametrize("wrong", ["issuer", "serial number", "two issuers", "no directory name"])
+def test_each_part_of_the_issuer_that_an_attribute_names_must_be_the_signers(wrong: str) -> None:
+    from asn1crypto.x509 import GeneralName
+
+    right = ess(TSA, issuer_serial=True)["issuer_serial"]
+    other = ess(Authority("other").tsa(), issuer_serial=True)["issuer_serial"]
+    issuer = {
+        "issuer": other["issuer"],
+        "two issuers": [*right["issuer"], *other["issuer"]],
+        "no directory name": [GeneralName("dns_name", "ca.example")],
+    }.get(wrong, right["issuer"])
+    number = right["serial_number"] + (wrong == "serial number")
+    named = ess(TSA) | {"issuer_serial": {"issuer": issuer, "serial_number": number}}
+    refused(by(TSA, BETWEEN, named=named), "names another issuer")
+
+
 def test_signed_data_of_another_version_is_refused() -> None:
     refused(GOOD.replace(b"\x02\x01\x03\x31", b"\x02\x01\x01\x31"), "v3 of TSTInfo is needed")
 
