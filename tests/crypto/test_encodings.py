@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagesig import limits
 from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, FIELD_BYTES, KeyType, ToSign
 from imagesig.crypto.ecdsa import der_from_rs, is_canonical_der, rs_from_der
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, MalformedError, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.oci.annotations import Annotations
 from tests.makers import private_key
 
@@ -92,6 +93,21 @@ def test_a_private_key_is_no_public_key() -> None:
 def test_what_is_no_pem_is_refused(pem: str) -> None:
     with pytest.raises(InvalidArgument):
         PublicKey.from_pem(pem)
+
+
+def test_a_key_longer_than_any_is_not_parsed() -> None:
+    longest, too_long = (b"\x30" * (limits.PUBLIC_KEY_BYTES + more) for more in (0, 1))
+    for read in (PublicKey.from_der, PublicKey.from_pem):
+        with pytest.raises(LimitExceeded, match="at most"):
+            read(too_long)
+        with pytest.raises(InvalidArgument):
+            read(longest)
+
+
+def test_junk_is_no_ecdsa_signature() -> None:
+    for junk in (b"", b"\x30", b"junk", b"\x30\x03\x02\x01", b"\x00" * 64):
+        with pytest.raises(MalformedError, match="not DER of two numbers"):
+            rs_from_der(junk, KeyType.ECDSA_P256)
 
 
 def test_two_keys_in_one_file_are_refused() -> None:

@@ -378,6 +378,24 @@ def test_a_stated_size_and_media_type_must_be_the_images() -> None:
     assert not judge(Subject(DIGEST, "application/x", 7), IMAGE, rule(policy), [stating]).failure
 
 
+def test_a_stated_size_of_none_is_compared_too_and_a_missing_one_is_not() -> None:
+    policy = Policy.any_of(A.public_key)
+    for stated, fits in ((0, False), (-1, True), (7, True)):
+        stating = replace(examined(A), claim=Claim((Subject(DIGEST, "application/x", stated),), f"{NAME}:1.0"))
+        made = judge(Subject(DIGEST, "application/x", 7), IMAGE, rule(policy), [stating])
+        assert (made.failure is None) == fits
+
+
+def test_an_annotation_that_was_signed_as_needed_is_a_check_that_passed() -> None:
+    policy = Policy.any_of(A.public_key, annotations={"a": "b"})
+    claim = Claim((Subject(DIGEST, annotations=Annotations({"a": "b", "c": "d"})),), f"{NAME}:1.0")
+    made = verdict(policy, replace(examined(A), claim=claim))
+    (signature,) = made.accepted
+    assert [check.detail for check in signature.checks if check.name == "annotation"] == ["a=b"]
+    assert all(check.passed for check in signature.checks)
+    assert made.warnings == ()
+
+
 def test_findings_tell_for_every_authority_what_was_found() -> None:
     policy = Policy.all_of(A.public_key, B.public_key, C.public_key)
     made = verdict(policy, examined(A), examined(B, digest=OTHER_DIGEST))
