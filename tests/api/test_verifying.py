@@ -135,3 +135,14 @@ def test_a_signed_index_proves_its_platform_under_a_rule_that_warns_too(image: I
     result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64")
     assert result.verified
     assert result.through_index
+
+
+@pytest.mark.parametrize("recursive", [False, True], ids=["index alone", "each child too"])
+def test_a_platform_that_neither_it_nor_the_index_proves_passes_a_rule_that_warns_as_itself(
+    image: Image, recursive: bool
+) -> None:
+    sign(image, key(2), identity=NAME, recursive=recursive)
+    result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64", allow_unverified=True)
+    assert (result.verified, result.through_index, result.platform) == (False, False, "linux/arm64")
+    assert result.digest != image.home.resolve("1.0").digest
+    assert result.warnings
