@@ -62,6 +62,17 @@ def test_as_many_values_as_are_read_and_no_more() -> None:
         read(data, nodes=199)
 
 
+def test_plain_text_may_be_longer_than_text_with_wide_characters() -> None:
+    longer = limits.JSON_TEXT_BYTES + 1
+    assert read(b'"' + b"a" * longer + b'"')
+    for letter, width in (("\u0101", 2), ("\U0001f600", 4)):
+        most = limits.JSON_TEXT_BYTES // width
+        wide = f'"{letter}"'.encode()
+        assert read(wide + b" " * (most - len(wide)))
+        with pytest.raises(LimitExceeded, match=f"characters of {width} bytes"):
+            read(wide + b" " * (most - len(wide) + 1))
+
+
 @pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("around", ["{}", "[{}]", '{{"a": {}}}', '{{"a": [1, {}]}}'])
 def test_numbers_that_json_does_not_have_are_refused(name: str, around: str) -> None:

@@ -16,6 +16,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.effort import Cost
 from imagesig.errors import (
     Expired,
     FormatViolation,
@@ -34,6 +35,7 @@ from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, Stor
 from imagesig.trust import Strangers, TimestampAuthorities, TrustAnchors, TrustedKey
 from tests.authorities import Authority
 from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
+from tests.effort import counted
 from tests.makers import NOW, bundle_document, classic, payload, private_key, stored_bundle
 from tests.timestamps import token, tst_info
 
@@ -269,6 +271,13 @@ def test_material_that_holds_no_certificate_or_two_kinds_is_refused(material: di
     document = bundle_document() | {"verificationMaterial": material}
     with pytest.raises((MalformedError, FormatViolation)):
         authenticate(stored_bundle(json.dumps(document).encode()), trusted(certified()))
+
+
+def test_each_algorithm_that_is_tried_costs_one_check() -> None:
+    signature = stored("classic", certified())
+    with counted() as spent:
+        authenticate(signature, trusted(certified()))
+    assert spent[Cost.SIGNATURE_CHECKS] == 1
 
 
 # --- when the chain has to be valid -----------------------------------------------------------------------------------

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 
 import pytest
 
 from imagesig.errors import FormatViolation
-from imagesig.formats.format import decode_base64
+from imagesig.formats.format import decode_base64, key_window_check
+from imagesig.signature import EXPIRY
+from imagesig.trust import TrustedKey, Window
+from tests.makers import NOW, private_key
 
 
 @pytest.mark.parametrize("length", range(7))
@@ -26,3 +30,28 @@ def test_base64_with_anything_around_it_is_refused_whatever_its_length(change: s
 def test_a_second_text_for_the_same_bytes_is_refused(text: str) -> None:
     with pytest.raises(FormatViolation):
         decode_base64(text, "x")
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("window", "passes"),
+    [
+        (Window(NOW - HOUR, None), True),
+        (Window(None, NOW + HOUR), True),
+        (Window(NOW, NOW), True),
+        (Window(NOW + HOUR, None), False),
+        (Window(None, NOW - HOUR), False),
+        (Window(NOW - 2 * HOUR, NOW - HOUR), False),
+    ],
+    ids=str,
+)
+def test_a_key_counts_within_its_window(window: Window, passes: bool) -> None:
+    assert window.contains(NOW) is passes
+    (check,) = key_window_check(TrustedKey("key", (private_key().public_key,), window), NOW)
+    assert (check.name, check.passed, check.failure is None) == (EXPIRY, passes, passes)
+
+
+def test_a_key_without_a_window_has_no_check_of_it() -> None:
+    assert key_window_check(TrustedKey("key", (private_key().public_key,)), NOW) == ()

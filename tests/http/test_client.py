@@ -604,6 +604,46 @@ def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_
     assert b"accept: a/b" in heads[0]
 
 
+def test_the_login_of_a_proxy_goes_to_the_proxy_and_not_through_it(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("registry.example").configure_cert(context)
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heads.append(request_head(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as secure:
+            heads.append(request_head(secure))
+            secure.sendall(OK)
+
+    with server(serve) as host:
+        proxies = Proxies({"https": f"http://user:s3cret@{host}"}, "")
+        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem", proxies=proxies)
+        assert client.request("GET", "https://registry.example/x?y", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert heads[0].startswith(b"CONNECT registry.example:443 HTTP/1.1\r\n")
+    assert b"proxy-authorization: Basic" in heads[0]
+    assert heads[1].startswith(b"GET /x?y HTTP/1.1\r\n")
+    assert b"proxy-authorization" not in heads[1]
+
+
+def test_a_connection_on_which_more_came_than_the_answer_is_not_used_again(client: HttpClient) -> None:
+    made = []
+
+    def serve(connection: socket.socket) -> None:
+        made.append(connection)
+        while request_head(connection):
+            connection.sendall(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+
+    # One connection at a time is served: the second request waits for the first to be closed.
+    with server(serve) as host:
+        for _ in range(2):
+            assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert len(made) == 2
+
+
 def test_a_certificate_that_is_not_trusted_is_met_once(client: HttpClient, authority: trustme.CA) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

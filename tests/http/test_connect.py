@@ -86,7 +86,14 @@ def test_the_first_refusal_is_the_reason_and_no_address_is_one() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "localhost", "localhost."])
 def test_addresses_and_localhost_are_not_looked_up(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", None)
-    assert addresses(host, 80, time.monotonic() + 5)
+    found = addresses(host, 80, time.monotonic() + 5)
+    four, six = (socket.AF_INET, ("127.0.0.1", 80)), (socket.AF_INET6, ("::1", 80, 0, 0))
+    if host.startswith("localhost"):
+        assert found == [four, six]
+    elif ":" in host:
+        assert found == [(socket.AF_INET6, (host, 80, 0, 0))]
+    else:
+        assert found == [(socket.AF_INET, (host, 80))]
 
 
 def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:

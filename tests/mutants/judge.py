@@ -19,13 +19,13 @@ import tempfile
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import _lru_cache_wrapper, cache
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from tests.mutants.lines import PYTEST, ROOT, Lines
+from tests.mutants.lines import PYTEST, ROOT, Lines, caches
 from tests.mutants.operators import Mutant, mutated
 from tests.mutants.pool import Ended, Run, Say, pooled, void
 
@@ -125,7 +125,7 @@ class _Collected:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
-        caches = _caches()
+        filled = caches()
         swaps = {number: _swap(mutant) for number, mutant in enumerate(self._mutants)}
 
         def runner(mutant: Mutant | None, tests: Sequence[str]) -> Run:
@@ -134,8 +134,8 @@ class _Collected:
             def run(say: Say) -> None:
                 for function, code in swap:
                     function.__code__ = code
-                for filled in caches:
-                    filled.cache_clear()
+                for item in filled:
+                    item.cache_clear()
                 with tempfile.TemporaryDirectory() as scratch:
                     session.config._tmp_path_factory._basetemp = Path(scratch)  # type: ignore[attr-defined]
                     capture = session.config.pluginmanager.getplugin("capturemanager")
@@ -226,12 +226,6 @@ def _loaded() -> dict[str, list[FunctionType]]:
             if type(item) is FunctionType and item.__code__.co_filename.startswith(str(ROOT / "imagesig")):
                 _functions.setdefault(item.__code__.co_filename, []).append(item)
     return _functions
-
-
-def _caches() -> list[_lru_cache_wrapper[object]]:
-    """Those of the package, which filled while tests were collected."""
-    found = (item for item in gc.get_objects() if isinstance(item, _lru_cache_wrapper))
-    return [item for item in found if getattr(item, "__module__", "").startswith("imagesig")]
 
 
 # --- in a process that imports the mutant ---

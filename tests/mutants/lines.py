@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from functools import _lru_cache_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +109,28 @@ def _header_end(statement: ast.stmt) -> int:
     return max(statement.lineno, first - 1)
 
 
+def caches() -> list[_lru_cache_wrapper[object]]:
+    """Those of the package."""
+    found = (item for item in gc.get_objects() if isinstance(item, _lru_cache_wrapper))
+    return [item for item in found if getattr(item, "__module__", "").startswith("imagesig")]
+
+
 class _Contexts:
     """Names each line's test while it runs, and measures the test."""
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
+        self._caches: list[_lru_cache_wrapper[object]] = []
         self._failed: set[str] = set()
         self.seconds: dict[str, float] = {}
 
+    def pytest_collection_finish(self) -> None:
+        self._caches = caches()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        for filled in self._caches:  # what one test had computed, the next one does not run
+            filled.cache_clear()
         self._coverage.switch_context(item.nodeid)
         started = time.perf_counter()
         try:

@@ -122,6 +122,13 @@ def test_a_policy_without_keys_is_refused() -> None:
             Signed((), threshold)
 
 
+def test_a_requirement_knows_its_certificate_authorities_and_what_is_not_open() -> None:
+    authority, key = CertificateAuthority("ca", root().chain), TrustedKey("key", (A.public_key,))
+    requirement = Signed((key, authority, KeyReference("release.pub")))
+    assert requirement.certificate_authorities == (authority,)
+    assert requirement.references == (KeyReference("release.pub"),)
+
+
 @pytest.mark.parametrize("threshold", [0, -1, 3])
 def test_a_threshold_that_cannot_be_met_is_refused(threshold: int) -> None:
     with pytest.raises(InvalidArgument):

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
+from imagesig.effort import Cost
 from imagesig.errors import TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
 from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
+from tests.effort import counted
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, ess, token, tst_info
 
@@ -280,6 +282,22 @@ def test_a_signer_named_by_its_key_is_refused() -> None:
     sid = SignerIdentifier("subject_key_identifier", b"key")
 
     refused(by(TSA, BETWEEN, sid=sid), "not a CMS signature")
+
+
+def test_a_signer_with_a_long_name_of_another_issuer_is_not_taken_for_the_signer() -> None:
+    from asn1crypto.cms import IssuerAndSerialNumber, SignerIdentifier
+    from asn1crypto.x509 import Name
+
+    # Names are compared byte by byte, and longer ones than any are not compared in any other way.
+    long = Name.build({"common_name": "x" * 3 * limits.DISTINGUISHED_NAME_CHARACTERS})
+    by_name = IssuerAndSerialNumber({"issuer": long, "serial_number": TSA.x509.serial_number})
+    refused(by(TSA, BETWEEN, sid=SignerIdentifier("issuer_and_serial_number", by_name)), "certificate is missing")
+
+
+def test_the_values_of_a_token_count_for_the_image() -> None:
+    with counted() as spent:
+        examine(GOOD)
+    assert spent[Cost.NODES] > 100
 
 
 def test_bytes_after_the_token_are_refused() -> None:

@@ -495,6 +495,11 @@ def test_in_cose_a_time_beyond_every_calendar_is_none(seconds: int) -> None:
     refused(stored("cose", {SIGNING_TIME: cbor.Tag(1, seconds)}), match="which is no time")
 
 
+@pytest.mark.parametrize("tag", [0, 2, 100, 1001])
+def test_in_cose_a_time_has_the_tag_of_seconds_since_1970(tag: int) -> None:
+    refused(stored("cose", {SIGNING_TIME: cbor.Tag(tag, 1_700_000_000)}), match="whole seconds since 1970 with tag 1")
+
+
 @both
 @pytest.mark.parametrize(
     "changes",

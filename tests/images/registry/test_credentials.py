@@ -172,7 +172,7 @@ def test_helpers_are_looked_for_on_path_unless_another_is_given(
 def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> None:
     found = [str(path) for path in credential_files({"HOME": "/h", "XDG_CONFIG_HOME": "/xdg"})]
     assert found == ["/xdg/containers/auth.json", "/h/.docker/config.json"]
-    assert [str(path) for path in credential_files({})][0].startswith("/nonexistent/")
+    assert str(credential_files({})[0]).startswith("/nonexistent/")
 
 
 @pytest.mark.parametrize("text", ["dXNl cjpw", "dXNlcjpw-", "dXNlcjpw\n", "dXNlcjp", "dXNlcjr_"])
