@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,12 @@ def test_blocks_are_counted_before_they_are_read() -> None:
     assert pem_blocks(text, "x", 3) == tuple(item.der for item in certified().chain)
     with pytest.raises(LimitExceeded, match="3 certificates, at most 2"):
         pem_blocks(text, "x", 2)
+
+
+def test_a_certificate_without_a_subject_is_called_by_its_fingerprint() -> None:
+    nameless = leaf(root(), x509.Name([])).certificate
+    assert (nameless.subject, nameless.label) == ("", nameless.fingerprint)
+    assert leaf(root(), SUBJECT).certificate.label == f"'{leaf(root(), SUBJECT).certificate.subject}'"
 
 
 def test_a_signature_without_a_hash_of_its_own_is_not_weak() -> None:

@@ -75,6 +75,16 @@ def test_members_that_others_wrote_stay(home: Layout) -> None:
     assert written["layers"][0] == document["layers"][0]
 
 
+def test_a_layer_that_cannot_be_read_stays_beside_what_is_added(home: Layout) -> None:
+    for odd in ("text", None, 7, {}, {"digest": "x"}):
+        document = json.loads(listing(LAYER).content)
+        document["layers"].insert(0, odd)
+        made = merged(home, "t", listing(replace(LAYER, size=9)))(Tagged(json.dumps(document).encode(), OCI_MANIFEST))
+        assert made is not None
+        assert json.loads(made.content)["layers"][0] == odd
+        assert len(json.loads(made.content)["layers"]) == 3
+
+
 def test_what_is_dropped_goes_and_nothing_changes_where_none_is(home: Layout) -> None:
     other = replace(LAYER, digest=OTHER_DIGEST)
     drop = without(home, "t", lambda layer: layer.digest == DIGEST)

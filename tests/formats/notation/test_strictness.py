@@ -467,6 +467,12 @@ def test_in_cose_each_of_the_three_must_be_bytes(place: int, value: object) -> N
     refused(of_cose(parts), match="must be byte strings")
 
 
+@pytest.mark.parametrize("token", [None, "text", 7, [b"x"]])
+def test_in_cose_a_timestamp_is_bytes(token: object) -> None:
+    unprotected = {"io.cncf.notary.timestampSignature": token}
+    refused(stored("cose", unprotected=unprotected), match="a byte string of at most")
+
+
 @pytest.mark.parametrize("label", [True, 33.0, 1.0, b"x", None], ids=str)
 def test_in_cose_a_label_is_a_number_or_text(label: object) -> None:
     protected, unprotected, payload, signature = cose_parts()

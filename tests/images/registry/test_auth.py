@@ -129,6 +129,16 @@ def test_tokens_are_kept_for_a_bounded_number_of_repositories() -> None:
     assert all(to.header(REGISTRY, f"team/app{number}", "pull") for number in range(1, 1025))
 
 
+def test_a_token_that_was_renewed_is_forgotten_last() -> None:
+    to = login(TokenServer())
+    for number in range(1024):
+        log_in(to, repository=f"team/app{number}")
+    log_in(to, repository="team/app0", refused="Bearer t0ken")
+    log_in(to, repository="team/more")
+    assert to.header(REGISTRY, "team/app0", "pull")
+    assert not to.header(REGISTRY, "team/app1", "pull")
+
+
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_token_server_that_refuses_is_a_refused_login(status: int) -> None:
     with pytest.raises(Unauthorized, match="does not accept"):
