@@ -119,6 +119,17 @@ def test_a_wrong_or_empty_hint_changes_nothing(hint: str) -> None:
     assert authenticate(stored_bundle(document))
 
 
+def test_the_hint_is_read_for_people_and_a_missing_one_is_empty() -> None:
+    document = bundle_document()
+    for shown, read in (({"hint": "a hint"}, "a hint"), ({"hint": ""}, ""), ({}, "")):
+        document["verificationMaterial"]["publicKey"] = shown
+        assert FORMAT.parse(stored_bundle(document)).key_hint == read
+    for shown in ({"hint": 1}, {"hint": None}, "x", []):
+        document["verificationMaterial"]["publicKey"] = shown
+        with pytest.raises(FormatViolation):
+            FORMAT.parse(stored_bundle(document))
+
+
 def test_a_keyid_is_not_believed_and_does_no_harm() -> None:
     document = bundle_document()
     document["dsseEnvelope"]["signatures"][0]["keyid"] = "abc"

@@ -417,3 +417,15 @@ def test_a_pinned_key_uri_opens_the_pinned_key_only() -> None:
     assert pinned.opened(lambda _text: (B.public_key, A.public_key)).public_keys == (A.public_key,)
     with pytest.raises(KeyMismatch):
         pinned.opened(lambda _text: (B.public_key,))
+
+
+def test_an_opened_key_has_the_name_that_was_given_or_else_its_text() -> None:
+    for name, expected in (("", "release.pub"), ("release", "release")):
+        opened = KeyReference("release.pub", name).opened(lambda _text: (A.public_key,))
+        assert (opened.name, opened.public_keys) == (expected, (A.public_key,))
+
+
+@pytest.mark.parametrize("given", [object(), None, 7, "text", type("Key", (TrustedKey,), {})("x", (A.public_key,))])
+def test_an_authority_of_an_unknown_kind_is_refused(given: object) -> None:
+    with pytest.raises(InvalidArgument, match="unknown kind"):
+        Signed((given,))  # type: ignore[arg-type]

@@ -92,6 +92,15 @@ def test_no_path_without_the_intermediate_unless_it_is_trusted_itself() -> None:
     assert path == signer.chain[:2]
 
 
+def test_a_trusted_intermediate_leads_to_the_root_of_another_authority() -> None:
+    top = root()
+    middle = intermediate(top)
+    signer = leaf(middle)
+    both = (*authorities(top), *(replace(item, name="middle") for item in authorities(middle)))
+    found = paths_to_authorities(signer.certificate, (), both, NOW)
+    assert [(item.name, path) for item, path in found] == [("acme", signer.chain), ("middle", signer.chain[:2])]
+
+
 def test_a_root_that_comes_with_the_signature_is_not_trusted_for_it() -> None:
     signer = leaf(root(number=955))
     with pytest.raises(NotTrusted):
