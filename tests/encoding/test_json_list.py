@@ -78,6 +78,13 @@ def test_nothing_is_nested_deeper_than_the_limit(place: str) -> None:
         parse_list(document(limits.JSON_DEPTH - inside + 1), "l", "x", OURS, most=1)
 
 
+def test_a_list_under_a_longer_name_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "_SMALL_BYTES", -1)
+    for other in ("ll", "L", "l" * 100, "x" * 1000):
+        found = parse_list(f'{{"{other}":[1,2,3],"l":[4]}}'.encode(), "l", "x", OURS, most=9)
+        assert (found.count, found.item(0, "x")) == (1, 4)
+
+
 @pytest.mark.parametrize(("content", "count"), [("", 0), (" \n\t ", 0), ("1", 1), (" 1 ", 1), ("1,2", 2), ("[],{}", 2)])
 def test_blanks_are_no_item(content: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_list, "_SMALL_BYTES", -1)

@@ -89,6 +89,7 @@ def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: K
     assert examined.authority == "acme"
     assert examined.chain[0] == signer.certificate
     assert examined.public_key == signer.private_key.public_key
+    assert [item.name for item in examined.checks] == ["signature", AUTHENTICITY, AUTHENTIC_TIMESTAMP]
     assert all(item.passed for item in examined.checks)
 
 

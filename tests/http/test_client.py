@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -642,6 +643,42 @@ def test_a_connection_on_which_more_came_than_the_answer_is_not_used_again(clien
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
     assert len(made) == 2
+
+
+def test_an_answer_that_came_unasked_is_not_taken_for_the_next_one(client: HttpClient) -> None:
+    came = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        request_head(connection)
+        connection.sendall(OK)
+        time.sleep(0.05)  # so that it is no part of the answer before it
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        came.set()
+
+    with server(serve) as host:
+        for _ in range(2):
+            assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+            assert came.wait(5)
+
+
+def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    chosen = []
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            chosen.append(secure.selected_alpn_protocol())
+            answering(OK)(secure)
+
+    with server(serve) as host:
+        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert chosen == ["http/1.1"]
 
 
 def test_a_certificate_that_is_not_trusted_is_met_once(client: HttpClient, authority: trustme.CA) -> None:

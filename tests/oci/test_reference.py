@@ -6,7 +6,7 @@ import pytest
 
 from imagesig.errors import InvalidArgument
 from imagesig.oci.reference import is_name_prefix, parse_reference
-from tests.makers import DIGEST
+from tests.makers import DIGEST, private_key
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,11 @@ def test_a_name_has_as_many_characters_as_docker_reads() -> None:
 )
 def test_a_prefix_is_a_host_or_a_host_with_whole_components(text: str, is_one: bool) -> None:
     assert is_name_prefix(text) is is_one
+
+
+def test_a_private_key_in_the_place_of_a_name_is_not_shown() -> None:
+    pem = private_key().to_pem(None).decode()
+    for text in (pem, pem.replace("\n", ""), pem.splitlines()[1]):
+        with pytest.raises(InvalidArgument) as refused:
+            parse_reference(text)
+        assert pem.splitlines()[1][:20] not in f"{refused.value} {refused.value.hint}"

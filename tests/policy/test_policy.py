@@ -429,3 +429,9 @@ def test_an_opened_key_has_the_name_that_was_given_or_else_its_text() -> None:
 def test_an_authority_of_an_unknown_kind_is_refused(given: object) -> None:
     with pytest.raises(InvalidArgument, match="unknown kind"):
         Signed((given,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("certificates", [(), ("x",), (root().certificate, "x"), ("x", root().certificate), None])
+def test_an_authority_has_certificates_and_nothing_else(certificates: object) -> None:
+    with pytest.raises(InvalidArgument):
+        Signed((CertificateAuthority("ca", certificates),))  # type: ignore[arg-type]

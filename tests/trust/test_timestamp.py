@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.effort import Cost
-from imagesig.errors import TimestampInvalid
+from imagesig.effort import ALLOWANCE, Cost
+from imagesig.errors import BudgetExceeded, TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
 from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
@@ -473,3 +473,16 @@ def test_a_thicket_of_cross_certificates_costs_a_bounded_number_of_checks() -> N
 def test_a_time_without_a_zone_is_refused() -> None:
     # One digit of a fraction instead of the Z: the same length, and local time.
     refused(by(TSA, BETWEEN, content=tst_info().replace(b"20261124120000Z", b"202611241200.00")), "timestamp: ")
+
+
+@pytest.mark.parametrize("cost", [Cost.NODES, Cost.CERTIFICATES, Cost.CERTIFICATE_CHECKS])
+def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counted() as spent:
+        examine(GOOD)
+    for most in range(spent[cost]):
+        monkeypatch.setitem(ALLOWANCE, cost, most)
+        with pytest.raises(BudgetExceeded), counted():
+            examine(GOOD)
+    monkeypatch.setitem(ALLOWANCE, cost, spent[cost])
+    with counted():
+        assert examine(GOOD).generated == NOW

@@ -174,3 +174,5 @@ def test_tokens_go_before_basic_credentials_whatever_comes_first() -> None:
 def test_a_login_by_anything_else_is_refused_with_its_name() -> None:
     with pytest.raises(UnexpectedResponse, match="negotiate"):
         login(TokenServer()).answer("Negotiate", REGISTRY, "a", "pull", "")
+    with pytest.raises(UnexpectedResponse, match="by 'none'"):
+        login(TokenServer()).answer("", REGISTRY, "a", "pull", "")
