@@ -77,9 +77,7 @@ def test_a_port_that_is_listed_is_the_only_one_without_a_proxy(target: str, used
     assert bool(find(proxies, target)) is used
 
 
-@pytest.mark.parametrize(
-    "entry", ["10.1.2.3/", "10.1.2.3/x", "10.1.2.3/33", "10.1.2.3/-1", "10.1.2.3/" + "1" * 21, "%/8"]
-)
+@pytest.mark.parametrize("entry", ["10.1.2.3/", "10.1.2.3/x", "10.1.2.3/33", "10.1.2.3/-1", f"10.1.2.3/{'1' * 21}"])
 def test_what_is_no_network_matches_nothing(entry: str) -> None:
     assert find(Proxies({"http": "http://proxy"}, entry), "http://10.1.2.3/")
 
