@@ -297,3 +297,26 @@ def test_a_plain_word_is_no_secret_that_can_be_taken_out_of_sentences() -> None:
     redact_keys("password")
     redact_keys("correct horse")
     assert sentence("the password is 'correct horse'") == "the password is '(secret)'"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ([], "[]"),
+        ((), "()"),
+        ({}, "{}"),
+        ([1, "a"], "[1, 'a']"),
+        ((1, None), "(1, None)"),
+        ({"a": [1]}, "{'a': [1]}"),
+    ],
+)
+def test_values_are_shown_as_they_are_written(value: Any, shown: str) -> None:
+    assert quote(value) == shown
+
+
+def test_text_as_long_as_is_shown_is_not_cut_and_a_letter_more_says_how_long_it_is() -> None:
+    assert "long" not in quote("a" * QUOTED_CHARACTERS)
+    assert quote("a" * (QUOTED_CHARACTERS + 1)).endswith(f"... ({QUOTED_CHARACTERS + 1} long)")
+    whole = quote(["a" * QUOTED_CHARACTERS] * 9)
+    assert len(whole) == 2 * QUOTED_CHARACTERS + 3
+    assert whole.endswith("...")

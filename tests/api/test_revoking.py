@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +14,7 @@ from imagesig import sign, verify
 from imagesig.api.revoking import with_revocation
 from imagesig.api.verifying import VerificationResult
 from imagesig.crypto.algorithms import ECDSA_SHA256
+from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import NoSignatureAccepted, Revoked
 from imagesig.formats.cosign import Cosign
@@ -22,6 +24,7 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.policy import AUDIT, PERMISSIVE, STRICT, Action, Enforcement, Policy, Rule, Signed
 from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check, Claim, Envelope, Examined
 from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
+from imagesig.trust.revocation import CertificateStatus, RevocationStatus
 from imagesig.witnesses import RevocationChecker, Witnesses
 from tests.api.certified import Certified
 from tests.authorities import Authority, Issued
@@ -248,3 +251,54 @@ def test_a_timestamp_pardons_nothing(verifying: Verifying) -> None:
 def test_without_a_trusted_time_nothing_is_pardoned(verifying: Verifying) -> None:
     with pytest.raises(NoSignatureAccepted):
         verifying(INVALID, leaf=LISTED)
+
+
+# --- what was asked before -----------------------------------------------------------------------------------------
+
+OTHER_LEAF = ROOT.leaf("other")
+MADE = Examined(
+    "cosign", "x", "ca", PublicKey.from_cryptography(KEY.public_key()), ECDSA_SHA256, Claim(()), (),
+    authentic_time=NOW - timedelta(days=5), chain=(LEAF.certificate, ROOT.certificate),
+)  # fmt: skip
+
+
+class RefusesOne:
+    """Answers that one question with revoked, and every other with good; keeps what it was asked."""
+
+    def __init__(self, chain: tuple[Certificate, ...], trusted: tuple[Certificate, ...], at: datetime | None) -> None:
+        self.bad, self.asked = (chain, trusted, at), list[object]()
+
+    def check(
+        self,
+        chain: tuple[Certificate, ...],
+        at: datetime,
+        *,
+        trusted: tuple[Certificate, ...] = (),
+        signed_at: datetime | None = None,
+    ) -> tuple[CertificateStatus, ...]:
+        question = (chain, trusted, signed_at)
+        self.asked.append(question)
+        status = RevocationStatus.REVOKED if question == self.bad else RevocationStatus.OK
+        return (CertificateStatus(chain[0], status, "so it is"),)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"chain": (OTHER_LEAF.certificate, ROOT.certificate)},
+        {"authority": "pinned"},
+        {"authentic_time": NOW - timedelta(days=1)},
+        {"authentic_time": None},
+    ],
+    ids=["another signer", "another authority", "another time", "no trusted time"],
+)
+@pytest.mark.parametrize("first", ["good", "bad"])
+def test_what_was_answered_about_one_signature_does_not_count_for_another(changed: dict[str, Any], first: str) -> None:
+    authorities = {"ca": (ROOT.certificate,), "pinned": (LEAF.certificate, OTHER_LEAF.certificate)}
+    bad = replace(MADE, **changed)
+    checker = RefusesOne(bad.chain, authorities[bad.authority], bad.authentic_time)
+    requirement = Signed(tuple(CertificateAuthority(name, found) for name, found in authorities.items()))
+    order = [MADE, bad] if first == "good" else [bad, MADE]
+    found = with_revocation([*order, *order], requirement, cast("RevocationChecker", checker), NOW, {})
+    assert [item.checks[0].passed for item in found] == [item is MADE for item in (*order, *order)]
+    assert len(checker.asked) == 2

@@ -114,9 +114,8 @@ def test_a_rule_that_warns_reports_without_refusing_and_proves_nothing(
     sign(image, key(1), identity=NAME)
     with pytest.raises(AllowedUnverified) as refused:
         verify(image, policy(requirement, warn=True))
-    assert refused.value.reasons
-
     result = verify(image, policy(requirement, warn=True), allow_unverified=True)
+    assert refused.value.reasons == result.warnings
 
     assert not result.verified
     assert result.signatures == ()
@@ -196,3 +195,14 @@ def test_a_verification_by_digest_makes_few_requests(format_name: str, most: int
         server.requests.clear()
         assert verify(named, policy(trusts(1, formats=(format_name,)))).verified
         assert len(server.requests) == most
+
+
+@pytest.mark.parametrize("recursive", [False, True], ids=["index alone", "each child too"])
+def test_a_platform_that_neither_it_nor_the_index_proves_passes_a_rule_that_warns_as_itself(
+    image: Image, recursive: bool
+) -> None:
+    sign(image, key(2), identity=NAME, recursive=recursive)
+    result = verify(image, policy(trusts(1), warn=True), platform="linux/arm64", allow_unverified=True)
+    assert (result.verified, result.through_index, result.platform) == (False, False, "linux/arm64")
+    assert result.digest != image.home.resolve("1.0").digest
+    assert result.warnings

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig import limits
-from imagesig.crypto.certificate import Certificate, parse_certificates
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.certificate import Certificate, parse_certificates, pem_blocks
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
 from imagesig.trust.chain import paths_to_authorities
 from imagesig.trust.profile import check_code_signing_chain
-from tests.chains import certified, pem, trusting
+from tests.chains import SUBJECT, certified, issue, leaf, pem, root, trusting
 from tests.makers import NOW
 
 _VERSION_3 = b"\xa0\x03\x02\x01\x02"
@@ -91,3 +95,61 @@ def test_only_the_sha_2_hashes_from_256_bits_on_are_strong(used: str, is_weak: b
     made = builder.sign(key, getattr(hashes, used)()).public_bytes(Encoding.DER)
 
     assert Certificate.from_der(made).has_weak_signature is is_weak
+
+
+def with_algorithm(changes: dict[str, Any]) -> Certificate:
+    """A certificate by an RSA key that says it is signed by another algorithm."""
+    from asn1crypto.x509 import Certificate as Parsed
+
+    parsed = Parsed.load(leaf(root()).certificate.der)
+    for algorithm in (parsed["tbs_certificate"]["signature"], parsed["signature_algorithm"]):
+        for name, value in changes.items():
+            algorithm[name] = value
+    return Certificate.from_der(parsed.dump(force=True))
+
+
+def test_a_signature_algorithm_that_cannot_be_read_is_a_weak_one() -> None:
+    from asn1crypto.algos import RSASSAPSSParams
+
+    mask = RSASSAPSSParams({"mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": "md2"}}})
+    for changes in ({"algorithm": "rsassa_pss", "parameters": mask}, {"algorithm": "1.2.3.4"}):
+        found = with_algorithm(changes)
+        assert found.signature_hash in ("", "sha1")
+        assert found.has_weak_signature
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN CERTIFICATE-----\nAAAA",
+        "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nAA-A\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nAAAA====\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nAA==AAAA\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+    ],
+)
+def test_a_block_that_does_not_end_or_is_no_base64_is_no_certificate(text: str) -> None:
+    with pytest.raises(MalformedError, match="not certificates in PEM"):
+        pem_blocks(text.encode(), "x")
+
+
+def test_blocks_are_counted_before_they_are_read() -> None:
+    text = pem(certified().chain).encode()
+    assert pem_blocks(text, "x", 3) == tuple(item.der for item in certified().chain)
+    with pytest.raises(LimitExceeded, match="3 certificates, at most 2"):
+        pem_blocks(text, "x", 2)
+
+
+def test_a_certificate_without_a_subject_is_called_by_its_fingerprint() -> None:
+    nameless = leaf(root(), x509.Name([])).certificate
+    assert (nameless.subject, nameless.label) == ("", nameless.fingerprint)
+    assert leaf(root(), SUBJECT).certificate.label == f"'{leaf(root(), SUBJECT).certificate.subject}'"
+
+
+def test_a_signature_without_a_hash_of_its_own_is_not_weak() -> None:
+    from tests.makers import private_key
+
+    signer = issue(None, private_key(KeyType.ED25519), SUBJECT)
+    assert (signer.certificate.signature_hash, signer.certificate.has_weak_signature) == ("sha512", False)
+    assert signer.certificate.is_self_signed

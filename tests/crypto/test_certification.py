@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from cryptography import x509
 
-from imagesig.crypto.algorithms import RSA_PSS_SHA256
-from imagesig.crypto.certification import certificate_to_sign, parse_names
+from imagesig.crypto.algorithms import ECDSA_SHA256, RSA_PSS_SHA256, ToSign
+from imagesig.crypto.certification import certificate_pem, certificate_to_sign, parse_names
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
+from tests.chains import CODE_SIGNING, key_usage
 from tests.makers import NOW, private_key
 
 
@@ -67,3 +70,26 @@ def test_certificates_are_not_signed_with_rsa_pss() -> None:
     names, key = parse_names("CN=a"), private_key().public_key
     with pytest.raises(UnsupportedAlgorithm):
         certificate_to_sign(names, key, RSA_PSS_SHA256, serial_number=1, not_before=NOW, not_after=NOW)
+
+
+@pytest.mark.parametrize("year", [2049, 2050])
+def test_a_certificate_says_who_signs_code_and_until_when(year: int) -> None:
+    key = private_key()
+    names = parse_names("CN=release", ["email:release@acme.example"])
+    until = datetime(year, 12, 31, tzinfo=UTC)
+    signed = certificate_to_sign(names, key.public_key, ECDSA_SHA256, serial_number=7, not_before=NOW, not_after=until)
+    made = x509.load_pem_x509_certificate(
+        certificate_pem(signed, ECDSA_SHA256, key.sign(ToSign(signed, ECDSA_SHA256))).encode()
+    )
+    assert (made.subject.rfc4514_string(), made.serial_number, made.not_valid_after_utc) == ("CN=release", 7, until)
+    found = {type(item.value): item for item in made.extensions}
+    assert {kind.__name__ for kind, item in found.items() if item.critical} == {"BasicConstraints", "KeyUsage"}
+    assert found[x509.BasicConstraints].value == x509.BasicConstraints(ca=False, path_length=None)
+    assert found[x509.KeyUsage].value == key_usage("digital_signature")
+    assert list(found[x509.ExtendedKeyUsage].value) == [CODE_SIGNING]
+    assert list(found[x509.SubjectAlternativeName].value) == [x509.RFC822Name("release@acme.example")]
+    # RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050.
+    assert (f"{year % 100}1231000000Z".encode() in signed, f"{year}1231000000Z".encode() in signed) == (
+        True,
+        year >= 2050,
+    )

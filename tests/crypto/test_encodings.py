@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 
 import pytest
@@ -11,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, FIELD_BYTES, KeyType, ToSign
+from imagesig import limits
+from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, FIELD_BYTES, Hash, KeyType, ToSign
 from imagesig.crypto.ecdsa import der_from_rs, is_canonical_der, rs_from_der
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, MalformedError, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.oci.annotations import Annotations
 from tests.makers import private_key
 
@@ -92,6 +94,46 @@ def test_a_private_key_is_no_public_key() -> None:
 def test_what_is_no_pem_is_refused(pem: str) -> None:
     with pytest.raises(InvalidArgument):
         PublicKey.from_pem(pem)
+
+
+def test_the_point_of_a_key_under_another_name_is_no_key() -> None:
+    """The quick way for P-256 is for the one form that is written, and for nothing that ends alike."""
+    spki = private_key().public_key.spki
+    assert PublicKey.from_der(spki) == private_key().public_key
+    for place in (3, 8, 12, 22, 25, 26):
+        changed = bytearray(spki)
+        changed[place] ^= 1
+        with pytest.raises((InvalidArgument, UnsupportedAlgorithm)):
+            PublicKey.from_pem(pem_of(bytes(changed)))
+    compressed = bytearray(spki)
+    compressed[26] = 2
+    with pytest.raises(InvalidArgument):
+        PublicKey.from_pem(pem_of(bytes(compressed)))
+
+
+def pem_of(spki: bytes) -> str:
+    text = base64.b64encode(spki).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{text[:64]}\n{text[64:]}\n-----END PUBLIC KEY-----\n"
+
+
+@pytest.mark.parametrize(("name", "size"), [("sha256", 32), ("sha384", 48), ("sha512", 64)])
+def test_a_hash_has_the_size_of_its_digest(name: str, size: int) -> None:
+    assert Hash(name).size == len(Hash(name).digest(b"x")) == size
+
+
+def test_a_key_longer_than_any_is_not_parsed() -> None:
+    longest, too_long = (b"\x30" * (limits.PUBLIC_KEY_BYTES + more) for more in (0, 1))
+    for read in (PublicKey.from_der, PublicKey.from_pem):
+        with pytest.raises(LimitExceeded, match="at most"):
+            read(too_long)
+        with pytest.raises(InvalidArgument):
+            read(longest)
+
+
+def test_junk_is_no_ecdsa_signature() -> None:
+    for junk in (b"", b"\x30", b"junk", b"\x30\x03\x02\x01", b"\x00" * 64):
+        with pytest.raises(MalformedError, match="not DER of two numbers"):
+            rs_from_der(junk, KeyType.ECDSA_P256)
 
 
 def test_two_keys_in_one_file_are_refused() -> None:

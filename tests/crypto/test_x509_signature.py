@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from imagesig.crypto.algorithms import Hash
 from imagesig.crypto.x509_signature import verify_by_identifier
+from imagesig.effort import Cost
 from imagesig.errors import SignatureInvalid
 from tests.authorities import ec_key, rsa_key
+from tests.effort import counted
 
 MESSAGE = b"signed"
 EC, RSA, ED25519 = ec_key(), rsa_key(), ed25519.Ed25519PrivateKey.generate()
@@ -115,3 +117,17 @@ def test_an_algorithm_of_another_kind_of_key_is_refused(key: Any, name: str) -> 
 def test_an_identifier_that_cannot_be_read_is_refused(algorithm: bytes) -> None:
     assert isinstance(RSA, rsa.RSAPrivateKey)
     refused(RSA, algorithm, signed_pss(), "sign|trailer")
+
+
+def test_another_mask_generation_function_is_refused() -> None:
+    parameters = algos.RSASSAPSSParams({"hash_algorithm": {"algorithm": "sha256"}, "salt_length": 32})
+    parameters["mask_gen_algorithm"]["algorithm"] = "1.2.3.4"
+    refused(RSA, identifier("rsassa_pss", parameters), signed_pss(), "another mask|cannot be read")
+
+
+def test_each_signature_that_is_checked_costs_one_check() -> None:
+    signature = EC.sign(MESSAGE, ec.ECDSA(hashes.SHA256()))
+    with counted() as spent:
+        for _ in range(3):
+            verify(EC, identifier("sha256_ecdsa"), signature)
+    assert spent[Cost.CERTIFICATE_CHECKS] == 3

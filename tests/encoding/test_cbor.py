@@ -58,6 +58,13 @@ def test_what_is_not_strict_is_refused(data: bytes) -> None:
         parse(data, "value")
 
 
+@pytest.mark.parametrize("first", range(0x1C, 0x20))
+@pytest.mark.parametrize("major", range(8))
+def test_a_reserved_header_or_an_indefinite_length_is_refused_as_that(major: int, first: int) -> None:
+    with pytest.raises(MalformedError, match="indefinite length, or with a reserved header"):
+        parse(bytes([major << 5 | first]) + b"\x00" * 300, "value")
+
+
 def test_nesting_is_bounded() -> None:
     def nested(depth: int) -> bytes:
         return b"\x81" * depth + b"\x00"

@@ -62,3 +62,30 @@ def test_a_document_without_its_list_is_all_beside_it() -> None:
 
 def test_what_is_in_the_list_does_not_count() -> None:
     assert parse_list(_with_beside(1, 3 * limits.LIST_REST_BYTES), "manifests", "list", OURS, most=9).count == 1
+
+
+@pytest.mark.parametrize("place", ["before", "in an item", "in an item that is not read"])
+def test_nothing_is_nested_deeper_than_the_limit(place: str) -> None:
+    def document(depth: int) -> bytes:
+        deep = "[" * depth + "]" * depth
+        if place == "before":
+            return f'{{"x":{deep},"l":[1]}}'.encode()
+        return f'{{"l":[{"1," if "not" in place else ""}{deep}]}}'.encode()
+
+    inside = 1 if place == "before" else 2
+    assert parse_list(document(limits.JSON_DEPTH - inside), "l", "x", OURS, most=1).count >= 1
+    with pytest.raises(LimitExceeded, match="nested deeper"):
+        parse_list(document(limits.JSON_DEPTH - inside + 1), "l", "x", OURS, most=1)
+
+
+def test_a_list_under_a_longer_name_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "_SMALL_BYTES", -1)
+    for other in ("ll", "L", "l" * 100, "x" * 1000):
+        found = parse_list(f'{{"{other}":[1,2,3],"l":[4]}}'.encode(), "l", "x", OURS, most=9)
+        assert (found.count, found.item(0, "x")) == (1, 4)
+
+
+@pytest.mark.parametrize(("content", "count"), [("", 0), (" \n\t ", 0), ("1", 1), (" 1 ", 1), ("1,2", 2), ("[],{}", 2)])
+def test_blanks_are_no_item(content: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "_SMALL_BYTES", -1)
+    assert parse_list(f'{{"l":[{content}]}}'.encode(), "l", "x", OURS, most=9).count == count

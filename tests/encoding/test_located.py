@@ -141,6 +141,7 @@ def test_what_is_no_strict_json_is_refused_with_its_line(data: bytes, said: str)
         (b"a = {b = 1, b = 2}", "x:1: not TOML: a key or table stands twice"),
         (b"a = 1\n[[a]]\n", "x:2: not TOML: a key or table stands twice"),
         (b"a = 1\nb =\n", "x:2: not TOML: Invalid value"),
+        (b"a = 1\nb =\nc = 1\n", "x:2: not TOML: Invalid value"),
         (b"a = 1\nb = 'x", "x:2: not TOML"),
         (b"\xff", "x:1: not UTF-8"),
         (b"a = " + b"9" * 5000, "a number longer"),

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import gzip
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -116,6 +117,17 @@ def test_a_wrong_or_empty_hint_changes_nothing(hint: str) -> None:
     document = bundle_document()
     document["verificationMaterial"]["publicKey"]["hint"] = hint
     assert authenticate(stored_bundle(document))
+
+
+def test_the_hint_is_read_for_people_and_a_missing_one_is_empty() -> None:
+    document = bundle_document()
+    for shown, read in (({"hint": "a hint"}, "a hint"), ({"hint": ""}, ""), ({}, "")):
+        document["verificationMaterial"]["publicKey"] = shown
+        assert FORMAT.parse(stored_bundle(document)).key_hint == read
+    for shown in ({"hint": 1}, {"hint": None}, "x", []):
+        document["verificationMaterial"]["publicKey"] = shown
+        with pytest.raises(FormatViolation):
+            FORMAT.parse(stored_bundle(document))
 
 
 def test_a_keyid_is_not_believed_and_does_no_harm() -> None:
@@ -247,3 +259,46 @@ def test_no_json_makes_the_reader_fail_in_a_way_of_its_own(member: str, value: o
 def test_no_statement_makes_the_reader_fail_in_a_way_of_its_own(member: str, value: object) -> None:
     with contextlib.suppress(ImagesigError):
         parse_statement(json.dumps(statement() | {member: value}).encode())
+
+
+OTHER_VALUES = (None, True, 1, 1.5, "x", "", [], {}, [1], {"x": 1}, ["x"], [None])
+
+
+def with_one_changed(value: Any, other: object) -> Iterator[Any]:
+    """The value with each one of its parts, at any depth, replaced by another value."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield value | {name: other}
+            yield from (value | {name: changed_one} for changed_one in with_one_changed(member, other))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            for changed_one in (other, *with_one_changed(item, other)):
+                yield [*value[:number], changed_one, *value[number + 1 :]]
+
+
+@pytest.mark.parametrize("other", OTHER_VALUES, ids=str)
+def test_a_part_of_another_type_makes_no_reader_fail_in_a_way_of_its_own(other: object) -> None:
+    attached = {"name": "n", "uri": "u", "downloadLocation": "d", "mediaType": "m", "content": "c"}
+    whole = bundle_document()
+    whole["verificationMaterial"] |= {"tlogEntries": [{}], "timestampVerificationData": {"rfc3161Timestamps": [{}]}}
+    subject = {"digest": {"sha256": "ab" * 32}, "annotations": {"a": "b"}} | attached
+    for document in with_one_changed(whole, other):
+        with contextlib.suppress(ImagesigError):
+            authenticate(stored_bundle(document))
+    for document in with_one_changed(statement(subject=[subject]), other):
+        with contextlib.suppress(ImagesigError):
+            parse_statement(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "signatures", [{}, {"0": {"sig": "AA=="}}, "x", None, ["x"], [None], [[]], [{"sig": None}], [{}]]
+)
+def test_signatures_that_are_no_list_of_one_object_are_refused(signatures: object) -> None:
+    with pytest.raises(FormatViolation):
+        FORMAT.parse(stored_bundle(changed(signatures=signatures)))
+
+
+@pytest.mark.parametrize("digest", [["sha256"], "sha256", 1, None, {}, {"sha256": 1}, {"sha256": None}])
+def test_a_digest_that_is_no_object_of_text_is_refused(digest: object) -> None:
+    with pytest.raises(FormatViolation):
+        parse_statement(json.dumps(statement(subject=[{"digest": digest}])).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
+from imagesig.effort import Cost
 from imagesig.errors import (
     Expired,
     FormatViolation,
@@ -27,13 +28,16 @@ from imagesig.errors import (
     TimestampInvalid,
 )
 from imagesig.formats.bundle import Bundle
-from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
+from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION, Timing, timing
 from imagesig.formats.cosign import Cosign
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, StoredSignature
 from imagesig.trust import Strangers, TimestampAuthorities, TrustAnchors, TrustedKey
+from tests.authorities import Authority
 from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
+from tests.effort import counted
 from tests.makers import NOW, bundle_document, classic, payload, private_key, stored_bundle
+from tests.timestamps import token, tst_info
 
 FORMS = ("classic", "bundle", "bundle chain")
 forms = pytest.mark.parametrize("form", FORMS)
@@ -85,6 +89,7 @@ def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: K
     assert examined.authority == "acme"
     assert examined.chain[0] == signer.certificate
     assert examined.public_key == signer.private_key.public_key
+    assert [item.name for item in examined.checks] == ["signature", AUTHENTICITY, AUTHENTIC_TIMESTAMP]
     assert all(item.passed for item in examined.checks)
 
 
@@ -267,3 +272,65 @@ def test_material_that_holds_no_certificate_or_two_kinds_is_refused(material: di
     document = bundle_document() | {"verificationMaterial": material}
     with pytest.raises((MalformedError, FormatViolation)):
         authenticate(stored_bundle(json.dumps(document).encode()), trusted(certified()))
+
+
+def test_each_algorithm_that_is_tried_costs_one_check() -> None:
+    signature = stored("classic", certified())
+    with counted() as spent:
+        authenticate(signature, trusted(certified()))
+    assert spent[Cost.SIGNATURE_CHECKS] == 1
+
+
+# --- when the chain has to be valid -----------------------------------------------------------------------------------
+
+TSA_ROOT = Authority("timestamp root")
+TSA = TSA_ROOT.tsa()
+SIGNATURE = b"the raw bytes of a signature"
+HOUR = timedelta(hours=1)
+WITH_TIMESTAMPS = TimestampAuthorities((TSA_ROOT.certificate,))
+
+
+def stamped(at: datetime, **fields: Any) -> bytes:
+    return token(TSA, tst_info(SIGNATURE, generated=at, **fields))
+
+
+def timed(start: datetime, end: datetime, stamp: bytes, timestamps: TimestampAuthorities | None) -> Timing:
+    chain = leaf(root(), start=start, end=end).chain
+    return timing(chain, timestamps, NOW, signature=SIGNATURE, token=stamp)
+
+
+def test_a_certificate_may_expire_once_a_timestamp_saw_its_signature() -> None:
+    found = timed(NOW - 5 * HOUR, NOW - HOUR, stamped(NOW - 2 * HOUR), WITH_TIMESTAMPS)
+    assert found.check.passed
+    assert "when the certificates were valid" in found.check.detail
+    assert found.authentic_time == NOW - 2 * HOUR
+    assert found.timestamp_chain == (TSA.certificate, TSA_ROOT.certificate)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(NOW - 5 * HOUR, NOW - 3 * HOUR), (NOW - HOUR, NOW + HOUR)],
+    ids=["expired before it", "began after it"],
+)
+def test_a_timestamp_outside_the_validity_fails_whatever_the_time_is_now(start: datetime, end: datetime) -> None:
+    found = timed(start, end, stamped(NOW - 2 * HOUR), WITH_TIMESTAMPS)
+    assert isinstance(found.check.failure, Expired)
+    assert found.authentic_time is None
+
+
+@pytest.mark.parametrize(("seconds", "passes"), [(3600, True), (3601, False)])
+def test_the_accuracy_of_a_timestamp_has_to_be_within_the_validity_too(seconds: int, passes: bool) -> None:
+    stamp = stamped(NOW - 2 * HOUR, accuracy={"seconds": seconds})
+    for start, end in ((NOW - 3 * HOUR, NOW), (NOW - 9 * HOUR, NOW - HOUR)):
+        assert timed(start, end, stamp, WITH_TIMESTAMPS).check.passed is passes
+
+
+def test_timestamps_are_looked_at_where_the_rule_wants_them() -> None:
+    late = TimestampAuthorities((TSA_ROOT.certificate,), after_expiry_only=True)
+    valid, expired = (NOW - HOUR, NOW + HOUR), (NOW - 3 * HOUR, NOW - HOUR)
+    assert timed(*valid, b"", None).check.passed
+    assert timed(*valid, b"", late).check.passed
+    assert isinstance(timed(*valid, b"", WITH_TIMESTAMPS).check.failure, TimestampInvalid)
+    assert isinstance(timed(*expired, b"", late).check.failure, TimestampInvalid)
+    assert isinstance(timed(*expired, stamped(NOW - 2 * HOUR), None).check.failure, Expired)
+    assert timed(*expired, stamped(NOW - 2 * HOUR), late).check.passed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -11,9 +12,10 @@ from imagesig.errors import FormatViolation, ImagesigError
 from imagesig.formats import Format, reader_of
 from imagesig.formats.bundle import SIGN_PREDICATE, Bundle
 from imagesig.formats.cosign import Cosign
-from imagesig.formats.format import decode_base64
-from imagesig.signature import Envelope, Part, StoredSignature
-from tests.makers import bundle_document, statement, stored_bundle
+from imagesig.formats.format import decode_base64, key_window_check
+from imagesig.signature import EXPIRY, Envelope, Part, StoredSignature
+from imagesig.trust import TrustedKey, Window
+from tests.makers import NOW, bundle_document, private_key, statement, stored_bundle
 
 
 @pytest.mark.parametrize("length", range(7))
@@ -75,3 +77,28 @@ def test_a_payload_that_says_no_other_purpose_stays_a_broken_signature(payload: 
     assert bundle.recognizes(envelope)
     with pytest.raises(ImagesigError):
         bundle.claim(envelope)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("window", "passes"),
+    [
+        (Window(NOW - HOUR, None), True),
+        (Window(None, NOW + HOUR), True),
+        (Window(NOW, NOW), True),
+        (Window(NOW + HOUR, None), False),
+        (Window(None, NOW - HOUR), False),
+        (Window(NOW - 2 * HOUR, NOW - HOUR), False),
+    ],
+    ids=str,
+)
+def test_a_key_counts_within_its_window(window: Window, passes: bool) -> None:
+    assert window.contains(NOW) is passes
+    (check,) = key_window_check(TrustedKey("key", (private_key().public_key,), window), NOW)
+    assert (check.name, check.passed, check.failure is None) == (EXPIRY, passes, passes)
+
+
+def test_a_key_without_a_window_has_no_check_of_it() -> None:
+    assert key_window_check(TrustedKey("key", (private_key().public_key,)), NOW) == ()

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -558,3 +559,163 @@ def test_requests_of_one_image_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
             with pytest.raises(LimitExceeded, match="3 requests"):
                 repository.has("sha256:" + "0" * 64)
         assert running.asked() == 3
+
+
+# --- what is followed, and what is said -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "followed"), [(301, True), (302, True), (303, True), (307, True), (308, True), (300, False)]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_each_status_of_a_redirect_is_followed(client: HttpClient, status: int, followed: bool, method: str) -> None:
+    with InMemoryRegistry() as first:
+        moved = Answer(status, headers={"location": f"http://{first.host}/y"})
+        first.faults.append(lambda request: moved if request.path == "/x" else Answer(200))
+        answer = client.request(method, f"http://{first.host}/x", reach=ANYWHERE, limit=1000)
+        assert (answer.status, answer.url.endswith("/y")) == (200 if followed else status, followed)
+
+
+def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_login(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    heads: list[bytes] = []
+
+    def elsewhere(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            heads.append(request_head(secure))
+            secure.sendall(OK)
+
+    with server(elsewhere) as target:
+        moved = f"HTTP/1.1 307 x\r\nlocation: https://{target}/blob\r\ncontent-length: 0\r\n\r\n".encode()
+
+        def serve(connection: socket.socket) -> None:
+            with context.wrap_socket(connection, server_side=True) as secure:
+                answering(moved)(secure)
+
+        with server(serve) as host:
+            client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+            headers = {"authorization": "s3cret", "accept": "a/b"}
+            assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10, headers=headers).body == b"ok"
+            client.close()
+    assert b"s3cret" not in heads[0]
+    assert b"accept: a/b" in heads[0]
+
+
+def test_the_login_of_a_proxy_goes_to_the_proxy_and_not_through_it(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("registry.example").configure_cert(context)
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heads.append(request_head(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as secure:
+            heads.append(request_head(secure))
+            secure.sendall(OK)
+
+    with server(serve) as host:
+        proxies = Proxies({"https": f"http://user:s3cret@{host}"}, "")
+        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem", proxies=proxies)
+        assert client.request("GET", "https://registry.example/x?y", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert heads[0].startswith(b"CONNECT registry.example:443 HTTP/1.1\r\n")
+    assert b"proxy-authorization: Basic" in heads[0]
+    assert heads[1].startswith(b"GET /x?y HTTP/1.1\r\n")
+    assert b"proxy-authorization" not in heads[1]
+
+
+def test_a_connection_on_which_more_came_than_the_answer_is_not_used_again(client: HttpClient) -> None:
+    made = []
+
+    def serve(connection: socket.socket) -> None:
+        made.append(connection)
+        while request_head(connection):
+            connection.sendall(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+
+    # One connection at a time is served: the second request waits for the first to be closed.
+    with server(serve) as host:
+        for _ in range(2):
+            assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert len(made) == 2
+
+
+def test_an_answer_that_came_unasked_is_not_taken_for_the_next_one(client: HttpClient) -> None:
+    came = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        request_head(connection)
+        connection.sendall(OK)
+        time.sleep(0.05)  # so that it is no part of the answer before it
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        came.set()
+
+    with server(serve) as host:
+        for _ in range(2):
+            assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+            assert came.wait(5)
+
+
+def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    chosen = []
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            chosen.append(secure.selected_alpn_protocol())
+            answering(OK)(secure)
+
+    with server(serve) as host:
+        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+        client.close()
+    assert chosen == ["http/1.1"]
+
+
+def test_a_certificate_that_is_not_trusted_is_met_once(client: HttpClient, authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    met = []
+
+    def serve(connection: socket.socket) -> None:
+        met.append(connection)
+        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+            answering(OK)(secure)
+
+    with server(serve) as host, pytest.raises(Unreachable, match="TLS"):
+        client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10, attempts=3)
+    assert len(met) == 1
+
+
+def test_the_reason_of_a_refused_download_is_in_the_answer_and_not_in_the_stream(client: HttpClient) -> None:
+    with InMemoryRegistry() as first:
+        first.faults.append(lambda _: Answer(403, b"not you"))
+        with client.stream(f"http://{first.host}/x", reach=ANYWHERE) as (answer, body):
+            assert (answer.status, answer.body, list(body)) == (403, b"not you", [])
+        first.faults[:] = [lambda _: Answer(200, b"content")]
+        with client.stream(f"http://{first.host}/x", reach=ANYWHERE) as (answer, body):
+            assert (answer.status, answer.body, b"".join(body)) == (200, b"", b"content")
+
+
+def test_closing_ends_idle_connections(client: HttpClient) -> None:
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        while request_head(connection):
+            connection.sendall(OK)
+        ended.set()
+
+    with server(serve) as host:
+        assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
+        assert not ended.is_set()
+        client.close()
+        assert ended.wait(5)

@@ -86,7 +86,14 @@ def test_the_first_refusal_is_the_reason_and_no_address_is_one() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "localhost", "localhost."])
 def test_addresses_and_localhost_are_not_looked_up(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", None)
-    assert addresses(host, 80, time.monotonic() + 5)
+    found = addresses(host, 80, time.monotonic() + 5)
+    four, six = (socket.AF_INET, ("127.0.0.1", 80)), (socket.AF_INET6, ("::1", 80, 0, 0))
+    if host.startswith("localhost"):
+        assert found == [four, six]
+    elif ":" in host:
+        assert found == [(socket.AF_INET6, (host, 80, 0, 0))]
+    else:
+        assert found == [(socket.AF_INET, (host, 80))]
 
 
 def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +107,39 @@ def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.Mo
         monkeypatch.setattr(socket, "getaddrinfo", fail)
         with pytest.raises(NotConnected):
             addresses("registry.example", 80, time.monotonic() + 5)
+
+
+def test_addresses_of_both_kinds_are_taken_in_the_resolvers_order_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    four, six = (socket.AF_INET, ("192.0.2.1", 80)), (socket.AF_INET6, ("2001:db8::1", 80, 0, 0))
+
+    def found(*given: tuple[int, object]) -> object:
+        answer = [(family, socket.SOCK_STREAM, 6, "", place) for family, place in given]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+        return addresses("registry.example", 80, time.monotonic() + 5)
+
+    assert found(six, four) == [six, four]
+    assert found(four) == [four]
+    assert found(six) == [six]
+    assert found((socket.AF_UNIX, "x"), six) == [six]
+    with pytest.raises(NotConnected):
+        found((socket.AF_UNIX, "x"))
+
+
+def test_a_system_without_threads_does_not_use_up_what_may_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("imagesig.http.lookup._LOOKUPS", threading.BoundedSemaphore(2))
+    with monkeypatch.context() as without:
+        without.setattr(threading, "Thread", no_thread)
+        for _ in range(5):
+            with pytest.raises(NotConnected):
+                addresses("registry.example", 80, time.monotonic() + 5)
+    place = ("192.0.2.1", 80)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", place)])
+    assert addresses("registry.example", 80, time.monotonic() + 5) == [(socket.AF_INET, place)]
 
 
 def test_a_resolver_that_hangs_holds_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,35 @@ def test_gos_table_of_proxies(http: str, https: str, bypass: str, target: str, p
     assert find(Proxies({"http": http, "https": https}, bypass), target) == proxy
 
 
+@pytest.mark.parametrize(
+    ("target", "used"),
+    [
+        ("http://registry.example:5000", False),
+        ("http://a.registry.example:5000", False),
+        ("http://registry.example", True),
+        ("http://registry.example:5001", True),
+        ("http://10.1.2.3:81", False),
+        ("http://10.1.2.3", True),
+    ],
+)
+def test_a_port_that_is_listed_is_the_only_one_without_a_proxy(target: str, used: bool) -> None:
+    proxies = Proxies({"http": "http://proxy"}, "registry.example:5000,10.1.2.3:81")
+    assert bool(find(proxies, target)) is used
+
+
+@pytest.mark.parametrize("entry", ["10.1.2.3/", "10.1.2.3/x", "10.1.2.3/33", "10.1.2.3/-1", f"10.1.2.3/{'1' * 21}"])
+def test_what_is_no_network_matches_nothing(entry: str) -> None:
+    assert find(Proxies({"http": "http://proxy"}, entry), "http://10.1.2.3/")
+
+
+@pytest.mark.parametrize("entry", ["10.1.2.3/32", "10.9.9.9/8", "::ffff:10.0.0.0/104", "10.1.2.3"])
+def test_an_address_is_matched_however_its_network_is_written(entry: str) -> None:
+    proxies = Proxies({"http": "http://proxy"}, entry)
+    assert not find(proxies, "http://10.1.2.3/")
+    assert not find(proxies, "http://[::ffff:10.1.2.3]/")
+    assert find(proxies, "http://11.1.2.3/")
+
+
 def test_what_a_web_server_was_sent_is_no_setting() -> None:
     proxies = Proxies.from_environment({"HTTP_PROXY": "http://10.1.2.3:8080", "REQUEST_METHOD": "PUT"})
     with pytest.raises(InvalidArgument, match="REQUEST_METHOD"):

@@ -70,7 +70,7 @@ def mutated(source: str, mutant: Mutant) -> ast.Module:
 
 
 def _skipped(tree: ast.AST) -> set[int]:
-    """Nodes in which no change matters: annotations, `__repr__` and `__str__`, texts, type-checking blocks."""
+    """Nodes in which no change matters: annotations, `__repr__` and `__str__`, errors, logs, type-checking blocks."""
     roots: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -84,14 +84,22 @@ def _skipped(tree: ast.AST) -> set[int]:
             roots.append(node.value)
         elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom) or _is_for_types(node):
             roots.append(node)
-        elif isinstance(node, ast.Raise) and node.exc is not None:
-            roots += ast.iter_child_nodes(node.exc)
-            roots += [node.cause] if node.cause else []
+        elif isinstance(node, ast.Raise):
+            roots += ast.iter_child_nodes(node)
+        elif _speaks(node):
+            roots.append(node)
     return {id(item) for root in roots for item in ast.walk(root)}
 
 
 def _is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _speaks(node: ast.AST) -> bool:
+    """Whether it is a line of a log, or the list of a module's own names."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return ast.unparse(node.value.func).startswith("logger.")
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST | None]]]:

@@ -126,3 +126,16 @@ def test_all_listings_of_one_image_are_counted_together() -> None:
     with one_image():
         assert parse_listing(data, None, "x").limited is None
         assert any(parse_listing(data, None, "x").limited for _ in range(15))
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, "text/plain", ""])
+def test_what_came_as_something_else_is_no_listing(media_type: str) -> None:
+    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    assert parse_listing(index, OCI_INDEX, "x").entries == ()
+    assert parse_listing(index, None, "x").entries == ()
+    with pytest.raises(MalformedError, match="an index is needed"):
+        parse_listing(index, media_type, "x")
+    with pytest.raises(MalformedError, match="its mediaType is"):
+        parse_listing(json.dumps({"manifests": [], "mediaType": "text/plain"}).encode(), None, "x")
+    with pytest.raises(MalformedError, match="an image manifest is needed"):
+        parse_layers(index, OCI_INDEX, "x")

@@ -148,3 +148,14 @@ def test_the_version_of_a_descriptor_is_read_and_written_in_gos_order() -> None:
     parsed = parse_descriptor(entry, "test")
     assert parsed.platform == Platform("windows", "amd64", "", WINDOWS)
     assert list(parsed.to_json()["platform"]) == list(platform)  # type: ignore[call-overload]
+
+
+def test_a_config_names_each_part_of_its_platform() -> None:
+    config = {"os": "windows", "architecture": "arm", "variant": "v7", "os.version": WINDOWS}
+    assert platform_of_config(config) == Platform("windows", "arm", "v7", WINDOWS)
+    for name, field in (("variant", "variant"), ("os.version", "os_version")):
+        for value in (None, ""):
+            found = platform_of_config(config | {name: value})
+            assert found is not None
+            assert getattr(found, field) == ""
+        assert platform_of_config(config | {name: 7}) is None

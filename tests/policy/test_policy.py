@@ -116,6 +116,16 @@ def test_a_key_that_is_given_twice_under_one_name_counts_once() -> None:
 def test_a_policy_without_keys_is_refused() -> None:
     with pytest.raises(InvalidArgument):
         Policy.any_of()
+    for threshold in (None, 0, 1):
+        with pytest.raises(InvalidArgument):
+            Signed((), threshold)
+
+
+def test_a_requirement_knows_its_certificate_authorities_and_what_is_not_open() -> None:
+    authority, key = CertificateAuthority("ca", root().chain), TrustedKey("key", (A.public_key,))
+    requirement = Signed((key, authority, KeyReference("release.pub")))
+    assert requirement.certificate_authorities == (authority,)
+    assert requirement.references == (KeyReference("release.pub"),)
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 3])
@@ -374,6 +384,24 @@ def test_a_stated_size_and_media_type_must_be_the_images() -> None:
     assert not judge(Subject(DIGEST, "application/x", 7), IMAGE, rule(policy), [stating]).failure
 
 
+def test_a_stated_size_of_none_is_compared_too_and_a_missing_one_is_not() -> None:
+    policy = Policy.any_of(A.public_key)
+    for stated, fits in ((0, False), (-1, True), (7, True)):
+        stating = replace(examined(A), claim=Claim((Subject(DIGEST, "application/x", stated),), f"{NAME}:1.0"))
+        made = judge(Subject(DIGEST, "application/x", 7), IMAGE, rule(policy), [stating])
+        assert (made.failure is None) == fits
+
+
+def test_an_annotation_that_was_signed_as_needed_is_a_check_that_passed() -> None:
+    policy = Policy.any_of(A.public_key, annotations={"a": "b"})
+    claim = Claim((Subject(DIGEST, annotations=Annotations({"a": "b", "c": "d"})),), f"{NAME}:1.0")
+    made = verdict(policy, replace(examined(A), claim=claim))
+    (signature,) = made.accepted
+    assert [check.detail for check in signature.checks if check.name == "annotation"] == ["a=b"]
+    assert all(check.passed for check in signature.checks)
+    assert made.warnings == ()
+
+
 def test_findings_tell_for_every_authority_what_was_found() -> None:
     policy = Policy.all_of(A.public_key, B.public_key, C.public_key)
     made = verdict(policy, examined(A), examined(B, digest=OTHER_DIGEST))
@@ -388,3 +416,21 @@ def test_a_pinned_key_uri_opens_the_pinned_key_only() -> None:
     assert pinned.opened(lambda _text: (B.public_key, A.public_key)).public_keys == (A.public_key,)
     with pytest.raises(KeyMismatch):
         pinned.opened(lambda _text: (B.public_key,))
+
+
+def test_an_opened_key_has_the_name_that_was_given_or_else_its_text() -> None:
+    for name, expected in (("", "release.pub"), ("release", "release")):
+        opened = KeyReference("release.pub", name).opened(lambda _text: (A.public_key,))
+        assert (opened.name, opened.public_keys) == (expected, (A.public_key,))
+
+
+@pytest.mark.parametrize("given", [object(), None, 7, "text", type("Key", (TrustedKey,), {})("x", (A.public_key,))])
+def test_an_authority_of_an_unknown_kind_is_refused(given: object) -> None:
+    with pytest.raises(InvalidArgument, match="unknown kind"):
+        Signed((given,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("certificates", [(), ("x",), (root().certificate, "x"), ("x", root().certificate), None])
+def test_an_authority_has_certificates_and_nothing_else(certificates: object) -> None:
+    with pytest.raises(InvalidArgument):
+        Signed((CertificateAuthority("ca", certificates),))  # type: ignore[arg-type]

@@ -87,6 +87,8 @@ def test_a_transport_with_or_without_a_path_is_a_scope(text: str, scope: Scope) 
         "oci:/srv//x",
         "oci:/srv/../x",
         "docker:registry.example",
+        *LOCAL_TRANSPORTS,
+        "docker",
         "a b",
     ],
 )

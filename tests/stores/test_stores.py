@@ -9,14 +9,17 @@ import pytest
 
 from imagesig import sign, verify
 from imagesig.crypto.algorithms import KeyType
+from imagesig.effort import Cost, one_image
 from imagesig.errors import LimitExceeded
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
+from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from imagesig.stores.store import pay
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
 HUGE = 2**62
@@ -57,6 +60,13 @@ def listing(server: InMemoryRegistry, change: dict[str, object]) -> None:
         return Answer(200, json.dumps(index).encode(), {"content-type": OCI_INDEX})
 
     server.faults.append(listed)
+
+
+def test_as_many_bytes_as_the_limit_are_paid_for_and_no_more() -> None:
+    with one_image():
+        pay(Cost.BYTES, Descriptor("a/b", sha256(b""), 7), 7, "x")
+        with pytest.raises(LimitExceeded, match="8 bytes, at most 7"):
+            pay(Cost.BYTES, Descriptor("a/b", sha256(b""), 8), 7, "x")
 
 
 def test_a_layer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others(

@@ -92,6 +92,15 @@ def test_no_path_without_the_intermediate_unless_it_is_trusted_itself() -> None:
     assert path == signer.chain[:2]
 
 
+def test_a_trusted_intermediate_leads_to_the_root_of_another_authority() -> None:
+    top = root()
+    middle = intermediate(top)
+    signer = leaf(middle)
+    both = (*authorities(top), *(replace(item, name="middle") for item in authorities(middle)))
+    found = paths_to_authorities(signer.certificate, (), both, NOW)
+    assert [(item.name, path) for item, path in found] == [("acme", signer.chain), ("middle", signer.chain[:2])]
+
+
 def test_a_root_that_comes_with_the_signature_is_not_trusted_for_it() -> None:
     signer = leaf(root(number=955))
     with pytest.raises(NotTrusted):
@@ -220,3 +229,59 @@ def test_all_of_a_range_of_time_has_to_be_within_every_validity() -> None:
         with pytest.raises(Expired):
             check_validity(chain, earliest, latest)
     check_validity(chain, chain[0].not_before, chain[0].not_after)
+
+
+# --- who counts, and what is understood ------------------------------------------------------------------------------
+
+
+def test_the_root_of_a_signing_authority_vouches_for_no_signature_of_cosign() -> None:
+    signer = leaf(root())
+    for role, finds in ((Role.CA, True), (Role.SIGNING_AUTHORITY, False)):
+        (authority,) = trusting(*signer.chain[1:], role=role).authorities
+        if finds:
+            assert paths_to_authorities(signer.certificate, (), (authority,), NOW)
+        else:
+            with pytest.raises(NotTrusted, match="no certificate authority"):
+                paths_to_authorities(signer.certificate, (), (authority,), NOW)
+
+
+def test_one_of_several_holders_is_enough() -> None:
+    signer = leaf(root(), f"{SUBJECT},CN=leaf")
+    for holders in (("C=DE", SUBJECT), (SUBJECT, "C=DE")):
+        (authority,) = authorities(holders=holders)
+        counted_by = (replace(authority, certificates=signer.chain[1:]),)
+        assert vouching(signer.chain, counted_by, Role.CA) == counted_by
+        assert paths_to_authorities(signer.certificate, (), counted_by, NOW)
+
+
+UNDERSTOOD: list[x509.ExtensionType] = [
+    x509.SubjectKeyIdentifier(b"key"),
+    x509.SubjectAlternativeName([x509.DNSName("build.example")]),
+    x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]),
+    x509.AuthorityKeyIdentifier(b"key", None, None),
+]
+
+
+@pytest.mark.parametrize("extension", UNDERSTOOD, ids=lambda item: type(item).__name__)
+def test_an_extension_that_is_understood_may_be_critical(extension: x509.ExtensionType) -> None:
+    top = root()
+    middle = intermediate(top, f"{SUBJECT},CN=i", (extension, True))
+    signer = leaf(middle, SUBJECT, (extension, True))
+    assert paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)[0][1] == signer.chain
+
+
+def test_the_extensions_of_every_signer_may_be_critical() -> None:
+    top = root()
+    purposes = (x509.ExtendedKeyUsage([CODE_SIGNING]), True)
+    middle = intermediate(top, f"{SUBJECT},CN=i", purposes)
+    signer = leaf(middle, SUBJECT, purposes, purposes=None)
+    assert all(item.critical for item in signer.certificate.extensions)
+    assert paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)[0][1] == signer.chain
+
+
+def test_an_issuer_with_an_extension_that_is_not_understood_is_no_step() -> None:
+    top = root()
+    unknown = x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    signer = leaf(intermediate(top, f"{SUBJECT},CN=i", (unknown, True)))
+    with pytest.raises(NotTrusted, match="not understood"):
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)

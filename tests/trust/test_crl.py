@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,9 +260,10 @@ def test_a_delta_list_releases_what_was_on_hold() -> None:
         (CA.crl(number=5), CA.crl(number=7, base=6), "adds to list 6"),
         (CA.crl(number=5), CA.crl(number=6), "no number"),
         (CA.crl(number=None), CA.crl(number=6, base=5), "no number"),
+        (CA.crl(number=5), CA.crl(number=None, base=5), "no number"),
         (CA.crl(number=5), CA.crl(number=6, base=5, extra=[scope(URL)]), "another scope"),
     ],
-    ids=["not newer", "older", "of a later base", "no delta", "base without number", "scope"],
+    ids=["not newer", "older", "of a later base", "no delta", "base without number", "delta without number", "scope"],
 )
 def test_a_delta_list_that_does_not_go_with_the_base_is_useless(base: bytes, delta: bytes, reason: str) -> None:
     useless(reason, base, delta)
@@ -286,12 +289,34 @@ def test_a_delta_list_that_only_the_certificate_names_leaves_its_status_unknown(
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"full_name": [x509.DirectoryName(name("somewhere"))]}, {"crl_issuer": [x509.DirectoryName(name("another"))]}],
-    ids=["no address", "another issuer"],
+    ("fields", "useful_beside_another"),
+    [
+        ({"full_name": [x509.DirectoryName(name("somewhere"))]}, True),
+        ({"full_name": None, "relative_name": next(iter(name("relative").rdns))}, True),
+        ({"crl_issuer": [x509.DirectoryName(name("another"))]}, False),
+        ({"reasons": frozenset([x509.ReasonFlags.key_compromise])}, False),
+    ],
+    ids=["no address", "a relative name", "another issuer", "some reasons"],
 )
-def test_a_delta_list_that_cannot_be_fetched_is_not_overlooked(fields: dict[str, Any]) -> None:
-    named = x509.FreshestCRL([point("http://a.example/d", **fields)]), False
+def test_a_delta_list_that_cannot_be_fetched_is_not_overlooked(
+    fields: dict[str, Any], useful_beside_another: bool
+) -> None:
+    def urls(*points: x509.DistributionPoint) -> tuple[str, ...]:
+        return opened(CA.crl(extra=[(x509.FreshestCRL(points), False)])).delta_urls
 
+    odd, good = point("http://a.example/d", **fields), point("http://b.example/d")
     with pytest.raises(MalformedError, match="names a delta list"):
-        _ = opened(CA.crl(extra=[named])).delta_urls
+        urls(odd)
+    for points in ((odd, good), (good, odd)):
+        if useful_beside_another:
+            assert urls(*points) == ("http://b.example/d",)
+        else:
+            with pytest.raises(MalformedError, match="names a delta list"):
+                urls(*points)
+
+
+@pytest.mark.parametrize("key", [ed448.Ed448PrivateKey.generate(), ec_key()], ids=["Ed448", "SHA-3"])
+def test_a_list_signed_with_a_hash_that_nobody_here_takes_is_refused(key: Any) -> None:
+    builder = x509.CertificateRevocationListBuilder(CA.x509.subject, NOW - timedelta(hours=1), NOW + timedelta(days=1))
+    made = builder.sign(key, None if isinstance(key, ed448.Ed448PrivateKey) else hashes.SHA3_256())
+    refused(made.public_bytes(Encoding.DER), "SHA-256 or more is needed")

@@ -159,6 +159,32 @@ def test_more_certificates_than_any_are_useless() -> None:
     useless(CA.ocsp(LEAF, signer=many[0], brought=many), "certificates, at most")
 
 
+def test_a_delegate_whose_extensions_cannot_be_read_was_not_entrusted() -> None:
+    for oid in ("2.5.29.37", "2.5.29.15"):
+        junk = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x30\x03")
+        fields = {"purposes": None} if oid == "2.5.29.37" else {"uses": None}
+        delegate = CA.delegate(extra=(x509.Extension(junk.oid, False, junk),), **fields)
+        useless(CA.ocsp(LEAF, signer=delegate), "cannot be read")
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_a_delegate_is_valid_to_the_last_second_of_its_certificate(seconds: int) -> None:
+    edge = NOW + timedelta(seconds=seconds)
+    until = judge(CA.ocsp(LEAF, signer=CA.delegate(not_after=edge)))
+    since = judge(CA.ocsp(LEAF, signer=CA.delegate(not_before=edge)))
+    assert (until.status is RevocationStatus.OK) == (seconds >= 0)
+    assert (since.status is RevocationStatus.OK) == (seconds <= 0)
+
+
+def test_an_answer_holds_to_the_second_that_it_names() -> None:
+    assert judge(CA.ocsp(LEAF, next_update=NOW)).status is RevocationStatus.OK
+
+
+def test_an_answer_signed_with_a_hash_that_nobody_knows_is_useless() -> None:
+    for made in (hashes.SHA3_256(), hashes.SHA224()):
+        assert judge(CA.ocsp(LEAF, hash=made)).status is RevocationStatus.UNKNOWN
+
+
 # --- what it says --------------------------------------------------------------------------------------------------
 
 

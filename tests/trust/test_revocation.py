@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from imagesig import limits
 from imagesig.errors import MalformedError
@@ -19,7 +20,7 @@ from imagesig.trust.revocation import (
     servers_of,
     with_issuers,
 )
-from tests.authorities import Authority, name, point
+from tests.authorities import Authority, name, point, uri
 from tests.makers import NOW
 
 ROOT = Authority()
@@ -117,3 +118,43 @@ def test_without_a_trusted_time_of_signing_nothing_is_forgiven() -> None:
     assert not forgiven(NOW, None)
     assert not forgiven(None, NOW)
     assert forgiven(NOW, NOW - timedelta(seconds=1))
+
+
+def with_access(*methods: tuple[x509.ObjectIdentifier, str]) -> x509.Extension[Any]:
+    access = x509.AuthorityInformationAccess([x509.AccessDescription(method, uri(url)) for method, url in methods])
+    return x509.Extension(access.oid, False, access)
+
+
+def test_where_the_issuers_certificate_lies_is_no_responder() -> None:
+    both = with_access(
+        (AuthorityInformationAccessOID.CA_ISSUERS, "http://issuer.example/ca.crt"),
+        (AuthorityInformationAccessOID.OCSP, "http://ocsp.example"),
+    )
+    assert servers_of(ROOT.leaf(extra=(both,)).certificate).ocsp == ("http://ocsp.example",)
+    alone = with_access((AuthorityInformationAccessOID.CA_ISSUERS, "http://issuer.example/ca.crt"))
+    assert servers_of(ROOT.leaf(extra=(alone,)).certificate).none
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"full_name": [x509.DirectoryName(name("a list in a directory"))]},
+        {"full_name": None, "relative_name": next(iter(name("relative").rdns))},
+        {"reasons": frozenset([x509.ReasonFlags.key_compromise])},
+        {"crl_issuer": [x509.DirectoryName(name("another"))]},
+    ],
+    ids=["by directory name", "by relative name", "of some reasons", "by another issuer"],
+)
+def test_a_certificate_whose_only_list_is_of_no_use_can_be_revoked_all_the_same(fields: dict[str, Any]) -> None:
+    points = x509.CRLDistributionPoints([point("http://a.example", **fields)])
+    found = servers_of(ROOT.leaf(extra=(x509.Extension(points.oid, False, points),)).certificate)
+    assert found.problem
+    assert not found.none
+    assert not Servers(problem=found.problem).none
+
+
+def test_as_many_servers_as_are_asked_are_read() -> None:
+    urls = tuple(f"http://{number}.example" for number in range(limits.REVOCATION_URLS))
+    assert servers_of(ROOT.leaf(ocsp=urls, crl=urls).certificate) == Servers(urls, urls)
+    with pytest.raises(MalformedError, match="CRLs are named"):
+        servers_of(ROOT.leaf(crl=(*urls, "http://more.example")).certificate)

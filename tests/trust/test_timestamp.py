@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
-from imagesig.errors import TimestampInvalid
+from imagesig.effort import ALLOWANCE, Cost
+from imagesig.errors import BudgetExceeded, TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
 from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
+from tests.effort import counted
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, ess, token, tst_info
 
@@ -244,6 +246,32 @@ def test_a_token_outside_the_profile_is_refused(options: dict[str, Any], reason:
     refused(by(TSA, BETWEEN, **options), reason)
 
 
+@pytest.mark.parametrize(("field", "unit"), [("millis", "milliseconds"), ("micros", "microseconds")])
+@pytest.mark.parametrize(("value", "is_one"), [(-1, False), (0, True), (1, True), (999, True), (1000, False)])
+def test_parts_of_a_second_are_fewer_than_a_whole_one(field: str, unit: str, value: int, is_one: bool) -> None:
+    encoded = by(TSA, BETWEEN, content=tst_info(accuracy={"seconds": 1, field: value}))
+    if is_one:
+        assert examine(encoded).latest - NOW == timedelta(seconds=1, **{unit: value})
+    else:
+        refused(encoded, "accuracy is not a time span")
+
+
+@pytest.mark.parametrize("wrong", ["issuer", "serial number", "two issuers", "no directory name"])
+def test_each_part_of_the_issuer_that_an_attribute_names_must_be_the_signers(wrong: str) -> None:
+    from asn1crypto.x509 import GeneralName
+
+    right = ess(TSA, issuer_serial=True)["issuer_serial"]
+    other = ess(Authority("other").tsa(), issuer_serial=True)["issuer_serial"]
+    issuer = {
+        "issuer": other["issuer"],
+        "two issuers": [*right["issuer"], *other["issuer"]],
+        "no directory name": [GeneralName("dns_name", "ca.example")],
+    }.get(wrong, right["issuer"])
+    number = right["serial_number"] + (wrong == "serial number")
+    named = ess(TSA) | {"issuer_serial": {"issuer": issuer, "serial_number": number}}
+    refused(by(TSA, BETWEEN, named=named), "names another issuer")
+
+
 def test_signed_data_of_another_version_is_refused() -> None:
     refused(GOOD.replace(b"\x02\x01\x03\x31", b"\x02\x01\x01\x31"), "v3 of TSTInfo is needed")
 
@@ -254,6 +282,22 @@ def test_a_signer_named_by_its_key_is_refused() -> None:
     sid = SignerIdentifier("subject_key_identifier", b"key")
 
     refused(by(TSA, BETWEEN, sid=sid), "not a CMS signature")
+
+
+def test_a_signer_with_a_long_name_of_another_issuer_is_not_taken_for_the_signer() -> None:
+    from asn1crypto.cms import IssuerAndSerialNumber, SignerIdentifier
+    from asn1crypto.x509 import Name
+
+    # Names are compared byte by byte, and longer ones than any are not compared in any other way.
+    long = Name.build({"common_name": "x" * 3 * limits.DISTINGUISHED_NAME_CHARACTERS})
+    by_name = IssuerAndSerialNumber({"issuer": long, "serial_number": TSA.x509.serial_number})
+    refused(by(TSA, BETWEEN, sid=SignerIdentifier("issuer_and_serial_number", by_name)), "certificate is missing")
+
+
+def test_the_values_of_a_token_count_for_the_image() -> None:
+    with counted() as spent:
+        examine(GOOD)
+    assert spent[Cost.NODES] > 100
 
 
 def test_bytes_after_the_token_are_refused() -> None:
@@ -429,3 +473,16 @@ def test_a_thicket_of_cross_certificates_costs_a_bounded_number_of_checks() -> N
 def test_a_time_without_a_zone_is_refused() -> None:
     # One digit of a fraction instead of the Z: the same length, and local time.
     refused(by(TSA, BETWEEN, content=tst_info().replace(b"20261124120000Z", b"202611241200.00")), "timestamp: ")
+
+
+@pytest.mark.parametrize("cost", [Cost.NODES, Cost.CERTIFICATES, Cost.CERTIFICATE_CHECKS])
+def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counted() as spent:
+        examine(GOOD)
+    for most in range(spent[cost]):
+        monkeypatch.setitem(ALLOWANCE, cost, most)
+        with pytest.raises(BudgetExceeded), counted():
+            examine(GOOD)
+    monkeypatch.setitem(ALLOWANCE, cost, spent[cost])
+    with counted():
+        assert examine(GOOD).generated == NOW

@@ -149,6 +149,9 @@ def test_metadata_with_a_reserved_name_is_refused() -> None:
         {"attributes": (Attribute("alg", "x"),)},
         {"attributes": (Attribute("io.cncf.notary.expiry", "x"),)},
         {"attributes": (Attribute("a", "x"), Attribute("a", "y"))},
+        {"attributes": (Attribute("io.cncf.notary.verificationPlugin", "x"),)},
+        {"attributes": (Attribute("io.cncf.notary.verificationPluginMinVersion", "1.0.0"),)},
+        {"attributes": (Attribute("", "x"),)},
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
@@ -193,6 +196,17 @@ def test_what_this_certificate_said_already_is_recognised(envelope: Any) -> None
         stored(envelope, signature=b"\x01" * 64),
     ):
         assert isinstance(again.draft(CLAIM, certified().signer, NOW, (different,)), Draft)
+
+
+@both
+def test_other_attributes_are_another_signature(envelope: Any) -> None:
+    def saying(value: str, critical: bool = False) -> Notation:
+        return Notation(envelope, attributes=(Attribute("com.example.run", value, critical=critical),))
+
+    prior = (signed(saying("1")),)
+    assert isinstance(saying("1").draft(CLAIM, certified().signer, NOW, prior), AlreadySigned)
+    for other in (saying("2"), saying("1", critical=True), Notation(envelope)):
+        assert isinstance(other.draft(CLAIM, certified().signer, NOW, prior), Draft)
 
 
 def test_a_signature_with_an_expiry_is_renewed_once_half_of_its_time_has_passed() -> None:

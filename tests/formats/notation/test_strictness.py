@@ -442,3 +442,95 @@ def test_a_signing_agent_changes_nothing(envelope: str) -> None:
     agent = {"io.cncf.notary.signingAgent": "notation-go/1.3.2"}
     assert failed(stored(envelope, unprotected=agent)) == []
     refused(stored(envelope, unprotected={"io.cncf.notary.signingAgent": 7}))
+
+
+# --- other types -----------------------------------------------------------------------------------------------------
+
+
+def cose_parts() -> list[Any]:
+    parsed: Any = cbor.parse(stored("cose").parts[0].content, "x")
+    return list(parsed.value)
+
+
+def of_cose(parts: list[Any]) -> StoredSignature:
+    return of_bytes(cbor.dump(cbor.Tag(18, parts)), "application/cose")
+
+
+NO_BYTES = [None, "text", 7, [b"x"], {1: 2}]
+
+
+@pytest.mark.parametrize("value", NO_BYTES, ids=str)
+@pytest.mark.parametrize("place", [0, 2, 3], ids=["header", "payload", "signature"])
+def test_in_cose_each_of_the_three_must_be_bytes(place: int, value: object) -> None:
+    parts = cose_parts()
+    parts[place] = value
+    refused(of_cose(parts), match="must be byte strings")
+
+
+@pytest.mark.parametrize("token", [None, "text", 7, [b"x"]])
+def test_in_cose_a_timestamp_is_bytes(token: object) -> None:
+    unprotected = {"io.cncf.notary.timestampSignature": token}
+    refused(stored("cose", unprotected=unprotected), match="a byte string of at most")
+
+
+@pytest.mark.parametrize("label", [True, 33.0, 1.0, b"x", None], ids=str)
+def test_in_cose_a_label_is_a_number_or_text(label: object) -> None:
+    protected, unprotected, payload, signature = cose_parts()
+    # To Python some of these are the same key as the whole number: they take its place.
+    renamed = {label: unprotected[33]} | {name: value for name, value in unprotected.items() if name != label}
+    refused(of_cose([protected, renamed, payload, signature]), match="a map of labels")
+    labels: Any = cbor.parse(protected, "x")
+    renamed = {label: labels.get(label, "x")} | {name: value for name, value in labels.items() if name != label}
+    refused(stored("cose", protected=cbor.dump(renamed)), match="a map of labels")
+
+
+@pytest.mark.parametrize("name", [True, 1.0, {}, {1: 2}, b"x", None, []], ids=str)
+def test_in_cose_critical_is_a_list_of_labels(name: object) -> None:
+    refused(stored("cose", {"crit": [SIGNING_SCHEME, name]}), match="an array of labels")
+    refused(stored("cose", {"crit": {SIGNING_SCHEME: name}}), match="an array of labels")
+
+
+@pytest.mark.parametrize("name", [1, None, {}, ["x"], True, 1.5], ids=str)
+def test_in_jws_critical_is_a_list_of_names(name: object) -> None:
+    refused(stored("jws", {"crit": [SIGNING_SCHEME, name]}), match="a list of names")
+    refused(stored("jws", {"crit": {SIGNING_SCHEME: name}}), match="a list of names")
+
+
+@pytest.mark.parametrize("seconds", [10**12, -(10**12), 2**63, 2**64 - 1, -(2**63)])
+def test_in_cose_a_time_beyond_every_calendar_is_none(seconds: int) -> None:
+    refused(stored("cose", {SIGNING_TIME: cbor.Tag(1, seconds)}), match="which is no time")
+
+
+@pytest.mark.parametrize("tag", [0, 2, 100, 1001])
+def test_in_cose_a_time_has_the_tag_of_seconds_since_1970(tag: int) -> None:
+    refused(stored("cose", {SIGNING_TIME: cbor.Tag(tag, 1_700_000_000)}), match="whole seconds since 1970 with tag 1")
+
+
+@both
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"digest": value} for value in (GONE, None, "", "sha256:ab", f"sha256:{'ab' * 32}/../x", 1, ["x"])),
+        *({"size": value} for value in (GONE, None, -1, "1", True, 1.5, 2**64)),
+        *({"mediaType": value} for value in (GONE, None, "", 7, "x y/z")),
+        *({"annotations": value} for value in ("x", ["x"], {"a": 1}, {"a": None})),
+    ],
+    ids=str,
+)
+def test_a_payload_that_describes_no_artifact_is_refused(envelope: str, changes: dict[str, Any]) -> None:
+    refused(stored(envelope, payload=target(**changes)))
+
+
+@both
+@pytest.mark.parametrize("artifact", [None, "x", 1, [], {}])
+def test_a_payload_whose_artifact_is_no_object_is_refused(envelope: str, artifact: object) -> None:
+    refused(stored(envelope, payload={"targetArtifact": artifact}))
+    refused(stored(envelope, payload={}), match="targetArtifact alone")
+    refused(stored(envelope, payload=target() | {"other": 1}), match="targetArtifact alone")
+
+
+@both
+def test_a_signature_has_one_layer(envelope: str) -> None:
+    whole = stored(envelope)
+    for parts in ((), whole.parts * 2):
+        refused(replace(whole, parts=parts), match=f"{len(parts)} layers")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imagesig import limits
 from imagesig.errors import InvalidArgument, Unauthorized
 from imagesig.images.registry.credentials import ANONYMOUS, CredentialFiles, credential_files
 
@@ -128,3 +129,53 @@ def test_no_file_means_nobody() -> None:
 def test_nothing_secret_is_in_a_repr(tmp_path: Path) -> None:
     found = files(tmp_path, {"auths": {"registry.example": auth("user:s3cret")}})("registry.example")
     assert "s3cret" not in repr(found)
+
+
+def test_a_helper_that_cannot_be_started_or_does_not_end_is_a_failed_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker-credential-broken").write_text("#!/nonexistent/interpreter\n")
+    (tmp_path / "docker-credential-broken").chmod(0o755)
+    with pytest.raises(Unauthorized, match="did not answer"):
+        files(tmp_path, {"credsStore": "broken"}, path=str(tmp_path))("registry.example")
+    monkeypatch.setattr("imagesig.limits.HELPER_SECONDS", 0.05)
+    helper(tmp_path, "hangs", "exec sleep 60")
+    with pytest.raises(Unauthorized, match=r"did not answer \(TimeoutExpired\)"):
+        files(tmp_path, {"credsStore": "hangs"}, path=str(tmp_path))("registry.example")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_helpers_answer_is_read_to_a_limit(tmp_path: Path, more: int) -> None:
+    answer = '{"Username":"u","Secret":"p"}'
+    blanks = limits.CREDENTIAL_HELPER_OUTPUT_BYTES + more - len(answer)
+    (tmp_path / "answer").write_text(answer + " " * blanks)
+    helper(tmp_path, "long", f"cat {tmp_path}/answer")
+    source = files(tmp_path, {"credsStore": "long"}, path=str(tmp_path))
+    if more:
+        with pytest.raises(Unauthorized, match="too long"):
+            source("registry.example")
+    else:
+        assert source("registry.example").username == "u"
+
+
+def test_helpers_are_looked_for_on_path_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path, "onpath", 'echo "{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}"')
+    source = files(tmp_path, {"credsStore": "onpath"})
+    with pytest.raises(Unauthorized, match="not on PATH"):
+        source("registry.example")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert source("registry.example").username == "u"
+
+
+def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> None:
+    found = [str(path) for path in credential_files({"HOME": "/h", "XDG_CONFIG_HOME": "/xdg"})]
+    assert found == ["/xdg/containers/auth.json", "/h/.docker/config.json"]
+    assert str(credential_files({})[0]).startswith("/nonexistent/")
+
+
+@pytest.mark.parametrize("text", ["dXNl cjpw", "dXNlcjpw-", "dXNlcjpw\n", "dXNlcjp", "dXNlcjr_"])
+def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidArgument, match="is not base64"):
+        files(tmp_path, {"auths": {"registry.example": {"auth": text}}})("registry.example")

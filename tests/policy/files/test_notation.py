@@ -77,6 +77,12 @@ def test_a_statement_trusts_its_stores_by_role_for_its_identities() -> None:
     assert found.threshold == 1
 
 
+@pytest.mark.parametrize("verification", ["strict", ["strict"], {}, 1])
+def test_a_verification_that_is_no_object_with_a_level_is_refused(verification: object) -> None:
+    with pytest.raises(InvalidArgument):
+        policy(statement(signatureVerification=verification))
+
+
 def test_any_identity_means_no_holder_is_asked_for() -> None:
     assert signed(policy(statement(trustedIdentities=["*"]))).anchors.authorities[0].holders == ()
 

@@ -1,0 +1,179 @@
+"""Logging in to registries: what a token server is told and believed, and for how long its tokens serve."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from imagesig.errors import Unauthorized, UnexpectedResponse
+from imagesig.http.client import HttpClient, Response
+from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.challenges import Challenge, parse_challenges
+from imagesig.images.registry.connect import registry
+from imagesig.images.registry.credentials import Credential
+from imagesig.testing import Answer, InMemoryRegistry
+
+REGISTRY = "https://registry.example"
+BEARER = 'Bearer realm="https://auth.example/token",service="registry.example"'
+
+
+class TokenServer:
+    """An HTTP client that answers every request alike, and keeps what it was asked."""
+
+    def __init__(self, status: int = 200, **answer: Any) -> None:
+        self.body = answer.pop("body", json.dumps({"token": "t0ken", **answer}).encode())
+        self.status = status
+        self.urls: list[str] = []
+
+    def request(self, _method: str, url: str, **_more: object) -> Response:
+        self.urls.append(url)
+        return Response(self.status, {}, self.body, url)
+
+
+def login(server: TokenServer) -> RegistryLogin:
+    return RegistryLogin(cast("HttpClient", server), lambda _host: Credential("user", "s3cret"))
+
+
+def log_in(to: RegistryLogin, *, repository: str = "team/app", actions: str = "pull", refused: str = "") -> str:
+    return to.answer(BEARER, REGISTRY, repository, actions, refused)
+
+
+@pytest.mark.parametrize("realm", ["https://127.0.0.2:1/token", "http://auth.example/token", "https://u:p@x.example/"])
+def test_a_token_server_that_may_not_be_asked_sees_no_request(realm: str) -> None:
+    server = TokenServer()
+    with pytest.raises(UnexpectedResponse):
+        login(server).answer(f'Bearer realm="{realm}"', REGISTRY, "team/app", "pull", "")
+    assert not server.urls
+
+
+def test_a_registry_cannot_send_the_password_to_a_token_server_of_its_choice() -> None:
+    with InMemoryRegistry() as server, InMemoryRegistry() as thief:
+        challenge = {"www-authenticate": f'Bearer realm="http://user@{thief.host}/token"'}
+        server.faults.append(lambda _: Answer(401, headers=challenge))
+        image = registry(f"{server.host}/team/app:1.0", credentials=("user", "s3cret"))
+        with pytest.raises(UnexpectedResponse, match="token server"):
+            image.home.resolve("1.0")
+        assert not thief.requests
+
+
+@pytest.mark.parametrize(
+    ("header", "parameters"),
+    [
+        ("Bearer realm=https,service=registry", {"realm": "https", "service": "registry"}),
+        ('Bearer realm="https://x/y",service=registry', {"realm": "https://x/y", "service": "registry"}),
+        ('Bearer service=registry , realm="a,b"', {"service": "registry", "realm": "a,b"}),
+    ],
+)
+def test_parameters_of_a_challenge_are_tokens_or_quoted(header: str, parameters: dict[str, str]) -> None:
+    assert parse_challenges(header) == (Challenge("bearer", parameters),)
+
+
+def seconds_that_a_token_serves(monkeypatch: pytest.MonkeyPatch, **answer: Any) -> float:
+    """By asking the login for its header at later and later times."""
+    now = 1000.0
+    monkeypatch.setattr("imagesig.images.registry.auth.time.monotonic", lambda: now)
+    to = login(TokenServer(**answer))
+    log_in(to)
+    while to.header(REGISTRY, "team/app", "pull") and now < 10_000:
+        now += 0.5
+    return now - 1000.0
+
+
+@pytest.mark.parametrize(("stated", "serves"), [(3600, 3595), (300.5, 295.5), (6, 1), (1, 1)])
+def test_a_token_serves_until_shortly_before_it_expires(
+    monkeypatch: pytest.MonkeyPatch, stated: float, serves: float
+) -> None:
+    assert seconds_that_a_token_serves(monkeypatch, expires_in=stated) == serves
+
+
+@pytest.mark.parametrize("stated", [True, "3600", None, -5, 0, 10**400, 10**9, [3600]])
+def test_a_lifetime_that_is_none_is_the_protocols_minute(monkeypatch: pytest.MonkeyPatch, stated: object) -> None:
+    assert seconds_that_a_token_serves(monkeypatch, expires_in=stated) == 55
+
+
+def test_a_token_without_a_lifetime_serves_the_protocols_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seconds_that_a_token_serves(monkeypatch) == 55
+
+
+def test_a_token_serves_the_actions_that_it_is_for() -> None:
+    to = login(TokenServer())
+    log_in(to, actions="pull")
+    assert to.header(REGISTRY, "team/app", "pull") == "Bearer t0ken"
+    assert not to.header(REGISTRY, "team/app", "pull,push")
+    assert not to.header(REGISTRY, "team/app", "pull", "team/other")
+    assert not to.header(REGISTRY, "team/other", "pull")
+
+
+def test_a_token_that_may_push_serves_a_pull_too_but_not_a_deletion() -> None:
+    to = login(TokenServer())
+    log_in(to, actions="pull,push")
+    assert to.header(REGISTRY, "team/app", "pull") == "Bearer t0ken"
+    assert not to.header(REGISTRY, "team/app", "pull,delete")
+
+
+def test_a_token_is_asked_for_once_and_again_when_it_was_refused() -> None:
+    server = TokenServer()
+    to = login(server)
+    assert log_in(to) == log_in(to) == "Bearer t0ken"
+    assert len(server.urls) == 1
+    log_in(to, refused="Bearer t0ken")
+    assert len(server.urls) == 2
+
+
+def test_tokens_are_kept_for_a_bounded_number_of_repositories() -> None:
+    to = login(TokenServer())
+    for number in range(1025):
+        log_in(to, repository=f"team/app{number}")
+    assert not to.header(REGISTRY, "team/app0", "pull")
+    assert all(to.header(REGISTRY, f"team/app{number}", "pull") for number in range(1, 1025))
+
+
+def test_a_token_that_was_renewed_is_forgotten_last() -> None:
+    to = login(TokenServer())
+    for number in range(1024):
+        log_in(to, repository=f"team/app{number}")
+    log_in(to, repository="team/app0", refused="Bearer t0ken")
+    log_in(to, repository="team/more")
+    assert to.header(REGISTRY, "team/app0", "pull")
+    assert not to.header(REGISTRY, "team/app1", "pull")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_token_server_that_refuses_is_a_refused_login(status: int) -> None:
+    with pytest.raises(Unauthorized, match="does not accept"):
+        log_in(login(TokenServer(status)))
+
+
+@pytest.mark.parametrize("status", [201, 204, 302, 404, 418])
+def test_a_token_server_that_answers_otherwise_is_named(status: int) -> None:
+    with pytest.raises(UnexpectedResponse, match=f"status {status}"):
+        log_in(login(TokenServer(status)))
+
+
+def test_basic_credentials_that_were_refused_are_not_sent_again() -> None:
+    to = login(TokenServer())
+    header = to.answer('Basic realm="x"', REGISTRY, "team/app", "pull", "")
+    assert header == "Basic dXNlcjpzM2NyZXQ="
+    with pytest.raises(Unauthorized, match="does not accept"):
+        to.answer('Basic realm="x"', REGISTRY, "team/app", "pull", header)
+
+
+def test_a_registry_that_takes_basic_credentials_gets_them_for_every_repository() -> None:
+    to = login(TokenServer())
+    assert not to.header(REGISTRY, "team/other", "pull")
+    to.answer('Basic realm="x"', REGISTRY, "team/app", "pull", "")
+    assert to.header(REGISTRY, "team/other", "pull") == "Basic dXNlcjpzM2NyZXQ="
+    assert not to.header("https://other.example", "team/app", "pull")
+
+
+def test_tokens_go_before_basic_credentials_whatever_comes_first() -> None:
+    assert login(TokenServer()).answer(f'Basic realm="x", {BEARER}', REGISTRY, "a", "pull", "") == "Bearer t0ken"
+
+
+def test_a_login_by_anything_else_is_refused_with_its_name() -> None:
+    with pytest.raises(UnexpectedResponse, match="negotiate"):
+        login(TokenServer()).answer("Negotiate", REGISTRY, "a", "pull", "")
+    with pytest.raises(UnexpectedResponse, match="by 'none'"):
+        login(TokenServer()).answer("", REGISTRY, "a", "pull", "")

@@ -1,0 +1,89 @@
+"""Which manifests are signed with an image, and which one is meant by a platform."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from imagesig import inspect, sign, verify
+from imagesig.errors import ImageNotFound, InvalidArgument
+from imagesig.images.build import build_image
+from imagesig.images.layout.layout import Layout, layout
+from imagesig.keys.file.provider import MemoryProvider
+from imagesig.keys.provider import SigningKey
+from imagesig.oci.descriptor import Descriptor, Platform
+from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
+from imagesig.policy import AcceptAnything, Policy, Rule
+from tests.makers import private_key
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+ARM6, ARM7 = Platform("linux", "arm", "v6"), Platform("linux", "arm", "v7")
+ANYTHING = Policy(Rule((AcceptAnything(),)))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Layout:
+    return Layout.create(tmp_path / "layout")
+
+
+@pytest.fixture(scope="module")
+def key() -> SigningKey:
+    return MemoryProvider({"key": private_key().to_pem(None)}).open("key")
+
+
+def index(home: Layout, *children: Descriptor) -> None:
+    home.put_manifest(Index(children).to_bytes(), OCI_INDEX, "1.0")
+
+
+def platform_of(home: Layout, tmp_path: Path, platform: str) -> str:
+    return verify(layout(tmp_path / "layout", "1.0"), ANYTHING, platform=platform, allow_unverified=True).digest
+
+
+def test_children_that_are_no_images_are_not_signed(home: Layout, tmp_path: Path, key: SigningKey) -> None:
+    child = build_image(home, {"a": b"b"}, AMD64)
+    other = home.put_blob(b"{}", "application/vnd.example+json")
+    nested = home.put_manifest(Index((build_image(home, {"a": b"c"}, ARM64),)).to_bytes(), OCI_INDEX)
+    index(home, child, Descriptor("application/vnd.example+json", other.digest, other.size), child, nested)
+    sign(layout(tmp_path / "layout", "1.0"), key, formats=["cosign"], identity="registry.example/app")
+    assert len(inspect(layout(tmp_path / "layout", "1.0")).signatures) == 4  # both indexes and both images
+
+
+@pytest.mark.parametrize(
+    ("config", "platform", "fits"),
+    [
+        ({"os": "linux", "architecture": "amd64"}, "linux/amd64", True),
+        ({"os": "linux", "architecture": "amd64"}, "windows/amd64", False),
+        ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm/v7", True),
+        ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm/v6", False),
+        ({"os": "linux"}, "linux/amd64", False),
+        ({"os": 1, "architecture": ["amd64"]}, "linux/amd64", False),
+        ({}, "linux/amd64", False),
+        ([], "linux/amd64", False),
+    ],
+)
+def test_an_image_of_one_platform_is_the_one_that_its_config_names(
+    home: Layout, tmp_path: Path, config: object, platform: str, fits: bool
+) -> None:
+    made = Manifest(home.put_blob(json.dumps(config).encode(), OCI_CONFIG), ())
+    root = home.put_manifest(made.to_bytes(), OCI_MANIFEST, "1.0")
+    if fits:
+        assert platform_of(home, tmp_path, platform) == root.digest
+    else:
+        with pytest.raises(ImageNotFound):
+            platform_of(home, tmp_path, platform)
+
+
+def test_of_two_variants_each_is_found_and_without_one_it_is_not_clear(home: Layout, tmp_path: Path) -> None:
+    six, seven = build_image(home, {"a": b"6"}, ARM6), build_image(home, {"a": b"7"}, ARM7)
+    index(home, six, seven)
+    assert platform_of(home, tmp_path, "linux/arm/v6") == six.digest
+    assert platform_of(home, tmp_path, "linux/arm/v7") == seven.digest
+    with pytest.raises(ImageNotFound, match="has no platform linux/arm/v8"):
+        platform_of(home, tmp_path, "linux/arm/v8")
+    index(home, six, build_image(home, {"a": b"8"}, ARM6))
+    with pytest.raises(InvalidArgument, match="2 manifests fit"):
+        platform_of(home, tmp_path, "linux/arm/v6")
+    index(home, six, six)
+    assert platform_of(home, tmp_path, "linux/arm/v6") == six.digest

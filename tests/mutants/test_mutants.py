@@ -1,0 +1,34 @@
+"""The list of survivors, and the mutants themselves."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+
+import pytest
+
+from tests.mutants.__main__ import DECIDING, MODULES, SURVIVORS
+from tests.mutants.lines import ROOT
+from tests.mutants.operators import mutants_of, mutated
+
+LISTED = tomllib.loads(SURVIVORS.read_text("utf-8")).get("survivor", [])
+
+
+@pytest.mark.parametrize("name", [*DECIDING, *MODULES])
+def test_what_is_changed_exists(name: str) -> None:
+    assert (ROOT / "imagesig" / name).exists()
+
+
+@pytest.mark.parametrize("item", LISTED, ids=lambda item: f"{item['module']}: {item['before'][:30]}")
+def test_a_listed_survivor_is_a_mutant_and_has_a_reason(item: dict[str, str]) -> None:
+    source = (ROOT / "imagesig" / item["module"]).read_text("utf-8")
+    mutants = {(mutant.operator, mutant.before, mutant.after) for mutant in mutants_of(item["module"], source)}
+    assert (item["operator"], item["before"], item["after"]) in mutants
+    assert len(item["reason"]) > 10
+
+
+def test_a_mutant_differs_from_its_source_in_one_place() -> None:
+    source = "def f(a, b):\n    if a and not b:\n        raise ValueError(a)\n    return a < 3\n"
+    changed = {str(mutant): ast.unparse(mutated(source, mutant)) for mutant in mutants_of("m.py", source)}
+    assert len(set(changed.values())) == len(changed) == 10
+    assert ast.unparse(ast.parse(source)) not in changed.values()
