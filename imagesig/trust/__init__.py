@@ -1,4 +1,4 @@
-"""What one rule trusts. Nothing that comes with an artefact ever gets in here."""
+"""The trust anchors of one rule. Nothing from an artefact becomes a trust anchor."""
 
 from imagesig.trust.anchors import (
     CertificateAuthority,
