@@ -1,4 +1,4 @@
-"""Outside services that testify: about certificates (OCSP, CRL) and about the time of a signature (RFC 3161)."""
+"""External services for verification: revocation of certificates (OCSP, CRL) and timestamps (RFC 3161)."""
 
 from imagesig.witnesses.crl_cache import CrlBytes, CrlCache, FileCrlCache, MemoryCrlCache
 from imagesig.witnesses.revocation import RevocationChecker
