@@ -1,1 +1,1 @@
-"""Algorithms, public keys and signature encodings: pure, and no primitive is ours."""
+"""Algorithms, public keys, certificates and signature encodings. Pure; the primitives are `cryptography`'s."""

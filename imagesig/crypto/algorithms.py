@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class KeyType(Enum):
-    """The kinds of key that imagesig signs with and verifies; the value is the name users type."""
+    """The types of keys that imagesig supports. The value is the name that users type."""
 
     ECDSA_P256 = "ecdsa-p256"
     ECDSA_P384 = "ecdsa-p384"
@@ -49,9 +49,9 @@ class Hash(Enum):
 
 
 STRONG_HASHES = frozenset(item.value for item in Hash)
-"""The one rule for hashes: signatures of images, certificates, CRLs, OCSP responses and timestamps use one of these.
+"""The hashes that are accepted in signatures of images, certificates, CRLs, OCSP responses and timestamps.
 
-Go's `crypto/x509` verifies no certificate with another one either, SHA-1 only where a program asks for it.
+Go's `crypto/x509` supports no other hash either, except MD5 and SHA-1, which it refuses.
 """
 
 
@@ -64,10 +64,10 @@ class Scheme(Enum):
 
 
 class Algorithm(Struct, frozen=True):
-    """How a message becomes a signature.
+    """A signature algorithm.
 
-    `hash` is what the message is hashed with first; None for Ed25519, which takes the message itself.
-    `salt_length` is in bytes, for RSA-PSS only, where it is the length of the hash (RFC 7518 section 3.5).
+    `hash` is the hash of the message; None for Ed25519, which signs the message itself. `salt_length` is for RSA-PSS
+    only, in bytes: the length of the hash (RFC 7518 section 3.5).
     """
 
     scheme: Scheme
@@ -98,10 +98,10 @@ _EC_ALGORITHMS = (ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512)
 
 
 def signing_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
-    """What a key of this type can sign with in general; the first is the one every image verifier accepts.
+    """The algorithms for signing with a key of this type. Every image verifier accepts the first.
 
-    A longer hash than the curve is allowed by FIPS 186-5 (it is truncated), yet no format here wants it, so each
-    curve gets the hashes up to its own size. Ed25519ph is verified only: no backend signs it interoperably.
+    Each curve gets the hashes up to its own size: FIPS 186-5 allows longer ones, which are truncated, but no format
+    here uses them. Ed25519ph is only verified, because no backend signs it interoperably.
     """
     if key_type.is_rsa:
         return _RSA_ALGORITHMS
@@ -112,10 +112,11 @@ def signing_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
 
 
 def cosign_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
-    """What cosign and containers/image may have signed with such a key, the likeliest first.
+    """The algorithms that cosign and containers/image sign with for a key of this type, the likeliest first.
 
-    None of it is written into the signature. ECDSA: SHA-256 whatever the curve, or the curve's own hash (cosign 2.6 and
-    later); Ed25519: pure, or Ed25519ph (the same); RSA: PKCS #1 v1.5 with SHA-256, others only by keys in a KMS.
+    The signature does not name its algorithm. ECDSA: SHA-256 for every curve, or the curve's own hash (cosign 2.6 and
+    later). Ed25519: Ed25519, or Ed25519ph (cosign 2.6 and later). RSA: PKCS #1 v1.5 with SHA-256, others only by keys
+    in a KMS.
     """
     if key_type is KeyType.ED25519:
         return (ED25519, ED25519PH)
@@ -123,7 +124,7 @@ def cosign_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
 
 
 class ToSign(Struct, frozen=True):
-    """One message and the algorithm to sign it with. A key's home takes what it needs: the message or its digest."""
+    """One message and the algorithm to sign it with. A provider uses the message or its digest."""
 
     message: bytes
     algorithm: Algorithm
@@ -133,7 +134,7 @@ class ToSign(Struct, frozen=True):
         """The message hashed with the algorithm's hash.
 
         Raises:
-            ValueError: the algorithm takes the message itself (Ed25519).
+            ValueError: the algorithm signs the message itself (Ed25519).
         """
         if self.algorithm.hash is None:
             raise ValueError(f"{self.algorithm} signs the message itself and has no digest")

@@ -1,7 +1,7 @@
-"""X.509 certificates as values; whether one is to be trusted is for `imagesig.trust` to say.
+"""X.509 certificates as values. Trust decisions are made in `imagesig.trust`.
 
-This is the one place that touches `cryptography`'s certificate objects. They read fields and extensions only where
-somebody asks, and raise anything for what is well formed and impossible: here each of that becomes a `MalformedError`.
+Only this module uses `cryptography`'s certificate objects. They read fields and extensions when they are accessed, and
+raise various exceptions for well-formed but impossible values. Here each becomes a `MalformedError`.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _UNREAD_VALUES = 10
-"""ASN.1 values that are looked at where only names are compared."""
+"""ASN.1 values that are read for comparing names."""
 _NO_HASH = frozenset({"1.3.101.112"})
 """Ed25519, which names no hash."""
 
 
 class Certificate(Struct, frozen=True, dict=True):
-    """One certificate, equal to another if their DER bytes are. Make it with `from_der` or `parse_certificates`."""
+    """One certificate, equal to others with the same DER bytes. Make it with `from_der` or `parse_certificates`."""
 
     der: bytes
 
     @classmethod
     def from_der(cls, der: bytes, what: str = "certificate") -> Certificate:
-        """The certificate in these bytes; its extensions and its key are read where they are needed.
+        """The certificate in these bytes. Its extensions and its key are read later, when they are needed.
 
         Raises:
-            MalformedError: no certificate, one whose names or times cannot be read, or whose serial number is negative,
-                longer than 20 octets, or zero where it is not its own issuer's (RFC 5280 section 4.1.2.2).
-            LimitExceeded: larger than any.
+            MalformedError: not a certificate, or its names or times cannot be read, or its serial number is negative,
+                longer than 20 octets, or zero although it is not its own issuer (RFC 5280 section 4.1.2.2).
+            LimitExceeded: more than `limits.CERTIFICATE_BYTES`.
         """
         self = cls.unread(der, what)
         self.check_readable(what)
@@ -57,10 +57,10 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @classmethod
     def unread(cls, der: bytes, what: str = "certificate") -> Certificate:
-        """The certificate, of which only the serial number and the bytes of its names were looked at.
+        """The certificate, of which only the serial number and the bytes of its names were read.
 
-        Good for comparing names and for `is_issued_by`; `check_readable` comes before anything else. Raises as
-        `from_der` does.
+        Use it to compare names and for `is_issued_by`. Call `check_readable` before any other use. Raises as `from_der`
+        does.
         """
         if len(der) > limits.CERTIFICATE_BYTES:
             raise LimitExceeded(f"{what}: {len(der)} bytes, at most {limits.CERTIFICATE_BYTES} are read")
@@ -71,28 +71,28 @@ class Certificate(Struct, frozen=True, dict=True):
         return self
 
     def check_readable(self, what: str = "certificate") -> None:
-        """Returns if names and times can be read. Raises `MalformedError` else."""
+        """Raises `MalformedError` unless names and times can be read."""
         spend(Cost.CERTIFICATES, 1, what)
         with external_call(what, lambda error: MalformedError(f"{what}: not a certificate in DER")):
             parsed = self.x509
-            # Read here, for `cryptography` would read them, and fail, only where somebody asks.
+            # Read them now: `cryptography` reads them, and fails, only on access.
             self.__dict__["not_before"] = parsed.not_valid_before_utc
             self.__dict__["not_after"] = parsed.not_valid_after_utc
             self.__dict__["subject_name"] = parsed.subject
             self.__dict__["issuer_name"] = parsed.issuer
             signature = parsed.signature
-        # The last element is a BIT STRING: bits that are called unused would make one certificate several.
+        # The last element is a BIT STRING: unused bits would give one certificate several encodings.
         if self.der[-len(signature) - 1] != 0:
             raise MalformedError(f"{what}: its signature is not whole bytes")
 
     def _reading(self, part: str) -> external_call:
-        """For every use of `cryptography`'s object: what it raises says that this part cannot be read."""
+        """For every use of `cryptography`'s object: its exceptions become "this part cannot be read"."""
         whose = self.label if "subject_name" in self.__dict__ else self.fingerprint
         return external_call("certificate", lambda error: MalformedError(f"certificate {whose}: {part} cannot be read"))
 
     @cached_property
     def x509(self) -> x509.Certificate:
-        """`cryptography`'s object: for this package and for tests, since what it does may raise anything."""
+        """`cryptography`'s object, for this package and tests. Its methods may raise any exception."""
         from cryptography import x509
 
         return x509.load_der_x509_certificate(self.der)
@@ -115,7 +115,7 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @property
     def subject_der(self) -> bytes:
-        """The subject's name as it is in the certificate. Names are compared byte by byte."""
+        """The subject's name in the certificate's own bytes. Names are compared byte by byte."""
         return self._frame.subject
 
     @property
@@ -124,12 +124,12 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @property
     def key_bits(self) -> bytes:
-        """The content of the BIT STRING that holds the public key: what OCSP names an issuer's key by."""
+        """The content of the BIT STRING with the public key, which identifies an issuer's key in OCSP."""
         return self._frame.key
 
     @property
     def subject(self) -> str:
-        """The subject's distinguished name as RFC 4514 writes it: untrusted text, for people."""
+        """The subject's distinguished name (RFC 4514): untrusted text, for people."""
         return _as_text(self.subject_name)
 
     @property
@@ -138,7 +138,7 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @cached_property
     def label(self) -> str:
-        """The subject for one sentence: untrusted text, escaped and cut; the fingerprint where there is none."""
+        """The subject, escaped and cut, for one sentence; the fingerprint if it has no readable subject."""
         try:
             return quote(self.subject) if self.subject else self.fingerprint
         except MalformedError:
@@ -175,10 +175,10 @@ class Certificate(Struct, frozen=True, dict=True):
 
     @property
     def extensions(self) -> Extensions:
-        """All of them.
+        """All extensions.
 
         Raises:
-            MalformedError: one of them cannot be read, or is there twice.
+            MalformedError: one of them cannot be read, or occurs twice.
         """
         found = self._extensions
         if isinstance(found, MalformedError):
@@ -186,24 +186,24 @@ class Certificate(Struct, frozen=True, dict=True):
         return found
 
     def extension(self, kind: type[_Kind]) -> Extension[_Kind] | None:
-        """The extension of this kind, None if there is none. Raises as `extensions` does."""
+        """The extension of this kind, or None. Raises as `extensions` does."""
         return next((item for item in self.extensions if item.oid == kind.oid and isinstance(item.value, kind)), None)
 
     # --- keys and signatures -----------------------------------------------------------------------------------------
 
     @cached_property
     def public_key(self) -> PublicKey:
-        """Raises `UnsupportedAlgorithm` for a key that imagesig does not work with, `MalformedError` for none."""
+        """Raises `UnsupportedAlgorithm` for an unsupported key, and `MalformedError` for an invalid one."""
         with self._reading("its public key"):
             return PublicKey.from_cryptography(self.x509.public_key())
 
     @cached_property
     def issuing_key(self) -> PublicKeyTypes:
-        """The key for what an issuer signs: certificates, lists, OCSP responses, timestamps.
+        """The key for verifying certificates, lists, OCSP responses and timestamps.
 
         Raises:
-            UnsupportedAlgorithm: another curve, RSA size or exponent, or kind of key, than an issuer may have.
-            MalformedError: it cannot be read.
+            UnsupportedAlgorithm: see `check_issuing_key`.
+            MalformedError: the key cannot be read.
         """
         with self._reading("its public key"):
             key = self.x509.public_key()
@@ -215,9 +215,9 @@ class Certificate(Struct, frozen=True, dict=True):
         return self.is_issued_by(self)
 
     def is_issued_by(self, other: Certificate) -> bool:
-        """Whether the other's name and key are behind this certificate; whether it may issue is not looked at.
+        """Whether the other has the issuer's name and its key signed this certificate. It need not be an authority.
 
-        The signature is checked only if the names are equal and the other's key is one that an issuer may have.
+        The signature is checked only if the names are equal and an issuer may have the other's key.
         """
         return self._frame.issuer == other._frame.subject and _is_signed_by(self, other)
 
@@ -255,7 +255,7 @@ class Certificate(Struct, frozen=True, dict=True):
 @lru_cache(maxsize=128)
 def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     try:
-        _ = issuer.issuing_key  # refused before use, if it is to be
+        _ = issuer.issuing_key  # refuses unsupported keys before their use
     except ImagesigError:
         return False
     spend(Cost.CERTIFICATE_CHECKS, 1, "certificates")
@@ -276,10 +276,10 @@ def _as_text(name: Name) -> str:
 
 
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
-    """Every certificate in PEM text, in its order, or the one in DER.
+    """Every certificate in PEM text, in order, or the one in DER.
 
     Raises:
-        MalformedError: none, or something that is no certificate.
+        MalformedError: none, or a block that is not a certificate.
         LimitExceeded: more than `limits.CERTIFICATES`.
     """
     if len(data) > limits.CERTIFICATE_FILE_BYTES:

@@ -19,7 +19,7 @@ class Frame(NamedTuple):
 
 
 def frame_of(der: bytes) -> Frame:
-    """Raises `MalformedError`, or `IndexError` and the like, where this is no certificate."""
+    """The frame of a certificate. Other bytes raise `MalformedError`, `IndexError`, `StopIteration` or `ValueError`."""
     what = "certificate"
     (outer,) = asn1.fields(der, 0, len(der), what)
     signed = next(asn1.fields(der, outer.content, outer.end, what))
@@ -30,7 +30,7 @@ def frame_of(der: bytes) -> Frame:
     _algorithm, issuer, _validity, subject, key_info = (next(values) for _ in range(5))
     _, key = asn1.fields(der, key_info.content, key_info.end, what)
     if (outer.tag, signed.tag, serial.tag, key.tag) != (asn1.SEQUENCE, asn1.SEQUENCE, asn1.INTEGER, asn1.BIT_STRING):
-        raise MalformedError(f"{what}: its fields are not those of one")
+        raise MalformedError(f"{what}: its fields are not those of a certificate")
     return Frame(
         der[serial.content : serial.end],
         der[issuer.start : issuer.end],
@@ -46,5 +46,5 @@ def check_serial_number(frame: Frame, what: str) -> None:
     if len(frame.serial) * 8 > limits.SERIAL_NUMBER_BITS + 8 or number.bit_length() > limits.SERIAL_NUMBER_BITS:
         raise MalformedError(f"{what}: its serial number has more than {limits.SERIAL_NUMBER_BITS // 8} octets")
     if not number and frame.issuer != frame.subject:
-        # Roots of well-known authorities have the number 0, and no list or responder speaks of them.
+        # Allowed for roots: some well-known ones have the number 0, and no list or responder refers to them.
         raise MalformedError(f"{what}: its serial number is zero")

@@ -20,10 +20,10 @@ def to_pem(der: bytes) -> str:
 
 
 def pem_blocks(data: bytes, what: str, most: int = limits.CERTIFICATES) -> tuple[bytes, ...]:
-    """The DER bytes of every certificate in PEM text, in its order; what is between them does not matter.
+    """The DER bytes of every certificate in PEM text, in order. Other text is ignored.
 
     Raises:
-        MalformedError: a block that does not end, or is not base64.
+        MalformedError: a block without an end, or not base64.
         LimitExceeded: more than `most`.
     """
     count = data.count(BEGIN)

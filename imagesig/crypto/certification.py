@@ -1,6 +1,6 @@
-"""Certificate signing requests and self-signed certificates, up to the signature: what is to be signed, and the whole.
+"""Encodes certificate signing requests and self-signed certificates: the bytes to sign, and the signed result.
 
-Spec: RFC 2986 (PKCS #10), RFC 5280 (X.509); the profile is that of a Notary Project code-signing leaf.
+Spec: RFC 2986 (PKCS #10), RFC 5280 (X.509). The profile is a Notary Project code-signing leaf.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
 class Names(Struct, frozen=True):
-    """What a certificate calls its holder: a distinguished name in DER, and alternative names as (kind, value).
+    """The names of a certificate's holder: a distinguished name in DER, and alternative names as (kind, value).
 
     Kinds are `email`, `dns` and `uri`.
     """
@@ -41,13 +41,13 @@ class Names(Struct, frozen=True):
 
 
 def parse_names(subject: str, alternatives: Sequence[str] = ()) -> Names:
-    """Names from text: a distinguished name as RFC 4514 writes it, and `email:…`, `dns:…` or `uri:…` for each other.
+    """Parses a distinguished name (RFC 4514), and alternative names `email:…`, `dns:…` or `uri:…`.
 
-    Strict: no spaces around the separators, known attributes or dotted identifiers only. As the RFC has it, what stands
-    first in the text stands last in the certificate.
+    Strict: no spaces around separators, only known attributes or dotted identifiers. As in the RFC, the first attribute
+    of the text is the last one in the certificate.
 
     Raises:
-        InvalidArgument: not so written.
+        InvalidArgument: a name in another form.
     """
     return Names(_parse_subject(subject), tuple(_parse_alternative(item) for item in alternatives))
 
@@ -59,7 +59,7 @@ def _parse_subject(text: str) -> bytes:
     if not text or len(text) > _NAME_CHARACTERS:
         raise InvalidArgument(f"subject: {len(text)} characters, 1 to {_NAME_CHARACTERS} are needed", hint=hint)
     if _HEXADECIMAL.search(text):
-        raise InvalidArgument(f"subject {quote(text)}: a value in hexadecimal is not read", hint=hint)
+        raise InvalidArgument(f"subject {quote(text)}: a value in hexadecimal, text is needed", hint=hint)
     try:
         return x509.Name.from_rfc4514_string(text).public_bytes()
     except (ValueError, TypeError) as error:
@@ -78,7 +78,7 @@ def _parse_alternative(text: str) -> tuple[str, str]:
 
 
 def request_to_sign(names: Names, public_key: PublicKey) -> bytes:
-    """The CertificationRequestInfo in DER. It asks for the extensions of a code-signing leaf, and the names."""
+    """The CertificationRequestInfo in DER, with the names and the extensions of a code-signing leaf."""
     with external_call("certificate signing request"):
         from asn1crypto import csr
 
@@ -96,7 +96,7 @@ def request_to_sign(names: Names, public_key: PublicKey) -> bytes:
 
 
 def request_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
-    """The certificate signing request in PEM, from what `request_to_sign` gave and its signature."""
+    """The certificate signing request in PEM, from the result of `request_to_sign` and its signature."""
     with external_call("certificate signing request"):
         from asn1crypto import csr
 
@@ -117,7 +117,7 @@ def certificate_to_sign(
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """The TBSCertificate in DER of a code-signing leaf that is its own issuer. Times have an offset from UTC."""
+    """The TBSCertificate in DER of a self-signed code-signing leaf. Times have an offset from UTC."""
     with external_call("certificate"):
         from asn1crypto import x509
 
@@ -139,7 +139,7 @@ def certificate_to_sign(
 
 
 def certificate_pem(signed: bytes, algorithm: Algorithm, signature: bytes) -> str:
-    """The certificate in PEM, from what `certificate_to_sign` gave and its signature."""
+    """The certificate in PEM, from the result of `certificate_to_sign` and its signature."""
     with external_call("certificate"):
         from asn1crypto import x509
 
@@ -175,7 +175,7 @@ def _algorithm(algorithm: Algorithm) -> dict[str, object]:
         return {"algorithm": f"{algorithm.hash.value}_ecdsa"}
     if algorithm.hash and algorithm.scheme is Scheme.RSA_PKCS1V15:
         return {"algorithm": f"{algorithm.hash.value}_rsa", "parameters": core.Null()}  # NULL by RFC 4055
-    raise UnsupportedAlgorithm(f"a certificate is not signed with {algorithm} here")
+    raise UnsupportedAlgorithm(f"certificate: signing with {algorithm} is not supported")
 
 
 def _name(der: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""DSSE: the bytes that are signed. Spec: secure-systems-lab/dsse, protocol, "PAE"."""
+"""The bytes that a DSSE signature signs. Spec: secure-systems-lab/dsse, protocol, "PAE"."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def rs_from_der(signature: bytes, key_type: KeyType) -> bytes:
     """r||s, each as long as the curve's field, for an ECDSA signature in DER.
 
     Raises:
-        MalformedError: not DER, or a number too large for the curve.
+        MalformedError: not DER, or a number that is too large for the curve.
     """
     size = FIELD_BYTES[key_type]
     try:
@@ -36,7 +36,7 @@ def rs_from_der(signature: bytes, key_type: KeyType) -> bytes:
 
 
 def is_canonical_der(signature: bytes) -> bool:
-    """Whether the bytes are the one DER encoding of their r and s: no BER forms, padding or trailing bytes."""
+    """Whether the bytes are the only DER encoding of their r and s, without BER forms, padding or trailing bytes."""
     try:
         return encode_dss_signature(*decode_dss_signature(signature)) == signature
     except (ValueError, TypeError, OverflowError):

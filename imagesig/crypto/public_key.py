@@ -1,4 +1,4 @@
-"""Public keys: strict reading, stable identity, and the one place where signatures are checked."""
+"""Public keys: strict parsing, stable identity, and verification of signatures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
 _P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
-"""What stands before the 65 bytes of an uncompressed P-256 point in its SubjectPublicKeyInfo (RFC 5480)."""
+"""The bytes before the 65 bytes of an uncompressed P-256 point in its SubjectPublicKeyInfo (RFC 5480)."""
 _P256_PEM = re.compile(
     rb"-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/]{64})\r?\n([A-Za-z0-9+/]{58}==)\r?\n-----END PUBLIC KEY-----\s*"
 )
@@ -33,10 +33,9 @@ _MODULI = {2048: KeyType.RSA_2048, 3072: KeyType.RSA_3072, 4096: KeyType.RSA_409
 
 
 class PublicKey(Struct, frozen=True, dict=True):
-    """A public key that imagesig works with, equal to another if their SubjectPublicKeyInfo is.
+    """A public key of a supported type. Keys with the same SubjectPublicKeyInfo are equal. Thread-safe.
 
-    `spki` is the DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) as this library writes it, never as received.
-    Safe to share between threads.
+    `spki` is the DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) in `cryptography`'s encoding, never as received.
     """
 
     spki: bytes
@@ -48,8 +47,8 @@ class PublicKey(Struct, frozen=True, dict=True):
 
         Raises:
             InvalidArgument: not exactly one public key in PEM.
-            UnsupportedAlgorithm: another curve, RSA size or key type.
-            LimitExceeded: larger than any public key file.
+            UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
+            LimitExceeded: the file is too large.
         """
         data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
         if len(data) > limits.PUBLIC_KEY_BYTES:
@@ -109,12 +108,12 @@ class PublicKey(Struct, frozen=True, dict=True):
 
     @property
     def fingerprint(self) -> str:
-        """`sha256:` and the hex SHA-256 of the SubjectPublicKeyInfo: the key's name everywhere in imagesig."""
+        """`sha256:` and the hex SHA-256 of the SubjectPublicKeyInfo: the key's id everywhere in imagesig."""
         return "sha256:" + self.spki_sha256.hex()
 
     @property
     def spki_sha256(self) -> bytes:
-        """32 bytes; a Sigstore bundle carries them in base64 as the hint of its public key."""
+        """32 bytes. A Sigstore bundle has them in base64 as the hint of its public key."""
         return hashlib.sha256(self.spki).digest()
 
     @property
@@ -125,21 +124,21 @@ class PublicKey(Struct, frozen=True, dict=True):
         return self._loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
     def verify(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
-        """Returns if `signature` is this key's over `message`.
+        """Returns if this key made `signature` over `message`.
 
-        ECDSA signatures are DER, and the one canonical DER of their numbers; RSA and Ed25519 have fixed lengths.
+        ECDSA signatures must be the canonical DER of their numbers; RSA and Ed25519 have fixed lengths.
 
         Raises:
-            SignatureInvalid: it is not.
-            UnsupportedAlgorithm: the algorithm is not one for this type of key.
+            SignatureInvalid: the key did not make it.
+            UnsupportedAlgorithm: the algorithm is not for this type of key.
         """
         with external_call("signature", lambda error: self._refused(algorithm)):
             self._check(signature, message, algorithm)
 
     def may_have_made(self, signature: bytes) -> bool:
-        """Whether a signature of this length can be this key's, which costs nothing to see."""
+        """Whether the length allows that this key made the signature: a test without cost."""
         if self.key_type.is_ecdsa:
-            return len(signature) <= 2 * (FIELD_BYTES[self.key_type] + 3) + 3  # DER of two numbers, as long as can be
+            return len(signature) <= 2 * (FIELD_BYTES[self.key_type] + 3) + 3  # the longest DER of two numbers
         return len(signature) == (64 if self.key_type is KeyType.ED25519 else int(self.key_type.value[4:]) // 8)
 
     def _refused(self, algorithm: Algorithm) -> SignatureInvalid:
@@ -148,7 +147,7 @@ class PublicKey(Struct, frozen=True, dict=True):
         )
 
     def _check(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
-        """Raises whatever `cryptography` does, or our own errors. Each kind of key loads its own module."""
+        """Raises exceptions of `cryptography`, or ours. Each type of key loads its own module."""
         key, scheme = self._loaded, algorithm.scheme
         if self.key_type.is_ecdsa:
             if scheme is not Scheme.ECDSA or not algorithm.hash:
@@ -176,7 +175,7 @@ class PublicKey(Struct, frozen=True, dict=True):
 
 
 def _plain_p256(spki: bytes) -> PublicKey | None:
-    """The P-256 key in the one DER form that `cryptography` writes; None for anything else, which it shall read."""
+    """The P-256 key in `cryptography`'s own DER form; None for anything else, which `cryptography` parses."""
     if len(spki) != len(_P256_SPKI) + 65 or not spki.startswith(_P256_SPKI + b"\x04"):
         return None
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -184,15 +183,15 @@ def _plain_p256(spki: bytes) -> PublicKey | None:
     try:
         loaded = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), spki[len(_P256_SPKI) :])
     except ValueError:
-        return None  # not on the curve: the general reader says so
+        return None  # not on the curve: the general reader raises the error
     key = PublicKey(spki, KeyType.ECDSA_P256)
     key.__dict__["_loaded"] = loaded
     return key
 
 
 def _verify_ed25519ph(public_key: bytes, signature: bytes, message: bytes) -> None:
-    # `cryptography` has no Ed25519ph; libsodium's multi-part signing is exactly RFC 8032 section 5.1 with phflag 1
-    # and an empty context. PyNaCl is loaded only when such a signature is met.
+    # `cryptography` has no Ed25519ph. libsodium's multi-part signing is exactly RFC 8032 section 5.1 with phflag 1 and
+    # an empty context.
     from nacl import bindings, exceptions
 
     if len(signature) != bindings.crypto_sign_BYTES:
@@ -223,12 +222,12 @@ def _key_type(key: PublicKeyTypes) -> KeyType:
 
 
 def check_issuing_key(key: PublicKeyTypes) -> None:
-    """Returns if certificates, lists and timestamps may be signed with such a key: checking one is cheap.
+    """Returns if such a key may sign certificates, lists and timestamps.
 
-    RSA keys of other sizes than ours are allowed, within `limits.RSA_ISSUER_BITS`.
+    RSA keys may have any size within `limits.RSA_ISSUER_BITS`, so that verification stays cheap.
 
     Raises:
-        UnsupportedAlgorithm: another curve, size, exponent or kind of key.
+        UnsupportedAlgorithm: an unsupported curve, size, exponent or key type.
     """
     from cryptography.hazmat.primitives.asymmetric import rsa
 

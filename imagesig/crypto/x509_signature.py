@@ -1,4 +1,4 @@
-"""Signatures whose algorithm is named by an X.509 AlgorithmIdentifier: those in CMS, in OCSP responses."""
+"""Verifies signatures whose algorithm is an X.509 AlgorithmIdentifier: those in CMS and in OCSP responses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def verify_by_identifier(
     key: PublicKeyTypes, identifier: bytes, signature: bytes, message: bytes, hash_outside: Hash | None = None
 ) -> None:
-    """Returns if `signature` is this key's over `message`, by the algorithm in the DER AlgorithmIdentifier.
+    """Returns if this key made `signature` over `message`, with the algorithm in the DER AlgorithmIdentifier.
 
-    `hash_outside` is the hash that a structure states beside it (CMS: `digestAlgorithm`); the two must agree.
+    `hash_outside` is the hash in another field of the structure (CMS: `digestAlgorithm`); the two must agree.
 
     Raises:
-        SignatureInvalid: it is not, or the algorithm is not for this key, or its hash is not SHA-256, 384 or 512.
+        SignatureInvalid: the key did not make it, the algorithm is not for this key, or its hash is not in `Hash`.
     """
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -40,7 +40,7 @@ def verify_by_identifier(
             mgf = padding.MGF1(_hash(_mask_hash(parameters)))
             key.verify(signature, message, padding.PSS(mgf, parameters["salt_length"].native), _hash(hash_name))
         else:
-            raise SignatureInvalid(f"signature algorithm {quote(name)} is not one for a {type(key).__name__}")
+            raise SignatureInvalid(f"signature algorithm {quote(name)} is not for a {type(key).__name__}")
 
 
 def _read(identifier: bytes, hash_outside: Hash | None) -> tuple[str, str, Any]:
@@ -53,11 +53,11 @@ def _read(identifier: bytes, hash_outside: Hash | None) -> tuple[str, str, Any]:
         name = parsed.signature_algo
         if name == "ed25519":
             return name, "", None
-        # rsaEncryption names no hash of its own: CMS states it beside.
+        # rsaEncryption names no hash: in CMS it is in `digestAlgorithm`.
         plain = parsed["algorithm"].native == "rsassa_pkcs1v15"
         hash_name = "" if plain else parsed.hash_algo
         if hash_outside is not None and hash_name not in ("", hash_outside.value):
-            raise SignatureInvalid(f"signature with {hash_name}, but {hash_outside.value} is stated beside it")
+            raise SignatureInvalid(f"signature with {hash_name}, but its digestAlgorithm is {hash_outside.value}")
         return name, hash_name or (hash_outside.value if hash_outside else ""), parsed["parameters"]
 
 

@@ -1,4 +1,4 @@
-"""Trust anchors: keys, certificate authorities by role, and authorities whose timestamps count."""
+"""Trust anchors: keys, certificate authorities by role, and timestamp authorities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagesig.trust.holder import Holder
 
 
 class Window(Struct, frozen=True):
-    """When a trusted key counts. Both ends belong to it; None is open. Times have an offset from UTC."""
+    """The time during which a key is trusted, including both ends; None is unlimited. Times have an offset from UTC."""
 
     not_before: datetime | None = None
     not_after: datetime | None = None
@@ -33,7 +33,7 @@ ALWAYS = Window()
 
 
 class TrustedKey(Struct, frozen=True):
-    """One signer as the policy knows it: a name, and every public key that stands for it (rotation leaves several)."""
+    """One signer of a policy: its name and all its public keys, which are several after a rotation."""
 
     name: str
     public_keys: tuple[PublicKey, ...]
@@ -41,17 +41,17 @@ class TrustedKey(Struct, frozen=True):
 
 
 class Role(Enum):
-    """What an authority vouches for; the value is the Notary Project's name of its trust store type."""
+    """The role of an authority. The value is the Notary Project's name of its trust store type."""
 
     CA = "ca"
     SIGNING_AUTHORITY = "signingAuthority"
 
 
 class CertificateAuthority(Struct, frozen=True):
-    """Signers as certificates name them: those that one of these certificates vouches for.
+    """A certificate authority: trusts signers with a certificate issued below one of these certificates.
 
-    `certificates` are usually self-signed roots; an intermediate or a self-signed signer may be pinned as well.
-    `holders` says whose certificates count; none means everybody that the authority certified.
+    `certificates` are usually self-signed roots; an intermediate or a self-signed signer may be pinned too. `holders`
+    are the accepted holders; without any, every holder certified by the authority is accepted.
     """
 
     name: str
@@ -61,10 +61,10 @@ class CertificateAuthority(Struct, frozen=True):
 
     @classmethod
     def from_pem(cls, name: str, pem: bytes, holders: Iterable[str] = (), role: Role = Role.CA) -> Self:
-        """The authority of these certificates, PEM or one in DER, and the holders as text (`Holder.of`).
+        """The authority with these certificates (PEM, or one in DER) and holders (parsed by `Holder.of`).
 
         Raises:
-            InvalidArgument: no certificates, or text that names no holder.
+            InvalidArgument: no certificates, or text that is not a holder.
         """
         try:
             certificates = parse_certificates(pem, name)
@@ -74,9 +74,9 @@ class CertificateAuthority(Struct, frozen=True):
 
 
 class TimestampAuthorities(Struct, frozen=True):
-    """Root certificates of RFC 3161 timestamp services; naming them makes a timestamp mandatory for certificates.
+    """Root certificates of RFC 3161 timestamp services. With them, signatures with certificates need a timestamp.
 
-    With `after_expiry_only` a timestamp is looked at only where a certificate of the signer has expired.
+    With `after_expiry_only` a timestamp is needed only if a certificate of the signer has expired.
     """
 
     certificates: tuple[Certificate, ...]
@@ -84,10 +84,10 @@ class TimestampAuthorities(Struct, frozen=True):
 
 
 class Strangers(Enum):
-    """What happens to a signer's certificate that no authority vouches for. Whatever it is, it proves nothing.
+    """What to do with a signer's certificate that no trusted authority issued. It proves nothing in any case.
 
-    `REFUSED`: nothing of the signature is looked at that could cost more than to see so. `OF_KEYS`: it is judged if its
-    key is one of the trusted keys. `JUDGED`: it is judged, for a rule that only logs what it finds.
+    `REFUSED`: refuse it before any costly check. `OF_KEYS`: check it only if its key is a trusted key. `JUDGED`: check
+    it, for a rule that only logs failures.
     """
 
     REFUSED = "refused"
@@ -96,7 +96,7 @@ class Strangers(Enum):
 
 
 class TrustAnchors(Struct, frozen=True):
-    """Whose signatures count: by key, or by a certificate that one of the authorities vouches for."""
+    """The keys and certificate authorities whose signatures a requirement accepts."""
 
     keys: tuple[TrustedKey, ...] = ()
     authorities: tuple[CertificateAuthority, ...] = ()

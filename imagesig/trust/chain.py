@@ -1,8 +1,8 @@
-"""Which trusted authority vouches for a signer's certificate: the Notary Project's way, and by building a path.
+"""Finds the trusted authorities for a signer's certificate: by a pinned chain, or by building a path.
 
-A Notary Project signature brings its whole chain in order; an authority vouches for it if one of its own certificates
-is in there, byte for byte. cosign's signatures bring the signer's certificate and maybe some more in any order; a path
-from it to a trusted certificate is looked for.
+A Notary Project signature has its whole chain in order: an authority is trusted for it if the chain contains one of the
+authority's certificates, byte for byte. A cosign signature has the signer's certificate and others in any order: a path
+from it to a trusted certificate is built.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from imagesig.trust.profile import (
 def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthority]) -> tuple[Certificate, ...]:
     """The chain's certificates from the signer's up to the first that an authority pins, each issued by the next.
 
-    Bytes are compared first; then, from the pinned one down, each certificate is verified with the one above it.
-    A chain without a pinned certificate costs a comparison, and the signer's name for people. Roles, holders and the
-    rules of the profile are not looked at.
+    It compares bytes first. Then, from the pinned one down, it verifies each certificate with the next one. So a chain
+    without a pinned certificate costs only the comparison. Roles, holders and the profile are not checked.
 
     Raises:
         NotTrusted: no certificate of the chain is pinned.
         FormatViolation: one below it was not issued by the next.
-        MalformedError: one below it is no certificate.
+        MalformedError: one below it is not a certificate.
     """
     pinned = {item.der: item for authority in authorities for item in authority.certificates}
     place = next((number for number, der in enumerate(chain) if der in pinned), None)
@@ -59,12 +58,12 @@ def check_pinned(chain: Sequence[bytes], authorities: Sequence[CertificateAuthor
 def vouching(
     chain: Sequence[Certificate], authorities: Sequence[CertificateAuthority], role: Role
 ) -> tuple[CertificateAuthority, ...]:
-    """Every authority of this role that pins a certificate of the chain, and counts its holder; at least one.
+    """Every authority of this role that pins a certificate of the chain and accepts its holder; at least one.
 
-    The chain must have passed `check_code_signing_chain` before: whether it hangs together is not looked at here.
+    The chain must have passed `check_code_signing_chain`: links between certificates are not checked here.
 
     Raises:
-        NotTrusted: there is none.
+        NotTrusted: there is no such authority.
     Spec: Notary Project trust-store-trust-policy, "Signature Verification", authenticity.
     """
     fitting = [item for item in authorities if item.role is role and not set(chain).isdisjoint(item.certificates)]
@@ -74,22 +73,21 @@ def vouching(
             f"none of the chain's {len(chain)} certificates is one of a trusted {role.value} authority "
             f"(signer: {describe_holder(chain[0])}; trusted: {named})"
         )
-    return _counting(chain[0], fitting)
+    return _accepting(chain[0], fitting)
 
 
 def paths_to_authorities(
     signer: Certificate, others: Sequence[Certificate], authorities: Sequence[CertificateAuthority], at: datetime
 ) -> tuple[tuple[CertificateAuthority, tuple[Certificate, ...]], ...]:
-    """Every authority that vouches for a signer's certificate, with the path to its certificate, signer first.
+    """Every authority with a path from the signer's certificate to its own, with that path, signer first; at least one.
 
-    `others` came with the signature and are only steps on the way. A path that is valid at `at` as a whole is taken if
-    the authority has one, else any: whether its validity matters is for the caller (CVE-2026-24122). The signer's
-    certificate must be for code signing. There is at least one.
+    `others` came with the signature and are only intermediate steps. A path that is valid at `at` as a whole is
+    preferred; the caller must check validity (CVE-2026-24122). The signer's certificate must be for code signing.
 
     Raises:
-        NotTrusted: there is none, or only for holders that do not count.
+        NotTrusted: there is no such authority, or it does not accept the holder.
         FormatViolation: the signer's certificate is not for code signing, or cannot be read.
-        LimitExceeded: too many of the others are made to look as if they led there.
+        LimitExceeded: too many of the others claim an issuer that did not sign them.
     """
     _check_cosign_signer(signer)
     roots = [authority for authority in authorities if authority.role is Role.CA]
@@ -102,12 +100,12 @@ def paths_to_authorities(
         raise NotTrusted(
             f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named}){why}"
         )
-    counting = _counting(signer, [authority for authority, _ in fitting])
-    return tuple((authority, path) for authority, path in fitting if any(authority is item for item in counting))
+    accepting = _accepting(signer, [authority for authority, _ in fitting])
+    return tuple((authority, path) for authority, path in fitting if any(authority is item for item in accepting))
 
 
 def check_validity(chain: Sequence[Certificate], earliest: datetime, latest: datetime) -> None:
-    """Raises `Expired` unless all of the time from `earliest` to `latest` is in every certificate's validity."""
+    """Raises `Expired` unless every certificate is valid from `earliest` to `latest`."""
     for certificate in chain:
         if earliest < certificate.not_before or certificate.not_after < latest:
             moment = earliest if earliest < certificate.not_before else latest
@@ -121,21 +119,21 @@ def is_valid(chain: Sequence[Certificate], at: datetime) -> bool:
     return all(certificate.not_before <= at <= certificate.not_after for certificate in chain)
 
 
-def _counting(signer: Certificate, authorities: Sequence[CertificateAuthority]) -> tuple[CertificateAuthority, ...]:
-    counting: list[CertificateAuthority] = []
+def _accepting(signer: Certificate, authorities: Sequence[CertificateAuthority]) -> tuple[CertificateAuthority, ...]:
+    accepting: list[CertificateAuthority] = []
     unreadable: NotTrusted | None = None
     for authority in authorities:
         try:
             if not authority.holders or any(holder.matches(signer) for holder in authority.holders):
-                counting.append(authority)
+                accepting.append(authority)
         except NotTrusted as error:
-            unreadable = unreadable or error  # an authority that looks at no names may count it all the same
-    if counting:
-        return tuple(counting)
+            unreadable = unreadable or error  # an authority without holders may still accept it
+    if accepting:
+        return tuple(accepting)
     if unreadable is not None:
         raise unreadable
     wanted = "; ".join(str(holder) for authority in authorities for holder in authority.holders)
-    raise NotTrusted(f"certified for {describe_holder(signer)}, but the policy counts {wanted}")
+    raise NotTrusted(f"certified for {describe_holder(signer)}, but the policy accepts {wanted}")
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------
@@ -146,7 +144,7 @@ _UNDERSTOOD = frozenset(
         "2.5.29.15",  # key usage
         "2.5.29.17",  # subject alternative name
         "2.5.29.19",  # basic constraints
-        "2.5.29.32",  # certificate policies: none is asked for
+        "2.5.29.32",  # certificate policies: none is required
         "2.5.29.35",  # authority key identifier
         "2.5.29.37",  # extended key usage
     }
@@ -162,7 +160,7 @@ def _check_cosign_signer(signer: Certificate) -> None:
 
 
 def _check_extensions(certificate: Certificate) -> None:
-    """A critical extension that nobody here understands forbids; name constraints forbid even if they are not."""
+    """Refuses unknown critical extensions, and name constraints even if they are not critical."""
     for extension in extensions_of(certificate):
         oid = extension.oid.dotted_string
         if oid == _NAME_CONSTRAINTS or (extension.critical and oid not in _UNDERSTOOD):
@@ -170,7 +168,7 @@ def _check_extensions(certificate: Certificate) -> None:
 
 
 def _check_step(issuer: Certificate, below: int) -> None:
-    """The rule for whoever issued a signer's certificate, or that of such an issuer. Raises `FormatViolation`."""
+    """The rule for certificates above a signer's certificate. Raises `FormatViolation`."""
     check_authority(issuer, below, lenient=True)
     check_hash(issuer)
     _check_extensions(issuer)

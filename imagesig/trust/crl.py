@@ -1,6 +1,6 @@
-"""Certificate revocation lists: what a complete list, with a delta list if it names one, proves of a certificate.
+"""Certificate revocation lists: the status of a certificate by a complete list and its delta list, if it has one.
 
-Spec: RFC 5280 sections 5 and 6.3. Indirect lists and lists of some reasons only are refused.
+Spec: RFC 5280 sections 5 and 6.3. Indirect lists and lists for some reasons only are refused.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _READING = external_call("CRL", lambda error: MalformedError("CRL: not a certificate revocation list in DER"))
-"""Round every use of `cryptography`'s lists: they read, and fail, where somebody asks."""
+"""For every use of `cryptography`'s lists, which read, and fail, on access."""
 _ENTRIES_AT_ONCE = 4096
 
 
 class RevocationList(Struct, frozen=True):
-    """One list that its issuer signed and that is in force."""
+    """One list with a valid signature of its issuer, at a time when it is valid."""
 
     parsed: x509.CertificateRevocationList
     number: int | None
@@ -42,10 +42,10 @@ class RevocationList(Struct, frozen=True):
 
     @property
     def delta_urls(self) -> tuple[str, ...]:
-        """Where its delta list is, if it says that there is one.
+        """The URLs of its delta list, if it names one.
 
         Raises:
-            MalformedError: there is one, and nobody says where, or it is another issuer's.
+            MalformedError: it names one without a URL, for some reasons only, or of another issuer.
         """
         from cryptography.x509 import FreshestCRL
 
@@ -58,10 +58,10 @@ class RevocationList(Struct, frozen=True):
 
 
 def open_crl(data: bytes, issuer: Certificate, at: datetime) -> RevocationList:
-    """The list in DER bytes, if the issuer of the certificates in question made it and it is in force at that time.
+    """The list in DER bytes, if this issuer signed it and it is valid at that time.
 
     Raises:
-        MalformedError: it proves nothing: the message says why.
+        MalformedError: it proves nothing, for the reason in the message.
     """
     from cryptography import x509
 
@@ -107,7 +107,7 @@ def _is_signed_by(loaded: x509.CertificateRevocationList, issuer: Certificate) -
 
 def _next_update(loaded: x509.CertificateRevocationList) -> datetime:
     if loaded.next_update_utc is None:
-        raise MalformedError("CRL: it does not say how long it holds")
+        raise MalformedError("CRL: it has no nextUpdate")
     return loaded.next_update_utc
 
 
@@ -115,7 +115,7 @@ def _check_times(loaded: x509.CertificateRevocationList, at: datetime) -> None:
     if loaded.last_update_utc - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
         raise MalformedError(f"CRL: it is from the future: {loaded.last_update_utc.isoformat()}")
     if at > (end := _next_update(loaded)):
-        raise MalformedError(f"CRL: it held until {end.isoformat()}")
+        raise MalformedError(f"CRL: it was valid until {end.isoformat()}")
 
 
 def _check_critical(extensions: x509.Extensions) -> None:
@@ -132,13 +132,13 @@ def judge_crl(
     delta: RevocationList | None = None,
     signed_at: datetime | None = None,
 ) -> Answer:
-    """What opened lists of the certificate's issuer say of it. `signed_at`: see `forgiven`."""
+    """The status of the certificate by opened lists of its issuer. `signed_at`: see `forgiven`."""
     from cryptography.x509 import FreshestCRL
 
     try:
         with _READING:
             if base.base_number is not None:
-                raise MalformedError("CRL: a delta list stands where a complete one is needed")
+                raise MalformedError("CRL: a delta list, a complete one is needed")
             _check_scope(certificate, base.parsed)
             if delta is not None:
                 _check_delta(base, delta)
@@ -160,15 +160,15 @@ def _check_scope(certificate: Certificate, base: x509.CertificateRevocationList)
     if point is None:
         return
     if point.indirect_crl or point.only_some_reasons or point.relative_name:
-        raise MalformedError("CRL: it is indirect, of some reasons only, or named relatively")
+        raise MalformedError("CRL: it is indirect, for some reasons only, or has a relative name")
     constraints = certificate.extension(x509.BasicConstraints)
     is_authority = constraints is not None and constraints.value.ca
     if point.only_contains_attribute_certs or (
         point.only_contains_user_certs if is_authority else point.only_contains_ca_certs
     ):
-        raise MalformedError("CRL: it is of another kind of certificates")
+        raise MalformedError("CRL: it is for other types of certificates")
     named = set(uris(point.full_name or ()))
-    # An issuer that splits its list serves many: that of another part says nothing of this certificate.
+    # An issuer may split its list: a part for other certificates says nothing about this one.
     if point.full_name and not named.intersection(servers_of(certificate).crl):
         raise MalformedError(f"CRL: it is the part {quote(sorted(named))}, which the certificate does not name")
 
@@ -179,9 +179,11 @@ def _check_delta(base: RevocationList, delta: RevocationList) -> None:
     if delta.base_number is None or delta.number is None or base.number is None:
         raise MalformedError("delta CRL: it, or the complete list, has no number")
     if delta.number <= base.number:
-        raise MalformedError(f"delta CRL: number {delta.number}, and the complete list has {base.number} already")
+        raise MalformedError(
+            f"delta CRL: number {delta.number}, more than {base.number} of the complete list is needed"
+        )
     if delta.base_number > base.number:
-        raise MalformedError(f"delta CRL: it adds to list {delta.base_number}, and the complete list is {base.number}")
+        raise MalformedError(f"delta CRL: it extends list {delta.base_number}, but the complete list is {base.number}")
     scopes = [_extension(item.parsed, x509.IssuingDistributionPoint) for item in (base, delta)]
     if scopes[0] != scopes[1]:
         raise MalformedError("delta CRL: it has another scope than the complete list")
@@ -214,13 +216,13 @@ def _judge_entries(
             continue
         hold = reason is x509.ReasonFlags.certificate_hold
         if not hold and reason is not x509.ReasonFlags.remove_from_crl:
-            said = reason.value if reason else "no reason given"
-            return Answer(RevocationStatus.REVOKED, f"since {entry.revocation_date_utc}, {said}")
-        # The newest counts; of two at the same time the hold.
+            described = reason.value if reason else "no reason given"
+            return Answer(RevocationStatus.REVOKED, f"since {entry.revocation_date_utc}, {described}")
+        # Use the newest entry; of two at the same time, the hold.
         held = max(held or (entry.revocation_date_utc, hold), (entry.revocation_date_utc, hold))
     if held and held[1]:
         return Answer(RevocationStatus.REVOKED, f"since {held[0]}, certificateHold")
-    return Answer(RevocationStatus.OK, f"not in the CRL that holds until {base.next_update.isoformat()}")
+    return Answer(RevocationStatus.OK, f"not in the CRL that is valid until {base.next_update.isoformat()}")
 
 
 def _entry(entry: x509.RevokedCertificate) -> tuple[x509.ReasonFlags | None, datetime | None]:

@@ -1,4 +1,4 @@
-"""Distinguished names as policies write them and as certificates hold them: pairs of attribute type and value.
+"""Distinguished names in policies and certificates: pairs of attribute type and value.
 
 Spec: RFC 4514; Notary Project trust-store-trust-policy, "Trusted Identities Constraints".
 """
@@ -15,7 +15,7 @@ from imagesig.errors import InvalidArgument, NotTrusted
 from imagesig.text import quote
 
 NEEDED = ("C", "ST", "O")
-"""What the Notary Project wants in every identity of a trust policy."""
+"""The attributes that the Notary Project requires in every identity of a trust policy."""
 
 _TYPES = {
     "2.5.4.3": "CN",
@@ -38,20 +38,21 @@ _HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
 
 
 def parse_distinguished_name(text: str, what: str, needed: tuple[str, ...] = ()) -> dict[str, str]:
-    """The attributes of `C=US, ST=WA, O=Example`, in no order that matters. `what` names the text in errors.
+    """The attributes of `C=US, ST=WA, O=Example`; their order has no meaning. `what` names the text in errors.
 
-    Types are compared as written, so `c` is not `C`; `S` stands for `ST`, and a type may be an OID. Values are text:
-    one in hex (`=#`) is refused before anything is parsed (CVE-2023-25656).
+    Types are case-sensitive, so `c` is not `C`. `S` means `ST`, and a type may be an OID. Values are text: one in hex
+    (`=#`) is refused before anything is parsed (CVE-2023-25656).
 
     Raises:
-        InvalidArgument: no distinguished name, one of several values (`+`) or with a type twice, or none of `needed`.
+        InvalidArgument: not a distinguished name, several values in one part (`+`), a type twice, or a type of `needed`
+            is missing.
     """
     if len(text) > limits.DISTINGUISHED_NAME_CHARACTERS:
         raise InvalidArgument(
             f"{what}: {len(text)} characters, at most {limits.DISTINGUISHED_NAME_CHARACTERS} are read"
         )
     if "=#" in text:
-        raise InvalidArgument(f"{what}: {quote(text)} has a value in hex (=#), which is not read")
+        raise InvalidArgument(f"{what}: {quote(text)} has a value in hex (=#), text is needed")
     attributes: dict[str, str] = {}
     for part in _split(text):
         name, equals, value = part.partition("=")
@@ -60,7 +61,7 @@ def parse_distinguished_name(text: str, what: str, needed: tuple[str, ...] = ())
             raise InvalidArgument(f"{what}: {quote(part)} in {quote(text)}, TYPE=value is needed")
         name = _ALIASES.get(name, name)
         if name in attributes:
-            raise InvalidArgument(f"{what}: {quote(text)} has {name} twice, each attribute may stand once")
+            raise InvalidArgument(f"{what}: {quote(text)} has {name} twice, each attribute may occur once")
         attributes[name] = _unescape(value, what)
     if missing := [name for name in needed if not attributes.get(name)]:
         raise InvalidArgument(
@@ -71,7 +72,7 @@ def parse_distinguished_name(text: str, what: str, needed: tuple[str, ...] = ())
 
 
 def _split(text: str) -> Iterator[str]:
-    """The parts between commas that no backslash stands before."""
+    """The parts between commas without a backslash."""
     start = position = 0
     while position < len(text):
         if text[position] == "\\":
@@ -94,7 +95,7 @@ def _unescape(value: str, what: str) -> str:
         position += 1
         if character != "\\":
             if character in _SPECIAL:
-                raise InvalidArgument(f"{what}: {character!r} in {quote(value)}, it needs a backslash before it")
+                raise InvalidArgument(f"{what}: {character!r} in {quote(value)}, write a backslash before it")
             found += character.encode("utf-8", "surrogatepass")
         elif stripped[position : position + 1] in _ESCAPED and position < len(stripped):
             found += stripped[position].encode()
@@ -103,7 +104,7 @@ def _unescape(value: str, what: str) -> str:
             found.append(int(stripped[position : position + 2], 16))
             position += 2
         else:
-            raise InvalidArgument(f"{what}: a backslash in {quote(value)} that escapes nothing")
+            raise InvalidArgument(f"{what}: a backslash in {quote(value)} before a character that needs none")
     try:
         return found.decode("utf-8")
     except UnicodeDecodeError:
@@ -111,10 +112,10 @@ def _unescape(value: str, what: str) -> str:
 
 
 def subject_of(certificate: Certificate) -> dict[str, str]:
-    """The attributes of a certificate's subject, by the same names.
+    """The attributes of a certificate's subject, with the same names.
 
     Raises:
-        NotTrusted: it has an attribute type twice, so no identity can name it.
+        NotTrusted: an attribute type occurs twice, so no identity can match it.
     """
     attributes: dict[str, str] = {}
     subject = certificate.subject_name
@@ -123,7 +124,7 @@ def subject_of(certificate: Certificate) -> dict[str, str]:
         oid = attribute.oid.dotted_string
         name = _TYPES.get(oid, oid)
         if name in attributes:
-            raise NotTrusted(f"the certificate's subject has {name} twice, so no distinguished name can stand for it")
+            raise NotTrusted(f"the certificate's subject has {name} twice, so no distinguished name can match it")
         attributes[name] = attribute.value if isinstance(attribute.value, str) else "#" + attribute.value.hex()
     return attributes
 

@@ -1,4 +1,4 @@
-"""Who a certificate was issued to, as a policy names them."""
+"""The holders of certificates, as a policy names them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imagesig.trust.distinguished_name import is_part_of, parse_distinguished_na
 
 
 class HolderKind(Enum):
-    """How a certificate names its holder; the value is for people."""
+    """The part of a certificate that names its holder. The value is for people."""
 
     SUBJECT = "x509.subject"
     EMAIL = "e-mail address"
@@ -37,14 +37,14 @@ _DNS = re.compile(
 
 
 class Holder(Struct, frozen=True):
-    """One holder whose certificates count.
+    """One holder whose certificates are accepted.
 
-    `value` is, for `SUBJECT`, a distinguished name (RFC 4514) whose attributes must all be in the certificate's
-    subject; for the others it must equal a subject alternative name of that type.
+    For `SUBJECT`, `value` is a distinguished name (RFC 4514) whose attributes must all be in the certificate's subject.
+    For the others it must equal a subject alternative name of that type.
     Spec: Notary Project trust-store-trust-policy, "Trusted Identities Constraints".
 
     Raises:
-        InvalidArgument: no distinguished name, or an empty value.
+        InvalidArgument: not a distinguished name, or an empty value.
     """
 
     kind: HolderKind
@@ -52,13 +52,13 @@ class Holder(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not self.value:
-            raise InvalidArgument(f"holder: no {self.kind.value} was given")
+            raise InvalidArgument(f"holder: its {self.kind.value} is empty")
         if self.kind is HolderKind.SUBJECT:
             _attributes(self.value)
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """What the text looks like: `C=US, O=Example` is a subject, and there are URIs, e-mail addresses and DNS names.
+        """The holder that the text looks like: a subject such as `C=US, O=Example`, URI, e-mail address or DNS name.
 
         Raises:
             InvalidArgument: it looks like none of them.
@@ -76,12 +76,12 @@ class Holder(Struct, frozen=True):
             if pattern.fullmatch(text):
                 return cls(kind, text)
         raise InvalidArgument(
-            f"certificate holder {quote(text)}: no subject, e-mail address, DNS name or URI",
-            hint="for example: 'C=US, ST=WA, O=Example', ci@example.com, build.example.com, spiffe://example.com/ci",
+            f"certificate holder {quote(text)}: a subject, e-mail address, DNS name or URI is needed",
+            hint="write for example 'C=US, ST=WA, O=Example', ci@example.com, build.example.com, spiffe://example.com/ci",
         )
 
     def matches(self, certificate: Certificate) -> bool:
-        """Whether the certificate was issued to this holder; it is the first of a chain.
+        """Whether the certificate, a signer's, was issued to this holder.
 
         Raises:
             NotTrusted: its names cannot be read.
@@ -100,7 +100,7 @@ class Holder(Struct, frozen=True):
             case HolderKind.URI:
                 return name == self.value
             case HolderKind.SUBJECT:
-                return False  # a subject is compared by its attributes
+                return False  # `matches` compares subjects by their attributes
             case _:
                 assert_never(self.kind)
 
@@ -110,7 +110,7 @@ class Holder(Struct, frozen=True):
 
 @lru_cache(maxsize=1024)
 def _attributes(subject: str) -> Mapping[str, str]:
-    """Read once: every signature is compared with every holder."""
+    """The parsed subject: each signature is compared with each holder, so it is parsed once."""
     return parse_distinguished_name(subject, HolderKind.SUBJECT.value)
 
 
@@ -134,12 +134,12 @@ def alternative_names(certificate: Certificate, kind: HolderKind) -> tuple[str, 
 
 
 def describe_holder(certificate: Certificate) -> str:
-    """How the certificate itself names its holder, for people."""
+    """The certificate's own name of its holder, for people."""
     return certificate.label
 
 
 def overlapping(holders: Sequence[Holder]) -> tuple[Holder, Holder] | None:
-    """Two subjects of which one says no more than the other, so that they mean one identity: a mistake, if any."""
+    """Two subjects of which one contains the other, so that they mean one identity; None if there are none."""
     subjects = [holder for holder in holders if holder.kind is HolderKind.SUBJECT]
     for some, whole in permutations(subjects, 2):
         if is_part_of(_attributes(some.value), _attributes(whole.value)):

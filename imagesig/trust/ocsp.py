@@ -1,4 +1,4 @@
-"""OCSP: the request about one certificate, and what a response proves.
+"""OCSP: the request about one certificate, and the status that a response proves.
 
 Spec: RFC 6960; RFC 5019 for the request over GET.
 """
@@ -25,12 +25,12 @@ _INVALIDITY_DATE = "2.5.29.24"
 
 
 def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
-    """The DER OCSPRequest, named with SHA-1 because many responders know no other, and without a nonce."""
+    """The DER OCSPRequest, without a nonce. It uses SHA-1 names, because many responders support no others."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509 import ocsp
 
-    algorithm = hashes.SHA1()  # noqa: S303 - a name, no proof
+    algorithm = hashes.SHA1()  # noqa: S303 - a name, not a proof
     names = _names_of(issuer, algorithm.name)
     with external_call("OCSP request", asn1.unreadable("the certificate's number")):
         builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*names, certificate.serial_number, algorithm)
@@ -38,7 +38,7 @@ def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
 
 
 def _names_of(issuer: Certificate, algorithm: str) -> tuple[bytes, bytes]:
-    """The hashes of an issuer's name and key, by which OCSP names it. Spec: RFC 6960 section 4.1.1."""
+    """The hashes of an issuer's name and key, its identifier in OCSP. Spec: RFC 6960 section 4.1.1."""
     return hashlib.new(algorithm, issuer.subject_der).digest(), hashlib.new(algorithm, issuer.key_bits).digest()
 
 
@@ -49,7 +49,7 @@ def judge_ocsp(
     at: datetime,
     signed_at: datetime | None = None,
 ) -> Answer:
-    """What a received OCSP response says of the certificate at that time. `signed_at`: see `forgiven`."""
+    """The status of the certificate at that time by a received OCSP response. `signed_at`: see `forgiven`."""
     if len(response) > limits.OCSP_RESPONSE_BYTES:
         return Answer.useless(f"{len(response)} bytes, at most {limits.OCSP_RESPONSE_BYTES} are read")
     try:
@@ -86,13 +86,13 @@ def _judged(
 def _unauthorized(
     loaded: ocsp.OCSPResponse, basic: Any, certificate: Certificate, issuer: Certificate, at: datetime
 ) -> str:
-    """Why the signer of the response may not speak for the issuer; empty if it may."""
+    """Why the signer of the response is not authorized by the issuer; empty if it is."""
     if len(loaded.certificates) > limits.OCSP_CERTIFICATES:
         return f"{len(loaded.certificates)} certificates, at most {limits.OCSP_CERTIFICATES} are read"
     algorithm = basic["signature_algorithm"].dump()
     problem = "neither the issuer nor a certificate in the response verifies its signature"
     for signer in _signers(loaded, issuer):
-        # A delegate's key is used only once the issuer entrusted it.
+        # Use a delegate's key only after the issuer's authorization is proven.
         if signer != issuer and (unfit := _unfit_delegate(signer, certificate, issuer, at)):
             problem = f"{problem}; {unfit}"
             continue
@@ -111,31 +111,31 @@ def _signers(loaded: ocsp.OCSPResponse, issuer: Certificate) -> Iterator[Certifi
     from cryptography.hazmat.primitives.serialization import Encoding
 
     yield issuer
-    for item in loaded.certificates:  # counted before
+    for item in loaded.certificates:  # their number is limited above
         found = Certificate.from_der(item.public_bytes(Encoding.DER), "certificate of an OCSP response")
         if found != issuer:
             yield found
 
 
 def _unfit_delegate(delegate: Certificate, certificate: Certificate, issuer: Certificate, at: datetime) -> str:
-    """Why the issuer did not entrust the delegate with answering; empty if it did. Spec: RFC 6960 section 4.2.2.2."""
+    """Why the delegate is not authorized by the issuer; empty if it is. Spec: RFC 6960 section 4.2.2.2."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     who = f"the responder's certificate {delegate.label}"
     if delegate.key_bits == certificate.key_bits:
-        return f"{who} has the key that is in question"
+        return f"{who} has the key of the certificate in question"
     if not delegate.is_issued_by(issuer) or delegate.has_weak_signature:
-        return f"{who} was not issued by {issuer.label}, or with a hash that is broken"
+        return f"{who} was not issued by {issuer.label}, or with a weak hash"
     try:
         purposes = delegate.extension(x509.ExtendedKeyUsage)
         usage = delegate.extension(x509.KeyUsage)
     except MalformedError as error:
         return str(error)
     if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes.value:
-        return f"{who} is not one for OCSP: its extended key usage has no OCSPSigning"
+        return f"{who} is not for OCSP: its extended key usage has no OCSPSigning"
     if usage is not None and not usage.value.digital_signature:
-        return f"{who} is not one for signatures: its key usage has no digitalSignature"
+        return f"{who} is not for signatures: its key usage has no digitalSignature"
     if not delegate.not_before <= at <= delegate.not_after:
         return f"{who} is not valid at {at.isoformat()}"
     return ""
@@ -155,9 +155,9 @@ def _judge_single(single: ocsp.OCSPSingleResponse, extensions: Any, at: datetime
     if single.this_update_utc - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
         return Answer.useless(f"the answer is from the future: {single.this_update_utc.isoformat()}")
     if single.next_update_utc is None:
-        return Answer.useless("the answer does not say how long it holds")
+        return Answer.useless("the answer has no nextUpdate")
     if at > single.next_update_utc:
-        return Answer.useless(f"the answer held until {single.next_update_utc.isoformat()}")
+        return Answer.useless(f"the answer was valid until {single.next_update_utc.isoformat()}")
     if single.certificate_status is ocsp.OCSPCertStatus.GOOD:
         return Answer(RevocationStatus.OK, f"good until {single.next_update_utc.isoformat()}")
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:

@@ -1,9 +1,9 @@
-"""Paths between certificates: one search, bounded, that checks signatures only with keys that are verified already.
+"""Bounded search for paths between certificates. It checks signatures only with verified keys.
 
-Anybody may write what comes with a signature: ten certificates of one name lead from each to each. So names are
-compared first, which costs nothing, and signatures are checked from the trusted certificates downwards. Each check uses
-a key that a trusted certificate vouches for, and a stranger's certificate fails its first check. After
-`limits.PATH_CHECKS` failures the search ends.
+The certificates of a signature are untrusted: ten with the same name would make paths between all of them. So names are
+compared first, which is cheap, and signatures are checked from the trusted certificates downwards. Each check uses a
+key below a trusted certificate, so an unrelated certificate fails its first check. The search ends after
+`limits.PATH_CHECKS` failures.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError, Signa
 
 MayIssue = Callable[[Certificate, int], object]
 """The rule for a step: raises `SignatureRejected` or `MalformedError` unless the certificate may issue others. The
-number counts the issuers between it and the first certificate of the path."""
+number is that of the issuers between it and the first certificate of the path."""
 
 
 class Paths(Struct, frozen=True):
-    """Verified links: for each certificate those that issued it. `problem` is the first step that was refused."""
+    """Verified links: the issuers of each certificate. `problem` is the first refused step."""
 
     may_issue: MayIssue
     issuers: Mapping[Certificate, Sequence[Certificate]]
     problem: SignatureRejected | MalformedError | None = None
 
     def to(self, leaf: Certificate, trusted: Iterable[Certificate]) -> Iterator[tuple[Certificate, ...]]:
-        """The paths from the leaf to the first trusted certificate on each, leaf first, the shorter ones first.
+        """The paths from the leaf to the first trusted certificate, leaf first; shorter paths come first.
 
-        A leaf that is trusted itself is a path. The search ends after `limits.PATH_STEPS` steps.
+        A trusted leaf is a path. The search ends after `limits.PATH_STEPS` steps.
         """
         ends = frozenset(trusted)
         unfinished: list[tuple[Certificate, ...]] = [(leaf,)]
@@ -57,20 +57,20 @@ class Paths(Struct, frozen=True):
 def find_paths(
     leaf: Certificate, others: Sequence[Certificate], trusted: Sequence[Certificate], may_issue: MayIssue
 ) -> Paths:
-    """Every verified link on the ways from trusted certificates down to the leaf.
+    """Every verified link on paths from trusted certificates down to the leaf.
 
-    `others` may be steps on them, and may be unread (`Certificate.unread`): they are read once they are verified.
+    `others` may be steps of a path. They may be unread (`Certificate.unread`); they are read after their verification.
 
     Raises:
-        MalformedError: a verified one cannot be read.
-        LimitExceeded: too many of the certificates only look as if a trusted one had issued them.
+        MalformedError: a verified certificate cannot be read.
+        LimitExceeded: too many certificates name an issuer that did not sign them.
     """
     children = _children(leaf, others, trusted)
     issuers: dict[Certificate, list[Certificate]] = {}
     problem: SignatureRejected | MalformedError | None = None
     verified = [item for item in dict.fromkeys(trusted) if item.subject_der in children]
     ends, seen = frozenset(trusted), set(verified)
-    wrong_left = limits.PATH_CHECKS + len(verified)  # trusted ones of one name are the policy's own
+    wrong_left = limits.PATH_CHECKS + len(verified)  # the policy itself may have several with one name
     for issuer in verified:
         refusal = _refusal(may_issue, issuer, 0)
         if refusal is not None:
@@ -78,7 +78,7 @@ def find_paths(
             continue
         for child in children.get(issuer.subject_der, ()):
             if child == issuer or (child in ends and child.is_self_signed):
-                continue  # a root needs nobody above it
+                continue  # a root needs no issuer
             if not child.is_issued_by(issuer):
                 wrong_left -= 1
                 if wrong_left < 0:
@@ -97,7 +97,7 @@ def find_paths(
 def _children(
     leaf: Certificate, others: Sequence[Certificate], trusted: Sequence[Certificate]
 ) -> dict[bytes, list[Certificate]]:
-    """By the name of an issuer, the certificates that claim it: those on a way from the leaf by names alone."""
+    """The certificates that may be above the leaf, judged by names alone, by the name of their issuer."""
     spend(Cost.NODES, len(others) + len(trusted), "certificates")
     by_subject: dict[bytes, list[Certificate]] = {}
     for item in dict.fromkeys((*trusted, *others)):
@@ -125,10 +125,11 @@ def _refusal(may_issue: MayIssue, issuer: Certificate, below: int) -> SignatureR
 
 
 def climb(leaf: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
-    """The leaf, its issuer, the issuer's issuer and so on, as far as they are among `others`, which is in any order.
+    """The leaf, its issuer, the issuer's issuer and so on, as far as they are in `others`, which has any order.
 
-    Names alone would mix up an authority with its renewed self, so the signature decides. For certificates that the
-    caller chose; it stops after `limits.CERTIFICATES` signatures that do not hold.
+    It goes upwards, because there is no trusted certificate to start from. So use it only for certificates that the
+    user chose, such as those beside a key; a signature's own need `find_paths`. Signatures tell an authority from its
+    renewal with the same name. It stops after `limits.CERTIFICATES` wrong signatures.
     """
     by_subject: dict[bytes, list[Certificate]] = {}
     for item in others:

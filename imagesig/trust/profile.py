@@ -1,7 +1,7 @@
-"""What a chain of certificates must look like to sign code, whoever is trusted and whatever the time.
+"""The rules for a code-signing chain, independent of trust and time.
 
-Only basic constraints, key usage and extended key usage are looked at, as the specification has it: a chain is not
-trusted for what it says but for being pinned, in part or whole, by the policy.
+As in the specification, only basic constraints, key usage and extended key usage are checked: trust comes from pinned
+certificates in the policy, not from the chain's content.
 
 Spec: Notary Project signature-specification, "Certificate Requirements".
 """
@@ -47,10 +47,10 @@ _OTHER_PURPOSES = {
 # speed: all signatures of one signer have the same chain (benchmarks/test_notation.py)
 @lru_cache(maxsize=256)
 def check_code_signing_chain(chain: tuple[Certificate, ...]) -> None:
-    """Returns if this is a whole chain for code signing: the signer's certificate, its issuers in order, the root.
+    """Returns if this is a complete chain for code signing: the signer's certificate, its issuers in order, the root.
 
-    A chain of one is a self-signed signer, which keeps the rules of a signer and not those of an authority. Validity
-    periods are not looked at; `imagesig.trust.chain` does that.
+    A chain of one is a self-signed signer: the rules for signers apply, not those for authorities. Validity periods are
+    checked in `imagesig.trust.chain`.
 
     Raises:
         FormatViolation: it is not.
@@ -61,9 +61,9 @@ def check_code_signing_chain(chain: tuple[Certificate, ...]) -> None:
 
 
 def check_issuance(chain: Sequence[Certificate]) -> None:
-    """Returns if every certificate was issued directly by the next one, the last one by itself, and none with SHA-1.
+    """Returns if each certificate was issued by the next one, the last by itself, and none with a weak hash.
 
-    Raises as `check_code_signing_chain` does; the rules of the first certificate's own use are left to the caller.
+    Raises as `check_code_signing_chain` does. The caller checks the rules for the first certificate.
     """
     if not chain:
         raise FormatViolation("certificate chain: empty, at least the signer's certificate is needed")
@@ -96,13 +96,15 @@ def not_issued(certificate: Certificate, issuer: Certificate) -> FormatViolation
 
 
 def check_signer(certificate: Certificate) -> None:
-    """The rules for the certificate of whoever signs code. Raises `FormatViolation`."""
+    """The rules for the certificate of a signer. Raises `FormatViolation`."""
     from cryptography import x509
 
     what = f"signer's certificate {certificate.label}"
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints and constraints.value.ca:
-        raise FormatViolation(f"{what}: it is a certificate authority's (basicConstraints), which must not sign images")
+        raise FormatViolation(
+            f"{what}: basicConstraints are those of a certificate authority, which must not sign images"
+        )
     usage = _extension(certificate, x509.KeyUsage)
     if usage is None or not usage.critical:
         seen = "missing" if usage is None else "not critical"
@@ -117,17 +119,17 @@ def check_signer(certificate: Certificate) -> None:
     purposes = _extension(certificate, x509.ExtendedKeyUsage)
     for purpose in purposes.value if purposes else ():
         if purpose.dotted_string in _OTHER_PURPOSES:
-            said = _OTHER_PURPOSES[purpose.dotted_string]
-            raise FormatViolation(f"{what}: extendedKeyUsage is for {said}; codeSigning is needed, or none")
+            purpose_name = _OTHER_PURPOSES[purpose.dotted_string]
+            raise FormatViolation(f"{what}: extendedKeyUsage is for {purpose_name}; codeSigning is needed, or none")
     if signer_key(certificate).key_type is KeyType.ED25519:
         raise FormatViolation(f"{what}: its key is Ed25519, an ECDSA or RSA key is needed")
 
 
 def check_authority(certificate: Certificate, below: int, *, lenient: bool = False) -> None:
-    """The rules for a certificate that issued another; `below` counts the authorities between it and the signer.
+    """The rules for an issuer's certificate; `below` is the number of authorities between it and the signer.
 
-    With `lenient` those of RFC 5280 section 6.1.4 for a private authority: the extensions need not be critical, and
-    keyUsage may be missing. Raises `FormatViolation`.
+    With `lenient` the rules of RFC 5280 section 6.1.4 for a private authority apply: the extensions need not be
+    critical, and keyUsage may be missing. Raises `FormatViolation`.
     """
     from cryptography import x509
 
@@ -154,7 +156,7 @@ def check_hash(certificate: Certificate) -> None:
 
 
 def signer_key(certificate: Certificate) -> PublicKey:
-    """The public key of a certificate that came with a signature. Raises `FormatViolation` if none of ours is in it."""
+    """The public key of a signer's certificate. Raises `FormatViolation` if it is not supported."""
     try:
         return certificate.public_key
     except ImagesigError as error:
@@ -162,7 +164,7 @@ def signer_key(certificate: Certificate) -> PublicKey:
 
 
 def is_authority(certificate: Certificate) -> bool:
-    """Whether it calls itself a certificate authority's."""
+    """Whether its basicConstraints are those of a certificate authority."""
     from cryptography import x509
 
     try:
@@ -181,7 +183,7 @@ def purposes_of(certificate: Certificate) -> frozenset[str] | None:
 
 
 def extensions_of(certificate: Certificate) -> x509.Extensions:
-    """Raises `FormatViolation` if they cannot be read, or one stands twice."""
+    """Raises `FormatViolation` if they cannot be read, or one occurs twice."""
     try:
         return certificate.extensions
     except MalformedError as error:

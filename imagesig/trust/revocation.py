@@ -1,4 +1,4 @@
-"""What can be known of a certificate's revocation, and where its issuer says to ask.
+"""The revocation status of a certificate, and the servers that it names.
 
 Spec: Notary Project trust-store-trust-policy, "Certificate Revocation Evaluation"; RFC 5280, RFC 6960.
 """
@@ -19,7 +19,7 @@ from imagesig.errors import MalformedError, Revoked
 
 
 class RevocationStatus(Enum):
-    """`NON_REVOKABLE`: the certificate names nobody who could be asked."""
+    """`NON_REVOKABLE`: the certificate names no server."""
 
     OK = "ok"
     NON_REVOKABLE = "non-revokable"
@@ -28,7 +28,7 @@ class RevocationStatus(Enum):
 
 
 class Answer(Struct, frozen=True):
-    """What one piece of evidence says of one certificate. With `final` no other server of its kind is asked."""
+    """The status of one certificate by one response or list. With `final` no other server of that kind is asked."""
 
     status: RevocationStatus
     reason: str
@@ -36,12 +36,12 @@ class Answer(Struct, frozen=True):
 
     @classmethod
     def useless(cls, reason: str) -> Answer:
-        """The evidence is none: malformed, out of date, or from somebody who may not speak."""
+        """An answer that proves nothing: malformed, outdated, or by an unauthorized signer."""
         return cls(RevocationStatus.UNKNOWN, reason, final=False)
 
 
 class CertificateStatus(Struct, frozen=True):
-    """What was found out about one certificate of a chain, and how."""
+    """The status of one certificate of a chain, with its reason."""
 
     certificate: Certificate
     status: RevocationStatus
@@ -52,7 +52,7 @@ class CertificateStatus(Struct, frozen=True):
 
 
 def revocation_failure(statuses: Sequence[CertificateStatus]) -> Revoked | None:
-    """The reason to refuse a chain of these certificates, if there is one: a revoked one before an unknown one."""
+    """The error for a chain of these certificates, or None. A revoked certificate has priority over an unknown one."""
     for bad in (RevocationStatus.REVOKED, RevocationStatus.UNKNOWN):
         if found := [item for item in statuses if item.status is bad]:
             return Revoked("; ".join(map(str, found)), hint=_HINTS[bad])
@@ -60,13 +60,13 @@ def revocation_failure(statuses: Sequence[CertificateStatus]) -> Revoked | None:
 
 
 _HINTS = {
-    RevocationStatus.REVOKED: "the signer needs another certificate, and the image another signature",
+    RevocationStatus.REVOKED: "get another certificate for the signer, and sign the image again",
     RevocationStatus.UNKNOWN: "let this machine reach the servers, or have the policy log or skip revocation",
 }
 
 
 class Servers(Struct, frozen=True):
-    """URLs, in their order, of who can be asked about one certificate. `problem` says why its lists are of no use."""
+    """The URLs of the servers for one certificate, in order. `problem` is the reason why its lists cannot be used."""
 
     ocsp: tuple[str, ...] = ()
     crl: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Servers(Struct, frozen=True):
 
 
 def servers_of(certificate: Certificate) -> Servers:
-    """Those that the certificate names; the certificate must be verified before any of them is asked.
+    """The servers that the certificate names. Verify the certificate before you ask any of them.
 
     Raises:
         MalformedError: its extensions cannot be read, or name more than `limits.REVOCATION_URLS` of one kind.
@@ -97,8 +97,8 @@ def servers_of(certificate: Certificate) -> Servers:
     for point in points.value if points else ():
         found = list(uris(point.full_name or ()))
         if point.reasons or point.crl_issuer or not found:
-            # Part of the reasons, or a list by somebody else, or no address: the rest would not tell everything.
-            problem = "it names a CRL of some reasons only, of another issuer, or without an address"
+            # A list for some reasons, of another issuer or without an address: the other lists are incomplete.
+            problem = "it names a CRL for some reasons only, of another issuer, or without an address"
         crl |= dict.fromkeys(found)
     for kind, count in (("OCSP responders", len(ocsp)), ("CRLs", len(crl))):
         if count > limits.REVOCATION_URLS:
@@ -118,8 +118,8 @@ def with_issuers(
 ) -> list[tuple[Certificate, Certificate | None]]:
     """Each certificate of a verified chain that can be revoked, with its issuer.
 
-    A self-signed certificate at the end is not revoked by anybody, nor is one there that is trusted by configuration.
-    The issuer of another at the end is looked for among the trusted ones; None if it is not there.
+    A self-signed certificate at the end cannot be revoked, nor can a trusted one. The issuer of another last
+    certificate is the trusted one that issued it, or None.
     """
     pairs: list[tuple[Certificate, Certificate | None]] = [*pairwise(chain)]
     if chain and chain[-1] not in trusted and not chain[-1].is_self_signed:
@@ -128,9 +128,9 @@ def with_issuers(
 
 
 def forgiven(invalid_since: datetime | None, signed_at: datetime | None) -> bool:
-    """Whether a revoked certificate was still good when it signed, by the date from which its issuer calls it bad.
+    """Whether a revoked certificate was still valid at signing, by its issuer's invalidity date.
 
-    `signed_at` is a trusted time of signing, None if there is none. A timestamp is not: it is later than the signing,
-    but how much later nobody knows. Spec: RFC 5280 section 5.3.2.
+    `signed_at` is a trusted time of signing, or None. A timestamp is not one: it is later than the signing by an
+    unknown time. Spec: RFC 5280 section 5.3.2.
     """
     return invalid_since is not None and signed_at is not None and signed_at < invalid_since

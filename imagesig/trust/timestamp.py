@@ -1,4 +1,4 @@
-"""RFC 3161 timestamps over signatures: proof, by a trusted service, that a signature existed at some time."""
+"""RFC 3161 timestamps: proof by a trusted service that a signature existed at some time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from imagesig.trust.timestamp_profile import timestamp_chain
 from imagesig.trust.timestamp_token import TimestampToken, open_token
 
 _BASELINE_POLICY = "0.4.0.2023.1.1"
-"""ETSI EN 319 421 BTSP: its services are right to the second."""
+"""ETSI EN 319 421 BTSP: its services have an accuracy of one second."""
 
 
 class Timestamp(Struct, frozen=True):
-    """When a signature existed, and whose word that is.
+    """The time when a signature existed, and the service that states it.
 
-    The service's clock said `generated`; the true time was between `earliest` and `latest`. `chain` holds the service's
-    certificates, leaf first, up to a trusted root; whether one of them was revoked has not been asked.
+    `generated` is the service's clock; the true time is between `earliest` and `latest`. `chain` has the service's
+    certificates, leaf first, up to a trusted root. Their revocation has not been checked.
     """
 
     earliest: datetime
@@ -46,11 +46,11 @@ def examine_timestamp(
 ) -> Timestamp:
     """The time that the token (a ContentInfo) proves for the raw bytes of a signature.
 
-    `at` is the time of judging: a timestamp cannot be younger. The service's chain is judged at the time that the
-    timestamp states. `known` are certificates that may complete those in the token, none of them trusted.
+    `at` is the current time: a timestamp cannot be later. The service's chain must be valid at the timestamp's time.
+    `known` are untrusted certificates that complete those in the token.
 
     Raises:
-        TimestampInvalid: it proves nothing: the message says why.
+        TimestampInvalid: it proves nothing, for the reason in the message.
 
     Spec: RFC 3161 section 2.4.2; Notary Project signature-specification, "Timestamp Countersignature".
     """
@@ -65,12 +65,12 @@ def judge_token(
     *,
     known: Sequence[Certificate] = (),
 ) -> Timestamp:
-    """`examine_timestamp` for a token whose own signature has been checked. Errors as there."""
+    """`examine_timestamp` for a token whose signature was verified. Raises as `examine_timestamp` does."""
     if token.imprint != token.hash.digest(signature):
-        raise TimestampInvalid("the timestamp is not one of this signature: it was made for other bytes")
+        raise TimestampInvalid("the timestamp is not for this signature: it was made for other bytes")
     if token.generated - at > timedelta(seconds=limits.CLOCK_SKEW_SECONDS):
         raise TimestampInvalid(
-            f"the timestamp is from the future: {token.generated.isoformat()}, judged at {at.isoformat()}"
+            f"the timestamp is from the future: {token.generated.isoformat()}, it is now {at.isoformat()}"
         )
     accuracy = token.accuracy
     if accuracy is None:

@@ -1,4 +1,4 @@
-"""What is said to a timestamp service and what it answers.
+"""Requests to a timestamp service and its responses.
 
 Spec: RFC 3161 sections 2.4.1 and 2.4.2.
 """
@@ -19,11 +19,11 @@ from imagesig.text import quote
 from imagesig.trust.timestamp_token import TimestampToken
 
 NONCE_BITS = 159
-"""Positive and at most 20 bytes as a DER integer, which every service takes."""
+"""Positive and at most 20 bytes as a DER integer, which every service accepts."""
 
 
 class TimestampQuery(Struct, frozen=True):
-    """One question: a time for this imprint. `nonce` must be random; `policy` is a dotted identifier, empty for any."""
+    """One request for a timestamp of this imprint. `nonce` must be random; an empty `policy` (an OID) accepts any."""
 
     hash: Hash
     imprint: bytes
@@ -46,10 +46,10 @@ class TimestampQuery(Struct, frozen=True):
         return encoded
 
     def check_answer(self, token: TimestampToken) -> None:
-        """Returns if the token answers this very question.
+        """Returns if the token answers this request.
 
         Raises:
-            TimestampInvalid: another nonce, imprint or policy.
+            TimestampInvalid: the nonce, imprint or policy differs.
         """
         if token.nonce != self.nonce:
             raise TimestampInvalid("the timestamp service answered another request: the nonce differs")
@@ -57,15 +57,15 @@ class TimestampQuery(Struct, frozen=True):
             raise TimestampInvalid("the timestamp service answered for other bytes: the imprint differs")
         if self.policy and token.policy != self.policy:
             raise TimestampInvalid(
-                f"the timestamp service answered under the policy {quote(token.policy)}, asked for was {self.policy}"
+                f"the timestamp service used the policy {quote(token.policy)}, {self.policy} is needed"
             )
 
 
 def token_in_response(response: bytes) -> bytes:
-    """The token, a ContentInfo exactly as received, of a TimeStampResp that grants one.
+    """The token, a ContentInfo as received, of a TimeStampResp that grants one.
 
     Raises:
-        TimestampInvalid: malformed, or the service refused: with the reasons it gives.
+        TimestampInvalid: malformed, or the service refused; the message has its reasons.
     """
     if len(response) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(
@@ -85,7 +85,7 @@ def token_in_response(response: bytes) -> bytes:
             raise TimestampInvalid(f"the timestamp service refused: {_reasons(parsed['status'])}")
         token: bytes = parsed["time_stamp_token"].dump()
     if not token:
-        raise TimestampInvalid("the timestamp service granted a timestamp and sent none")
+        raise TimestampInvalid("the timestamp service granted a timestamp but sent none")
     return token
 
 
@@ -94,7 +94,7 @@ def _response_type() -> Any:
     from asn1crypto import cms, core, tsp
 
     class Response(core.Sequence):  # type: ignore[misc]
-        """TimeStampResp; asn1crypto's own has no answers without a token, which are those of services that refuse."""
+        """TimeStampResp. In asn1crypto's own class the token is mandatory, but a service that refuses sends none."""
 
         _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""The certificates of a timestamp service: the way from its own to a trusted root, and what each must be.
+"""The certificates of a timestamp service: the path to a trusted root, and the rules for each certificate.
 
 Spec: Notary Project signature-specification, "Certificate Requirements"; RFC 3161 section 2.3.
 """
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _KNOWN = frozenset(f"2.5.29.{number}" for number in (14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 46, 54))
-"""Extensions of RFC 5280 section 4.2. Any other that is critical says something that nobody here understands.
+"""Extensions of RFC 5280 section 4.2. Other critical extensions are refused.
 
-Constraints on names and policies are known and not evaluated, as the specification has it: the root is pinned.
+Constraints on names and policies are accepted but not evaluated, as in the specification, because the root is pinned.
 """
 
 
@@ -30,10 +30,10 @@ def timestamp_chain(
 ) -> tuple[Certificate, ...]:
     """The signer's certificates, leaf first, up to one of the trusted roots, all valid at that time.
 
-    `others` may help to get there; none of them is trusted.
+    `others` are untrusted certificates for intermediate steps.
 
     Raises:
-        TimestampInvalid: there is no such way, or a certificate on it is not one for timestamps.
+        TimestampInvalid: there is no such path, or one of its certificates is not for timestamps.
     """
     if not roots:
         raise TimestampInvalid("no timestamp authority is trusted")
@@ -42,7 +42,7 @@ def timestamp_chain(
     _check_leaf(signer)
     _check_hash(signer)
     problem: TimestampInvalid | None = None
-    # Steps are judged below, where it is known which path they are on.
+    # Steps are checked below, where their place in the path is known.
     for chain in _verified(signer, others, roots).to(signer, roots):
         try:
             for below, certificate in enumerate(chain[1:]):
@@ -85,7 +85,7 @@ def _check_leaf(leaf: Certificate) -> None:
 
     constraints = _read(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.value.ca:
-        raise _unfit(leaf, "it is that of an authority")
+        raise _unfit(leaf, "it is an authority's certificate")
     usage = _read(leaf, x509.KeyUsage)
     if usage is None or not usage.value.digital_signature:
         raise _unfit(leaf, "its key usage has no digitalSignature")
@@ -93,12 +93,12 @@ def _check_leaf(leaf: Certificate) -> None:
         raise _unfit(leaf, f"its key usage has {', '.join(excess)}")
     purposes = _read(leaf, x509.ExtendedKeyUsage)
     if purposes is None or not purposes.critical or list(purposes.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        raise _unfit(leaf, "its extended key usage is not critical and timeStamping alone")
+        raise _unfit(leaf, "its extended key usage is not critical, or not only timeStamping")
     _check_key(leaf)
 
 
 _FORBIDDEN_USES = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
-"""encipherOnly and decipherOnly come with key_agreement alone."""
+"""encipherOnly and decipherOnly are only possible with key_agreement."""
 
 
 def _check_key(leaf: Certificate) -> None:
@@ -114,12 +114,12 @@ def _check_key(leaf: Certificate) -> None:
 
 
 def _check_authority(certificate: Certificate, below: int) -> None:
-    """`below`: how many other authorities are between it and the leaf."""
+    """`below` is the number of other authorities between it and the leaf."""
     from cryptography import x509
 
     constraints = _read(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.critical or not constraints.value.ca:
-        raise _unfit(certificate, "its basic constraints are not critical and those of an authority")
+        raise _unfit(certificate, "its basic constraints are not critical, or not those of an authority")
     if constraints.value.path_length is not None and constraints.value.path_length < below:
         raise _unfit(certificate, f"it allows {constraints.value.path_length} authorities below it, not {below}")
     usage = _read(certificate, x509.KeyUsage)
@@ -142,7 +142,7 @@ def _check_any(certificate: Certificate, at: datetime) -> None:
 
 def _check_hash(certificate: Certificate) -> None:
     if certificate.has_weak_signature:
-        raise _unfit(certificate, "it is signed with SHA-1 or another hash that is broken")
+        raise _unfit(certificate, "it is signed with SHA-1 or another weak hash")
 
 
 def _read(certificate: Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
@@ -158,4 +158,4 @@ def _readable(certificate: Certificate) -> x509.Extensions:
 
 
 def _unfit(certificate: Certificate, why: str) -> TimestampInvalid:
-    return TimestampInvalid(f"the timestamp's certificate {certificate.label} is not one for timestamps: {why}")
+    return TimestampInvalid(f"the timestamp's certificate {certificate.label} is not for timestamps: {why}")

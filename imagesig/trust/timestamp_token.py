@@ -1,6 +1,6 @@
-"""Timestamp tokens: CMS around a TSTInfo, of which nothing is believed before its signature has been checked.
+"""Timestamp tokens: a TSTInfo in CMS. Nothing of it is used before its signature is verified.
 
-Tokens of real services are BER with unsorted sets, so this reads BER. Spec: RFC 3161 section 2.4.2, RFC 5652 section 5,
+Real services send BER with unsorted sets, so this module reads BER. Spec: RFC 3161 section 2.4.2, RFC 5652 section 5,
 RFC 5816 (ESSCertIDv2).
 """
 
@@ -27,9 +27,9 @@ _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 
 
 class TimestampToken(Struct, frozen=True):
-    """A token whose signer signed it. Whether the signer is to be trusted has not been looked at.
+    """A token with a valid signature. Trust in the signer has not been checked.
 
-    `accuracy` is None where the service states none; `policy` is a dotted object identifier.
+    `accuracy` is None if the service states none; `policy` is a dotted object identifier.
     """
 
     signer: Certificate
@@ -43,12 +43,12 @@ class TimestampToken(Struct, frozen=True):
 
 
 def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToken:
-    """The token in a ContentInfo, its signature checked.
+    """The token in a ContentInfo, with a verified signature.
 
-    The signer's certificate is one that the token brings or, for services that bring none, one of `known`.
+    The signer's certificate is in the token or, for services that send none, in `known`.
 
     Raises:
-        TimestampInvalid: it is malformed, breaks the profile, or its signature does not hold.
+        TimestampInvalid: malformed, against the profile, or with a wrong signature.
     """
     if len(token) > limits.TIMESTAMP_BYTES:
         raise TimestampInvalid(f"timestamp: {len(token)} bytes, at most {limits.TIMESTAMP_BYTES} are read")
@@ -65,7 +65,7 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         attributes.check_signer(signer)
     _count(content, "a TSTInfo")
     with external_call("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
-        return _believed(content, signer, certificates)
+        return _read_info(content, signer, certificates)
 
 
 def _count(data: bytes, kind: str) -> None:
@@ -98,7 +98,7 @@ def _signed_data(token: bytes) -> Any:
 
 
 def _certificates(signed: Any) -> tuple[Certificate, ...]:
-    """Those in the token that can be read. Anybody can add to them, for they are not signed."""
+    """The readable certificates in the token. They are not signed, so anyone can add some."""
     choices = [item for item in signed["certificates"] if item.name == "certificate"] if signed["certificates"] else []
     if len(choices) > limits.TIMESTAMP_CERTIFICATES:
         raise TimestampInvalid(
@@ -116,7 +116,7 @@ def _certificates(signed: Any) -> tuple[Certificate, ...]:
 
 
 def _signer(info: Any, attributes: _Attributes, used: Hash, candidates: Sequence[Certificate]) -> Certificate:
-    """The certificate that the signer is named by and whose key made the signature."""
+    """The certificate that the signer info names and whose key made the signature."""
     wanted = info["sid"].chosen
     algorithm, signature = info["signature_algorithm"].dump(), info["signature"].native
     problem = "its signer's certificate is missing"
@@ -153,7 +153,7 @@ class _Attributes:
 
     @property
     def signed_forms(self) -> list[bytes]:
-        """The SET OF that was signed: sorted as DER wants it, or in the order received, which some services sign."""
+        """The SET OF that was signed: sorted as in DER, or in the received order, which some services sign."""
         return list(dict.fromkeys(_set_of(pieces) for pieces in (sorted(self._pieces), self._pieces)))
 
     def check_content(self, content: bytes, used: Hash) -> None:
@@ -163,7 +163,7 @@ class _Attributes:
             raise TimestampInvalid("timestamp: its content is not what was signed")
 
     def check_signer(self, signer: Certificate) -> None:
-        """RFC 5816: the attribute that binds the certificate itself, so that no other of the same key can stand in."""
+        """RFC 5816: the attribute that names the certificate, so that no other one of the same key can replace it."""
         named = self._value(_SIGNING_CERTIFICATE_V2, "signingCertificateV2")["certs"][0]
         if named["cert_hash"].native != _hash(named["hash_algorithm"]).digest(signer.der):
             raise TimestampInvalid(f"timestamp: signingCertificateV2 does not name {signer.label}")
@@ -176,7 +176,7 @@ class _Attributes:
             or len(issuers) != 1
             or not _is_issuer(issuers[0], signer)
         ):
-            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than {signer.label} has")
+            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than that of {signer.label}")
 
     def _value(self, name: str, title: str) -> Any:
         if name not in self._values:
@@ -193,7 +193,7 @@ def _is_issuer(name: Any, certificate: Certificate) -> bool:
         return True
     if max(len(encoded), len(certificate.issuer_der)) > limits.DISTINGUISHED_NAME_CHARACTERS:
         return False
-    return bool(Name.load(certificate.issuer_der, strict=True) == name)  # slow, and seldom needed
+    return bool(Name.load(certificate.issuer_der, strict=True) == name)  # slow, but rarely needed
 
 
 def _set_of(pieces: Sequence[bytes]) -> bytes:
@@ -211,7 +211,7 @@ def _hash(algorithm: Any) -> Hash:
         raise TimestampInvalid(f"timestamp: hash {quote(name)}, SHA-256, SHA-384 or SHA-512 is needed") from None
 
 
-def _believed(content: bytes, signer: Certificate, certificates: tuple[Certificate, ...]) -> TimestampToken:
+def _read_info(content: bytes, signer: Certificate, certificates: tuple[Certificate, ...]) -> TimestampToken:
     from asn1crypto.tsp import TSTInfo
 
     info = TSTInfo.load(content, strict=True)

@@ -1,7 +1,7 @@
-"""Where CRLs are kept between downloads: in memory, and in a folder in notation's own form.
+"""Caches for CRLs: in memory, and in a folder in notation's format.
 
-What comes out of a cache is checked like what comes over the network, so a poisoned one costs a download and no more.
-Like every copy of a CRL it can hide a revocation until the list's own end (`nextUpdate`).
+Cached lists are verified like downloaded ones, so a poisoned cache only causes another download. Like every copy of a
+CRL, a cached one can hide a revocation until the list expires (`nextUpdate`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imagesig.witnesses.memory import Memory
 logger = logger_named("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
-"""Two lists in base64 and what is around them."""
+"""Two lists in base64 and the JSON around them."""
 _OWN_NAME = re.compile(r"[0-9a-f]{64}|\.new-.*")
 
 
@@ -40,7 +40,7 @@ class CrlBytes(RedactedStruct, frozen=True):
 
 
 class CrlCache(Protocol):
-    """A place for lists by URL. It never fails: what it cannot keep or find it has not got. Thread-safe."""
+    """Stores lists by URL. It never raises: a list that it cannot store or read is missing. Thread-safe."""
 
     def get(self, url: str) -> CrlBytes | None: ...
 
@@ -48,7 +48,7 @@ class CrlCache(Protocol):
 
 
 class MemoryCrlCache:
-    """For as long as this process lives."""
+    """A cache in this process's memory."""
 
     def __init__(self, capacity: int = limits.CRL_MEMORY_BYTES) -> None:
         self._memory = Memory(capacity)
@@ -58,7 +58,7 @@ class MemoryCrlCache:
         if base is None:
             return None
         delta = self._memory.get(f"delta {url}")
-        # Without a delta list that was there once, the complete list names one and is of no use: it is fetched again.
+        # If the delta list was dropped, the complete list still names one, so the caller downloads both again.
         return CrlBytes(base, delta)
 
     def put(self, url: str, crl: CrlBytes) -> None:
@@ -67,9 +67,9 @@ class MemoryCrlCache:
 
 
 class FileCrlCache:
-    """One file for each URL in a folder, `$NOTATION_CACHE/crl` for instance: notation reads and writes the same files.
+    """One file for each URL in a folder such as `$NOTATION_CACHE/crl`. notation uses the same files.
 
-    A file appears whole or not at all. At most `limits.CRL_CACHE_FILES` are kept. What goes wrong is logged.
+    Files are complete or absent, and there are at most `limits.CRL_CACHE_FILES`. Failures are logged.
     """
 
     def __init__(self, folder: Path, *, files: int = limits.CRL_CACHE_FILES) -> None:
@@ -100,7 +100,7 @@ class FileCrlCache:
     def _write(self, path: Path, content: bytes) -> None:
         import tempfile
 
-        # In the same folder: a rename across devices fails (CVE-2024-51491).
+        # The temporary file is in the same folder: a rename across devices fails (CVE-2024-51491).
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
         try:
@@ -116,7 +116,7 @@ class FileCrlCache:
         ages = []
         for path in self._folder.iterdir():
             if not _OWN_NAME.fullmatch(path.name):
-                continue  # somebody else's file
+                continue  # not a file of the cache
             with contextlib.suppress(OSError):
                 ages.append((path.stat().st_mtime, path))
         for _, path in sorted(ages)[: -self._files]:
@@ -125,7 +125,7 @@ class FileCrlCache:
 
 
 class Layered:
-    """Two caches, the faster first; what is found in the second is kept in the first."""
+    """Two caches, the faster first. Lists from the second are copied into the first."""
 
     def __init__(self, first: CrlCache, second: CrlCache) -> None:
         self._first, self._second = first, second

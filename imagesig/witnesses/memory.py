@@ -1,4 +1,4 @@
-"""A bounded memory of bytes by name."""
+"""A bounded cache of bytes by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 
 class Memory:
-    """Keeps at most so many bytes, each for at most so many seconds; the least recently used go first. Thread-safe."""
+    """Stores up to `capacity` bytes, each entry for `seconds`. Drops the least recently used first. Thread-safe."""
 
     def __init__(self, capacity: int, seconds: float = float("inf")) -> None:
         self._capacity = capacity
@@ -29,7 +29,7 @@ class Memory:
             return content
 
     def put(self, name: str, content: bytes | None) -> None:
-        """Keeps the content instead of what was kept before under that name; None keeps nothing."""
+        """Replaces the entry of that name; None removes it."""
         with self._lock:
             if name in self._kept:
                 self._drop(name)

@@ -1,8 +1,7 @@
-"""Asking whether the certificates of a verified chain were revoked: OCSP first, then CRLs, as notation does.
+"""Checks the revocation of certificates in a verified chain: OCSP first, then CRLs, as notation does.
 
-The URLs are the certificates' own and name whatever their issuer wants, loopback and private addresses included: so no
-certificate is asked about unless its chain leads to an authority that the policy trusts. They are plain HTTP, because
-what is answered is signed.
+The URLs come from the certificates, so their issuer chooses them, including loopback and private addresses. So only
+chains to an authority of the policy are checked. The URLs are plain HTTP, because the answers are signed.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from imagesig.witnesses.memory import Memory
 from imagesig.witnesses.web import Fetcher, Query, check_url, shown
 
 _GET_CHARACTERS = 255
-"""A request of this length in base64, or more, goes by POST. Spec: RFC 6960 appendix A.1."""
+"""A request with this length in base64, or more, uses POST. Spec: RFC 6960 appendix A.1."""
 
 
 class _Question(Struct, frozen=True):
-    """One certificate, who issued it, the time of judging, and a trusted time of signing if there is one."""
+    """One certificate, its issuer, the current time, and a trusted time of signing or None."""
 
     certificate: Certificate
     issuer: Certificate
@@ -46,9 +45,9 @@ def _names_servers(certificate: Certificate) -> bool:
 
 
 class RevocationChecker:
-    """Asks the servers that certificates name. Thread-safe; keep one to keep what it remembers.
+    """Asks the servers that certificates name. Thread-safe. Reuse one object to use its caches.
 
-    `ocsp_seconds` and `crl_seconds` are for each request.
+    `ocsp_seconds` and `crl_seconds` are time limits for each request.
     """
 
     def __init__(
@@ -73,27 +72,27 @@ class RevocationChecker:
         trusted: Sequence[Certificate] = (),
         signed_at: datetime | None = None,
     ) -> tuple[CertificateStatus, ...]:
-        """What is known at that time of each certificate, leaf first, but for the authority at the end.
+        """The status of each certificate at that time, leaf first, without the authority at the end.
 
-        The chain must be verified: every certificate issued by the next, up to one of those that are `trusted` by
-        configuration, which need not stand in it. `signed_at` is a trusted time of signing, where there is one that is
-        no timestamp: a certificate that went bad after it was good. Certificates are asked about in parallel.
+        The chain must be verified: each certificate issued by the next, up to one of `trusted`, which need not be in
+        the chain. `signed_at` is a trusted time of signing other than a timestamp, or None: a certificate that became
+        invalid later is accepted. Certificates are checked in parallel.
 
         Raises:
             DeadlineExceeded: the deadline of the whole operation passed.
-            BudgetExceeded: the image costs more than it may. That is no answer about a certificate.
+            BudgetExceeded: the image's budget is exhausted; the status is not "unknown" then.
         """
 
         def one(pair: tuple[Certificate, Certificate | None]) -> CertificateStatus:
             certificate, issuer = pair
             if issuer is None:
-                reason = "its issuer is not in the chain, so nobody's answer could be checked"
+                reason = "its issuer is not in the chain, so answers cannot be verified"
                 return CertificateStatus(certificate, RevocationStatus.UNKNOWN, reason)
             answer = self._ask(_Question(certificate, issuer, at, signed_at))
             return CertificateStatus(certificate, answer.status, answer.reason)
 
         pairs = with_issuers(chain, trusted)
-        # Threads are for waiting: where there is nobody to ask they would cost more than all the rest.
+        # Threads only help to wait for servers; without servers they would cost more than everything else.
         to_ask = sum(1 for certificate, _ in pairs if _names_servers(certificate))
         return tuple(for_each(pairs, one) if to_ask > 1 else map(one, pairs))
 
@@ -120,14 +119,14 @@ class RevocationChecker:
         return by_list
 
     def _ask_responders(self, urls: Sequence[str], question: _Question) -> Answer | None:
-        """The first final answer, else all that went wrong; None if there is nobody to ask."""
+        """The first final answer, else all problems; None without responders."""
         problems = []
         for url in urls:
             answer = self._ask_responder(url, question)
-            said = Answer(answer.status, f"OCSP {shown(url)}: {answer.reason}", answer.final)
+            described = Answer(answer.status, f"OCSP {shown(url)}: {answer.reason}", answer.final)
             if answer.final:
-                return said
-            problems.append(said.reason)
+                return described
+            problems.append(described.reason)
         return Answer.useless("; ".join(problems)) if problems else None
 
     def _ask_responder(self, url: str, question: _Question) -> Answer:
@@ -160,17 +159,17 @@ class RevocationChecker:
         return Query(url, accept, limit, self._ocsp_seconds, request, "application/ocsp-request")
 
     def _look_up(self, urls: Sequence[str], question: _Question) -> Answer:
-        """Every list must answer, for each may be a part; one that says "revoked" is enough."""
+        """The status by all lists, because each may be a part. One list with "revoked" is enough."""
         problem: Answer | None = None
         good = Answer.useless("no CRL is named")
         for url in urls:
             answer = self._look_up_one(url, question)
-            said = Answer(answer.status, f"CRL {shown(url)}: {answer.reason}", answer.final)
+            described = Answer(answer.status, f"CRL {shown(url)}: {answer.reason}", answer.final)
             if answer.status is RevocationStatus.REVOKED:
-                return said
+                return described
             if answer.status is RevocationStatus.UNKNOWN:
-                problem = problem or said
-            good = said
+                problem = problem or described
+            good = described
         return problem or good
 
     def _look_up_one(self, url: str, question: _Question) -> Answer:
@@ -188,7 +187,7 @@ class RevocationChecker:
         return answer
 
     def _lists(self, url: str, question: _Question) -> Iterator[tuple[RevocationList, RevocationList | None] | Answer]:
-        """The list at this URL with its delta: from the cache, and downloaded if that one was of no use."""
+        """The list at this URL with its delta: the cached one, then a downloaded one if the first proves nothing."""
         if (kept := self._crls.get(url)) is not None and (opened := self._opened(kept, question)) is not None:
             yield opened
         try:
@@ -204,7 +203,7 @@ class RevocationChecker:
         yield opened_base, delta[1] if delta else None
 
     def _opened(self, kept: CrlBytes, question: _Question) -> tuple[RevocationList, RevocationList | None] | None:
-        """What was kept, if it is still in force and whole."""
+        """The cached lists, if they are complete and still valid."""
         try:
             base = open_crl(kept.base, question.issuer, question.at)
             if kept.delta is None:
@@ -216,10 +215,10 @@ class RevocationChecker:
             return None
 
     def _delta(self, base: RevocationList, question: _Question) -> tuple[bytes, RevocationList] | None:
-        """The first delta list that can be had, None if the complete list names none.
+        """The first usable delta list; None if the complete list names none.
 
         Raises:
-            TransportError, MalformedError: it names some, and none of them is of use.
+            TransportError, MalformedError: it names some, but none is usable.
         """
         failure: TransportError | MalformedError | None = None
         for url in base.delta_urls[: limits.REVOCATION_URLS]:

@@ -1,4 +1,4 @@
-"""Fetching a timestamp over a signature that was just made."""
+"""Requests a timestamp for a new signature."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def request_timestamp(
     now: datetime,
     seconds: float = limits.TIMESTAMP_SECONDS,
 ) -> bytes:
-    """A token (DER ContentInfo) over a signature, as the request wants it, that a verifier will accept.
+    """A token (DER ContentInfo) for a signature, according to the request, that verifiers accept.
 
-    It is examined as a verifier examines it. `signature` is as the key made it; what is stamped is its stored form.
-    `now` is the clock's time.
+    It is checked as a verifier does. `signature` is the key's raw signature; the timestamp is for its stored form.
+    `now` is the current time.
 
     Raises:
         InvalidArgument: the URL cannot be used.
-        TransportError: the service did not answer, or not as its protocol wants.
-        TimestampInvalid: what it answered is no timestamp of this signature by a trusted authority.
-        Revoked: a certificate of the service was revoked, or nobody could say (CVE-2024-56138).
+        TransportError: the service did not answer, or not according to its protocol.
+        TimestampInvalid: its answer is not a timestamp of this signature by a trusted authority.
+        Revoked: a certificate of the service was revoked, or its status is unknown (CVE-2024-56138).
     """
     check_url(request.url)
     nonce = 1 << (NONCE_BITS - 1) | secrets.randbits(NONCE_BITS - 1)

@@ -1,4 +1,4 @@
-"""Fetching from witnesses: one bounded request without credentials, or none at all."""
+"""Fetches from external services: bounded requests without credentials, or none when offline."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class Query(RedactedStruct, frozen=True):
 
 
 class Fetcher(Protocol):
-    """How witnesses are reached. Must be safe to call from several threads."""
+    """Sends requests to external services. Implementations must be thread-safe."""
 
     def fetch(self, query: Query) -> Response:
         """The answer with status 200.
 
         Raises:
-            TransportError: there is none; in `seconds` or for good.
-            LimitExceeded: it is larger than `limit`.
+            TransportError: there is no such answer within `seconds`.
+            LimitExceeded: the answer is larger than `limit`.
             DeadlineExceeded: the deadline of the whole operation passed.
         """
         ...
 
 
 class Web:
-    """Over HTTP, and HTTPS where the URL says so. A redirect is followed only within its scheme, and never a POST's.
+    """Sends requests over HTTP or HTTPS. Follows redirects only within the scheme, and never for a POST.
 
-    Addresses inside a network are asked, for the user named the service or vouches for who did, but never this
-    machine's own link; a redirect leads only to what is as public as where it comes from.
+    Internal addresses are allowed, because the user or a trusted authority named the service, but link-local ones are
+    not. A redirect may only lead to an address as public as the first.
     """
 
     def __init__(self, client: HttpClient) -> None:
@@ -63,7 +63,7 @@ class Web:
             with deadline(query.seconds):
                 return self._follow(query)
         except DeadlineExceeded as error:
-            remaining(redact(query.url))  # raises if it was the deadline of the whole operation that passed
+            remaining(redact(query.url))  # raises if the deadline of the whole operation passed
             raise Unreachable(f"{redact(query.url)}: no answer within {query.seconds:g} s") from error
 
     def close(self) -> None:
@@ -107,20 +107,20 @@ def _redirected(url: str, location: str) -> str:
 
 
 class Offline:
-    """Asks nobody: every witness is unreachable."""
+    """Sends nothing: every service is unreachable."""
 
     def fetch(self, query: Query) -> Response:
-        raise Unreachable(f"{redact(query.url)}: not asked, for this is offline")
+        raise Unreachable(f"{redact(query.url)}: not requested: imagesig is offline")
 
 
 def shown(url: str) -> str:
-    """A URL from outside as it may be shown."""
+    """An untrusted URL for people, without its password, escaped and cut."""
     text = redact(url)
     return text if text.isprintable() and len(text) <= _SHOWN else quote(text)
 
 
 def check_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> None:
-    """Returns if this is a URL of one of the schemes, with a host and without credentials.
+    """Returns if this is a URL with one of the schemes, with a host and without credentials.
 
     Raises:
         InvalidArgument: it is not.

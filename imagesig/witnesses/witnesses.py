@@ -1,4 +1,4 @@
-"""The witnesses that signing and verifying turn to, as one value: online, offline, or made by the caller."""
+"""The external services for signing and verifying, as one value: online, offline, or made by the caller."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from imagesig.witnesses.web import Fetcher, Offline, Web
 
 
 class Witnesses(Struct, frozen=True):
-    """Outside services that testify: OCSP responders and CRLs about certificates, timestamp services about signatures.
+    """Access to OCSP responders, CRLs and timestamp services.
 
-    Make one with `online` or `offline`, or with a `Fetcher` and a `RevocationChecker` of your own. Thread-safe; keep
-    one to keep what it remembers.
+    Make it with `online` or `offline`, or with your own `Fetcher` and `RevocationChecker`. Thread-safe. Reuse one
+    object to use its caches.
     """
 
     fetcher: Fetcher
@@ -31,7 +31,7 @@ class Witnesses(Struct, frozen=True):
     timestamp_seconds: float = limits.TIMESTAMP_SECONDS
 
     def timestamp(self, request: TimestampRequest, signature: bytes, now: datetime) -> bytes:
-        """A token over a signature; see `request_timestamp`."""
+        """A timestamp token for a signature; see `request_timestamp`."""
         return request_timestamp(
             request,
             signature,
@@ -56,14 +56,14 @@ def online(
     crl_seconds: float = limits.CRL_SECONDS,
     timestamp_seconds: float = limits.TIMESTAMP_SECONDS,
 ) -> Witnesses:
-    """Witnesses that are asked over the network, through this process's proxies. Nothing is contacted yet.
+    """Access over the network, through this process's proxies. It contacts nothing yet.
 
     Args:
-        crl_folder: where CRLs are kept for the next process, in notation's form; without it they are in memory only.
-        ca_file: PEM file of the authorities to trust for timestamp services on HTTPS, instead of the system's.
-        ocsp_seconds: for each OCSP request.
-        crl_seconds: for each download of a CRL.
-        timestamp_seconds: for each timestamp.
+        crl_folder: folder for CRLs in notation's format; without it CRLs are cached in memory only.
+        ca_file: PEM file with the authorities for timestamp services on HTTPS, instead of the system's.
+        ocsp_seconds: time limit for each OCSP request.
+        crl_seconds: time limit for each download of a CRL.
+        timestamp_seconds: time limit for each timestamp.
     """
     proxies = Proxies.from_environment(os.environ)
     fetcher = Web(HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}"))
@@ -74,9 +74,9 @@ def online(
 
 
 def offline(*, crl_folder: Path | None = None) -> Witnesses:
-    """Nobody is asked: what a certificate's issuer says of it is known only from CRLs in the folder.
+    """No access to the network: only CRLs in the folder show revocations.
 
-    A certificate that could be revoked and is in none of them has the status "unknown", which a strict policy refuses.
+    A revocable certificate without such a CRL has the status "unknown", which a strict policy refuses.
     """
     fetcher = Offline()
     return Witnesses(fetcher, RevocationChecker(fetcher, crl_cache=_cache(crl_folder)))

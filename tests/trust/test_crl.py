@@ -93,7 +93,7 @@ def test_a_list_by_an_issuer_that_may_not_sign_lists_is_refused() -> None:
 
 
 def test_a_list_whose_time_has_passed_is_refused() -> None:
-    refused(CA.crl(next_update=NOW - timedelta(seconds=1)), "held until")
+    refused(CA.crl(next_update=NOW - timedelta(seconds=1)), "was valid until")
 
 
 def test_a_list_from_the_future_is_refused() -> None:
@@ -111,7 +111,7 @@ def test_a_list_without_an_end_is_refused() -> None:
 
     parsed["signature"] = CA.key.sign(signed, ec.ECDSA(hashes.SHA256()))
 
-    refused(parsed.dump(force=True), "how long it holds")
+    refused(parsed.dump(force=True), "has no nextUpdate")
 
 
 def test_a_list_signed_with_sha1_is_refused() -> None:
@@ -190,8 +190,8 @@ def test_a_list_of_authorities_says_nothing_of_others_and_the_other_way_round() 
 
     assert judge(authorities, leaf=authority).status is RevocationStatus.OK
     assert judge(users).status is RevocationStatus.OK
-    useless("another kind", authorities)
-    useless("another kind", users, leaf=authority)
+    useless("other types of certificates", authorities)
+    useless("other types of certificates", users, leaf=authority)
 
 
 def test_the_part_of_a_split_list_that_the_certificate_does_not_name_is_useless() -> None:
@@ -255,9 +255,9 @@ def test_a_delta_list_releases_what_was_on_hold() -> None:
 @pytest.mark.parametrize(
     ("base", "delta", "reason"),
     [
-        (CA.crl(number=5), CA.crl(number=5, base=5), "has 5 already"),
-        (CA.crl(number=5), CA.crl(number=4, base=3), "has 5 already"),
-        (CA.crl(number=5), CA.crl(number=7, base=6), "adds to list 6"),
+        (CA.crl(number=5), CA.crl(number=5, base=5), "more than 5 of the complete list is needed"),
+        (CA.crl(number=5), CA.crl(number=4, base=3), "more than 5 of the complete list is needed"),
+        (CA.crl(number=5), CA.crl(number=7, base=6), "extends list 6"),
         (CA.crl(number=5), CA.crl(number=6), "no number"),
         (CA.crl(number=None), CA.crl(number=6, base=5), "no number"),
         (CA.crl(number=5), CA.crl(number=None, base=5), "no number"),
@@ -270,7 +270,7 @@ def test_a_delta_list_that_does_not_go_with_the_base_is_useless(base: bytes, del
 
 
 def test_a_delta_list_cannot_stand_for_the_complete_one() -> None:
-    useless("a delta list stands", CA.crl(number=6, base=5))
+    useless("a delta list, a complete one", CA.crl(number=6, base=5))
 
 
 def test_a_complete_list_names_its_delta_lists() -> None:

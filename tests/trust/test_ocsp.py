@@ -131,11 +131,11 @@ def test_a_certificate_cannot_vouch_for_itself() -> None:
     answer = judge_ocsp(CA.ocsp(own, signer=own), own.certificate, CA.certificate, NOW)
 
     assert answer.status is RevocationStatus.UNKNOWN
-    assert "the key that is in question" in answer.reason
+    assert "the key of the certificate in question" in answer.reason
 
 
 def test_a_renewed_certificate_of_the_same_key_cannot_vouch_for_it_either() -> None:
-    useless(CA.ocsp(LEAF, signer=CA.delegate(key=LEAF.key)), "the key that is in question")
+    useless(CA.ocsp(LEAF, signer=CA.delegate(key=LEAF.key)), "the key of the certificate in question")
 
 
 def test_an_answer_by_nobody_in_sight_is_useless() -> None:
@@ -197,11 +197,11 @@ def test_an_answer_about_the_same_number_of_another_issuer_is_useless() -> None:
 
 
 def test_an_answer_that_no_longer_holds_is_useless() -> None:
-    useless(CA.ocsp(LEAF, next_update=NOW - timedelta(seconds=1)), "held until")
+    useless(CA.ocsp(LEAF, next_update=NOW - timedelta(seconds=1)), "was valid until")
 
 
 def test_an_answer_without_an_end_is_useless() -> None:
-    useless(CA.ocsp(LEAF, endless=True), "how long it holds")
+    useless(CA.ocsp(LEAF, endless=True), "has no nextUpdate")
 
 
 def test_an_answer_from_the_future_is_useless() -> None:

@@ -373,12 +373,12 @@ def test_an_intermediate_that_is_missing_is_refused() -> None:
 @pytest.mark.parametrize(
     ("profile", "reason"),
     [
-        ({"purposes": None}, "timeStamping alone"),
-        ({"purposes_critical": False}, "timeStamping alone"),
-        ({"purposes": (*TIME_STAMPING, ExtendedKeyUsageOID.CODE_SIGNING)}, "timeStamping alone"),
-        ({"purposes": (ExtendedKeyUsageOID.CODE_SIGNING,)}, "timeStamping alone"),
-        ({"purposes": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "timeStamping alone"),
-        ({"authority": True}, "that of an authority"),
+        ({"purposes": None}, "not only timeStamping"),
+        ({"purposes_critical": False}, "not only timeStamping"),
+        ({"purposes": (*TIME_STAMPING, ExtendedKeyUsageOID.CODE_SIGNING)}, "not only timeStamping"),
+        ({"purposes": (ExtendedKeyUsageOID.CODE_SIGNING,)}, "not only timeStamping"),
+        ({"purposes": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "not only timeStamping"),
+        ({"authority": True}, "an authority's certificate"),
         ({"uses": None}, "no digitalSignature"),
         ({"uses": ("content_commitment",)}, "no digitalSignature"),
         ({"uses": ("digital_signature", "key_cert_sign")}, "key usage has key_cert_sign"),
@@ -448,11 +448,11 @@ def test_a_longer_way_is_taken_where_the_shorter_one_breaks_the_rules() -> None:
 def test_a_signature_with_sha1_anywhere_in_the_chain_is_refused() -> None:
     weak = Issued(with_sha1(TSA.certificate, BETWEEN.key), TSA.key)
 
-    refused(by(weak, BETWEEN, named=ess(weak)), "broken")
+    refused(by(weak, BETWEEN, named=ess(weak)), "weak hash")
 
 
 def test_a_root_signed_with_sha1_is_refused_for_that_reason() -> None:
-    refused(GOOD, "broken", roots=(with_sha1(ROOT.certificate, ROOT.key),))
+    refused(GOOD, "weak hash", roots=(with_sha1(ROOT.certificate, ROOT.key),))
 
 
 def test_a_thicket_of_cross_certificates_costs_a_bounded_number_of_checks() -> None:
