@@ -1,1 +1,1 @@
-"""Images and the homes they live in: registries and OCI layouts."""
+"""Images in registries, OCI layouts, archives and directories: opening, reading, writing and copying them."""
