@@ -7,11 +7,11 @@ from imagesig.lazy import lazy
 from imagesig.version import __version__ as __version__
 
 PUBLIC = {
-    "imagesig.api.signing": "sign",
-    "imagesig.api.signed_image": "MadeSignature SignedImage",
-    "imagesig.api.signing_many": "sign_many",
-    "imagesig.api.verifying": "VerificationResult verify",
-    "imagesig.api.verifying_many": "verify_many",
+    "imagesig.api.sign.signing": "sign",
+    "imagesig.api.sign.signed_image": "MadeSignature SignedImage",
+    "imagesig.api.sign.signing_many": "sign_many",
+    "imagesig.api.verify.verifying": "VerificationResult verify",
+    "imagesig.api.verify.verifying_many": "verify_many",
     "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",

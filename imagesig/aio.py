@@ -14,8 +14,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, 
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from imagesig.api import copying, inspecting, removing, signing, signing_many, verifying, verifying_many
+from imagesig.api import copying, inspecting, removing
+from imagesig.api.sign import signing, signing_many
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verify import verifying, verifying_many
 from imagesig.deadlines import until_set
 
 if TYPE_CHECKING:
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
     )
     from imagesig.api.outcome import Outcome
     from imagesig.api.removing import RemovedImage
-    from imagesig.api.signed_image import SignedImage
-    from imagesig.api.signing import Progress
-    from imagesig.api.verifying import VerificationResult
+    from imagesig.api.sign.signed_image import SignedImage
+    from imagesig.api.sign.signing import Progress
+    from imagesig.api.verify.verifying import VerificationResult
     from imagesig.keys import SigningKey
     from imagesig.policy import AuthorityLike, Policy
 

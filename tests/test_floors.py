@@ -82,7 +82,7 @@ BUILT_ON = {("archive", "layout")}
 """Homes that are made of another one: an archive holds a layout."""
 
 LINES = 400
-FOLDER = 22
+FOLDER = 20
 """Modules in one folder, beside its `__init__`."""
 VAGUE = frozenset({"utils", "util", "helpers", "base", "common", "models", "misc"})
 
@@ -316,7 +316,7 @@ def test_what_the_rules_allow_passes(module: str, source: str) -> None:
 
 # --- circles and private names ----------------------------------------------------------------------------------------
 
-PRIVATE_NAMES = {("api/signing_many.py", "imagesig.api.signing")}
+PRIVATE_NAMES = {("api/sign/signing_many.py", "imagesig.api.sign.signing")}
 """Imports of private names that are still there: the module, and whose names it takes."""
 
 Graph = dict[str, set[str]]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.stored_signatures import ImageLike, open_or_pass
-from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
+from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.errors import (
     Finding,
     ImagesigError,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from imagesig.api.copying import Admit
-from imagesig.api.verifying import OpenPublicKeys
+from imagesig.api.verify.verifying import OpenPublicKeys
 from imagesig.formats import Format
 from imagesig.images.open import Transport
 from imagesig.images.transfer import BlobCount

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MANY = 100
 """From so many images on, forks save more time than they cost."""
-_MODULES_OF_FORKS = ("imagesig.api.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
+_MODULES_OF_FORKS = ("imagesig.api.verify.remote_workers", "imagesig.images.registry.connect", "imagesig.crypto.ecdsa")
 
 
 def useful_forks() -> int:

@@ -1,4 +1,4 @@
-"""What a registry can do, and what a login may do there."""
+"""What a registry supports, and what a login is allowed to do there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Permission(Enum):
     ALLOWED = "allowed"
     DENIED = "denied to this login"
     UNSUPPORTED = "not supported by this registry"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "unknown"
 
 
 class Abilities(Struct, frozen=True):
-    """What was seen. `referrers_api` is None if there was no image to ask about."""
+    """The result of probing a registry. `referrers_api` is None if there was no image to ask about."""
 
     login: str
     server_time: datetime | None

@@ -1,4 +1,4 @@
-"""A small real multi-platform image: what the demo signs and the tests push."""
+"""Builds small real images, for the demo and for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLATFORMS = (Platform("linux", "amd64"), Platform("linux", "arm64", "v8"))
 
 
 def build_image(target: ImageTarget, files: Mapping[str, bytes], platform: Platform, tag: str = "") -> Descriptor:
-    """Stores an image of one platform whose only layer holds the files (path to content), and tags it if asked to.
+    """Stores an image of one platform whose only layer has the files (content by path), and tags it if `tag` is given.
 
     The same input gives the same digests.
     """

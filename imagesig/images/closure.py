@@ -1,4 +1,4 @@
-"""Everything that belongs to an image: its platforms, what is tagged for it, what refers to it, and so on."""
+"""Everything that belongs to an image: its platforms, its tagged signatures, its referrers, and theirs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, 
 from imagesig.redacted import RedactedStruct
 
 ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
-"""What cosign tags for a digest: signatures, attestations, bills of material."""
+"""Suffixes of cosign's tags for a digest: signatures, attestations, SBOMs."""
 _INDEX_DEPTH = 3
 _SHOWN = 10
 """Entries of one list that a warning names."""
 
 
 class Piece(RedactedStruct, frozen=True):
-    """One manifest or index. `tag` is the one it is found by, if it is; `subject` the digest that it belongs to.
+    """One manifest or index. `tag` is the tag that names it, if any; `subject` is the digest that it belongs to.
 
     `kind` is `image`, `platform`, `tagged`, `referrer` or `part` (of an index that refers to the image).
     """
@@ -41,7 +41,7 @@ class Piece(RedactedStruct, frozen=True):
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """What it names that is neither manifest nor index."""
+        """The blobs that it names: everything but manifests and indexes."""
         document = _parse(self.content, self.descriptor)
         if isinstance(document, Manifest):
             return (document.config, *document.layers)
@@ -49,15 +49,17 @@ class Piece(RedactedStruct, frozen=True):
 
     @property
     def subject_descriptor(self) -> Descriptor:
-        """What a referrer says that it refers to."""
+        """The subject in a referrer's own bytes."""
         subject = _parse(self.content, self.descriptor).subject
         if subject is None or subject.digest != self.subject:
-            raise MalformedError(f"{self.descriptor.digest}: is listed as a referrer of {self.subject} and is none")
+            raise MalformedError(
+                f"{self.descriptor.digest}: is listed as a referrer of {self.subject}, but does not refer to it"
+            )
         return subject
 
 
 class Closure(Struct, frozen=True):
-    """Every piece, each after what it consists of. `left_out` says which entries of lists could not be read."""
+    """Every piece, each after its parts. `left_out` names the entries of lists that could not be read."""
 
     pieces: tuple[Piece, ...]
     left_out: tuple[str, ...] = ()
@@ -66,12 +68,12 @@ class Closure(Struct, frozen=True):
 def closure_of(image: Image, root: Descriptor, *, attached: bool) -> Closure:
     """The image with all its platforms and, if `attached`, everything that belongs to it.
 
-    Anyone who may push can add an entry to a list of referrers: one that cannot be read is left out.
+    An entry of a list of referrers that cannot be read is left out: anyone who may push can add one.
 
     Raises:
-        NotFound: a platform that the index lists is not there.
-        LimitExceeded: more than `imagesig.limits` allows.
-        SignaturesUnsupported: something refers to the image in a form that cannot be read.
+        NotFound: a platform that the index lists is missing.
+        LimitExceeded: more content than `imagesig.limits` allows.
+        SignaturesUnsupported: a referrer has a media type that is not supported.
     """
     collector = _Collector(image)
     collector.add(Piece("image", root, b""), image.home, _INDEX_DEPTH)
@@ -96,7 +98,7 @@ class _Collector:
         self._left = limits.COPIED_MANIFEST_BYTES
 
     def add(self, piece: Piece, home: ImageSource, depth: int) -> None:
-        """Reads a piece and adds it, after what it consists of, unless it is there already."""
+        """Reads a piece and adds it after its parts, unless it was added before."""
         at = (piece.descriptor.digest, piece.tag)
         if at in self._seen:
             return
@@ -116,7 +118,7 @@ class _Collector:
             raise LimitExceeded(f"{self._image}: more than {limits.COPIED_MANIFESTS} manifests belong to it")
 
     def attached_to(self, digest: str) -> list[Piece]:
-        """What is tagged for this digest or refers to it, not read yet."""
+        """The manifests that are tagged for this digest or refer to it, not read yet."""
         home = self._image.signatures
         found = []
         try:
@@ -129,7 +131,7 @@ class _Collector:
                 found.append(Piece("tagged", descriptor, b"", suffix, digest, tag))
             listing = home.referrers(digest)
         except SignaturesUnsupported:
-            return []  # a form without a place for them has none
+            return []  # this form of image cannot hold any
         if listing.limited is not None:
             raise listing.limited
         self._note_malformed(listing, digest)
@@ -146,7 +148,7 @@ class _Collector:
         if not _is_document(descriptor):
             raise SignaturesUnsupported(
                 f"{home.name}: {descriptor.digest} refers to the image as {descriptor.media_type}, which is not read",
-                hint="leave behind all that belongs to the image: --no-signatures, or signatures=False",
+                hint="copy the image alone: --no-signatures, or signatures=False",
             )
         self._left -= descriptor.size
         if self._left < 0:
@@ -157,22 +159,24 @@ class _Collector:
             if piece.kind != "platform":
                 raise
             raise NotFound(
-                f"{self._image}: lists {piece.label or 'the manifest'} {descriptor.digest}, which is not there",
-                hint="copy one platform that is there: --platform OS/ARCH",
+                f"{self._image}: lists {piece.label or 'the manifest'} {descriptor.digest}, which is missing",
+                hint="copy one platform that exists: --platform OS/ARCH",
             ) from error
 
 
 def distinct_blobs(pieces: Iterable[Piece]) -> tuple[Descriptor, ...]:
-    """Every blob of these pieces, once.
+    """Every distinct blob of these pieces.
 
     Raises:
-        MalformedError: two of them disagree about the size of one.
+        MalformedError: two pieces give different sizes for a blob.
     """
     found: dict[str, Descriptor] = {}
     for piece in pieces:
         for blob in piece.blobs:
             if found.setdefault(blob.digest, blob).size != blob.size:
-                raise MalformedError(f"blob {blob.digest}: has {blob.size} bytes by one manifest, another by others")
+                raise MalformedError(
+                    f"blob {blob.digest}: has {blob.size} bytes in one manifest, and another size in others"
+                )
     return tuple(found.values())
 
 

@@ -1,4 +1,4 @@
-"""What homes of images on disk share: a file in pieces, and one writer at a time."""
+"""Reading a file in pieces, and a lock for writers of a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagesig.errors import TransportError
 from imagesig.images.stream import CHUNK_BYTES
 
 _TURN_SECONDS = 0.005
-"""Between two looks at whether another writer is done."""
+"""Pause between two attempts to get the lock."""
 
 
 def chunks_of(file: BinaryIO, what: str) -> Iterator[bytes]:
@@ -29,10 +29,10 @@ def chunks_of(file: BinaryIO, what: str) -> Iterator[bytes]:
 
 @contextmanager
 def locked(path: Path, what: str, held: threading.local) -> Iterator[None]:
-    """One writer in a directory at a time, across threads and processes. `held` remembers what this thread holds.
+    """Holds the lock of a folder, across threads and processes. `held` remembers that this thread has it.
 
     Raises:
-        DeadlineExceeded: the deadline passed before it was our turn.
+        DeadlineExceeded: the deadline passed before the lock was free.
         TransportError: the directory cannot be opened.
     """
     if getattr(held, "here", False):
@@ -43,8 +43,8 @@ def locked(path: Path, what: str, held: threading.local) -> Iterator[None]:
     except OSError as error:
         raise TransportError(f"{what}: cannot be opened ({error.strerror})") from error
     try:
-        while not took(descriptor):
-            wait(_TURN_SECONDS, f"{what}: another writer's turn")
+        while not _try_lock(descriptor):
+            wait(_TURN_SECONDS, f"{what}: waiting for another writer")
         held.here = True
         yield
     finally:
@@ -52,8 +52,8 @@ def locked(path: Path, what: str, held: threading.local) -> Iterator[None]:
         os.close(descriptor)
 
 
-def took(descriptor: int) -> bool:
-    """Whether the lock of an open file or directory was free, and is ours now."""
+def _try_lock(descriptor: int) -> bool:
+    """Takes the lock of an open folder if it is free; False if it is not."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""A folder that others may have written to: opened step by step, so that no link leads out of it.
+"""A folder that other users may have written to. It is opened step by step, so that no link leads out of it.
 
-Each step is taken from an open folder and follows no link, so that nobody can put one there between a check and the
-use. What is written is a new file that takes the place of another one.
+Each step starts from an open folder and follows no link, so a link that is made between check and use has no effect.
+Writing makes a new file and renames it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from imagesig.images.stream import hash_of
 from imagesig.oci.descriptor import Descriptor
 
 _LINKS = 8
-"""Links that may lead from one to the next."""
+"""Largest number of links in a row."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Not blocking: somebody may have put a pipe there."""
+"""Not blocking: the name may be a pipe."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -32,39 +32,38 @@ Missing = Callable[[], ImagesigError]
 
 
 class Folder:
-    """The files below one folder, by names such as `blobs/sha256/4f2c`. The folder itself may be a link: who names it
-    means what it leads to.
+    """The files below one folder, by names such as `blobs/sha256/4f2c`. The folder itself may be a link.
 
-    `what` is for people. Safe to use from several threads.
+    `what` names the folder in errors. Safe to use from several threads.
 
     Raises:
-        NotFound: a file, or a folder above it, is not there.
-        MalformedError: it is a link, or no regular file.
+        NotFound: a file, or a folder above it, is missing.
+        MalformedError: it is a link, or not a regular file.
         TransportError: it cannot be read or written.
     """
 
     def __init__(self, path: Path, what: str) -> None:
         if "\0" in str(path):
-            raise InvalidArgument(f"{what}: a path with a NUL, which no file can have")
+            raise InvalidArgument(f"{what}: a path with a NUL character, which paths must not have")
         self._path, self._what = path, what
 
     @contextmanager
     def open(self, name: str, *, links: bool = False, missing: Missing | None = None) -> Iterator[BinaryIO]:
-        """A regular file, open for reading. With `links` it may be a link to a regular file below this folder.
+        """A regular file, open for reading. With `links`, it may be a link to a regular file in this folder.
 
         Raises:
-            Of `Folder`, or what `missing` gives if it is not there.
+            The errors of `Folder`; for a missing file, the error that `missing` makes.
         """
         with self._failures(name, missing):
             descriptor = self._opened(name.split("/"), name, links=links)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise MalformedError(f"{self._what}: {name} is no regular file")
+            raise MalformedError(f"{self._what}: {name} is not a regular file")
         with os.fdopen(descriptor, "rb") as file:
             yield file
 
     def read(self, name: str, most: int, *, links: bool = False, missing: Missing | None = None) -> bytes:
-        """The content of a file. Raises as `open` does, and `LimitExceeded` for more than `most` bytes."""
+        """The content of a file. Raises the errors of `open`, and `LimitExceeded` for more than `most` bytes."""
         with self.open(name, links=links, missing=missing) as file:
             content = bytearray()
             for chunk in chunks_of(file, f"{self._what}: {name}"):
@@ -74,7 +73,7 @@ class Folder:
         return bytes(content)
 
     def holds(self, name: str, descriptor: Descriptor, *, links: bool = False) -> bool:
-        """Whether the file is there and has the bytes that the descriptor names; they are read and hashed."""
+        """Whether the file exists with the bytes that the descriptor names. They are read and hashed."""
         try:
             with self.open(name, links=links) as file:
                 if os.fstat(file.fileno()).st_size != descriptor.size:
@@ -85,7 +84,7 @@ class Folder:
         return seen == descriptor.digest
 
     def has(self, name: str) -> bool:
-        """Whether something has this name, be it a link."""
+        """Whether the name exists, as a file, folder or link."""
         return self._status(name) is not None
 
     def names(self, folder: str, *, most: int) -> list[str]:
@@ -97,13 +96,13 @@ class Folder:
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
-                    continue  # taken away meanwhile
+                    continue  # removed meanwhile
                 if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size <= most):
                     found.append(entry.name)
         return found
 
     def make(self, folder: str) -> None:
-        """Makes this folder, with those above it, unless it is there."""
+        """Makes this folder and its parents, unless they exist."""
         with self._failures(folder, writing=True):
             self._path.mkdir(parents=True, exist_ok=True)
             with self._entered(folder.split("/"), make=True):
@@ -111,8 +110,8 @@ class Folder:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A new file that takes the place of what has this name once the block is through, whole and on the disk; or
-        never. A link is replaced and not followed.
+        """A new file that gets this name when the block ends without an error, complete and on disk. A link of that
+        name is replaced, not followed.
         """
         *above, leaf = name.split("/")
         with self._failures(name, writing=True):
@@ -137,7 +136,7 @@ class Folder:
             file.write(content)
 
     def remove(self, name: str) -> None:
-        """Takes a file or link away, if it is there."""
+        """Removes a file or link, if it exists."""
         *above, leaf = name.split("/")
         with self._failures(name, writing=True), suppress(FileNotFoundError), self._entered(above) as folder:
             os.unlink(leaf, dir_fd=folder)
@@ -155,12 +154,12 @@ class Folder:
                     if not links:
                         raise self._link(name) from error
                     text = os.readlink(parts[-1], dir_fd=folder)
-            parts = self._led(parts[:-1], text, name)
+            parts = self._target(parts[:-1], text, name)
         raise self._link(name)
 
     @contextmanager
     def _entered(self, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
-        """The folder below this one that these steps lead to, open."""
+        """The folder at the end of these steps, open."""
         descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in parts:
@@ -179,8 +178,8 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def _led(self, above: list[str], text: str, name: str) -> list[str]:
-        """The steps from this folder to what a link in the folder `above` says."""
+    def _target(self, above: list[str], text: str, name: str) -> list[str]:
+        """The steps from this folder to the target of a link in the folder `above`."""
         inside = list(above)
         if text.startswith("/"):
             ours = (os.path.abspath(self._path), os.path.realpath(self._path))  # noqa: PTH100 - no link is resolved
@@ -193,7 +192,7 @@ class Folder:
             if part != "..":
                 inside.append(part)
                 down = True
-            elif down or not inside:  # up again after a step down, which could be a link itself; or out
+            elif down or not inside:  # up after a step down, which could be a link; or out of the folder
                 raise self._link(name)
             else:
                 inside.pop()
@@ -212,31 +211,31 @@ class Folder:
     def _link(self, name: str) -> MalformedError:
         return MalformedError(
             f"{self._what}: {name} is a symbolic link that is not followed",
-            hint="only a blob of a layout may be a link, to a file inside the layout; put the file itself there",
+            hint="only a blob of a layout may be a link, to a file in the layout; replace the link by the file",
         )
 
     @contextmanager
     def _failures(self, name: str, missing: Missing | None = None, *, writing: bool = False) -> Iterator[None]:
         def explain(error: Exception) -> ImagesigError | None:
-            return self._unread(error, name, missing) if isinstance(error, OSError) else None
+            return self._explained(error, name, missing) if isinstance(error, OSError) else None
 
         if not writing:
             with external_call(f"{self._what}: {name}", explain):
                 yield
             return
         try:
-            yield  # what the caller's own block raises goes through
+            yield  # errors of the caller's block are passed on
         except ImagesigError:
             raise  # a passed deadline is an OSError too
         except OSError as error:
             raise TransportError(f"{self._what}: cannot write {name} ({error.strerror})") from error
 
-    def _unread(self, error: OSError, name: str, missing: Missing | None) -> ImagesigError:
+    def _explained(self, error: OSError, name: str, missing: Missing | None) -> ImagesigError:
         if not _is_missing(error):
             return TransportError(f"{self._what}: {name} cannot be read ({error.strerror})")
         if missing is not None:
             return missing()
-        return NotFound(f"{self._what}: {name}: it is not there", hint="check the path")
+        return NotFound(f"{self._what}: {name}: there is no such file", hint="check the path")
 
 
 def _is_missing(error: OSError) -> bool:

@@ -17,12 +17,12 @@ from imagesig.oci.reference import Reference
 
 
 class Image(Struct, frozen=True):
-    """An image that can be signed and verified; made by `registry()` or `layout()`.
+    """An image that can be signed and verified, made by `registry()`, `layout()` and so on.
 
-    `target` is the tag or digest that names it in its home; `name` is its reference in a registry, None in a layout.
-    `signatures` is where its signatures live: the home itself, or another repository. `timeout` is in seconds and
-    bounds each signing or verification as a whole. `place` is where it lies outside registries. `described` are the
-    digests of the manifests that a second description of an archive names; without one it is empty.
+    `target` is the tag or digest that names it in its home. `name` is its reference, None outside registries.
+    `signatures` is the home of its signatures: its own home, or another repository. `timeout` bounds each signing or
+    verification, in seconds. `place` is its location outside registries. `described` are the digests in the second
+    description of an archive; empty without one.
     """
 
     home: ImageHome
@@ -35,16 +35,15 @@ class Image(Struct, frozen=True):
 
     @property
     def location(self) -> Location:
-        """Where it was asked for, as policies name places."""
+        """Where it is, as policies name places."""
         return Location(reference=self.name) if self.name else self.place
 
     @classmethod
     def opened(cls, find: Callable[[], Image], timeout: float) -> Image:
-        """The image that `find` gives. One deadline holds from its first byte on: the time that finding takes comes off
-        that of what is then done with the image.
+        """The image that `find` gives. The time that finding takes is subtracted from its timeout.
 
         Raises:
-            DeadlineExceeded: finding it took all of the time.
+            DeadlineExceeded: finding it took all the time.
         """
         started = time.monotonic()
         with deadline(timeout):
@@ -53,7 +52,7 @@ class Image(Struct, frozen=True):
         return replace(found, timeout=timeout - (time.monotonic() - started))
 
     def check_platform(self, digest: str) -> None:
-        """Returns if a manifest that was chosen for a platform is what all readers take from here.
+        """Returns if every reader takes this manifest, which was chosen for a platform, from here.
 
         Raises:
             MalformedError: Docker's description of the archive names another manifest of the image.
@@ -61,8 +60,8 @@ class Image(Struct, frozen=True):
         if self.described and digest not in self.described:
             raise MalformedError(
                 f"{self}: manifest.json, which skopeo and Docker's older store read, describes another platform than "
-                f"that of {digest}: readers disagree on what to load",
-                hint="save that platform alone: docker save --platform",
+                f"that of {digest}: readers load different images",
+                hint="save only that platform: docker save --platform",
             )
 
     def __str__(self) -> str:

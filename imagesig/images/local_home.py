@@ -1,6 +1,6 @@
-"""What homes of images in files and folders share: a further one implements the abstract methods, the rest follows.
+"""The base of homes in files and folders. A further home implements the abstract methods and inherits the rest.
 
-Two properties hold for all of them: what is named by digest was read and hashed, and writers take turns.
+Every home reads and hashes what it names by digest, and lets one writer work at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from imagesig.errors import DigestMismatch, LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
 from imagesig.images.image import Image
-from imagesig.images.merge import Merge, Tagged, look, nothing_to_settle
+from imagesig.images.merge import Merge, Tagged, nothing_to_settle, read_tag
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class LocalHome(ABC):
-    """An `ImageHome` that people name `form:path`. Unless a subclass says otherwise, it has no place for referrers."""
+    """An `ImageHome` that people name `form:path`. It holds no referrers, unless a subclass overrides their methods."""
 
     holds_signature_files = False
     described: frozenset[str] = frozenset()
@@ -41,11 +41,11 @@ class LocalHome(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._path)!r})"
 
-    # --- what a home implements ----------------------------------------------------------------------------------
+    # --- a home implements these ---------------------------------------------------------------------------------
 
     @abstractmethod
     def only_image(self) -> str:
-        """The digest or name of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not one."""
+        """The digest or name of the only image. Raises `InvalidArgument` for several, `ImageNotFound` for none."""
 
     @abstractmethod
     def resolve(self, tag_or_digest: str) -> Descriptor:
@@ -56,7 +56,7 @@ class LocalHome(ABC):
         """The manifest or index with this digest, hashed.
 
         Raises:
-            NotFound, DigestMismatch, MalformedError: it is not here, or not readable.
+            NotFound, DigestMismatch, MalformedError: it is missing, or cannot be read.
         """
 
     @abstractmethod
@@ -81,13 +81,13 @@ class LocalHome(ABC):
 
     @abstractmethod
     def _turn(self) -> AbstractContextManager[object]:
-        """Waits until no other thread or process writes here, and keeps them waiting during the block."""
+        """A block in which no other thread or process writes here."""
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     @property
     def location(self) -> Location:
-        """Where it is, as policies name places."""
+        """Where the home is, as policies name places."""
         return Location(self._form, path=os.path.realpath(self._path))
 
     @property
@@ -168,9 +168,9 @@ class LocalHome(ABC):
         raise NotFound(f"{self.name}: no referrer {referrer.digest}")
 
     def _tagged_now(self, tag: str) -> Tagged | None:
-        """What a tag names now. A manifest that is missing or has other bytes is lost: nothing is merged with it."""
+        """What a tag names now; None also for a manifest with wrong bytes, which is lost."""
         try:
-            return look(self, tag)
+            return read_tag(self, tag)
         except DigestMismatch:
             return None
 

@@ -1,4 +1,4 @@
-"""Paths of images in files and folders, as people and programs give them."""
+"""Paths of local images, as people and programs give them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from imagesig.text import holds_key
 
 
 def local_path(given: str | os.PathLike[str]) -> Path:
-    """The path. What looks like a private key is one where it leads somewhere, and is refused elsewhere.
+    """The path. A text that looks like a private key is refused, unless a file of that name exists.
 
     Raises:
-        InvalidArgument: it is a private key; the error does not repeat it.
+        InvalidArgument: it looks like a private key. The error does not repeat it.
     """
     text = os.fspath(given)
     if (holds_key(text) or is_raw_key(text)) and not os.path.lexists(text):

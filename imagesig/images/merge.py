@@ -1,4 +1,4 @@
-"""What a tag names, and what it should name instead: the merge that a writer makes of both."""
+"""Changing a tag: what it names now, and the merge that gives what it should name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Tagged(Struct, frozen=True):
 
 
 Merge = Callable[[Tagged | None], Tagged | None]
-"""Given what the tag names now (None: it does not exist), what it should name (None: leave it as it is)."""
+"""From what the tag names now (None: there is no such tag) to what it should name (None: no change)."""
 
 
-def look(home: Readable, tag: str) -> Tagged | None:
-    """What the tag names now, None if it does not exist."""
+def read_tag(home: Readable, tag: str) -> Tagged | None:
+    """What the tag names now; None if there is no such tag."""
     try:
         descriptor = home.resolve(tag)
     except NotFound:
@@ -38,4 +38,4 @@ def look(home: Readable, tag: str) -> Tagged | None:
 
 
 def nothing_to_settle() -> None:
-    """For a change that cannot be lost: writers take turns, or the registry keeps referrers by itself."""
+    """Settles a change that cannot be lost, because writers take turns or the registry lists referrers itself."""

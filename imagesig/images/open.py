@@ -1,4 +1,4 @@
-"""From what a person types as an image to an `Image`."""
+"""Opens images by the names that people type."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def _path_and_reference(rest: str) -> tuple[str, str]:
 
 
 class _Form(Struct, frozen=True):
-    """How one form of local image is opened, and how path and target follow `form:`.
+    """How one form of local image is opened, and how the text after `form:` is split into path and target.
 
-    `module` has the function `opener`, which takes a path, a target and a timeout, and a class `home`, whose `create`
-    makes an `ImageHome` at a path. Without a class it is read, not written.
+    `module` has the function `opener`, which takes path, target and timeout, and the class `home`, whose `create` makes
+    an `ImageHome` at a path. A form without a class is read only.
     """
 
     module: str
@@ -61,12 +61,12 @@ FORMS: Mapping[str, _Form] = {
     "docker-archive": _Form("imagesig.images.archive.docker", "docker_archive", "", _path_and_reference),
     "dir": _Form("imagesig.images.directory.directory", "directory", "Directory", _path_alone, has_digests=False),
 }
-"""Every form of local image: a further one is a folder, and a line here."""
+"""Every form of local image. A further one is a folder, and a line here."""
 _PREFIXES = tuple(f"{form}:" for form in FORMS)
 
 
 def is_local(text: str) -> bool:
-    """Whether this names a file or directory and not a registry."""
+    """Whether the text names a file or directory, not an image in a registry."""
     return text.startswith(_PREFIXES)
 
 
@@ -77,9 +77,9 @@ def is_private_key(text: str) -> bool:
 
 
 class Transport(RedactedStruct, frozen=True):
-    """How images that are given by name are reached: the settings of `registry()`, which has their meaning.
+    """The settings for opening images by name. `registry()` explains them.
 
-    Pickles if its `credentials` do: workers in other processes open their own connections with it.
+    It can be pickled if its `credentials` can: workers in other processes open their own connections with it.
     """
 
     hidden = ("credentials",)
@@ -92,7 +92,7 @@ class Transport(RedactedStruct, frozen=True):
 
 
 class ImageOpener:
-    """Opens images by name, all of them over one pool of connections and one set of logins. Thread-safe."""
+    """Opens images by name, with one pool of connections and one login for each registry. Thread-safe."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -119,7 +119,7 @@ class ImageOpener:
 
     @property
     def client(self) -> RegistryClient:
-        """The connections and logins, made when they are first needed."""
+        """The connections and logins. They are made on first use."""
         from imagesig.images.registry.connect import registry_client
 
         with self._lock:
@@ -140,10 +140,10 @@ def open_image(text: str, **transport: Any) -> Image:
     """`oci:DIRECTORY[:TAG|@DIGEST]`, `oci-archive:FILE[:TAG|@DIGEST]`, `docker-archive:FILE[:REFERENCE|@DIGEST]`,
     `dir:DIRECTORY`, or a reference to a registry.
 
-    `transport` is passed to `registry()`.
+    `transport` are arguments of `registry()`.
 
     Raises:
-        InvalidArgument: none of these, or what it names is not there.
+        InvalidArgument: another form, or no such file or directory.
         ImageNotFound: there is no image in it.
     """
     if not isinstance(text, str):
@@ -159,18 +159,18 @@ def open_image(text: str, **transport: Any) -> Image:
 
 
 def open_source(text: str, **transport: Any) -> Image:
-    """As `open_image`, for what is copied: an archive may have to be read as a whole before its image is known, which
-    takes what time it takes. Only a deadline that is set already ends it.
+    """As `open_image`, for the source of a copy. Opening has no time limit but the caller's deadline, because an
+    archive may have to be read completely before its image is known.
     """
     opened = open_image(text, **(transport | {"timeout": float("inf")}))
     return replace(opened, timeout=transport.get("timeout", limits.OPERATION_SECONDS))
 
 
 def check_destination(text: str) -> None:
-    """Returns if the text names something that can be written; nothing is looked at.
+    """Returns if the text names a form of image that can be written. No file is read.
 
     Raises:
-        InvalidArgument: it does not.
+        InvalidArgument: it cannot be written, or is not an image.
     """
     if not is_local(text):
         parse_reference(text)
@@ -179,13 +179,13 @@ def check_destination(text: str) -> None:
     local_path(path)
     if not FORMS[form].home:
         raise InvalidArgument(
-            f"{quote(text)}: this form is read, not written",
+            f"{quote(text)}: this form can only be read",
             hint="write oci-archive:FILE; docker load of Docker 25 and later reads it",
         )
 
 
 def open_destination(text: str, **transport: Any) -> Image:
-    """As `open_image`, for what need not be there yet. `target` is empty where the text names no tag.
+    """As `open_image`, for an image that need not exist yet. `target` is empty if the text names no tag.
 
     Raises:
         InvalidArgument: it cannot be written.
@@ -205,12 +205,12 @@ def open_destination(text: str, **transport: Any) -> Image:
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """The form, the path, and the tag, reference or digest, empty if there is none."""
+    """The form, the path, and the tag, reference or digest (empty if there is none)."""
     form, _, rest = text.partition(":")
     before, at, digest = rest.rpartition("@")
     if at and before and FORMS[form].has_digests:
         if not is_digest(digest):
-            raise InvalidArgument(f"image {quote(text)}: the part after @ is no sha256 digest")
+            raise InvalidArgument(f"image {quote(text)}: the part after @ is not a sha256 digest")
         path, target = before, digest
     else:
         path, target = FORMS[form].split(rest)

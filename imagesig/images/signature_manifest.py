@@ -1,4 +1,4 @@
-"""The manifest that holds an image's classic signatures, in the bytes that cosign writes. Pure.
+"""The config of the manifest that holds classic signatures, in cosign's bytes. Pure.
 
 Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage".
 """

@@ -1,4 +1,4 @@
-"""Which manifests of an image a signature can be for: the image itself and, of an index, its children."""
+"""The manifests of an image that can be signed: the image itself and, if it is an index, its children."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from imagesig.text import quote
 _DEPTH = 3
 """Indexes within indexes."""
 _SHOWN = 20
-"""Platforms that a message names."""
+"""Largest number of platforms in a message."""
 
 
 class Target(Struct, frozen=True):
-    """One manifest to sign. `platform` is for people: empty for the image itself, `linux/arm64` for a child."""
+    """One manifest to sign. `platform` is shown to people: `linux/arm64` for a child, empty for the image itself."""
 
     descriptor: Descriptor
     platform: str = ""
 
 
 class Targets(Struct, frozen=True):
-    """The image itself first, then every child once. `missing` are children that are listed and not there."""
+    """The image itself, then every distinct child. `missing` are children that are listed but do not exist."""
 
     found: tuple[Target, ...]
     missing: tuple[Target, ...] = ()
@@ -39,13 +39,13 @@ class Targets(Struct, frozen=True):
 def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targets:
     """The image itself and, if it is an index and `recursive`, its children.
 
-    With `resolve` the size and type of each child are those of its bytes, and children that are not there are
-    `missing`. Without it they are what the index says, and only the digest is to be believed.
+    With `resolve`, each child is read: size and type are those of its bytes, and children that do not exist are
+    `missing`. Without it, size and type are claims of the index, and only the digest can be trusted.
 
     Raises:
         ImageNotFound: there is no such image.
-        MalformedError: what is there is no image.
-        DigestMismatch: other bytes are there.
+        MalformedError: the tag or digest does not name an image.
+        DigestMismatch: the bytes do not have the digest.
         LimitExceeded: more children than `limits.INDEX_CHILDREN`, or indexes nested too deeply.
     """
     try:
@@ -71,7 +71,7 @@ class _Walk:
         self.missing: dict[str, Target] = {}
 
     def add_children(self, index: Descriptor, content: bytes, depth: int) -> None:
-        """Adds the children of an index with this content; with depth 0 it is only parsed."""
+        """Adds the children of an index with this content. With depth 0, the index is only parsed."""
         image = self._image
         new: dict[str, Target] = {}
         for child in parse_index(content, index.media_type, f"{image}: index {index.digest}").manifests:
@@ -82,7 +82,7 @@ class _Walk:
         if len(self.found) + len(self.missing) + len(new) > limits.INDEX_CHILDREN:
             raise LimitExceeded(f"{image}: more than {limits.INDEX_CHILDREN} manifests below one index")
         children = list(new.values())
-        for listed, target in zip(children, for_each(children, self._looked_at), strict=True):
+        for listed, target in zip(children, for_each(children, self._resolved), strict=True):
             if target is None:
                 self.missing[listed.descriptor.digest] = listed
                 continue
@@ -93,19 +93,19 @@ class _Walk:
                 nested = image.home.read(target.descriptor, limit=limits.MANIFEST_BYTES)
                 self.add_children(target.descriptor, nested, depth - 1)
 
-    def _looked_at(self, listed: Target) -> Target | None:
+    def _resolved(self, listed: Target) -> Target | None:
         if not self._resolve:
             return listed
         remaining(f"{self._image}: reading its children")
         try:
-            # The index may say anything of a child: its size and type are signed by some formats.
+            # Some formats sign size and type, so they must come from the bytes, not from the index.
             return Target(self._image.home.resolve(listed.descriptor.digest), listed.platform)
         except NotFound:
             return None
 
 
 class Choice(Struct, frozen=True):
-    """The manifest of an image for one platform, by its own bytes. `listed` is what the index says that it is for;
+    """The manifest of an image for one platform, described by its own bytes. `listed` is the platform in the index;
     None for an image of one platform, whose config was compared already.
     """
 
@@ -115,21 +115,23 @@ class Choice(Struct, frozen=True):
 
 
 def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
-    """The one manifest of the image for a platform, written as `parse_platform` takes it.
+    """The manifest of the image for a platform, in the form of `parse_platform`.
 
-    Of an index, its entry is believed: `check_platform` compares the config, unless the index itself was signed.
+    The platform in an index is not checked here: `check_platform` compares the config, unless the index is signed.
 
     Raises:
-        InvalidArgument: no platform, or one that several children have.
-        ImageNotFound: no child has it, or it is not there.
-        DigestMismatch: other bytes are there.
+        InvalidArgument: not a platform, or one that several children have.
+        ImageNotFound: no child has it, or the child does not exist.
+        DigestMismatch: the bytes do not have the digest.
     """
     wanted = parse_platform(text)
     content = image.home.read(root, limit=limits.MANIFEST_BYTES)
     if root.media_type not in INDEX_TYPES:
         actual = _platform_of(image, root, content)
         if actual is None or not fits(actual, wanted):
-            raise ImageNotFound(f"{image}: is for {actual or 'no platform that its config names'}, not for {wanted}")
+            raise ImageNotFound(
+                f"{image}: is for {actual or 'a platform that its config does not name'}, not for {wanted}"
+            )
         return Choice(root, wanted)
     listed = [
         (child, child.platform)
@@ -149,16 +151,16 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
     try:
         descriptor = image.home.resolve(child.digest)
     except NotFound as error:
-        raise ImageNotFound(f"{image}: lists {platform} as {child.digest}, which is not there") from error
+        raise ImageNotFound(f"{image}: lists {platform} as {child.digest}, which does not exist") from error
     return Choice(descriptor, wanted, platform)
 
 
 def check_platform(image: Image, choice: Choice) -> None:
-    """Returns if the image's own config says what the index says of it.
+    """Returns if the image's config has the platform that the index lists.
 
     Raises:
-        ImageNotFound: it says something else, or cannot be read.
-        DigestMismatch: other bytes are there.
+        ImageNotFound: it has another platform, or cannot be read.
+        DigestMismatch: the bytes do not have the digest.
     """
     if choice.listed is None:
         return
@@ -166,16 +168,16 @@ def check_platform(image: Image, choice: Choice) -> None:
     content = image.home.read(choice.descriptor, limit=limits.MANIFEST_BYTES)
     actual = _platform_of(image, choice.descriptor, content)
     if actual is None:
-        raise ImageNotFound(f"{image}: lists {digest} as {choice.listed}, and its config cannot be read as an image's")
+        raise ImageNotFound(f"{image}: lists {digest} as {choice.listed}, but its config is not that of an image")
     if not is_as_listed(actual, choice.listed, choice.wanted):
         raise ImageNotFound(
             f"{image}: lists {digest} as {choice.listed}, but it is for {actual}",
-            hint="take the image by its own digest, or the index as a whole",
+            hint="use the digest of the image, or the whole index",
         )
 
 
 def _platform_of(image: Image, manifest: Descriptor, content: bytes) -> Platform | None:
-    """What an image is for by its config; None if it has none that says so."""
+    """The platform in an image's config; None if it names none."""
     what = f"{image}: config"
     try:
         config = parse_manifest(content, manifest.media_type, str(image)).config

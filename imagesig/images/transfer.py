@@ -1,4 +1,4 @@
-"""Blobs on their way from one home to another: not sent where they are, mounted where they can be, tried again."""
+"""Copies blobs from one home to another: skips existing ones, mounts them where possible, and retries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from imagesig.oci.descriptor import Descriptor
 logger = logger_named("imagesig")
 
 _WHOLE_BYTES = 1024 * 1024
-"""Up to here a blob is sent with one request."""
+"""Largest blob that is sent with one request."""
 _ELSEWHERE = ("nondistributable", "foreign")
-"""Layers that a registry need not have: their descriptor says where they are."""
+"""Words in media types of layers that a registry need not hold: their descriptor says where they are."""
 
 
 class BlobCount(Struct, frozen=True):
-    """How many blobs were sent (`sent_bytes` in all), mounted from a neighbouring repository, or there already."""
+    """Numbers of blobs that were sent (`sent_bytes` in total), mounted from another repository, or present before."""
 
     sent: int = 0
     sent_bytes: int = 0
@@ -50,15 +50,15 @@ class Transfer:
         self.count = BlobCount()
 
     def stop(self) -> None:
-        """Makes all that is under way fail soon: somebody else has failed, or pressed Ctrl-C."""
+        """Makes running transfers fail soon, after an error elsewhere or Ctrl-C."""
         self._stopped.set()
 
     def blob(self, descriptor: Descriptor, source: ImageSource) -> None:
-        """Makes sure that the target has the blob; what is sent is compared with its digest on the way.
+        """Makes sure that the target has the blob. Its digest is checked while it is sent.
 
         Raises:
             DigestMismatch: the source has other bytes.
-            TransportError: it could not be read or written, after the retries.
+            TransportError: reading or writing failed after all retries.
         """
         if self._target.has_blob(descriptor):
             self._add(BlobCount(present=1))
@@ -82,7 +82,7 @@ class Transfer:
                 if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
                     raise
                 pause = error.retry_after or growing_pause(attempt)
-            # A stream that broke is begun again: what came of it was not kept.
+            # A broken stream starts again from the beginning: nothing of it was kept.
             wait(pause, f"blob {descriptor.digest}")
 
     def _send(self, descriptor: Descriptor, source: ImageSource) -> None:
@@ -96,7 +96,7 @@ class Transfer:
     def _until_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             if self._stopped.is_set():
-                raise TransportError("copy: stopped, for something else failed")
+                raise TransportError("copy: stopped, because another transfer failed")
             yield chunk
 
     def _add(self, one: BlobCount) -> None:

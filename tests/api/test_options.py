@@ -11,7 +11,7 @@ import pytest
 import imagesig
 from imagesig import aio
 from imagesig.api import options
-from imagesig.api.signing_job import signing_job
+from imagesig.api.sign.signing_job import signing_job
 
 
 def keywords(function: Callable[..., Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 import imagesig
 from imagesig import explain, inspect, remove, sign, verify
-from imagesig.api.verifying_many import verify_many
+from imagesig.api.verify.verifying_many import verify_many
 from imagesig.errors import MalformedError, SignatureRejected
 from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image

@@ -16,7 +16,7 @@ import pytest
 import imagesig
 from imagesig import aio, errors
 from imagesig.api.outcome import Outcome
-from imagesig.api.remote_workers import Chunk, verify_chunk
+from imagesig.api.verify.remote_workers import Chunk, verify_chunk
 from imagesig.cli.processes import ForkPool
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.images.build import PLATFORMS, build_image
@@ -169,7 +169,7 @@ def test_what_is_no_image_at_all_is_one_outcome(images: list[str], given: Any) -
 def test_a_result_that_does_not_pickle_costs_its_image_alone(
     images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imagesig.api import verification_run
+    from imagesig.api.verify import verification_run
 
     whole = verification_run.verify_by_rule
 
@@ -359,7 +359,7 @@ def test_a_result_of_odd_text_travels(images: list[str]) -> None:
 
 
 def test_a_chunk_is_answered_in_order(images: list[str]) -> None:
-    from imagesig.api.verification_run import VerificationJob
+    from imagesig.api.verify.verification_run import VerificationJob
     from imagesig.images.open import Transport
     from imagesig.keys.uri import open_public_keys
 

@@ -23,8 +23,8 @@ from tests.mutants.operators import Mutant, mutants_of
 DECIDING = ("policy", "formats", "trust", "crypto", "encoding", "oci", "stores", "http")
 """Folders whose modules decide; with `MODULES` the code that is changed."""
 MODULES = (
-    "api/verifying.py",
-    "api/revoking.py",
+    "api/verify/verifying.py",
+    "api/verify/revoking.py",
     "api/stored_signatures.py",
     "images/target.py",
     "images/registry/auth.py",
@@ -36,8 +36,8 @@ MODULES = (
     "images/archive/members.py",
     "images/registry/permissions.py",
     "images/local_home.py",
-    "api/subjects.py",
-    "api/evidence.py",
+    "api/verify/subjects.py",
+    "api/verify/evidence.py",
     "stores/tag.py",
     "stores/referrers.py",
     "http/client.py",

@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 LEFT_OUT = (
     *("tests/external", "tests/fuzz", "tests/mutants", "tests/peers", "tests/interop", "tests/docs"),
     *("tests/testing/test_hostile.py", "tests/cli/test_canaries.py", "tests/test_package.py", "tests/test_floors.py"),
-    *("tests/cli/test_processes.py", "tests/cli/test_verifying_processes.py", "tests/api/test_remote_workers.py"),
+    *(
+        "tests/cli/test_processes.py",
+        "tests/cli/test_verifying_processes.py",
+        "tests/api/verify/test_remote_workers.py",
+    ),
 )
 """Campaigns that take minutes, tests of something else than the package's code, and those of other processes, which
 run the code without the mutant."""

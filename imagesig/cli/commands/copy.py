@@ -10,7 +10,7 @@ import click
 from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
-from imagesig.api.verifying import verify_by_rule
+from imagesig.api.verify.verifying import verify_by_rule
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, output_option
 from imagesig.cli.output.failure import note_unverified

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from imagesig.api.inspecting import inspect
-from imagesig.api.signing import sign
-from imagesig.api.verifying import verify
+from imagesig.api.sign.signing import sign
+from imagesig.api.verify.verifying import verify
 from imagesig.cli.options import FilePath
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.crypto.algorithms import KeyType

@@ -8,9 +8,9 @@ import click
 from msgspec import to_builtins
 
 from imagesig.api.outcome import Outcome, shown_name
-from imagesig.api.signed_image import SignedImage
-from imagesig.api.signing import sign
-from imagesig.api.signing_many import sign_many
+from imagesig.api.sign.signed_image import SignedImage
+from imagesig.api.sign.signing import sign
+from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.images_from import Images, images_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations

@@ -9,8 +9,8 @@ import click
 from msgspec import Struct
 
 from imagesig.api.outcome import Outcome, shown_name
-from imagesig.api.verifying import VerificationResult
-from imagesig.api.verifying_many import verify_many
+from imagesig.api.verify.verifying import VerificationResult
+from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.images_from import Images, images_or_manifests_options
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, format_option, gathered, parse_annotations

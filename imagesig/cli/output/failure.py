@@ -17,7 +17,7 @@ from imagesig.errors import (
 )
 
 if TYPE_CHECKING:
-    from imagesig.api.verifying import VerificationResult
+    from imagesig.api.verify.verifying import VerificationResult
 
 _SHOWN = 10
 """Signatures that did not matter, of one image."""

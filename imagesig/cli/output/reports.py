@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote as percent_encode
 
 from imagesig.api.outcome import shown_name
-from imagesig.api.verifying import VerificationResult
+from imagesig.api.verify.verifying import VerificationResult
 from imagesig.cli.output.failure import worst
 from imagesig.errors import AllowedUnverified, ImageNotFound, ImagesigError, NoSignatureAccepted, VerificationError
 from imagesig.images.image import Image

@@ -1,7 +1,7 @@
-"""Images in archives: an OCI layout inside a tar, as skopeo and podman write it, and `docker save` since Docker 25.
+"""Images in archives: an OCI layout in a tar, as skopeo, podman and, since Docker 25, `docker save` write it.
 
-Spec: OCI image-spec, image layout. The archive is read where it lies and never changed: what is written becomes a new
-file that takes its place.
+Spec: OCI image-spec, image layout. The archive is read in place and never changed: writing makes a new file that
+replaces it.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from imagesig.oci.digest import is_digest, sha256
 
 DOCKER = "docker-archive"
 _SIGNATURES_INDEX = "imagesig-index.json"
-"""In Docker's archives signatures are listed here: `docker load` takes every entry of `index.json` for an image."""
+"""The list of signatures in Docker's archives: `docker load` loads every entry of `index.json` as an image."""
 _BLOBS = "blobs/sha256/"
 _WAIT_SECONDS = 0.1
 
 _open: ContextVar[frozenset[int]] = ContextVar("imagesig_archive_transactions", default=frozenset())
-"""The archives, by object, whose transaction this code is in."""
+"""The ids of the `Archive` objects whose transaction the current code is in."""
 
 
 def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
-    """The image in an archive that a tag or digest names; without one, the only image there.
+    """The image in an archive that a tag or digest names; without one, the only image.
 
     Raises:
-        InvalidArgument: no archive there, or several images and no tag.
-        MalformedError: a tar that is damaged, or has members that are refused.
-        ImageNotFound: no image there.
-        DeadlineExceeded: reading its headers took all of `timeout`, in seconds.
+        InvalidArgument: not an archive, or several images and no tag.
+        MalformedError: the tar is damaged, or has members that are refused.
+        ImageNotFound: there is no image.
+        DeadlineExceeded: reading the headers took more than `timeout` seconds.
     """
     return Image.opened(lambda: Archive(local_path(file)).image(target), timeout)
 
@@ -56,7 +56,7 @@ def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = 
 class Archive(LayoutHome):
     """One archive; an `ImageHome`. Safe to use from several threads and processes: writers take turns.
 
-    `form` is how people name it. With `create`, the file need not be there before the first transaction.
+    `form` is the form in its name. With `create`, the file need not exist before the first transaction.
     """
 
     def __init__(
@@ -78,8 +78,7 @@ class Archive(LayoutHome):
         return cls(path, create=True)
 
     def _check_version(self) -> None:
-        """Also that all readers of the archive find the same images (`two_descriptions`). What is listed aside is read
-        by us alone."""
+        """Checks also that all readers of the archive find the same images (`two_descriptions`)."""
         super()._check_version()
         assert self._current is not None
         listed = [parse_descriptor(entry, f"{self.name}: {INDEX} entry") for entry in self._listed(INDEX)]
@@ -97,7 +96,7 @@ class Archive(LayoutHome):
 
     @property
     def _is_writing(self) -> bool:
-        """Whether this code is in the transaction. All other threads see the archive as it was before."""
+        """Whether the current code is in the transaction. Other threads see the archive without its changes."""
         return id(self) in _open.get()
 
     @property
@@ -126,7 +125,7 @@ class Archive(LayoutHome):
             return False
         source, member = found
         if isinstance(source, ArchiveWriter):
-            return True  # hashed as it was written, or as it was found
+            return True  # hashed when it was written or found
         known = self._hashed.setdefault(source, {})
         if descriptor.digest not in known:
             with source.open(member) as chunks:
@@ -142,8 +141,8 @@ class Archive(LayoutHome):
         if found := self._get(name):
             return found
         if name in (INDEX, MARKER):
-            raise InvalidArgument(f"{self.name}: holds no {name}, so it is no archive of an OCI layout")
-        raise NotFound(f"{self.name}: {name}: it is not there")
+            raise InvalidArgument(f"{self.name}: has no {name}, so it is not an archive of an OCI layout")
+        raise NotFound(f"{self.name}: {name}: there is no such file")
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         changes, current = self._own_changes, self._current
@@ -162,7 +161,7 @@ class Archive(LayoutHome):
     # --- writing -------------------------------------------------------------------------------------------------
 
     def check_holds(self, *, referrers: bool) -> None:
-        """See `ImageTarget`: an archive holds both, unless it is compressed."""
+        """See `ImageTarget`. An archive holds both, unless it is compressed."""
         if self._current and self._current.compressed:
             raise InvalidArgument(
                 f"{self.name}: is compressed, so nothing can be added to it",
@@ -171,7 +170,7 @@ class Archive(LayoutHome):
 
     @contextmanager
     def transaction(self, *, resume: bool = False) -> Iterator[bool]:
-        if self._is_writing:  # a part of a transaction, maybe on a worker thread of it
+        if self._is_writing:  # inside a transaction, perhaps on one of its worker threads
             yield True
             return
         while not self._writers.acquire(timeout=_WAIT_SECONDS):
@@ -181,7 +180,7 @@ class Archive(LayoutHome):
             self.check_holds(referrers=False)
             self._changes = changes = Changes(self._path, self.name, resume=resume)
             try:
-                # Somebody may have replaced it while we waited for our turn.
+                # The file may have been replaced while this writer waited.
                 self._current = ArchiveFile(self._path, self.name) if self._path.exists() else None
                 if self._current:
                     self._check_version()
@@ -213,7 +212,7 @@ class Archive(LayoutHome):
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
         with self.transaction():
-            self._check_describes(sha256(content), tag)
+            self._check_described(sha256(content), tag)
             return super().put_manifest(content, media_type, tag)
 
     def _remove_blob(self, digest: str) -> None:
@@ -224,27 +223,27 @@ class Archive(LayoutHome):
         with self._turn() as changes:
             listed = {str(entry.get("digest")) for entry in self._listed(INDEX)}
             entries = change(self._index())
-            aside = [
+            signatures = [
                 entry
                 for entry in entries
                 if self._form == DOCKER and is_signature(entry) and entry.get("digest") not in listed
             ]
-            if aside or self._get(_SIGNATURES_INDEX) is not None:
-                changes.indexes[_SIGNATURES_INDEX] = self._rewritten(_SIGNATURES_INDEX, aside)
-            changes.indexes[INDEX] = self._rewritten(INDEX, [entry for entry in entries if entry not in aside])
+            if signatures or self._get(_SIGNATURES_INDEX) is not None:
+                changes.indexes[_SIGNATURES_INDEX] = self._rewritten(_SIGNATURES_INDEX, signatures)
+            changes.indexes[INDEX] = self._rewritten(INDEX, [entry for entry in entries if entry not in signatures])
 
     def _index(self) -> list[dict[str, object]]:
-        aside = self._listed(_SIGNATURES_INDEX)
-        if not all(is_signature(entry) for entry in aside):
-            raise MalformedError(f"{self.name}: {_SIGNATURES_INDEX} lists an image, which other tools do not see")
-        return [*self._listed(INDEX), *aside]
+        signatures = self._listed(_SIGNATURES_INDEX)
+        if not all(is_signature(entry) for entry in signatures):
+            raise MalformedError(f"{self.name}: {_SIGNATURES_INDEX} lists an image, which other tools ignore")
+        return [*self._listed(INDEX), *signatures]
 
-    def _check_describes(self, digest: str, tag: str) -> None:
-        """Raises `InvalidArgument` for an image that Docker's description of this archive would not name."""
+    def _check_described(self, digest: str, tag: str) -> None:
+        """Raises `InvalidArgument` for an image that Docker's description of this archive does not name."""
         if not tag or not self.described or tag.startswith("sha256-"):
             return
         if not any(entry.get("digest") == digest for entry in self._listed(INDEX)):
             raise InvalidArgument(
                 f"{self.name}: was written by docker save, whose manifest.json names its images",
-                hint="copy the image into a file of its own",
+                hint="copy the image into another file",
             )

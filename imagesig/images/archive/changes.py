@@ -1,4 +1,4 @@
-"""What one transaction changes in an archive, before any of it takes the archive's place."""
+"""The changes of one transaction on an archive, until they are committed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NEW_FILE_MODE = 0o644
 
 
 class Changes:
-    """Blobs and indexes that were written, and blobs that were removed. Use `commit` or `abandon` once.
+    """The blobs and indexes that were written, and the blobs that were removed. Call `commit` or `abandon` once.
 
-    `resume` continues what an interrupted transaction wrote, and leaves it for the next one if this one is abandoned.
+    `resume` continues an interrupted transaction, and keeps its blobs for the next one if this one is abandoned.
     """
 
     def __init__(self, path: Path, what: str, *, resume: bool) -> None:
@@ -29,7 +29,7 @@ class Changes:
         self.removed.add(name)
 
     def commit(self, previous: ArchiveFile | None) -> bool:
-        """Makes the archive with these changes take the place of the previous one; False if there are no changes."""
+        """Replaces the previous archive by one with these changes. False if there are none."""
         if not (self.writer.names() or self.indexes or self.removed):
             self.abandon()
             return False
@@ -56,7 +56,7 @@ class Changes:
 def found_in(
     name: str, current: ArchiveFile | None, changes: Changes | None
 ) -> tuple[ArchiveFile | ArchiveWriter, Member] | None:
-    """Where a member is read: what the transaction wrote, else the archive itself. None if it is in neither."""
+    """Where to read a member: from what the transaction wrote, else from the archive. None if it is in neither."""
     if changes and (member := changes.writer.get(name)):
         return changes.writer, member
     if current and not (changes and name in changes.removed) and (member := current.members.files.get(name)):

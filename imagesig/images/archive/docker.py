@@ -1,8 +1,8 @@
-"""What `docker save` wrote before Docker 25, and `podman save` still does: `manifest.json`, a config and plain layers.
+"""Archives of `docker save` before Docker 25 and of `podman save`: `manifest.json`, a config and plain layers.
 
-Such an archive holds no manifest, so no digest that a signature could name. For copying it is shown as the OCI image
-with that very config and those very layers, uncompressed as they lie there: the same archive always gives the same
-digest, and the image id stays. Docker computes another digest when it pushes.
+Such an archive has no manifest, so there is no digest that a signature could name. For copying, it is presented as the
+OCI image with the same config and the same uncompressed layers: the same archive always gives the same digest, and the
+image id stays. Docker computes another digest when it pushes the image.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ def docker_archive(
     """The image in an archive of `docker save` that a tag, reference or digest names; without one, the only image.
 
     Raises:
-        InvalidArgument: no such archive there, or several images and no name.
-        MalformedError: a tar that is damaged, or has members that are refused.
-        ImageNotFound: no such image there.
-        DeadlineExceeded: reading it took all of `timeout`, in seconds.
+        InvalidArgument: not such an archive, or several images and no name.
+        MalformedError: the tar is damaged, or has members that are refused.
+        ImageNotFound: there is no such image.
+        DeadlineExceeded: reading it took more than `timeout` seconds.
     """
 
     return Image.opened(lambda: _find(local_path(file), reference), timeout)
 
 
 def _find(path: Path, reference: str) -> Image:
-    """The image in an archive of either form."""
+    """The image in an archive of the new or the old form."""
     what = f"{DOCKER}:{path}"
     opened = ArchiveFile(path, what, links=True)
     files = opened.members.files
     if MARKER in files and INDEX in files:
         if opened.members.links:
-            raise MalformedError(f"{what}: holds symbolic links, which an archive of an OCI layout may not")
+            raise MalformedError(f"{what}: has symbolic links, which are not allowed in an archive of an OCI layout")
         layout = Archive(path, DOCKER, opened=opened)
         image = layout.image(reference)
         if not _lacks_layers(layout, image.target):
@@ -76,9 +76,9 @@ def _find(path: Path, reference: str) -> Image:
 
 
 def _lacks_layers(layout: Archive, target: str) -> bool:
-    """Whether the manifest names no layers although the config does: Docker 25.0.0 wrote such (moby#47065).
+    """Whether the manifest has no layers although the config has: Docker 25.0.0 wrote such manifests (moby#47065).
 
-    A signature of it would be one of an empty image.
+    A signature of such a manifest would sign an empty image.
     """
     try:
         descriptor = layout.resolve(target)
@@ -95,7 +95,7 @@ def _lacks_layers(layout: Archive, target: str) -> bool:
 
 
 class DockerArchive(ReadOnlyHome):
-    """One archive in Docker's old form; an `ImageHome` that can be read. Thread-safe."""
+    """One archive in Docker's old form, an `ImageHome` that can only be read. Thread-safe."""
 
     def __init__(self, path: Path, opened: ArchiveFile) -> None:
         super().__init__(DOCKER, path)
@@ -109,7 +109,7 @@ class DockerArchive(ReadOnlyHome):
         return self.named("")
 
     def named(self, reference: str) -> str:
-        """The name, else the digest, of the image with this name or the only one. This reads every layer of it once."""
+        """The name, else the digest, of the image with this reference, or of the only image. Reads all its layers."""
         fitting = [entry for entry in self._entries if not reference or _is_named(entry, reference)]
         if len(fitting) == 1:
             digest = self._convert(fitting[0])
@@ -183,9 +183,9 @@ class DockerArchive(ReadOnlyHome):
 
     def _no_signatures(self) -> NoReturn:
         raise SignaturesUnsupported(
-            f"{self.name}: holds no manifest that names its layers (so Docker wrote before version 25, and 25.0.0 "
-            "too): there is no digest that a signature could name, so it can be neither signed nor verified",
-            hint=f"convert it and sign that: imagesig copy {self.name} oci-archive:FILE (or push it and sign there)",
+            f"{self.name}: has no manifest that names its layers (as Docker wrote before version 25, and in 25.0.0): "
+            "there is no digest that a signature could name, so it can be neither signed nor verified",
+            hint=f"convert it, and sign the copy: imagesig copy {self.name} oci-archive:FILE (or push it, sign there)",
         )
 
 

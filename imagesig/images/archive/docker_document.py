@@ -1,6 +1,6 @@
-"""Docker's own description of the images in an archive: `manifest.json`, and the files that it names.
+"""Docker's description of the images in an archive: `manifest.json`, and the files that it names.
 
-Spec: moby, image/spec v1.2. Since Docker 25 it stands beside an OCI layout.
+Spec: moby, image/spec v1.2. Since Docker 25 it is written in addition to an OCI layout.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ def read_entries(opened: ArchiveFile, name: str) -> tuple[Entry, ...]:
     """The images that `manifest.json` describes.
 
     Raises:
-        InvalidArgument: there is none.
-        MalformedError, LimitExceeded: it is not what Docker writes, or longer.
+        InvalidArgument: there is no such file.
+        MalformedError, LimitExceeded: Docker would not write it, or it is too long.
     """
     if DOCUMENT not in opened.members.files:
-        raise InvalidArgument(f"{name}: holds neither {DOCUMENT} nor an OCI layout", hint="check the path")
+        raise InvalidArgument(f"{name}: has neither {DOCUMENT} nor an OCI layout", hint="check the path")
     content = opened.read(opened.members.files[DOCUMENT], limits.DOCKER_MANIFEST_BYTES)
     entries = parse(content, f"{name}: {DOCUMENT}", DOCKER_ARCHIVE)
     if not isinstance(entries, list):
-        raise MalformedError(f"{name}: {DOCUMENT} is no list of images")
+        raise MalformedError(f"{name}: {DOCUMENT} is not a list of images")
     return tuple(parse_entry(entry, f"{name}: {DOCUMENT}") for entry in entries)
 
 
 def member_named(opened: ArchiveFile, what: str, name: str) -> Member:
-    """A file that `manifest.json` names; a layer may be a link to another one, as Docker wrote those that occur twice.
+    """A file that `manifest.json` names. A layer may be a link: Docker wrote repeated layers as links.
 
     Raises:
-        MalformedError: it is not there.
+        MalformedError: the file is missing.
     """
     members = opened.members
     plain = normpath(name)
     if plain in members.links:
         plain = normpath(f"{dirname(plain)}/{members.links[plain]}")
     if plain not in members.files:
-        raise MalformedError(f"{what}: {DOCUMENT} names {quote(name)}, which is not there")
+        raise MalformedError(f"{what}: {DOCUMENT} names {quote(name)}, which is missing")
     return members.files[plain]
 
 
 def parse_entry(value: object, what: str) -> Entry:
-    """One entry of `manifest.json`. Raises `MalformedError` for anything else."""
+    """One entry of `manifest.json`. Raises `MalformedError` for an entry of another form."""
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {quote(value)}, an object is needed")
     config, tags, layers = value.get("Config"), value.get("RepoTags"), value.get("Layers")

@@ -1,4 +1,4 @@
-"""A tar on disk, plain or compressed with gzip, read where it lies: nothing is extracted, memory stays constant."""
+"""A tar file, plain or compressed with gzip, read in place: nothing is extracted, and memory use is constant."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 _GZIP = b"\x1f\x8b"
 _OTHERS = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zX": "xz", b"BZh": "bzip2"}
 _KEPT_BYTES = 6 * 1024 * 1024
-"""Small documents of a compressed archive that are kept, for going back in one means starting again."""
+"""Bytes of small documents of a compressed archive that are kept: going back means decompressing from the start."""
 
 
 class ArchiveFile:
-    """One version of an archive: stays readable, unchanged, while another takes its place. Thread-safe."""
+    """One version of an archive. It stays readable and unchanged when another version replaces it. Thread-safe."""
 
     def __init__(self, path: Path, what: str, *, links: bool = False, interrupted: bool = False) -> None:
         self._what = what
         try:
-            # Not blocking: somebody may have put a pipe there.
+            # Not blocking: the path may be a pipe.
             self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise InvalidArgument(f"{what}: there is no such file", hint="check the path") from None
@@ -44,18 +44,20 @@ class ArchiveFile:
         status = os.fstat(self.descriptor)
         if not stat.S_ISREG(status.st_mode):
             hint = "write oci:DIRECTORY for a layout that is a directory" if stat.S_ISDIR(status.st_mode) else ""
-            raise InvalidArgument(f"{what}: is no regular file", hint=hint)
+            raise InvalidArgument(f"{what}: is not a regular file", hint=hint)
         self.mode = stat.S_IMODE(status.st_mode)
         magic = os.pread(self.descriptor, 4, 0)
         for start, name in _OTHERS.items():
             if magic.startswith(start):
-                raise InvalidArgument(f"{what}: is compressed with {name}, plain tar or gzip is read; decompress it")
+                raise InvalidArgument(
+                    f"{what}: is compressed with {name}, but only plain tar and gzip are supported; decompress it"
+                )
         self.compressed = magic.startswith(_GZIP)
         self._kept: dict[str, bytes] = {}
         self.members: Members = self._scan(status.st_size, links=links, interrupted=interrupted)
 
     def read(self, member: Member, most: int) -> bytes:
-        """The content. Raises `LimitExceeded` if it has more than `most` bytes."""
+        """The content of a member. Raises `LimitExceeded` for more than `most` bytes."""
         if member.size > most:
             raise LimitExceeded(f"{self._what}: {member.name} has {member.size} bytes, at most {most} are read")
         if member.name in self._kept:
@@ -64,14 +66,14 @@ class ArchiveFile:
             return b"".join(chunks)
 
     def starts_with(self, member: Member, start: bytes) -> bool:
-        """Whether a member is worth reading as what starts so."""
+        """Whether a member starts with these bytes. In a compressed archive: whether it is a document that was kept."""
         if self.compressed:
             return member.name in self._kept
         return os.pread(self.descriptor, len(start), member.offset) == start
 
     @contextmanager
     def open(self, member: Member) -> Iterator[Iterator[bytes]]:
-        """The content in pieces."""
+        """The content of a member, in pieces."""
         if not self.compressed:
             yield self._pieces(_Plain(self.descriptor, member.offset), member)
             return
@@ -150,13 +152,13 @@ class _Compressed:
         remaining(self._what)
         if self._file.tell() + size > self._most:
             raise LimitExceeded(
-                f"{self._what}: unpacks to more than {self._most} bytes, far more than images of its size do",
+                f"{self._what}: unpacks to more than {self._most} bytes, far more than images of its size",
                 hint="decompress it with gunzip and name the plain tar",
             )
         try:
             return self._file.read(size)
         except ImagesigError:
-            raise  # the passed deadline is an OSError too
+            raise  # DeadlineExceeded is an OSError too
         except (OSError, EOFError, zlib.error) as error:
             raise MalformedError(f"{self._what}: cannot be decompressed ({error})") from error
 
@@ -178,7 +180,7 @@ class _Compressed:
 
 
 class _FromStart(io.RawIOBase):
-    """The file from its start, at a position of its own."""
+    """The file from its start, with its own position."""
 
     def __init__(self, descriptor: int, what: str) -> None:
         super().__init__()
@@ -188,7 +190,7 @@ class _FromStart(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        # `gzip` passes over names, empty parts and padding of any length before it gives a byte.
+        # `gzip` skips names, empty parts and padding of any length before it gives a byte.
         remaining(self._what)
         view = memoryview(buffer)
         content = self._source.read(len(view))

@@ -1,6 +1,6 @@
-"""One header block of a tar: its numbers and names, where all readers agree on them. Pure.
+"""One header block of a tar. Numbers and names that readers read differently are refused. Pure.
 
-Spec: POSIX.1-2017 ustar; GNU tar's base-256 numbers. Go's archive/tar refuses a header in which any number is damaged.
+Spec: POSIX.1-2017 ustar; GNU tar's base-256 numbers. Go's archive/tar refuses a header with any damaged number.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ BLOCK_BYTES = 512
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _USTAR, _GNU = b"ustar\x00", b"ustar  \x00"
 _NUMBERS = (slice(108, 116), slice(116, 124), slice(136, 148))
-"""Owner, group, time of change."""
+"""Owner, group and modification time."""
 _DEVICES = (slice(329, 337), slice(337, 345))
 _GNU_TIMES = (slice(345, 357), slice(357, 369))
 
 
 class Header(Struct, frozen=True):
-    """`name` with the prefix of ustar. `mode_kind` are the bits of the mode that name a file type."""
+    """`name` includes the prefix of ustar. `mode_kind` are the bits of the mode for the file type."""
 
     kind: bytes
     name: bytes
@@ -35,12 +35,12 @@ def parse_header(block: bytes, what: str) -> Header:
     """The header in a block of 512 bytes.
 
     Raises:
-        MalformedError: none, a damaged one, or one that readers read differently.
+        MalformedError: not a header, a damaged one, or one that readers read differently.
         LimitExceeded: a size of 2^63 or more.
     """
     total = sum(block) - sum(block[148:156]) + 8 * 0x20
     if octal(block[148:156], what) != total:
-        raise MalformedError(f"{what}: no tar, or a damaged one: a header has another checksum")
+        raise MalformedError(f"{what}: not a tar, or a damaged one: a header has a wrong checksum")
     for place in _NUMBERS:
         _check_number(block[place], what)
     name = _text(block[:100])
@@ -55,7 +55,7 @@ def parse_header(block: bytes, what: str) -> Header:
 
 
 def number(field_bytes: bytes, what: str) -> int:
-    """Octal digits, or GNU's base-256 for what does not fit into them."""
+    """A number in octal digits, or in GNU's base-256 if it is too large for them."""
     if field_bytes[0] == 0x80:
         value = int.from_bytes(field_bytes[1:], "big")
         if value >= 2**63:
@@ -65,19 +65,19 @@ def number(field_bytes: bytes, what: str) -> int:
 
 
 def octal(field_bytes: bytes, what: str) -> int:
-    """Octal digits with blanks before them and blanks or NULs behind them; 0 where there are none."""
+    """A number in octal digits, with blanks before and blanks or NULs after them; 0 without digits."""
     match = _OCTAL.fullmatch(field_bytes)
     if match is None:
-        raise MalformedError(f"{what}: no tar, or a damaged one: {quote(field_bytes)} is no number")
+        raise MalformedError(f"{what}: not a tar, or a damaged one: {quote(field_bytes)} is not a number")
     return int(match[1] or b"0", 8)
 
 
 def _check_number(field_bytes: bytes, what: str) -> None:
-    """Returns if this is a number, which may be a negative one in base-256, that fits into 63 bits."""
+    """Returns if this is a number that fits into 63 bits. In base-256 it may be negative."""
     first = field_bytes[0]
     if first in (0x80, 0xFF):
         value = int.from_bytes(field_bytes[1:], "big", signed=first == 0xFF)
-        if first == 0xFF and value >= 0:  # a sign that the number does not have
+        if first == 0xFF and value >= 0:  # a negative sign on a number that is not negative
             value = -(2**64)
         if not -(2**63) <= value < 2**63:
             raise MalformedError(f"{what}: a number in a header that does not fit into 63 bits")
@@ -86,7 +86,7 @@ def _check_number(field_bytes: bytes, what: str) -> None:
 
 
 def _prefix(block: bytes, what: str) -> bytes:
-    """The first part of the name, which only ustar has; in GNU's headers times stand there."""
+    """The first part of the name, which only ustar has. GNU's headers have times in its place."""
     magic = block[257:265]
     if magic.startswith(_USTAR):
         if block[508:512] == b"tar\0":

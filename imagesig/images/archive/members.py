@@ -1,7 +1,7 @@
-"""The members of a tar, read strictly: what two readers may read differently, or lies outside, is refused.
+"""The members of a tar, read strictly: names outside of it, and members that readers read differently, are refused.
 
-Spec: POSIX.1-2017 pax (ustar and extended headers), GNU tar's long names and base-256 numbers; what Go's archive/tar
-makes of the rest, for skopeo, podman and Docker read with that. Nothing is ever written to disk under a member's name,
+Spec: POSIX.1-2017 pax (ustar and extended headers), GNU tar's long names and base-256 numbers; for the rest
+Go's archive/tar, which skopeo, podman and Docker use. Nothing is ever written to disk under a member's name,
 and no content is kept (CVE-2024-24579, GHSA-qmmc-jppf-32wv).
 """
 
@@ -33,14 +33,14 @@ _REFUSED = {
 
 
 class Readable(Protocol):
-    """Where a tar comes from, in order."""
+    """A source of a tar that is read in order."""
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer only at the end."""
+        """The next `size` bytes; fewer only at the end."""
         ...
 
     def skip(self, size: int) -> bool:
-        """Passes over so many bytes; False if there are fewer."""
+        """Skips `size` bytes; False if there are fewer."""
         ...
 
     def tell(self) -> int: ...
@@ -55,8 +55,8 @@ class Member(Struct, frozen=True):
 
 
 class Members(Struct):
-    """What is in a tar. `links` are symbolic links as they stand, only where those are let in. `end` is where the last
-    whole member ends; `complete` says that the end was marked or is the end of the file."""
+    """The members of a tar. `links` are symbolic links, if they are allowed. `end` is the offset after the last
+    complete member; `complete` says that the archive does not break off."""
 
     files: dict[str, Member] = field(default_factory=dict)
     directories: list[str] = field(default_factory=list)
@@ -66,16 +66,16 @@ class Members(Struct):
 
 
 class _BrokenOff(Exception):
-    """The file ends inside of a member."""
+    """The file ends inside a member."""
 
 
 def read_members(source: Readable, what: str, *, links: bool = False, interrupted: bool = False) -> Members:
-    """Every member, none of their content.
+    """Every member, without reading contents.
 
-    `links` lets symbolic links in, without following them. `interrupted` returns what came before the file breaks off.
+    `links` allows symbolic links, which are not followed. `interrupted` returns the members of a file that breaks off.
 
     Raises:
-        MalformedError: no tar, or one with a member that is refused.
+        MalformedError: not a tar, or one with a member that is refused.
         LimitExceeded: more members or larger headers than `imagesig.limits` allows.
         DeadlineExceeded: the deadline passed.
     """
@@ -91,7 +91,7 @@ def read_members(source: Readable, what: str, *, links: bool = False, interrupte
 
 
 class _Reader:
-    """One pass over the headers. At most one extended header describes a member and stands right before it."""
+    """One pass over the headers. A member has at most one extended header, directly before it."""
 
     def __init__(self, source: Readable, what: str, *, links: bool) -> None:
         self.found = Members()
@@ -114,12 +114,12 @@ class _Reader:
             extended = parse_extended(text, self._what) if header.kind == _PAX else self._long_name(text)
             header = self._header()
             if header is None or header.kind in (_PAX, _GNU_NAME, _GLOBAL_PAX):
-                raise MalformedError(f"{self._what}: an extended header that no member follows")
+                raise MalformedError(f"{self._what}: an extended header without a member after it")
         self._add(header, extended or Extended())
         return True
 
     def _header(self) -> Header | None:
-        """The next header; None at the end, which is marked by two blocks of zeros or is the end of the file."""
+        """The next header; None at the end, which is two blocks of zeros or the end of the file."""
         block = self._block()
         if not block:
             return None
@@ -130,7 +130,7 @@ class _Reader:
         return None
 
     def _block(self) -> bytes:
-        """A whole block; nothing at the end of the file."""
+        """A complete block; empty at the end of the file."""
         block = self._source.read(BLOCK_BYTES)
         if block and len(block) < BLOCK_BYTES:
             raise _BrokenOff
@@ -148,10 +148,10 @@ class _Reader:
         return text
 
     def _long_name(self, text: bytes) -> Extended:
-        """What a header of GNU tar says: the name up to its NUL, with nothing but NULs behind it."""
+        """The name in a header of GNU tar, which ends with NULs."""
         name = text.rstrip(b"\0")
         if not name or b"\0" in name:
-            raise MalformedError(f"{self._what}: a long name with NUL inside or none at all: readers disagree")
+            raise MalformedError(f"{self._what}: a long name that is empty or has NULs inside: readers disagree")
         return Extended(name)
 
     def _add(self, header: Header, extended: Extended) -> None:
@@ -168,9 +168,9 @@ class _Reader:
             self._refuse(name, "a directory or a link with content")
         if header.mode_kind not in _MODE_KINDS[header.kind]:
             self._refuse(name, "of one type by its header and of another by its mode")
-        self._take(header, name, size)
+        self._add_found(header, name, size)
 
-    def _take(self, header: Header, name: str, size: int) -> None:
+    def _add_found(self, header: Header, name: str, size: int) -> None:
         found = self.found
         if header.kind == _DIRECTORY:
             self._names.add_directory(name)
@@ -208,6 +208,6 @@ class _Reader:
 
 
 _LARGEST_OCTAL = 8**11 - 1
-"""What libarchive leaves in a header whose size stands in the extended header before it."""
+"""The size that libarchive writes in a header whose real size is in the extended header before it."""
 _MODE_KINDS = {b"0": (0, 0o100000), b"\0": (0, 0o100000), _DIRECTORY: (0, 0o040000), _SYMLINK: (0, 0o120000)}
-"""File types that may stand in the mode of a member: Go believes them more than the type (FileInfo)."""
+"""File types that the mode of a member may have. Go's FileInfo prefers them to the type of the header."""

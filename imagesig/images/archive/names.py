@@ -1,4 +1,4 @@
-"""The names in a tar: inside of it, and each one once, however a file system or a reader writes it. Pure."""
+"""The names in a tar: inside the archive and distinct, for every reader and file system. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from imagesig.text import quote
 
 
 def safe_name(written: bytes, what: str) -> str:
-    """The name without `./` and a directory's slash; empty for the archive's own root.
+    """The name without `./` and without the slash of a directory; empty for the root of the archive.
 
     Raises:
-        MalformedError: not UTF-8, or a place outside of the archive.
+        MalformedError: not UTF-8, or outside of the archive.
         LimitExceeded: longer or deeper than `imagesig.limits` allows.
     """
     if len(written) > limits.ARCHIVE_NAME_BYTES:
@@ -32,8 +32,8 @@ def safe_name(written: bytes, what: str) -> str:
 
 
 class Names:
-    """The names seen so far. Two that a file system may take for one are one: they differ in case or in the way that
-    an accent is written."""
+    """The names seen so far. Names that some file systems do not distinguish are equal: they differ only in case or in
+    the encoding of accents."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -41,25 +41,25 @@ class Names:
         self._directories: set[str] = set()
 
     def add_file(self, name: str) -> None:
-        """Raises `MalformedError` where a file, link or directory has this name, or a file that of its directory."""
+        """Raises `MalformedError` if a file, link or directory has this name, or a file has that of its directory."""
         plain = _folded(name)
         if plain in self._files or plain in self._directories:
-            _refuse(self._what, name, "there twice")
+            _refuse(self._what, name, "repeated")
         self._files.add(plain)
         self._add_directory(plain.rpartition("/")[0], name)
 
     def add_directory(self, name: str) -> None:
-        """Raises `MalformedError` where a file or link has this name or that of its directory."""
+        """Raises `MalformedError` if a file or link has this name or that of its directory."""
         self._add_directory(_folded(name), name)
 
     def add_other(self, written: bytes) -> None:
-        """Keeps a name free that is no member's: that of a global header."""
+        """Reserves the name of a global header, which is not a member."""
         self._directories.add(_folded(safe_name(written, self._what)))
 
     def _add_directory(self, plain: str, name: str) -> None:
         while plain and plain not in self._directories:
             if plain in self._files:
-                _refuse(self._what, name, "below a file, or a file that is a directory too: there twice")
+                _refuse(self._what, name, "below a file, or a file that is also a directory: repeated")
             self._directories.add(plain)
             plain = plain.rpartition("/")[0]
 

@@ -1,6 +1,6 @@
-"""Extended headers of a tar: what they may say of the next member. Pure.
+"""Extended headers of a tar: the name and size of the next member. Pure.
 
-Spec: POSIX.1-2017 pax, extended header. Readers disagree on records that stand twice, are empty or have odd lengths.
+Spec: POSIX.1-2017 pax, extended header. Readers disagree on records that are repeated, empty or of odd length.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INTEGER = re.compile(rb"-?[0-9]{1,18}")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 _SIZE = re.compile(rb"0|[1-9][0-9]{0,17}")
 _GLOBAL_NAMES = (b"pax_global_header", b"././@PaxHeader")
-"""What git and Python call it. Readers that unpack take the global header's name for that of a member."""
+"""The names that git and Python use. Some readers unpack a global header as a member of its name."""
 _FORMS = {b"atime": _TIME, b"ctime": _TIME, b"mtime": _TIME, b"uid": _INTEGER, b"gid": _INTEGER, b"size": _SIZE}
 _TEXTS = (b"path", b"uname", b"gname")
 _REFUSED = {
@@ -28,21 +28,21 @@ _REFUSED = {
     b"charset": "content in another encoding",
 }
 _SPARSE = (b"GNU.", b"SCHILY.realsize", b"SCHILY.offset", b"SUN.holesdata")
-"""GNU's records make a sparse file or a dump; the others are sizes and holes of star and Solaris."""
+"""GNU's records for sparse files and dumps; sizes and holes of star and Solaris."""
 
 
 class Extended(Struct, frozen=True):
-    """What an extended header says of the next member: its name and size, where it says them."""
+    """Name and size of the next member, if the extended header has them."""
 
     name: bytes = b""
     size: int | None = None
 
 
 def parse_extended(text: bytes, what: str) -> Extended:
-    """What a pax header says.
+    """The content of a pax header.
 
     Raises:
-        MalformedError: no such header, or a record that readers may read differently.
+        MalformedError: not such a header, or a record that readers may read differently.
         LimitExceeded: a name longer than `imagesig.limits` allows.
     """
     records = _records(text, what)
@@ -64,20 +64,20 @@ def parse_extended(text: bytes, what: str) -> Extended:
 
 
 def parse_global(text: bytes, name: bytes, what: str) -> None:
-    """Returns if a global header says nothing of any member: a comment, as git writes.
+    """Returns if a global header has only a comment, as git writes it.
 
     Raises:
-        MalformedError: it does, or it has the name of a member.
+        MalformedError: it has other records, or an unknown name.
     """
     if name not in _GLOBAL_NAMES or set(_records(text, what)) - {b"comment"}:
-        raise MalformedError(f"{what}: a global header that says more than a comment: readers disagree")
+        raise MalformedError(f"{what}: a global header with more than a comment: readers disagree")
 
 
 def _records(text: bytes, what: str) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for key, value in _split(text, what):
         if key in found:
-            raise MalformedError(f"{what}: an extended header with {quote(key)} twice: readers disagree")
+            raise MalformedError(f"{what}: an extended header repeats {quote(key)}: readers disagree")
         found[key] = value
     return found
 
@@ -88,9 +88,9 @@ def _split(text: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
         length = _LENGTH.match(text, at)
         end = at + int(length[1]) if length else 0
         if length is None or not length.end() < end <= len(text) or text[end - 1 : end] != b"\n":
-            raise MalformedError(f"{what}: an extended header that is none")
+            raise MalformedError(f"{what}: an invalid extended header")
         key, equals, value = text[length.end() : end - 1].partition(b"=")
         if not equals or not key or b"\0" in key:
-            raise MalformedError(f"{what}: an extended header that is none")
+            raise MalformedError(f"{what}: an invalid extended header")
         yield key, value
         at = end

@@ -1,4 +1,4 @@
-"""The writing half of an `ImageHome` that cannot be written: every method says so."""
+"""The base of a home that cannot be written: every writing method raises an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagesig.oci.manifest import OCI_MANIFEST
 
 
 class ReadOnlyHome(LocalHome):
-    """`_no_signatures` raises why there is no place for signatures."""
+    """`_no_signatures` raises the error that says why signatures cannot be stored."""
 
     @abstractmethod
     def _no_signatures(self) -> NoReturn: ...
@@ -48,5 +48,5 @@ class ReadOnlyHome(LocalHome):
 
     def _refuse(self) -> NoReturn:
         raise InvalidArgument(
-            f"{self.name}: is read only", hint="write oci-archive:FILE; docker load of Docker 25 and later reads it"
+            f"{self.name}: can only be read", hint="write oci-archive:FILE; docker load of Docker 25 and later reads it"
         )

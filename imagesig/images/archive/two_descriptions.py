@@ -1,7 +1,7 @@
-"""An archive with an OCI layout and Docker's `manifest.json`: both must describe the same images.
+"""Checks that an archive's OCI layout and its `manifest.json` describe the same images.
 
 skopeo's `docker-archive:` and Docker's older store read `manifest.json`; skopeo's `oci-archive:`, Docker's containerd
-store and we read `index.json`. What we verify must be what they load.
+store and imagesig read `index.json`. They must load the image that imagesig verifies.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ Read = Callable[[Descriptor], bytes]
 def described_by_docker(
     opened: ArchiveFile, name: str, listed: list[Descriptor], read: Read, *, without_layers: bool
 ) -> frozenset[str]:
-    """The digests of the manifests that Docker's `manifest.json` describes too; none where there is no such file.
+    """The digests of the manifests that `manifest.json` also describes; empty if there is no such file.
 
-    `listed` are the entries of the layout's index, and `read` reads their manifests. `without_layers` lets a manifest
-    pass that names no layers although Docker does, as version 25.0.0 wrote it (moby#47065).
+    `listed` are the entries of the layout's index, and `read` reads their manifests. `without_layers` accepts a
+    manifest without layers, as Docker 25.0.0 wrote it (moby#47065).
 
     Raises:
         MalformedError: the two describe different images, or the same image under different names.
     """
     if DOCUMENT not in opened.members.files:
         if any(_BEFORE_DOCKER_1_10.fullmatch(member) for member in opened.members.files):
-            raise MalformedError(f"{name}: holds an OCI layout and images in the form of Docker 1.9: readers disagree")
+            raise MalformedError(f"{name}: has an OCI layout and images in the form of Docker 1.9: readers disagree")
         return frozenset()
     comparison = _Comparison(opened, name, read, without_layers)
     images = {digest: image for entry in listed for digest, image in comparison.images_of(entry, _DEPTH)}
@@ -74,13 +74,13 @@ class _Comparison(Struct):
     hashed: dict[str, str] = {}
 
     def images_of(self, entry: Descriptor, depth: int) -> Iterator[tuple[str, Manifest]]:
-        """The image manifests that an entry leads to, as far as they are here. Signatures are none."""
+        """The image manifests below an entry that exist in the archive, without signatures."""
         found = dict(self._images_below(entry, depth))
         self.reached[entry.digest] = frozenset(found)
         yield from found.items()
 
     def reaches(self, entry: Descriptor) -> frozenset[str]:
-        """The digests of those image manifests."""
+        """The digests of the image manifests below an entry."""
         return self.reached[entry.digest]
 
     def _images_below(self, entry: Descriptor, depth: int) -> Iterator[tuple[str, Manifest]]:
@@ -96,7 +96,7 @@ class _Comparison(Struct):
                 for child in index.manifests:
                     yield from self._images_below(child, depth - 1)
         except NotFound:
-            return  # a platform that was not saved
+            return  # this platform was not saved
 
     def same(self, entry: Entry, images: dict[str, Manifest]) -> set[str]:
         """The digests of the manifests with the config and the layers of an entry of `manifest.json`."""
@@ -111,12 +111,12 @@ class _Comparison(Struct):
         if not found:
             raise MalformedError(
                 f"{self.name}: {DOCUMENT} describes the image {quote(next(iter(entry.tags), config))}, "
-                "and index.json lists none with its config and layers: readers disagree on what to load"
+                "but index.json lists none with its config and layers: readers load different images"
             )
         return found
 
     def _digest(self, layer: str) -> str:
-        """By the name of a blob, which all check when they load it; another file is hashed."""
+        """The digest of a layer. It is the name of a blob, which every reader checks; another file is hashed."""
         blob = _BLOB.fullmatch(normpath(layer))
         member = member_named(self.opened, self.name, layer)
         if blob:
@@ -131,15 +131,15 @@ class _Comparison(Struct):
 
 
 def _check_names(entry: Entry, same: list[Descriptor], listed: list[Descriptor], name: str) -> None:
-    """Returns if each name of an entry of `manifest.json` leads to the same image in the index."""
+    """Returns if every name of an entry of `manifest.json` names the same image in the index."""
     for tag in entry.tags:
         try:
             reference = parse_reference(tag)
         except InvalidArgument as error:
-            raise MalformedError(f"{name}: {DOCUMENT} has the name {quote(tag)}, which is none") from error
+            raise MalformedError(f"{name}: {DOCUMENT} has an invalid name, {quote(tag)}") from error
         wanted = (reference.repository, reference.tag or "latest")
         holders = [item for item in listed if whole_name(item) == wanted]
         if not holders:
             holders = [item for item in listed if whole_name(item) is None and tag_of_entry(item) == wanted[1]]
         if any(item not in same for item in holders) or (not holders and len({item.digest for item in listed}) > 1):
-            raise MalformedError(f"{name}: {DOCUMENT} and index.json call different images {quote(tag)}")
+            raise MalformedError(f"{name}: {DOCUMENT} and index.json use the name {quote(tag)} for different images")

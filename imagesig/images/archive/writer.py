@@ -1,4 +1,4 @@
-"""The tar that takes the place of an archive: written beside it, then renamed, never in place."""
+"""Writes the tar that replaces an archive: a new file in the same folder, renamed at the end."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class MemberSource(Protocol):
 
 
 class ArchiveWriter:
-    """One new version of the archive at `path`. Writers of one archive take turns, across processes.
+    """One new version of the archive at `path`. Only one writer of an archive works at a time, across processes.
 
-    `resume` keeps what an interrupted writer left, once its digests are verified. Use `finish` or `abandon` once.
+    `resume` uses the blobs of an interrupted writer after checking their digests. Call `finish` or `abandon` once.
     """
 
     def __init__(self, path: Path, what: str, *, resume: bool) -> None:
@@ -50,7 +50,7 @@ class ArchiveWriter:
         self._file.seek(0, os.SEEK_END)
 
     def get(self, name: str) -> Member | None:
-        """The member of this name written so far, or left behind by an interrupted writer."""
+        """The member of this name that was written, here or by an interrupted writer."""
         if name in self._resumed:
             self._wanted.add(name)
         return self._members.get(name) or self._resumed.get(name)
@@ -65,7 +65,7 @@ class ArchiveWriter:
         yield _pieces(self._file.fileno(), member)
 
     def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
-        """Writes one more member; if the pieces fail, it is as if it had never been begun."""
+        """Writes one more member. If the pieces raise, nothing of it stays."""
         start = self._file.tell()
         try:
             self._members[name] = _write_member(self._file, name, size, chunks)
@@ -77,12 +77,12 @@ class ArchiveWriter:
             raise
 
     def remove(self, name: str) -> None:
-        """Leaves a member out that was written before."""
+        """Leaves out a member that was written before."""
         if self._members.pop(name, None) or self._resumed.pop(name, None):
             self._has_leftovers = True
 
     def finish(self, previous: MemberSource | None, kept: Iterable[Member], mode: int) -> None:
-        """Adds what is kept of the previous archive, and takes its place."""
+        """Adds the members that are kept of the previous archive, and replaces it."""
         try:
             if self._has_leftovers or not self._wanted.issuperset(self._resumed):
                 self._compact(previous, list(kept), mode)
@@ -98,13 +98,13 @@ class ArchiveWriter:
             self._file.close()
 
     def abandon(self, *, keep: bool) -> None:
-        """Gives up; `keep` leaves what was written for the next one who resumes."""
+        """Ends without replacing the archive. `keep` leaves the written blobs for the next writer that resumes."""
         if not (keep and (self._members or self._resumed)):
             self._partial.unlink(missing_ok=True)
         self._file.close()
 
     def _compact(self, previous: MemberSource | None, kept: list[Member], mode: int) -> None:
-        """Writes everything once more, without what nobody asked for."""
+        """Writes everything again, without members that are not needed."""
         with tempfile.NamedTemporaryFile(dir=self._path.parent, prefix=f".{self._path.name}-", delete=False) as file:
             try:
                 ours = [member for name in self.names() if (member := self.get(name))]
@@ -118,14 +118,14 @@ class ArchiveWriter:
         self._partial.unlink(missing_ok=True)
 
     def _left_behind(self) -> dict[str, Member]:
-        """Whole blobs of an interrupted writer that are what their names say."""
+        """The complete blobs of an interrupted writer whose digests match their names."""
         found: dict[str, Member] = {}
         try:
             left = ArchiveFile(self._partial, self._what, interrupted=True)
         except ImagesigError:
             return {}
         if not os.path.sameopenfile(left.descriptor, self._file.fileno()):
-            return {}  # somebody put another one there
+            return {}  # another file has its name now
         for member in sorted(left.members.files.values(), key=lambda member: member.offset):
             folder, _, name = member.name.rpartition("/")
             hashed = hashlib.sha256()
@@ -138,9 +138,9 @@ class ArchiveWriter:
         return found
 
     def _locked(self, *, resume: bool) -> BinaryIO:
-        """The new file, ours alone until it is renamed or removed.
+        """The new file, locked until it is renamed or removed.
 
-        It is made anew. One that an interrupted writer left is used to resume, if it was ours alone all the time.
+        The file of an interrupted writer is used to resume if no other user could write to it; otherwise a new one.
         """
         while True:
             descriptor, is_new = self._made_or_found()
@@ -157,13 +157,13 @@ class ArchiveWriter:
             except BaseException:
                 file.close()
                 raise
-            file.close()  # whoever had it has renamed or removed it
+            file.close()  # another writer has renamed or removed it
 
     def _made_or_found(self) -> tuple[int, bool]:
-        """The file that writers take turns with, open, and whether it is new. It is a regular file of this user.
+        """The file that serves as a lock, open, and whether it is new. It is a regular file of this user.
 
         Raises:
-            InvalidArgument: something else has its name, or it cannot be made.
+            InvalidArgument: something else has its name, or it cannot be created.
         """
         while True:
             remaining(f"{self._what}: waiting for another writer")
@@ -177,19 +177,19 @@ class ArchiveWriter:
             try:
                 status = os.lstat(self._partial)
                 if not stat.S_ISREG(status.st_mode):
-                    raise self._in_the_way("which is no file")
+                    raise self._in_the_way("which is not a regular file")
                 if status.st_uid != os.geteuid():
                     raise self._in_the_way("which is another user's")
                 descriptor = os.open(self._partial, _FLAGS)
             except FileNotFoundError:
-                continue  # whoever had it has renamed or removed it
+                continue  # another writer has renamed or removed it
             except OSError as error:
                 raise self._in_the_way(f"which cannot be opened ({error.strerror})") from error
             opened = os.fstat(descriptor)
             if stat.S_ISREG(opened.st_mode) and opened.st_uid == os.geteuid():
                 return descriptor, False
             os.close(descriptor)
-            raise self._in_the_way("which somebody else put there")
+            raise self._in_the_way("which another user put there")
 
     def _in_the_way(self, what: str) -> InvalidArgument:
         return InvalidArgument(
@@ -218,7 +218,7 @@ class ArchiveWriter:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Whether nobody else can write to this file of ours, by its mode or by another name of it."""
+    """Whether no other user can write to this file: by its mode, or by another name of it."""
     return status.st_nlink == 1 and not stat.S_IMODE(status.st_mode) & 0o022
 
 

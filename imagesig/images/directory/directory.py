@@ -1,7 +1,7 @@
-"""One image in a directory, as containers/image's `dir:` has it: its files, and classic signatures as `signature-N`.
+"""One image in a directory, in the `dir:` form of containers/image: its files, and classic signatures as `signature-N`.
 
-The signatures of a manifest are shown as the `.sig` manifest that a registry would have, so that everything that reads
-and writes those works here too. There is no place for referrers.
+The signatures of a manifest are presented as the `.sig` manifest that a registry would have, so the code for registries
+works here too. Referrers cannot be stored.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def directory(path: str | os.PathLike[str], target: str = "", *, timeout: float 
     `target` is the digest of a manifest in it; without one, the image itself.
 
     Raises:
-        InvalidArgument: no such directory there.
-        ImageNotFound: it holds no image.
+        InvalidArgument: not such a directory.
+        ImageNotFound: there is no image in it.
     """
     return Image.opened(lambda: Directory(local_path(path)).image(target), timeout)
 
@@ -57,13 +57,15 @@ class Directory(LocalHome):
     def __init__(self, path: Path, *, create: bool = False) -> None:
         super().__init__("dir", path)
         self._folder = Folder(path, self.name)
-        self._made: dict[str, bytes] = {}  # what no file holds: payloads of signatures and the manifests that show them
+        self._in_memory: dict[
+            str, bytes
+        ] = {}  # not in files: payloads of signatures, and the manifests that present them
         self._held = threading.local()
         if create and not (path.is_dir() and any(path.iterdir())):
-            return  # begun with the first file that is written
-        version = self._folder.read("version", limits.CONFIG_BYTES, missing=self._is_none)
+            return  # made when the first file is written
+        version = self._folder.read("version", limits.CONFIG_BYTES, missing=self._not_a_directory)
         if not version.startswith(_VERSION + b"1."):
-            raise InvalidArgument(f"{self.name}: another version than {quote(_WRITTEN_VERSION.decode().strip())}")
+            raise InvalidArgument(f"{self.name}: its version is not {quote(_WRITTEN_VERSION.decode().strip())}")
 
     @classmethod
     def create(cls, path: Path) -> Directory:
@@ -78,7 +80,7 @@ class Directory(LocalHome):
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
         if match := _SIGNATURE_TAG.fullmatch(tag_or_digest):
-            return self._show_signatures(f"sha256:{match[1]}")
+            return self._present_signatures(f"sha256:{match[1]}")
         if not is_digest(tag_or_digest):
             raise NotFound(f"{self.name}: holds one image without tags, not {quote(tag_or_digest)}")
         content = self._manifest(tag_or_digest)
@@ -87,18 +89,18 @@ class Directory(LocalHome):
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
         what = f"{self.name}: {descriptor.digest}"
-        if descriptor.digest in self._made:
-            yield iter((self._made[descriptor.digest],))
+        if descriptor.digest in self._in_memory:
+            yield iter((self._in_memory[descriptor.digest],))
             return
         with self._folder.open(_hex(descriptor.digest)) as file:
             yield checked(chunks_of(file, what), descriptor, what)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return descriptor.digest in self._made or self._folder.holds(_hex(descriptor.digest), descriptor)
+        return descriptor.digest in self._in_memory or self._folder.holds(_hex(descriptor.digest), descriptor)
 
     def _manifest(self, digest: str) -> bytes:
-        if digest in self._made:
-            return self._made[digest]
+        if digest in self._in_memory:
+            return self._in_memory[digest]
         if self._is_root(digest):
             return self._root()
         content = self._folder.read(f"{_hex(digest)}.manifest.json", limits.MANIFEST_BYTES)
@@ -112,18 +114,18 @@ class Directory(LocalHome):
     def _is_root(self, digest: str) -> bool:
         return self._folder.has(_MANIFEST) and sha256(self._root()) == digest
 
-    def _show_signatures(self, digest: str) -> Descriptor:
+    def _present_signatures(self, digest: str) -> Descriptor:
         """The `.sig` manifest that a registry would have for these signature files."""
         files = self._signatures(digest).read()
         if not files:
             raise NotFound(f"{self.name}: no signature of {digest}")
         content, blobs = signature_manifest(files)
         shown = Descriptor.of(content, OCI_MANIFEST)
-        self._made |= blobs | {shown.digest: content}
+        self._in_memory |= blobs | {shown.digest: content}
         return shown
 
     def _signatures(self, digest: str, *, root: bool | None = None) -> SignatureList:
-        """The signature files of a manifest. `root` says whether it is that of the image; None: as it is now."""
+        """The signature files of a manifest. `root`: whether it is the image's own; None: find out."""
         if root is None:
             root = self._is_root(digest)
         return SignatureList(self._folder, f"{'' if root else f'{_hex(digest)}.'}signature-", self.name, digest)
@@ -141,9 +143,9 @@ class Directory(LocalHome):
             self._folder.write("version", _WRITTEN_VERSION)
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
-        """Kept in memory until a manifest is stored that names it: a signature's payload is no file of its own."""
+        """Keeps the blob in memory until a manifest that names it is stored: a signature's payload has no own file."""
         descriptor = Descriptor.of(content, media_type)
-        self._made[descriptor.digest] = content
+        self._in_memory[descriptor.digest] = content
         return descriptor
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
@@ -153,14 +155,14 @@ class Directory(LocalHome):
                 file.write(chunk)
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
-        """Stores a manifest: under a tag, whichever, as the image of this directory, else as a child of it."""
+        """Stores a manifest: with any tag as the image of this directory, without one as a child of it."""
         descriptor = Descriptor.of(content, media_type)
         with self._turn():
             if match := _SIGNATURE_TAG.fullmatch(tag):
                 self._write_signatures(f"sha256:{match[1]}", content, media_type)
                 return descriptor
             if _OTHER_TAG.fullmatch(tag):
-                self._no_place(f"what lies under the tag {tag}")
+                self._no_place(f"the manifest tagged {tag}")
             self._write_blobs(content, media_type)
             if tag:
                 self._make_root(content, descriptor.digest)
@@ -180,11 +182,11 @@ class Directory(LocalHome):
             return
         manifest = parse_manifest(content, media_type, f"{self.name}: manifest")
         for blob in (manifest.config, *manifest.layers):
-            if blob.digest in self._made and not self._folder.holds(_hex(blob.digest), blob):
-                self._folder.write(_hex(blob.digest), self._made[blob.digest])
+            if blob.digest in self._in_memory and not self._folder.holds(_hex(blob.digest), blob):
+                self._folder.write(_hex(blob.digest), self._in_memory[blob.digest])
 
     def _make_root(self, content: bytes, digest: str) -> None:
-        """A reader sees the old image, or the new one, and at no time an image with signatures it should not have."""
+        """Replaces the image. Readers see the old or the new image, and never one with signatures of another."""
         if self._is_root(digest):
             return
         of_child, of_root = self._signatures(digest, root=False), self._signatures(digest, root=True)
@@ -196,15 +198,15 @@ class Directory(LocalHome):
         self._folder.remove(f"{_hex(digest)}.manifest.json")
 
     def delete_manifest(self, digest: str) -> None:
-        """Nothing to do for a manifest that only shows signature files; the image itself is not deleted."""
+        """Does nothing: the `.sig` manifest is not a file, and the image itself is not deleted."""
 
-    def _is_none(self) -> InvalidArgument:
+    def _not_a_directory(self) -> InvalidArgument:
         hint = "write oci:DIRECTORY for an OCI layout" if self._folder.has("oci-layout") else "check the path"
-        return InvalidArgument(f"{self.name}: no directory of this form there", hint=hint)
+        return InvalidArgument(f"{self.name}: not a directory of this form", hint=hint)
 
 
 def _hex(digest: str) -> str:
-    """A blob's file. A digest is a path here: CVE-2024-3727."""
+    """The file name of a blob. The digest is checked, because it becomes a path (CVE-2024-3727)."""
     if not is_digest(digest):
         raise MalformedError(f"dir: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed")
     return digest.removeprefix("sha256:")

@@ -1,6 +1,6 @@
-"""Signatures as files: how containers/image keeps them in `dir:` and on lookaside servers. Pure.
+"""Signatures as files, as containers/image stores them in `dir:` and on lookaside servers. Pure.
 
-Spec: containers/image, `internal/signature`: a named format behind a zero byte, or an OpenPGP message as it is.
+Spec: containers/image, `internal/signature`: a named format after a zero byte, or a bare OpenPGP message.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from imagesig.signature import Part
 from imagesig.text import quote
 
 OPENPGP = "application/vnd.imagesig.signature-file.openpgp"
-"""The media type under which a simple-signing file with an OpenPGP message is shown; its content is the file."""
+"""The media type for a simple-signing file with an OpenPGP message. The content is the file."""
 UNKNOWN = "application/vnd.imagesig.signature-file.unknown"
-"""The same for a file that is no signature we know."""
+"""The media type for a file of an unknown form."""
 _SIGSTORE = b"sigstore-json"
 _SIMPLE_SIGNING = b"simple-signing"
 _HEADER_BYTES = 64
 _FILE = Shape.of("mimeType payload annotations")
-# Compressed data, one-pass signature and signature packets, in both packet formats. 3D is what containers/image takes
-# in place of 93.
+# Compressed data, one-pass signature and signature packets, in both packet formats. containers/image accepts 3D
+# instead of 93.
 _OPENPGP_STARTS = frozenset(b"\xa0\xa1\xa2\xa3\xc8\x90\x91\x92\xc4\x3d\x88\x89\x8a\x8b\xc2")
 
 
 def is_file_only(media_type: str) -> bool:
-    """Whether a signature of this type can be kept as a file and nowhere else."""
+    """Whether a signature of this type can only be stored as a file."""
     return media_type in (OPENPGP, UNKNOWN)
 
 
 def parse_signature_file(content: bytes, what: str) -> Part:
-    """The signature in a file: a classic one as it lies in a registry, or the file itself under one of our types.
+    """The signature in a file: a classic one as in a registry, or the whole file with one of the types above.
 
     Raises:
-        FormatViolation, MalformedError: it says that it is a classic signature and is none.
+        FormatViolation, MalformedError: it claims to be a classic signature, but is not.
     """
     if content[:1] != b"\0":
         return Part(OPENPGP if content[:1] and content[0] in _OPENPGP_STARTS else UNKNOWN, content)
@@ -61,7 +61,7 @@ def parse_signature_file(content: bytes, what: str) -> Part:
 
 
 def signature_file(part: Part) -> bytes:
-    """The file for a signature: the reverse of `parse_signature_file`."""
+    """The file for a signature, the inverse of `parse_signature_file`."""
     if part.media_type in (OPENPGP, UNKNOWN):
         return part.content
     document = {

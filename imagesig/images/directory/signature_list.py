@@ -21,9 +21,9 @@ FILE_BYTES = 2 * limits.PAYLOAD_BYTES
 
 
 class SignatureList(Struct, frozen=True):
-    """The files whose names are `prefix` and a number from 1; a gap ends the list, as it does for containers/image.
+    """The files named `prefix` with a number from 1. A gap ends the list, as in containers/image.
 
-    `home` and `digest` name the place and the image in errors.
+    `home` and `digest` are for errors.
     """
 
     folder: Folder
@@ -32,7 +32,7 @@ class SignatureList(Struct, frozen=True):
     digest: str
 
     def read(self) -> list[bytes]:
-        """Raises `LimitExceeded` for more files or bytes than are read."""
+        """The contents of the files. Raises `LimitExceeded` for too many files or bytes."""
         found: list[bytes] = []
         left = limits.SIGNATURE_BYTES_PER_IMAGE
         while self.folder.has(f"{self.prefix}{len(found) + 1}"):
@@ -48,7 +48,7 @@ class SignatureList(Struct, frozen=True):
         return found
 
     def replace(self, files: Sequence[bytes]) -> None:
-        """Writes these files instead of those that are there; equal ones are left alone."""
+        """Replaces the files by these. Equal files are not written again."""
         for number, content in enumerate(files, 1):
             name = f"{self.prefix}{number}"
             if not self.folder.has(name) or self.folder.read(name, FILE_BYTES) != content:

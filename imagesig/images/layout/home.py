@@ -1,4 +1,4 @@
-"""Writing to a layout, wherever its files lie: in a directory or in an archive.
+"""Writing to a layout in a directory or an archive.
 
 Spec: OCI image-spec, image layout.
 """
@@ -24,17 +24,17 @@ class LayoutHome(LayoutReader):
 
     @abstractmethod
     def _change_index(self, change: IndexChange) -> None:
-        """Gives `index.json` the entries that `change` makes of those that it has."""
+        """Replaces the entries of `index.json` by what `change` makes of them."""
 
     @abstractmethod
     def _remove_blob(self, digest: str) -> None:
-        """Removes the file of a blob, if it is there."""
+        """Removes the file of a blob, if it exists."""
 
     def check_holds(self, *, referrers: bool) -> None:
-        """See `ImageTarget`: a layout holds both."""
+        """See `ImageTarget`. A layout holds both."""
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
-        """Stores a manifest; `index.json` lists it if it has a tag (the children of an index have none)."""
+        """Stores a manifest. `index.json` lists it if it has a tag; the children of an index have none."""
         with self.transaction():
             descriptor = self.put_blob(content, media_type)
             if tag:
@@ -49,18 +49,18 @@ class LayoutHome(LayoutReader):
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
         if self._subject_of(referrer.digest) != subject:
-            raise NotFound(f"{self.name}: {referrer.digest} is no referrer of {subject}")
+            raise NotFound(f"{self.name}: {referrer.digest} is not a referrer of {subject}")
         self.delete_manifest(referrer.digest)
         return nothing_to_settle
 
     def delete_manifest(self, digest: str) -> None:
-        """Removes a manifest. Blobs that only it named stay, unnamed."""
+        """Removes a manifest. Blobs that only it names stay."""
         with self._turn():
             self._change_index(lambda entries: without(entries, digest))
             self._remove_blob(digest)
 
     def _subject_of(self, digest: str) -> str:
-        """The digest that a manifest or index refers to by its own bytes, empty if it refers to none."""
+        """The subject in the bytes of a manifest or index; empty if there is none."""
         content = self._manifest(digest)
         media_type = detect_media_type(content, digest)
         parse = parse_index if media_type in INDEX_TYPES else parse_manifest

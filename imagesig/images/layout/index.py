@@ -1,4 +1,4 @@
-"""The entries of a layout's `index.json`: which is an image, which a signature, and how cosign finds them. Pure."""
+"""The entries of a layout's `index.json`: images, signatures, and the marks by which cosign finds them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKER = "oci-layout"
 INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
-"""The whole name, as Docker writes it beside the tag."""
+"""The full name, which Docker writes in addition to the tag."""
 _KIND = "kind"
 _KIND_IMAGE = "dev.cosignproject.cosign/image"
 _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
@@ -24,18 +24,18 @@ _KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
 
 
 def is_signature(entry: Mapping[str, object]) -> bool:
-    """Whether an entry is what a signer adds: the list of an image's signatures, or a referrer without a name."""
+    """Whether a signer added the entry: it lists an image's signatures, or is a referrer without a name."""
     annotations = entry_annotations(entry)
     name = str(annotations.get(REF_NAME, ""))
     return name.startswith("sha256-") or (not name and IMAGE_NAME not in annotations)
 
 
 IndexChange = Callable[[list[dict[str, object]]], list[dict[str, object]]]
-"""From the entries as they stand to those that shall stand."""
+"""From the current entries to the new ones."""
 
 
 def new_documents() -> dict[str, bytes]:
-    """The files of a layout that holds nothing yet."""
+    """The files of an empty layout."""
     return {
         MARKER: go_json({"imageLayoutVersion": LAYOUT_VERSION}),
         INDEX: go_json({"schemaVersion": 2, "manifests": []}),
@@ -48,7 +48,7 @@ def entry_annotations(entry: Mapping[str, object]) -> dict[str, object]:
 
 
 def tag_of_entry(entry: Descriptor) -> str:
-    """The tag by which an entry is found: `v1`, also where podman wrote `localhost/app:v1`."""
+    """The tag of an entry: `v1`, also if podman wrote `localhost/app:v1`."""
     name = entry.annotations.get(REF_NAME, "")
     if "/" not in name:
         return name
@@ -59,8 +59,8 @@ def tag_of_entry(entry: Descriptor) -> str:
 
 
 def is_named(entry: Descriptor, text: str) -> bool:
-    """Whether the entry has this tag or, as `docker save` names images, this reference. Where its two names have
-    different tags, it has both: some readers take the one, some the other."""
+    """Whether the entry has this tag or, as in archives of `docker save`, this reference. If its two names have
+    different tags, it has both: some readers use the one, some the other."""
     if text in (tag_of_entry(entry), entry.annotations.get(REF_NAME, "")):
         return True
     whole = whole_name(entry)
@@ -73,7 +73,7 @@ def is_named(entry: Descriptor, text: str) -> bool:
 
 
 def whole_name(entry: Descriptor) -> tuple[str, str] | None:
-    """Repository and tag under which Docker loads the entry; None if it has no such name."""
+    """Repository and tag under which Docker loads the entry; None if it has none."""
     try:
         return _repository_and_tag(entry.annotations.get(IMAGE_NAME, ""))
     except InvalidArgument:
@@ -96,7 +96,7 @@ def is_image(entry: Descriptor) -> bool:
 
 
 def saved_by_cosign(entries: list[Descriptor], tag: str) -> Descriptor | None:
-    """The `.sig` manifest in a layout written by `cosign save`, where it has no name: it belongs to the one image."""
+    """The `.sig` manifest in a layout of `cosign save`. It has no name there, and belongs to the only image."""
     images = [entry for entry in entries if entry.annotations.get(_KIND) in (_KIND_IMAGE, _KIND_INDEX)]
     signatures = [entry for entry in entries if entry.annotations.get(_KIND) == _KIND_SIGNATURES]
     if len(images) == 1 and len(signatures) == 1 and not signatures[0].annotations.get(REF_NAME):
@@ -109,7 +109,7 @@ def marked_for_cosign(
 ) -> list[dict[str, object]]:
     """The entries with the `kind` marks by which `cosign verify --local-image` finds one image and its signatures.
 
-    cosign looks at one image of a layout: the first that was signed keeps the marks.
+    cosign reads one image of a layout: the first image that was signed keeps the marks.
     """
     tag = str(entry_annotations(written).get(REF_NAME, "")) if written else ""
     if tag.startswith("sha256-") and tag.endswith(".sig"):
@@ -130,23 +130,23 @@ def _marked(entry: dict[str, object], kind: str) -> dict[str, object]:
 
 
 def with_tagged(entries: list[dict[str, object]], entry: dict[str, object], tag: str) -> list[dict[str, object]]:
-    """The entries with this one under the tag, instead of whichever had it."""
+    """The entries with this one under the tag, in place of the one that had it."""
     entry = entry | {"annotations": {REF_NAME: tag}}
     others = [other for other in corrected(entries, entry) if not _is_found_by(other, tag)]
     if tag.endswith(".sig") and any(tag == tag_of(str(other.get("digest")), ".sig") for other in _saved(others)):
-        # What `cosign save` left without a name has just been merged.
+        # The signatures that `cosign save` stored without a name are merged into the new entry.
         others = [other for other in others if not _is_unnamed_signature(other)]
     entries = marked_for_cosign([*others, entry], entry)
     signatures = tag_of(str(entry["digest"]), ".sig")
     signed = [other for other in others if entry_annotations(other).get(REF_NAME) == signatures]
     if signed or (not tag.startswith("sha256-") and any(REF_NAME not in entry_annotations(other) for other in others)):
-        # Copied with its signatures, which came first.
+        # The image is copied with its signatures, which are stored first.
         entries = marked_for_cosign(entries, signed[0] if signed else None, str(entry["digest"]))
     return entries
 
 
 def _is_found_by(entry: dict[str, object], tag: str) -> bool:
-    """Whether a look for this tag finds the entry, under whatever name: two of them would be none."""
+    """Whether `is_named` finds the entry by this tag. Two such entries would make the tag ambiguous."""
     if entry_annotations(entry).get(REF_NAME) == tag:
         return True
     try:
@@ -156,7 +156,7 @@ def _is_found_by(entry: dict[str, object], tag: str) -> bool:
 
 
 def corrected(entries: list[dict[str, object]], entry: dict[str, object]) -> list[dict[str, object]]:
-    """The entries, those of this digest with its size and type: what was just stored has these, whoever listed it."""
+    """The entries, where those of this digest get the size and type of the manifest that was just stored."""
     true = {name: entry[name] for name in ("mediaType", "size")}
     return [other | true if other.get("digest") == entry["digest"] else other for other in entries]
 
@@ -171,7 +171,7 @@ def _is_unnamed_signature(entry: dict[str, object]) -> bool:
 
 
 def with_referrer(entries: list[dict[str, object]], entry: dict[str, object], subject: str) -> list[dict[str, object]]:
-    """The entries with this referrer of the digest `subject` among them, once."""
+    """The entries with this referrer of the digest `subject`, listed once."""
     entries = corrected(entries, entry)
     if not any(other.get("digest") == entry["digest"] for other in entries):
         entries = [*entries, entry]

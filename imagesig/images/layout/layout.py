@@ -1,7 +1,7 @@
 """Images in OCI layouts: a directory with `oci-layout`, `index.json` and `blobs/`.
 
-Spec: OCI image-spec, image layout. Signatures lie beside the image as `cosign save` leaves them: the `.sig` manifest as
-an entry of `index.json` that is marked with cosign's `kind` annotation, bundles as manifests with a `subject`.
+Spec: OCI image-spec, image layout. Signatures are stored as `cosign save` does: the `.sig` manifest as an entry of
+`index.json` with cosign's `kind` annotation, bundles as manifests with a `subject`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _BLOBS = "blobs/sha256"
 
 
 def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
-    """The image in an OCI layout that a tag or digest names; without one, the only image there.
+    """The image in an OCI layout that a tag or digest names; without one, the only image.
 
     Raises:
-        InvalidArgument: no layout there, or several images and no tag.
-        ImageNotFound: no image there.
+        InvalidArgument: not a layout, or several images and no tag.
+        ImageNotFound: there is no image.
     """
     return Image.opened(lambda: Layout(local_path(directory)).image(target), timeout)
 
@@ -49,7 +49,7 @@ class Layout(LayoutHome):
 
     @classmethod
     def create(cls, directory: Path) -> Layout:
-        """Makes an empty layout, or opens the one that is there."""
+        """Makes an empty layout, or opens an existing one."""
         folder = Folder(directory, f"oci:{directory}")
         folder.make(_BLOBS)
         for name, content in new_documents().items():
@@ -65,12 +65,12 @@ class Layout(LayoutHome):
 
     def _file(self, name: str, most: int) -> bytes:
         if name in (MARKER, INDEX):
-            return self._folder.read(name, most, missing=self._is_none)
+            return self._folder.read(name, most, missing=self._not_a_layout)
         return self._folder.read(name, most, links=True)
 
-    def _is_none(self) -> InvalidArgument:
+    def _not_a_layout(self) -> InvalidArgument:
         hint = "write dir:DIRECTORY for that form" if self._folder.has("version") else "check the path"
-        return InvalidArgument(f"{self.name}: no OCI layout there", hint=hint)
+        return InvalidArgument(f"{self.name}: not an OCI layout", hint=hint)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         return self._folder.holds(self._blob(descriptor.digest), descriptor, links=True)

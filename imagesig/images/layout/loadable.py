@@ -1,7 +1,7 @@
-"""What other tools load from a layout as an image, whatever its entry is called or says of itself.
+"""Entries of a layout that other tools load as images, regardless of names and annotations.
 
-skopeo and podman take any manifest that an entry of `index.json` names; Docker's containerd store makes an image of
-every entry. Neither looks at cosign's `kind`, at names such as `sha256-….sig` or at a `subject`.
+skopeo and podman load any manifest that an entry of `index.json` names; Docker's containerd store makes an image of
+every entry. They ignore cosign's `kind`, names such as `sha256-….sig`, and a `subject`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ Read = Callable[[Descriptor], bytes]
 
 
 def is_image_manifest(manifest: Manifest) -> bool:
-    """Whether tools unpack it: the config of an image, and a layer that is no document.
+    """Whether tools unpack the manifest: it has an image config, and a layer that is not a document.
 
-    cosign's signatures, attestations and bills of material have an image's config, and documents as layers.
+    cosign's signatures, attestations and SBOMs have an image config too, but documents as layers.
     """
     kinds = [layer.media_type for layer in manifest.layers]
     return has_image_config(manifest) and not all(_is_document(kind) for kind in kinds)
 
 
 def has_image_config(manifest: Manifest) -> bool:
-    """Whether tools take the config for that of an image: of Docker's manifests they do not look at its type."""
+    """Whether tools read the config as an image config. In Docker's manifests they ignore its type."""
     return manifest.media_type == DOCKER_MANIFEST or manifest.config.media_type in (OCI_CONFIG, DOCKER_CONFIG)
 
 
 def is_loadable(entry: Descriptor, read: Read, depth: int = _DEPTH) -> bool:
-    """Whether other tools make an image of an entry that is none to us.
+    """Whether other tools load an entry as an image that imagesig does not.
 
     Raises:
         LimitExceeded: indexes nested too deeply.

@@ -1,4 +1,4 @@
-"""What a layout holds, wherever its files lie: in a directory or in an archive.
+"""Reading a layout in a directory or an archive.
 
 Spec: OCI image-spec, image layout.
 """
@@ -50,21 +50,21 @@ from imagesig.text import quote
 
 
 class LayoutReader(LocalHome):
-    """The reading half of an `ImageHome` over the files of a layout; `LayoutHome` adds the other half."""
+    """The reading half of an `ImageHome` over the files of a layout. `LayoutHome` adds the writing half."""
 
     @abstractmethod
     def _file(self, name: str, most: int) -> bytes:
-        """The file `oci-layout`, `index.json` or `blobs/sha256/<hex>`.
+        """The content of `oci-layout`, `index.json` or `blobs/sha256/<hex>`.
 
         Raises:
-            InvalidArgument: a file that every layout has is missing.
+            InvalidArgument: a file that every layout needs is missing.
             NotFound: the blob is missing.
             LimitExceeded: it has more than `most` bytes.
         """
 
     @abstractmethod
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        """The digest of every blob that is small enough to be a manifest, and what reads it."""
+        """The digest of every blob that is small enough for a manifest, and a function that reads it."""
 
     def _check_version(self) -> None:
         document = parse_object(self._file(MARKER, limits.LAYOUT_MARKER_BYTES), f"{self.name}: {MARKER}", LAYOUT)
@@ -81,7 +81,7 @@ class LayoutReader(LocalHome):
         is_list = is_tag_of_digest(tag_or_digest)
         media_type = kind_of(content, claimed, f"{self.name}: {digest}", is_list=is_list)
         if any(entry.size != len(content) for entry in listed):
-            raise MalformedError(f"{self.name}: index.json lists {digest} with a size that is not its own")
+            raise MalformedError(f"{self.name}: index.json lists {digest} with a wrong size")
         return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
 
     def _tagged(self, entries: list[Descriptor], tag: str) -> str:
@@ -103,7 +103,7 @@ class LayoutReader(LocalHome):
         return self._read_blob(descriptor.digest, limit)
 
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
-        """Found in the blobs themselves: not every tool lists its referrers in `index.json` (cosign does not)."""
+        """The referrers, found by reading the blobs: some tools, such as cosign, do not list them in `index.json`."""
         found: dict[str, Descriptor] = {}
         limited: LimitExceeded | None = None
         for name, read in self._small_blobs():
@@ -111,7 +111,7 @@ class LayoutReader(LocalHome):
             try:
                 content = read()
             except (MalformedError, NotFound):
-                continue  # a link that leads nowhere, or taken away meanwhile
+                continue  # a dangling link, or removed meanwhile
             if digest.encode() not in content or b'"subject"' not in content or sha256(content) != name:
                 continue
             try:
@@ -122,7 +122,7 @@ class LayoutReader(LocalHome):
                 limited = error.without_frames()
                 break
             except MalformedError:
-                continue  # a config, a layer or an index that mentions the digest
+                continue  # a config or layer that contains the digest
             if document.subject and document.subject.digest == digest:
                 found[name] = replace(Descriptor.of(content, media_type), artifact_type=document.artifact_type)
             if len(found) > limits.REFERRERS_LISTED:
@@ -131,7 +131,7 @@ class LayoutReader(LocalHome):
         return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
 
     def only_image(self) -> str:
-        """The digest of the one image here. Raises `InvalidArgument` or `ImageNotFound` if there is not exactly one."""
+        """The digest of the only image. Raises `InvalidArgument` for several, `ImageNotFound` for none."""
         entries = self._entries()
         images = {entry.digest: entry for entry in entries if is_image(entry)}
         images = {digest: entry for digest, entry in images.items() if not self._has_subject(entry)}
@@ -152,7 +152,7 @@ class LayoutReader(LocalHome):
         return next(iter(images))
 
     def tag_for(self, digest: str) -> str:
-        """A tag of the image with this digest, empty if it has none."""
+        """A tag of the image with this digest; empty if it has none."""
         tags = [tag_of_entry(entry) for entry in self._entries() if entry.digest == digest]
         return next((tag for tag in tags if tag), "")
 
@@ -162,7 +162,7 @@ class LayoutReader(LocalHome):
         try:
             content = self._read_manifest(entry)
         except NotFound:
-            return False  # who resolves it says that it is missing
+            return False  # an error is raised when the entry is resolved
         return parse_manifest(content, entry.media_type, entry.digest).subject is not None
 
     def _read_manifest(self, entry: Descriptor) -> bytes:
@@ -179,7 +179,7 @@ class LayoutReader(LocalHome):
         return parse_layout_index(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
 
     def _blob(self, digest: str) -> str:
-        """The blob's file. A digest is a path here: CVE-2024-3727."""
+        """The path of a blob. The digest is checked, because it becomes a path (CVE-2024-3727)."""
         if not is_digest(digest):
             raise MalformedError(
                 f"{self.name}: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed"

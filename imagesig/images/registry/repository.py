@@ -15,7 +15,7 @@ from imagesig import limits
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
-from imagesig.images.merge import Merge, look, nothing_to_settle
+from imagesig.images.merge import Merge, nothing_to_settle, read_tag
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
 from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
@@ -135,7 +135,7 @@ class RegistryRepository:
         if listed is not None:
             return listed
         tag = tag_of(digest)
-        return listed_referrers(look(self, tag), digest, f"{self.name}: {tag}")
+        return listed_referrers(read_tag(self, tag), digest, f"{self.name}: {tag}")
 
     # --- writing -------------------------------------------------------------------------------------------------
 

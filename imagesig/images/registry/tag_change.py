@@ -1,13 +1,13 @@
-"""Changing what a tag of a registry names without losing what other writers put there.
+"""Changing what a tag of a registry names without losing the changes of other writers.
 
-Registries have no compare-and-swap: a PUT of a tag replaces whatever it named. So a change is merged into what is
-there now and written at once, and a write that failed is merged anew before it is repeated. A writer that read the tag
-before our write and writes after it drops ours, so `settle` looks again after a pause that is several times as long as
-our own look and write took, repeats the change if it was lost, and goes on looking for as long as others write.
+Registries have no compare-and-swap: a PUT of a tag replaces what it named. So a change is merged into the current
+manifest and written at once, and after a failed write it is merged again before it is repeated. If another writer read
+the tag before our write and writes after it, our change is lost. So `settle` reads the tag again after a pause several
+times as long as our own read and write took, repeats the change if it was lost, and continues while others write.
 
-What is guaranteed: between imagesig writers, nothing is lost as long as no single look and write takes longer than
-that pause. Writers that hold a manifest for longer before they write (cosign signs between reading and writing) can
-drop an entry; signing again puts it back.
+The guarantee: between imagesig writers nothing is lost, if no single read and write takes longer than that pause.
+Writers that wait longer between reading and writing (cosign signs in between) can drop an entry; signing again restores
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.deadlines import growing_pause, wait
 from imagesig.errors import Stale, TransportError
-from imagesig.images.merge import Merge, Readable, Tagged, look
+from imagesig.images.merge import Merge, Readable, Tagged, read_tag
 
 _SETTLE_FACTOR = 3.0
 _SETTLE_SECONDS_LEAST = 0.02
@@ -35,10 +35,10 @@ class _Writable(Readable, Protocol):
 
 
 class TagChange(Struct):
-    """One change of one tag, written by `apply` and made sure of by `settle`. Not for use by two threads at once.
+    """One change of one tag: `apply` writes it, `settle` makes sure that it stays. Not thread-safe.
 
-    `uploads` says that `merge` stores blobs: the tag is looked at once more after it, so that the time between the
-    look and the write is short.
+    `uploads` says that `merge` stores blobs: the tag is then read again after it, so that little time passes between
+    reading and writing.
     """
 
     home: _Writable
@@ -46,12 +46,12 @@ class TagChange(Struct):
     merge: Merge
     uploads: bool = False
     _seen: Tagged | None = None
-    _looked: float = 0.0
+    _read_at: float = 0.0
     _pause: float = 0.0
     _due: float | None = None
 
     def apply(self) -> bool:
-        """Writes the change, unless it is there already, and says whether it did; `settle` makes sure of it."""
+        """Writes the change, unless it is there already. Returns whether it was written."""
         for attempt in range(1, limits.UPLOAD_ATTEMPTS + 1):
             merged = self._merged()
             if merged is None:
@@ -64,33 +64,33 @@ class TagChange(Struct):
                     raise
                 wait(error.retry_after or growing_pause(attempt), self._what)
         self._seen, ended = merged, time.monotonic()
-        least = max(_SETTLE_FACTOR * (ended - self._looked), _SETTLE_SECONDS_LEAST)
+        least = max(_SETTLE_FACTOR * (ended - self._read_at), _SETTLE_SECONDS_LEAST)
         self._pause = max(self._pause, min(least, _SETTLE_SECONDS_MOST))
         self._due = ended + self._pause
         return True
 
     def settle(self) -> None:
-        """Waits until no other writer can still be holding what we replaced, looks again, and repeats the change if
+        """Waits until no other writer can still have the old manifest, reads the tag, and repeats the change if it was
         lost.
 
         Raises:
-            Stale: other writers won `limits.MERGE_ATTEMPTS` times in a row.
+            Stale: other writers replaced the change `limits.MERGE_ATTEMPTS` times in a row.
         """
         lost = False
         for attempt in range(limits.MERGE_ATTEMPTS):
             if self._due is None:
                 return
-            # Two writers that collide once would collide again in step.
+            # Without jitter, two writers that collide once would collide again.
             jitter = random.uniform(0, _SETTLE_SECONDS_LEAST * min(attempt, 8))  # noqa: S311 - not a secret
             wait(max(0.0, self._due - time.monotonic()) + jitter, self._what)
             before, self._due = self._seen, None
             lost = self.apply()
             if not lost and self._seen != before:
-                self._due = time.monotonic() + self._pause  # ours is there, but others are still writing
+                self._due = time.monotonic() + self._pause  # our change is there, but others are still writing
         if lost:
             raise Stale(
-                f"{self._what} was changed by others {limits.MERGE_ATTEMPTS} times while we wrote it",
-                hint="sign again when fewer signers work on this image at once; nothing is added twice",
+                f"{self._what} was changed by others {limits.MERGE_ATTEMPTS} times while imagesig wrote it",
+                hint="sign again when fewer signers work on this image; nothing is added twice",
             )
 
     @property
@@ -98,15 +98,15 @@ class TagChange(Struct):
         return f"{self.home.name}: tag {self.tag}"
 
     def _merged(self) -> Tagged | None:
-        """What the tag should name, from a look at it that is as fresh as can be; None if it names that already."""
-        self._looked = time.monotonic()
-        self._seen = look(self.home, self.tag)
+        """What the tag should name, merged with its newest manifest; None if it names that already."""
+        self._read_at = time.monotonic()
+        self._seen = read_tag(self.home, self.tag)
         for _ in range(limits.MERGE_ATTEMPTS):
             merged = self.merge(self._seen)
             if merged is None or not self.uploads:
                 break
-            before, self._looked = self._seen, time.monotonic()
-            self._seen = look(self.home, self.tag)
+            before, self._read_at = self._seen, time.monotonic()
+            self._seen = read_tag(self.home, self.tag)
             if self._seen == before:
                 break
         return merged

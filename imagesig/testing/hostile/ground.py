@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesig.api.copying import copy
-from imagesig.api.signing import sign
+from imagesig.api.sign.signing import sign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.testing.hostile.kinds import MadeHome

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from imagesig.api.signing import sign
+from imagesig.api.sign.signing import sign
 from imagesig.crypto.algorithms import KeyType
 from imagesig.formats import Format
 from imagesig.images.build import PLATFORMS, build_image

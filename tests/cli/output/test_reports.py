@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagesig.api.verifying import VerificationResult
+from imagesig.api.verify.verifying import VerificationResult
 from imagesig.cli.output.reports import junit, sarif
 from imagesig.errors import (
     AllowedUnverified,

@@ -128,7 +128,7 @@ def test_another_version_is_refused(path: Path, version: str) -> None:
 
 def test_folders_that_are_something_else_say_so(path: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InvalidArgument, match="no directory of this form"):
+    with pytest.raises(InvalidArgument, match="not a directory of this form"):
         open_image(f"dir:{tmp_path / 'empty'}")
     Layout.create(tmp_path / "layout")
     with pytest.raises(InvalidArgument) as raised:

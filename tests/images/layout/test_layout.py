@@ -170,7 +170,7 @@ def test_one_tag_on_two_images_is_refused(path: Path, home: Layout) -> None:
 
 
 def test_a_folder_that_is_no_layout_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="no OCI layout"):
+    with pytest.raises(InvalidArgument, match="not an OCI layout"):
         layout(tmp_path)
 
 
@@ -246,7 +246,7 @@ def test_a_writer_that_never_ends_its_turn_meets_the_deadline_of_the_others(path
     stuck = os.open(path, os.O_RDONLY)
     fcntl.flock(stuck, fcntl.LOCK_EX)
     try:
-        with pytest.raises(AttachIncomplete, match="turn"):
+        with pytest.raises(AttachIncomplete, match="another writer"):
             sign(layout(path, "1.0", timeout=0.2), key, identity=NAME)
     finally:
         os.close(stuck)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import inspect, limits, sign, verify
-from imagesig.api import signature_run
+from imagesig.api.sign import signature_run
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import Transport, sign_many, verify_many
-from imagesig.api import signing_many
+from imagesig.api.sign import signing_many
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import AttachIncomplete, DeadlineExceeded, ImageNotFound, InvalidArgument, KeyProviderUnavailable
 from imagesig.images.build import PLATFORMS, build_image

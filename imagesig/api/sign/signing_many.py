@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error
-from imagesig.api.replacing import check_signer
-from imagesig.api.signature_run import (
+from imagesig.api.sign.replacing import check_signer
+from imagesig.api.sign.signature_run import (
     Attached,
     AttachRecord,
     Drafted,
@@ -24,8 +24,8 @@ from imagesig.api.signature_run import (
     seal,
     settle,
 )
-from imagesig.api.signed_image import SignedImage, signed_image
-from imagesig.api.signing_job import SigningJob, signing_job
+from imagesig.api.sign.signed_image import SignedImage, signed_image
+from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete

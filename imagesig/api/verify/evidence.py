@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from imagesig.api.revoking import Answers, with_revocation
 from imagesig.api.stored_signatures import Stored, resolve, stored_signatures
-from imagesig.api.subjects import Manifest
+from imagesig.api.verify.revoking import Answers, with_revocation
+from imagesig.api.verify.subjects import Manifest
 from imagesig.effort import one_image
 from imagesig.errors import (
     BudgetExceeded,

@@ -19,8 +19,8 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from imagesig.api.removing import Found
-from imagesig.api.replacing import ReplacedSignatures, replaced_signatures
-from imagesig.api.signing_job import SigningJob
+from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
+from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from imagesig.api.outcome import Outcome
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
-from imagesig.api.verifying import OpenPublicKeys, VerificationResult
+from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
+from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
 from imagesig.concurrency import WORKERS, in_threads
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
@@ -70,7 +70,7 @@ def verify_many(
     job = VerificationJob(policy, platform, allow_unverified, now, transport or Transport(), open_keys)
     ends = None if deadline is None else time.monotonic() + deadline
     if executor is not None:
-        from imagesig.api.remote_workers import verify_remotely
+        from imagesig.api.verify.remote_workers import verify_remotely
 
         return verify_remotely(executor, images, job, tasks=workers, ends=ends, in_order=in_order)
     return _verify_here(images, VerificationRun(job, witnesses), workers=workers, ends=ends, in_order=in_order)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from imagesig.api.evidence import Evaluation
 from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name
-from imagesig.api.subjects import judge_image, judge_platform
+from imagesig.api.verify.evidence import Evaluation
+from imagesig.api.verify.subjects import judge_image, judge_platform
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import AllowedUnverified, Finding, Rejection

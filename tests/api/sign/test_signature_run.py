@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagesig import Image, SigningKey, registry, sign, sign_many, verify
-from imagesig.api.signature_run import AttachRecord, attach, draft_and_sign, plan, seal, settle
-from imagesig.api.signing_job import signing_job
+from imagesig.api.sign.signature_run import AttachRecord, attach, draft_and_sign, plan, seal, settle
+from imagesig.api.sign.signing_job import signing_job
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import KeyProviderError, NoSignatures, Stale, VerificationError
 from imagesig.images.build import PLATFORMS, build_image

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from imagesig.api.removing import RemovedSignature
-from imagesig.api.signature_run import Drafted
-from imagesig.api.signing_job import SigningJob
+from imagesig.api.sign.signature_run import Drafted
+from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import pinned_name
 from imagesig.formats import Format
 from imagesig.oci.reference import Reference

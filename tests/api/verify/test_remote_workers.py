@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from imagesig import Transport, sign, verify_many
-from imagesig.api import remote_workers as dispatch
-from imagesig.api.remote_workers import CHUNK, Chunk, verify_chunk
-from imagesig.api.verification_run import VerificationJob
+from imagesig.api.verify import remote_workers as dispatch
+from imagesig.api.verify.remote_workers import CHUNK, Chunk, verify_chunk
+from imagesig.api.verify.verification_run import VerificationJob
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, InvalidArgument, NoSignatures, WorkerLost
 from imagesig.images.build import PLATFORMS, build_image

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.stored_signatures import ImageLike, pin
-from imagesig.api.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
+from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.concurrency import Once
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError

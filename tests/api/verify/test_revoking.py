@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
 from imagesig import sign, verify
-from imagesig.api.revoking import with_revocation
-from imagesig.api.verifying import VerificationResult
+from imagesig.api.verify.revoking import with_revocation
+from imagesig.api.verify.verifying import VerificationResult
 from imagesig.crypto.algorithms import ECDSA_SHA256
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
@@ -77,7 +77,7 @@ class Verifying:
             timestamp_chain=(TSA.certificate, TSA_ROOT.certificate) if timestamped else (),
             authentic_time=None if signed_days_ago is None else NOW - timedelta(days=signed_days_ago),
         )
-        self.monkeypatch.setattr("imagesig.api.evidence.select_formats", lambda _: (certified,))
+        self.monkeypatch.setattr("imagesig.api.verify.evidence.select_formats", lambda _: (certified,))
         requirement = Signed(
             (CertificateAuthority("ca", (ROOT.certificate,)),),
             timestamps=TimestampAuthorities((TSA_ROOT.certificate,)),
@@ -185,7 +185,7 @@ def test_who_else_vouches_is_asked_about_only_where_that_is_needed(
             made = Cosign.authenticate(self, envelope, TrustAnchors((TrustedKey("key", (key,)),)), now)
             return replace(made, by_others=(replace(made, authority="ca", chain=chain),))
 
-    monkeypatch.setattr("imagesig.api.evidence.select_formats", lambda _: (ByBoth(),))
+    monkeypatch.setattr("imagesig.api.verify.evidence.select_formats", lambda _: (ByBoth(),))
     authorities = (TrustedKey("key", (key,)), CertificateAuthority("ca", (ROOT.certificate,)))
     for threshold, enforcement, queries in ((1, STRICT, 0), (2, STRICT, 1), (2, SKIP, 0)):
         fake = Fake({OCSP: BAD})

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from imagesig.api.outcome import Outcome, attempt, overdue, shown_name
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
-from imagesig.api.verifying import VerificationResult
+from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
+from imagesig.api.verify.verifying import VerificationResult
 from imagesig.concurrency import batches, flow, in_threads
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, WorkerLost
 from imagesig.images.image import Image

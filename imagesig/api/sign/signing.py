@@ -8,10 +8,10 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, overload
 
-from imagesig.api.replacing import check_signer
-from imagesig.api.signature_run import Attached, AttachRecord, Sealed, attach, draft_and_sign, plan, seal, settle
-from imagesig.api.signed_image import SignedImage, signed_image
-from imagesig.api.signing_job import SigningJob, signing_job
+from imagesig.api.sign.replacing import check_signer
+from imagesig.api.sign.signature_run import Attached, AttachRecord, Sealed, attach, draft_and_sign, plan, seal, settle
+from imagesig.api.sign.signed_image import SignedImage, signed_image
+from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, open_or_pass
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline

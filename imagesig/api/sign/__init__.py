@@ -1,0 +1,1 @@
+"""Signing: `sign`, `sign_many` and the run that they share."""

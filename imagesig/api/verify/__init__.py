@@ -1,0 +1,1 @@
+"""Verifying: `verify`, `verify_many` and the steps that they share."""
