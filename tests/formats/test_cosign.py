@@ -23,7 +23,7 @@ from imagesig.crypto.algorithms import (
 from imagesig.crypto.ecdsa import rs_from_der
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
-from imagesig.formats.cosign import Cosign, parse_payload, payload_bytes
+from imagesig.formats.cosign import Cosign, parse_payload, payload_bytes, signing_order
 from imagesig.formats.format import decode_base64
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AlreadySigned, Claim, Draft, Part, SignerInfo, StoredSignature, Subject
@@ -296,3 +296,8 @@ def test_no_bytes_make_the_reader_fail_in_a_way_of_its_own(content: bytes, signa
     for read in (lambda: authenticate(stored), lambda: parse_payload(content)):
         with contextlib.suppress(ImagesigError):
             read()
+
+
+@pytest.mark.parametrize("key_type", [item for item in KeyType if not item.is_ecdsa], ids=lambda item: item.value)
+def test_only_curves_have_a_hash_of_their_own(key_type: KeyType) -> None:
+    assert signing_order(key_type, curve_hash=True) == signing_order(key_type, curve_hash=False)
