@@ -255,8 +255,8 @@ main()
 @pytest.mark.parametrize(
     ("module", "name", "arguments"),
     [
-        ("verification_run", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
-        ("signature_run", "targets_of", ("sign", "--key", "release.key", "{}")),
+        ("verify.verification_run", "verify_by_rule", ("verify", "--key", "release.pub", "{}")),
+        ("sign.signature_run", "targets_of", ("sign", "--key", "release.key", "{}")),
         ("inspecting", "targets_of", ("inspect", "{}")),
         ("removing", "targets_of", ("remove", "--all", "{}")),
         ("copying", "open_destination", ("copy", "{}", "oci:there")),

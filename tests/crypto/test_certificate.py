@@ -122,6 +122,7 @@ def test_a_signature_algorithm_that_cannot_be_read_is_a_weak_one() -> None:
     "text",
     [
         "-----BEGIN CERTIFICATE-----\nAAAA",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n",
         "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
         "-----BEGIN CERTIFICATE-----\nAA-A\n-----END CERTIFICATE-----",
         "-----BEGIN CERTIFICATE-----\nAAAA====\n-----END CERTIFICATE-----",

@@ -65,7 +65,9 @@ def test_what_is_in_the_list_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("place", ["before", "in an item", "in an item that is not read"])
-def test_nothing_is_nested_deeper_than_the_limit(place: str) -> None:
+def test_nothing_is_nested_deeper_than_the_limit(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "_SMALL_BYTES", -1)
+
     def document(depth: int) -> bytes:
         deep = "[" * depth + "]" * depth
         if place == "before":

@@ -296,3 +296,11 @@ def test_no_bytes_make_the_reader_fail_in_a_way_of_its_own(content: bytes, signa
     for read in (lambda: authenticate(stored), lambda: parse_payload(content)):
         with contextlib.suppress(ImagesigError):
             read()
+
+
+@pytest.mark.parametrize("key_type", [item for item in KeyType if not item.is_ecdsa], ids=lambda item: item.value)
+def test_curve_hash_changes_nothing_for_a_key_without_a_curve(key_type: KeyType) -> None:
+    with_and_without = [
+        Cosign(curve_hash=choice).algorithm_of(signer(private_key(key_type)), "cosign") for choice in (True, False)
+    ]
+    assert with_and_without[0] == with_and_without[1]

@@ -34,6 +34,8 @@ PYTEST = (
     *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none", "-k", "not four_processes"),
     *(f"--ignore={path}" for path in LEFT_OUT),
 )
+_SLOW = 0.3
+"""Seconds of a test that many others are tried before."""
 _DATA = ROOT / ".mutants-lines.json"
 
 
@@ -64,8 +66,8 @@ class Lines:
     def tests(self, module: str, line: int) -> list[str]:
         """The tests that run this line; for a line that runs at import, those that run any line of the module.
 
-        Those of the mirroring test file come first, then one case of each test function before the next cases, quick
-        ones first.
+        Slow ones come last. Those of the mirroring test file come first, then one case of each test function before the
+        next cases, quick ones first.
         """
         by_line = self._modules[module]
         extent = self._extents[module].get(line)
@@ -80,17 +82,18 @@ class Lines:
 
     def _in_order(self, module: str, names: set[str]) -> list[str]:
         folder, name = os.path.split(module)
-        mirrors = (f"tests/{folder}/test_{name}".replace("//", "/"), f"tests/{folder}/".replace("//", "/"))
+        mirror, beside = (f"tests/{folder}/test_{name}".replace("//", "/"), f"tests/{folder}/".replace("//", "/"))
         cases: dict[str, int] = {}
         ranked = []
         for test in sorted(names, key=lambda test: self.seconds[test]):
             function = test.partition("[")[0]
             cases[function] = cases.get(function, -1) + 1
-            if test.startswith(mirrors[0]):
-                ranked.append((0, 0, test))
+            is_slow = self.seconds[test] > _SLOW
+            if test.startswith(mirror):
+                ranked.append((is_slow, 0, False, test))
             else:
-                ranked.append((cases[function] + 1, not test.startswith(mirrors[1]), test))
-        return [test for _, _, test in sorted(ranked, key=lambda item: item[:2])]
+                ranked.append((is_slow, cases[function] + 1, not test.startswith(beside), test))
+        return [test for *_, test in sorted(ranked, key=lambda item: item[:3])]
 
 
 def _extents(tree: ast.Module) -> Iterator[tuple[int, range]]:

@@ -36,6 +36,7 @@ from imagesig.policy import (
     Signed,
 )
 from imagesig.policy.judge import Verdict, judge
+from imagesig.policy.requirement import formats_of
 from imagesig.policy.scope import scopes_of
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
 from imagesig.trust import CertificateAuthority, TrustedKey
@@ -434,3 +435,10 @@ def test_an_authority_of_an_unknown_kind_is_refused(given: object) -> None:
 def test_an_authority_has_certificates_and_nothing_else(certificates: object) -> None:
     with pytest.raises(InvalidArgument):
         Signed((CertificateAuthority("ca", certificates),))  # type: ignore[arg-type]
+
+
+def test_the_formats_of_several_requirements_are_all_that_one_of_them_counts() -> None:
+    key = TrustedKey("key", (A.public_key,))
+    every, cosign, bundle = Signed((key,)), Signed((key,), formats=("cosign",)), Signed((key,), formats=("bundle",))
+    assert formats_of([cosign, bundle]) == ("cosign", "bundle")
+    assert formats_of([cosign, every]) == formats_of([every, cosign]) == formats_of([]) == ()

@@ -114,3 +114,12 @@ def test_the_statement_decides_and_another_subject_of_the_manifest_is_shown(
     listing(server, {"digest": sha256(moved), "size": len(moved)})
     origins = [item.origin for item in verify(image, key).signatures]
     assert [f"attached to sha256:{'1' * 64}" in origin for origin in origins] == [True, False]
+
+
+def test_of_more_referrers_than_are_read_the_small_ones_are(
+    server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = signed(server, key, "bundle")
+    listing(server, {"size": 100_000})
+    monkeypatch.setattr("imagesig.limits.REFERRERS", 1)
+    assert len(verify(image, key).signatures) == 1

@@ -73,3 +73,34 @@ def test_only_ustar_has_a_prefix() -> None:
 def test_another_checksum_is_refused() -> None:
     with pytest.raises(MalformedError, match="checksum"):
         parse_header(changed(0, b"x", seal=False), "test")
+
+
+@pytest.mark.parametrize("place", [136, 108, 116, 329, 337])
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        (2**63 - 1, True),
+        (2**63, False),
+        (-1, True),
+        (-(2**63), True),
+        (-(2**63) - 1, False),
+    ],
+)
+def test_numbers_that_nobody_uses_fit_into_63_bits_too(place: int, value: int, is_one: bool) -> None:
+    length = 12 if place == 136 else 8
+    first, rest = (b"\x80", value) if value >= 0 else (b"\xff", value)
+    if not -(1 << 8 * (length - 1) - 1) <= rest < 1 << 8 * (length - 1):
+        return  # does not fit into the field
+    head = changed(place, first + rest.to_bytes(length - 1, "big", signed=value < 0))
+    if is_one:
+        assert parse_header(head, "test").size == 3
+    else:
+        with pytest.raises(MalformedError, match="63 bits"):
+            parse_header(head, "test")
+
+
+def test_a_sign_that_the_number_does_not_have_is_refused() -> None:
+    with pytest.raises(MalformedError, match="63 bits"):
+        parse_header(changed(136, b"\xff" + b"\0" * 11), "test")
+    with pytest.raises(MalformedError):
+        parse_header(changed(136, b"\x81" + b"\0" * 11), "test")

@@ -203,3 +203,16 @@ def test_bytes_behind_a_gzip_are_refused_and_zeros_are_not(tmp_path: Path) -> No
     assert list(opened(tmp_path, whole + bytes(512)).members.files) == ["a"]
     with pytest.raises(MalformedError, match="cannot be decompressed"):
         opened(tmp_path, whole + b"more")
+
+
+def test_an_extended_header_is_followed_by_its_member_at_once(tmp_path: Path) -> None:
+    pax = header("pax", b"x", 11) + b"11 path=ab\n".ljust(512, b"\0")
+    gnu = header("././@LongLink", b"L", 3) + b"ab\0".ljust(512, b"\0")
+    general = header("pax_global_header", b"g", 12) + b"12 comment=\n".ljust(512, b"\0")
+    member = header("a")
+    for extended in (pax, gnu):
+        assert set(opened(tmp_path, extended + member + END).members.files) == {"ab"}
+        for following in (END, pax + member + END, gnu + member + END, general + member + END, b""):
+            with pytest.raises(MalformedError, match="an extended header without a member after it"):
+                opened(tmp_path, extended + following)
+    assert set(opened(tmp_path, general + member + END).members.files) == {"a"}
