@@ -1,4 +1,4 @@
-"""What must hold of an image's signatures, and the verdict. Pure: keys are opened and clocks read by the caller."""
+"""Policies: which signatures an image must have, and the verdict. Pure: the caller opens keys and reads the clock."""
 
 from imagesig.policy.authority import KeyLike, KeyReference
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement

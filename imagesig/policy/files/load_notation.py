@@ -1,4 +1,4 @@
-"""notation's trust policy and trust stores, read from its own folders or any others. It alone here reads files.
+"""Reads notation's trust policy and trust stores, from notation's own folder or another one.
 
 Spec: Notary Project trust-store-trust-policy, "Trust Store"; notation keeps the stores in `truststore/x509`.
 """
@@ -18,7 +18,7 @@ from imagesig.policy.requirement import PathLike, Rules
 from imagesig.trust.profile import is_authority
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
-"""In a folder the first that is there counts, as for notation."""
+"""The first of these that a folder has is read, as notation does."""
 TRUST_STORE = "truststore"
 
 
@@ -50,8 +50,8 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
     """Every certificate of the store in `folder/x509/TYPE/NAME`; sub-folders are ignored.
 
     Raises:
-        InvalidArgument: no such store, an empty one, a symbolic link in it, or a file with anything but certificates of
-            authorities or self-signed ones.
+        InvalidArgument: there is no such store, it is empty or has a symbolic link, or a file has anything but
+            certificates of authorities and self-signed ones.
     """
     place = folder / "x509" / store.type / store.name
     what = f"trust store {store} ({place})"
@@ -70,7 +70,7 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
         if len(found) > limits.CERTIFICATES:
             raise InvalidArgument(f"{what}: more than {limits.CERTIFICATES} certificates")
     if not found:
-        raise InvalidArgument(f"{what}: is empty", hint="put the certificates that are trusted there, PEM or DER")
+        raise InvalidArgument(f"{what}: is empty", hint="put the trusted certificates there, in PEM or DER")
     return tuple(found)
 
 
@@ -103,16 +103,16 @@ def _policy_file(path: Path) -> Path:
 
 
 def _read(file: Path, most: int, what: str) -> bytes:
-    """The content of a regular file that is no symbolic link: what is trusted is what stands there."""
+    """The content of a regular file. A symbolic link is refused: its target may change."""
     try:
-        # Not blocking: somebody may have put a pipe there.
+        # Does not block if the file is a pipe.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         reason = "is a symbolic link" if file.is_symlink() else f"cannot be read: {error.strerror}"
         raise InvalidArgument(f"{what}: {file} {reason}", hint="a regular file is needed") from error
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidArgument(f"{what}: {file} is no regular file")
+            raise InvalidArgument(f"{what}: {file} is not a regular file")
         content = opened.read(most + 1)
     if len(content) > most:
         raise InvalidArgument(f"{what}: {file} has more than {most} bytes")

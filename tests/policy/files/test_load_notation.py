@@ -101,7 +101,7 @@ def test_symbolic_links_are_refused_as_file_and_as_store(store: Path, tmp_path: 
 
 def test_a_pipe_and_a_huge_file_are_refused(store: Path) -> None:
     os.mkfifo(store / "pipe")
-    with pytest.raises(InvalidArgument, match="no regular file"):
+    with pytest.raises(InvalidArgument, match="not a regular file"):
         load(store)
     (store / "pipe").unlink()
     with (store / "huge").open("wb") as file:
