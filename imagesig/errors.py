@@ -3,23 +3,23 @@
 ::
 
     ImagesigError                     the root: `.hint` says what to do, `.retryable` whether trying again can help
-    ├── InvalidArgument               the caller's own input is wrong: a reference, a URI, an option, a policy
-    │   └── SignaturesUnsupported     this form of image has no place for these signatures
+    ├── InvalidArgument               the caller's own input is invalid: a reference, a URI, an option, a policy
+    │   └── SignaturesUnsupported     this form of image cannot store these signatures
     ├── MissingExtra                  an optional dependency is not installed
     ├── DeadlineExceeded              the caller's deadline passed
-    ├── WorkerLost                    an executor's worker died with the work, more often than it was given out again
-    ├── InternalError                 something that imagesig did not foresee: a bug, please report it
-    ├── KeyProviderError              a place where keys live refused or failed
-    │   ├── KeyNotFound               no such key there; lists what is there where the place tells
+    ├── WorkerLost                    an executor's worker died with the work, after all retries
+    ├── InternalError                 a bug in imagesig or a package that it calls; please report it
+    ├── KeyProviderError              a key store refused or failed
+    │   ├── KeyNotFound               no such key; lists the keys if the store can
     │   ├── KeyExists                 generating or writing would replace a key
     │   ├── KeyUnusable               disabled, deleted, wrong type or wrong usage
-    │   ├── UnsupportedAlgorithm      this key or place cannot make this signature
+    │   ├── UnsupportedAlgorithm      this key or store cannot make this signature
     │   ├── AccessDenied              login or permission
-    │   │   ├── SecretRequired        a PIN, passphrase or token is needed and nobody gave one
-    │   │   ├── WrongSecret           the one given was refused
+    │   │   ├── SecretRequired        a PIN, passphrase or token is needed and none was given
+    │   │   ├── WrongSecret           the given one was refused
     │   │   └── PinLocked             the token has locked its PIN, or is one try away from it
-    │   ├── KeyMismatch               the key there is not the one the caller pinned
-    │   ├── BadSignature              the place returned a signature that its public key does not verify
+    │   ├── KeyMismatch               the key is not the one that the caller pinned
+    │   ├── BadSignature              the store returned a signature that its public key does not verify
     │   └── KeyProviderUnavailable    no answer, sealed, throttled: retryable
     ├── MalformedError                bytes from outside do not parse as what they claim to be
     │   ├── LimitExceeded             more bytes, items or depth than limits.py allows
@@ -30,26 +30,26 @@
     │   ├── Unauthorized              401 or 403
     │   ├── NotFound                  a blob, manifest or tag that should be there is not
     │   │   └── ImageNotFound         the image itself
-    │   ├── UnexpectedResponse        an answer the protocol does not allow
-    │   ├── DeletionRefused           the registry deletes nothing, or not for these credentials
-    │   └── Stale                     somebody else wrote meanwhile, more often than we were willing to merge
+    │   ├── UnexpectedResponse        a response that the protocol does not allow
+    │   ├── DeletionRefused           the registry does not allow deletion, or not with these credentials
+    │   └── Stale                     others changed the same tag more often than the retry limit
     ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
     ├── RemovalIncomplete             some signatures are still there: `.removed`, `.left`
     └── VerificationError             the image is not verified
-        ├── NoSignatures              there is none at all: `.subject`
-        ├── NoSignatureAccepted       there are some, and none (or too few) satisfied the policy: `.rejections`
-        ├── RefusedByPolicy           the policy refuses this name, whatever is signed
-        ├── AllowedUnverified                  the policy would let it pass without proof, which nobody allowed
-        └── SignatureRejected         why one signature does not count
+        ├── NoSignatures              there is no signature
+        ├── NoSignatureAccepted       there are signatures, and they do not satisfy the policy: `.rejections`
+        ├── RefusedByPolicy           the policy refuses images with this name, signed or not
+        ├── AllowedUnverified         the policy allows it without proof, which the caller did not allow
+        └── SignatureRejected         why one signature is rejected
             ├── SignatureInvalid      no trusted key verifies these bytes
             ├── SubjectMismatch       it was made for another digest
             ├── IdentityMismatch      it was made for another repository or tag
             ├── AnnotationMismatch    a required annotation is missing or different
-            ├── NotTrusted            nobody that the policy trusts vouches for the signer's certificate
-            ├── Expired               the signature, its certificate or its key is not valid at the time that counts
-            ├── Revoked               a certificate was revoked, or nobody could be asked whether it was
-            ├── TimestampInvalid      the timestamp is missing or proves nothing
-            └── FormatViolation       the strict rules of its format refuse it
+            ├── NotTrusted            no trusted authority issued the signer's certificate
+            ├── Expired               the signature, its certificate or its key is not valid at the relevant time
+            ├── Revoked               a certificate was revoked, or its status is unknown
+            ├── TimestampInvalid      the timestamp is missing or invalid
+            └── FormatViolation       it breaks a strict rule of its format
 """
 
 from __future__ import annotations
@@ -99,19 +99,19 @@ class ImagesigError(Exception):
 
 def _rebuild(kind: type[ImagesigError], arguments: tuple[object, ...], state: dict[str, object]) -> ImagesigError:
     error = kind.__new__(kind, *arguments)
-    error.args = arguments  # an OSError takes them in `__init__` alone, and would be empty
+    error.args = arguments  # an OSError sets them only in `__init__`
     error.__dict__.update(state)
     return error
 
 
 class InvalidArgument(ImagesigError, ValueError):
-    """The caller's own input is wrong: a reference, a key URI, an option, a policy."""
+    """The caller's own input is invalid: a reference, a key URI, an option, a policy."""
 
     exit_status = 2
 
 
 class SignaturesUnsupported(InvalidArgument):
-    """This form of image (`dir:`, an old `docker-archive:`) has no place for signatures of this kind."""
+    """This form of image (`dir:`, an old `docker-archive:`) cannot store signatures of this kind."""
 
 
 class MissingExtra(ImagesigError, ImportError):
@@ -122,14 +122,14 @@ class MissingExtra(ImagesigError, ImportError):
 
 
 class DeadlineExceeded(ImagesigError, TimeoutError):
-    """The deadline that the caller set passed before the work was done."""
+    """The caller's deadline passed before the work was done."""
 
     retryable = True
     label = "unreachable"
 
 
 class WorkerLost(ImagesigError):
-    """An executor's worker died with its work, and so did those that were given it again. The image is not judged."""
+    """An executor's worker died with its work, after all retries. The image is not judged."""
 
     retryable = True
 
@@ -139,7 +139,7 @@ class InternalError(ImagesigError):
 
     @classmethod
     def of(cls, error: BaseException, what: object) -> InternalError:
-        """The error that stands for an exception nobody foresaw. Its text is not shown: nobody knows what is in it."""
+        """The error for an unforeseen exception. Its text is not shown: it may contain anything."""
         return cls(
             f"{what}: internal error ({type(error).__name__})",
             hint="please report this with the command or the call, and the versions of imagesig and its packages",
@@ -147,23 +147,23 @@ class InternalError(ImagesigError):
 
 
 class KeyProviderError(ImagesigError):
-    """A place where keys live refused or failed."""
+    """A key store refused or failed."""
 
 
 class KeyNotFound(KeyProviderError):
-    """No key of that name is there."""
+    """There is no key with this name."""
 
 
 class KeyExists(KeyProviderError):
-    """A key of that name is there already and is never overwritten."""
+    """A key with this name already exists and is never overwritten."""
 
 
 class KeyUnusable(KeyProviderError):
-    """The key is there but cannot sign: disabled, pending deletion, of a wrong type or usage."""
+    """The key exists but cannot sign: disabled, pending deletion, of a wrong type or usage."""
 
 
 class UnsupportedAlgorithm(KeyProviderError):
-    """This key, or the place where it lives, cannot make or check this kind of signature."""
+    """This key, or its store, cannot make or verify this kind of signature."""
 
 
 class AccessDenied(KeyProviderError):
@@ -175,7 +175,7 @@ class SecretRequired(AccessDenied):
 
 
 class WrongSecret(AccessDenied):
-    """The PIN, passphrase or credential that was given is wrong. It is never tried twice."""
+    """The given PIN, passphrase or credential is wrong. It is never tried twice."""
 
 
 class PinLocked(AccessDenied):
@@ -183,15 +183,15 @@ class PinLocked(AccessDenied):
 
 
 class KeyMismatch(KeyProviderError):
-    """The key found is not the one whose public key the caller pinned."""
+    """The key found is not the one that the caller pinned."""
 
 
 class BadSignature(KeyProviderError):
-    """The place returned a signature that the key's own public key does not verify; it was not published."""
+    """The store returned a signature that the key's own public key does not verify; it was not published."""
 
 
 class KeyProviderUnavailable(KeyProviderError):
-    """The place does not answer, is sealed or throttles; trying again later can help."""
+    """The key store does not answer, is sealed or throttles; trying again later can help."""
 
     retryable = True
 
@@ -209,27 +209,27 @@ class BudgetExceeded(LimitExceeded):
 
 
 class DigestMismatch(MalformedError):
-    """The bytes received are not those that the descriptor names."""
+    """The received bytes are not those that the descriptor names."""
 
 
 class TransportError(ImagesigError):
     """A registry, layout or server could not be used.
 
-    `retry_after` is how many seconds to wait before trying again, where that can help and is known.
+    `retry_after` is the number of seconds to wait before trying again; 0 if unknown.
     """
 
     retry_after = 0.0
 
 
 class Unreachable(TransportError):
-    """No usable answer: connection, TLS, 429 or 5xx after the retries. Never means "unsigned"."""
+    """No usable response: connection, TLS, 429 or 5xx after the retries. Never means "unsigned"."""
 
     retryable = True
     label = "unreachable"
 
 
 class Unauthorized(TransportError):
-    """The server wants other credentials (401) or refuses these (403)."""
+    """The server needs other credentials (401) or refuses these (403)."""
 
 
 class NotFound(TransportError):
@@ -245,23 +245,23 @@ class ImageNotFound(NotFound):
 
 
 class UnexpectedResponse(TransportError):
-    """The server answered something its protocol does not allow."""
+    """The server sent a response that its protocol does not allow."""
 
 
 class DeletionRefused(TransportError):
-    """The registry deletes nothing, or not for these credentials."""
+    """The registry does not allow deletion, or not with these credentials."""
 
 
 class Stale(TransportError):
-    """Other writers changed the same tag more often than we were willing to merge and retry."""
+    """Other writers changed the same tag more often than the retry limit."""
 
     retryable = True
 
 
 class AttachIncomplete(ImagesigError):
-    """Attaching stopped part way. Signing the same images again completes it and adds nothing twice.
+    """Attaching stopped halfway. Signing the same images again completes it and adds no duplicates.
 
-    `attached` and `missing` are names of signatures, in the order in which they were to be attached.
+    `attached` and `missing` name the signatures, in the order of attaching.
     """
 
     retryable = True
@@ -273,7 +273,7 @@ class AttachIncomplete(ImagesigError):
 
 
 class RemovalIncomplete(ImagesigError):
-    """Some signatures could not be taken away. `removed` and `left` say where each one is or was."""
+    """Some signatures could not be removed. `removed` and `left` name the places of the signatures."""
 
     def __init__(self, message: str, *, removed: Sequence[str], left: Sequence[str], hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -290,18 +290,18 @@ class VerificationError(ImagesigError):
 
 
 class NoSignatures(VerificationError, status=10, label="unsigned", summary="The image carries no signature."):
-    """The image is there and carries no signature in any of the formats looked for."""
+    """The image has no signature in the accepted formats."""
 
 
 class SignatureRejected(VerificationError, status=1, label="failed", summary=ImagesigError.summary):
-    """Why one signature does not count. Each kind means the same for the command."""
+    """Why one signature is rejected. All kinds mean the same for the command."""
 
     def __init_subclass__(cls) -> None:
         pass
 
 
 class SignatureInvalid(SignatureRejected):
-    """None of the trusted keys verifies these bytes."""
+    """No trusted key verifies these bytes."""
 
 
 class SubjectMismatch(SignatureRejected):
@@ -317,27 +317,27 @@ class AnnotationMismatch(SignatureRejected):
 
 
 class NotTrusted(SignatureRejected):
-    """Nobody that the policy trusts vouches for the signer's certificate, or not for this holder."""
+    """No trusted authority issued the signer's certificate, or its holder is not accepted."""
 
 
 class Expired(SignatureRejected):
-    """The signature, a certificate or the trusted key is not valid at the time that counts."""
+    """The signature, a certificate or the trusted key is not valid at the relevant time."""
 
 
 class Revoked(SignatureRejected):
-    """A certificate was revoked, or whether it was could not be found out."""
+    """A certificate was revoked, or its status is unknown."""
 
 
 class TimestampInvalid(SignatureRejected):
-    """A timestamp is missing where the policy wants one, or what is there proves nothing."""
+    """The timestamp that the policy needs is missing or invalid."""
 
 
 class FormatViolation(SignatureRejected):
-    """The signature breaks a rule of its format that a strict verifier holds."""
+    """The signature breaks a strict rule of its format."""
 
 
 class Rejection(Struct, frozen=True):
-    """One signature that did not count: where it was found, why, and which trusted authority made it, if one did."""
+    """One rejected signature: where it was found, why, and the trusted authority that made it, if one did."""
 
     origin: str
     error: ImagesigError
@@ -351,9 +351,9 @@ class Rejection(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """What was found of one authority that a rule names: origins of the signatures that count, reasons for the others.
+    """The signatures of one authority of a rule: origins of those that were accepted, reasons for the others.
 
-    Neither means that no signature of this authority was there.
+    If both are empty, there was no signature by this authority.
     """
 
     authority: str
@@ -374,7 +374,7 @@ class NoSignatureAccepted(
 ):
     """There are signatures, and they do not satisfy the policy.
 
-    `rejections` has the reason for each; `findings` says the same by authority.
+    `rejections` has the reason for each; `findings` has the same by authority.
     """
 
     def __init__(
@@ -386,13 +386,13 @@ class NoSignatureAccepted(
 
 
 class RefusedByPolicy(VerificationError, status=12, label="refused", summary="The policy refuses images of this name."):
-    """The policy refuses every image of this name, or has no rule for it."""
+    """The policy refuses every image with this name, or has no rule for it."""
 
 
 class AllowedUnverified(
-    VerificationError, status=13, label="unverified", summary="The policy lets the image pass without proof."
+    VerificationError, status=13, label="unverified", summary="The policy allows the image without proof."
 ):
-    """The policy lets the image pass without proof, which the caller did not allow. `reasons` says what is missing."""
+    """The policy allows the image without proof, which the caller did not allow. `reasons` says what is missing."""
 
     def __init__(self, message: str, *, reasons: Sequence[str], hint: str = "") -> None:
         super().__init__(message, hint=hint)

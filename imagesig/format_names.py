@@ -19,7 +19,7 @@ NOTATION = "application/vnd.cncf.notary.signature"
 
 
 class Purpose(Enum):
-    """What the artefacts of a format are for. An attestation never counts as a signature, nor the reverse."""
+    """What the artefacts of a format are for. An attestation is never accepted as a signature, nor the reverse."""
 
     SIGNATURE = "signature"
     ATTESTATION = "attestation"

@@ -1,10 +1,10 @@
-"""The vocabulary that keys, formats, stores and policy share: what a signature is at each step of being trusted.
+"""The types that keys, formats, stores and policy share: a signature at each step of its verification.
 
 ::
 
-    StoredSignature   bytes as a store found them; nothing in it is to be believed
-    Envelope          the same, split into what was signed and by what; the payload is still bytes
-    Examined          a trusted key made it over exactly those bytes; only now were the claims read
+    StoredSignature   bytes as a store found them; all untrusted
+    Envelope          the same, split into payload, signature and certificates; the payload is still bytes
+    Examined          a key verified exactly those bytes; only then the claim is read
     VerifiedSignature the policy accepted it for this image; only `imagesig.policy.judge` makes one
 """
 
@@ -28,8 +28,8 @@ from imagesig.redacted import RedactedStruct
 class SignerInfo(Struct, frozen=True):
     """The public side of one signing key.
 
-    `key_id` names the key and its version where it lives, stable over time and free of secrets, for example
-    `hashivault://app?version=3` or the ARN of a KMS key. `chain` holds its certificates, leaf first, if there are any.
+    `key_id` names the key and its version in its store; it is stable and contains no secret, for example
+    `hashivault://app?version=3` or the ARN of a KMS key. `chain` has its certificates, leaf first.
     """
 
     public_key: PublicKey
@@ -55,9 +55,9 @@ class Part(RedactedStruct, frozen=True):
 class StoredSignature(Struct, frozen=True):
     """One signature as it is or will be stored. Everything in it is untrusted.
 
-    `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. The others are of its own manifest, for
-    formats that have one manifest per signature: `config_type` is the media type of its config, which stands for the
-    artifact type where that is missing; `manifest` is where it was found.
+    `origin` says where it was found, for people: `sha256-4f2c….sig layer 0`. The other fields are for formats that have
+    one manifest per signature: `config_type` is the media type of its config, which replaces a missing artifact type;
+    `manifest` is the descriptor under which it was found.
     """
 
     origin: str
@@ -69,9 +69,9 @@ class StoredSignature(Struct, frozen=True):
 
 
 class Subject(Struct, frozen=True):
-    """What a signature is about: `digest` is `sha256:` and 64 hex digits, `size` is in bytes, -1 if it is not said.
+    """What a signature is about: `digest` is `sha256:` and 64 hex digits, `size` is in bytes, -1 if not stated.
 
-    `annotations` are what the signer said of it.
+    `annotations` are part of what was signed.
     """
 
     digest: str
@@ -81,10 +81,9 @@ class Subject(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """What a signature says. In `Format.draft` it is what we are about to say, of exactly one subject.
+    """What a signature says. In `Format.draft` it is what is to be signed, with exactly one subject.
 
-    `reference` is the name the signer gave the image (`host/repo` or `host/repo:tag`), None where the format has no
-    name.
+    `reference` is the image's name in the signature (`host/repo` or `host/repo:tag`); None if the format has no name.
     """
 
     subjects: tuple[Subject, ...]
@@ -94,8 +93,8 @@ class Claim(Struct, frozen=True):
 class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
-    `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact: they may select among trusted keys and
-    show the way to a trusted authority, never add one.
+    `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact. They may select a trusted key and lead
+    to a trusted authority, but never add one.
     """
 
     hidden = ("message", "signature", "payload")
@@ -112,15 +111,15 @@ AUTHENTICITY = "authenticity"
 AUTHENTIC_TIMESTAMP = "authenticTimestamp"
 EXPIRY = "expiry"
 REVOCATION = "revocation"
-"""The checks that a rule may log or skip instead of enforcing them. Spec: Notary Project, "Signature Verification"."""
+"""The checks that a rule may log or skip instead of enforcing. Spec: Notary Project, "Signature Verification"."""
 TIMESTAMP_REVOCATION = "timestamp revocation"
-"""Part of `authenticTimestamp`: what a rule does about revoked signers says nothing of revoked timestamp services."""
+"""Part of `authenticTimestamp`: the action for revoked signers does not apply to revoked timestamp services."""
 
 
 class Check(Struct, frozen=True):
-    """One thing that was checked and what came out, for people and for JSON.
+    """One check and its outcome, for people and for JSON.
 
-    `failure` is the reason to refuse the signature, where there is one: whether it does is for the rule to say.
+    `failure` is a reason to refuse the signature. The rule decides whether it is enforced.
     """
 
     name: str
@@ -134,14 +133,14 @@ class Check(Struct, frozen=True):
 
 
 class Examined(Struct, frozen=True):
-    """A signature whose bytes are whole. The claim is what was signed; it is not yet known to fit the image.
+    """A signature that is cryptographically intact. The claim is what was signed; it may not fit the image.
 
-    `authority` is the name, in the policy, of the trusted key that made it or of the authority that vouches for its
-    certificate; it is empty only where a check named `authenticity` failed. `chain` holds the signer's certificates,
-    leaf first, and `timestamp_chain` those of the service whose timestamp proves `authentic_time`.
+    `authority` is the policy's name of the trusted key that made it, or of the authority that certified its signer. It
+    is empty only if a check named `authenticity` failed. `chain` has the signer's certificates, leaf first, and
+    `timestamp_chain` those of the service whose timestamp proves `authentic_time`.
 
-    `by_others` is the same signature, by the same key, as further authorities of the policy vouch for it, each with its
-    own checks. It is one signature all the same: it counts for one of them.
+    `by_others` is the same signature by the same key for further authorities of the policy that certified its signer,
+    each with its own checks. It is still one signature, and credited to one of them.
     """
 
     format: str
@@ -158,15 +157,15 @@ class Examined(Struct, frozen=True):
 
     @property
     def by_all(self) -> tuple[Examined, ...]:
-        """The signature as each of its authorities vouches for it, in the policy's order."""
+        """The signature for each of its authorities, in the policy's order."""
         return (self, *self.by_others)
 
 
 class VerifiedSignature(Struct, frozen=True):
-    """A signature that the policy accepted for the image. Made by `imagesig.policy.judge` and nowhere else.
+    """A signature that the policy accepted for the image. Only `imagesig.policy.judge` makes one.
 
-    `authority` is the one that it is credited to, where several vouch for its signer. It is empty where the rule only
-    logs that nobody trusted vouches for the signer.
+    `authority` is the one that it is credited to, if several certified its signer. It is empty if the rule only logs
+    that no trusted authority certified the signer.
     """
 
     format: str
@@ -184,10 +183,10 @@ def _as_made(signature: bytes) -> bytes:
 
 
 class TimestampRequest(Struct, frozen=True):
-    """A timestamp that is to be fetched over the first signature of a draft (RFC 3161).
+    """A timestamp to fetch for the first signature of a draft (RFC 3161).
 
-    `hash` is that of the message imprint; the service's chain must end in one of `authorities`. What is stamped is
-    `stored_form(signature)`: an envelope that holds ECDSA as r||s has that stamped, and keys give DER.
+    `hash` is that of the message imprint; the service's chain must end in one of `authorities`. The timestamp is over
+    `stored_form(signature)`: keys return ECDSA in DER, and an envelope may store r||s.
     """
 
     url: str
@@ -197,7 +196,7 @@ class TimestampRequest(Struct, frozen=True):
 
 
 class Draft(RedactedStruct, frozen=True):
-    """What a format wants signed for one subject, and timestamped. `body` is the format's own, for its `seal`."""
+    """What a format needs signed for one subject, and timestamped. `body` is private to the format, for `seal`."""
 
     hidden = ("body",)
 
@@ -208,7 +207,7 @@ class Draft(RedactedStruct, frozen=True):
 
 
 class AlreadySigned(Struct, frozen=True):
-    """The format found, among the stored signatures, one by this very key that says the same."""
+    """A stored signature by the same key that already says the same."""
 
     format: str
     origin: str

@@ -1,4 +1,4 @@
-"""`explain`: which rule a policy has for an image, and what each authority that it names has there. Proves nothing."""
+"""`explain`: which rule a policy has for an image, and what each of its authorities signed. Proves nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNVERIFIED = "the image passes without proof"
 
 
 class ExplainedAuthority(Struct, frozen=True):
-    """One authority of a requirement; `problem` says why its keys cannot be had, if they cannot."""
+    """One authority of a requirement. `problem` says why its keys cannot be opened; empty if they can."""
 
     authority: Authority
     problem: str = ""
@@ -37,9 +37,9 @@ class ExplainedAuthority(Struct, frozen=True):
 
 
 class ExplainedRequirement(Struct, frozen=True):
-    """One requirement, and what the signatures that are stored now make of it.
+    """One requirement, and whether the stored signatures satisfy it.
 
-    `is_met` is None where it could not be judged; `problem` says why it is not met or could not be judged.
+    `is_met` is None if it could not be judged. `problem` says why it is not met or could not be judged.
     """
 
     requirement: Requirement
@@ -51,8 +51,10 @@ class ExplainedRequirement(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """Which rule is for an image and why. `scopes` are those that the image is in, the most specific first, with the
-    name of the rule that each has; the first rule is the one that applies, and the default if there is none.
+    """Which rule applies to an image and why.
+
+    `scopes` are the scopes that the image is in, the most specific first, each with the name of its rule. The first
+    rule applies; if there is none, the default.
     """
 
     image: str
@@ -62,9 +64,9 @@ class Explanation(Struct, frozen=True):
 
     @property
     def is_met(self) -> bool | None:
-        """Whether all requirements are met; None where none is unmet and one could not be judged.
+        """Whether all requirements are met; None if one could not be judged and the others are met.
 
-        This says nothing of proof, nor of a rule that only warns.
+        This ignores whether there is proof, and whether the rule only warns.
         """
         found = [item.is_met for item in self.requirements]
         return False if False in found else None if None in found else True
@@ -77,13 +79,13 @@ def explain(
     open_keys: OpenPublicKeys = open_public_keys,
     now: datetime | None = None,
 ) -> Explanation:
-    """Which rule a policy has for an image, why, and what it finds. For people; only `verify` proves.
+    """The rule that a policy has for an image, and what the rule finds. For people; only `verify` gives proof.
 
-    What cannot be asked, a key or a registry, is said in the answer and raises nothing.
+    Unreachable keys and registries are reported in the result, not raised.
 
     Raises:
-        InvalidArgument: the policy does not judge such a name.
-        ImageNotFound: a layout without this image.
+        InvalidArgument: the policy does not judge names like this one.
+        ImageNotFound: a layout does not have this image.
     """
     opened = open_or_pass(image)
     rule = policy.select(opened.location)
@@ -136,7 +138,7 @@ def _opened(authority: Authority, open_keys: OpenPublicKeys) -> ExplainedAuthori
 
 
 def _judged(image: Image, requirement: Requirement, now: datetime | None) -> VerificationResult | ImagesigError:
-    """What `verify` would make of this requirement alone."""
+    """The result of `verify` with this requirement alone."""
     try:
         return verify_by_rule(image, Rule((requirement,)), allow_unverified=True, now=now)
     except ImagesigError as error:

@@ -1,4 +1,4 @@
-"""What signing, verifying and inspecting share: opening images and asking the stores what is there."""
+"""Opening images, and finding their stored signatures: shared by signing, verifying and inspecting."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from imagesig.stores import STORES
 from imagesig.stores.store import Limited, Unread
 
 ImageLike = str | Image
-"""A reference, `oci-archive:FILE` or another form of local image, or an `Image` made by `registry()` or `layout()`."""
+"""A reference, a local image such as `oci-archive:FILE`, or an `Image` made by `registry()` or `layout()`."""
 
 
 class Stored(Struct):
-    """What the stores hold for one digest, as far as they gave it.
+    """The signatures stored for one digest, as far as they could be read, each with the format that reads it.
 
-    `failed` is the first failure of a store to answer or to give one of its signatures, if any: without those nobody
-    may call the image unsigned or its signatures too few. The signatures that were not given are in `rejections` too.
-    `limited` is the same for what was not read because the image has more than one image may have.
+    `failed` is the first failure of a store, or of fetching a signature. While it is set, nobody may call the image
+    unsigned or its signatures too few. Signatures that could not be fetched are in `rejections` too. `limited` is the
+    same for what was not read because the image exceeds a limit.
     """
 
     found: list[tuple[StoredSignature, Format]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Stored(Struct):
 
 
 def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> Stored:
-    """Asks each store once for all the formats that are kept in it."""
+    """The signatures stored for a digest. Each store is asked once, for all formats that it stores."""
     result = Stored()
     for storage in dict.fromkeys(item.storage for item in formats):
         readers = [item for item in formats if item.storage is storage]
@@ -53,7 +53,7 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> S
                     item = Rejection(item.origin, item.error)
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
-                # What has the type of a signature and holds something else is a broken signature, not none.
+                # Anything with the media type of a signature is a signature: a broken one, if it cannot be read.
                 elif reader := reader_of(item, readers):
                     result.found.append((item, reader))
         except TransportError as error:
@@ -66,17 +66,17 @@ def open_or_pass(image: ImageLike) -> Image:
 
 
 def resolve(image: Image, target: str = "") -> Descriptor:
-    """The image itself, or the manifest with that digest. Raises `ImageNotFound` if it is not there."""
+    """The descriptor of the image, or of the manifest with that digest. Raises `ImageNotFound` if it is missing."""
     with _missing_is_no_image(image):
         return image.home.resolve(target or image.target)
 
 
 def pin(image: Image) -> str:
-    """The digest of the image as it will be deployed (`ImageSource.pin`): every verdict is about this digest.
+    """The digest of the image as it will be deployed (`ImageSource.pin`). Every verdict is about this digest.
 
     Raises:
         ImageNotFound: there is no such image.
-        DigestMismatch: other bytes lie under the digest.
+        DigestMismatch: the bytes stored under the digest are others.
     """
     with _missing_is_no_image(image):
         return image.home.pin(image.target)

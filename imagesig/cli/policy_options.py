@@ -1,4 +1,4 @@
-"""Policies on the command line: the options that name one, and the rule for each image with its keys open."""
+"""Policies on the command line: the options for a policy file, and the rule for each image with its keys open."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ policy_from_option = click.option(
     type=click.Choice([IMAGESIG, CONTAINERS]),
     default=IMAGESIG,
     show_default=True,
-    help="Whose policy file it is: imagesig's, or the policy.json of podman and skopeo.",
+    help="Format of the policy file: imagesig's, or the policy.json of podman and skopeo.",
 )
 
 _WHOM_TO_TRUST = ("keys", "threshold", "annotations", "identity", "formats", *Trust.__struct_fields__)
-"""Parameters of `verify` that a policy file has a line for."""
+"""Parameters of `verify` that a policy file replaces."""
 
 
 def policy_options(command: _Command) -> _Command:
-    """Adds the options by which a command that verifies takes a policy file instead of keys."""
+    """Adds the options by which a command takes a policy file instead of keys."""
     for option in reversed(
         (
             click.option(
@@ -42,11 +42,13 @@ def policy_options(command: _Command) -> _Command:
                 "policy_file",
                 type=FilePath(),
                 metavar="FILE",
-                help="Policy file that says, image by image, whose signatures are needed.",
+                help="Policy file with the required signers of each image.",
             ),
             policy_from_option,
             click.option(
-                "--allow-unverified", is_flag=True, help="Accept what the policy lets pass without proof, and say so."
+                "--allow-unverified",
+                is_flag=True,
+                help="Accept images the policy allows without proof; warn.",
             ),
         )
     ):
@@ -55,11 +57,11 @@ def policy_options(command: _Command) -> _Command:
 
 
 def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable[[], Policy]) -> Policy:
-    """The policy in the file, or, without one, the policy that `make` makes of the other options.
+    """The policy in the file; without a file, the policy that `make` builds from the other options.
 
     Raises:
-        UsageError: a policy, and an option that a policy has a line for.
-        InvalidArgument: the file is wrong, or the other options trust nobody.
+        UsageError: a policy file is given, and an option that it replaces.
+        InvalidArgument: the file is invalid, or the other options name no trusted key.
     """
     context = click.get_current_context()
     if policy_file is None:
@@ -67,19 +69,19 @@ def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable
     options = {parameter.name: parameter.opts[0] for parameter in context.command.params}
     for name in _WHOM_TO_TRUST:
         if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None):
-            raise click.UsageError(f"{options[name]} and --policy exclude each other: the policy says it", context)
+            raise click.UsageError(f"--policy cannot be combined with {options[name]}: put it into the policy", context)
     return load_policy(policy_file, policy_from)
 
 
 def load_policy(policy_file: Path, policy_from: str) -> Policy:
-    """Raises `InvalidArgument` if the file is wrong."""
+    """The policy in the file. Raises `InvalidArgument` if the file is invalid."""
     if policy_from == CONTAINERS:
         return Policy.from_containers_policy(policy_file)
     return Policy.load(policy_file)
 
 
 class OpenedRules:
-    """The rule for each image. Keys are opened once for each rule, and only those of rules that apply. Thread-safe."""
+    """The rule for each image, with its keys open: opened once, and only if the rule applies. Thread-safe."""
 
     def __init__(self, policy: Policy, settings: KeySettings) -> None:
         self._policy, self._settings = policy, settings
@@ -87,7 +89,7 @@ class OpenedRules:
         self._opened: dict[Rule, Rule | ImagesigError] = {}
 
     def rule_for(self, image: Image) -> Rule:
-        """Raises as opening its keys does; a place that failed once is not asked again, nor is a wrong PIN repeated."""
+        """The rule for the image. Raises as opening its keys does; a failure is kept, so no PIN is tried twice."""
         return self._open(self._policy.select(image.location))
 
     def open_default(self) -> None:

@@ -1,4 +1,4 @@
-"""What `imagesig policy check` finds by opening keys: those that cannot be opened, and those under two names."""
+"""The checks of `imagesig policy check` that open keys: keys that cannot be opened, and keys with two names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from imagesig.trust import CertificateAuthority, TrustedKey
 
 
 class OpenedKeys:
-    """The keys of a policy, each opened once: those that `must_open` names, and those that must be distinct.
+    """The keys of a policy, each opened once: those that `must_open` selects, and those that must be distinct.
 
-    Of the latter one that cannot be opened is a warning, unless it must be opened.
+    `problems` has the keys that cannot be opened. A key is only a warning if it must be distinct but need not open.
     """
 
     def __init__(self, open_public_keys: OpenPublicKeys, must_open: Callable[[KeyReference], bool]) -> None:
@@ -26,27 +26,27 @@ class OpenedKeys:
         self.problems: list[Problem] = []
 
     def shared_keys(self, policy: Policy) -> tuple[list[Problem], list[str]]:
-        """The rules that need distinct keys and name one twice, and warnings about what is harmless or unknown."""
-        wrong: list[Problem] = []
+        """Rules that need distinct keys and have one twice; and warnings about other or unknown shared keys."""
+        conflicts: list[Problem] = []
         warnings: list[str] = []
         for rule in (policy.default, *policy.rules.values()):
-            known = len(wrong) + len(warnings)
+            known = len(conflicts) + len(warnings)
             for requirement in rule.signed:
-                self._compare(rule, requirement, wrong, warnings)
+                self._compare(rule, requirement, conflicts, warnings)
             every = dict.fromkeys(self._opened(item, False) for signed in rule.signed for item in signed.authorities)
-            if len(wrong) + len(warnings) == known and (pair := one_key(every)):
+            if len(conflicts) + len(warnings) == known and (pair := one_key(every)):
                 warnings.append(
-                    f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so that one signature may meet "
+                    f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so one signature can satisfy "
                     "several requirements; for several signers write one requirement with all or threshold"
                 )
-        return wrong, warnings
+        return conflicts, warnings
 
-    def _compare(self, rule: Rule, requirement: Signed, wrong: list[Problem], warnings: list[str]) -> None:
+    def _compare(self, rule: Rule, requirement: Signed, conflicts: list[Problem], warnings: list[str]) -> None:
         authorities = tuple(self._opened(item, requirement.needed > 1) for item in requirement.authorities)
         try:
             opened = replace(requirement, authorities=authorities)
         except InvalidArgument as error:
-            wrong.append(Problem(str(error), rule=rule.name))
+            conflicts.append(Problem(str(error), rule=rule.name))
             return
         if pair := one_key(authorities):
             warnings.append(f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so they are one signer")

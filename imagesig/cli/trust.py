@@ -1,4 +1,4 @@
-"""Whom `imagesig verify` trusts, from its options: keys, certificate authorities, or a trust policy of notation's."""
+"""The options by which `imagesig verify` takes certificate authorities, or a trust policy of notation's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Command = Callable[..., object]
 
 
 class Trust(Struct, frozen=True):
-    """What the options of `trust_options` said."""
+    """The values of the options of `trust_options`. An option is a field here and a line there."""
 
     authorities: tuple[Path, ...] = ()
     holders: tuple[str, ...] = ()
@@ -40,23 +40,23 @@ class Trust(Struct, frozen=True):
         identity: Identity | str | None,
         formats: Sequence[str],
     ) -> Policy:
-        """The policy that the command was given. Raises `InvalidArgument` for options that do not go together."""
+        """The policy that the options describe. Raises `InvalidArgument` for options that cannot be combined."""
         if self.trust_policy or self.notation:
             if keys or self.authorities or self.holders or threshold != 1 or annotations or identity or formats:
                 raise InvalidArgument(
-                    "verify: a trust policy says itself whom it trusts, it goes with none of --key, --ca, "
-                    "--certificate-identity, --threshold, --annotation, --identity and --format"
+                    "verify: a trust policy cannot be combined with --key, --ca, --certificate-identity, --threshold, "
+                    "--annotation, --identity or --format"
                 )
             return self._trust_policy()
         if self.trust_store or self.scope:
-            raise InvalidArgument("verify: --trust-store and --scope belong to --trust-policy or --notation")
+            raise InvalidArgument("verify: --trust-store and --scope need --trust-policy or --notation")
         if self.holders and not self.authorities:
             raise InvalidArgument(
-                "verify: --certificate-identity says whose certificates count, but no --ca says who certified them"
+                "verify: --certificate-identity needs --ca, the authority that certified the identity"
             )
         if not keys and not self.authorities:
             raise InvalidArgument(
-                "verify: nobody is trusted",
+                "verify: no trusted key or CA given",
                 hint="give --key PUBLIC_KEY, --ca ROOTS.pem, --policy FILE or --trust-policy FILE",
             )
         trusted = [CertificateAuthority.from_pem(str(path), _read(path), self.holders) for path in self.authorities]
@@ -75,7 +75,7 @@ class Trust(Struct, frozen=True):
 
 
 def trust_options(command: _Command) -> _Command:
-    """Adds the options, and gives the command one `trust` for all of them."""
+    """Adds the options, and gives the command one `trust` with all of them."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **given: Any) -> object:
@@ -90,26 +90,26 @@ def trust_options(command: _Command) -> _Command:
                 multiple=True,
                 type=FilePath(),
                 metavar="FILE",
-                help="PEM certificates of an authority whose signers count; repeatable.",
+                help="Trust signers certified by the CA in this PEM file; repeatable.",
             ),
             click.option(
                 "--certificate-identity",
                 "holders",
                 multiple=True,
                 metavar="DN_OR_NAME",
-                help="Of these signers alone: 'C=US, O=Acme', an e-mail address, DNS name or URI; repeatable.",
+                help="Accept only this certificate holder: 'C=US, O=Acme', e-mail, DNS name or URI; repeatable.",
             ),
             click.option(
                 "--trust-policy",
                 type=FilePath(folder=True),
                 metavar="FILE",
-                help="notation's trustpolicy.json or trustpolicy.oci.json, or the folder that has one.",
+                help="notation's trustpolicy.json or trustpolicy.oci.json, or its folder.",
             ),
             click.option(
                 "--trust-store",
                 type=FilePath(folder=True, file=False),
                 metavar="DIR",
-                help="The folder with x509/ca/…; else `truststore` beside the trust policy, else notation's own.",
+                help="Folder with x509/ca/…  Default: `truststore` beside the trust policy, or notation's own.",
             ),
             click.option("--scope", default="", metavar="NAME", help="Use the trust policy's rule for this scope."),
             click.option("--notation", is_flag=True, help="Use the trust policy in notation's own folder."),

@@ -1,7 +1,7 @@
 """Sigstore bundles v0.3 of image signatures: a DSSE envelope over an in-toto statement, stored as an OCI referrer.
 
-Spec: sigstore/protobuf-specs sigstore_bundle.proto; in-toto Statement v1; the predicate is cosign's. What is read is
-stricter than cosign: only this predicate is a signature of an image; an attestation by the same key is not.
+Spec: sigstore/protobuf-specs sigstore_bundle.proto; in-toto Statement v1; the predicate is cosign's. Stricter than
+cosign: only this predicate is a signature of an image; an attestation by the same key is not.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SUBJECT = Shape.of("name uri digest content downloadLocation mediaType annotati
 _SUBJECT_TEXT = ("name", "uri", "content", "downloadLocation", "download_location", "mediaType", "media_type")
 _STATEMENT = Shape.of("_type type predicateType predicate_type predicate", subject=_SUBJECT)
 _LIST_ITEMS = 32
-"""Log entries and timestamps of one bundle, sigstore-go's limit (CVE-2024-45395)."""
+"""The most log entries and timestamps of one bundle: sigstore-go's limit (CVE-2024-45395)."""
 
 
 class _Body(Struct, frozen=True):
@@ -87,8 +87,8 @@ class Bundle(CosignFamily, frozen=True):
     def recognizes(self, envelope: Envelope) -> bool:
         """False for an attestation: a statement with another predicate than an image signature's.
 
-        Nothing but that member is decoded, so this costs nothing that has to be counted. What it decides is no verdict:
-        `claim` reads the statement strictly.
+        Only that member is decoded, so the cost need not be counted. This never accepts a signature: `claim` reads the
+        statement strictly.
         """
         try:
             return msgspec.json.decode(envelope.payload, type=_Predicate).predicateType == SIGN_PREDICATE
@@ -170,11 +170,11 @@ class Bundle(CosignFamily, frozen=True):
         return parse_statement(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`. A bundle with a certificate counts by its authority, never by a bare key."""
+        """See `Format.authenticate`. A bundle with a certificate is trusted by its authority, never by a bare key."""
         if not envelope.chain:
             return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
         if not anchors.authorities:
-            raise FormatViolation("the bundle was made with a certificate; the policy trusts bare keys only")
+            raise FormatViolation("the bundle has a certificate; the policy trusts bare keys only")
         return examine_certified(self.name, envelope, envelope.chain, anchors, now, CANDIDATES, parse_statement)
 
 
@@ -200,9 +200,9 @@ def parse_statement(payload: bytes) -> Claim:
     """The claim in a statement whose signature has been checked.
 
     Raises:
-        MalformedError: not strict JSON.
-        FormatViolation: not an in-toto statement, or one with another predicate than an image signature's.
-        LimitExceeded: more subjects or digests than sigstore allows (CVE-2024-45395).
+        MalformedError: it is not strict JSON.
+        FormatViolation: it is not an in-toto statement, or its predicate is not an image signature's.
+        LimitExceeded: it has more subjects or digests than sigstore allows (CVE-2024-45395).
     """
     document = parse_object(payload, "statement", _STATEMENT, nodes=limits.ENVELOPE_NODES)
     check_members(document, {"_type", "subject", "predicateType"}, "statement", {"predicate"})
@@ -282,7 +282,7 @@ def _split_envelope(stored: StoredSignature, value: object, key_hint: str, chain
     signatures = value["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
         raise FormatViolation("dsseEnvelope.signatures: exactly one signature is needed")
-    # A keyid is neither needed nor believed: the key is found by trying the trusted ones.
+    # A keyid is neither needed nor trusted: the key is found by trying the trusted ones.
     check_members(signatures[0], {"sig"}, "dsseEnvelope.signatures[0]", {"keyid"})
     payload = decode_base64(value["payload"], "dsseEnvelope.payload", limits.BUNDLE_BYTES)
     return Envelope(

@@ -1,4 +1,4 @@
-"""What the formats share that carry certificates: when a chain has to be valid, and who vouches for it."""
+"""Signatures with certificates, for all formats: which authority certified the signer, and when the chain is valid."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from imagesig.trust.profile import signer_key
 
 
 class Timing(Struct, frozen=True):
-    """Whether the chain was valid when it counts, the time that was verified, and the chain of who proves it."""
+    """The check of the chain's validity, the proven time, and the chain of the timestamp service that proves it."""
 
     check: Check
     authentic_time: datetime | None = None
@@ -44,10 +44,10 @@ class Timing(Struct, frozen=True):
 
 
 def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """The certificates that came with a signature.
+    """The certificates of a signature, parsed.
 
     Raises:
-        MalformedError: one is no certificate.
+        MalformedError: one of them is not a certificate.
         LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
     """
     if len(chain) > limits.CHAIN_CERTIFICATES:
@@ -56,12 +56,10 @@ def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
 
 
 def classic_chain(annotations: Annotations) -> tuple[bytes, ...]:
-    """The certificates beside a classic signature of cosign's, in DER and not parsed: the signer's, then others.
-
-    Empty if there are none.
+    """The certificates of a classic cosign signature, in DER and not parsed: the signer's, then others; maybe none.
 
     Raises:
-        MalformedError: what is there is no PEM of certificates.
+        MalformedError: an annotation is not PEM of certificates.
         LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
     """
     certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
@@ -70,7 +68,7 @@ def classic_chain(annotations: Annotations) -> tuple[bytes, ...]:
     signer = _from_pem(certificate, CERTIFICATE_ANNOTATION)
     if len(signer) != 1:
         raise FormatViolation(f"annotation {CERTIFICATE_ANNOTATION}: {len(signer)} certificates, exactly one is needed")
-    # It may be empty: cosign leaves out the root, and there may be nothing between.
+    # It may be empty: cosign leaves out the root, and there may be no intermediates.
     others = _from_pem(chain, CHAIN_ANNOTATION) if chain.strip() else ()
     if len(others) >= limits.CHAIN_CERTIFICATES:
         raise LimitExceeded(f"annotation {CHAIN_ANNOTATION}: more than {limits.CHAIN_CERTIFICATES} certificates")
@@ -88,7 +86,7 @@ def bundle_chain(material: object) -> tuple[bytes, ...]:
     """The certificates of a bundle's verification material, in DER: one `certificate`, or an `x509CertificateChain`.
 
     Raises:
-        FormatViolation: none are there.
+        FormatViolation: there are none.
     """
     listed = material.get("certificates", [material]) if isinstance(material, dict) else None
     if not isinstance(listed, list) or not 1 <= len(listed) <= limits.CHAIN_CERTIFICATES:
@@ -113,10 +111,10 @@ def timing(
     signature: bytes,
     token: bytes,
 ) -> Timing:
-    """When a signer's chain has to be valid: now, or, where the policy names timestamp services, when one saw it.
+    """Whether a signer's chain is valid: now, or at the time of a timestamp if the policy names timestamp services.
 
-    `token` is the RFC 3161 token over `signature`, empty if there is none. Once timestamps are wanted one must be
-    there.
+    `token` is the RFC 3161 token over `signature`, empty if there is none. If the policy names timestamp services, it
+    must be there.
     Spec: Notary Project trust-store-trust-policy, "Signature Verification", authenticTimestamp.
     """
     try:
@@ -124,7 +122,7 @@ def timing(
             check_validity(chain, now, now)
             return Timing(Check(AUTHENTIC_TIMESTAMP, True, f"the certificates are valid at {now.isoformat()}"))
         if not token:
-            raise TimestampInvalid("the policy wants a timestamp (RFC 3161), and the signature has none")
+            raise TimestampInvalid("the signature has no timestamp (RFC 3161), and the policy needs one")
         from imagesig.trust.timestamp import examine_timestamp
 
         stamp = examine_timestamp(token, signature, timestamps, now)
@@ -144,29 +142,20 @@ def examine_certified(
     candidates: Mapping[KeyType, tuple[Algorithm, ...]],
     parse_claim: Callable[[bytes], Claim],
 ) -> Examined:
-    """`Format.authenticate` for cosign's signatures by somebody's certificate. Raises as that does.
+    """`Format.authenticate` for cosign's signatures with a certificate. Raises as that does.
 
-    `chain` came with the signature, in DER: the signer's certificate, then others in any order. A path from it to a
-    trusted one is looked for before the signature is checked: a stranger's costs no more. A timestamp that came with it
-    is not read, so a policy that wants one refuses.
+    `chain` came with the signature, in DER: the signer's certificate, then others in any order. A path to a trusted
+    authority is searched before the signature is verified, so that an untrusted signer costs little. Timestamps of
+    cosign signatures are not read, so a policy that needs one refuses them.
     """
     signer = Certificate.from_der(chain[0], "signer's certificate")
     others = [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
-    unknown: NotTrusted | None = None
-    paths: Sequence[tuple[CertificateAuthority, tuple[Certificate, ...]]] = ()
-    try:
-        paths = paths_to_authorities(signer, others, anchors.authorities, now)
-    except NotTrusted as error:
-        if anchors.strangers is not Strangers.JUDGED:
-            raise
-        unknown = error
-        for other in others:
-            other.check_readable()
+    paths, unknown = _paths(signer, others, anchors, now)
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
     claim = parse_claim(envelope.payload)
-    made = Check("signature", True, f"{describe_holder(signer)} made it, {algorithm}")
+    made = Check("signature", True, f"made by {describe_holder(signer)}, {algorithm}")
 
-    def examined(authority: str, vouched: Check, path: tuple[Certificate, ...]) -> Examined:
+    def examined(authority: str, certified: Check, path: tuple[Certificate, ...]) -> Examined:
         timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
         return Examined(
             format=format_name,
@@ -175,7 +164,7 @@ def examine_certified(
             public_key=public_key,
             algorithm=algorithm,
             claim=claim,
-            checks=(made, vouched, timed.check),
+            checks=(made, certified, timed.check),
             authentic_time=timed.authentic_time,
             chain=path,
             timestamp_chain=timed.timestamp_chain,
@@ -183,22 +172,36 @@ def examine_certified(
 
     if unknown is not None:
         return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others))
-    first, *rest = (examined(item.name, vouched_by(item.name, signer), path) for item, path in paths)
+    first, *rest = (examined(item.name, certified_by(item.name, signer), path) for item, path in paths)
     return replace(first, by_others=tuple(rest)) if rest else first
 
 
-def vouched_by(authority: str, signer: Certificate) -> Check:
-    return Check(AUTHENTICITY, True, f"{authority} vouches for {describe_holder(signer)}")
+def _paths(
+    signer: Certificate, others: Sequence[Certificate], anchors: TrustAnchors, now: datetime
+) -> tuple[Sequence[tuple[CertificateAuthority, tuple[Certificate, ...]]], NotTrusted | None]:
+    """The paths from the signer to trusted authorities. If there are none, the reason, if such signers are judged."""
+    try:
+        return paths_to_authorities(signer, others, anchors.authorities, now), None
+    except NotTrusted as error:
+        if anchors.strangers is not Strangers.JUDGED:
+            raise
+        for other in others:
+            other.check_readable()
+        return (), error
+
+
+def certified_by(authority: str, signer: Certificate) -> Check:
+    return Check(AUTHENTICITY, True, f"{authority} certified {describe_holder(signer)}")
 
 
 def verified_by_signer(
     envelope: Envelope, signer: Certificate, candidates: Mapping[KeyType, tuple[Algorithm, ...]]
 ) -> tuple[PublicKey, Algorithm]:
-    """The key of the certificate, and the algorithm with which it made exactly these bytes.
+    """The certificate's key that made the signature over exactly these bytes, and the algorithm.
 
     Raises:
-        SignatureInvalid: it did not.
-        FormatViolation: the certificate has no key that imagesig works with.
+        SignatureInvalid: the key did not make it.
+        FormatViolation: imagesig does not support the certificate's key.
     """
     public_key = signer_key(signer)
     for algorithm in candidates[public_key.key_type] if public_key.may_have_made(envelope.signature) else ():
@@ -212,7 +215,7 @@ def verified_by_signer(
 
 
 def check_chain_of_key(chain: Sequence[Certificate], public_key: PublicKey, key_id: str) -> None:
-    """Returns if the first certificate is of this key. Raises `InvalidArgument` else: such a chain signs nothing."""
+    """Returns if the first certificate is for this key; otherwise raises `InvalidArgument`: the chain is useless."""
     try:
         found = signer_key(chain[0])
     except FormatViolation as error:

@@ -1,7 +1,7 @@
 """cosign's classic signatures ("simple signing"): a JSON payload as a layer of the manifest tagged `sha256-<hex>.sig`.
 
 Spec: sigstore/cosign specs/SIGNATURE_SPEC.md; the payload is Red Hat's simple signing with cosign's type. What is read
-follows containers/image, the stricter of the two verifiers: what it refuses and cosign accepts, we refuse too.
+follows containers/image, the stricter of the two verifiers: what it refuses and cosign accepts, imagesig refuses too.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Cosign(CosignFamily, frozen=True):
     def draft(
         self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
     ) -> Draft | AlreadySigned:
-        """See `Format.draft`; `at` is not used, for the payload has no time."""
+        """See `Format.draft`; `at` is not used: the payload has no time."""
         payload = payload_bytes(claim)
         algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
         for stored in prior:
@@ -117,14 +117,14 @@ class Cosign(CosignFamily, frozen=True):
         try:
             chain = classic_chain(part.annotations)
         except MalformedError:
-            chain = ()  # where a bare key is trusted they do not matter; else `authenticate` says what is wrong
+            chain = ()  # irrelevant if a bare key is trusted; otherwise `authenticate` raises the error
         return Envelope(stored, message=part.content, signature=signature, payload=part.content, chain=chain)
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_payload(envelope.payload)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`. A trusted key counts whatever certificate lies beside its signature."""
+        """See `Format.authenticate`. A signature by a trusted key is valid regardless of its certificates."""
         try:
             by_key = examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
         except SignatureInvalid:
@@ -139,13 +139,13 @@ class Cosign(CosignFamily, frozen=True):
     def _by_certificate(
         self, envelope: Envelope, public_key: PublicKey, anchors: TrustAnchors, now: datetime
     ) -> tuple[Examined, ...]:
-        """The signature of a trusted key as authorities vouch for that very key; none where they do not."""
+        """The signature of a trusted key for each authority that certified this very key; empty if none did."""
         try:
             chain = classic_chain(envelope.stored.parts[0].annotations)
             found = examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
         except ImagesigError:
             return ()
-        # Whoever has a certificate for a made-up key that fits the same bytes must not make two signers of one.
+        # A certificate for another key that also verifies these bytes must not make two signers of one.
         return found.by_all if found.authority and found.public_key == public_key else ()
 
 
@@ -153,7 +153,7 @@ def payload_bytes(claim: Claim) -> bytes:
     """The payload as cosign writes it, byte for byte.
 
     Raises:
-        InvalidArgument: not exactly one subject, or annotations that containers/image would refuse to read.
+        InvalidArgument: an annotation is one that containers/image refuses to read.
     """
     (subject,) = claim.subjects
     if "timestamp" in subject.annotations:
@@ -177,8 +177,8 @@ def parse_payload(payload: bytes) -> Claim:
     """The claim in a payload whose signature has been checked.
 
     Raises:
-        MalformedError: not strict JSON, or a digest we do not compute.
-        FormatViolation: a member that is missing, unknown or of the wrong type, or another payload type.
+        MalformedError: it is not strict JSON, or the digest is not SHA-256.
+        FormatViolation: a member is missing, unknown or of the wrong type, or the payload type is another.
     """
     document = parse_object(payload, "payload", _PAYLOAD, nodes=limits.ENVELOPE_NODES)
     check_members(document, {"critical", "optional"}, "payload")
@@ -205,7 +205,7 @@ def _optional(value: object) -> Annotations:
     whole = isinstance(timestamp, int) or (isinstance(timestamp, float) and timestamp.is_integer())
     if isinstance(timestamp, bool) or not whole:
         raise FormatViolation(f"optional.timestamp is {quote(timestamp)}, whole seconds are needed")
-    # Nested values are somebody's own business; an annotation that a policy can require is text.
+    # A policy can only require annotations that are text; other values are ignored.
     return Annotations({name: text for name, text in value.items() if isinstance(text, str)})
 
 

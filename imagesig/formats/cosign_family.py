@@ -1,4 +1,4 @@
-"""What cosign's two formats share: their options, the algorithms that they sign with, and certificates on request.
+"""What cosign's two formats share: options, signing algorithms, and certificates on request.
 
 Certificates are attached on request alone ("bring your own PKI"): cosign refuses a bundle with a certificate where it
 has a bare key (cosign #3354).
@@ -46,10 +46,10 @@ class CosignFamily(Struct, frozen=True):
         return cls(certificates=True)
 
     def algorithm_of(self, signer: SignerInfo, format_name: str) -> Algorithm:
-        """The best algorithm that the signer can sign with. SHA-256 is what every verifier expects of every curve.
+        """The best algorithm that the signer can sign with. Every verifier expects SHA-256, for every curve.
 
         Raises:
-            UnsupportedAlgorithm: it can sign with none.
+            UnsupportedAlgorithm: the signer can use none of the format's algorithms.
         """
         key_type = signer.public_key.key_type
         order = signing_algorithms(key_type)
@@ -76,31 +76,31 @@ def check_made_by(envelope: Envelope, signer: SignerInfo) -> None:
 
 
 def annotations_of(chain: Sequence[Certificate]) -> dict[str, str]:
-    """What cosign's classic format writes beside the signature: the leaf, and those above it."""
+    """The annotations of a classic signature for a chain: the leaf, and the certificates above it."""
     issuers = list(chain[1:])
-    # Both cosign and containers/image take the last one for the root, and leave it out of the path.
+    # Both cosign and containers/image assume that the last one is the root, and leave it out of the path.
     if issuers and issuers[-1].subject_der != issuers[-1].issuer_der:
         issuers.append(issuers[-1])
     return {CERTIFICATE_ANNOTATION: chain[0].pem, CHAIN_ANNOTATION: "".join(item.pem for item in issuers)}
 
 
 def classic_leaf(stored: StoredSignature) -> str:
-    """The leaf that a stored classic signature carries, as PEM text; empty if it carries none."""
+    """The leaf certificate of a stored classic signature, as PEM text; empty if it has none."""
     return stored.parts[0].annotations.get(CERTIFICATE_ANNOTATION, "")
 
 
 def is_of_leaf(text: str, chain: Sequence[Certificate]) -> bool:
-    """Whether the PEM text is the chain's leaf; of an empty chain, whether there is none."""
+    """Whether the PEM text is the chain's leaf; for an empty chain, whether the text is empty."""
     return text.split() == (chain[0].pem.split() if chain else [])
 
 
 def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
-    """The member of `verificationMaterial` that carries the leaf. A v0.3 bundle has no place for its issuers."""
+    """The `verificationMaterial` with the leaf. A v0.3 bundle has no place for the leaf's issuers."""
     return {"certificate": {"rawBytes": b64encode(chain[0].der).decode("ascii")}}
 
 
 def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
-    """Whether a stored bundle carries the chain's leaf; of an empty chain, whether it carries no certificate."""
+    """Whether a stored bundle has the chain's leaf; for an empty chain, whether it has no certificate."""
     try:
         material = parse_object(stored.parts[0].content, "bundle", OURS).get("verificationMaterial")
     except ImagesigError:

@@ -1,4 +1,4 @@
-"""What a signature format is: pure functions from claims to bytes and back."""
+"""The interface of signature formats: pure functions from claims to bytes and back."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from imagesig.trust.anchors import ALWAYS
 
 
 class Storage(Enum):
-    """How signatures of a format lie beside their image; `imagesig.stores` has one store for each."""
+    """How signatures of a format are stored beside their image; `imagesig.stores` has a store for each."""
 
     SIGNATURE_TAG = "signature tag"
     REFERRER = "referrer"
 
 
 class Format(Protocol):
-    """One signature format. An instance may carry the format's own options; none of its functions does I/O."""
+    """One signature format. An instance may have options of its own; none of its functions does I/O."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Format(Protocol):
     def storage(self) -> Storage: ...
 
     def reads(self, media_type: str) -> bool:
-        """Whether a stored part, or a manifest, of this type holds a signature of this format."""
+        """Whether a stored part, or a manifest, with this media type may be a signature of this format."""
         ...
 
     def recognizes(self, envelope: Envelope) -> bool:
@@ -63,11 +63,11 @@ class Format(Protocol):
     def draft(
         self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
     ) -> Draft | AlreadySigned:
-        """What `signer` has to sign so that it says `claim`, or the one among `prior` by which it said so already.
+        """What `signer` has to sign to say `claim`, or the one among `prior` that already says it.
 
         Raises:
             UnsupportedAlgorithm: the format has no algorithm that this signer can sign with.
-            InvalidArgument: the format cannot say this.
+            InvalidArgument: the format cannot express the claim.
         """
         ...
 
@@ -82,12 +82,12 @@ class Format(Protocol):
         """The stored bytes, split; the payload is still bytes.
 
         Raises:
-            FormatViolation, MalformedError: not a signature of this format.
+            FormatViolation, MalformedError: it is not a signature of this format.
         """
         ...
 
     def claim(self, envelope: Envelope) -> Claim:
-        """What the payload says. Until `authenticate` has returned, nobody has said it.
+        """What the payload says. It is unverified until `authenticate` has returned.
 
         Raises:
             FormatViolation, MalformedError: the payload breaks the format's rules.
@@ -95,15 +95,15 @@ class Format(Protocol):
         ...
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """Finds who may vouch for the signature, checks it over exactly the received bytes, and then reads the claim.
+        """Finds the trusted signer, verifies exactly the received bytes, and only then reads the claim.
 
-        `now` is the time to judge at. Raises where the signature is not whole or nobody trusted vouches for it (but see
-        `TrustAnchors.strangers`). What else is wrong with a signer's certificate, time or expiry is a failed `Check`,
-        for the rule to enforce or to log. What cannot count for these anchors is refused before it is parsed.
+        `now` is the time to judge at. Raises if the signature is not intact or its signer is not trusted (but see
+        `TrustAnchors.strangers`). Every other problem with a signer's certificate, time or expiry is a failed `Check`,
+        which the rule enforces or logs. A signature that these anchors cannot trust is refused before it is parsed.
 
         Raises:
-            SignatureInvalid: no trusted key made it, or not the key of its certificate.
-            NotTrusted: it comes with a certificate, and no trusted authority leads to that.
+            SignatureInvalid: no trusted key made it, or the key of its certificate did not.
+            NotTrusted: it has a certificate, and no trusted authority issued it.
             FormatViolation, MalformedError: it breaks the format's rules.
             BudgetExceeded: the image's signatures cost too much; see `imagesig.effort`.
         """
@@ -112,10 +112,10 @@ class Format(Protocol):
 
 @runtime_checkable
 class Describes(Protocol):
-    """The second, optional ability of a format: signatures with attributes of their own."""
+    """Optional: formats whose signatures have attributes."""
 
     def describe(self, envelope: Envelope) -> Mapping[str, str]:
-        """The attributes by name, for people. Nothing of it was checked. Raises as `parse` does."""
+        """The attributes by name, for people; all unverified. Raises as `parse` does."""
         ...
 
 
@@ -127,9 +127,9 @@ def examine(
     candidates: Mapping[KeyType, tuple[Algorithm, ...]],
     parse_claim: Callable[[bytes], Claim],
 ) -> Examined:
-    """`Format.authenticate` for a format whose signatures come from bare keys. Raises as that does."""
+    """`Format.authenticate` for signatures by bare keys. Raises as that does."""
     trusted, public_key, algorithm = find_signer(envelope, anchors, candidates)
-    signature = Check("signature", True, f"{trusted.name} made it, {algorithm}")
+    signature = Check("signature", True, f"made by {trusted.name}, {algorithm}")
     return Examined(
         format=format_name,
         origin=envelope.stored.origin,
@@ -142,21 +142,21 @@ def examine(
 
 
 def key_window_check(trusted: TrustedKey, at: datetime) -> tuple[Check, ...]:
-    """Whether a trusted key counts at a time; nothing for a key without a window (CVE-2026-54787)."""
+    """The check that a trusted key is valid at a time; empty for a key without a window (CVE-2026-54787)."""
     if trusted.window == ALWAYS:
         return ()
     if trusted.window.contains(at):
-        return (Check(EXPIRY, True, f"{trusted.name} counts from {trusted.window}"),)
-    return (Check.failed(EXPIRY, Expired(f"{trusted.name} counts from {trusted.window}, not at {at.isoformat()}")),)
+        return (Check(EXPIRY, True, f"{trusted.name} is valid from {trusted.window}"),)
+    return (Check.failed(EXPIRY, Expired(f"{trusted.name} is valid from {trusted.window}, not at {at.isoformat()}")),)
 
 
 def find_signer(
     envelope: Envelope, anchors: TrustAnchors, candidates: Mapping[KeyType, tuple[Algorithm, ...]]
 ) -> tuple[TrustedKey, PublicKey, Algorithm]:
-    """The trusted key, and the algorithm among those that the format allows for its type, that verify the envelope.
+    """The trusted key that verifies the envelope, and the algorithm, one of those that the format allows for it.
 
     Raises:
-        SignatureInvalid: none does.
+        SignatureInvalid: no trusted key does.
     """
     for trusted in anchors.keys:
         for public_key in trusted.public_keys:
@@ -170,7 +170,7 @@ def find_signer(
                     continue
                 return trusted, public_key, algorithm
     if not anchors.keys:
-        raise SignatureInvalid("no certificate comes with this signature, and the policy trusts no bare key")
+        raise SignatureInvalid("the signature has no certificate, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
     hint = f"; it names the key {quote(envelope.key_hint)}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
@@ -180,7 +180,7 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
     """The first of the wanted algorithms that the signer can sign with.
 
     Raises:
-        UnsupportedAlgorithm: it can sign with none of them.
+        UnsupportedAlgorithm: the signer can use none of them.
     """
     for algorithm in wanted:
         if algorithm in signer.algorithms:
@@ -192,10 +192,10 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
 
 
 def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
-    """The bytes of standard base64: the one text that encodes them, and nothing around it.
+    """The bytes of a standard base64 text. Every other text for the same bytes is refused.
 
     Raises:
-        FormatViolation: missing, not base64, or longer than `limit` bytes.
+        FormatViolation: the text is missing, is not base64, or has more than `limit` bytes.
     """
     if not isinstance(text, str):
         raise FormatViolation(f"{what}: {quote(text)}, base64 text is needed")
@@ -205,7 +205,7 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
         decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         decoded = None
-    # Python before 3.13 takes padding that is too much, and every version takes bits in it.
+    # Python before 3.13 accepts excess padding, and every version accepts bits in the padding.
     if decoded is None or base64.b64encode(decoded) != text.encode():
         raise FormatViolation(f"{what}: {quote(text)} is not standard base64")
     return decoded

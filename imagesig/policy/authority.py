@@ -1,4 +1,4 @@
-"""Whose signatures a requirement counts: keys and certificate authorities, opened or not yet."""
+"""The keys and certificate authorities whose signatures a requirement accepts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from imagesig.url import redact
 
 @runtime_checkable
 class HasPublicKeys(Protocol):
-    """Anything that stands for public keys, such as an open `SigningKey`."""
+    """An object that has public keys, such as an open `SigningKey`."""
 
     @property
     def public_keys(self) -> tuple[PublicKey, ...]: ...
@@ -42,10 +42,10 @@ _PIN = re.compile(r"(?i)(pin-?value=)[^;&]*")
 
 
 class KeyReference(RedactedStruct, frozen=True):
-    """A file or key URI that has not been opened yet; `api.verify` opens it.
+    """A key file or key URI that is not opened yet; `api.verify` opens it.
 
-    `name` is the authority's in the policy, else the text stands for it. With a `fingerprint` (`sha256:` and hex) only
-    the key that has it counts.
+    `name` is the authority's name in the policy; without one the text is its name. With a `fingerprint` (`sha256:` and
+    hex) only the key with this fingerprint is trusted.
     """
 
     text: str
@@ -54,12 +54,12 @@ class KeyReference(RedactedStruct, frozen=True):
     fingerprint: str = ""
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        """A text that was given in the place of a name may be a key, or hold a password or a PIN."""
+        """Hides a private key that was given in place of a name, and passwords and PINs in a URI."""
         shown = HIDDEN if holds_key(self.text) or is_raw_key(self.text) else _PIN.sub(r"\1(secret)", redact(self.text))
         return [("text", shown), *((name, value) for name, value in super().__rich_repr__() if name != "text")]
 
     def opened(self, open_public_keys: OpenPublicKeys) -> TrustedKey:
-        """Raises as `open_public_keys` does, and `KeyMismatch` if no key there has the fingerprint."""
+        """The key, opened. Raises as `open_public_keys` does, and `KeyMismatch` if no key there has the fingerprint."""
         public_keys = open_public_keys(self.text)
         if self.fingerprint:
             found = tuple(key.fingerprint for key in public_keys)
@@ -78,10 +78,10 @@ Authority = TrustedKey | KeyReference | CertificateAuthority
 
 
 def authority(given: KeyLike | KeyReference | CertificateAuthority) -> Authority:
-    """The authority that a caller's value stands for.
+    """The authority for a value that a caller gave.
 
     Raises:
-        InvalidArgument: it holds no key.
+        InvalidArgument: the value is no key.
     """
     if isinstance(given, TrustedKey | KeyReference | CertificateAuthority):
         return given
@@ -94,24 +94,24 @@ def authority(given: KeyLike | KeyReference | CertificateAuthority) -> Authority
     public_keys = given.public_keys if isinstance(given, HasPublicKeys) else tuple(given)
     if not public_keys or not all(isinstance(item, PublicKey) for item in public_keys):
         raise InvalidArgument(
-            "policy: a key that holds no public key",
+            "policy: the key given has no public key",
             hint="give PEM text, a file, a key URI, a PublicKey or an open key",
         )
     return TrustedKey(public_keys[0].fingerprint, public_keys)
 
 
 KINDS = (TrustedKey, KeyReference, CertificateAuthority)
-"""Every kind of authority. An object of a subclass of one of them is of none of these kinds."""
+"""Every kind of authority. An object of a subclass is of no known kind."""
 
 _FILE_URI = re.compile(r"file:(?://[^/?#]*)?(?=[^/]*/)", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def check_authority(given: object) -> Authority:
-    """The authority, if it is one that every step of a verdict knows.
+    """The authority, if every step of a verdict knows its kind.
 
     Raises:
-        InvalidArgument: it is of another kind, or one of its values is.
+        InvalidArgument: the authority, or one of its values, is of another kind.
     """
     try:
         if type(given) is TrustedKey:
@@ -184,13 +184,13 @@ def opened(given: Authority, open_public_keys: OpenPublicKeys) -> Authority:
 
 
 def anchors_of(authorities: Iterable[Authority], timestamps: TimestampAuthorities | None) -> TrustAnchors:
-    """What formats judge by. Raises `InvalidArgument` for a key that was not opened."""
+    """The trust anchors that formats verify with. Raises `InvalidArgument` for a key that is not opened."""
     keys: list[TrustedKey] = []
     certified: list[CertificateAuthority] = []
     for item in authorities:
         match item:
             case KeyReference():
-                raise InvalidArgument(f"policy: key {item.text} was not opened", hint="call Rule.opened first")
+                raise InvalidArgument(f"policy: key {item.text} is not opened", hint="call Rule.opened first")
             case TrustedKey():
                 keys.append(item)
             case CertificateAuthority():
@@ -201,10 +201,10 @@ def anchors_of(authorities: Iterable[Authority], timestamps: TimestampAuthoritie
 
 
 def check_distinct(authorities: Sequence[Authority], needed: int) -> None:
-    """Returns if, as far as is known before all keys are opened, every two names are two signers.
+    """Returns if every two names are two signers, as far as that is known before all keys are opened.
 
-    One key twice under one name counts once. Certificate authorities may share certificates: whom they certified is
-    seen when the signers are known, and one signer is credited once.
+    The same key under the same name twice is one authority. Certificate authorities may share certificates: `judge`
+    credits each of their signers once.
 
     Raises:
         InvalidArgument: more than one signer is needed, and two names have a key in common.
@@ -215,16 +215,16 @@ def check_distinct(authorities: Sequence[Authority], needed: int) -> None:
     if pair := one_key(different):
         raise InvalidArgument(
             f"policy: {pair[0]} and {pair[1]} have a key in common, but {needed} distinct keys are needed",
-            hint="name each key once: one key is one signer, whatever names it has",
+            hint="name each key once: one key is one signer, under any number of names",
         )
     if len(different) < needed:
         raise InvalidArgument(
-            f"policy: {needed} distinct keys are asked for, but only {len(different)} of the keys given differ"
+            f"policy: {needed} distinct keys are needed, but only {len(different)} of the given keys differ"
         )
 
 
 def one_key(authorities: Iterable[Authority]) -> tuple[str, str] | None:
-    """Two names that have a key in common; None if no two have, as far as is known before all keys are opened."""
+    """Two names that share a key; None if no two are known to. A key that is not opened is compared by its place."""
     keys: dict[str, str] = {}
     places: dict[str, dict[str, str]] = {}
     for item in authorities:
@@ -237,7 +237,7 @@ def one_key(authorities: Iterable[Authority]) -> tuple[str, str] | None:
                 keys |= dict.fromkeys(prints, name)
             case KeyReference():
                 name, pinned = quote(item.name or item.text), places.setdefault(place_of(item.text), {})
-                # One place may hold several keys: two that are pinned are two.
+                # One place may hold several keys: two fingerprints are two keys.
                 for fingerprint, other in pinned.items():
                     if fingerprint in (item.fingerprint, "") or not item.fingerprint:
                         return other, name
@@ -250,14 +250,14 @@ def one_key(authorities: Iterable[Authority]) -> tuple[str, str] | None:
 
 
 def place_of(text: str) -> str:
-    """The path that a file URI names, and every other text as it is. It may have further names."""
+    """The path that a file URI names; every other text as it is. The same place may have further names."""
     return _FILE_URI.sub("", text, count=1)
 
 
 def distinct_keys(keys: Iterable[TrustedKey]) -> tuple[TrustedKey, ...]:
-    """Keys that share a public key are one signer, under the first one's name: it counts once (CVE-2026-49834).
+    """The keys, with those that share a public key joined to one signer under the first name (CVE-2026-49834).
 
-    Of two windows of one key the narrower holds.
+    A joined key is valid only while all of its windows are.
     """
     merged: list[TrustedKey] = []
     for key in keys:

@@ -1,4 +1,4 @@
-"""Who is credited with which signer, where one signer fits several authorities."""
+"""Which authority is credited with which signer, if one signer fits several authorities."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ _Signer = TypeVar("_Signer")
 
 
 def credit(fitting: Mapping[str, Sequence[_Signer]]) -> dict[str, _Signer]:
-    """Authorities with one signer each, no signer for two of them, and as many authorities as that allows.
+    """As many authorities as possible with one signer each; no signer belongs to two of them.
 
-    `fitting` has, by authority, the signers whose signatures count for it. This is a largest matching in a bipartite
-    graph, found by augmenting paths: an authority whose signers are taken gets one if its holder finds another.
+    `fitting` has, by authority, the signers whose signatures fit it. This is a largest matching in a bipartite graph,
+    found by augmenting paths: an authority whose signers are all assigned gets one if its owner can use another one.
     """
-    # With as many signers as there are authorities one is always left, so further ones change nothing: whoever stores
-    # signatures by a thousand keys does not make this slow.
+    # An authority with as many signers as there are authorities always gets one. Further signers change nothing, and
+    # are left out: signatures by a thousand keys do not make this slow.
     most = len(fitting)
     if most == 1:
         return {authority: signers[0] for authority, signers in fitting.items() if signers}
     choices = {authority: tuple(islice(dict.fromkeys(signers), most)) for authority, signers in fitting.items()}
-    held: dict[str, _Signer] = {}
-    holders: dict[_Signer, str] = {}
+    signer_of: dict[str, _Signer] = {}
+    owner_of: dict[_Signer, str] = {}
     for authority in choices:
         asked_by: dict[_Signer, str] = {}
-        free = _find_free(authority, choices, holders, asked_by)
+        free = _find_free(authority, choices, owner_of, asked_by)
         while free is not None:
             taker = asked_by[free]
-            handed_on = held.get(taker)
-            held[taker], holders[free] = free, taker
-            free = handed_on
-    return held
+            released = signer_of.get(taker)
+            signer_of[taker], owner_of[free] = free, taker
+            free = released
+    return signer_of
 
 
 def _find_free(
     authority: str,
     choices: Mapping[str, Sequence[_Signer]],
-    holders: Mapping[_Signer, str],
+    owner_of: Mapping[_Signer, str],
     asked_by: dict[_Signer, str],
 ) -> _Signer | None:
-    """A signer that nobody holds, for the authority or for a holder who would hand its own on; notes who asked."""
+    """A free signer for the authority, or for an owner that would then release its own; notes who asked for each."""
     asking = [authority]
     for one in asking:
         for signer in choices[one]:
             if signer in asked_by:
                 continue
             asked_by[signer] = one
-            if signer not in holders:
+            if signer not in owner_of:
                 return signer
-            asking.append(holders[signer])
+            asking.append(owner_of[signer])
     return None

@@ -10,10 +10,10 @@ from imagesig.trust.anchors import ALWAYS
 
 
 def describe_authority(authority: Authority) -> str:
-    """Where its keys or certificates are, and when they count."""
+    """Where its keys or certificates are, and when they are valid."""
     match authority:
         case CertificateAuthority():
-            holders = ", ".join(str(holder) for holder in authority.holders) or "everybody it certified"
+            holders = ", ".join(str(holder) for holder in authority.holders) or "every holder it certified"
             return f"{describe_place(authority)} as {authority.role.value}; {holders}"
         case TrustedKey() | KeyReference():
             return describe_place(authority) + ("" if authority.window == ALWAYS else f"; {authority.window}")

@@ -1,4 +1,4 @@
-"""What a rule does when a check fails that it need not enforce."""
+"""What a rule does if a check fails that it may log or skip."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Action(Enum):
 
 
 class Enforcement(Struct, frozen=True):
-    """An action for each check that has a choice; every other check is enforced.
+    """The action for each check that has a choice; every other check is enforced.
 
     Spec: Notary Project trust-store-trust-policy, "Signature Verification".
 
     Raises:
-        InvalidArgument: something that is no `Action`, or authenticity is skipped.
+        InvalidArgument: a value is no `Action`, or authenticity is skipped.
     """
 
     authenticity: Action = Action.ENFORCE
@@ -43,7 +43,7 @@ class Enforcement(Struct, frozen=True):
         return ", ".join(f"{name} {action.value}" for name, action in names)
 
     def action(self, check: str) -> Action:
-        """The action for a check of that name; a name without a choice is enforced."""
+        """The action for the check with this name."""
         return {
             AUTHENTICITY: self.authenticity,
             AUTHENTIC_TIMESTAMP: self.authentic_timestamp,

@@ -1,6 +1,6 @@
-"""Values that a caller built by hand: each is exactly of a type that every step of a verdict knows.
+"""Type checks for policies that a caller builds by hand.
 
-A value of another type, or of a subclass, would be compared, skipped or judged by code that was not written for it.
+A value of another type, or of a subclass, would be compared or judged by code that was not written for it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from imagesig.text import quote
 
 
 def check_kind(value: object, kinds: Collection[type], what: str) -> None:
-    """Returns if `value` is exactly of one of the kinds.
+    """Returns if the type of `value` is exactly one of the kinds.
 
     Raises:
-        InvalidArgument: it is of another type, or of a subclass.
+        InvalidArgument: it is another type, or a subclass.
     """
     if type(value) not in kinds:
         known = " or ".join(kind.__name__ for kind in kinds)

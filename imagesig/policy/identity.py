@@ -1,7 +1,7 @@
-"""Identities: does the name that a signature gives the image fit the image that was asked for?
+"""Identities: whether the image name in a signature fits the image that was asked for.
 
-The default is containers/image's `matchRepoDigestOrExact`, widened by cosign's payload that names the repository alone.
-containers/image's own comparisons are here too, to the letter. Names are compared after Docker's normalisation.
+The default is containers/image's `matchRepoDigestOrExact`, which also accepts cosign's payloads with the repository
+alone. The other kinds compare exactly as containers/image does. Names are compared after Docker's normalisation.
 
 A kind is one class and a line in `KINDS`. Policy files, `describe` and `imagesig policy check` read its members.
 """
@@ -32,7 +32,7 @@ class Identity(Struct, frozen=True):
 
     @abstractmethod
     def match(self, signed: str | None, image: Reference | None, digest: str) -> str:
-        """What was compared, for people. `signed` is the claim's reference, `image` the name that was asked for.
+        """A text for people that says what was compared. `signed` is the claim's reference, `image` the name asked for.
 
         Raises:
             IdentityMismatch: the name does not fit.
@@ -53,7 +53,7 @@ class Identity(Struct, frozen=True):
         return {name: str(getattr(self, name)) for name in self.__struct_fields__}
 
     def __str__(self) -> str:
-        """For people: the kind, and what it compares with."""
+        """The kind and the names that it compares with, for people."""
         return f"{self.kind} {' -> '.join(self.texts.values())}".rstrip()
 
     @staticmethod
@@ -309,7 +309,7 @@ KINDS = _by_name(
     ExactRepository,
     RemapIdentity,
 )
-"""Every kind by its name. `Signed` refuses an object of any other class, and of a subclass of one of these."""
+"""Every kind by its name. `Signed` refuses objects of all other classes, subclasses of these included."""
 
 
 def starts_with(image: Reference, prefix: str) -> bool:

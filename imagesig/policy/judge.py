@@ -31,8 +31,8 @@ _Item = TypeVar("_Item")
 class Verdict(Struct, frozen=True):
     """What one requirement makes of an image's signatures. `failure` is None if it holds.
 
-    It holds with proof if `verified`: else it only logs that nobody trusted vouches for the signers. `warnings` are the
-    failed checks of accepted signatures that the requirement logs instead of enforcing.
+    It holds with proof if `verified`. Otherwise it only logs that no trusted authority certified the signers.
+    `warnings` are the failed checks of accepted signatures that the requirement logs instead of enforcing.
     """
 
     accepted: tuple[VerifiedSignature, ...]
@@ -54,7 +54,7 @@ class RuleVerdict(Struct, frozen=True):
 
     @property
     def verified(self) -> bool:
-        """Whether there is proof: a rule that accepts anything has none."""
+        """Whether there is proof; a rule that accepts anything gives none."""
         return bool(self.verdicts) and all(verdict.verified for verdict in self.verdicts)
 
     @property
@@ -81,18 +81,18 @@ class RuleVerdict(Struct, frozen=True):
 
 
 class Evidence(Protocol):
-    """What an image has to show to a rule. It is read when a requirement first asks for it."""
+    """The evidence for one image, read when a requirement first asks for it."""
 
     def signatures(self, requirement: Signed) -> Verdict:
-        """The verdict of a requirement that holds. Raises what the image is refused for if it does not."""
+        """The verdict of a requirement that holds. Raises why the image is refused if it does not hold."""
         ...
 
 
 def judge_rule(rule: Rule, evidence: Evidence, image: str = "image") -> RuleVerdict:
     """The verdict of a rule. `image` names the image in errors.
 
-    No evidence is asked for where the rule rejects every image. Where the rule only warns, what the image would be
-    refused for is in the verdict.
+    A rule that rejects every image asks for no evidence. The verdict of a rule that only warns has the `failure`
+    instead of raising it.
 
     Raises:
         VerificationError: the image does not pass.
@@ -134,20 +134,20 @@ def judge(
     examined: Iterable[Examined],
     rejections: Sequence[Rejection] = (),
 ) -> Verdict:
-    """Which signatures the requirement accepts for this image, asked for under this name, and whether that is enough.
+    """The verdict: which signatures the requirement accepts for an image with this name, and whether that is enough.
 
-    `subject` has the image's media type and size if one of the signatures states them.
+    `subject` has the image's media type and size if a signature states them.
     """
     fitting: list[list[VerifiedSignature]] = []
     refused, reasons = list(rejections), list(rejections)
     for signature in examined:
         fits: list[VerifiedSignature] = []
         failures: list[Rejection] = []
-        for vouched in signature.by_all:
+        for variant in signature.by_all:
             try:
-                fits.append(_accept(vouched, subject, name, requirement))
+                fits.append(_accept(variant, subject, name, requirement))
             except SignatureRejected as error:
-                failures.append(Rejection(vouched.origin, error, vouched.authority))
+                failures.append(Rejection(variant.origin, error, variant.authority))
         if fits:
             fitting.append(fits)
         else:
@@ -223,13 +223,13 @@ def _annotation_checks(claimed: Subject, requirement: Signed) -> Iterator[Check]
 
 
 def _credited(fitting: Sequence[Sequence[VerifiedSignature]]) -> dict[str, bytes]:
-    """Authorities with one public key each, and no key for two of them: a key with a certificate is still one signer.
+    """As many authorities as possible with one public key each, and no key for two of them.
 
-    As many authorities as these signatures allow, whichever of them was found first.
+    A key and a certificate for the same key are one signer. The order of the signatures does not matter.
     """
     keys: dict[str, list[bytes]] = {}
     for fits in fitting:
-        key = fits[0].public_key.spki  # one signature has one signer, whoever vouches for it
+        key = fits[0].public_key.spki  # one signature has one signer, even if several authorities certified it
         for signature in fits:
             if signature.authority:
                 keys.setdefault(signature.authority, []).append(key)
@@ -237,7 +237,7 @@ def _credited(fitting: Sequence[Sequence[VerifiedSignature]]) -> dict[str, bytes
 
 
 def _as_credited(fits: Sequence[VerifiedSignature], signers: Mapping[str, bytes]) -> VerifiedSignature:
-    """One signature, in the name of the authority that its key is credited to."""
+    """The signature in the name of the authority that its key is credited to."""
     key = fits[0].public_key.spki
     return next((item for item in fits if signers.get(item.authority) == key), fits[0])
 
@@ -262,7 +262,7 @@ def _finding(
     if found:
         return Finding(authority, found, failed)
     elsewhere = (
-        f"{credited.origin} fits, but counts for {credited.authority}: one signer counts once"
+        f"{credited.origin} fits, but is credited to {credited.authority}: one signer is credited once"
         for credited, fits in zip(accepted, fitting, strict=True)
         if any(item.authority == authority for item in fits)
     )
@@ -279,8 +279,8 @@ def _too_few(
 ) -> NoSignatureAccepted:
     who = f" ({', '.join(signers)})" if signers else ""
     return NoSignatureAccepted(
-        f"{len(signers)} of the {needed} needed keys signed {digest}{who}; "
-        f"{len(refused)} signature{'' if len(refused) == 1 else 's'} did not count",
+        f"{digest}: needs {needed} trusted signer{'' if needed == 1 else 's'}, found {len(signers)}{who}; "
+        f"{len(refused)} signature{'' if len(refused) == 1 else 's'} rejected",
         rejections=refused,
         findings=findings,
     )

@@ -1,4 +1,4 @@
-"""`Policy`: which rule is for which image."""
+"""`Policy`: which rule applies to which image."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ AuthorityLike = KeyLike | KeyReference | CertificateAuthority
 
 
 class Policy(Rules, frozen=True, dict=True):
-    """Rules by scope, and one for every other image; that one rejects unless told otherwise.
+    """Rules by scope, and a default rule for every other image, which rejects them unless you give another one.
 
     `any_of`, `all_of` and `at_least` make a policy of one rule for all images; `load` and `from_containers_policy` read
-    a file. Immutable, hashable, and pickles small. `refuse_tag_with_digest` has names with both refused, as
-    containers/image does, where it is unclear which of the two a rule is about. `foreign_scopes` keeps scopes that no
-    image can be in, as other tools do; without it they are refused, since a broader rule would apply in their place.
+    a file. Immutable, hashable, and small when pickled. `refuse_tag_with_digest` refuses names with a tag and a digest,
+    as containers/image does, because it is unclear which of the two a rule is about. `foreign_scopes` keeps scopes that
+    no image can be in, as other tools do; by default they are refused, because a broader rule would apply instead.
 
     Raises:
         InvalidArgument: a value of an unknown kind, or a scope that no image can be in.
@@ -59,12 +59,12 @@ class Policy(Rules, frozen=True, dict=True):
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:
-        """The policy in a TOML or JSON file. Files that it names are relative to it.
+        """The policy in a TOML or JSON file. Paths in it are relative to the file.
 
-        Files with certificates are read now; keys are opened by `verify`, and only those of the rule that applies.
+        Files with certificates are read now. `verify` opens the keys of the rule that applies.
 
         Raises:
-            InvalidArgument: no such file, or it is wrong; the message names the line.
+            InvalidArgument: there is no such file, or it is invalid; the message names the line.
         """
         from imagesig.policy.files.load import load_policy
 
@@ -74,11 +74,11 @@ class Policy(Rules, frozen=True, dict=True):
     def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Self:
         """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
 
-        `formats` are the formats that count for it; podman reads classic signatures alone. An image whose rule asks for
-        what imagesig cannot judge (OpenPGP, Fulcio, PKI, Rekor) is refused; the others are judged.
+        `formats` are the formats that it accepts; podman reads classic signatures only. An image is refused if its rule
+        asks for what imagesig cannot judge (OpenPGP, Fulcio, PKI, Rekor); other images are judged.
 
         Raises:
-            InvalidArgument: no such file, or it is wrong; the message names the line.
+            InvalidArgument: there is no such file, or it is invalid; the message names the line.
         """
         from imagesig.policy.files.load import load_containers_policy
 
@@ -92,13 +92,13 @@ class Policy(Rules, frozen=True, dict=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """One signature by any of the keys, or of the holders that an authority certified, is enough.
+        """A policy that needs one signature: by any of the keys, or by a holder that a given authority certified.
 
-        `annotations` must be in what was signed, with these values. `identity` is the repository or repository:tag that
-        must be in it; without one it is the image's own name.
+        `annotations` must be in the signed payload, with these values. `identity` is the repository or repository:tag
+        that must be in it; the image's own name by default.
 
         Raises:
-            InvalidArgument: no keys, or something that is no key.
+            InvalidArgument: no keys are given, or a value is no key.
         """
         return cls._of(authorities, 1, annotations, identity, formats)
 
@@ -110,7 +110,7 @@ class Policy(Rules, frozen=True, dict=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """Every one of the keys must have signed: a threshold of all of them. Arguments and errors as of `at_least`."""
+        """A policy that needs a signature by every one of the keys. Arguments and errors as for `at_least`."""
         return cls._of(authorities, None, annotations, identity, formats)
 
     @classmethod
@@ -122,11 +122,11 @@ class Policy(Rules, frozen=True, dict=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """`threshold` distinct keys must have signed. Other arguments as of `any_of`.
+        """A policy that needs signatures by `threshold` distinct keys. Other arguments as for `any_of`.
 
         Raises:
-            InvalidArgument: no such threshold can be met, or two of the names given stand for one key; of keys that
-                are not open yet this shows when `verify` opens them.
+            InvalidArgument: the threshold cannot be met, or two of the names are the same key. If keys are not open
+                yet, `verify` finds that out when it opens them.
         """
         return cls._of(authorities, threshold, annotations, identity, formats)
 
@@ -134,12 +134,12 @@ class Policy(Rules, frozen=True, dict=True):
     def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Self:
         """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
 
-        `trust_store` is the folder with `x509/ca/…`; without it, `truststore` beside the file. With a `scope`, such as
-        `local/hello`, the policy of that scope is for every image: layouts have no name of their own. Repositories
-        that no policy has as a scope are refused, and those of level `skip` pass without proof.
+        `trust_store` is the folder with `x509/ca/…`; by default `truststore` beside the file. With a `scope`, such as
+        `local/hello`, the policy of that scope applies to every image: layouts have no name of their own. Repositories
+        that are in no scope are refused. Those of level `skip` pass without proof.
 
         Raises:
-            InvalidArgument: no such file, or it is wrong; or a trust store cannot be used.
+            InvalidArgument: there is no such file, it is invalid, or a trust store cannot be used.
         """
         from imagesig.policy.files.load_notation import load_notation_policy
 
@@ -166,11 +166,11 @@ class Policy(Rules, frozen=True, dict=True):
         return cls(Rule((requirement,)))
 
     def select(self, location: Location) -> Rule:
-        """The rule for an image that was asked for there: that of the most specific scope, else the default.
+        """The rule for the image at this location: the rule of the most specific scope, or the default.
 
         Raises:
-            InvalidArgument: a name with tag and digest, and the policy refuses such names.
-            RefusedByPolicy: the host is written in another way than in the scope of a rule that is for that very place.
+            InvalidArgument: the name has a tag and a digest, and the policy refuses such names.
+            RefusedByPolicy: a rule for the same place spells the host in another way.
         """
         reference = location.reference
         if self.refuse_tag_with_digest and reference and reference.tag and reference.digest:
@@ -188,11 +188,11 @@ class Policy(Rules, frozen=True, dict=True):
 
     @cached_property
     def _places(self) -> Mapping[Scope, Scope]:
-        """The scopes of registries by the one name of each: hosts are compared to the letter, and lead to one place."""
+        """The scopes of registries by `as_one_name`: scopes are compared as text, and a host has many."""
         return {as_one_name(scope): scope for scope in self.rules if scope.transport == REGISTRY}
 
     def _check_spelling(self, reference: Reference, found: Scope | None, rule: Rule) -> None:
-        """Refuses what would get a broader rule by another spelling of its host: `REGISTRY.example`, `host:0443`."""
+        """Refuses an image that gets a broader rule by another spelling of its host, such as `host:0443`."""
         place = replace(reference, domain=one_host(reference.domain))
         nearest = next((scope for scope in lookup_order(Location(reference=place)) if scope in self._places), None)
         if nearest is None or (found is not None and as_one_name(found) == nearest):

@@ -40,7 +40,7 @@ class AcceptAnything(_Fixed, frozen=True):
         return ""
 
     def describe(self) -> str:
-        return "anything, without proof"
+        return "accepted, without proof"
 
     def caution(self, *, alone: bool) -> str:
         return "images of this scope pass without proof" if alone else ""
@@ -59,14 +59,14 @@ class Reject(_Fixed, frozen=True):
         return self.reason
 
     def describe(self) -> str:
-        return "nothing: reject"
+        return "rejected"
 
     def caution(self, *, alone: bool) -> str:
         return ""
 
 
 class Unsupported(Reject, frozen=True):
-    """What another tool's policy asks for and imagesig cannot judge. Holds for no image."""
+    """A requirement of another tool's policy that imagesig cannot judge. Holds for no image."""
 
     def describe(self) -> str:
         return self.reason
@@ -86,7 +86,7 @@ Requirement = Signed | AcceptAnything | Reject | Unsupported
 `caution()`: what `imagesig policy check` warns of; empty if nothing. `alone`: the rule has no other requirement.
 """
 KINDS: tuple[type, ...] = get_args(Requirement)
-"""Every kind of requirement. An object of a subclass of one of them is of none of these kinds."""
+"""Every kind of requirement. An object of a subclass is of no known kind."""
 
 
 class Rule(Struct, frozen=True):
@@ -95,7 +95,7 @@ class Rule(Struct, frozen=True):
     With `warn` an image that fails passes unverified, with the reasons.
 
     Raises:
-        InvalidArgument: no requirement, or a value of an unknown kind.
+        InvalidArgument: there is no requirement, or a value is of an unknown kind.
     """
 
     requirements: tuple[Requirement, ...]
@@ -137,7 +137,7 @@ class Rule(Struct, frozen=True):
         return any(item.refusal for item in self.requirements)
 
 
-REJECT = Rule((Reject("no rule of the policy is for it"),))
+REJECT = Rule((Reject("no rule of the policy applies to it"),))
 
 
 class Rules(Struct, frozen=True):

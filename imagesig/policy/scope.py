@@ -1,6 +1,6 @@
-"""Scopes: which rule is for an image. The most specific one that has a rule wins, and it alone.
+"""Scopes: which rule applies to an image. Only the rule of its most specific scope applies.
 
-Spec: containers-policy.json(5), "transports"; `vectors/containers-image` holds its lookup table.
+Spec: containers-policy.json(5), "transports"; `vectors/containers-image` has its lookup table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir")
 
 _PORTS = range(1, 65536)
 _LABEL_CHARACTERS = 63
-"""Of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
+"""The most characters of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
 _FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
 """The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
 _ALIASES = {"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io"}
@@ -51,7 +51,7 @@ def check_scope(scope: Scope) -> None:
     """Returns if an image can be in the scope.
 
     Raises:
-        InvalidArgument: none can, or it is no scope.
+        InvalidArgument: no image can, or it is no scope.
     """
     check_kind(scope, (Scope,), "policy: scope")
     for value, kind in ((scope.transport, str), (scope.name, str), (scope.exact, bool)):
@@ -62,12 +62,12 @@ def check_scope(scope: Scope) -> None:
 
 
 def parse_scope(text: str) -> Scope:
-    """The scope that a policy writes: a registry, namespace, repository, tag or digest, `*.domain`, or a local place.
+    """The scope for a text in a policy: a registry, namespace, repository, tag, digest, `*.domain`, or local path.
 
-    `docker:` is every registry; `oci:/folder` every layout in or below it, `oci:` every layout.
+    `docker:` is every registry, `oci:/folder` every layout in or below the folder, `oci:` every layout.
 
     Raises:
-        InvalidArgument: no scope, or one that no image could ever be in.
+        InvalidArgument: it is no scope, or no image can be in it.
     """
     transport, colon, rest = text.partition(":")
     if colon and transport in LOCAL_TRANSPORTS and (not rest or rest.startswith("/")):
@@ -94,18 +94,18 @@ def _check_path(text: str, transport: str, path: str) -> None:
         raise _no_scope(text, "the path has characters that no file name has") from None
     if "\0" in path or sizes[0] > _PATH_BYTES or max(sizes[1:]) > _FILE_NAME_BYTES:
         raise _no_scope(text, "the path has a NUL byte, or is too long for a file")
-    # A location ends before the tag or digest: a rule for a path with one would be a rule for nothing.
+    # A location ends before the tag or digest: a rule for a path with one would never apply.
     digest = parts[-1].rpartition("@")[2]
     if (transport == "docker-archive" and ":" in path) or (
         transport != "dir" and (_TAGGED.search(parts[-1]) or is_digest(digest))
     ):
-        raise _no_scope(text, "a local scope has no tag and no digest; it is for every image at its path")
+        raise _no_scope(text, "a local scope has no tag and no digest; it covers every image at its path")
 
 
 def _image_in(text: str) -> Reference:
-    """An image that is in the scope: the text as a repository, or with what makes a repository of it."""
+    """An image that is in the scope: the text itself, or the text with a repository appended."""
     candidates = [f"a.{text[2:]}/i"] if text.startswith("*.") else [text, f"{text}/image", f"{text}/i"]
-    why = "no registry, namespace or repository is called so"
+    why = "no registry, namespace or repository has this name"
     for number, candidate in enumerate(candidates):
         try:
             image = parse_reference(candidate)
@@ -150,7 +150,7 @@ def _no_scope(text: str, why: str) -> InvalidArgument:
 
 
 def lookup_order(location: Location) -> Iterator[Scope]:
-    """The scopes of which the first that has a rule counts: an exact one goes before the same repository as a scope."""
+    """The scopes to look up, the most specific first: an exact scope comes before the same repository as a scope."""
     for scope in scopes_of(location):
         if location.reference and scope.name == location.reference.repository:
             yield replace(scope, exact=True)
@@ -158,7 +158,7 @@ def lookup_order(location: Location) -> Iterator[Scope]:
 
 
 def as_one_name(scope: Scope) -> Scope:
-    """The scope with its host in the one form that all spellings of it share: two that are equal here are one place."""
+    """The scope with its host in one form for all spellings: two scopes that are equal in this form are one place."""
     if scope.transport != REGISTRY:
         return scope
     host, slash, rest = scope.name.partition("/")
@@ -166,7 +166,7 @@ def as_one_name(scope: Scope) -> Scope:
 
 
 def one_host(domain: str) -> str:
-    """A host with its port, lower case, the port without zeros before it and left out where it is that of HTTPS."""
+    """The host in lower case, with its port in one form: without leading zeros, and left out if it is HTTPS's."""
     bracket, host, port = "", *domain.lower().partition(":")[::2]
     if domain.startswith("["):
         bracket, host, port = "[", *domain[1:].partition("]")[::2]

@@ -31,12 +31,12 @@ from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities
 class Signed(Struct, frozen=True, dict=True):
     """Signatures by enough distinct authorities, for this very image, under an acceptable name.
 
-    `threshold` counts distinct authorities; None is a threshold of all of them. Where more than one is needed, no two
-    may have a key in common. `formats` names the formats that count; empty means every format that imagesig reads.
-    Names that differ only in what they write, such as `cosign-x509`, become the one that reads it.
+    `threshold` is the number of distinct authorities; None means all of them. If more than one is needed, no two may
+    have a key in common. `formats` names the formats to accept; empty means every format that imagesig reads. A name
+    that differs only in what it writes, such as `cosign-x509`, becomes the name of its reader.
 
     Raises:
-        InvalidArgument: a value of an unknown kind or name, a threshold that cannot be met, or two names of one key.
+        InvalidArgument: a value is of an unknown kind or name, the threshold cannot be met, or two names are one key.
     """
 
     needs_evidence: ClassVar[bool] = True
@@ -59,25 +59,25 @@ class Signed(Struct, frozen=True, dict=True):
         if self.timestamps is not None:
             _check_timestamps(self.timestamps)
         if not self.authorities:
-            raise InvalidArgument("policy: no key is trusted, so nothing can be verified", hint="give a public key")
+            raise InvalidArgument("policy: no trusted key, at least one is needed", hint="give a public key")
         if self.threshold is not None:
             check_kind(self.threshold, (int,), "policy: threshold")
             if not 1 <= self.threshold <= len(self.authorities):
-                raise InvalidArgument(f"policy: {self.threshold} of {len(self.authorities)} keys cannot be asked for")
+                raise InvalidArgument(f"policy: threshold {self.threshold}, 1 to {len(self.authorities)} is needed")
         check_distinct(self.authorities, self.needed)
 
     def opened(self, open_public_keys: OpenPublicKeys) -> Self:
         """The same with every `KeyReference` opened.
 
         Raises:
-            InvalidArgument: several keys are needed, and two names have one in common.
+            InvalidArgument: several keys are needed, and two names have a key in common.
             ImagesigError: as `open_public_keys` does.
         """
         return replace(self, authorities=tuple(opened(item, open_public_keys) for item in self.authorities))
 
     @cached_property
     def anchors(self) -> TrustAnchors:
-        """Raises `InvalidArgument` for a key that was not opened."""
+        """The trust anchors that formats verify with. Raises `InvalidArgument` for a key that is not opened."""
         strangers = Strangers.JUDGED if self.may_pass_unverified else Strangers.REFUSED
         return replace(anchors_of(self.authorities, self.timestamps), strangers=strangers)
 
@@ -145,4 +145,4 @@ def _check_timestamps(timestamps: TimestampAuthorities) -> None:
     check_kind(timestamps, (TimestampAuthorities,), "policy: timestamps")
     check_kind(timestamps.after_expiry_only, (bool,), "policy: timestamps after expiry only")
     if not checked_tuple(timestamps.certificates, "policy: timestamp authorities"):
-        raise InvalidArgument("policy: timestamps are needed, but no timestamp authority is trusted")
+        raise InvalidArgument("policy: timestamps are needed, but no timestamp authority is given")

@@ -1,4 +1,4 @@
-"""Where an image's signatures live, one store for each way of storing that a format can name."""
+"""Stores of an image's signatures, one for each `Storage` that a format can name."""
 
 from imagesig.formats.format import Storage
 from imagesig.stores.referrers import ReferrerStore

@@ -33,14 +33,14 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Found, Limited, Reading, Settle, Taken, Wanted, pay
+from imagesig.stores.store import Entries, Found, Limited, Reading, Settle, Wanted, pay
 
 _SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
-"""Listed by registries and clients that do not know an artifact's type, or give that of its config."""
+"""Artifact types of listings by registries and clients that do not know the type, or list that of the config."""
 
 
 class _Candidate(Struct, frozen=True):
-    """A manifest that may be a signature's: where it stands in the list, and what it says."""
+    """A manifest that may be a signature's, with its place in the list."""
 
     place: int
     origin: str
@@ -73,19 +73,19 @@ class ReferrerStore:
         if left_out:
             most = LimitExceeded(f"{left_out} of {len(chosen) + left_out} are not read, at most {len(chosen)} are")
             yield Limited(where, most)
-        taken = Taken(reading := Reading(home))
-        candidates = list(self._candidates(taken, reading, f"{home.name}@", digest, chosen, wanted))
-        # Whoever adds large ones does so in vain: the small ones are read before.
+        entries = Entries(reading := Reading(home))
+        candidates = list(self._candidates(entries, reading, f"{home.name}@", digest, chosen, wanted))
+        # Small ones come first: adding large ones does not keep them from being read.
         for candidate in sorted(candidates, key=lambda item: (item.layer.size, item.place)):
-            if taken.is_over:
+            if entries.is_over:
                 break
-            with taken.taking(candidate.place, candidate.origin):
-                taken.put(candidate.place, _signature(reading, candidate))
-        yield from taken.all()
+            with entries.reading_entry(candidate.place, candidate.origin):
+                entries.put(candidate.place, _signature(reading, candidate))
+        yield from entries.all()
 
     def _candidates(
         self,
-        taken: Taken,
+        entries: Entries,
         reading: Reading,
         name: str,
         digest: str,
@@ -93,15 +93,15 @@ class ReferrerStore:
         wanted: Wanted,
     ) -> Iterator[_Candidate]:
         for place, referrer in chosen:
-            if taken.is_over:
+            if entries.is_over:
                 return
             origin = f"{name}{referrer.digest}"
-            with taken.taking(place, origin):
+            with entries.reading_entry(place, origin):
                 manifest = _manifest(reading, referrer, wanted, origin)
                 if manifest is None:
                     continue
                 if manifest.subject is None or manifest.subject.digest != digest:
-                    # What was signed decides, as in cosign; but somebody moved it here, and people should see that.
+                    # What was signed decides, as in cosign; but the origin shows that somebody moved it here.
                     attached = manifest.subject.digest if manifest.subject else "nothing"
                     origin += f" (listed here, attached to {attached})"
                 yield _Candidate(place, origin, referrer, manifest)
@@ -135,7 +135,7 @@ class ReferrerStore:
             try:
                 settles.append(home.remove_referrer(signature.manifest, digest))
             except NotFound:
-                pass  # somebody else took it away
+                pass  # somebody else removed it
             except DeletionRefused as error:
                 refused = error
                 left.append(signature.origin)
@@ -154,7 +154,7 @@ class ReferrerStore:
 
 
 def _listed(home: ImageSource, digest: str, wanted: Wanted) -> Listing:
-    """Who refers to the image; what is asked for by type comes first, where the whole list is too long."""
+    """The image's referrers. If the list is too long, those with a signature's artifact type come first."""
     listing = home.referrers(digest)
     if listing.limited is None:
         return listing
@@ -168,10 +168,10 @@ def _listed(home: ImageSource, digest: str, wanted: Wanted) -> Listing:
 
 
 def _to_fetch(entries: Sequence[Descriptor], wanted: Wanted) -> tuple[list[tuple[int, Descriptor]], int]:
-    """The manifests to fetch, in that order, each with its place in the list; and how many are left out.
+    """The manifests to fetch, in this order, each with its place in the list; and how many are left out.
 
-    Neither artifactType nor annotations of the listing are believed: registries and older clients get them wrong. The
-    manifest itself says what it holds. So what is called something else is read too, but last.
+    The listing's artifactType and annotations are not trusted: registries and older clients get them wrong. Only the
+    manifest says what it has, so entries with another artifactType are read too, but last.
     """
 
     def order(item: tuple[int, Descriptor]) -> tuple[int, int, int]:
@@ -189,7 +189,7 @@ def _to_fetch(entries: Sequence[Descriptor], wanted: Wanted) -> tuple[list[tuple
 
 
 def _manifest(reading: Reading, referrer: Descriptor, wanted: Wanted, origin: str) -> Manifest | None:
-    """The manifest of a signature; None if it is another artifact's."""
+    """The manifest of a signature; None if it is another artifact."""
     pay(Cost.MANIFEST_BYTES, referrer, limits.SIGNATURE_MANIFEST_BYTES, origin)
     content = reading.read(referrer, limits.SIGNATURE_MANIFEST_BYTES)
     manifest = parse_manifest(content, referrer.media_type, origin, nodes=limits.SIGNATURE_MANIFEST_NODES)

@@ -1,4 +1,4 @@
-"""Where an image's signatures live: found and attached, never judged."""
+"""The interface of stores: they find, attach and detach an image's signatures, and never judge them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 
 Wanted = Callable[[str], bool]
-"""Whether a part, or a manifest, of this media type is worth fetching."""
+"""Whether a blob, or a manifest, with this media type is to be fetched."""
 
 Settle = Callable[[], None]
-"""Makes sure, once every signature is attached, that no other writer dropped it. May wait; raises `Stale`."""
+"""Makes sure, after all signatures are attached, that no other writer dropped them. May wait; raises `Stale`."""
 
 
 class Unread(Struct, frozen=True):
-    """A signature that is listed and could not be had. Nobody knows what it says: it is neither missing nor wrong."""
+    """A listed signature that could not be fetched. Its content is unknown: it is neither missing nor invalid."""
 
     origin: str
     error: TransportError
@@ -44,7 +44,7 @@ class Unread(Struct, frozen=True):
 
 
 class Limited(Struct, frozen=True):
-    """Something that is listed and was not read, for a limit on what one image may have. It may be a signature."""
+    """A listed entry that was not read because the image exceeds a limit. It may be a signature."""
 
     origin: str
     error: LimitExceeded
@@ -57,53 +57,53 @@ Found = StoredSignature | Rejection | Unread | Limited
 
 
 class SignatureStore(Protocol):
-    """One way of keeping signatures beside an image. Stateless: the home comes with each call."""
+    """One way to store an image's signatures. Stateless: the home is an argument of each call."""
 
     def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
-        """Every stored signature of the image with this digest, in the list's order; a `Rejection` for what is none.
+        """Every stored signature of the image with this digest, in the list's order.
 
-        What the home fails to give is `Unread`, what a limit leaves out `Limited`, and the others are read all the
-        same. What is likely to be a signature, and what is small, is read first.
+        Anything that is not a signature is a `Rejection`. A signature that cannot be fetched is `Unread` and one that
+        exceeds a limit is `Limited`; the others are still read. Likely signatures, and small ones, are read first.
 
         Raises:
-            TransportError: the home could not be asked, refuses these credentials, or fails too often. Never read as
-                "unsigned", and neither is `Unread`.
+            TransportError: the home could not be reached, refuses these credentials, or fails too often. Neither this
+                nor `Unread` means "unsigned".
         """
         ...
 
     def check(self, home: ImageHome) -> None:
-        """Returns if the home has a place for signatures kept in this way. Asks nobody.
+        """Returns if the home can store signatures in this way. Makes no request.
 
         Raises:
-            SignaturesUnsupported: it has none.
+            SignaturesUnsupported: it cannot.
         """
         ...
 
     def attach(self, home: ImageHome, subject: Descriptor, signature: StoredSignature) -> Settle:
-        """Stores one more signature of `subject`, keeping all that others stored.
+        """Stores one more signature of `subject` and keeps all others.
 
         Raises:
-            Stale: others changed the same place more often than we were willing to merge.
-            LimitExceeded: there is no room for another one that verifiers would read.
-            MalformedError: what is there is no list of signatures; it is left as it is.
+            Stale: others changed the same place more often than the retry limit.
+            LimitExceeded: verifiers would not read another one.
+            MalformedError: the place has something other than signatures; it is not changed.
         """
         ...
 
     def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
-        """Takes away signatures that `find` found for the image with this digest; all others stay.
+        """Removes signatures that `find` returned for the image with this digest; all others stay.
 
         Raises:
-            RemovalIncomplete: the home deletes nothing; what could be taken away is gone.
+            RemovalIncomplete: the home does not allow deletion; what could be removed is removed.
             Stale, MalformedError: as in `attach`.
         """
         ...
 
 
 class Reading:
-    """Reads what belongs to one image's signatures, although the home fails to give some of it.
+    """Reads the blobs of one image's signatures, even if the home fails to return some of them.
 
-    The first failure costs all the attempts that a request has. There may be a thousand more, so from then on each is
-    tried once, nothing is asked for again, and after `limits.UNREAD_BLOBS` of them it ends.
+    The first failure uses all attempts of a request. Because a thousand may follow, every later request is tried once,
+    a failed blob is not requested again, and reading ends after `limits.UNREAD_BLOBS` failures.
     """
 
     def __init__(self, home: ImageSource) -> None:
@@ -111,7 +111,7 @@ class Reading:
         self._failed: dict[str, TransportError] = {}
 
     def read(self, descriptor: Descriptor, limit: int) -> bytes:
-        """The content. Raises as `ImageSource.read`; give a `TransportError` that is no `NotFound` to `unread`."""
+        """The content. Raises as `ImageSource.read`; pass a `TransportError` other than `NotFound` to `unread`."""
         if descriptor.digest in self._failed:
             raise self._failed[descriptor.digest]
         try:
@@ -126,18 +126,18 @@ class Reading:
             raise
 
     def unread(self, origin: str, error: TransportError) -> Unread:
-        """What to report of a signature that could not be had, and go on.
+        """The entry for a signature that could not be fetched; reading continues.
 
         Raises:
-            TransportError: this one; there is no use in asking for others.
+            TransportError: this error; asking for further signatures is pointless.
         """
         if isinstance(error, Unauthorized) or len(self._failed) >= limits.UNREAD_BLOBS:
             raise error
         return Unread(origin, error)
 
 
-class Taken:
-    """What was found of one list so far. Read in the order that costs least, and given in the order of the list."""
+class Entries:
+    """The entries found in one list so far. Entries are read in the cheapest order and returned in the list's order."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -146,18 +146,18 @@ class Taken:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no use in asking the home for more."""
+        """Whether asking the home for more is pointless."""
         return self._failed is not None
 
     def put(self, place: int, found: Found) -> None:
         self._found[place] = found
 
-    def taking(self, place: int, origin: str) -> AbstractContextManager[None]:
-        """A block that takes what stands at this place of the list; what it raises is noted there."""
-        return _Taking(self, place, origin)
+    def reading_entry(self, place: int, origin: str) -> AbstractContextManager[None]:
+        """A block that reads the entry at this place of the list; its error becomes the entry at this place."""
+        return _ReadingEntry(self, place, origin)
 
     def note(self, place: int, origin: str, error: ImagesigError) -> bool:
-        """Notes an error at this place; False if it is none of those that concern one item."""
+        """Makes an error the entry at this place; False if the error does not concern a single entry."""
         if isinstance(error, BudgetExceeded):
             self.put(place, Limited(origin, error))
         elif isinstance(error, MalformedError | NotFound):
@@ -172,16 +172,16 @@ class Taken:
         return True
 
     def all(self) -> Iterator[Found]:
-        """What was found, by place. Raises `TransportError` at the end if the home could not be asked for the rest."""
+        """The entries, by place. Raises `TransportError` at the end if the home could not be asked for the rest."""
         for _, found in sorted(self._found.items()):
             yield found
         if self._failed is not None:
             raise self._failed
 
 
-class _Taking:
-    def __init__(self, taken: Taken, place: int, origin: str) -> None:
-        self._taken, self._place, self._origin = taken, place, origin
+class _ReadingEntry:
+    def __init__(self, entries: Entries, place: int, origin: str) -> None:
+        self._entries, self._place, self._origin = entries, place, origin
 
     def __enter__(self) -> None:
         return None
@@ -189,15 +189,15 @@ class _Taking:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        return isinstance(error, ImagesigError) and self._taken.note(self._place, self._origin, error)
+        return isinstance(error, ImagesigError) and self._entries.note(self._place, self._origin, error)
 
 
 def pay(cost: Cost, descriptor: Descriptor, most: int, what: str) -> None:
-    """Counts bytes that are about to be read.
+    """Counts bytes before they are read.
 
     Raises:
-        LimitExceeded: it has more than `most` bytes.
-        BudgetExceeded: the image has had its share.
+        LimitExceeded: the blob has more than `most` bytes.
+        BudgetExceeded: the image has used up its budget.
     """
     if descriptor.size > most:
         raise LimitExceeded(f"{descriptor.digest}: {descriptor.size} bytes, at most {most} are read")

@@ -1,4 +1,4 @@
-"""cosign's place for classic signatures: the manifest tagged `sha256-<hex>.sig`, one layer per signature.
+"""cosign's classic signatures: layers of the manifest with the tag `sha256-<hex>.sig`.
 
 Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those that cosign writes.
 """
@@ -24,11 +24,11 @@ from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import sha256, tag_of
-from imagesig.oci.listing import parse_layers
+from imagesig.oci.listing import Listing, parse_layers
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest
 from imagesig.oci.shapes import LISTING
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Found, Limited, Reading, Settle, Taken, Wanted, pay
+from imagesig.stores.store import Entries, Found, Limited, Reading, Settle, Wanted, pay
 from imagesig.text import quote
 
 SUFFIX = ".sig"
@@ -54,35 +54,29 @@ class TagStore:
             return
         if layers.limited:
             yield Limited(origin, layers.limited)
-        taken = Taken(reading := Reading(home))
-        for place, problem in layers.malformed:
-            taken.put(place, Rejection(f"{origin} layer {place}", problem))
-        unread = dict(layers.malformed)
-        places = (number for number in range(layers.count) if number not in unread)
-        # Whoever adds large ones does so in vain: the small ones are read before.
-        ordered = sorted(
-            zip(places, layers.entries, strict=True),
-            key=lambda item: (not wanted(item[1].media_type), item[1].size, item[0]),
-        )
+        entries = Entries(reading := Reading(home))
+        for place, malformed in layers.malformed:
+            entries.put(place, Rejection(f"{origin} layer {place}", malformed))
+        ordered = _in_reading_order(layers, wanted)
         if len(ordered) > limits.SIGNATURE_LAYERS:
             most = f"{len(ordered)} layers, at most {limits.SIGNATURE_LAYERS} are read"
             yield Limited(origin, LimitExceeded(most))
         payloads: dict[str, bytes] = {}
         for place, layer in ordered[: limits.SIGNATURE_LAYERS]:
-            if taken.is_over:
+            if entries.is_over:
                 break
             where = f"{origin} layer {place}"
             if not wanted(layer.media_type):
-                kind = FormatViolation(f"layer of type {quote(layer.media_type)} is no signature")
-                taken.put(place, Rejection(where, kind))
+                problem = FormatViolation(f"layer of type {quote(layer.media_type)} is not a signature")
+                entries.put(place, Rejection(where, problem))
                 continue
-            with taken.taking(place, where):
+            with entries.reading_entry(place, where):
                 if layer.digest not in payloads:
                     pay(Cost.BYTES, layer, limits.PAYLOAD_BYTES, where)
                     payloads[layer.digest] = reading.read(layer, limits.PAYLOAD_BYTES)
                 part = Part(layer.media_type, payloads[layer.digest], layer.annotations)
-                taken.put(place, StoredSignature(where, (part,)))
-        yield from taken.all()
+                entries.put(place, StoredSignature(where, (part,)))
+        yield from entries.all()
 
     def check(self, home: ImageHome) -> None:
         home.check_holds(referrers=False)
@@ -99,7 +93,7 @@ class TagStore:
                 return None
             if len(layers) >= limits.SIGNATURE_LAYERS:
                 raise LimitExceeded(
-                    f"{tag}: holds {len(layers)} signatures; verifiers read no more than {limits.SIGNATURE_LAYERS}",
+                    f"{tag}: has {len(layers)} signatures; verifiers read at most {limits.SIGNATURE_LAYERS}",
                     hint="remove signatures that are no longer needed",
                 )
             return _written(home, now, [*layers, layer.to_json()])
@@ -127,10 +121,23 @@ class TagStore:
         return settle
 
 
-def _delete_emptied(home: ImageHome, tag: str, emptied: set[str]) -> None:
-    """A list without signatures is as good as none: it is deleted where that can be done, if it is one that we wrote.
+def _in_reading_order(layers: Listing, wanted: Wanted) -> list[tuple[int, Descriptor]]:
+    """The readable layers with their places: signatures first, and small ones before large ones.
 
-    By its digest: whoever signs meanwhile gives the tag another one, and that stays, whatever it is.
+    So adding large layers does not keep small ones from being read.
+    """
+    malformed = dict(layers.malformed)
+    places = (number for number in range(layers.count) if number not in malformed)
+    return sorted(
+        zip(places, layers.entries, strict=True),
+        key=lambda item: (not wanted(item[1].media_type), item[1].size, item[0]),
+    )
+
+
+def _delete_emptied(home: ImageHome, tag: str, emptied: set[str]) -> None:
+    """Deletes the manifest that a removal left without signatures, if the home allows deletion.
+
+    It is deleted by digest: if somebody signs meanwhile, the tag has another manifest, which stays.
     """
     with suppress(NotFound, DeletionRefused):
         descriptor = home.resolve(tag)
@@ -139,9 +146,9 @@ def _delete_emptied(home: ImageHome, tag: str, emptied: set[str]) -> None:
 
 
 def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
-    """The change by which a tag holds, besides its own, all the layers of another manifest of this kind.
+    """The change that adds to a tag all layers of another signature manifest.
 
-    Where there is nothing yet, the other manifest is taken as it is, byte by byte.
+    If the tag does not exist, the other manifest is copied byte by byte.
     """
     carried = [read for layer in _layers(theirs, tag) if (read := _read(layer, tag)) is not None]
 
@@ -154,7 +161,7 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
             return None
         if len(layers) + len(missing) > limits.SIGNATURE_LAYERS:
             raise LimitExceeded(
-                f"{tag}: would hold {len(layers) + len(missing)} layers; verifiers read no more than "
+                f"{tag}: would have {len(layers) + len(missing)} layers; verifiers read at most "
                 f"{limits.SIGNATURE_LAYERS}",
                 hint="remove signatures that are no longer needed",
             )
@@ -164,7 +171,7 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
 
 
 def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) -> Merge:
-    """The change by which a tag holds its layers but for those dropped; nothing changes where none is."""
+    """The change that removes the dropped layers from a tag. Nothing changes if there are none."""
 
     def merge(now: Tagged | None) -> Tagged | None:
         if now is None:
@@ -177,11 +184,11 @@ def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) ->
 
 
 def _layers(now: Tagged | None, tag: str) -> list[object]:
-    """The layers as they stand, with every member that others wrote."""
+    """The layers as stored, with every member that others wrote."""
     if now is None:
         return []
     if now.media_type not in MANIFEST_TYPES:
-        raise MalformedError(f"{tag}: is a {now.media_type}; refusing to replace it by a signature manifest")
+        raise MalformedError(f"{tag}: is a {now.media_type}; it is not replaced by a signature manifest")
     parse_layers(now.content, now.media_type, tag)
     layers = parse_object(now.content, tag, LISTING)["layers"] or []
     assert isinstance(layers, list)
@@ -197,7 +204,7 @@ def _read(layer: object, tag: str) -> Descriptor | None:
 
 
 def _is_same(other: object, layer: Descriptor) -> bool:
-    # One with another size or type is read by nobody, so it is not the same.
+    # A layer with another size or type is unreadable, so it is not the same.
     return (
         isinstance(other, dict)
         and (other.get("digest"), other.get("size"), other.get("mediaType"))

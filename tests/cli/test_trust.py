@@ -139,10 +139,10 @@ def test_a_policy_elsewhere_uses_notations_own_store(folder: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "nobody is trusted"),
-        (("--certificate-identity", "a@b.example"), "no --ca says who certified them"),
-        (("--trust-store", "x"), "belong to --trust-policy"),
-        (("--trust-policy", "x", "--key", "y"), "says itself whom it trusts"),
+        ((), "no trusted key or CA given"),
+        (("--certificate-identity", "a@b.example"), "--certificate-identity needs --ca"),
+        (("--trust-store", "x"), "need --trust-policy"),
+        (("--trust-policy", "x", "--key", "y"), "cannot be combined with"),
         (("--ca", "/nonexistent.pem"), "cannot be read"),
         (("--ca", __file__), "not a certificate"),
     ],

@@ -25,7 +25,7 @@ WINDOW = Window(NOW, NOW + timedelta(days=1))
         (KeyReference("release.pub"), "release.pub"),
         (KeyReference("release.pub", window=WINDOW), f"release.pub; {WINDOW}"),
         (KeyReference("release.pub", fingerprint=KEY.fingerprint), f"release.pub pinned to {KEY.fingerprint}"),
-        (CertificateAuthority("ca", root().chain), "1 certificates as ca; everybody it certified"),
+        (CertificateAuthority("ca", root().chain), "1 certificates as ca; every holder it certified"),
         (
             CertificateAuthority("ca", root().chain, (Holder.of("a@b.example"),), Role.SIGNING_AUTHORITY),
             "1 certificates as signingAuthority; e-mail address: a@b.example",

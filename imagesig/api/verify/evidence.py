@@ -1,4 +1,4 @@
-"""What an image has to show for a rule: its signatures are found, examined, checked for revocation and judged."""
+"""The evidence for one manifest: its signatures are found, examined, checked for revocation and judged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Evaluation(Struct, frozen=True, dict=True):
-    """One rule for one image: judges manifests at the time `now`. `witnesses` are `online()` if they are None."""
+    """One rule for one image, at the time `now`. `witnesses` are `online()` if they are None."""
 
     image: Image
     rule: Rule
@@ -44,7 +44,7 @@ class Evaluation(Struct, frozen=True, dict=True):
     witnesses: Witnesses | None = None
 
     def judge(self, manifest: Manifest) -> RuleVerdict:
-        """What the rule makes of one manifest of the image. Raises as `judge_rule` does."""
+        """The rule's verdict for one manifest of the image. Raises as `judge_rule` does."""
         with one_image():
             return judge_rule(self.rule, StoredEvidence(self, manifest), str(self.image))
 
@@ -58,25 +58,25 @@ class Evaluation(Struct, frozen=True, dict=True):
 
 
 class StoredEvidence(Struct, dict=True):
-    """See `policy.judge.Evidence`: what is stored for one manifest."""
+    """The signatures stored for one manifest. See `policy.judge.Evidence`."""
 
     evaluation: Evaluation
     manifest: Manifest
     _others: set[str] = field(default_factory=set)
-    """Where artefacts are that have a signature's media type and are something else: attestations."""
+    """Origins of artefacts with a signature's media type that are not signatures: attestations."""
 
     def signatures(self, requirement: Signed) -> Verdict:
         """The verdict of a requirement that holds.
 
         Raises:
             NoSignatures, NoSignatureAccepted: it does not hold.
-            TransportError: it does not hold, and a place where its signature may be did not answer, or not completely.
+            TransportError: it does not hold, and a place with signatures did not answer, or not completely.
             LimitExceeded: it does not hold, and the image has more than is read for one image.
         """
         verdict = self._verdict(requirement)
         if verdict.failure:
             stored = self._stored
-            # Something could not be read, and what could be is not enough: unreachable, not unsigned.
+            # Some signatures could not be read, and the others are not sufficient: unreachable, not unsigned.
             for unread in (stored.failed, stored.limited):
                 if unread:
                     raise unread from verdict.failure
@@ -107,17 +107,17 @@ class StoredEvidence(Struct, dict=True):
 
         several = any(item.by_others for item in examined)
         verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
-        # Who else vouches for a signer matters only if that is not enough: their servers would have to be asked.
+        # Further authorities that certified a signer are used only if needed: they may have revocation servers to ask.
         return judged(examined) if several and not verdict.verified else verdict
 
     def _examine(self, requirement: Signed) -> tuple[list[Examined], list[Rejection]]:
-        """The signatures in the formats that the requirement accepts, and why the others are rejected."""
+        """The signatures in the formats that the requirement accepts, and the reasons why others are rejected."""
         anchors, stored = requirement.anchors, self._stored
         accepted = select_formats(requirement.formats) if requirement.formats else ()
         examined: list[Examined] = []
         rejections = list(stored.rejections)
         for item, found_as in stored.found:
-            # Each requirement reads with its own formats: one for JWS alone refuses what another one reads as COSE.
+            # Each requirement has its own readers: one for JWS only does not read what another one reads as COSE.
             item_format = reader_of(item, accepted) if accepted else found_as
             if item_format is None:
                 continue
@@ -136,7 +136,7 @@ class StoredEvidence(Struct, dict=True):
         return examined, rejections
 
     def _subject(self, examined: Sequence[Examined]) -> Subject:
-        """The manifest, with its media type and size if a signature states them: that may need one more request."""
+        """The manifest as a subject, with media type and size if a signature states them; may cost one request."""
         digest, found = self.manifest.digest, self.manifest.descriptor
         if not any(subject.media_type for signature in examined for subject in signature.claim.subjects):
             return Subject(digest)
@@ -146,7 +146,7 @@ class StoredEvidence(Struct, dict=True):
         return Subject(digest, found.media_type, found.size)
 
     def _unsigned(self) -> ImagesigError:
-        """One more request tells "no image" from "no signature"."""
+        """`NoSignatures`, or `ImageNotFound`: one more request tells them apart."""
         image, digest = self.evaluation.image, self.manifest.digest
         if not image.home.has(digest):
             return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
@@ -154,5 +154,5 @@ class StoredEvidence(Struct, dict=True):
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         return NoSignatures(
             f"{image}: {digest} carries no signature (looked for: {names} in {image.signatures.name}){others}",
-            hint="sign it, or name the repository that holds its signatures",
+            hint="sign it, or name the repository with its signatures",
         )

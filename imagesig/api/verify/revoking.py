@@ -1,4 +1,4 @@
-"""`verify`'s step "revoke": verified chains, and no others, are asked about."""
+"""The revocation checks of `verify`: only trusted chains are checked."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ if TYPE_CHECKING:
 
 
 Answers = dict[object, tuple[CertificateStatus, ...]]
-"""What was answered about chains, by what was asked."""
+"""The answers about chains, by question."""
 
 
 def with_revocation(
     examined: Sequence[Examined], requirement: Signed, checker: RevocationChecker, now: datetime, known: Answers
 ) -> list[Examined]:
-    """The signatures, each with a check for the signer's chain and one for that of its timestamp service.
+    """The signatures, each with a revocation check for the signer's chain and one for its timestamp service's chain.
 
-    The URLs asked are the certificates' own, so a signer that no authority of the requirement vouches for is left as it
-    is. The service's chain is asked about whatever the requirement does about revoked signers. A signature that several
-    authorities vouch for has these checks for each of them. What is `known` is not asked again, and what is asked is
-    known from then on.
+    A certificate names the URLs to ask, so a signer that no authority of the requirement certified is not checked. The
+    chain of the timestamp service is always checked, even if the requirement skips revocation of signers. A signature
+    with several authorities is checked for each of them. Answers are added to `known`, and nothing is asked twice.
 
     Raises:
-        DeadlineExceeded: the deadline passed; servers that do not answer are in the checks instead.
+        DeadlineExceeded: the deadline passed. Servers that do not answer are in the checks instead.
     """
-    asking = _Asking(requirement, checker, now, known)
-    return list(map(asking.checked, examined))
+    revocation = _Revocation(requirement, checker, now, known)
+    return list(map(revocation.checked, examined))
 
 
-class _Asking(Struct, frozen=True):
-    """The questions for one requirement."""
+class _Revocation(Struct, frozen=True):
+    """The revocation checks for one requirement."""
 
     requirement: Signed
     checker: RevocationChecker
@@ -53,12 +52,12 @@ class _Asking(Struct, frozen=True):
         return replace(signature, checks=checks, by_others=tuple(map(self.checked, signature.by_others)))
 
     def _checks(self, signature: Examined) -> list[Check]:
-        trusted = _vouching(signature, self.requirement)
+        trusted = _trusted_for(signature, self.requirement)
         if not trusted:
             return []
         checks = []
         if signature.chain and self.requirement.enforcement.revocation is not Action.SKIP:
-            # A timestamp is later than the signing, nobody knows how much: it pardons no revocation.
+            # A timestamp may be much later than the signature, so it cannot excuse a revocation.
             signed_at = None if signature.timestamp_chain else signature.authentic_time
             checks.append(_check(REVOCATION, self._ask(signature.chain, trusted, signed_at)))
         if signature.timestamp_chain:
@@ -76,8 +75,8 @@ class _Asking(Struct, frozen=True):
         return self.known[question]
 
 
-def _vouching(signature: Examined, requirement: Signed) -> tuple[Certificate, ...]:
-    """The certificates of the authority that vouches for the signer; none for a bare key or a stranger."""
+def _trusted_for(signature: Examined, requirement: Signed) -> tuple[Certificate, ...]:
+    """The certificates of the authority that certified the signer; empty for a bare key or an untrusted signer."""
     if not signature.authority:
         return ()
     authorities = requirement.anchors.authorities

@@ -1,4 +1,4 @@
-"""Which manifest of an image is verified, and whether its own signatures decide or those of the index that lists it."""
+"""The manifest of an image to verify, by its own signatures or by those of the index that lists it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from imagesig.policy.judge import RuleVerdict
 
 
 class Manifest(Struct, frozen=True):
-    """One manifest of the image. `descriptor` is None until somebody has to know its media type and size."""
+    """One manifest of the image. `descriptor` has its media type and size if they are already known."""
 
     digest: str
     descriptor: Descriptor | None = None
 
 
 Judge = Callable[[Manifest], RuleVerdict]
-"""What the rule makes of one manifest. Raises what the image is refused for."""
+"""Returns the rule's verdict for one manifest. Raises if the image is refused."""
 
 
 class Judged(Struct, frozen=True):
-    """The digest that was verified, and the verdict: with `through_index` that of the index that lists the digest."""
+    """The digest that was verified, and the verdict. With `through_index` it is the verdict for the index."""
 
     digest: str
     verdict: RuleVerdict
@@ -41,16 +41,16 @@ class Judged(Struct, frozen=True):
 
 
 def judge_image(image: Image, judge: Judge) -> Judged:
-    """The image as it will be deployed (`ImageSource.pin`), by its own signatures. Raises as `pin` and `judge` do."""
+    """The verdict for the image as it will be deployed (`ImageSource.pin`). Raises as `pin` and `judge` do."""
     manifest = Manifest(pin(image))
     return Judged(manifest.digest, judge(manifest))
 
 
 def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:
-    """The image's manifest for a platform, by its own signatures or by those of the index.
+    """The verdict for the image's manifest for a platform, by its own signatures or by those of the index.
 
     Raises:
-        ImageNotFound: there is no such image, or none for the platform.
+        ImageNotFound: there is no such image, or no manifest for the platform.
         ImagesigError: as `judge` does.
     """
     root = resolve(image)
@@ -62,8 +62,8 @@ def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:
 def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> Judged:
     """The verdict for the child.
 
-    A signed index lists its children by digest and says what each is for. An index that nobody signed says nothing:
-    then the child's own config must agree.
+    A signed index is trusted to say which platform each child is for. An unsigned index is not: then the child's own
+    config must agree.
     """
     child = choice.descriptor.digest
     try:
@@ -71,7 +71,7 @@ def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> 
     except (NoSignatures, NoSignatureAccepted, LimitExceeded) as error:
         if child == root.digest:
             raise
-        # After a limit, what was not read may be enough: that the index is unsigned is then not the reason.
+        # After a limit, the unread signatures may be sufficient: then that limit is the reason, not the index.
         of_index = _judge_index(root, judge, instead=error if isinstance(error, LimitExceeded) else None)
         if not of_index.verified:
             check_platform(image, choice)
@@ -95,7 +95,7 @@ def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> 
 
 
 def _judge_index(root: Manifest, judge: Judge, instead: ImagesigError | None) -> RuleVerdict:
-    """The verdict for the index. Where its signatures do not satisfy the rule, raises `instead` if that is given."""
+    """The verdict for the index. If its signatures do not satisfy the rule, raises `instead` if that is given."""
     try:
         return judge(root)
     except (NoSignatures, NoSignatureAccepted):

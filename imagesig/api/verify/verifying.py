@@ -1,4 +1,4 @@
-"""`verify`: select the rule, decide which manifest is verified, judge its evidence; returns proof or raises.
+"""`verify`: select the rule, decide which manifest is verified, judge its evidence, build the result.
 
 `subjects` decides on the manifest, `evidence` finds and examines its signatures, and `imagesig.policy` judges them.
 """
@@ -32,12 +32,12 @@ OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
 
 class VerificationResult(Struct, frozen=True):
-    """Proof that an image satisfies a policy; without `verified`, only that the policy lets it pass.
+    """Proof that an image satisfies a policy. If `verified` is False, the policy only allows it without proof.
 
-    `digest` is what was verified and `pinned` the name to deploy: `repository@digest`. `platform` is the one asked for;
-    `through_index` says that not the platform's own manifest was signed but the index that lists it. `signatures` were
-    accepted, `rejections` were not and did not matter; `findings` says the same by authority. `rule` names the line of
-    the policy that applied, and `warnings` what it logs instead of enforcing.
+    `digest` is what was verified and `pinned` the name to deploy: `repository@digest`. `platform` is the one asked for.
+    `through_index` says that the index was signed and not the manifest for the platform. `signatures` were accepted and
+    `rejections` were not; `findings` has the same by authority. `rule` is the rule that applied, with its line in the
+    policy, and `warnings` has what it logs instead of enforcing.
     """
 
     image: str
@@ -62,23 +62,23 @@ def verify(
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> VerificationResult:
-    """Proves that an image's signatures satisfy a policy, or raises.
+    """Proof that an image's signatures satisfy a policy; raises if they do not.
 
-    `policy` may be one public key (PEM text, file, key URI, `PublicKey`) for "signed by this key". `platform`, as
-    `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by its own
-    signatures, if its config says that it is for that platform, or else by the index's. `allow_unverified` returns a
-    result without proof where the policy lets the image pass so. `now` is the time to judge at; the clock's by default.
-    `witnesses` are asked whether certificates were revoked: `online()` by default.
+    `policy` may be one public key (PEM text, file, key URI, `PublicKey`): the image must be signed by this key.
+    `platform`, as `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by
+    its own signatures if its config says that it is for that platform, otherwise by the index's. `allow_unverified`
+    returns a result without proof if the policy allows that. `now` is the time to judge at; the clock's by default.
+    `witnesses` check whether certificates were revoked; `online()` by default.
 
     Raises:
-        NoSignatures: the image is there and has no signature in the formats that count.
-        NoSignatureAccepted: it has some, and they do not satisfy the policy: every reason is in `rejections`.
-        RefusedByPolicy: the policy rejects images of that name.
-        AllowedUnverified: the policy lets it pass without proof, and `allow_unverified` was not given.
+        NoSignatures: the image has no signature in the accepted formats.
+        NoSignatureAccepted: its signatures do not satisfy the policy; every reason is in `rejections`.
+        RefusedByPolicy: the policy rejects images with this name.
+        AllowedUnverified: the policy allows it without proof, and `allow_unverified` was not given.
         ImageNotFound: there is no such image, or no such platform in it.
-        DigestMismatch: other bytes lie under its digest.
-        TransportError, DeadlineExceeded: the registry was not reached for all that is needed; this is never "unsigned".
-        LimitExceeded: more lies beside the image than is read for one, and what was read does not satisfy the policy.
+        DigestMismatch: the bytes stored under its digest are others.
+        TransportError, DeadlineExceeded: the registry did not give all that is needed; this never means "unsigned".
+        LimitExceeded: the image has more than is read for one image, and what was read does not satisfy the policy.
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
     opened = open_or_pass(image)
@@ -100,7 +100,7 @@ def verify_by_rule(
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> VerificationResult:
-    """`verify` under a rule whose keys are open. Arguments and errors as there."""
+    """`verify` with a rule whose keys are open. Other arguments and errors as for `verify`."""
     evaluation = Evaluation(image, rule, now or datetime.now(UTC), witnesses)
     with deadline(image.timeout):
         judged = judge_platform(image, platform, evaluation.judge) if platform else judge_image(image, evaluation.judge)
@@ -120,9 +120,9 @@ def verify_by_rule(
     )
     if not result.verified and not allow_unverified:
         raise AllowedUnverified(
-            f"{image}: rule {rule.name} lets {result.digest} pass without proof",
+            f"{image}: rule {rule.name} allows {result.digest} without proof",
             reasons=result.warnings or ("the rule accepts anything",),
-            hint="allow it (--allow-unverified, allow_unverified=True), or have the policy require a signature",
+            hint="allow it (--allow-unverified, allow_unverified=True), or require a signature in the policy",
         )
     logger.info("verified %s", image)
     return result

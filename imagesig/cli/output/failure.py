@@ -1,4 +1,4 @@
-"""Errors for people on stderr, and their exit status."""
+"""Errors for people on stderr and for machines in JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from imagesig.api.verify.verifying import VerificationResult
 
 _SHOWN = 10
-"""Signatures that did not matter, of one image."""
+"""The most rejected signatures that are shown for a verified image."""
 FAILED, USAGE = 1, 2
 
 
 def worst(statuses: Collection[int]) -> int:
-    """One exit status for several images: the most serious one."""
+    """The exit status for several images: the most serious one."""
     return next((status for status in get_args(ExitStatus) if status in statuses), 0)
 
 
@@ -34,7 +34,7 @@ def fail(error: ImagesigError, where: str = "") -> int:
     note(f"error: {where}{': ' if where else ''}{error}")
     if isinstance(error, NoSignatureAccepted):
         for rejection in error.rejections:
-            note(f"  - {rejection}")  # all of them: one may be why the image is refused
+            note(f"  - {rejection}")  # all of them: any may be the reason for the refusal
         for finding in error.findings:
             note(f"  needed: {finding}")
     if isinstance(error, AllowedUnverified):
@@ -56,18 +56,18 @@ def fail(error: ImagesigError, where: str = "") -> int:
 
 
 def note_unverified(result: VerificationResult) -> None:
-    """On stderr: that an image passes without proof, and what its rule logs instead of enforcing."""
+    """Writes to stderr that an image passes without proof, and what its rule logs instead of enforcing."""
     if not result.verified:
-        note(f"warning: {result.image}: not verified, rule {result.rule} lets it pass")
+        note(f"warning: {result.image}: not verified, but allowed by rule {result.rule}")
     note(*(f"warning: {result.image}: {warning}" for warning in result.warnings))
 
 
 def note_rejections(result: VerificationResult) -> None:
-    """On stderr: the signatures that did not count and did not matter. There may be a thousand: the first few."""
+    """Writes to stderr the first few rejected signatures of a verified image. There may be a thousand."""
     count = len(result.rejections)
     if not count:
         return
-    note(f"{result.image}: {count} other signature{'' if count == 1 else 's'} did not count:")
+    note(f"{result.image}: {count} other signature{'' if count == 1 else 's'} rejected:")
     note(*(f"  - {rejection}" for rejection in result.rejections[:_SHOWN]))
     if count > _SHOWN:
         note(f"  - and {count - _SHOWN} more; --output json has them all")
@@ -81,7 +81,7 @@ def _hints(error: ImagesigError) -> list[str]:
 
 
 def error_json(error: ImagesigError) -> dict[str, object]:
-    """The error for machines: its class, sentence, hint, the reasons where there are several, and what was attached."""
+    """The error for machines: its class, sentence, hint, the reasons if there are several, and what was attached."""
     rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
     parts: dict[str, object] = {}
     if isinstance(error, AttachIncomplete):
@@ -102,7 +102,7 @@ def error_json(error: ImagesigError) -> dict[str, object]:
 
 
 def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
-    """What was found of each authority that the rule names."""
+    """The findings for each authority that the rule names."""
     return [
         {"authority": item.authority, "accepted": list(item.accepted), "reasons": list(item.reasons)}
         for item in findings

@@ -1,4 +1,4 @@
-"""The outcomes of a command over many images as they come: text, one JSON document or JSON lines, and a summary."""
+"""The outcomes of many images, written as they come: text, one JSON document or JSON lines, and a summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imagesig.errors import ImagesigError, Label
 
 _Result = TypeVar("_Result")
 
-_OUTPUT_HELP = "What to write to stdout: json is one document, jsonl a line for each image as soon as it is known"
+_OUTPUT_HELP = "Format of stdout: json is one document, jsonl one line for each image as soon as it is known"
 
 fleet_output_option = choose_output("text", "json", "jsonl", help_text=f"{_OUTPUT_HELP}.")
 verify_output_option = choose_output(
@@ -27,9 +27,9 @@ verify_output_option = choose_output(
 
 
 class Summary(Struct):
-    """How many images came out how, and the exit status of the worst; `verb` is what became of the good ones.
+    """How many images have which outcome, and the exit status. `verb` is the label of the successful ones.
 
-    `broken` is what ended the list of images before its end.
+    `broken` is the error that cut the list of images short.
     """
 
     verb: str
@@ -58,14 +58,14 @@ class Summary(Struct):
 
 
 class Writer(Protocol[_Result]):
-    """One way of writing outcomes to stdout. Nothing of them is kept."""
+    """One way to write outcomes to stdout. Outcomes are not kept."""
 
     def add(self, outcome: Outcome[_Result]) -> None: ...
     def end(self, summary: Summary) -> None: ...
 
 
 class TextWriter(Generic[_Result]):
-    """What people read."""
+    """Text for people."""
 
     def __init__(self, show: Callable[[_Result], None]) -> None:
         self._show = show
@@ -79,7 +79,7 @@ class TextWriter(Generic[_Result]):
 
 
 class JsonWriter(Generic[_Result]):
-    """The document that `write_json` writes, an image at a time, with the summary as a further member."""
+    """The document that `write_json` writes, image by image, with the summary as one more member."""
 
     def __init__(self, command: str, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
         self._command, self._entry = command, entry
@@ -113,13 +113,13 @@ class JsonLinesWriter(Generic[_Result]):
         document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}) + "\n")
 
     def end(self, summary: Summary) -> None:
-        """Every line stands for itself; the last one says what ended the list."""
+        """Writes no summary; the last line has the error that cut the list short, if there is one."""
         if summary.broken is not None:
             document(json.dumps({"imagesig": JSON_VERSION, **error_json(summary.broken)}) + "\n")
 
 
 class ReportWriter(Generic[_Result]):
-    """A report for a CI system: one document that is made of all outcomes together."""
+    """A report for a CI system: one document for all outcomes."""
 
     def __init__(self, make: Callable[[list[Outcome[_Result]]], str]) -> None:
         self._make = make
@@ -135,9 +135,9 @@ class ReportWriter(Generic[_Result]):
 def report(
     outcomes: Iterable[Outcome[_Result]], writer: Writer[_Result], summary: Summary, bar: Bar
 ) -> Iterable[Outcome[_Result]]:
-    """Writes every outcome as it comes, errors to stderr, and passes on those that have a result.
+    """Writes every outcome as it comes, with errors on stderr, and yields those that have a result.
 
-    Where the list of images breaks off, what came before it is written all the same.
+    If the list of images is cut short, the outcomes before that are written too.
     """
     for outcome in _until_broken(outcomes, summary):
         summary.add(outcome.error)
@@ -157,7 +157,7 @@ def report(
 
 
 def _until_broken(outcomes: Iterable[Outcome[_Result]], summary: Summary) -> Iterable[Outcome[_Result]]:
-    """The outcomes; what ends them is noted in the summary, unless it ends them before the first."""
+    """The outcomes. An error of the list goes into the summary; raised if it comes before the first outcome."""
     try:
         yield from outcomes
     except ImagesigError as error:

@@ -1,4 +1,4 @@
-"""What `imagesig policy` says, as text and as JSON."""
+"""The output of `imagesig policy`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from imagesig.policy import Policy, Rule, Unsupported
 from imagesig.policy.describe import describe_authority
 
 _NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
-_NO_PROOF = "this explains and proves nothing; `imagesig verify` decides"
+_NO_PROOF = "this is an explanation, not a verification; run `imagesig verify` to verify the image"
 
 
 class Problem(Struct, frozen=True):
-    """What is wrong with the keys of a policy: with one authority, or between those of the rule named `rule`."""
+    """A problem with the keys of a policy: of one authority, or between authorities of the rule named `rule`."""
 
     message: str
     authority: str = ""
@@ -39,16 +39,16 @@ def write_policy_json(name: str, policy: Mapping[str, object]) -> None:
 
 def write_check(file: str, policy: Policy, problems: Sequence[Problem]) -> None:
     count = len(policy.rules)
-    say(f"{file}: right, with {count} rule{'' if count == 1 else 's'}")
+    say(f"{file}: valid, {count} rule{'' if count == 1 else 's'}")
     for scope, rule in policy.rules.items():
         say(f"  {scope}")
         _write_rule(rule)
         if namespace := _NAMESPACE.fullmatch(str(scope)):
             note(
-                f"warning: {rule.name}: {scope} is the namespace above {scope}/…; the image that docker calls "
-                f"{namespace[1]} is docker.io/library/{namespace[1]}"
+                f"warning: {rule.name}: {scope} is the namespace of {scope}/…; docker's image {namespace[1]} is "
+                f"docker.io/library/{namespace[1]}"
             )
-    say("  every other image")
+    say("  all other images")
     _write_rule(policy.default)
     for problem in problems:
         note(f"error: {problem.authority or problem.rule}: {problem.message}")
@@ -60,7 +60,7 @@ def _write_rule(rule: Rule) -> None:
         if warning := requirement.caution(alone=len(rule.requirements) == 1):
             note(f"warning: {rule.name}: {warning}")
     if rule.warn:
-        say("    only warns: images that fail pass without proof")
+        say("    only warns: images that fail are accepted without proof")
 
 
 def check_json(policy: Policy, problems: Sequence[Problem]) -> dict[str, object]:
@@ -90,23 +90,23 @@ def write_explanation(explained: Explanation) -> None:
     say(explained.image)
     say(f"  {_NO_PROOF}")
     say(f"  rule       {explained.rule.name}")
-    used = False
+    found_rule = False
     for scope, rule in explained.scopes:
-        applies = bool(rule) and not used
-        said = "this rule, the first that there is" if applies else "a rule that does not apply" if rule else "no rule"
-        say(f"  {'>' if applies else ' '} scope    {scope}: {said}")
-        used = used or applies
-    if not used:
-        say("  > no scope of the image has a rule, so the default applies")
+        applies = bool(rule) and not found_rule
+        state = "first matching rule" if applies else "a rule that does not apply" if rule else "no rule"
+        say(f"  {'>' if applies else ' '} scope    {scope}: {state}")
+        found_rule = found_rule or applies
+    if not found_rule:
+        say("  > no scope of the image has a rule: the default applies")
     if explained.rule.warn:
-        say("  the rule only warns: an image that fails passes without proof")
+        say("  the rule only warns: an image that fails is accepted without proof")
     for requirement in explained.requirements:
         _write_requirement(requirement)
 
 
 def _write_requirement(explained: ExplainedRequirement) -> None:
-    met = {True: "met by what is stored now", False: "not met", None: "could not be judged"}[explained.is_met]
-    say(f"  {explained.requirement.describe()}: {met}")
+    states = {True: "satisfied by the stored signatures", False: "not satisfied", None: "could not be judged"}
+    say(f"  {explained.requirement.describe()}: {states[explained.is_met]}")
     for item in explained.authorities:
         say(f"    {item.authority.name}")
         say(f"      is       {describe_authority(item.authority)}")
@@ -121,9 +121,9 @@ def _write_requirement(explained: ExplainedRequirement) -> None:
 
 def _found(item: ExplainedAuthority, is_met: bool | None) -> str:
     if item.problem:
-        return f"no key that can be opened: {item.problem}"
+        return f"a key that cannot be opened: {item.problem}"
     if is_met is None:
-        return "not known"
+        return "unknown"
     if item.finding is None:
         return "no signature found"
     if item.finding.accepted:

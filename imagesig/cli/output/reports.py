@@ -1,6 +1,6 @@
-"""What `verify` found, as CI systems read it: SARIF 2.1.0 and JUnit's XML.
+"""The outcomes of `verify` for CI systems: SARIF 2.1.0 and JUnit's XML.
 
-Every text in a report may come from an artefact: nothing of it becomes markup, a link or a control character.
+Every text in a report may come from an artefact: none becomes markup, a link or a control character.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(Protocol):
-    """One image, and either what was verified of it or why not."""
+    """One image, and its result or its error."""
 
     @property
     def image(self) -> Image | str: ...
@@ -35,11 +35,11 @@ class Outcome(Protocol):
 
 
 def _reasons(outcome: Outcome) -> list[str]:
-    """Why an image is not verified, the sentence first; of one that passes without proof, what is missing."""
+    """Why an image is not verified, the sentence first; if it passes without proof, what is missing."""
     if outcome.error is None:
         assert outcome.result is not None
         missing = list(outcome.result.warnings) or ["the rule accepts anything"]
-        return [f"{shown_name(outcome.image)}: rule {outcome.result.rule} lets it pass without proof", *missing]
+        return [f"{shown_name(outcome.image)}: rule {outcome.result.rule} allows it without proof", *missing]
     error = outcome.error
     reasons = [str(error)]
     if isinstance(error, NoSignatureAccepted):
@@ -51,7 +51,7 @@ def _reasons(outcome: Outcome) -> list[str]:
 
 
 def _text(untrusted: Sequence[str]) -> str:
-    """A text with one line for each of these."""
+    """A text with a line for each of these."""
     return "\n".join(map(printable, untrusted))
 
 
@@ -87,7 +87,7 @@ def sarif(outcomes: Sequence[Outcome]) -> str:
         },
         "invocations": [
             {
-                # Refusing an image is the tool's work done; only what kept it from its work is a failure of the tool.
+                # A refused image is a success of the tool. It fails only if it cannot judge an image.
                 "executionSuccessful": not any(status < 10 for status in statuses),
                 "exitCode": worst(statuses),
             }
@@ -110,7 +110,7 @@ def _sarif_result(outcome: Outcome) -> dict[str, object]:
         "locations": [
             {
                 "physicalLocation": {
-                    # A relative reference, whatever the name has in it: its colon must not make a scheme of its host.
+                    # Always a relative reference: the colon after the host must not make it a URI scheme.
                     "artifactLocation": {"uri": percent_encode(name, safe="/@")},
                     "region": {"startLine": 1},
                 },
@@ -141,7 +141,7 @@ def _pinned(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def junit(outcomes: Sequence[Outcome]) -> str:
-    """JUnit XML with a test case for every image: refused is a failure, not to be judged an error."""
+    """JUnit XML with a test case for every image. A refused image is a failure; one that cannot be judged, an error."""
     from xml.etree import ElementTree
 
     failures = sum(_is_refusal(outcome.error) for outcome in outcomes)
@@ -153,7 +153,7 @@ def junit(outcomes: Sequence[Outcome]) -> str:
         case = {"classname": "imagesig.verify", "name": printable(shown_name(outcome.image)), "time": "0"}
         _junit_case(ElementTree.SubElement(suite, "testcase", case), outcome)
     ElementTree.indent(root)
-    # Characters beyond ASCII as references: the document is right in whatever encoding it is written.
+    # Characters beyond ASCII are references: the document is valid in every encoding.
     text: bytes = ElementTree.tostring(root, encoding="us-ascii", xml_declaration=False)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.decode("ascii")
 
@@ -172,7 +172,7 @@ def _junit_case(case: Element, outcome: Outcome) -> None:
 
 
 def _is_refusal(error: ImagesigError | None) -> bool:
-    """The image was judged and is not verified; anything else is that it could not be judged."""
+    """Whether the image was judged and is not verified. Every other error means that it could not be judged."""
     return isinstance(error, VerificationError)
 
 

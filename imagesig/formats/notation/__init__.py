@@ -1,4 +1,4 @@
-"""Notary Project signatures, as notation makes and checks them: a JWS or COSE envelope, stored as an OCI referrer."""
+"""Notary Project signatures, as notation makes and verifies them: a JWS or COSE envelope, stored as a referrer."""
 
 from imagesig.formats.notation.envelope import SIGNING_AUTHORITY, X509, Attribute
 from imagesig.formats.notation.notation import ManifestForm, Notation

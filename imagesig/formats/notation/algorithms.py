@@ -1,4 +1,4 @@
-"""The six algorithms, one for each type of key: the certificate's key decides, no envelope chooses.
+"""The six algorithms, one for each type of key: the certificate's key decides, never the envelope.
 
 Spec: Notary Project signature-specification, "Algorithm Selection".
 """
@@ -41,7 +41,7 @@ CANDIDATES = {key_type: (ALGORITHMS[key_type].algorithm,) if key_type in ALGORIT
 
 
 def named_for(key_type: KeyType) -> Named:
-    """Raises `UnsupportedAlgorithm` for a key that the Notary Project has no algorithm for."""
+    """The algorithm for a type of key. Raises `UnsupportedAlgorithm` if the Notary Project has none."""
     if key_type not in ALGORITHMS:
         raise UnsupportedAlgorithm(
             f"notation: the Notary Project has no algorithm for {key_type.value} keys",
@@ -51,12 +51,12 @@ def named_for(key_type: KeyType) -> Named:
 
 
 def encoded_signature(signature: bytes, key_type: KeyType) -> bytes:
-    """A key's signature as both envelopes hold it: r||s for ECDSA."""
+    """A key's signature as both envelopes store it: r||s for ECDSA."""
     return rs_from_der(signature, key_type) if key_type.is_ecdsa else signature
 
 
 def decoded_signature(signature: bytes, key_type: KeyType) -> bytes:
-    """The reverse. Raises `FormatViolation` for a signature of another length, such as ECDSA in DER."""
+    """The reverse of `encoded_signature`. Raises `FormatViolation` for a wrong length, such as ECDSA in DER."""
     if not key_type.is_ecdsa:
         return signature
     try:

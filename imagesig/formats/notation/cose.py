@@ -66,7 +66,7 @@ class Cose:
             raise FormatViolation(f"COSE envelope: {quote(value)}, a COSE_Sign1 with its tag {_SIGN1} is needed")
         protected, unprotected, payload, signature = parts
         if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
-            raise FormatViolation("COSE envelope: header, payload and signature must be byte strings, none of them nil")
+            raise FormatViolation("COSE envelope: header, payload and signature must be byte strings, not nil")
         return Opened(protected, payload, self.message(protected, payload), signature, _unprotected(unprotected))
 
     def header(self, protected: bytes) -> Header:
@@ -103,7 +103,7 @@ def _unprotected(labels: object) -> Unprotected:
 
 
 def _is_label(name: object) -> bool:
-    # To Python, true and 1.0 are the key 1 too; to COSE they are no labels at all.
+    # In Python, true and 1.0 equal the key 1; in COSE they are not labels.
     return isinstance(name, str) or (isinstance(name, int) and not isinstance(name, bool))
 
 
@@ -114,4 +114,4 @@ def _time(value: object, name: str) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise FormatViolation(f"{name} is {seconds} seconds since 1970, which is no time") from None
+        raise FormatViolation(f"{name} is {seconds} seconds since 1970, a valid time is needed") from None

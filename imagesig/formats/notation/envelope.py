@@ -31,12 +31,12 @@ SIGNING_AGENT = "io.cncf.notary.signingAgent"
 
 TIMES = (SIGNING_TIME, AUTHENTIC_SIGNING_TIME, EXPIRY_ATTRIBUTE)
 _CRITICAL = (SIGNING_SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY_ATTRIBUTE, PLUGIN, PLUGIN_VERSION)
-"""Must be critical wherever they stand."""
+"""Attributes that must be critical if they are there."""
 STANDARD = frozenset({*_CRITICAL, SIGNING_TIME})
 
 
 class Attribute(Struct, frozen=True):
-    """One further signed attribute. A critical one makes every verifier refuse that does not understand it."""
+    """One further signed attribute. A verifier that does not understand a critical one must refuse the signature."""
 
     name: str
     value: str
@@ -47,7 +47,7 @@ class Header(Struct, frozen=True):
     """A protected header, decoded: `attributes` has all but the first three, with `TIMES` as times.
 
     `algorithm` is the envelope's own name or number. `listed` are the members that may be called critical although they
-    are none of the attributes.
+    are not attributes.
     """
 
     algorithm: object
@@ -58,7 +58,7 @@ class Header(Struct, frozen=True):
 
 
 class Unprotected(RedactedStruct, frozen=True):
-    """What nobody signed: the certificates, a timestamp's token, and what the signing tool calls itself."""
+    """The unsigned members: the certificates, a timestamp's token, and the name of the signing tool."""
 
     hidden = ("timestamp",)
 
@@ -68,7 +68,7 @@ class Unprotected(RedactedStruct, frozen=True):
 
 
 class Opened(RedactedStruct, frozen=True):
-    """One envelope, split. `protected` is not decoded before `message` is known to be what was signed."""
+    """One envelope, split. `protected` is decoded only after the signature over `message` is verified."""
 
     hidden = ("protected", "payload", "message", "signature")
 
@@ -80,7 +80,7 @@ class Opened(RedactedStruct, frozen=True):
 
 
 class EnvelopeForm(Protocol):
-    """One of the two envelopes: bytes to parts and back; what the parts mean is the same for both."""
+    """One of the two envelopes: from bytes to parts and back. The parts mean the same in both."""
 
     @property
     def media_type(self) -> str: ...
@@ -94,22 +94,22 @@ class EnvelopeForm(Protocol):
         ...
 
     def message(self, protected: bytes, payload: bytes) -> bytes:
-        """What is signed."""
+        """The bytes to sign."""
         ...
 
     def write(self, opened: Opened) -> bytes: ...
 
     def split(self, content: bytes) -> Opened:
-        """Raises `FormatViolation` or `MalformedError` for anything but a whole envelope of this form."""
+        """The parts. Raises `FormatViolation` or `MalformedError` unless the bytes are one envelope of this form."""
         ...
 
     def header(self, protected: bytes) -> Header:
-        """Raises as `split` does."""
+        """The protected header, decoded. Raises as `split` does."""
         ...
 
 
 class SignedAttributes(Struct, frozen=True):
-    """What the signer says of the signature itself. `time` is claimed, or vouched for by a signing authority."""
+    """The signed attributes of a signature. `time` is claimed, or authentic if a signing authority signed."""
 
     scheme: str
     time: datetime
@@ -122,7 +122,7 @@ class SignedAttributes(Struct, frozen=True):
 
     @property
     def critical(self) -> tuple[str, ...]:
-        """The names that must be called critical, in one order for both envelopes."""
+        """The names that must be critical, in the same order in both envelopes."""
         names = [SIGNING_SCHEME]
         if self.scheme == SIGNING_AUTHORITY:
             names.append(AUTHENTIC_SIGNING_TIME)
@@ -139,25 +139,23 @@ class SignedAttributes(Struct, frozen=True):
 
 
 def read_attributes(header: Header, algorithm: object, understood: frozenset[str]) -> SignedAttributes:
-    """The attributes of a header whose signature has been checked.
+    """The attributes of a header whose signature is verified.
 
-    `algorithm` is the envelope's name for the one that the signer's key decides. `understood` are further names that
-    may be critical.
+    `algorithm` is the envelope's name for the algorithm of the signer's key. `understood` are further names that may be
+    critical.
 
     Raises:
-        FormatViolation: a rule is broken, or something critical is not understood.
+        FormatViolation: a rule is broken, or a critical attribute is not understood.
     """
     if header.algorithm != algorithm or isinstance(header.algorithm, bool):
-        raise FormatViolation(
-            f"alg is {quote(header.algorithm)}, but the signer's key makes {quote(algorithm)} signatures"
-        )
+        raise FormatViolation(f"alg is {quote(header.algorithm)}, but the signer's key needs {quote(algorithm)}")
     if header.content_type != PAYLOAD_TYPE:
         raise FormatViolation(f"content type is {quote(header.content_type)}, {PAYLOAD_TYPE} is needed")
     _check_critical(header, understood)
     for name in (PLUGIN, PLUGIN_VERSION):
         if name in header.attributes:
             raise FormatViolation(
-                f"the signature wants the verification plugin {quote(header.attributes[name])}; plugins are not run",
+                f"the signature needs the verification plugin {quote(header.attributes[name])}; imagesig runs none",
                 hint="verify it with the tool that has the plugin",
             )
     scheme, time = _scheme_and_time(header.attributes)

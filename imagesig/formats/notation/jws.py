@@ -89,7 +89,7 @@ class Jws:
         return Opened(
             protected,
             payload,
-            # The text as received: decoding is canonical, so it is what `message` gives for the decoded bytes.
+            # Equal to the received text: only canonical base64url is accepted.
             self.message(protected, payload),
             _decode(document["signature"], "signature"),
             _unprotected(document["header"]),
@@ -157,4 +157,4 @@ def _parse_rfc3339(value: object, name: str) -> datetime:
     try:
         return datetime.fromisoformat(f"{date}T{clock}{(fraction or '')[:7]}{offset.upper()}").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise FormatViolation(f"{name} is {quote(value)}, which is no time") from None
+        raise FormatViolation(f"{name} is {quote(value)}, a valid time is needed") from None

@@ -93,14 +93,13 @@ class _Body(Struct, frozen=True):
 class Notation(Struct, frozen=True):
     """The format of the Notary Project. The signing key needs its certificates, the root among them.
 
-    With an `envelope` only that one is written and read; without one, JWS is written and both are read. `expiry` says
-    how long after signing the signature ends to count, in whole seconds. `timestamp_url` names an RFC 3161 service
-    that is asked to witness the signature; its chain must end in one of `timestamp_authorities`. `attributes` are
-    signed along and `understood` names those that may be critical in what is read: nobody else should name any, since
-    a verifier that does not know a critical attribute must refuse.
+    With an `envelope` only that one is written and read; without one, JWS is written and both are read. The signature
+    expires `expiry` after signing, in whole seconds. `timestamp_url` is an RFC 3161 service that timestamps the
+    signature; its chain must end in one of `timestamp_authorities`. `attributes` are signed too. `understood` names
+    critical attributes to accept when reading; name only those that your program handles.
 
     Raises:
-        InvalidArgument: options that do not go together.
+        InvalidArgument: the options cannot be combined.
     """
 
     envelope: Literal["jws", "cose"] | None = None
@@ -123,14 +122,14 @@ class Notation(Struct, frozen=True):
         if bool(self.timestamp_url) != bool(self.timestamp_authorities):
             raise InvalidArgument(
                 "notation: a timestamp service and the roots of its certificate are needed together",
-                hint="give both: the chain of what the service answers is checked before it is stored",
+                hint="give both: the service's chain is verified before the timestamp is stored",
             )
         if self.timestamp_url and self.signing_scheme != X509:
-            raise InvalidArgument(f"notation: a timestamp proves nothing in the scheme {self.signing_scheme}")
+            raise InvalidArgument(f"notation: a timestamp has no use with the scheme {self.signing_scheme}")
         names = [item.name for item in self.attributes]
         for name in names:
             if name in STANDARD | {PLUGIN, PLUGIN_VERSION} | _JSON_NAMES or names.count(name) > 1 or not name:
-                raise InvalidArgument(f"notation: attribute {quote(name)} is one of the format's own, or stands twice")
+                raise InvalidArgument(f"notation: attribute {quote(name)} is reserved, empty, or listed twice")
 
     @property
     def name(self) -> str:
@@ -181,10 +180,10 @@ class Notation(Struct, frozen=True):
         return Draft(self.name, (ToSign(message, algorithm),), body, stamp)
 
     def _check_chain(self, signer: SignerInfo, at: datetime) -> None:
-        hint = "the chain is in order: the signer's certificate, its issuers, the root; see docs: howto/notation"
+        hint = "give the chain in order: the signer's certificate, its issuers, the root; see docs: howto/notation"
         if not signer.chain:
             raise InvalidArgument(
-                f"{signer.key_id}: has no certificate, and a Notary Project signature needs its whole chain",
+                f"{signer.key_id}: has no certificate, and a Notary Project signature needs its complete chain",
                 hint="give it: --certificate-chain FILE (PEM: the signer's certificate first, the root last)",
             )
         check_chain_of_key(signer.chain, signer.public_key, signer.key_id)
@@ -195,25 +194,25 @@ class Notation(Struct, frozen=True):
             raise InvalidArgument(f"{signer.key_id}: {error}", hint=hint) from error
 
     def _says(self, stored: StoredSignature, claim: Claim, signer: SignerInfo, at: datetime) -> bool:
-        """Whether it is by this certificate, says the same, and goes on counting long enough to need no other."""
+        """Whether it is by this certificate, says the same, and is valid long enough not to be renewed."""
         try:
             envelope = self.parse(stored)
             if envelope.chain != tuple(item.der for item in signer.chain):
-                return False  # not ours: nothing of it is judged
-            whole = read(envelope, self._forms[:1], self.understood | set(_extended(self.attributes)))
+                return False  # another signer's: not read further
+            intact = read(envelope, self._forms[:1], self.understood | set(_extended(self.attributes)))
         except ImagesigError:
             return False
         return (
-            whole.chain == signer.chain
-            and whole.claim.subjects == claim.subjects
-            and whole.attributes.scheme == self.signing_scheme
-            and _extended(whole.attributes.extended) == _extended(self.attributes)
-            and self._lasts(whole.attributes.expiry, at)
-            and (not self.timestamp_url or bool(whole.opened.unprotected.timestamp))
+            intact.chain == signer.chain
+            and intact.claim.subjects == claim.subjects
+            and intact.attributes.scheme == self.signing_scheme
+            and _extended(intact.attributes.extended) == _extended(self.attributes)
+            and self._lasts(intact.attributes.expiry, at)
+            and (not self.timestamp_url or bool(intact.opened.unprotected.timestamp))
         )
 
     def _lasts(self, expiry: datetime | None, at: datetime) -> bool:
-        """Once half of the time to expiry has passed, signing again renews the signature instead of finding it."""
+        """Whether less than half of the time to expiry has passed; after that, signing again renews the signature."""
         if self.expiry is None or expiry is None:
             return self.expiry is None and expiry is None
         return at + self.expiry / 2 <= expiry <= at + self.expiry
@@ -223,7 +222,7 @@ class Notation(Struct, frozen=True):
         body = draft.body
         assert isinstance(body, _Body)
         if draft.timestamp and not timestamp:
-            raise TimestampInvalid(f"notation: no timestamp came from {draft.timestamp.url}; nothing is sealed without")
+            raise TimestampInvalid(f"notation: no timestamp came from {draft.timestamp.url}, one is needed")
         signature = encoded_signature(signatures[0], body.public_key.key_type)
         unprotected = replace(body.opened.unprotected, timestamp=timestamp)
         content = body.form.write(replace(body.opened, signature=signature, unprotected=unprotected))
@@ -245,21 +244,21 @@ class Notation(Struct, frozen=True):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def parse(self, stored: StoredSignature) -> Envelope:
-        """See `Format.parse`; of the headers nothing is read but the certificates."""
+        """See `Format.parse`; only the certificates in the headers are read."""
         return split(stored, self._forms)
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_payload(envelope.payload)
 
     def describe(self, envelope: Envelope) -> Mapping[str, str]:
-        """The signed attributes as they stand, for people; until `authenticate` has returned, nobody has said them."""
+        """The attributes as stored, for people; unverified until `authenticate` has returned."""
         return describe(envelope, self._forms)
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
-        """See `Format.authenticate`. Trust in bare keys does not count here: a certificate is what signs."""
+        """See `Format.authenticate`. Bare keys are not trusted: the signer needs a certificate."""
         check_signer_may_count(envelope, anchors)
-        whole = read(envelope, self._forms, self.understood)
-        return examine(self.name, whole, envelope.stored, anchors, now)
+        intact = read(envelope, self._forms, self.understood)
+        return examine(self.name, intact, envelope.stored, anchors, now)
 
 
 def _extended(attributes: Iterable[Attribute]) -> dict[str, tuple[str, bool]]:

@@ -16,17 +16,17 @@ from imagesig.text import quote
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 RESERVED = "io.cncf.notary"
-"""Metadata with names that begin so is the Notary Project's own."""
+"""The prefix of names that the Notary Project reserves."""
 
 
 _PAYLOAD = Shape.of("", targetArtifact=DESCRIPTOR)
 
 
 def payload_bytes(claim: Claim) -> bytes:
-    """The payload as notation writes it, but for the order of members.
+    """The payload as notation writes it, except for the order of members.
 
     Raises:
-        InvalidArgument: an annotation with a reserved name.
+        InvalidArgument: an annotation has a reserved name.
     """
     (subject,) = claim.subjects
     for name in subject.annotations:
@@ -46,11 +46,11 @@ def payload_bytes(claim: Claim) -> bytes:
 
 
 def parse_payload(payload: bytes) -> Claim:
-    """The claim in a payload whose signature has been checked. Unknown members of the descriptor are ignored.
+    """The claim in a payload whose signature is verified. Unknown members of the descriptor are ignored.
 
     Raises:
-        MalformedError: not strict JSON.
-        FormatViolation: no `targetArtifact`, something beside it, or no descriptor in it.
+        MalformedError: it is not strict JSON.
+        FormatViolation: `targetArtifact` is missing, is not the only member, or is not a descriptor.
     """
     document = parse_object(payload, "payload", _PAYLOAD, nodes=limits.ENVELOPE_NODES)
     if document.keys() != {"targetArtifact"}:

@@ -1,8 +1,8 @@
-"""What one Notary Project signature says, and what is to be held against it.
+"""Reading one Notary Project signature, and the checks of it.
 
-The order is: split the envelope; find a pinned certificate in its chain, by its bytes, and prove those below it down to
-the signer's; verify exactly the bytes received with the signer's key; only then read header, whole chain and payload,
-and a timestamp last.
+The order is: split the envelope; find a pinned certificate in its chain, by its bytes, and verify the chain from there
+down to the signer's certificate; verify exactly the received bytes with the signer's key; only then read the header,
+the complete chain and the payload, and a timestamp last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.format_names import NOTATION
-from imagesig.formats.certified import Timing, read_chain, timing, verified_by_signer, vouched_by
+from imagesig.formats.certified import Timing, certified_by, read_chain, timing, verified_by_signer
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.envelope import (
     SIGNING_AGENT,
@@ -51,10 +51,10 @@ from imagesig.trust.profile import check_code_signing_chain, signer_key
 ROLES = {X509: Role.CA, SIGNING_AUTHORITY: Role.SIGNING_AUTHORITY}
 
 
-class Whole(Struct, frozen=True):
-    """A signature whose bytes are whole: the key of its own certificate made it, and every rule of the format holds.
+class IntactSignature(Struct, frozen=True):
+    """A signature by the key of its own certificate, which keeps every rule of the format.
 
-    Whether that certificate is trusted is another question.
+    The certificate need not be trusted.
     """
 
     form: EnvelopeForm
@@ -67,18 +67,18 @@ class Whole(Struct, frozen=True):
 
 
 def split(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> Envelope:
-    """The envelope, split; the signature is as it is in there, r||s for ECDSA. Raises as `Format.parse` does."""
+    """The envelope, split; the signature is as stored, r||s for ECDSA. Raises as `Format.parse` does."""
     opened = _open(stored, forms)[1]
     return Envelope(stored, opened.message, opened.signature, opened.payload, chain=opened.unprotected.chain)
 
 
 def check_signer_may_count(envelope: Envelope, anchors: TrustAnchors) -> None:
-    """Returns if, for all that can be seen at little cost, the signature may count for these anchors.
+    """Returns if these anchors may trust the signature, as far as that can be seen cheaply.
 
-    What it costs is one comparison of bytes, and one certificate with one check by a verified key where that fails.
+    This costs one comparison of bytes; if that fails, one certificate and one check by a trusted key.
 
     Raises:
-        NotTrusted: no certificate of the chain is pinned, or the policy trusts bare keys only.
+        NotTrusted: no certificate of the chain is pinned, or the policy trusts only bare keys.
         FormatViolation, MalformedError: the chain does not lead from the pinned certificate down to the signer's.
     """
     if anchors.strangers is Strangers.JUDGED:
@@ -87,14 +87,14 @@ def check_signer_may_count(envelope: Envelope, anchors: TrustAnchors) -> None:
         check_pinned(envelope.chain, anchors.authorities)
         return
     if anchors.strangers is Strangers.REFUSED:
-        raise NotTrusted("it was made with a certificate; the policy trusts bare keys only")
+        raise NotTrusted("the signature has a certificate; the policy trusts bare keys only")
     key = signer_key(read_chain(envelope.chain[:1])[0])
     if not any(key in trusted.public_keys for trusted in anchors.keys):
-        raise NotTrusted("it was made with the certificate of another key")
+        raise NotTrusted("the signature has the certificate of another key")
 
 
-def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozenset[str]) -> Whole:
-    """What a whole signature says.
+def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozenset[str]) -> IntactSignature:
+    """The signature, read after its key has verified it.
 
     Raises:
         SignatureInvalid: the key of its first certificate did not make it.
@@ -108,47 +108,49 @@ def read(envelope: Envelope, forms: Sequence[EnvelopeForm], understood: frozense
     named = ALGORITHMS[public_key.key_type]
     attributes = read_attributes(form.header(opened.protected), form.algorithm(named), understood)
     check_code_signing_chain(chain)
-    return Whole(form, opened, chain, public_key, algorithm, attributes, parse_payload(envelope.payload))
+    return IntactSignature(form, opened, chain, public_key, algorithm, attributes, parse_payload(envelope.payload))
 
 
-def examine(format_name: str, whole: Whole, stored: StoredSignature, anchors: TrustAnchors, now: datetime) -> Examined:
-    """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that refuse nothing."""
-    signer = whole.chain[0]
-    made = Check("signature", True, f"{describe_holder(signer)} made it, {whole.algorithm}")
+def examine(
+    format_name: str, intact: IntactSignature, stored: StoredSignature, anchors: TrustAnchors, now: datetime
+) -> Examined:
+    """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that never refuse it."""
+    signer = intact.chain[0]
+    made = Check("signature", True, f"made by {describe_holder(signer)}, {intact.algorithm}")
     unknown: NotTrusted | None = None
     authorities: Sequence[CertificateAuthority] = ()
     try:
-        authorities = vouching(whole.chain, anchors.authorities, ROLES[whole.attributes.scheme])
+        authorities = vouching(intact.chain, anchors.authorities, ROLES[intact.attributes.scheme])
     except NotTrusted as error:
         if anchors.strangers is Strangers.REFUSED:
             raise
         unknown = error
-    # A timestamp is parsed only now: a stranger's may be made to be costly.
-    timed = _timing(whole, anchors, now)
-    others = (*_expiry(whole.attributes, now), timed.check, *_remarks(whole, stored, now))
+    # A timestamp is parsed only now: an untrusted signer may attach a costly one.
+    timed = _timing(intact, anchors, now)
+    others = (*_expiry(intact.attributes, now), timed.check, *_remarks(intact, stored, now))
 
-    def examined(authority: str, vouched: Check) -> Examined:
+    def examined(authority: str, certified: Check) -> Examined:
         return Examined(
             format=format_name,
             origin=stored.origin,
             authority=authority,
-            public_key=whole.public_key,
-            algorithm=whole.algorithm,
-            claim=whole.claim,
-            checks=(made, vouched, *others),
+            public_key=intact.public_key,
+            algorithm=intact.algorithm,
+            claim=intact.claim,
+            checks=(made, certified, *others),
             authentic_time=timed.authentic_time,
-            chain=whole.chain,
+            chain=intact.chain,
             timestamp_chain=timed.timestamp_chain,
         )
 
     if unknown is not None:
         return examined("", Check.failed(AUTHENTICITY, unknown))
-    first, *rest = (examined(item.name, vouched_by(item.name, signer)) for item in authorities)
+    first, *rest = (examined(item.name, certified_by(item.name, signer)) for item in authorities)
     return replace(first, by_others=tuple(rest)) if rest else first
 
 
 def describe(envelope: Envelope, forms: Sequence[EnvelopeForm]) -> Mapping[str, str]:
-    """The attributes as they stand, for people: nothing of it was checked. Raises as `Format.parse` does."""
+    """The attributes as stored, for people; all unverified. Raises as `Format.parse` does."""
     form, opened = _open(envelope.stored, forms)
     header = form.header(opened.protected)
     found = {
@@ -181,14 +183,14 @@ def _open(stored: StoredSignature, forms: Sequence[EnvelopeForm]) -> tuple[Envel
     raise FormatViolation(f"envelope of type {quote(part.media_type)}, {needed} is needed")
 
 
-def _timing(whole: Whole, anchors: TrustAnchors, now: datetime) -> Timing:
-    if whole.attributes.scheme == X509:
-        token = whole.opened.unprotected.timestamp
-        return timing(whole.chain, anchors.timestamps, now, signature=whole.opened.signature, token=token)
-    # A signing authority is trusted with the time too: a timestamp says nothing more.
-    time = whole.attributes.time
+def _timing(intact: IntactSignature, anchors: TrustAnchors, now: datetime) -> Timing:
+    if intact.attributes.scheme == X509:
+        token = intact.opened.unprotected.timestamp
+        return timing(intact.chain, anchors.timestamps, now, signature=intact.opened.signature, token=token)
+    # A signing authority is trusted with the time too: a timestamp adds nothing.
+    time = intact.attributes.time
     try:
-        check_validity(whole.chain, time, time)
+        check_validity(intact.chain, time, time)
     except Expired as error:
         return Timing(Check.failed(AUTHENTIC_TIMESTAMP, error))
     detail = f"the signing authority signed at {time.isoformat()}, when the certificates were valid"
@@ -201,17 +203,17 @@ def _expiry(attributes: SignedAttributes, now: datetime) -> tuple[Check, ...]:
     at = attributes.expiry.isoformat()
     if now >= attributes.expiry:
         return (Check.failed(EXPIRY, Expired(f"the signature expired at {at}; it is judged at {now.isoformat()}")),)
-    return (Check(EXPIRY, True, f"the signature counts until {at}"),)
+    return (Check(EXPIRY, True, f"the signature is valid until {at}"),)
 
 
-def _remarks(whole: Whole, stored: StoredSignature, now: datetime) -> Iterator[Check]:
-    """What is odd and refuses nothing. A claimed signing time is nobody's evidence: no verdict hangs on it."""
-    time = whole.attributes.time
+def _remarks(intact: IntactSignature, stored: StoredSignature, now: datetime) -> Iterator[Check]:
+    """Remarks that never refuse the signature. A claimed signing time is not evidence, so no verdict depends on it."""
+    time = intact.attributes.time
     if time > now:
-        yield Check("signingTime", False, f"signed at {time.isoformat()}, says the signature: that is in the future")
-    elif whole.attributes.scheme == X509 and not is_valid(whole.chain, time):
+        yield Check("signingTime", False, f"the claimed signing time {time.isoformat()} is in the future")
+    elif intact.attributes.scheme == X509 and not is_valid(intact.chain, time):
         yield Check(
-            "signingTime", False, f"signed at {time.isoformat()}, says the signature: not all certificates were valid"
+            "signingTime", False, f"at the claimed signing time {time.isoformat()} not all certificates were valid"
         )
     if stored.artifact_type and stored.config_type not in ("", OCI_EMPTY):
         yield Check("manifest", False, f"its config is a {quote(stored.config_type)}, {OCI_EMPTY} is needed")

@@ -1,7 +1,7 @@
 """containers/image's `policy.json`: the policy of podman, skopeo, buildah and CRI-O.
 
-The whole grammar is read as strictly as they read it; what imagesig cannot judge becomes a requirement that no image
-meets, so that a policy with one such scope can still be used for the others.
+The whole grammar is read as strictly as they read it. A requirement that imagesig cannot judge becomes one that no
+image meets, so that a policy with one such scope still works for the others.
 Spec: containers-policy.json(5).
 """
 
@@ -19,13 +19,13 @@ _TRANSPORTS_WITHOUT_SCOPES = ("docker-archive", "tarball")
 
 
 def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder: str = "") -> Rules:
-    """The rules that a `policy.json` says. `folder` is what relative key paths are relative to.
+    """The rules in a `policy.json`. Relative key paths are relative to `folder`.
 
-    `formats` are those whose signatures count as what it calls `sigstoreSigned`.
+    `formats` are the formats that `sigstoreSigned` accepts.
 
     Raises:
-        InvalidArgument: containers/image would refuse the file, the message names the line and what was needed; or an
-            unknown format.
+        InvalidArgument: containers/image refuses the file, and the message names the line and what is needed; or a
+            format is unknown.
     """
     format_names(formats)
     fields = document.table(("default", "transports"), needed=("default",))
@@ -36,7 +36,7 @@ def parse_containers_policy(document: Node, *, formats: tuple[str, ...], folder:
         for name, requirements in scopes.members().items():
             _check_scope(transport, name, requirements)
             rules[Scope(transport, name)] = _rule(requirements, _title(transport, name), formats, folder)
-    # containers/image keeps scopes that nothing matches; so does this policy, to refuse and accept what it does.
+    # containers/image keeps scopes that match no image; so does this policy, to accept and refuse the same files.
     return Rules(default, rules, refuse_tag_with_digest=True, foreign_scopes=True)
 
 
@@ -50,7 +50,7 @@ def _rule(node: Node, title: str, formats: tuple[str, ...], folder: str) -> Rule
 
 
 def _check_scope(transport: str, name: str, node: Node) -> None:
-    """Where a transport knows its scopes, one that cannot be is refused; a transport nobody knows never matches."""
+    """Refuses a scope that its transport cannot have. An unknown transport may have any: it never matches."""
     if not name:
         return
     if transport in _TRANSPORTS_WITHOUT_SCOPES:

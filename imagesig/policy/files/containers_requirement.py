@@ -42,7 +42,7 @@ _IDENTITY_FIELDS = {
 
 
 def parse_requirement(node: Node, formats: tuple[str, ...], folder: str) -> Requirement:
-    """The requirement that an object says; `Unsupported` where imagesig cannot judge it. Raises as the policy does."""
+    """The requirement of an object; `Unsupported` if imagesig cannot judge it. Raises as `parse_containers_policy`."""
     kind, fields = _typed(node, _FIELDS)
     if kind == "insecureAcceptAnything":
         return AcceptAnything()
@@ -59,7 +59,7 @@ def parse_requirement(node: Node, formats: tuple[str, ...], folder: str) -> Requ
 
 
 def parse_identity(node: Node) -> Identity:
-    """The `signedIdentity` that an object says. Raises as the policy does."""
+    """The `signedIdentity` of an object. Raises as `parse_containers_policy`."""
     kind, fields = _typed(node, _IDENTITY_FIELDS)
     for name in _IDENTITY_FIELDS[kind]:
         if name not in fields:
@@ -94,17 +94,17 @@ def _sigstore_signed(node: Node, fields: Mapping[str, Node], formats: tuple[str,
     source = _exactly_one(node, fields, (*_KEYS, "fulcio", "pki"))
     rekor = _present(fields, _REKOR_KEYS)
     if len(rekor) > 1:
-        raise fields[rekor[1]].refused(f"stands beside {rekor[0]!r}, only one of them may be there")
+        raise fields[rekor[1]].refused(f"cannot be combined with {rekor[0]!r}")
     identity = _identity(fields)
     if source == "fulcio":
         _check_fulcio(fields["fulcio"])
         if not rekor:
-            raise node.refused("beside fulcio a key of Rekor is needed")
+            raise node.refused("'fulcio' also needs a key of Rekor")
         return _unsupported(node, "certificates of Fulcio")
     if source == "pki":
         _check_pki(fields["pki"])
         if rekor:
-            raise fields[rekor[0]].refused("cannot stand beside pki")
+            raise fields[rekor[0]].refused("cannot be combined with 'pki'")
         return _unsupported(node, "certificates (pki)")
     if rekor:
         return _unsupported(node, "entries of the transparency log Rekor")
@@ -124,14 +124,14 @@ def _identity(fields: Mapping[str, Node]) -> Identity:
 def _exactly_one(node: Node, fields: Mapping[str, Node], names: tuple[str, ...]) -> str:
     present = _present(fields, names)
     if len(present) > 1:
-        raise fields[present[1]].refused(f"stands beside {present[0]!r}, only one of them may be there")
+        raise fields[present[1]].refused(f"cannot be combined with {present[0]!r}")
     if not present:
         raise node.refused(f"one of {', '.join(names)} is needed")
     return present[0]
 
 
 def _present(fields: Mapping[str, Node], names: tuple[str, ...]) -> list[str]:
-    """Those of the names that are there, each checked. An empty path counts as absent, empty data does not."""
+    """The names that are there, each with a valid value. An empty path is absent, empty data is not."""
     return [name for name in names if name in fields and _is_given(fields[name], name)]
 
 
@@ -145,7 +145,7 @@ def _is_given(node: Node, name: str) -> bool:
         return True
     if name.endswith("Path"):
         return bool(_string(node))
-    return True  # fulcio, pki: checked by whoever reads them
+    return True  # fulcio, pki: checked when they are read
 
 
 def _string(node: Node) -> str:
@@ -156,7 +156,9 @@ def _decoded(node: Node) -> bytes:
     try:
         return base64.b64decode(_string(node).replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise node.refused(f"{quote(node.value)} is no base64", hint="it is the base64 of the whole PEM file") from None
+        raise node.refused(
+            f"{quote(node.value)}, base64 is needed", hint="encode the whole PEM file in base64"
+        ) from None
 
 
 def _authorities(node: Node, source: str, folder: str) -> tuple[Authority, ...]:
@@ -165,7 +167,7 @@ def _authorities(node: Node, source: str, folder: str) -> tuple[Authority, ...]:
     if source == "keyPaths":
         return tuple(KeyReference(joined(folder, item.name()), item.text()) for item in node.items())
     datas = (node,) if source == "keyData" else node.items()
-    # Which keys they are shows at evaluation there, and a file of nonsense still loads.
+    # containers/image loads such a file even if a key is nonsense, and fails when it judges an image.
     keys = [PublicKey.from_pem(_decoded(item)) for item in datas]
     return tuple(TrustedKey(key.fingerprint, (key,)) for key in keys)
 
@@ -183,7 +185,7 @@ def _check_pki(node: Node) -> None:
     fields = node.table((*roots, *intermediates, *names))
     _exactly_one(node, fields, roots)
     if len(_present(fields, intermediates)) > 1:
-        raise fields[intermediates[1]].refused(f"stands beside {intermediates[0]!r}, only one of them may be there")
+        raise fields[intermediates[1]].refused(f"cannot be combined with {intermediates[0]!r}")
     given = [_string(fields[name]) for name in names if name in fields]
     if not any(given):
         raise node.refused("subjectEmail or subjectHostname is needed")

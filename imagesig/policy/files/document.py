@@ -1,4 +1,4 @@
-"""Reading a policy document strictly: every refusal names the file, the line, the place and what was needed."""
+"""A policy document, read strictly: every error names the file, the line, the place and what is needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES: dict[type, str] = {
 
 
 class Node(Struct, frozen=True):
-    """One value of a document, and where it stands. `file` is the document's name, for people."""
+    """One value of a document, and its place there. `file` is the document's name, for people."""
 
     file: str
     document: Located
@@ -41,7 +41,7 @@ class Node(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """The place inside the document: `rules[0].scope`; empty for the whole."""
+        """The place inside the document, such as `rules[0].scope`; empty for the whole document."""
         text = ""
         for part in self.path:
             if isinstance(part, int):
@@ -56,7 +56,7 @@ class Node(Struct, frozen=True):
         return InvalidArgument(f"{self.file}:{self.line}: {where}{reason}", hint=hint)
 
     def table(self, known: Collection[str], needed: Collection[str] = ()) -> dict[str, Node]:
-        """The members of a table that has none but the known ones, and all of the needed."""
+        """The members of a table that has all the needed members and no unknown ones."""
         members = self.members()
         for name, node in members.items():
             if name not in known:
@@ -69,27 +69,27 @@ class Node(Struct, frozen=True):
         return members
 
     def members(self) -> dict[str, Node]:
-        """The members of a table, whatever they are called."""
+        """The members of a table, under any names."""
         if not isinstance(self.value, dict):
             raise self._wrong("a table")
         return {name: Node(self.file, self.document, value, (*self.path, name)) for name, value in self.value.items()}
 
     def items(self) -> tuple[Node, ...]:
-        """The items of a list that has some."""
+        """The items of a list that is not empty."""
         if not isinstance(self.value, list):
             raise self._wrong("a list")
         if not self.value:
-            raise self.refused("the list is empty", hint="put something into it, or take the field away")
+            raise self.refused("the list is empty", hint="add an entry or remove the field")
         return tuple(
             Node(self.file, self.document, item, (*self.path, number)) for number, item in enumerate(self.value)
         )
 
     def distinct_texts(self) -> tuple[str, ...]:
-        """The items of a list of texts, none of which stands twice."""
+        """The items of a list of distinct texts."""
         found: dict[str, None] = {}
         for item in self.items():
             if item.text() in found:
-                raise item.refused(f"{quote(item.value)} stands twice in the list")
+                raise item.refused(f"{quote(item.value)} is listed twice")
             found[item.text()] = None
         return tuple(found)
 
@@ -98,11 +98,11 @@ class Node(Struct, frozen=True):
         if not isinstance(self.value, str):
             raise self._wrong("text")
         if not self.value:
-            raise self.refused("it is empty, text is needed")
+            raise self.refused("empty, text is needed")
         return self.value
 
     def name(self) -> str:
-        """Text that names something, such as a file: a private key is none, and is refused without being shown."""
+        """Text that is a name, such as a path. A private key is refused, and not shown in the error."""
         text = self.text()
         self.made(lambda: refuse_key(text, "name", "give the path of the key's file, or its URI"))
         return text
@@ -129,7 +129,7 @@ class Node(Struct, frozen=True):
         return text
 
     def made(self, make: Callable[[], _Made]) -> _Made:
-        """What `make` returns; what it raises is told as being wrong here."""
+        """What `make` returns. An error that it raises becomes an error at this place of the document."""
         try:
             return make()
         except ImagesigError as error:
@@ -141,12 +141,10 @@ class Node(Struct, frozen=True):
 
 
 def one_of(table: Node, members: dict[str, Node], names: Collection[str], *, optional: bool = False) -> str:
-    """The only name of these that is a member; empty if none is and none need be."""
+    """The one name of these that is a member; empty if none is and that is allowed."""
     found = [name for name in names if name in members]
     if len(found) > 1:
-        raise members[found[1]].refused(
-            f"stands beside {found[0]!r}, of these only one may be there: {', '.join(names)}"
-        )
+        raise members[found[1]].refused(f"cannot be combined with {found[0]!r}: give one of {', '.join(names)}")
     if not found and not optional:
         raise table.refused(f"one of {', '.join(names)} is needed")
     return found[0] if found else ""

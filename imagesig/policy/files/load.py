@@ -1,4 +1,4 @@
-"""Policies from files. The one module of `policy` that reads files; what they say is for the pure modules beside it."""
+"""Reads policy files; the pure modules beside this one parse them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_policy(path: str | PathLike) -> Rules:
 
 
 def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Rules:
-    """See `Policy.from_containers_policy`. Relative key paths are relative to the process, as podman takes them."""
+    """See `Policy.from_containers_policy`. Relative key paths are relative to the working folder, as for podman."""
     file = Path(path)
     document = read_json(_read(file, limits.POLICY_BYTES, "policy"), str(file))
     names = (formats,) if isinstance(formats, str) else tuple(formats)
@@ -29,14 +29,14 @@ def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("c
 
 
 def _read_document(file: Path) -> Node:
-    """JSON if the name or the first character says so, else TOML."""
+    """The file as JSON if its name or its first character says so, otherwise as TOML."""
     data = _read(file, limits.POLICY_BYTES, "policy")
     is_json = file.suffix == ".json" or (file.suffix != ".toml" and data.lstrip()[:1] == b"{")
     return read_json(data, str(file)) if is_json else read_toml(data, str(file))
 
 
 def _folder(file: Path) -> str:
-    # Not resolved: a link to a policy in another folder means the folder that the reader sees.
+    # Links are not resolved: paths are relative to the folder that the user named.
     return str(Path.cwd() / file.parent)
 
 
@@ -44,7 +44,7 @@ def _real_path(path: str) -> str:
     try:
         return os.path.realpath(path)
     except ValueError:
-        return path  # no file has such a name, which whoever reads it says
+        return path  # no file can have such a name; reading it will say so
 
 
 def _read_certificates(name: str) -> bytes:

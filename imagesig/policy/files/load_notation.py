@@ -1,4 +1,4 @@
-"""notation's trust policy and trust stores, read from its own folders or any others. It alone here reads files.
+"""Reads notation's trust policy and trust stores, from notation's own folder or another one.
 
 Spec: Notary Project trust-store-trust-policy, "Trust Store"; notation keeps the stores in `truststore/x509`.
 """
@@ -19,7 +19,7 @@ from imagesig.reading import read_bounded, usage_error
 from imagesig.trust.profile import is_authority
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
-"""In a folder the first that is there counts, as for notation."""
+"""The first of these that a folder has is read, as notation does."""
 TRUST_STORE = "truststore"
 
 
@@ -51,8 +51,8 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
     """Every certificate of the store in `folder/x509/TYPE/NAME`; sub-folders are ignored.
 
     Raises:
-        InvalidArgument: no such store, an empty one, a symbolic link in it, or a file with anything but certificates of
-            authorities or self-signed ones.
+        InvalidArgument: there is no such store, it is empty or has a symbolic link, or a file has anything but
+            certificates of authorities and self-signed ones.
     """
     place = folder / "x509" / store.type / store.name
     what = f"trust store {store} ({place})"
@@ -71,7 +71,7 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
         if len(found) > limits.CERTIFICATES:
             raise InvalidArgument(f"{what}: more than {limits.CERTIFICATES} certificates")
     if not found:
-        raise InvalidArgument(f"{what}: is empty", hint="put the certificates that are trusted there, PEM or DER")
+        raise InvalidArgument(f"{what}: is empty", hint="put the trusted certificates there, in PEM or DER")
     return tuple(found)
 
 
@@ -104,7 +104,7 @@ def _policy_file(path: Path) -> Path:
 
 
 def _read(file: Path, most: int, what: str) -> bytes:
-    """The content of a regular file that is not a symbolic link: the trusted certificates are in this folder itself."""
+    """The content of a regular file. A symbolic link is refused: its target may change."""
     return read_bounded(
         file, most, what, links=False, explain=usage_error(f"{what}: {file}", "a regular file is needed")
     )

@@ -1,7 +1,7 @@
-"""notation's trust policy documents: bytes in, policy out. Trust stores are read by whoever calls this.
+"""notation's trust policy documents: bytes in, rules out. The caller reads the trust stores.
 
-Strict where notation is lax: unknown members and members in other letters are refused, and so is `skip` for every
-registry, as the specification asks.
+Stricter than notation: unknown members, members in another case, and `skip` for every registry are refused, as the
+specification asks.
 
 Spec: Notary Project trust-store-trust-policy, "Trust Policy".
 """
@@ -31,7 +31,7 @@ from imagesig.trust.holder import Holder, HolderKind, overlapping
 VERSION = "1.0"
 TIMESTAMPING = "tsa"
 FORMATS = ("notation",)
-"""What counts for a trust policy, in either envelope; one of `imagesig.format_names`."""
+"""The formats that a trust policy accepts: both envelopes."""
 EVERYWHERE = "*"
 
 _LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
@@ -77,7 +77,7 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
     """The statements of a `trustpolicy.json` or `trustpolicy.oci.json`. `what` names it in errors.
 
     Raises:
-        InvalidArgument: it is not valid; the message names the policy.
+        InvalidArgument: the document is invalid; the message names the policy.
     """
     try:
         document = parse_object(data, what, OURS)
@@ -94,17 +94,17 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
     scopes = [scope for item in statements for scope in item.scopes]
     for kind, values in (("name", names), ("scope", scopes)):
         if twice := [value for value in values if values.count(value) > 1]:
-            raise InvalidArgument(f"{what}: the {kind} {quote(twice[0])} stands in two policies, or twice in one")
+            raise InvalidArgument(f"{what}: the {kind} {quote(twice[0])} is in two policies, or twice in one")
     return statements
 
 
 def rules_of(statements: tuple[Statement, ...], read_store: ReadStore, scope: str = "") -> Rules:
-    """The rules that the statements mean. Images that no statement is for are refused.
+    """The rules for the statements. Images that are in no statement's scope are refused.
 
-    With a `scope` its statement is for every image, whatever it is called: for layouts, which have no name.
+    With a `scope` its statement applies to every image, named or not: for layouts, which have no name.
 
     Raises:
-        InvalidArgument: a trust store cannot be used, or no statement is for the scope.
+        InvalidArgument: a trust store cannot be used, or no statement has the scope.
     """
     if scope:
         return Rules(default=_rule(_find(statements, scope), read_store))
@@ -163,9 +163,9 @@ def _statement(value: object, what: str) -> Statement:
     stores, identities = value.get("trustStores") or [], value.get("trustedIdentities") or []
     if enforcement is None:
         if stores or identities:
-            raise InvalidArgument(f"{what}: level skip with trust stores or identities, which it would not look at")
+            raise InvalidArgument(f"{what}: level skip with trust stores or identities, which skip does not use")
         if scopes == (EVERYWHERE,):
-            raise InvalidArgument(f"{what}: level skip for every registry, which would verify nothing at all")
+            raise InvalidArgument(f"{what}: level skip for every registry verifies nothing, another level is needed")
         return Statement(name, scopes)
     return Statement(name, scopes, enforcement, _stores(stores, what), _identities(identities, what), after_expiry_only)
 
@@ -174,7 +174,7 @@ def parse_level(level: object, override: object, what: str) -> Enforcement | Non
     """What a level enforces, with its overrides; None for `skip`. Raises `InvalidArgument` for anything invalid."""
     if level == _SKIP:
         if override:
-            raise InvalidArgument(f"{what}: level skip has an override, and nothing to override")
+            raise InvalidArgument(f"{what}: level skip has an override, which skip does not use")
         return None
     if not isinstance(level, str) or level not in _LEVELS:
         raise InvalidArgument(f"{what}: level {quote(level)}, one of {', '.join((*_LEVELS, _SKIP))} is needed")
@@ -185,10 +185,8 @@ def parse_level(level: object, override: object, what: str) -> Enforcement | Non
     actions: dict[str, Action] = {}
     for name, action in override.items():
         if name not in _OVERRIDES:
-            said = (
-                "integrity is always enforced" if name == "integrity" else f"one of {', '.join(_OVERRIDES)} is needed"
-            )
-            raise InvalidArgument(f"{what}: override of {quote(name)}; {said}")
+            why = "integrity is always enforced" if name == "integrity" else f"one of {', '.join(_OVERRIDES)} is needed"
+            raise InvalidArgument(f"{what}: override of {quote(name)}; {why}")
         member, allowed = _OVERRIDES[name]
         if action not in allowed:
             raise InvalidArgument(f"{what}: override {name}: {quote(action)}, one of {', '.join(allowed)} is needed")
@@ -215,7 +213,7 @@ def _scopes(value: object, what: str) -> tuple[str, ...]:
     scopes = _texts(value, f"{what}: registryScopes")
     for scope in scopes:
         if scope == EVERYWHERE and len(scopes) > 1:
-            raise InvalidArgument(f"{what}: registryScopes has {EVERYWHERE!r} and others, it may only stand alone")
+            raise InvalidArgument(f"{what}: registryScopes has {EVERYWHERE!r} and others, it must be the only one")
         if scope != EVERYWHERE and not _SCOPE.fullmatch(scope):
             raise InvalidArgument(
                 f"{what}: scope {quote(scope)}, HOST[:PORT]/REPOSITORY is needed: no tag, digest, scheme or wildcard"
@@ -226,7 +224,7 @@ def _scopes(value: object, what: str) -> tuple[str, ...]:
 
 
 def _check_repository(scope: str, what: str) -> None:
-    """Returns if an image can be in the repository, or if its first part is no host: a name for layouts."""
+    """Returns if an image can be in the repository, or if its first part is not a host: a name for layouts."""
     host = scope.partition("/")[0]
     if "." not in host and ":" not in host and host != "localhost":
         return
@@ -236,7 +234,7 @@ def _check_repository(scope: str, what: str) -> None:
     except InvalidArgument as error:
         raise InvalidArgument(f"{what}: {error}") from None
     if name != scope:
-        raise InvalidArgument(f"{what}: scope {quote(scope)}: no image is called so; for the repository write {name}")
+        raise InvalidArgument(f"{what}: scope {quote(scope)}: no image has this name; for the repository write {name}")
 
 
 def _stores(value: object, what: str) -> tuple[Store, ...]:
@@ -249,18 +247,18 @@ def _stores(value: object, what: str) -> tuple[Store, ...]:
             raise InvalidArgument(f"{what}: trust store {quote(text)}, a name of letters, digits, _ . and - is needed")
         stores.append(Store(kind, name))
     if len(set(stores)) != len(stores):
-        raise InvalidArgument(f"{what}: a trust store stands twice")
+        raise InvalidArgument(f"{what}: a trust store is listed twice")
     if all(store.type == TIMESTAMPING for store in stores):
-        raise InvalidArgument(f"{what}: only tsa stores, which vouch for no signer", hint="name a ca store")
+        raise InvalidArgument(f"{what}: only tsa stores, which certify no signer", hint="add a ca store")
     return tuple(stores)
 
 
 def _identities(value: object, what: str) -> tuple[Holder, ...]:
-    """The holders that count; none for `*`, which is everybody."""
+    """The trusted holders; empty for `*`, which trusts every holder."""
     texts = _texts(value, f"{what}: trustedIdentities")
     if EVERYWHERE in texts:
         if len(texts) > 1:
-            raise InvalidArgument(f"{what}: trustedIdentities has {EVERYWHERE!r} and others, it may only stand alone")
+            raise InvalidArgument(f"{what}: trustedIdentities has {EVERYWHERE!r} and others, it must be the only one")
         return ()
     holders = []
     for text in texts:
@@ -269,13 +267,13 @@ def _identities(value: object, what: str) -> tuple[Holder, ...]:
             raise InvalidArgument(f"{what}: identity {quote(text)}, 'x509.subject: C=…, ST=…, O=…' is needed")
         if kind != HolderKind.SUBJECT.value:
             raise InvalidArgument(
-                f"{what}: identity {quote(text)} is for a plugin; plugins are not run, so nobody would match it"
+                f"{what}: identity {quote(text)} needs a plugin, and imagesig runs none: use x509.subject"
             )
         parse_distinguished_name(name.strip(), f"{what}: identity", NEEDED)
         holders.append(Holder(HolderKind.SUBJECT, name.strip()))
     if pair := overlapping(holders):
         raise InvalidArgument(
-            f"{what}: the identity {pair[0]} overlaps with {pair[1]}: one says all that the other does"
+            f"{what}: the identity {pair[0]} overlaps with {pair[1]}: every holder of one also fits the other"
         )
     return tuple(holders)
 
@@ -291,4 +289,4 @@ def _members(value: Mapping[str, object], what: str, needed: tuple[str, ...], al
         raise InvalidArgument(f"{what}: has no {missing[0]}")
     if unknown := [name for name in value if name not in (*needed, *allowed)]:
         known = ", ".join((*needed, *allowed))
-        raise InvalidArgument(f"{what}: {quote(unknown[0])} is unknown, there are {known} (in these letters)")
+        raise InvalidArgument(f"{what}: {quote(unknown[0])} is unknown, known are {known} (case-sensitive)")

@@ -1,7 +1,7 @@
 """imagesig's own policy files: a checked document in, its rules out.
 
-`docs/policy.schema.json` describes the same documents; a test holds the two together. What a schema cannot say is
-checked here alone: that names are defined, that scopes are scopes, that keys and certificates are what they should be.
+`docs/policy.schema.json` describes the same documents; a test compares the two. Only this module checks what a schema
+cannot say: that names are defined, and that scopes, keys and certificates are valid.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def parse_policy(
     read_file: Callable[[str], bytes] | None = None,
     real_path: Callable[[str], str] | None = None,
 ) -> Rules:
-    """The rules that a document says. `folder` is what relative paths in it are relative to.
+    """The rules in a document. Relative paths in it are relative to `folder`.
 
-    `read_file` gives the contents of a file with certificates; without it such a file is refused. `real_path` gives a
-    path without symbolic links; without it paths are compared as they are written.
+    `read_file` returns the contents of a file with certificates; without it such files are refused. `real_path` returns
+    a path without symbolic links; without it paths are compared as written.
 
     Raises:
-        InvalidArgument: the document is wrong; the message names the line, the place and what was needed.
+        InvalidArgument: the document is invalid; the message names the line, the place and what is needed.
     """
     _refuse_foreign(document)
     fields = document.table(_FIELDS, needed=("version",))
@@ -66,16 +66,16 @@ def _refuse_foreign(document: Node) -> None:
         return
     if "version" not in document.value and isinstance(document.value.get("default"), list):
         raise document.refused(
-            "this looks like containers/image's policy.json, not like a policy of imagesig",
+            "this looks like containers/image's policy.json, a policy of imagesig is needed",
             hint="read it with --policy-from containers, Policy.from_containers_policy(), "
             "or: imagesig policy import --from containers FILE",
         )
     if "trustPolicies" in document.value:
-        raise document.refused("this looks like a trust policy of Notary Project, not like a policy of imagesig")
+        raise document.refused("this looks like a trust policy of the Notary Project, a policy of imagesig is needed")
 
 
 def _no_files(name: str) -> bytes:
-    raise InvalidArgument(f"{name}: no files can be read here")
+    raise InvalidArgument(f"{name}: files cannot be read here")
 
 
 def _as_written(path: str) -> str:
@@ -91,8 +91,8 @@ def _rules(node: Node, authorities: Authorities, files: Files) -> Mapping[Scope,
         for scope_node, scope in scopes:
             if scope in rules:
                 raise scope_node.refused(
-                    f"scope {scope} has a rule already, in line {first[scope].line}",
-                    hint="join the two: only one rule can be for a scope",
+                    f"scope {scope} already has a rule, in line {first[scope].line}",
+                    hint="join the two: a scope has one rule",
                 )
             rules[scope] = _rule(item, fields, f"{scope} ({item.file}:{item.line})", authorities)
             first[scope] = scope_node
@@ -131,8 +131,8 @@ def _rule(node: Node, fields: Mapping[str, Node], name: str, authorities: Author
     if isinstance(require.value, str):
         if warn:
             raise fields["warn"].refused(
-                f"it has no use beside require = {require.value!r}",
-                hint="warn is for rules that require signatures",
+                f"is not allowed together with require = {require.value!r}",
+                hint="remove warn: it is for rules that require signatures",
             )
         return Rule((_whole(require),), name)
     return Rule(tuple(parse_requirement(item, authorities) for item in require.items()), name, warn)

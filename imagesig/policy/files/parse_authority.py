@@ -21,7 +21,7 @@ from imagesig.trust.holder import Holder, HolderKind
 
 
 class Files(Struct, frozen=True):
-    """The files that a policy names: their contents, and their paths without symbolic links."""
+    """Access to the files that a policy names: their contents, and their paths without symbolic links."""
 
     read: Callable[[str], bytes]
     real_path: Callable[[str], str]
@@ -51,7 +51,7 @@ _PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.D
 
 
 class Authorities(Struct, frozen=True):
-    """What the rules of one policy can name. `placed` has the signers with each key file under its real path."""
+    """The authorities that the rules of one policy can name. `placed` has the signers with real paths of key files."""
 
     signers: Mapping[str, Authority]
     timestamps: Mapping[str, tuple[Certificate, ...]]
@@ -83,7 +83,7 @@ def _named(node: Node | None) -> dict[str, Node]:
     members = node.members() if node else {}
     for name, member in members.items():
         if not _NAME.fullmatch(name):
-            raise member.refused(f"the name {quote(name)} has characters other than letters, digits, dot, - and _")
+            raise member.refused(f"the name {quote(name)} has other characters than letters, digits, ., - and _")
     return members
 
 
@@ -93,7 +93,7 @@ def _signer(name: str, node: Node, folder: str, files: Files) -> Authority:
     kind = one_of(node, fields, (*_KEY_FIELDS, *_CA_FIELDS))
     for field, member in fields.items():
         if field in every and field not in _FIELDS_FOR[kind]:
-            raise member.refused(f"has no use beside {kind}")
+            raise member.refused(f"is not allowed together with {kind!r}")
     if "description" in fields:
         fields["description"].text()
     if kind in _CA_FIELDS:
@@ -109,26 +109,26 @@ def _signer(name: str, node: Node, folder: str, files: Files) -> Authority:
 
 
 def joined(folder: str, path: str) -> str:
-    """The path, from `folder` if it is relative; never one that could be taken for a key URI."""
+    """The path, from `folder` if it is relative, in a form that is not read as a key URI."""
     whole = path if path.startswith("/") or not folder else f"{folder.rstrip('/')}/{path}"
     return whole if whole.startswith(("/", "./")) else f"./{whole}"
 
 
 def _key_uri(node: Node) -> str:
     if not is_key_uri(node.text()):
-        raise node.refused(f"{quote(node.value)} is no URI", hint="for a file write key_file")
+        raise node.refused(f"{quote(node.value)}, a URI is needed", hint="for a file use key_file")
     return node.name()
 
 
 def _public_keys(node: Node) -> tuple[PublicKey, ...]:
-    """One key, or all versions of a signer's key, one PEM block after the other."""
+    """The keys of one signer: all versions of its key, one PEM block for each."""
     text = node.text()
     blocks = _PEM_BLOCK.findall(text)
     if not blocks or _PEM_BLOCK.sub("", text).strip():
-        raise node.refused("PEM text is needed, and nothing beside it", hint="put a file's name into key_file")
+        raise node.refused("PEM text alone is needed", hint="for a file use key_file")
     keys = node.made(lambda: tuple(PublicKey.from_pem(block) for block in blocks))
     if len(set(keys)) != len(keys):
-        raise node.refused("one key stands in it twice")
+        raise node.refused("the same key is listed twice")
     return keys
 
 
@@ -152,7 +152,7 @@ def _timestamp_authority(node: Node, folder: str, files: Files) -> tuple[Certifi
 def _certificates(node: Node, is_file: bool, folder: str, files: Files) -> tuple[Certificate, ...]:
     text = node.text()
     if not is_file and "-----BEGIN CERTIFICATE-----" not in text:
-        raise node.refused("certificates in PEM are needed", hint="put a file's name into ca_file")
+        raise node.refused("certificates in PEM are needed", hint="for a file use ca_file")
     where = joined(folder, text) if is_file else "PEM"
     data = node.made(lambda: files.read(where)) if is_file else text.encode()
     return node.made(lambda: parse_certificates(data, where))
@@ -174,7 +174,7 @@ def _check_distinguished_name(node: Node, value: str) -> None:
         x509.Name.from_rfc4514_string(value)
     except ValueError:
         raise node.refused(
-            f"{quote(value)} is no distinguished name (RFC 4514)", hint="write it like CN=build,O=Acme,C=DE"
+            f"{quote(value)}, a distinguished name (RFC 4514) is needed", hint="write it as in CN=build,O=Acme,C=DE"
         ) from None
 
 
@@ -182,7 +182,7 @@ def _window(fields: Mapping[str, Node]) -> Window:
     first = _time(fields["not_before"]) if "not_before" in fields else None
     last = _time(fields["not_after"]) if "not_after" in fields else None
     if first and last and last < first:
-        raise fields["not_after"].refused("it lies before not_before, so the key would never count")
+        raise fields["not_after"].refused("it is before not_before, so the key would never be valid")
     return Window(first, last)
 
 
@@ -192,7 +192,7 @@ def _time(node: Node) -> datetime:
         try:
             return datetime.fromisoformat(node.value.upper().replace(" ", "T"))
         except ValueError:
-            raise node.refused(f"{quote(node.value)} is no time") from None
+            raise node.refused(f"{quote(node.value)}, a valid time is needed") from None
     if isinstance(node.value, datetime) and node.value.tzinfo is not None:
         return node.value
     if not isinstance(node.value, datetime | str):

@@ -26,35 +26,35 @@ CHECKS = ("authenticity", "authentic_timestamp", "expiry", "revocation")
 ACTIONS = {action.value: action for action in Action}
 
 REJECT_ALL, ACCEPT_ALL = "reject", "insecureAcceptAnything"
-"""A rule for every image or none, in the place of a list of requirements."""
+"""A rule that refuses or accepts every image has one of these texts instead of a list of requirements."""
 
-_COUNTS = ("any", "all", "threshold")
-_FIELDS = (*_COUNTS, "of", "annotations", "identity", "formats", "timestamps", "enforcement")
+_HOW_MANY = ("any", "all", "threshold")
+_FIELDS = (*_HOW_MANY, "of", "annotations", "identity", "formats", "timestamps", "enforcement")
 
 
 def parse_requirement(node: Node, authorities: Authorities) -> Signed:
-    """The requirement that a table says. Raises as `parse_policy` does."""
+    """The requirement of a table. Raises as `parse_policy` does."""
     fields = node.table(_FIELDS)
-    kind = one_of(node, fields, _COUNTS)
+    kind = one_of(node, fields, _HOW_MANY)
     if kind == "threshold" and "of" not in fields:
-        raise node.refused("beside threshold the field 'of' is needed, with the names of the authorities")
+        raise node.refused("'threshold' also needs 'of', the list of authority names")
     if kind != "threshold" and "of" in fields:
-        raise fields["of"].refused(f"has no use beside {kind}")
+        raise fields["of"].refused(f"is not allowed together with {kind!r}")
     listed = fields["of" if kind == "threshold" else kind]
     names = listed.distinct_texts()
     for item in listed.items():
         item_name = item.text()
         if item_name not in authorities.signers:
             raise item.refused(
-                f"no authority is called {item_name!r}",
+                f"no authority has the name {item_name!r}",
                 hint=f"define authorities.{item_name}; there are: {', '.join(authorities.signers) or 'none'}",
             )
     signers = tuple(authorities.signers[name] for name in names)
     threshold = fields["threshold"].count() if kind == "threshold" else 1 if kind == "any" else None
     if threshold is not None and threshold > len(signers):
-        raise fields[kind].refused(f"{threshold} of {len(signers)} authorities cannot be asked for")
+        raise fields[kind].refused(f"{threshold}, but 'of' lists only {len(signers)}")
     needed = len(signers) if threshold is None else threshold
-    # Before any key is opened: files and URIs are compared by place, keys in the policy itself by what they are.
+    # No key is opened yet: files and URIs are compared by place, keys in the policy itself by value.
     listed.made(lambda: check_distinct(tuple(authorities.placed[name] for name in names), needed))
     return Signed(
         signers,
@@ -70,19 +70,19 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
 def _annotations(node: Node) -> Annotations:
     members = node.members()
     if not members:
-        raise node.refused("the table is empty", hint="put something into it, or take the field away")
+        raise node.refused("the table is empty", hint="add an entry or remove the field")
     for member in members.values():
         if not isinstance(member.value, str):
-            raise member.refused("the value of an annotation is text", hint="put it in quotes")
+            raise member.refused("text is needed as the value of an annotation", hint="put it in quotes")
     return Annotations({name: str(member.value) for name, member in members.items()})
 
 
 def parse_identity(node: Node) -> Identity:
-    """The identity that a name, or a table with `type` and the fields of that kind, says."""
+    """The identity of a name, or of a table with `type` and the fields of that kind."""
     if isinstance(node.value, str):
         kind = KINDS[node.choice(tuple(KINDS))]
         if needed := kind.__struct_fields__:
-            raise node.refused(f"{kind.kind} is a table with type, {', '.join(needed)}")
+            raise node.refused(f"{kind.kind} needs a table with type, {', '.join(needed)}")
         return kind.of_texts()
     every = dict.fromkeys(field for kind in KINDS.values() for field in kind.__struct_fields__)
     fields = node.table(("type", *every), needed=("type",))
@@ -104,7 +104,7 @@ def _timestamps(node: Node, authorities: Authorities) -> TimestampAuthorities:
     for item in fields["any"].items():
         if item.text() not in authorities.timestamps:
             raise item.refused(
-                f"no timestamp authority is called {item.text()!r}",
+                f"no timestamp authority has the name {item.text()!r}",
                 hint=f"define timestamp_authorities.{item.text()}; there are: "
                 f"{', '.join(authorities.timestamps) or 'none'}",
             )
@@ -121,13 +121,13 @@ def _enforcement(node: Node) -> Enforcement:
     actions = {name: ACTIONS[fields[name].choice(tuple(ACTIONS))] for name in CHECKS if name in fields}
     if actions.get("authenticity") is Action.SKIP:
         raise fields["authenticity"].refused(
-            "who signed cannot be skipped", hint="log it, or require nothing: require = 'insecureAcceptAnything'"
+            "authenticity cannot be skipped", hint="log it, or require nothing: require = 'insecureAcceptAnything'"
         )
     return replace(enforcement, **actions)
 
 
 def requirement_document(requirement: Requirement, names: Names) -> dict[str, object] | None:
-    """The table that says the requirement; None for what only a whole rule can say, with one text."""
+    """The table for the requirement; None if only a whole rule can express it, with one text."""
     match requirement:
         case AcceptAnything() | Reject() | Unsupported():
             return None

@@ -1,4 +1,4 @@
-"""A policy as a document of imagesig's own schema: what `imagesig.policy.files.parse` reads back as the same policy."""
+"""A policy as a document of imagesig's own schema, which `imagesig.policy.files.parse` reads as the same policy."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def document_of(policy: Rules) -> Document:
     """The policy as tables, lists, texts, numbers and booleans.
 
     Raises:
-        InvalidArgument: it asks for something that imagesig cannot judge, every such place is named; or it has the rule
-            of one repository and nothing below it, as notation's policies have.
+        InvalidArgument: imagesig cannot judge a requirement, and the message names each; or a rule is for exactly one
+            repository, as in notation's policies.
     """
     if exact := next((scope for scope in policy.rules if scope.exact), None):
-        raise InvalidArgument(f"policy: the scope {exact} is one repository alone, which a policy file cannot express")
+        raise InvalidArgument(f"policy: the scope {exact} is just one repository, which a policy file cannot express")
     every = [(rule, item) for rule in (policy.default, *policy.rules.values()) for item in rule.requirements]
     refused = [f"{rule.name}: {item.reason}" for rule, item in every if type(item) is Unsupported]
     if refused:
         raise InvalidArgument(
             f"policy: {len(refused)} of its requirements cannot be expressed: {'; '.join(refused)}",
-            hint="take them out of the policy first, or use it as it is: images of other scopes are judged",
+            hint="remove them from the policy, or use it as it is: images of other scopes are judged",
         )
     names = Names()
     document: Document = {"version": VERSION}

@@ -264,7 +264,7 @@ def test_every_authority_that_vouches_is_named(envelope: str) -> None:
     others = (replace(acme, name="other"), replace(acme, name="signing", role=Role.SIGNING_AUTHORITY))
     examined = authenticate(stored(envelope), TrustAnchors((), (acme, *others)))
     assert [item.authority for item in examined.by_all] == ["acme", "other"]
-    assert check(examined.by_others[0], AUTHENTICITY).detail.startswith("other vouches")
+    assert check(examined.by_others[0], AUTHENTICITY).detail.startswith("other certified")
     assert authenticate(stored(envelope), TrustAnchors((), (acme,))).by_others == ()
 
 

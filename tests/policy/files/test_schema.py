@@ -20,17 +20,17 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "policy.schema.json").
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 _BEYOND = (
-    "no authority is called",
-    "no timestamp authority is called",
+    "no authority has the name",
+    "no timestamp authority has the name",
     "has a rule already",
     "scope '",
-    "cannot be asked for",
+    "lists only",
     "distinct",
     "PEM",
     "certificate",
     "public key",
     "before not_before",
-    "is no time",
+    "a valid time is needed",
     "image reference",
     "identity '",
     "identity prefix",

@@ -70,7 +70,7 @@ def test_what_cannot_be_expressed_is_refused_and_every_place_named() -> None:
 
 def test_a_rule_for_one_repository_alone_is_not_written_as_one_for_all_below_it() -> None:
     exact = Scope("docker", "registry.example/app", exact=True)
-    with pytest.raises(InvalidArgument, match="one repository alone"):
+    with pytest.raises(InvalidArgument, match="just one repository"):
         document_of(Policy(rules={exact: Rule((AcceptAnything(),))}))
 
 
