@@ -61,7 +61,7 @@ def test_a_registry_is_probed_and_keeps_nothing_of_it(server: InMemoryRegistry, 
     found = seen(image=image)
 
     assert found["referrers"] == (State.OK, "the registry keeps them")
-    assert found["login"][1].startswith("as nobody")
+    assert found["login"][1].startswith("as anonymous")
     assert found["signatures"] == (State.NOTE, "0 stored (none), unchecked")
     written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
     assert written == []

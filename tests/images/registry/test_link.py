@@ -84,5 +84,5 @@ def test_a_header_without_an_end_is_not_read() -> None:
 
 
 def test_an_empty_address_for_the_next_page_is_refused() -> None:
-    with pytest.raises(UnexpectedResponse, match="empty address"):
+    with pytest.raises(UnexpectedResponse, match="empty URL"):
         next_page("<>; rel=next", "referrers")
