@@ -103,7 +103,7 @@ class ImageTarget(Protocol):
     def name(self) -> str: ...
 
     @property
-    def holds_signature_files(self) -> bool:
+    def stores_signature_files(self) -> bool:
         """Whether signatures are stored as signature files, which may hold OpenPGP messages."""
         ...
 

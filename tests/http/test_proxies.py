@@ -61,7 +61,7 @@ def test_gos_table_of_proxies(http: str, https: str, bypass: str, target: str, p
     assert find(Proxies({"http": http, "https": https}, bypass), target) == proxy
 
 
-def test_what_a_web_server_was_sent_is_no_setting() -> None:
+def test_a_header_sent_to_a_web_server_is_not_a_proxy_setting() -> None:
     proxies = Proxies.from_environment({"HTTP_PROXY": "http://10.1.2.3:8080", "REQUEST_METHOD": "PUT"})
     with pytest.raises(InvalidArgument, match="REQUEST_METHOD"):
         find(proxies, "http://example.com")
@@ -104,7 +104,7 @@ def test_a_login_is_decoded(login: str, authorization: str) -> None:
         "http://me:s3[cret@h", "me:s3/cret@h", "http://me:s3cret@[::1", "://me:s3cret@h", "http://me:s3\u20accret@h",
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_be_read_is_called_that_and_not_shown(setting: str) -> None:
+def test_an_unreadable_setting_is_named_and_not_shown(setting: str) -> None:
     with pytest.raises(InvalidArgument, match="HTTPS_PROXY") as refused:
         find(Proxies({"https": setting}), "https://a.example")
     assert "cret" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__}"

@@ -68,7 +68,7 @@ class RegistryRepository:
         return self._session.base
 
     @property
-    def holds_signature_files(self) -> bool:
+    def stores_signature_files(self) -> bool:
         return False
 
     def __repr__(self) -> str:

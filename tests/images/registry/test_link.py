@@ -55,7 +55,7 @@ def test_there_is_no_next_page(header: str) -> None:
         *('</a>; rel="next", </b>; rel="next"', "</b>; rel=ne xt", "</b>; rel=next; <"),
     ],
 )
-def test_what_is_no_link_header_is_refused(header: str) -> None:
+def test_an_invalid_link_header_is_refused(header: str) -> None:
     with pytest.raises(UnexpectedResponse):
         next_page(header, "x")
 
