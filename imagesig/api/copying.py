@@ -185,5 +185,5 @@ def _check_place(plan: _Plan, target: Image) -> None:
         if piece.kind == "tagged" and any(is_file_only(blob.media_type) for blob in piece.blobs):
             raise SignaturesUnsupported(
                 f"{target.signatures.name}: signature files with OpenPGP messages cannot be stored there",
-                hint="copy the image alone: --no-signatures, or signatures=False",
+                hint="copy without signatures: --no-signatures, or signatures=False",
             )

@@ -61,7 +61,7 @@ def test_gos_table_of_proxies(http: str, https: str, bypass: str, target: str, p
     assert find(Proxies({"http": http, "https": https}, bypass), target) == proxy
 
 
-def test_a_header_sent_to_a_web_server_is_not_a_proxy_setting() -> None:
+def test_what_a_web_server_was_sent_is_no_setting() -> None:
     proxies = Proxies.from_environment({"HTTP_PROXY": "http://10.1.2.3:8080", "REQUEST_METHOD": "PUT"})
     with pytest.raises(InvalidArgument, match="REQUEST_METHOD"):
         find(proxies, "http://example.com")

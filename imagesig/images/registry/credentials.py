@@ -178,7 +178,7 @@ def _unreadable(file: Path, error: Exception) -> InvalidArgument | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _NoFile(f"{file}: there is no such file")
     if isinstance(error, OSError | ValueError):
-        reason = getattr(error, "strerror", None) or "not a file name"
+        reason = getattr(error, "strerror", None) or "no file's name"
         return InvalidArgument(f"{file}: cannot be read ({reason})")
     return None
 
