@@ -125,7 +125,7 @@ class RegistryLogin:
             self._wants_basic.add(registry)
             return header, float("inf")
         offered = ", ".join(challenges) or "none"
-        raise UnexpectedResponse(f"{host}: requires a login with {quote(offered)}; only Bearer and Basic are supported")
+        raise UnexpectedResponse(f"{host}: requires a login by {quote(offered)}; Bearer or Basic is needed")
 
     def _credential(self, registry: str, repository: str) -> Credential:
         """The credential for a repository, read again for each login. For Basic, the last one is reused in `header`."""
