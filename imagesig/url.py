@@ -139,7 +139,7 @@ def served_url(base: str, reference: str, what: str) -> Url:
     except InvalidArgument as error:
         raise UnexpectedResponse(f"{where}: {error}") from None
     if url.has_login:
-        raise UnexpectedResponse(f"{where}: its {what} {quote(redact(reference))} holds a user or a password")
+        raise UnexpectedResponse(f"{where}: its {what} {quote(redact(reference))} has a user or a password")
     if url.scheme == "http" and parse_url(base).scheme == "https":
         raise UnexpectedResponse(f"{where}: its {what} leads from HTTPS to HTTP ({quote(redact(reference))})")
     return url

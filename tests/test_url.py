@@ -98,7 +98,7 @@ def test_a_reference_is_joined(reference: str, joined: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["https:///x", "https:x", "//", "///x", "\thttps://o/", "ht\ntps://o/", "x y"])
-def test_a_reference_with_a_scheme_or_slashes_and_no_host_is_none(reference: str) -> None:
+def test_a_reference_with_a_scheme_or_slashes_but_no_host_is_refused(reference: str) -> None:
     with pytest.raises(InvalidArgument):
         join_url("https://h/a", reference)
 
@@ -113,7 +113,7 @@ def test_a_reference_with_a_scheme_or_slashes_and_no_host_is_none(reference: str
         ("https://[", "cannot be read"),
     ],
 )
-def test_what_a_server_names_and_cannot_be_asked_is_an_unexpected_response(reference: str, reason: str) -> None:
+def test_an_unusable_url_of_a_server_is_an_unexpected_response(reference: str, reason: str) -> None:
     with pytest.raises(UnexpectedResponse, match=reason) as refused:
         served_url("https://h/a", reference, "Location")
     assert "s3cret" not in str(refused.value)

@@ -184,7 +184,7 @@ def _check_place(plan: _Plan, target: Image) -> None:
         target.signatures.check_holds(referrers=False)
     if any(piece.kind == "referrer" or (piece.tag and not piece.tag.endswith(".sig")) for piece in plan.pieces):
         target.signatures.check_holds(referrers=True)
-    if target.signatures.holds_signature_files:
+    if target.signatures.stores_signature_files:
         return
     for piece in plan.pieces:
         if piece.kind == "tagged" and any(is_file_only(blob.media_type) for blob in piece.blobs):

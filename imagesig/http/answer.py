@@ -54,12 +54,16 @@ class Answer:
         """Reads status and headers. Raises `NothingCame`, `NotHttp`, `OSError`."""
         self._connection, self._given_back = connection, False
         self._message = message = _Message(bodiless=method == "HEAD")
-        came = False
+        received = False
         while not message.headers_end:
             piece = connection.receive(_RECEIVE_BYTES)
             if not piece:
-                raise NotHttp("the answer ended within its headers") if came else NothingCame("closed, no answer came")
-            came = True
+                raise (
+                    NotHttp("the answer ended within its headers")
+                    if received
+                    else NothingCame("closed, no answer came")
+                )
+            received = True
             message.feed(piece)
         self.status, self.headers = message.status, message.headers
 

@@ -148,7 +148,7 @@ class _Collector:
         if not _is_document(descriptor):
             raise SignaturesUnsupported(
                 f"{home.name}: {descriptor.digest} refers to the image as {descriptor.media_type}, which is not read",
-                hint="copy the image alone: --no-signatures, or signatures=False",
+                hint="copy without signatures: --no-signatures, or signatures=False",
             )
         self._left -= descriptor.size
         if self._left < 0:

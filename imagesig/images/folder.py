@@ -72,7 +72,7 @@ class Folder:
                     raise LimitExceeded(f"{self._what}: {name} has more than {most} bytes")
         return bytes(content)
 
-    def holds(self, name: str, descriptor: Descriptor, *, links: bool = False) -> bool:
+    def matches(self, name: str, descriptor: Descriptor, *, links: bool = False) -> bool:
         """Whether the file exists with the bytes that the descriptor names. They are read and hashed."""
         try:
             with self.open(name, links=links) as file:

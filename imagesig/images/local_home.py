@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class LocalHome(ABC):
     """An `ImageHome` that people name `form:path`. It holds no referrers, unless a subclass overrides their methods."""
 
-    holds_signature_files = False
+    stores_signature_files = False
     described: frozenset[str] = frozenset()
 
     def __init__(self, form: str, path: Path) -> None:
@@ -176,8 +176,8 @@ class LocalHome(ABC):
 
     def _no_place(self, what: str) -> NoReturn:
         raise SignaturesUnsupported(
-            f"{self.name}: holds classic signatures only, there is no place for {what}",
-            hint="sign with --format cosign, or use oci:DIRECTORY or oci-archive:FILE, which hold everything",
+            f"{self.name}: only classic signatures can be stored there, not {what}",
+            hint="sign with --format cosign, or use oci:DIRECTORY or oci-archive:FILE, which can store everything",
         )
 
 

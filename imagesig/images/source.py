@@ -1,7 +1,7 @@
-"""The two roles an image's home plays: it is read (`ImageSource`) and written to (`ImageTarget`).
+"""The interfaces of a home of images: reading it (`ImageSource`) and writing to it (`ImageTarget`).
 
-A home is one repository of a registry, one layout directory or one archive. Bytes returned always match their
-descriptor.
+A home is one repository of a registry, one layout directory, one archive or one `dir:` directory. Returned bytes always
+match their descriptor. A further local home derives from `imagesig.images.local_home.LocalHome`.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ class ImageSource(Protocol):
 
     @property
     def name(self) -> str:
-        """For people: `ghcr.io/acme/app`, `oci:build/layout`."""
+        """Human-readable: `ghcr.io/acme/app`, `oci:build/layout`."""
         ...
 
     @property
     def identity(self) -> str:
-        """Equal for two objects if they read the same place: a registry's URL, a path without links."""
+        """Equal for two objects that access the same place: the URL of a repository, or a path without links."""
         ...
 
     def tag_for(self, digest: str) -> str:
-        """A tag of the image with this digest; empty if it has none, or none that is found without a request."""
+        """A tag of the image with this digest; empty if it has none. Makes no request."""
         ...
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
-        """The manifest or index that a tag or digest names, described by its bytes, which may be kept for `read`.
+        """The descriptor of the manifest or index that a tag or digest names, by its own bytes.
 
         Raises:
-            NotFound: no such manifest here.
-            DigestMismatch: other bytes lie under its digest.
-            TransportError, MalformedError, DeadlineExceeded: as `imagesig.errors` says.
+            NotFound: there is no such manifest.
+            DigestMismatch: the bytes do not have the digest.
+            TransportError, MalformedError, DeadlineExceeded: see `imagesig.errors`.
         """
         ...
 
     def pin(self, tag_or_digest: str) -> str:
-        """The digest that a tag or digest names, as it will be deployed.
+        """The digest to deploy for a tag or digest.
 
-        A local home reads and hashes the manifest, for whoever takes the image from there may not. A registry is not
-        asked about a digest: whoever pulls by digest compares the bytes.
+        A local home reads and hashes the manifest, because tools that load the image from there may not. A registry is
+        not asked about a digest: tools that pull by digest compare the bytes.
 
         Raises:
             NotFound, DigestMismatch and the others: as in `resolve`.
@@ -58,11 +58,11 @@ class ImageSource(Protocol):
         ...
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
-        """The content: `descriptor.size` bytes with `descriptor.digest`. Manifests and indexes are told by media type.
+        """The content: `descriptor.size` bytes with `descriptor.digest`. The media type tells manifests from blobs.
 
         Raises:
-            LimitExceeded: `descriptor.size` is over `limit`, or more bytes came than that; nothing was kept.
-            DigestMismatch: other bytes came.
+            LimitExceeded: `descriptor.size` is over `limit`, or more bytes arrived.
+            DigestMismatch: other bytes arrived.
             NotFound, TransportError: as in `resolve`.
         """
         ...
@@ -70,28 +70,28 @@ class ImageSource(Protocol):
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         """The manifests whose subject is `digest`, from the referrers API or the fallback tag.
 
-        The list is what the registry says: untrusted. With an artifact type, a home that can leaves out the others and
-        says so in `Listing.filtered`; types in listings are not to be believed.
+        The list is untrusted, with the types in it. With an artifact type, a home that supports it leaves out the
+        others, and says so in `Listing.filtered`.
 
         Raises:
-            MalformedError: what is there is no list.
+            MalformedError: it is not a list.
             TransportError: as in `resolve`.
         """
         ...
 
     def has(self, digest: str) -> bool:
-        """Whether a manifest with this digest is here: one cheap request. A local home hashes what lies there."""
+        """Whether a manifest with this digest exists: one cheap request. A local home hashes it."""
         ...
 
     def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
-        """The content of a blob of any size, in pieces that fit into memory.
+        """The content of a blob of any size, in small pieces.
 
-        The pieces are compared with the descriptor as they pass: what is wrong raises before the iterator ends, and
-        never are more than `descriptor.size` bytes given. A stream that breaks is not resumed; open it again.
+        The pieces are compared with the descriptor: the iterator raises before its end if they differ, and never gives
+        more than `descriptor.size` bytes. A broken stream is not resumed; open it again.
 
         Raises:
-            DigestMismatch: other bytes came, from the iterator.
-            NotFound, TransportError: as in `resolve`; from the iterator too.
+            DigestMismatch: the iterator found other bytes.
+            NotFound, TransportError: as in `resolve`; the iterator raises them too.
         """
         ...
 
@@ -103,105 +103,104 @@ class ImageTarget(Protocol):
     def name(self) -> str: ...
 
     @property
-    def holds_signature_files(self) -> bool:
-        """Whether signatures are stored as files of containers/image, which may be OpenPGP messages."""
+    def stores_signature_files(self) -> bool:
+        """Whether signatures are stored as signature files, which may hold OpenPGP messages."""
         ...
 
     def probe(self, digest: str) -> Abilities | None:
-        """What can be done here, found out without changing anything; None where no server or login decides that.
+        """What the registry supports and the login may do, found out without changes; None for a local home.
 
-        `digest` is of an image here, or empty.
+        `digest` is of an image in this home, or empty.
         """
         ...
 
     def check_holds(self, *, referrers: bool) -> None:
-        """Returns if signatures can be stored here: as referrers, or as classic ones under a tag. Asks nobody.
+        """Returns if signatures can be stored: as referrers, or as classic ones under a tag. Makes no request.
 
         Raises:
-            SignaturesUnsupported: this form of image has no place for them.
+            SignaturesUnsupported: this form of image cannot hold them.
         """
         ...
 
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
-        """What is written in the block is written at once, where that matters: an archive becomes one new file.
+        """A block whose changes are written together if it is True: if the block fails, nothing changes.
 
-        True if it is at once: if the block fails, all stays as it was. `resume` keeps the blobs that came so far, for
-        the next transaction that resumes. Registries and layouts write as they go, in an order that is safe throughout.
+        An archive becomes one new file; `resume` keeps the blobs that arrived for the next transaction that resumes.
+        Registries and layouts write at once (False), in an order in which every state is safe.
         """
         ...
 
     def put_blob(self, content: bytes, media_type: str) -> Descriptor:
-        """Stores a blob, unless it is there already."""
+        """Stores a blob, unless it exists."""
         ...
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is here and need not be sent: one cheap request. A local home hashes what lies there."""
+        """Whether a blob exists and need not be sent: one cheap request. A local home hashes it."""
         ...
 
     def put_blob_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
-        """Stores a blob of any size from its pieces, whole or not at all. It is not tried again: open a new stream.
+        """Stores a blob of any size from its pieces, completely or not at all. A failed attempt is not repeated.
 
         Raises:
-            DigestMismatch: the pieces are not what the descriptor says.
+            DigestMismatch: the pieces do not match the descriptor.
         """
         ...
 
     def mount_blob(self, descriptor: Descriptor, source: ImageSource) -> bool:
-        """Takes a blob over from another repository of the same registry; False where that cannot be done."""
+        """Mounts a blob from another repository of the same registry. False if that is not possible."""
         ...
 
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor:
-        """Stores a manifest or index by its digest, or under a tag, replacing what the tag named before."""
+        """Stores a manifest or index by digest and, with `tag`, makes the tag name it."""
         ...
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
-        """Makes a tag name what `merge` makes of what it names now, keeping what others write at the same time.
+        """Changes what a tag names: `merge` gets what it names now. Changes that others make at the same time are kept.
 
-        `uploads` says that `merge` stores blobs here. What is returned settles the change (`TagChange.settle`); call it
-        once everything else has been written. It does nothing where writers take turns.
+        `uploads` says that `merge` stores blobs in this home. The returned function settles the change: it makes sure
+        that no other writer undid it. Call it after everything else is written.
 
         Raises:
             TransportError: it could not be written.
-            Whatever `merge` raises; nothing is written then.
+            The errors of `merge`; nothing is written then.
         """
         ...
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         """Stores an OCI manifest or index whose `subject` is `subject` so that `referrers` finds it.
 
-        Where there is no referrers API, the fallback index `sha256-<hex>` is changed as `change_tag` does. What is
-        returned settles that change; call it once everything else has been written. It does nothing where the home
-        keeps referrers by itself.
+        Without a referrers API, the fallback index `sha256-<hex>` is changed as in `change_tag`. The returned function
+        settles that change; call it after everything else is written.
 
         Raises:
-            Stale: other writers changed the index more often than `limits.MERGE_ATTEMPTS`.
+            Stale: other writers changed the index more often than the retry limit.
         """
         ...
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
-        """Takes a referrer of the digest `subject` away, so that `referrers` finds it no more; settled as above.
+        """Removes a referrer of the digest `subject` from the list of referrers. The returned function settles it.
 
-        It is deleted only if its own subject is that digest: whatever a listing says, others may have written it. What
-        is attached to something else is taken out of the list where there is one.
+        The manifest is deleted only if its own subject is that digest: anyone may have written the list. A manifest
+        that refers to something else is only removed from the fallback index.
 
         Raises:
-            NotFound: it is not there, or not listed as one of these.
-            DeletionRefused: the registry lists referrers by itself and deletes nothing, or lists one that is attached
-                to something else.
+            NotFound: it does not exist, or is not in the list.
+            DeletionRefused: the registry lists referrers itself and does not delete, or lists one that refers to
+                something else.
         """
         ...
 
     def delete_manifest(self, digest: str) -> None:
-        """Deletes a manifest and, where the home does so, the tags that name it.
+        """Deletes a manifest and, in homes that do so, the tags that name it.
 
         Raises:
-            DeletionRefused: the home deletes nothing.
+            DeletionRefused: the home does not allow deletion.
         """
         ...
 
 
 class ImageHome(ImageSource, ImageTarget, Protocol):
-    """Both roles: what signing needs."""
+    """Both interfaces: signing needs them."""
 
     @property
     def name(self) -> str: ...

@@ -61,7 +61,7 @@ def test_probing_a_registry_leaves_nothing_behind(server: InMemoryRegistry, imag
     found = seen(image=image)
 
     assert found["referrers"] == (State.OK, "the registry has the API")
-    assert found["login"][1].startswith("as nobody")
+    assert found["login"][1].startswith("as anonymous")
     assert found["signatures"] == (State.NOTE, "0 stored (none), not verified")
     written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
     assert written == []

@@ -109,7 +109,7 @@ def test_another_key_ends_with_status_12_and_every_reason(key: Path, image: str,
     assert done.stderr.count("none of the trusted keys made this signature") == 2
 
 
-def test_a_reference_that_is_none_ends_with_status_2(key: Path) -> None:
+def test_an_invalid_reference_ends_with_status_2(key: Path) -> None:
     done = imagesig("verify", "--key", public_half(key), "registry.example/UPPER:1")
     assert done.returncode == 2
     assert "lower case" in done.stderr
@@ -268,7 +268,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said_in_words_with_its_status(key: Path, image: str, name: str) -> None:
+def test_a_wrong_use_is_explained_with_its_status(key: Path, image: str, name: str) -> None:
     status, arguments = WRONG[name]
     done = imagesig(*arguments, cwd=key.parent, IMAGESIG_PASSPHRASE="s3cret")
     assert done.returncode == status, done.stderr
@@ -320,7 +320,7 @@ def test_output_that_cannot_be_written_is_an_error_and_no_traceback(image: str, 
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback(image: str) -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_traceback(image: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:

@@ -93,7 +93,7 @@ def test_an_image_that_is_named_again_keeps_its_first_place(tmp_path: Path) -> N
     assert list(Images(["c"], str(tmp_path / "list"))) == ["c", "b", "a"]
 
 
-def test_a_list_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_list_is_read_only_as_far_as_needed(tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(b"a\nb\n\0\n")
     images = iter(Images([], str(tmp_path / "list")))
     assert [next(images), next(images)] == ["a", "b"]
@@ -145,14 +145,14 @@ def test_the_worst_status_is_1_then_12_10_11_13(statuses: list[int], status: int
     assert worst(statuses) == status
 
 
-def test_an_empty_list_proves_nothing(folder: Path, tmp_path: Path) -> None:
+def test_an_empty_list_is_an_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("# nothing\n")
     done = verify(folder, "--images-from", str(tmp_path / "list"))
     assert done.returncode == 2
     assert "no image was named" in done.stderr
 
 
-def test_a_list_that_is_not_there_is_a_usage_error(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_list_is_a_usage_error(folder: Path, tmp_path: Path) -> None:
     done = verify(folder, "--images-from", str(tmp_path / "none"))
     assert done.returncode == 2
     assert "cannot be read" in done.stderr
@@ -183,7 +183,7 @@ def test_json_lines_stand_for_themselves(folder: Path, server: InMemoryRegistry,
     assert sorted(line["index"] for line in lines) == [0, 1, 2]
 
 
-def test_a_list_is_signed_and_what_cannot_be_is_told(folder: Path, server: InMemoryRegistry, tmp_path: Path) -> None:
+def test_a_list_is_signed_and_failures_are_reported(folder: Path, server: InMemoryRegistry, tmp_path: Path) -> None:
     for name in ("new1", "new2"):
         image = registry(f"{server.host}/{name}:1.0", credentials=anonymous)
         build_image(image.home, {"name": name.encode()}, PLATFORMS[0], "1.0")

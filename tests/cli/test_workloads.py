@@ -91,7 +91,7 @@ def test_json_is_read_as_the_yaml_that_it_is() -> None:
     assert found('{"kind": "Pod", "spec": {"containers": [{"image": "r.example/a"}]}}') == ["r.example/a"]
 
 
-def test_what_is_no_pod_spec_names_no_image() -> None:
+def test_only_pod_specs_name_images() -> None:
     text = """\
 kind: CustomResourceDefinition
 spec: {schema: {properties: {containers: {type: array}, image: {type: string}}}}

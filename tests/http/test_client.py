@@ -160,7 +160,7 @@ def test_a_connection_that_cannot_be_used_again_is_not(client: HttpClient, conte
     assert len(made) == 2
 
 
-def test_a_connection_that_was_closed_while_it_lay_idle_is_no_failure(client: HttpClient) -> None:
+def test_a_connection_closed_while_idle_is_not_a_failure(client: HttpClient) -> None:
     with server(answering(OK)) as host:
         for _ in range(3):
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10, attempts=1).body == b"ok"
@@ -169,7 +169,7 @@ def test_a_connection_that_was_closed_while_it_lay_idle_is_no_failure(client: Ht
 # --- reasons ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_refused_connection_is_called_that_and_says_what_to_look_at(client: HttpClient) -> None:
+def test_a_refused_connection_is_named_and_has_a_hint(client: HttpClient) -> None:
     with pytest.raises(Unreachable, match="no connection: Connection refused") as failed:
         client.request("GET", "http://127.0.0.1:9/x", reach=ANYWHERE, limit=10)
     assert "host name" in failed.value.hint
@@ -181,7 +181,7 @@ def test_a_host_without_an_address_is_called_that(client: HttpClient) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://h:99999/", "http://h:x/"])
-def test_a_port_that_is_none_is_refused(client: HttpClient, url: str) -> None:
+def test_an_invalid_port_is_refused(client: HttpClient, url: str) -> None:
     with pytest.raises(InvalidArgument, match="port"):
         client.request("GET", url, reach=ANYWHERE, limit=10)
 
@@ -215,7 +215,7 @@ def test_a_port_that_is_none_is_refused(client: HttpClient, url: str) -> None:
         "another protocol",
     ],
 )
-def test_an_answer_that_is_none_is_unreachable(client: HttpClient, content: bytes) -> None:
+def test_an_invalid_answer_is_unreachable(client: HttpClient, content: bytes) -> None:
     with server(answering(content)) as host, pytest.raises(Unreachable):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
 
@@ -253,12 +253,12 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     ],
     ids=["headers", "one header", "a reason", "interim answers", "trailers", "one trailer", "a chunk extension"],
 )
-def test_what_is_no_body_and_without_end_is_cut_off(client: HttpClient, head: bytes, again: bytes) -> None:
+def test_endless_bytes_outside_the_body_are_cut_off(client: HttpClient, head: bytes, again: bytes) -> None:
     with server(flooding(head, again)) as host, pytest.raises(Unreachable, match=r"more than \d+ bytes"):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100, attempts=1)
 
 
-def test_the_answer_behind_interim_ones_counts(client: HttpClient) -> None:
+def test_the_answer_after_interim_ones_is_used(client: HttpClient) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: no\r\n\r\n"
     with server(answering(interim + OK)) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
@@ -288,7 +288,7 @@ def test_a_header_that_would_be_another_one_is_refused(client: HttpClient, path:
 
 
 @pytest.mark.parametrize("path", ["/a\x01", "/a\x7f", "/a b", "/\u20ac", "/a\r\nx: y"])
-def test_a_path_with_what_no_url_may_have_is_not_asked_for(client: HttpClient, path: str) -> None:
+def test_a_path_with_invalid_characters_is_not_requested(client: HttpClient, path: str) -> None:
     with pytest.raises(InvalidArgument, match="characters that URLs must not have"):
         client.request("GET", f"http://127.0.0.1:9{path}", reach=ANYWHERE, limit=100)
 
@@ -351,7 +351,7 @@ def test_a_redirect_to_anything_but_http_is_refused(client: HttpClient, location
 # --- proxies ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_proxy_is_asked_and_its_password_goes_to_it_alone() -> None:
+def test_a_proxy_is_used_and_only_it_gets_its_password() -> None:
     with InMemoryRegistry() as proxy:
         client = HttpClient(user_agent="test", proxies=Proxies({"http": f"http://me:p%40ss@{proxy.host}"}))
         client.request(
@@ -383,7 +383,7 @@ def test_a_proxy_that_is_gone_is_named_without_its_password(proxy: str) -> None:
 
 
 @pytest.mark.parametrize("proxy", ["bogus://me:s3cret@h", "http://me:s3cret@h:x", "http://me:s3cret@", "socks5://h:1"])
-def test_a_proxy_setting_that_is_none_is_refused_without_its_password(proxy: str) -> None:
+def test_an_invalid_proxy_setting_is_refused_without_its_password(proxy: str) -> None:
     client = HttpClient(user_agent="test", proxies=Proxies({"http": proxy}))
     with pytest.raises(InvalidArgument, match="proxy") as refused:
         client.request("GET", "http://registry.example/", reach=ANYWHERE, limit=10)
@@ -473,7 +473,7 @@ def test_a_redirect_from_https_to_http_is_refused(authority: trustme.CA, tmp_pat
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_a_file_of_authorities_that_is_none_is_refused_at_once(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_of_authorities_is_refused_at_once(tmp_path: Path, content: str) -> None:
     (tmp_path / "ca.pem").write_text(content)
     with pytest.raises(InvalidArgument, match=r"ca\.pem"):
         HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")

@@ -96,7 +96,7 @@ def test_addresses_and_localhost_are_not_looked_up(host: str, monkeypatch: pytes
         assert found == [(socket.AF_INET, (host, 80))]
 
 
-def test_a_name_is_looked_up_once_and_its_errors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_looked_up_once_and_its_errors_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotConnected):
         addresses("no-such-host.invalid", 80, time.monotonic() + 5)
     for error in (OSError, UnicodeError, ValueError, MemoryError, TypeError):
@@ -172,5 +172,5 @@ def test_a_pause_until_a_date_is_counted_from_now() -> None:
     "text",
     ["", "x", "Fri, 31 Dec 9999 23:59:59 -2359", "1 Jan 10000 0:0:0 GMT", "1 Jan 2020 0:0:0 +" + "9" * 40],
 )
-def test_a_date_that_is_none_is_none(text: str) -> None:
+def test_an_invalid_date_gives_none(text: str) -> None:
     assert date_of(text) is None

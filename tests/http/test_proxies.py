@@ -133,7 +133,7 @@ def test_a_login_is_decoded(login: str, authorization: str) -> None:
         "http://me:s3[cret@h", "me:s3/cret@h", "http://me:s3cret@[::1", "://me:s3cret@h", "http://me:s3\u20accret@h",
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_be_read_is_called_that_and_not_shown(setting: str) -> None:
+def test_an_unreadable_setting_is_named_and_not_shown(setting: str) -> None:
     with pytest.raises(InvalidArgument, match="HTTPS_PROXY") as refused:
         find(Proxies({"https": setting}), "https://a.example")
     assert "cret" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__}"

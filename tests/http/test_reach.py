@@ -33,11 +33,11 @@ INSIDE += ["64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1", "2001:0:5db8:d70e:
         (Network.INTERNAL, INSIDE),
     ],
 )
-def test_an_address_is_where_it_leads(network: Network, addresses: list[str]) -> None:
+def test_an_address_belongs_to_its_network(network: Network, addresses: list[str]) -> None:
     assert {address: network_of(address) for address in addresses} == dict.fromkeys(addresses, network)
 
 
-def test_a_name_is_outside_as_far_as_anybody_can_see_but_for_those_of_this_machine() -> None:
+def test_a_name_is_taken_as_global_unless_it_is_one_of_this_machine() -> None:
     assert written_network("registry.example") is Network.GLOBAL
     assert {written_network(name) for name in ("localhost", "a.localhost", "LOCALHOST.")} == {Network.LOOPBACK}
     assert written_network("10.0.0.1") is Network.INTERNAL

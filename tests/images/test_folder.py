@@ -53,7 +53,7 @@ def test_while_it_is_written_nobody_else_can_read_or_write_it(folder: Folder) ->
         assert os.fstat(file.fileno()).st_mode & 0o777 == 0o600
 
 
-def test_what_is_missing_too_large_or_no_file_is_said(folder: Folder, tmp_path: Path) -> None:
+def test_missing_large_and_special_files_are_clear_errors(folder: Folder, tmp_path: Path) -> None:
     folder.write("a", b"content")
     os.mkfifo(tmp_path / "home/pipe")
     with pytest.raises(NotFound):
@@ -75,16 +75,16 @@ def test_a_blob_is_held_if_it_has_the_bytes(folder: Folder, tmp_path: Path) -> N
     good = Descriptor.of(b"content", "a/b")
     for content, held in ((b"content", True), (b"Content", False), (b"conten", False), (b"content!", False)):
         folder.write("a", content)
-        assert folder.holds("a", good) is held
-    assert not folder.holds("b", good)
+        assert folder.matches("a", good) is held
+    assert not folder.matches("b", good)
     (tmp_path / "home/d").mkdir()
-    assert not folder.holds("d", good)
+    assert not folder.matches("d", good)
     folder.write("a", b"content")
     with deadline(0), pytest.raises(DeadlineExceeded):
-        folder.holds("a", good)
+        folder.matches("a", good)
 
 
-def test_a_link_that_appears_after_the_look_is_not_followed(
+def test_a_link_that_appears_after_the_check_is_not_followed(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secret").mkdir()
@@ -108,7 +108,7 @@ def test_a_link_that_appears_after_the_look_is_not_followed(
         folder.read("sub/a", 100)
 
 
-def test_a_link_that_changes_while_it_is_read_leads_nowhere_else(
+def test_a_link_that_changes_while_it_is_read_is_not_followed(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
@@ -152,7 +152,7 @@ def test_a_name_that_no_file_can_have_is_refused() -> None:
         Folder(Path("a\0b"), "test")
 
 
-def test_homes_in_folders_go_through_it() -> None:
+def test_homes_in_folders_use_only_folder() -> None:
     """Read off the source: whoever asks the file system by a path follows links that others put there."""
     asks = {"open", "stat", "exists", "is_file", "is_symlink", "read_bytes", "read_text", "unlink", "rename", "mkdir"}
     asks |= {"write_bytes", "write_text", "touch", "symlink_to", "resolve_path", "glob", "rglob"}

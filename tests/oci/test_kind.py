@@ -48,6 +48,6 @@ def test_the_bytes_say_what_they_are(document: dict[str, object], claimed: list[
         ({}, []),
     ],
 )
-def test_what_is_something_else_is_refused(document: dict[str, object], claimed: list[str]) -> None:
+def test_another_kind_of_document_is_refused(document: dict[str, object], claimed: list[str]) -> None:
     with pytest.raises(MalformedError):
         kind_of(json.dumps(document).encode(), claimed, "test")

@@ -24,7 +24,7 @@ def listed(*entries: Any, **members: Any) -> bytes:
     return json.dumps({"schemaVersion": 2, "manifests": list(entries), **members}).encode()
 
 
-def test_entries_that_cannot_be_read_are_told_by_their_place() -> None:
+def test_unreadable_entries_are_reported_by_position() -> None:
     listing = parse_listing(listed(None, GOOD, {"size": -1}, OTHER, GOOD | {"Size": 1}), None, "x")
     assert [entry.digest for entry in listing.entries] == [DIGEST, OTHER_DIGEST]
     assert [place for place, _ in listing.malformed] == [0, 2, 4]
@@ -69,7 +69,7 @@ def test_an_empty_member_is_as_good_as_a_missing_one(kind: str | None) -> None:
         *(b'{"mediaType":"x","manifests":[]}', b'{"mediaType":1,"manifests":[]}', b'\xef\xbb\xbf{"manifests":[]}'),
     ],
 )
-def test_what_is_no_list_is_refused_as_a_whole(data: bytes) -> None:
+def test_an_invalid_list_is_refused_as_a_whole(data: bytes) -> None:
     with pytest.raises(MalformedError):
         parse_listing(data, None, "x")
 

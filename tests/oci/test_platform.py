@@ -34,7 +34,7 @@ def test_what_people_write_is_read_and_written_again(text: str, platform: Platfo
         *("windows(10+win32k)/amd64", "windows(%31)/amd64", "linux\n/amd64", "linux/\x1b[31mamd64"),
     ],
 )
-def test_what_is_no_platform_is_refused(text: str) -> None:
+def test_an_invalid_platform_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_platform(text)
 
@@ -88,7 +88,7 @@ def test_the_normal_form_is_containerds(written: tuple[str, str, str], normal: t
         ("linux/amd64", "windows/amd64", False),
     ],
 )
-def test_what_is_not_asked_for_may_be_anything(platform: str, wanted: str, does: bool) -> None:
+def test_what_is_not_wanted_may_have_any_value(platform: str, wanted: str, does: bool) -> None:
     assert fits(parse_platform(platform), parse_platform(wanted)) is does
 
 
@@ -104,7 +104,7 @@ def test_what_is_not_asked_for_may_be_anything(platform: str, wanted: str, does:
         (["linux/amd64"], "linux/s390x", []),
     ],
 )
-def test_what_is_written_so_comes_first_then_the_same_then_what_fits(
+def test_equal_platforms_come_first_then_normalised_then_fitting_ones(
     listed: list[str], wanted: str, found: list[int]
 ) -> None:
     assert best([parse_platform(text) for text in listed], parse_platform(wanted)) == found

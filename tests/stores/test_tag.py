@@ -107,7 +107,7 @@ def test_no_more_signatures_are_attached_than_verifiers_read(home: Layout, monke
     with pytest.raises(LimitExceeded, match="verifiers read at most 2"):
         TagStore().attach(home, subject, signature(2))()
     assert home.resolve(tag_of(subject.digest, ".sig")) == before
-    with pytest.raises(LimitExceeded, match="would hold 3"):
+    with pytest.raises(LimitExceeded, match="would have 3 layers"):
         merged(home, "t", listing(replace(LAYER, size=9)))(listing(LAYER, replace(LAYER, size=8)))
     assert merged(home, "t", listing(replace(LAYER, size=8)))(listing(LAYER)) is not None
 

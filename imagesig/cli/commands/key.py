@@ -84,7 +84,7 @@ def list_keys(key_uri: str, passphrase_file: Path | None, output: str) -> None:
     provider, name = resolve_key(key_uri, key_settings(passphrase_file))
     with provider:
         if isinstance(provider, FileProvider) and name:
-            raise InvalidArgument(f"{key_uri}: is not a folder", hint="give the folder that holds the key files")
+            raise InvalidArgument(f"{key_uri}: is not a folder", hint="give the folder of the key files")
         if not isinstance(provider, ManagesKeys):
             raise InvalidArgument(f"{scheme_of(key_uri)} keys cannot be listed")
         found = list(provider.list())

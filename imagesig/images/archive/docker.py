@@ -118,9 +118,9 @@ class DockerArchive(ReadOnlyHome):
             return name
         names = ", ".join(quote(tag) for entry in self._entries[:10] for tag in entry.tags or ("no name",))
         if not fitting:
-            raise ImageNotFound(f"{self.name}: holds no image {quote(reference)} (it holds: {names or 'none'})")
+            raise ImageNotFound(f"{self.name}: has no image {quote(reference)} (it has: {names or 'none'})")
         raise InvalidArgument(
-            f"{self.name}: holds {len(self._entries)} images ({names})", hint=f"name one: {self.name}:REFERENCE"
+            f"{self.name}: has {len(self._entries)} images ({names})", hint=f"name one: {self.name}:REFERENCE"
         )
 
     # --- reading -------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class DockerArchive(ReadOnlyHome):
         config = self._opened.read(member_named(self._opened, self.name, entry.config), limits.CONFIG_BYTES)
         named = entry.config.rpartition("/")[2].removesuffix(".json")
         if re.fullmatch(r"[0-9a-f]{64}", named) and sha256(config) != f"sha256:{named}":
-            raise MalformedError(f"{self.name}: {quote(entry.config)} holds other bytes, {sha256(config)}")
+            raise MalformedError(f"{self.name}: {quote(entry.config)} has other bytes, {sha256(config)}")
         diff_ids = diff_ids_of(config, f"{self.name}: {quote(entry.config)}")
         if len(diff_ids) != len(entry.layers):
             raise MalformedError(f"{self.name}: {len(entry.layers)} layers, but the config names {len(diff_ids)}")

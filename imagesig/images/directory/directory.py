@@ -52,7 +52,7 @@ def directory(path: str | os.PathLike[str], target: str = "", *, timeout: float 
 class Directory(LocalHome):
     """One directory; an `ImageHome`. Safe to use from several threads and processes: writers take turns."""
 
-    holds_signature_files = True
+    stores_signature_files = True
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         super().__init__("dir", path)
@@ -75,14 +75,14 @@ class Directory(LocalHome):
 
     def only_image(self) -> str:
         if not self._folder.has(_MANIFEST):
-            raise ImageNotFound(f"{self.name}: holds no image")
+            raise ImageNotFound(f"{self.name}: has no image")
         return sha256(self._root())
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
         if match := _SIGNATURE_TAG.fullmatch(tag_or_digest):
             return self._present_signatures(f"sha256:{match[1]}")
         if not is_digest(tag_or_digest):
-            raise NotFound(f"{self.name}: holds one image without tags, not {quote(tag_or_digest)}")
+            raise NotFound(f"{self.name}: has one image without tags, not {quote(tag_or_digest)}")
         content = self._manifest(tag_or_digest)
         return Descriptor.of(content, kind_of(content, (), f"{self.name}: {tag_or_digest}"))
 
@@ -96,7 +96,7 @@ class Directory(LocalHome):
             yield checked(chunks_of(file, what), descriptor, what)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return descriptor.digest in self._in_memory or self._folder.holds(_hex(descriptor.digest), descriptor)
+        return descriptor.digest in self._in_memory or self._folder.matches(_hex(descriptor.digest), descriptor)
 
     def _manifest(self, digest: str) -> bytes:
         if digest in self._in_memory:
@@ -105,7 +105,7 @@ class Directory(LocalHome):
             return self._root()
         content = self._folder.read(f"{_hex(digest)}.manifest.json", limits.MANIFEST_BYTES)
         if sha256(content) != digest:
-            raise DigestMismatch(f"{self.name}: {digest} holds other bytes, {sha256(content)}")
+            raise DigestMismatch(f"{self.name}: {digest} has other bytes, {sha256(content)}")
         return content
 
     def _root(self) -> bytes:
@@ -182,7 +182,7 @@ class Directory(LocalHome):
             return
         manifest = parse_manifest(content, media_type, f"{self.name}: manifest")
         for blob in (manifest.config, *manifest.layers):
-            if blob.digest in self._in_memory and not self._folder.holds(_hex(blob.digest), blob):
+            if blob.digest in self._in_memory and not self._folder.matches(_hex(blob.digest), blob):
                 self._folder.write(_hex(blob.digest), self._in_memory[blob.digest])
 
     def _make_root(self, content: bytes, digest: str) -> None:

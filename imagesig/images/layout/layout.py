@@ -73,7 +73,7 @@ class Layout(LayoutHome):
         return InvalidArgument(f"{self.name}: not an OCI layout", hint=hint)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return self._folder.holds(self._blob(descriptor.digest), descriptor, links=True)
+        return self._folder.matches(self._blob(descriptor.digest), descriptor, links=True)
 
     def _small_blobs(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for name in self._folder.names(_BLOBS, most=limits.MANIFEST_BYTES):

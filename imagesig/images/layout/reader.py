@@ -136,11 +136,11 @@ class LayoutReader(LocalHome):
         images = {entry.digest: entry for entry in entries if is_image(entry)}
         images = {digest: entry for digest, entry in images.items() if not self._has_subject(entry)}
         if not images:
-            raise ImageNotFound(f"{self.name}: holds no image")
+            raise ImageNotFound(f"{self.name}: has no image")
         if len(images) > 1:
             tags = ", ".join(quote(tag_of_entry(entry) or entry.digest) for entry in list(images.values())[:10])
             raise InvalidArgument(
-                f"{self.name}: holds {len(images)} images ({tags})", hint=f"name one: {self.name}:TAG or @DIGEST"
+                f"{self.name}: has {len(images)} images ({tags})", hint=f"name one: {self.name}:TAG or @DIGEST"
             )
         for entry in entries:
             if entry.digest not in images and is_loadable(entry, self._read_manifest):
@@ -189,5 +189,5 @@ class LayoutReader(LocalHome):
     def _read_blob(self, digest: str, most: int) -> bytes:
         content = self._file(self._blob(digest), most)
         if sha256(content) != digest:
-            raise DigestMismatch(f"{self.name}: the blob {digest} holds other bytes, {sha256(content)}")
+            raise DigestMismatch(f"{self.name}: the blob {digest} has other bytes, {sha256(content)}")
         return content

@@ -25,10 +25,10 @@ from imagesig.url import parse_url, redact
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
-"""How long a token is valid if the server does not say; the protocol's own default."""
+"""Lifetime of a token if the server names none: the default of the protocol."""
 _EARLY_SECONDS = 5.0
 _KEPT_HEADERS = 1024
-"""Tokens that are remembered, each for one repository: a run over many of them must not grow with their number."""
+"""Largest number of tokens kept, one for each repository: memory must not grow with the number of images."""
 
 
 class _Cached(RedactedStruct, frozen=True):
@@ -39,31 +39,31 @@ class _Cached(RedactedStruct, frozen=True):
 
 
 class RegistryLogin:
-    """The Authorization headers of one client: one for each registry, or for each of its repositories and scopes where
-    it has tokens. Thread-safe.
+    """The Authorization headers of one client: one for each registry, or for each repository and scope if the registry
+    uses tokens. Thread-safe.
     """
 
     def __init__(self, http: HttpClient, credentials: CredentialSource, *, plain_http: bool = False) -> None:
-        """`plain_http` is whether the user allows HTTP without TLS beyond this machine."""
+        """`plain_http`: the user allows HTTP without TLS beyond this machine."""
         self._http = http
         self._plain_http = plain_http
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._wants_basic: set[str] = set()
-        self._said: dict[str, Credential] = {}
+        self._last_credentials: dict[str, Credential] = {}
         self._lock = threading.Lock()
-        # Logins to different repositories need not wait for each other.
+        # Several locks, so that logins to different repositories rarely wait for each other.
         self._logging_in = tuple(threading.Lock() for _ in range(16))
 
     def source(self, registry: str) -> str:
-        """Who we are at a registry and where that comes from, for people."""
+        """The user at a registry and the origin of the credentials, for people. Nothing in it is secret."""
         credential = self._credentials(_host(registry))
         if credential is ANONYMOUS:
-            return "nobody (no credentials for it)"
-        return f"{credential.username or 'the holder of a token'}, from {credential.source}"
+            return "anonymous (no credentials found)"
+        return f"{credential.username or 'a token'}, from {credential.source}"
 
     def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
-        """The header that served last for these actions (`pull`, `pull,push`), empty if there is none.
+        """The header that was accepted last for these actions (`pull`, `pull,push`); empty if there is none.
 
         `pull_from` is a second repository that the request reads, to mount a blob from.
         """
@@ -74,19 +74,19 @@ class RegistryLogin:
                 return cached.header
         if registry not in self._wants_basic:
             return ""
-        # It has no tokens: whoever may use another repository need not be asked there first.
-        credential = self._said.get(_host(registry)) or self._credential(registry, repository)
+        # It uses Basic: the same credentials are sent for other repositories without waiting for a challenge.
+        credential = self._last_credentials.get(_host(registry)) or self._credential(registry, repository)
         return "Basic " + _basic(credential) if credential.username else ""
 
     def answer(
         self, challenge: str, registry: str, repository: str, actions: str, refused: str, pull_from: str = ""
     ) -> str:
-        """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that did not serve.
+        """A new header for a 401 with this WWW-Authenticate value. `refused` is the header that was not accepted.
 
         Raises:
-            Unauthorized: no credentials, or they are not accepted.
-            UnexpectedResponse: a challenge or token server that we do not follow.
-            TransportError: the token server could not be asked.
+            Unauthorized: there are no credentials, or they are not accepted.
+            UnexpectedResponse: the challenge or the token server is refused.
+            TransportError: the token server does not answer.
         """
         key = (registry, repository, _scoped(actions, pull_from))
         scopes = [f"repository:{repository}:{actions}"]
@@ -125,14 +125,14 @@ class RegistryLogin:
             self._wants_basic.add(registry)
             return header, float("inf")
         offered = ", ".join(challenges) or "none"
-        raise UnexpectedResponse(f"{host}: wants a login, by {quote(offered)}; Bearer or Basic is needed")
+        raise UnexpectedResponse(f"{host}: requires a login by {quote(offered)}; Bearer or Basic is needed")
 
     def _credential(self, registry: str, repository: str) -> Credential:
-        """Asked of its source at each login; for a registry that takes Basic, what it said last is used again."""
+        """The credential for a repository, read again for each login. For Basic, the last one is reused in `header`."""
         host, source = _host(registry), self._credentials
         if isinstance(source, CredentialFiles):
             return source.for_repository(host, repository)
-        credential = self._said[host] = source(host)
+        credential = self._last_credentials[host] = source(host)
         return credential
 
     def _token(
@@ -158,7 +158,7 @@ class RegistryLogin:
             named = [("service", service)] if service else []
             query = urlencode([*(("scope", scope) for scope in scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
-            base = str(parse_url(realm))  # without a fragment, which would swallow the query
+            base = str(parse_url(realm))  # without a fragment, which would hide the query
             url = f"{base}{'&' if '?' in base else '?'}{query}"
             response = self._http.request(
                 "GET", url, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False
@@ -170,13 +170,13 @@ class RegistryLogin:
         return _read_token(response.body, realm)
 
     def _reach_of_realm(self, realm: str, registry: str) -> Reach:
-        """As public as the registry; and in clear, which nobody asked for, only this machine."""
+        """As public as the registry; plain HTTP that the user did not ask for reaches only this machine."""
         in_clear = parse_url(realm).scheme == "http" and not self._plain_http
         return Reach(like=parse_url(registry).origin, loopback_only=in_clear)
 
 
 def _host(registry: str) -> str:
-    """`host[:port]` of a registry's URL, as it was written."""
+    """`host[:port]` of a registry's URL, as written."""
     return registry.partition("://")[2]
 
 
@@ -192,7 +192,7 @@ def _read_token(body: bytes, realm: str) -> tuple[str, float]:
     document = parse_object(body, what, _TOKEN)
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
-        raise MalformedError(f"{what}: its answer holds no token")
+        raise MalformedError(f"{what}: there is no valid token in its answer")
     seconds = document.get("expires_in", _TOKEN_SECONDS)
     valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < 10**9
     return f"Bearer {token}", max((float(seconds) if valid else _TOKEN_SECONDS) - _EARLY_SECONDS, 1.0)  # type: ignore[arg-type]
@@ -206,11 +206,11 @@ def _bytes_of(secret: str, credential: Credential) -> bytes:
     try:
         return secret.encode("utf-8")
     except UnicodeError:  # a lone surrogate, which JSON can write
-        raise InvalidArgument(f"the credentials from {credential.source}: they hold what is no text") from None
+        raise InvalidArgument(f"the credentials from {credential.source}: they are not valid text") from None
 
 
 def _refused(host: str, credential: Credential) -> Unauthorized:
     hint = f"run: docker login {host}"
     if credential is ANONYMOUS:
-        return Unauthorized(f"{host}: wants a login and there are no credentials for it", hint=hint)
+        return Unauthorized(f"{host}: requires a login, and there are no credentials for it", hint=hint)
     return Unauthorized(f"{host}: does not accept the credentials from {credential.source}", hint=hint)

@@ -1,4 +1,4 @@
-"""The blobs of one repository: uploaded whole or in pieces, mounted from a neighbour, read in pieces.
+"""The blobs of one repository: uploading, mounting from another repository, and reading in pieces.
 
 Spec: OCI distribution-spec 1.1, "Pushing blobs" and "Mounting a blob from another repository".
 """
@@ -22,7 +22,7 @@ _SMALL_BYTES = 1024 * 1024
 
 
 class RegistryBlobs:
-    """Safe to use from several threads."""
+    """The blob methods of `RegistryRepository`. Safe to use from several threads."""
 
     def __init__(self, session: RegistrySession) -> None:
         self._session = session
@@ -30,7 +30,7 @@ class RegistryBlobs:
         self._unmountable: set[str] = set()
 
     def forget(self) -> None:
-        """Believes no longer that what was stored is still there."""
+        """Forgets which blobs are known to be stored."""
         self._there.clear()
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -94,17 +94,17 @@ class RegistryBlobs:
                 pull_from=source.path,
             )
         except Unauthorized:
-            self._unmountable.add(source.path)  # who may write here may not read there: then the bytes are sent
+            self._unmountable.add(source.path)  # this login may not read there: the bytes are sent instead
             return False
         if response.status == 201:
             self._there.add(descriptor.digest)
             return True
-        # 202 began an upload instead, which the registry drops by itself. Others will fare no better.
+        # A 202 starts an upload instead, which the registry drops. Further mounts from it will fail too.
         self._unmountable.add(source.path)
         return False
 
     def _begin_upload(self, content: bytes, digest: str) -> Response:
-        """A small blob goes along with the first request; registries that do not take it so answer 202 and wait."""
+        """Starts an upload. A small blob is sent with it; registries that do not support this answer 202."""
         return self._session.request(
             "POST",
             f"blobs/uploads/?digest={digest}" if content else "blobs/uploads/",
@@ -115,11 +115,11 @@ class RegistryBlobs:
         )
 
     def _place(self, start: Response, descriptor: Descriptor) -> str:
-        """Where the registry wants the upload to go."""
+        """The URL that the registry names for the upload."""
         what = self._what(descriptor)
         self._session.expect(start, f"{what}: upload", 202)
         if not start.headers.get("location"):
-            raise UnexpectedResponse(f"{what}: the registry named no place to upload to")
+            raise UnexpectedResponse(f"{what}: the registry named no URL for the upload")
         location = served_url(start.url, start.headers["location"], "Location")
         separator = "&" if "?" in location.target else "?"
         return f"{location}{separator}digest={descriptor.digest}"

@@ -1,4 +1,4 @@
-"""The challenges of a 401, parsed strictly, and whether the token server that one names may be asked. Pure.
+"""The challenges of a 401, parsed strictly, and the check of the token server that one names. Pure.
 
 Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer).
 """
@@ -15,20 +15,20 @@ from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-# Nothing here can match the same characters in two ways: a hostile header must not cost more than its length.
+# No part can match the same characters in two ways, so a hostile header costs no more than its length.
 _CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
 _PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 
 class Challenge(Struct, frozen=True):
-    """One way in that a server offers. `scheme` and the names of parameters are lower case."""
+    """One challenge. `scheme` and the names of parameters are lower case."""
 
     scheme: str
     parameters: dict[str, str]
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Every challenge of a WWW-Authenticate header, in order; nothing after the first that is malformed."""
+    """The challenges of a WWW-Authenticate header in order, up to the first malformed one."""
     challenges = []
     at = 0
     while at < len(header) and (match := _CHALLENGE.match(header, at)):
@@ -43,24 +43,26 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
 
 
 def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
-    """Returns if the token server at `realm` may be asked for the registry at `registry`, both URLs.
+    """Returns if the token server at `realm` may be used for the registry at `registry`, both URLs.
 
-    It must speak HTTPS unless the registry itself is spoken to without; and an address inside somebody's network is
-    asked only if the registry is inside one too (a registry must not make us call the machine's own services). What is
-    written is judged here, for a clear message; what it leads to is judged when it is connected.
+    It must use HTTPS, unless the registry itself uses plain HTTP. It may be inside a network only if the registry is
+    internal too: a registry must not make imagesig call services of this machine. The text of the URL is checked here,
+    for a clear message; its addresses are checked when it is connected.
 
     Raises:
-        UnexpectedResponse: it may not.
+        UnexpectedResponse: it must not be used.
     """
     shown = f"{redact(registry)}: its token server {quote(redact(realm))}"
     try:
         url = parse_url(realm)
     except InvalidArgument:
-        raise UnexpectedResponse(f"{shown} is no HTTPS URL, or an address inside a network in an odd form") from None
+        raise UnexpectedResponse(
+            f"{shown} is not an HTTPS URL, or an unusual form of an address inside a network"
+        ) from None
     if url.has_login:
-        raise UnexpectedResponse(f"{shown} is no HTTPS URL without a login")
+        raise UnexpectedResponse(f"{shown} must be an HTTPS URL without a login")
     if url.scheme == "http" and not plain_http:
-        raise UnexpectedResponse(f"{shown} does not speak HTTPS")
+        raise UnexpectedResponse(f"{shown} does not use HTTPS")
     home = parse_url(registry)
     if url.origin[1:] == home.origin[1:]:
         return

@@ -1,4 +1,4 @@
-"""Images in registries: the reference, the connections and the logins behind an `Image`."""
+"""Opening images in registries: reference, connections and logins."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def registry(
     signature_repository: str = "",
     client: RegistryClient | None = None,
 ) -> Image:
-    """The image that a reference names in a registry. Nothing is contacted yet.
+    """The image that a reference names in a registry. No request is made yet.
 
     Args:
-        reference: as docker and podman write it; without tag and digest it means the tag `latest`.
-        plain_http: speak HTTP without TLS. Loopback addresses (`localhost`, 127.0.0.0/8, ::1) need no asking, nor
-            do names that end in `.localhost`, as long as they lead to this machine.
+        reference: in the form of docker and podman; without tag and digest it means the tag `latest`.
+        plain_http: use HTTP without TLS. It is always used for loopback addresses (`localhost`, 127.0.0.0/8, ::1) and
+            for names that end in `.localhost` and resolve to this machine.
         ca_file: PEM file of the certificate authorities to trust instead of the system's.
         credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
-        timeout: seconds for each signing or verification of this image as a whole.
-        signature_repository: another repository, that holds the signatures.
-        client: connections and logins to share; the settings before it are then the client's.
+        timeout: seconds for each signing or verification of this image.
+        signature_repository: another repository that holds the signatures.
+        client: connections and logins to share. Its settings replace `plain_http`, `ca_file` and `credentials`.
 
     Raises:
-        InvalidArgument: no reference.
-        Unreachable: one whose host or port is none that can be connected.
+        InvalidArgument: not a reference.
+        Unreachable: the host or port is invalid.
     """
     name = parse_reference(reference) if isinstance(reference, str) else reference
     if not name.tag and not name.digest:
@@ -64,7 +64,7 @@ def registry_client(
     ca_file: Path | None = None,
     credentials: tuple[str, str] | CredentialSource | None = None,
 ) -> RegistryClient:
-    """A client with this process's proxies and, unless `credentials` are given, the user's own logins."""
+    """A client with the proxies of the environment and, unless `credentials` are given, the user's logins."""
     environ = os.environ
     proxies = Proxies.from_environment(environ)
     if credentials is None:
@@ -78,7 +78,7 @@ def registry_client(
 
 
 class RegistryClient:
-    """One pool of connections and one set of logins, for any number of registries. Thread-safe."""
+    """One pool of connections and a login for each registry, for any number of registries. Thread-safe."""
 
     def __init__(
         self,
@@ -93,10 +93,10 @@ class RegistryClient:
         self._plain_http = plain_http
 
     def repository(self, reference: Reference) -> RegistryRepository:
-        """The repository of this reference; its tag and digest do not matter.
+        """The repository of this reference. Tag and digest are ignored.
 
         Raises:
-            Unreachable: its host or port is none that can be connected.
+            Unreachable: the host or port is invalid.
         """
         host = reference.registry_host
         try:
@@ -108,11 +108,11 @@ class RegistryClient:
         return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference, reach)
 
     def _way(self, host: str) -> tuple[str, Reach]:
-        """The scheme that a host is spoken to in, and what may be connected."""
+        """The scheme for a host, and the addresses that may be connected."""
         if self._plain_http or is_loopback(host):
             return "http", ANYWHERE
-        if host.rstrip(".").endswith(".localhost") and _leads_here(host):
-            return "http", LOOPBACK_ONLY  # and no other address, should the name change its mind
+        if host.rstrip(".").endswith(".localhost") and _is_this_machine(host):
+            return "http", LOOPBACK_ONLY  # the name may resolve to another address later
         return "https", ANYWHERE
 
     def close(self) -> None:
@@ -120,8 +120,8 @@ class RegistryClient:
         self._http.close()
 
 
-def _leads_here(name: str) -> bool:
-    """Whether every address of a name is this machine's; not where it has none."""
+def _is_this_machine(name: str) -> bool:
+    """Whether every address of a name is this machine. False for a name without addresses."""
     try:
         found = addresses(name, 0, time.monotonic() + connect_seconds())
     except (OSError, NotConnected):

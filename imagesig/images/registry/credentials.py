@@ -1,7 +1,7 @@
-"""Registry credentials from the files and helpers of docker and podman, read when a host is first asked for.
+"""Registry credentials from the files and helpers of docker and podman, read when a host is first needed.
 
-Spec: containers-auth.json(5); the docker CLI's config.json and credential-helper protocol. Within a file a helper beats
-an inline entry, as in docker; podman's repository paths are matched longest first.
+Spec: containers-auth.json(5); the docker CLI's config.json and credential-helper protocol. Within a file, a helper
+takes precedence over an inline entry, as in docker. The longest matching repository path of podman is used.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity tok
 _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
 )
-"""Secrets of keys: a program that knows registries has no use for them."""
+"""Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
 
 
 class Credential(RedactedStruct, frozen=True):
-    """What one registry accepts of us. `source` says where it came from, for errors. Nothing secret is in its repr."""
+    """The credential for one registry. `source` says where it came from, for errors. Its repr shows no secret."""
 
     hidden = ("password", "identity_token", "registry_token")
 
@@ -54,16 +54,16 @@ class Credential(RedactedStruct, frozen=True):
 ANONYMOUS = Credential(source="nobody")
 
 CredentialSource = Callable[[str], Credential]
-"""The credential for a registry host (`host[:port]`), `ANONYMOUS` if there is none."""
+"""From a registry host (`host[:port]`) to its credential; `ANONYMOUS` if there is none."""
 
 
 def anonymous(_host: str) -> Credential:
-    """Logs in nowhere."""
+    """A `CredentialSource` without credentials."""
     return ANONYMOUS
 
 
 def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files to look into, the first that knows the host wins."""
+    """The credential files. The first one that has the host is used."""
     home = Path(environ.get("HOME") or "/nonexistent")
     runtime = environ.get("XDG_RUNTIME_DIR")
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
@@ -77,9 +77,9 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 class CredentialFiles:
-    """A `CredentialSource` over such files; thread-safe. Each host is looked up once.
+    """A `CredentialSource` over credential files. Each host is looked up once. Thread-safe.
 
-    `path` is where helpers are searched.
+    Helpers are searched on `path`.
     """
 
     def __init__(self, files: Sequence[Path], *, path: str = "") -> None:
@@ -90,17 +90,17 @@ class CredentialFiles:
         self._lock = threading.Lock()
 
     def __call__(self, host: str) -> Credential:
-        """The credential for this host, whatever the repository. Raises as `for_repository` does."""
+        """The credential for a host. Raises as `for_repository` does."""
         return self.for_repository(host, "")
 
     def for_repository(self, host: str, repository: str) -> Credential:
         """The credential for this repository of the host: podman can keep several for one host.
 
         Raises:
-            InvalidArgument: a file that is no credential file.
+            InvalidArgument: a file is not a credential file.
             Unauthorized: a credential helper failed.
         """
-        with self._lock:  # one run of a helper, however many threads ask at once
+        with self._lock:  # so that several threads run a helper once
             if (host, repository) not in self._known:
                 self._known[host, repository] = self._look_up(host, repository)
             return self._known[host, repository]
@@ -111,15 +111,15 @@ class CredentialFiles:
             if document is None:
                 continue
             helper = _helper_for(document, host)
-            found = self._helper_says(helper, host, file) if helper else ANONYMOUS
+            found = self._from_helper(helper, host, file) if helper else ANONYMOUS
             if found is ANONYMOUS:
                 found = _inline(document, host, repository, file)
             if found is not ANONYMOUS:
                 return found
         return ANONYMOUS
 
-    def _helper_says(self, helper: str, host: str, file: Path) -> Credential:
-        """Helpers know hosts only, so each is run once for a host."""
+    def _from_helper(self, helper: str, host: str, file: Path) -> Credential:
+        """The answer of a helper. Helpers know hosts, not repositories, so each runs once per host."""
         key = (file, helper, host)
         if key not in self._helped:
             self._helped[key] = self._ask(helper, host, file)
@@ -127,13 +127,13 @@ class CredentialFiles:
 
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):
-            raise InvalidArgument(f"{file}: {quote(helper)} is no name of a credential helper")
+            raise InvalidArgument(f"{file}: {quote(helper)} is not the name of a credential helper")
         import os
         import shutil
         import subprocess
 
         program = shutil.which(f"docker-credential-{helper}", path=self._path or None)
-        what = f"docker-credential-{helper}, named in {file}"
+        what = f"docker-credential-{helper}, configured in {file}"
         if program is None:
             raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
         server = _DOCKER_HUB_KEYS[0] if host in _DOCKER_HUB_KEYS else host
@@ -171,11 +171,11 @@ def _read(file: Path) -> dict[str, object] | None:
     try:
         return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
-        raise InvalidArgument(str(error), hint="mend or remove the file") from error
+        raise InvalidArgument(str(error), hint="fix or remove the file") from error
 
 
 class _NoFile(InvalidArgument):
-    """There is no such file, which is no error."""
+    """There is no such file. `_read` catches it."""
 
 
 def _unreadable(file: Path, reason: Unreadable, sentence: str) -> InvalidArgument:
@@ -204,7 +204,7 @@ def _inline(document: Mapping[str, object], host: str, repository: str, file: Pa
 
 
 def _repository_keys(host: str, repository: str) -> list[str]:
-    """podman's keys with a path, the longest first: `host/a/b`, `host/a`."""
+    """podman's keys with a path, longest first: `host/a/b`, `host/a`."""
     parts = repository.split("/") if repository else []
     name = "docker.io" if host in _DOCKER_HUB_KEYS else host
     return ["/".join((name, *parts[:count])) for count in range(len(parts), 0, -1)]
@@ -229,7 +229,7 @@ def _entry(entry: Mapping[str, object], source: str) -> Credential:
             raise InvalidArgument(f"{source}: 'auth' is not base64 of text") from None
         username, colon, password = decoded.partition(":")
         if not colon:
-            raise InvalidArgument(f"{source}: 'auth' holds no user:password")
+            raise InvalidArgument(f"{source}: 'auth' is not user:password")
         password = password.rstrip("\0")
     if text("identitytoken") or text("registrytoken"):
         return Credential(username, "", text("identitytoken"), text("registrytoken"), source)

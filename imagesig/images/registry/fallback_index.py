@@ -1,4 +1,4 @@
-"""The index that lists an image's referrers where the registry has no referrers API: the tag `sha256-<hex>`. Pure.
+"""The index under the tag `sha256-<hex>`, which lists referrers if the registry has no referrers API. Pure.
 
 Spec: OCI distribution-spec 1.1, "Referrers Tag Schema".
 """
@@ -17,12 +17,12 @@ from imagesig.oci.shapes import LISTING
 
 
 def listed_referrers(now: Tagged | None, subject: str, what: str) -> Listing:
-    """The referrers of the digest `subject` that its tag lists; none where the tag names something else.
+    """The referrers of the digest `subject` that its tag lists; empty if the tag does not name an index of them.
 
-    Some registries take the tag for the digest, and it names the image itself.
+    Some registries read the tag as the digest, so that it names the image itself.
 
     Raises:
-        MalformedError: an index that cannot be read.
+        MalformedError: the index cannot be read.
     """
     if now is None or now.media_type not in INDEX_TYPES or sha256(now.content) == subject:
         return Listing()
@@ -30,7 +30,7 @@ def listed_referrers(now: Tagged | None, subject: str, what: str) -> Listing:
 
 
 def referrer_entry(content: bytes, media_type: str) -> Descriptor:
-    """The descriptor by which a listing names the referrer with these bytes."""
+    """The descriptor for the referrer with these bytes in a listing."""
     descriptor = Descriptor.of(content, media_type)
     if media_type in INDEX_TYPES:
         index = parse_index(content, media_type, "referrer")
@@ -41,16 +41,16 @@ def referrer_entry(content: bytes, media_type: str) -> Descriptor:
 
 
 def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | None:
-    """The fallback index of the digest `subject` with one more entry, every other member kept as it stands.
+    """The fallback index of the digest `subject` with one more entry. Other members stay unchanged.
 
     Raises:
-        SignaturesUnsupported: the registry takes the tag for the digest, so there is no place for the index.
-        MalformedError: what is there is no index; it is left as it is.
+        SignaturesUnsupported: the registry reads the tag as the digest, so it cannot store the index.
+        MalformedError: the tag does not name an index, and is not changed.
     """
     if now is not None and sha256(now.content) == subject:
         raise SignaturesUnsupported(
-            f"referrers tag: this registry has no referrers API, and gives the image itself for the tag that lists the "
-            f"referrers of {subject}",
+            f"referrers tag: this registry has no referrers API, and serves the image itself under the tag that lists "
+            f"the referrers of {subject}",
             hint="sign with --format cosign, which this registry can store",
         )
     document, manifests = _opened(now)
@@ -58,17 +58,17 @@ def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | 
     same = [other for other in manifests if isinstance(other, dict) and other.get("digest") == entry.digest]
     if any(other.items() >= true.items() for other in same):
         return None
-    if same:  # somebody listed it before us, and as something else
+    if same:  # it is listed already, with another type or size
         document["manifests"] = [other | true if other in same else other for other in manifests]
         return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
     if len(manifests) >= limits.REFERRERS:
-        raise LimitExceeded(f"referrers tag: holds {len(manifests)} entries; no more than {limits.REFERRERS} are read")
+        raise LimitExceeded(f"referrers tag: {len(manifests)} entries, at most {limits.REFERRERS} are read")
     document["manifests"] = sorted([*manifests, entry.to_json()], key=_order)
     return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
 
 
 def without_entry(now: Tagged | None, digest: str) -> Tagged | None:
-    """The fallback index without the entry of this digest, every other one kept as it stands."""
+    """The fallback index without the entries of this digest. Other entries stay unchanged."""
     if now is None:
         return None
     document, manifests = _opened(now)
@@ -86,7 +86,7 @@ def _opened(now: Tagged | None) -> tuple[dict[str, object], list[object]]:
     if now is None:
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, []
     if now.media_type not in INDEX_TYPES:
-        raise MalformedError(f"referrers tag: is a {now.media_type}; refusing to replace it by an index")
+        raise MalformedError(f"referrers tag: is a {now.media_type}; an index must not replace it")
     parse_listing(now.content, now.media_type, "referrers tag")
     document = parse_object(now.content, "referrers tag", LISTING)
     manifests = document["manifests"] or []

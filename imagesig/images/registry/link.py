@@ -1,4 +1,4 @@
-"""`Link` headers: where the next page of a list is. Pure.
+"""`Link` headers: the URL of the next page of a list. Pure.
 
 Spec: RFC 8288 sections 3 and 3.3, with the leniency of its appendix B.3 for blanks and empty members.
 """
@@ -22,12 +22,12 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def next_page(header: str, what: str) -> str:
-    """The address of the next page, as the header has it: it may be relative. Empty where there is no next page.
+    """The URL of the next page, absolute or relative; empty if there is no next page.
 
     `header` may be several headers, joined with commas.
 
     Raises:
-        UnexpectedResponse: no Link header, or one with several next pages.
+        UnexpectedResponse: not a Link header, or one with several next pages.
     """
     if len(header) > _CHARACTERS:
         raise UnexpectedResponse(f"{what}: a Link header of {len(header)} characters, at most {_CHARACTERS} are read")
@@ -35,12 +35,12 @@ def next_page(header: str, what: str) -> str:
     if len(set(found)) > 1:
         raise UnexpectedResponse(f"{what}: its Link header has {len(found)} next pages")
     if found and not found[0]:
-        raise UnexpectedResponse(f"{what}: its Link header has an empty address for the next page")
+        raise UnexpectedResponse(f"{what}: its Link header has an empty URL for the next page")
     return found[0] if found else ""
 
 
 def _links(header: str, what: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each target with its relations, in lower case: these are compared without regard to case."""
+    """Each target with its relations, in lower case because they are case-insensitive."""
     at = _after(_BETWEEN, header, 0)
     while at < len(header):
         target = _TARGET.match(header, at)
@@ -74,7 +74,7 @@ def _parameters(header: str, at: int, what: str) -> tuple[dict[str, str], int]:
                 raise _malformed(header, what, f"a value is needed for {quote(name[0])}")
             value = _ESCAPED.sub(r"\1", match[1]) if header[at] == '"' else match[0]
             at = match.end()
-        found.setdefault(name[0].lower(), value)  # of several, the first counts
+        found.setdefault(name[0].lower(), value)  # the first of several is used
 
 
 def _after(pattern: re.Pattern[str], header: str, at: int) -> int:

@@ -1,4 +1,4 @@
-"""What a registry can do and what this login may do there, found out by requests that change nothing."""
+"""Finds out what a registry supports and what this login may do there, with requests that change nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from imagesig.images.registry.repository import RegistryRepository
 
 _NOWHERE = "sha256:" + "0" * 64
-"""The digest of nothing that exists."""
+"""A digest that no content has."""
 
 
 def probe(repository: RegistryRepository, digest: str) -> Abilities:
-    """The abilities for this repository; `digest` is of an image in it, or empty.
+    """The abilities for this repository. `digest` is of an image in it, or empty.
 
     Raises:
         TransportError: the registry does not answer.
@@ -34,7 +34,7 @@ def probe(repository: RegistryRepository, digest: str) -> Abilities:
 
 
 def _may_push(repository: RegistryRepository) -> Permission:
-    """An upload is begun and cancelled."""
+    """Whether an upload can be started. It is cancelled."""
     try:
         answer = repository.ask("POST", "blobs/uploads/", actions="pull,push")
         if answer.status == 202 and answer.headers.get("location"):
@@ -48,7 +48,7 @@ def _may_push(repository: RegistryRepository) -> Permission:
 
 
 def _may_delete(repository: RegistryRepository) -> Permission:
-    """Deleting what does not exist is answered like deleting what does, as far as it goes."""
+    """Whether content can be deleted, as far as the answer for content that does not exist tells."""
     try:
         answer = repository.ask("DELETE", f"manifests/{_NOWHERE}", actions="delete")
     except Unauthorized:

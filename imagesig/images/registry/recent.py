@@ -1,4 +1,4 @@
-"""Manifests that were read a moment ago, so that reading what was just resolved asks nothing."""
+"""Recently read manifests, so that reading a manifest after resolving it needs no second request."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _BYTES_EACH = 1024 * 1024
 _BYTES_ALL = 4 * 1024 * 1024
 
 
-# speed: one request less for each verification (benchmarks/test_cli.py)
+# speed: saves one request for each verification (benchmarks/test_cli.py)
 class RecentManifests:
-    """A bounded number of them, by digest. Thread-safe."""
+    """A bounded number of manifests by digest. Thread-safe."""
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""Asking a registry who refers to an image.
+"""Listing the referrers of an image through the referrers API.
 
 Spec: OCI distribution-spec 1.1, "Listing Referrers".
 """
@@ -21,14 +21,14 @@ _NO_SUCH_ENDPOINT = frozenset({400, 404, 405, 406, 410, 415, 501})
 
 
 def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "") -> Listing | None:
-    """What the referrers API lists, page by page; None where there is no such API.
+    """The list of the referrers API, from all its pages; None if there is no such API.
 
-    With an artifact type the registry is asked for those alone. `Listing.filtered` says whether it did so; if not, the
-    list is not read to its end.
+    With an artifact type, the registry is asked for referrers of that type. `Listing.filtered` says whether it
+    filtered; if not, reading stops early.
 
     Raises:
-        UnexpectedResponse: the answer is no list.
-        TransportError: the registry does not answer, or wants other credentials.
+        UnexpectedResponse: the answer is not a list.
+        TransportError: the registry does not answer, or requires other credentials.
     """
     what = f"{session.name}: referrers of {digest}"
     url = f"{session.base}/referrers/{digest}"
@@ -52,22 +52,22 @@ def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "
             return found
         url = _next(response, what)
         if url in seen or len(seen) >= limits.REFERRERS_PAGES:
-            endless = LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or one page twice")
+            endless = LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or a repeated page")
             return found.followed_by(Listing(limited=endless, filtered=found.filtered))
         seen.add(url)
     return found
 
 
 def _page(response: Response, what: str, most: int) -> Listing:
-    """Registries say different things in Content-Type, and some nothing: the body says whether it is a list."""
+    """The entries of one page. Content-Type is ignored, because registries disagree on it: the body must be a list."""
     try:
         page = parse_listing(response.body, None, what, most=most)
     except LimitExceeded:
         raise
     except MalformedError as error:
         raise UnexpectedResponse(
-            f"{what}: status 200 with no list of referrers: {error}",
-            hint="look at what answers there: a login page, a proxy or another service is not the registry",
+            f"{what}: status 200 without a list of referrers: {error}",
+            hint="check which server answers: it may be a login page, a proxy or another service",
         ) from error
     applied = response.headers.get("oci-filters-applied", "").lower().replace(",", " ").split()
     return Listing(page.entries, page.malformed, page.limited, "artifacttype" in applied)

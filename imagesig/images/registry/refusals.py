@@ -1,4 +1,4 @@
-"""What a registry's refusals mean: which become which error, and which pass if the same upload is sent again.
+"""Errors for a registry's refusals, and repeating uploads that were refused for a passing reason.
 
 Spec: OCI distribution-spec, "Error Codes".
 """
@@ -17,21 +17,21 @@ from imagesig.text import quote
 
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _PASSING = frozenset({(400, "DIGEST_INVALID"), (404, "BLOB_UPLOAD_UNKNOWN")})
-"""Refusals of an upload whose digest is right.
+"""Refusals of an upload with a correct digest.
 
-distribution's file storage empties a link before it writes it anew, so whoever stores the same blob at that moment, or
-a manifest that names it, is told that the digest is invalid. An upload is unknown once it has been completed: the
-answer to the request that did so was lost, and the request was repeated.
+The file storage of distribution empties a link before it writes it again. A client that stores the same blob at that
+moment, or a manifest that names it, gets "invalid digest". An upload is unknown after it was completed: the answer to
+the completing request was lost, and the request was repeated.
 """
 
 
 def is_passing(response: Response) -> bool:
-    """Whether an upload with a right digest was refused for a reason that another attempt may not meet."""
+    """Whether an upload with a correct digest was refused for a passing reason."""
     return any((response.status, code) in _PASSING for code, _ in _errors(response.body))
 
 
 def patiently(upload: Callable[[], Response], what: str) -> Response:
-    """The answer to an upload, which is repeated where the registry refused it for a fault of its own."""
+    """The answer to an upload, which is repeated after a refusal for a passing reason."""
     for attempt in range(1, limits.UPLOAD_ATTEMPTS):
         response = upload()
         if not is_passing(response):
@@ -42,19 +42,19 @@ def patiently(upload: Callable[[], Response], what: str) -> Response:
 
 def failure(response: Response, what: str, wanted: int) -> ImagesigError:
     """The error for an answer with another status than `wanted`, with the registry's own code and message quoted."""
-    said = next((f" ({quote(code)}: {quote(message)})" for code, message in _errors(response.body)), "")
-    shown = f"{what}: status {response.status}{said}"
+    quoted = next((f" ({quote(code)}: {quote(message)})" for code, message in _errors(response.body)), "")
+    shown = f"{what}: status {response.status}{quoted}"
     if response.status == 404 and not is_passing(response):
         return NotFound(shown, hint="check the reference")
     if response.status in (401, 403):
-        return Unauthorized(shown, hint="these credentials do not allow it: log in as somebody who may")
+        return Unauthorized(shown, hint="log in with credentials that allow it")
     error = UnexpectedResponse(f"{shown}, {wanted} is needed")
     error.retryable = is_passing(response)
     return error
 
 
 def _errors(body: bytes) -> list[tuple[object, object]]:
-    """The codes and messages that the body lists; none where it is no list of errors."""
+    """The codes and messages in the body; empty if it is not a list of errors."""
     try:
         errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error", _ERROR).get("errors")
     except MalformedError:

@@ -1,7 +1,7 @@
 """One repository of a registry, read and written through the OCI distribution API.
 
-Spec: OCI distribution-spec 1.1, with the tag schema where the referrers API is missing. Signed bytes are kept as they
-came: every body is compared with the digest that it was asked for by, and nothing is parsed and written again.
+Spec: OCI distribution-spec 1.1, with the tag schema if the referrers API is missing. Signed bytes are never rebuilt:
+every body is compared with the requested digest, and is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RegistryRepository:
         self._session = RegistrySession(http, login, registry, reference, reach)
         self._blobs = RegistryBlobs(self._session)
         self._manifests = RecentManifests()
-        self._keeps_referrers: bool | None = None
+        self._has_referrers_api: bool | None = None
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -68,7 +68,7 @@ class RegistryRepository:
         return self._session.base
 
     @property
-    def holds_signature_files(self) -> bool:
+    def stores_signature_files(self) -> bool:
         return False
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ class RegistryRepository:
         digest = sha256(response.body)
         for wanted in (tag_or_digest, response.headers.get("docker-content-digest", "")):
             if is_digest(wanted) and wanted != digest:
-                raise DigestMismatch(f"{what}: {wanted} was expected, but the bytes that came are {digest}")
+                raise DigestMismatch(f"{what}: {wanted} was expected, but bytes with digest {digest} arrived")
         self._manifests.keep(digest, response.body)
         return Descriptor(media_type, digest, len(response.body))
 
@@ -113,7 +113,7 @@ class RegistryRepository:
         response = self._session.request("GET", path, limit=descriptor.size, accept=accept)
         self._session.expect(response, what, 200)
         if sha256(response.body) != descriptor.digest or len(response.body) != descriptor.size:
-            seen = f"{len(response.body)} bytes came, with digest {sha256(response.body)}"
+            seen = f"{len(response.body)} bytes arrived, with digest {sha256(response.body)}"
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
             check_document(response.body, descriptor.media_type, what, is_list=True)
@@ -140,7 +140,7 @@ class RegistryRepository:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def check_holds(self, *, referrers: bool) -> None:
-        """See `ImageTarget`: a registry holds both, whether or not it has a referrers API."""
+        """See `ImageTarget`. A registry holds both, with or without a referrers API."""
 
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         return nullcontext(False)
@@ -162,10 +162,10 @@ class RegistryRepository:
         return Descriptor.of(content, media_type)
 
     def move_tag(self, tag: str, content: bytes, media_type: str) -> None:
-        """Stores a manifest under a tag in one attempt: whoever repeats it merges what others wrote meanwhile first.
+        """Stores a manifest under a tag, in one attempt. Before another attempt, the caller merges changes of others.
 
         Raises:
-            TransportError: it was not stored, or nobody knows. `retryable` says whether another attempt can help.
+            TransportError: it may not be stored. `retryable` says whether another attempt can help.
         """
         self._stored(self._put(content, media_type, tag, attempts=1), content, tag)
 
@@ -188,7 +188,7 @@ class RegistryRepository:
         digest = sha256(content)
         what = f"{self.name}: manifest {tag or digest}"
         if response.status != 201 and not is_passing(response):
-            self._blobs.forget()  # the registry may have dropped what we stored before
+            self._blobs.forget()  # the registry may have dropped blobs that were stored before
         self._session.expect(response, what, 201)
         stored = response.headers.get("docker-content-digest", digest)
         if stored != digest:
@@ -197,7 +197,7 @@ class RegistryRepository:
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         response = self._put_manifest(content, media_type, "")
-        # Not every registry with the API says so in OCI-Subject: without it, the API itself is asked.
+        # Some registries with the API send no OCI-Subject: then the API itself is asked.
         if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return nothing_to_settle
         entry = referrer_entry(content, media_type)
@@ -208,20 +208,20 @@ class RegistryRepository:
         if self.lists_referrers(subject):
             if not refers:
                 raise DeletionRefused(
-                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but not attached to it",
+                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but does not refer to it",
                     hint="remove it from the image that it is attached to",
                 )
             self.delete_manifest(referrer.digest)
             return nothing_to_settle
         settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
         if refers:
-            # Unlisted, it is found no more: that some registries keep it does not matter.
+            # It is no longer listed, so it does not matter if the registry keeps it.
             with suppress(DeletionRefused, NotFound):
                 self.delete_manifest(referrer.digest)
         return settle
 
     def _refers(self, referrer: Descriptor, subject: str) -> bool:
-        """Whether its own bytes say so: anybody who may push writes what lists it."""
+        """Whether a referrer's own bytes refer to the subject. Lists can be written by anyone who may push."""
         try:
             content = self.read(referrer, limit=limits.MANIFEST_BYTES)
             parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
@@ -232,11 +232,11 @@ class RegistryRepository:
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         change = TagChange(self, tag, merge, uploads)
-        with self._writing_of(tag):
+        with self._lock_of(tag):
             change.apply()
 
         def settle() -> None:
-            with self._writing_of(tag):
+            with self._lock_of(tag):
                 change.settle()
 
         return settle
@@ -248,23 +248,23 @@ class RegistryRepository:
         if response.status in (400, 401, 403, 405, 501):
             raise DeletionRefused(
                 f"{what}: the registry does not delete it, status {response.status}",
-                hint="allow deleting in the registry, or log in as somebody who may",
+                hint="allow deletion in the registry, or log in with credentials that allow it",
             )
         if response.status not in (200, 202):
             self._session.expect(response, what, 202)
 
     def lists_referrers(self, digest: str) -> bool:
-        """Whether there is a referrers API; asked once, and only when the repository is known to exist."""
-        if self._keeps_referrers is None:
-            self._keeps_referrers = list_referrers(self._session, digest) is not None
-        return self._keeps_referrers
+        """Whether there is a referrers API. Asked once, when the repository is known to exist."""
+        if self._has_referrers_api is None:
+            self._has_referrers_api = list_referrers(self._session, digest) is not None
+        return self._has_referrers_api
 
-    def _writing_of(self, tag: str) -> threading.Lock:
-        """Held while a tag is changed: writers in this process take turns."""
+    def _lock_of(self, tag: str) -> threading.Lock:
+        """The lock for changes of a tag in this process."""
         with self._lock:
             return self._writing.setdefault(tag, threading.Lock())
 
-    # --- asking about it -----------------------------------------------------------------------------------------
+    # --- probing -------------------------------------------------------------------------------------------------
 
     def probe(self, digest: str) -> Abilities | None:
         from imagesig.images.registry.permissions import probe
@@ -272,10 +272,10 @@ class RegistryRepository:
         return probe(self, digest)
 
     def ask(self, method: str, path: str, *, actions: str) -> Response:
-        """The registry's answer to a request without a body, whatever it is; logged in for these actions."""
+        """The answer to a request without a body, with any status. The login is for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
 
     @property
     def login_source(self) -> str:
-        """Where this registry's credentials come from; nothing secret."""
+        """Where this registry's credentials come from. Nothing in it is secret."""
         return self._session.login_source

@@ -1,4 +1,4 @@
-"""Requests to one repository of a registry, logged in where the registry asks for it."""
+"""Requests to one repository of a registry, with a login if the registry asks for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RegistrySession:
         self._http = http
         self._login = login
         self.registry = registry
-        """Its URL: scheme, host and port."""
+        """The URL of the registry: scheme, host and port."""
         self._origin = parse_url(registry, "registry").origin
         self._own_reach, self._named_reach = reach, like(self._origin)
         self.path = reference.path
@@ -36,7 +36,7 @@ class RegistrySession:
 
     @property
     def login_source(self) -> str:
-        """Where this registry's credentials come from; nothing secret."""
+        """Where this registry's credentials come from. Nothing in it is secret."""
         return self._login.source(self.registry)
 
     def request(
@@ -52,7 +52,7 @@ class RegistrySession:
         pull_from: str = "",
         attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """One request. `path` is below the repository, or a whole URL; `pull_from` is another repository to read."""
+        """The answer. `path` is below the repository, or a URL; `pull_from` is one more repository to read."""
         url = self._url(path)
         headers = _headers(accept, content_type)
         used = self._authorization(url, actions, pull_from)
@@ -83,7 +83,7 @@ class RegistrySession:
         return self._http.stream(url, reach=self._reach(url), headers=headers)
 
     def upload(self, path: str, chunks: Iterable[bytes], size: int) -> Response:
-        """One PUT whose body comes in pieces. Raises `Unreachable` where another attempt may help."""
+        """The answer to one PUT with a body in pieces. Raises `Unreachable` if another attempt may help."""
         url = self._url(path)
         used = self._authorization(url, PUSH)
         headers = {"content-type": "application/octet-stream", **_authorization(used)}
@@ -97,7 +97,7 @@ class RegistrySession:
         return response
 
     def expect(self, response: Response, what: str, status: int) -> None:
-        """Returns if the answer has this status; raises what another one means."""
+        """Returns if the answer has this status. Raises the error for any other status."""
         if response.status != status:
             raise failure(response, what, status)
 
@@ -108,7 +108,7 @@ class RegistrySession:
         return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
 
     def _reach(self, url: str) -> Reach:
-        """The user named the registry; where else a URL leads, the registry named it."""
+        """The reach of a URL: the user named the registry itself, the registry named all other hosts."""
         return self._own_reach if self._is_ours(url) else self._named_reach
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
@@ -116,7 +116,7 @@ class RegistrySession:
 
     def _answer(self, url: str, response: Response, actions: str, used: str, pull_from: str = "") -> str:
         """The header to try again with, if the answer is a challenge; empty if it is not."""
-        # A challenge counts only from the registry itself, not from where it redirected us to.
+        # Only a challenge of the registry itself is answered, not one of a server that it redirects to.
         if response.status != 401 or not self._is_ours(url) or not self._is_ours(response.url):
             return ""
         challenge = response.headers.get("www-authenticate", "")

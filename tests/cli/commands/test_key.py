@@ -122,7 +122,7 @@ def test_the_pinned_key_passes_and_another_one_is_refused(key: Path, tmp_path: P
         assert imagesig(*words, "--expect", own).returncode == 0
 
 
-def test_a_pin_that_is_no_public_key_is_an_error(key: Path, tmp_path: Path) -> None:
+def test_a_pin_that_is_not_a_public_key_is_an_error(key: Path, tmp_path: Path) -> None:
     (tmp_path / "none.pub").write_text("no key")
     for name in ("none.pub", "missing.pub"):
         done = imagesig("key", "check", str(key), "--expect", str(tmp_path / name))

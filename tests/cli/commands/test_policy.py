@@ -124,7 +124,7 @@ def test_what_a_policy_says_cannot_be_given_beside_it(more: tuple[str, str], pla
     assert "cannot be combined" in done.stderr
 
 
-def test_trusting_nobody_is_an_error() -> None:
+def test_trusting_no_key_or_ca_is_an_error() -> None:
     done = run("verify", "oci:signed:1.0")
     assert done.exit_code == 2
     assert "no trusted key or CA given" in done.stderr
@@ -252,7 +252,7 @@ def test_explain_goes_on_where_the_registry_cannot_be_asked(place: Path) -> None
     assert "has      unknown" in done.stdout
 
 
-def test_explain_asks_nobody_where_the_rule_needs_no_signature(place: Path) -> None:
+def test_explain_makes_no_request_if_the_rule_needs_no_signature(place: Path) -> None:
     for default, text in (
         ('"reject"', "not satisfied"),
         ('"insecureAcceptAnything"', "the image passes without proof"),

@@ -46,7 +46,7 @@ MODULES = sorted([*PACKAGE.glob("cli/**/*.py"), *PACKAGE.glob("plugins/*.py")])
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_door_writes_to_a_stream(module: Path) -> None:
+def test_only_terminal_writes_to_a_stream(module: Path) -> None:
     name = str(module.relative_to(PACKAGE))
     found = ways_out(module.read_text("utf-8"))
     assert bool(found) == (name in DOORS), f"{name} writes past cli/terminal.py: {found}"
@@ -76,7 +76,7 @@ def test_only_one_kind_of_option_takes_a_path(module: Path) -> None:
         "error.show()",
     ],
 )
-def test_a_way_round_the_door_is_noticed(source: str) -> None:
+def test_another_way_to_write_is_noticed(source: str) -> None:
     assert ways_out(source)
 
 
@@ -142,7 +142,7 @@ def test_a_stream_that_the_caller_closed_is_passed_over(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_mark_is_in_color_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
+def test_a_mark_is_in_color_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
     stream = _Terminal("utf-8", tty=tty)
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.say_marked("ok\x1b[31m", " \x1b[2Jx", color="green")

@@ -148,7 +148,7 @@ def test_a_blob_that_is_not_what_it_should_be_is_not_stored(path: Path) -> None:
         assert b"".join(read) == b"right"
 
 
-def test_a_reader_goes_on_reading_what_it_opened(path: Path, key: SigningKey) -> None:
+def test_a_reader_keeps_the_version_that_it_opened(path: Path, key: SigningKey) -> None:
     before = open_image(f"oci-archive:{path}:1.0")
     sign(f"oci-archive:{path}:1.0", key)
     with pytest.raises(NoSignatures):
@@ -217,7 +217,7 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
-def test_a_tar_that_is_no_layout_says_so(directory: Path, tmp_path: Path, missing: str) -> None:
+def test_a_tar_that_is_not_a_layout_is_a_clear_error(directory: Path, tmp_path: Path, missing: str) -> None:
     path = tmp_path / "none.tar"
     path.write_bytes(tar_of((name, content) for name, content in files_of(directory) if name != missing))
     with pytest.raises(InvalidArgument, match=missing):
@@ -225,7 +225,7 @@ def test_a_tar_that_is_no_layout_says_so(directory: Path, tmp_path: Path, missin
 
 
 @pytest.mark.parametrize("text", ["oci-archive:", "oci-archive:x@y", "docker-archive:", "docker-archive::x", "dir:"])
-def test_names_that_are_none(text: str) -> None:
+def test_invalid_names(text: str) -> None:
     with pytest.raises(InvalidArgument):
         open_image(text)
 
@@ -387,7 +387,7 @@ def test_what_an_interrupted_copy_left_is_believed_only_if_its_digests_hold(dire
                 assert b"".join(read) == content
 
 
-def test_what_an_interrupted_copy_of_something_else_left_does_not_get_in(directory: Path, tmp_path: Path) -> None:
+def test_blobs_of_another_interrupted_copy_are_left_out(directory: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.tar"
     interrupted(target, b"something else")
     copy(f"oci:{directory}:1.0", f"oci-archive:{target}", all_platforms=True)

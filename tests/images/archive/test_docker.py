@@ -34,7 +34,9 @@ def path(tmp_path: Path) -> Path:
     return docker_save_before(tmp_path / "old.tar", {NAME: LAYERS})
 
 
-def test_signing_verifying_and_looking_say_that_there_is_no_digest_and_what_to_do(path: Path, key: SigningKey) -> None:
+def test_signing_verifying_and_inspecting_say_that_there_is_no_digest_and_what_to_do(
+    path: Path, key: SigningKey
+) -> None:
     for action in (lambda image: sign(image, key), lambda image: verify(image, key), inspect):
         with pytest.raises(SignaturesUnsupported, match="no digest") as raised:
             action(f"docker-archive:{path}")  # type: ignore[no-untyped-call]
@@ -76,9 +78,9 @@ def test_one_of_several_images_is_found_by_its_name(tmp_path: Path) -> None:
     path = docker_save_before(tmp_path / "two.tar", {NAME: LAYERS, "app:latest": LAYERS[:1]})
     first, second = (open_image(f"docker-archive:{path}:{name}") for name in ("app", NAME))
     assert first.home.resolve(first.target) != second.home.resolve(second.target)
-    with pytest.raises(InvalidArgument, match="holds 2 images"):
+    with pytest.raises(InvalidArgument, match="has 2 images"):
         open_image(f"docker-archive:{path}")
-    with pytest.raises(ImageNotFound, match="holds no image"):
+    with pytest.raises(ImageNotFound, match="has no image"):
         open_image(f"docker-archive:{path}:app:2.0")
 
 
@@ -98,7 +100,7 @@ def test_a_layer_that_occurs_twice_is_found_through_its_link(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("target", ["../../../etc/passwd", "/etc/passwd", "../missing/layer.tar"])
-def test_a_link_that_leads_out_leads_nowhere(tmp_path: Path, target: str) -> None:
+def test_a_link_out_of_the_archive_is_refused(tmp_path: Path, target: str) -> None:
     name = f"{sha256(LAYERS[0]).removeprefix('sha256:')}/layer.tar"
     path = docker_save_before(tmp_path / "bad.tar", {NAME: LAYERS[:1]}, links={name: target})
     with pytest.raises(MalformedError, match="missing"):
@@ -116,7 +118,7 @@ def test_a_config_that_is_not_the_one_in_its_name_is_refused(tmp_path: Path) -> 
     path = docker_save_before(tmp_path / "old.tar", {NAME: LAYERS})
     name = json.loads(_member(path, "manifest.json"))[0]["Config"]
     changed = docker_save_before(tmp_path / "bad.tar", {NAME: LAYERS}, change={name: b'{"rootfs": {}}'})
-    with pytest.raises(MalformedError, match="holds other bytes"):
+    with pytest.raises(MalformedError, match="has other bytes"):
         open_image(f"docker-archive:{changed}")
 
 
@@ -124,13 +126,13 @@ def test_a_config_that_is_not_the_one_in_its_name_is_refused(tmp_path: Path) -> 
     "document",
     [b"{}", b"[1]", b"[{}]", b'[{"Config": 1, "Layers": []}]', b'[{"Config": "../../etc/passwd", "Layers": []}]', b"["],
 )
-def test_a_manifest_json_that_is_none_is_a_clear_error(tmp_path: Path, document: bytes) -> None:
+def test_an_invalid_manifest_json_is_a_clear_error(tmp_path: Path, document: bytes) -> None:
     path = docker_save_before(tmp_path / "bad.tar", {NAME: LAYERS}, change={"manifest.json": document})
     with pytest.raises(MalformedError):
         open_image(f"docker-archive:{path}")
 
 
-def test_a_manifest_without_the_layers_is_none_to_sign(tmp_path: Path, key: SigningKey) -> None:
+def test_a_manifest_without_layers_cannot_be_signed(tmp_path: Path, key: SigningKey) -> None:
     build_image(Layout.create(tmp_path / "layout"), {"a": b"b"}, PLATFORMS[0], "1.0")
     path = docker_save_25_0_0(tmp_path / "layout", tmp_path / "saved.tar", NAME)
     with pytest.raises(SignaturesUnsupported, match=r"25\.0\.0"):
@@ -148,7 +150,7 @@ def test_an_index_of_nothing_holds_no_image(tmp_path: Path) -> None:
         open_image(f"docker-archive:{tmp_path / 'x.tar'}")
 
 
-def test_a_tar_of_something_else_says_so(tmp_path: Path) -> None:
+def test_a_tar_without_an_image_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(tar_of([("a", b"b")]))
     with pytest.raises(InvalidArgument, match="neither"):
         open_image(f"docker-archive:{tmp_path / 'x.tar'}")

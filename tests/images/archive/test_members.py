@@ -94,13 +94,13 @@ def test_a_sparse_file_in_pax_form_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("second", ["index.json", "./index.json", "index.json/", ".//index.json"])
-def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, second: str) -> None:
+def test_a_repeated_member_is_refused(tmp_path: Path, second: str) -> None:
     content = header("index.json") + header(second) + END
     with pytest.raises(MalformedError, match=r"repeated|name of a directory"):
         opened(tmp_path, content)
 
 
-def test_a_link_is_let_in_only_where_asked_for_and_never_beside_a_file_of_its_name(tmp_path: Path) -> None:
+def test_a_link_is_read_only_if_allowed_and_never_with_a_file_of_its_name(tmp_path: Path) -> None:
     archive = opened(tmp_path, header("l", b"2", link="../../etc/passwd") + END, links=True)
     assert archive.members.links == {"l": "../../etc/passwd"}
     assert not archive.members.files
@@ -122,7 +122,7 @@ def test_an_archive_that_breaks_off_is_refused(tmp_path: Path) -> None:
             opened(tmp_path, content[:length])
 
 
-def test_what_came_of_an_interrupted_one_is_read_where_asked_for(tmp_path: Path) -> None:
+def test_members_of_an_interrupted_archive_are_read_if_asked_for(tmp_path: Path) -> None:
     content = tar_of([("a", b"x" * 2000), ("b", b"y" * 2000)])
     archive = opened(tmp_path, content[:4000], interrupted=True)
     assert list(archive.members.files) == ["a"]
@@ -135,13 +135,13 @@ def test_an_extended_header_that_would_fill_memory_is_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", [b"12", b"5 a=b\n", b"99 path=x\n", b"x path=y\n", b"12 path=abcde", b"11 size=-1\n"])
-def test_an_extended_header_that_is_none_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_an_invalid_extended_header_is_refused(tmp_path: Path, text: bytes) -> None:
     content = header("x", b"x", len(text)) + text.ljust(512, b"\0") + header("y") + END
     with pytest.raises(MalformedError):
         opened(tmp_path, content)
 
 
-def test_more_members_than_we_look_at_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ARCHIVE_MEMBERS", 10)
     with pytest.raises(LimitExceeded):
         opened(tmp_path, b"".join(header(f"d{number}", b"5") for number in range(11)) + END)

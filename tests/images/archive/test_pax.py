@@ -9,7 +9,7 @@ from imagesig.images.archive.pax import Extended, parse_extended, parse_global
 from tests.differential.tars import record
 
 
-def test_name_and_size_are_read_and_what_names_nothing_is_passed_over() -> None:
+def test_name_and_size_are_read_and_other_records_are_ignored() -> None:
     text = (
         record(b"mtime", b"1.5") + record(b"path", b"a/b") + record(b"SCHILY.xattr.a", b"x\0") + record(b"size", b"12")
     )

@@ -58,7 +58,7 @@ def test_what_cannot_be_classified_is_unknown(content: bytes) -> None:
         document() + b"{}",
     ],
 )
-def test_a_classic_signature_that_is_none_is_a_clear_error(content: bytes) -> None:
+def test_an_invalid_classic_signature_is_a_clear_error(content: bytes) -> None:
     with pytest.raises((MalformedError, ImagesigError)):
         parse_signature_file(content, "test")
 

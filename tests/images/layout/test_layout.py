@@ -85,9 +85,7 @@ def test_a_platform_that_is_not_there(path: Path, key: SigningKey, platform: str
         verify(layout(path, "1.0"), key, platform=platform)
 
 
-def test_signing_twice_adds_nothing_and_two_keys_stand_side_by_side(
-    path: Path, key: SigningKey, tmp_path: Path
-) -> None:
+def test_signing_twice_adds_nothing_and_two_keys_are_both_kept(path: Path, key: SigningKey, tmp_path: Path) -> None:
     other = FileProvider(tmp_path).generate("other.key", KeyType.ED25519)
     for signer in (key, other, key, other):
         sign(layout(path, "1.0"), signer, recursive=False)
@@ -149,7 +147,7 @@ def test_a_blob_that_is_no_file_or_too_large_is_a_clear_error(path: Path, home: 
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"manifests": {}}', '{"manifests": [1]}', "\0", '{"manifests":'])
-def test_an_index_that_is_none_is_a_clear_error(path: Path, content: str) -> None:
+def test_an_invalid_index_is_a_clear_error(path: Path, content: str) -> None:
     (path / "index.json").write_text(content)
     with pytest.raises(ImagesigError):
         layout(path)
@@ -169,7 +167,7 @@ def test_one_tag_on_two_images_is_refused(path: Path, home: Layout) -> None:
         home.resolve("1.0")
 
 
-def test_a_folder_that_is_no_layout_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_layout_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="not an OCI layout"):
         layout(tmp_path)
 
@@ -181,7 +179,7 @@ def test_several_images_and_no_tag_list_the_tags(path: Path, home: Layout) -> No
 
 
 @pytest.mark.parametrize("text", ["oci:", "oci:x@sha256:short", "oci:x@y"])
-def test_layout_names_that_are_none(text: str) -> None:
+def test_invalid_layout_names(text: str) -> None:
     with pytest.raises(InvalidArgument):
         open_image(text)
 
@@ -223,7 +221,7 @@ def test_four_processes_lose_nothing(path: Path, tmp_path: Path) -> None:
     assert len(inspect(layout(path, "1.0"), recursive=False).signatures) == 8
 
 
-def test_from_look_to_write_a_writer_has_its_turn_alone(path: Path, home: Layout) -> None:
+def test_a_writer_is_alone_from_reading_to_writing(path: Path, home: Layout) -> None:
     def adding(text: str, meanwhile: threading.Thread | None = None) -> None:
         def merge(now: Tagged | None) -> Tagged:
             if meanwhile is not None:
@@ -242,7 +240,7 @@ def test_from_look_to_write_a_writer_has_its_turn_alone(path: Path, home: Layout
     assert json.loads(content)["annotations"] == {"ours": "here", "other": "here"}
 
 
-def test_a_writer_that_never_ends_its_turn_meets_the_deadline_of_the_others(path: Path, key: SigningKey) -> None:
+def test_writers_that_wait_for_a_lock_end_at_their_deadline(path: Path, key: SigningKey) -> None:
     stuck = os.open(path, os.O_RDONLY)
     fcntl.flock(stuck, fcntl.LOCK_EX)
     try:

@@ -32,11 +32,11 @@ def test_an_image_s_config_and_a_layer_that_is_no_document_are_an_image(layers: 
     ("config", "layers"),
     [(OCI_CONFIG, [SIGNATURE]), (OCI_CONFIG, ["text/spdx"]), (OCI_CONFIG, []), (OCI_EMPTY, [TAR]), ("a/b", [TAR])],
 )
-def test_signatures_documents_and_artefacts_are_none(config: str, layers: list[str]) -> None:
+def test_signatures_documents_and_artefacts_are_not_images(config: str, layers: list[str]) -> None:
     assert not loadable(manifest(config, *layers))
 
 
-def test_a_manifest_of_docker_is_one_whatever_its_config_is_called() -> None:
+def test_a_docker_manifest_is_an_image_whatever_its_config_type() -> None:
     layers = (Descriptor.of(b"x", "application/vnd.docker.image.rootfs.diff.tar.gzip"),)
     content = Manifest(Descriptor.of(b"{}", "a/b"), layers, DOCKER_MANIFEST).to_bytes()
     assert loadable(content, DOCKER_MANIFEST)

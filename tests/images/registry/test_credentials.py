@@ -28,7 +28,7 @@ def helper(tmp_path: Path, name: str, script: str) -> None:
     program.chmod(0o755)
 
 
-def test_the_files_are_looked_into_in_the_order_of_podman_and_docker() -> None:
+def test_files_are_read_in_the_order_of_podman_and_docker() -> None:
     environ = {"HOME": "/h", "REGISTRY_AUTH_FILE": "/a.json", "XDG_RUNTIME_DIR": "/run/1", "DOCKER_CONFIG": "/d"}
     found = [str(path) for path in credential_files(environ)]
     assert found == ["/a.json", "/run/1/containers/auth.json", "/h/.config/containers/auth.json", "/d/config.json"]
@@ -83,7 +83,7 @@ def test_a_helper_is_run_once_for_a_host(tmp_path: Path) -> None:
     assert count.read_text() == "x\n"
 
 
-def test_a_helper_that_knows_nothing_is_no_error(tmp_path: Path) -> None:
+def test_a_helper_without_credentials_is_not_an_error(tmp_path: Path) -> None:
     helper(tmp_path, "none", "echo credentials not found in native keychain; exit 1")
     assert files(tmp_path, {"credsStore": "none"}, path=str(tmp_path))("registry.example") is ANONYMOUS
 
@@ -122,7 +122,7 @@ def test_an_entry_that_is_broken_is_an_error_without_its_content(tmp_path: Path,
         files(tmp_path, {"auths": {"registry.example": entry}})("registry.example")
 
 
-def test_no_file_means_nobody() -> None:
+def test_no_file_means_no_credentials() -> None:
     assert CredentialFiles([Path("/nonexistent/config.json")])("registry.example") is ANONYMOUS
 
 

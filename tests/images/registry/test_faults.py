@@ -284,7 +284,7 @@ def test_a_redirect_is_followed_and_credentials_stay_behind(key: SigningKey) -> 
         assert all("authorization" not in request.headers for request in storage.requests), moved
 
 
-def test_leak_01_a_challenge_from_where_we_were_redirected_gets_nothing(key: SigningKey) -> None:
+def test_leak_01_a_challenge_after_a_redirect_gets_no_credentials(key: SigningKey) -> None:
     with InMemoryRegistry(basic=("user", "s3cret")) as server, InMemoryRegistry() as thief:
         server.faults.append(lambda request: Answer(302, headers={"location": f"http://{thief.host}/x"}))
         challenge = {"www-authenticate": f'Bearer realm="http://{thief.host}/token"'}
@@ -571,7 +571,7 @@ def test_a_signature_overwritten_meanwhile_is_put_back(server: InMemoryRegistry,
 
 @pytest.mark.parametrize("format_name", ["cosign", "bundle"])
 @pytest.mark.parametrize("answer", [Answer(503), Answer(429, headers={"retry-after": "0"}), Answer(400, _RACE)])
-def test_a_write_that_failed_is_merged_anew_before_it_is_repeated(
+def test_a_failed_write_is_merged_again_before_it_is_repeated(
     key: SigningKey, other: SigningKey, format_name: str, answer: Answer
 ) -> None:
     """Repeated as it was, it would drop what another signer stored in between."""
@@ -593,7 +593,7 @@ def test_a_write_that_failed_is_merged_anew_before_it_is_repeated(
         assert len(inspect(image_at(server)).signatures) == 2
 
 
-def test_as_long_as_others_write_a_signer_goes_on_looking(
+def test_a_signer_checks_its_change_as_long_as_others_write(
     server: InMemoryRegistry, key: SigningKey, other: SigningKey
 ) -> None:
     """A writer that read before us may write after we have seen ours in place."""

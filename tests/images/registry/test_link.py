@@ -55,7 +55,7 @@ def test_there_is_no_next_page(header: str) -> None:
         *('</a>; rel="next", </b>; rel="next"', "</b>; rel=ne xt", "</b>; rel=next; <"),
     ],
 )
-def test_what_is_no_link_header_is_refused(header: str) -> None:
+def test_an_invalid_link_header_is_refused(header: str) -> None:
     with pytest.raises(UnexpectedResponse):
         next_page(header, "x")
 
@@ -84,5 +84,5 @@ def test_a_header_without_an_end_is_not_read() -> None:
 
 
 def test_an_empty_address_for_the_next_page_is_refused() -> None:
-    with pytest.raises(UnexpectedResponse, match="empty address"):
+    with pytest.raises(UnexpectedResponse, match="empty URL"):
         next_page("<>; rel=next", "referrers")

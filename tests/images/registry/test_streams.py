@@ -93,7 +93,7 @@ def test_other_bytes_are_not_sent_to_the_end(client: RegistryClient, server: InM
     assert not home.has_blob(BLOB)
 
 
-def test_a_download_that_breaks_off_is_begun_again(
+def test_a_download_that_breaks_off_is_restarted(
     client: RegistryClient, server: InMemoryRegistry, tmp_path: Path
 ) -> None:
     home = at(client, server)
@@ -206,7 +206,7 @@ def test_what_the_source_raises_is_what_is_raised(client: RegistryClient, server
             at(client, server).put_blob_stream(BLOB, source(error))
 
 
-def test_what_is_there_is_not_sent_again(client: RegistryClient, server: InMemoryRegistry, layout: Layout) -> None:
+def test_existing_content_is_not_sent_again(client: RegistryClient, server: InMemoryRegistry, layout: Layout) -> None:
     Transfer(at(client, server)).blob(BLOB, layout)
     server.requests.clear()
     transfer = Transfer(at(client, server))
@@ -215,9 +215,7 @@ def test_what_is_there_is_not_sent_again(client: RegistryClient, server: InMemor
     assert [request.method for request in server.requests] == ["HEAD"]
 
 
-def test_what_is_under_way_ends_when_it_is_told_to_stop(
-    client: RegistryClient, server: InMemoryRegistry, layout: Layout
-) -> None:
+def test_running_transfers_end_on_stop(client: RegistryClient, server: InMemoryRegistry, layout: Layout) -> None:
     transfer = Transfer(at(client, server))
     transfer.stop()
     with pytest.raises(TransportError, match="stopped"):
@@ -225,7 +223,7 @@ def test_what_is_under_way_ends_when_it_is_told_to_stop(
     assert not at(client, server).has_blob(BLOB)
 
 
-def test_a_neighbours_blob_is_mounted(client: RegistryClient, server: InMemoryRegistry) -> None:
+def test_a_blob_of_another_repository_is_mounted(client: RegistryClient, server: InMemoryRegistry) -> None:
     at(client, server, "from/here").put_blob_stream(BLOB, (CONTENT,))
     server.requests.clear()
     transfer = Transfer(at(client, server, "to/there"))
@@ -235,7 +233,7 @@ def test_a_neighbours_blob_is_mounted(client: RegistryClient, server: InMemoryRe
     assert fetched(at(client, server, "to/there")) == CONTENT
 
 
-def test_a_registry_that_does_not_mount_gets_the_bytes_and_is_not_asked_again(client: RegistryClient) -> None:
+def test_a_registry_that_does_not_mount_gets_the_bytes_without_further_attempts(client: RegistryClient) -> None:
     small = Descriptor("a/b", sha256(b"small"), 5)
     with InMemoryRegistry(mounts=False) as server:
         source = at(client, server, "from/here")
