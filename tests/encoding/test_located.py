@@ -112,19 +112,19 @@ def test_a_json_member_stands_in_the_line_of_its_name(numbers: list[int]) -> Non
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b'{"a": 1,\n "a": 2}', "x:2: not strict JSON: member 'a' stands twice"),
-        (b'{"a": {"b": 1, "b": 1}}', "member 'b' stands twice"),
+        (b'{"a": 1,\n "a": 2}', "x:2: not strict JSON: member 'a' occurs twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "member 'b' occurs twice"),
         (b"[1,]", "a value is needed"),
-        (b"", "it ends where a value is needed"),
-        (b"{} {}", "something follows"),
-        (b'["a\nb"]', "no JSON string"),
+        (b"", "it ends, a value is needed"),
+        (b"{} {}", "there is text after"),
+        (b'["a\nb"]', "not a JSON string"),
         (b"[01]", "a comma or ] is needed"),
         (b"[1 2]", "a comma or ] is needed"),
         (b'{"a" 1}', "a colon is needed"),
         (b"{a: 1}", "a member's name"),
         (b"\n\n\xff", "x:3: not UTF-8"),
         (b"[NaN]", "a value is needed"),
-        (b"[" + b"9" * 5000 + b"]", "a number longer"),
+        (b"[" + b"9" * 5000 + b"]", "a number with too many digits"),
     ],
 )
 def test_what_is_no_strict_json_is_refused_with_its_line(data: bytes, said: str) -> None:
@@ -136,14 +136,14 @@ def test_what_is_no_strict_json_is_refused_with_its_line(data: bytes, said: str)
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"a = 1\na = 2\n", "x:2: not TOML: a key or table stands twice"),
-        (b"[a]\n[b]\n[a]\n", "x:3: not TOML: a key or table stands twice"),
-        (b"a = {b = 1, b = 2}", "x:1: not TOML: a key or table stands twice"),
-        (b"a = 1\n[[a]]\n", "x:2: not TOML: a key or table stands twice"),
+        (b"a = 1\na = 2\n", "x:2: not TOML: a key or table occurs twice"),
+        (b"[a]\n[b]\n[a]\n", "x:3: not TOML: a key or table occurs twice"),
+        (b"a = {b = 1, b = 2}", "x:1: not TOML: a key or table occurs twice"),
+        (b"a = 1\n[[a]]\n", "x:2: not TOML: a key or table occurs twice"),
         (b"a = 1\nb =\n", "x:2: not TOML: Invalid value"),
         (b"a = 1\nb = 'x", "x:2: not TOML"),
         (b"\xff", "x:1: not UTF-8"),
-        (b"a = " + b"9" * 5000, "a number longer"),
+        (b"a = " + b"9" * 5000, "a number with too many digits"),
     ],
 )
 def test_what_is_no_toml_is_refused_with_its_line(data: bytes, said: str) -> None:

@@ -24,7 +24,7 @@ def test_a_twin_of_a_known_member_is_refused(name: str) -> None:
     if not is_twin:
         check_shape({name: 1}, SHAPE, "x")
         return
-    with pytest.raises(MalformedError, match="by its case alone"):
+    with pytest.raises(MalformedError, match="only by case"):
         check_shape({name: 1}, SHAPE, "x")
 
 
@@ -51,13 +51,13 @@ def test_folding_is_gos() -> None:
 def test_a_member_that_protobuf_reads_by_two_names_is_refused() -> None:
     refuse_two_spellings({"rawBytes": 1, "other": [{"a_b": 1}]}, "x")
     for value in ({"rawBytes": 1, "raw_bytes": 2}, [{"x": {"aB": 1, "a_b": 2}}], {"rawBytes": 1, "rawbytes": 2}):
-        with pytest.raises(MalformedError, match="one member to some readers"):
+        with pytest.raises(MalformedError, match="the same member"):
             refuse_two_spellings(value, "x")
 
 
 @pytest.mark.parametrize("data", [b"1e400", b"[-1e999]", b'{"a":1e309}'])
 def test_a_number_that_go_cannot_hold_is_refused(data: bytes) -> None:
-    with pytest.raises(MalformedError, match="larger than any"):
+    with pytest.raises(MalformedError, match="too large for a floating-point number"):
         parse(data, "x", OURS)
 
 
