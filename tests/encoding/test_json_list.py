@@ -60,5 +60,5 @@ def test_a_document_without_its_list_is_all_beside_it() -> None:
         parse_list(_with_beside(1, limits.LIST_REST_BYTES), "layers", "list", OURS, most=9)
 
 
-def test_what_is_in_the_list_does_not_count() -> None:
+def test_items_of_the_list_are_not_added_to_the_rest() -> None:
     assert parse_list(_with_beside(1, 3 * limits.LIST_REST_BYTES), "manifests", "list", OURS, most=9).count == 1
