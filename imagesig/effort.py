@@ -1,10 +1,9 @@
-"""What one image may cost: requests, bytes, values, certificates and signature checks, counted over all its parts.
+"""The budget of one image: requests, bytes, values, certificates and signature checks, added over all its parts.
 
-An image's signatures are written by anybody who may push to its repository. Limits on single items do not help where
-there may be a thousand of them, so everything that costs is counted for the image as a whole. `spend` counts, and ends
-work whose deadline has passed: every loop over what others wrote calls it.
+Everyone who may push to the repository can add signatures, so limits for single items are not enough: costs are added
+for the whole image. `spend` adds a cost and checks the deadline. Every loop over untrusted items calls it.
 
-Results never depend on what was counted, only whether there is one: code that spends is still a pure function.
+The budget decides only whether there is a result, never which one. So code that calls `spend` is still pure.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from imagesig.errors import BudgetExceeded
 
 
 class Cost(Enum):
-    """What is counted; the value is its name for people."""
+    """The kinds of costs. The value is the name for people."""
 
     REQUESTS = "requests"
     BYTES = "bytes of signatures"
@@ -57,20 +56,20 @@ class _OneImage(AbstractContextManager[None]):
 
 
 def one_image() -> AbstractContextManager[None]:
-    """Everything in the block is done for one image, and its costs are counted together.
+    """Adds all costs in the block to one image's budget.
 
-    They are counted from nothing, but for a block inside of another one: that belongs to the image of the outer block.
+    An inner block uses the budget of the outer block.
     """
     return _OneImage()
 
 
 def spend(cost: Cost, amount: int, what: object) -> None:
-    """Counts what is about to be paid. Outside of `one_image` only the deadline is looked at.
+    """Adds a cost before the work. Outside of `one_image` it only checks the deadline.
 
-    `what` is for people. What is refused is not counted: a large item does not use up what smaller ones need.
+    `what` is for errors. A refused cost is not added, so a large item leaves the budget for smaller ones.
 
     Raises:
-        BudgetExceeded: the image would cost more than `ALLOWANCE` has for it.
+        BudgetExceeded: the image would cost more than `ALLOWANCE`.
         DeadlineExceeded: the deadline passed.
     """
     remaining(what)
@@ -81,6 +80,6 @@ def spend(cost: Cost, amount: int, what: object) -> None:
     if total > ALLOWANCE[cost]:
         raise BudgetExceeded(
             f"{what}: this image has more than {ALLOWANCE[cost]} {cost.value}",
-            hint="remove what does not belong to the image: imagesig inspect shows what is stored there",
+            hint="remove signatures that do not belong to the image: imagesig inspect lists them",
         )
     spent[cost] = total

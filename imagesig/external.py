@@ -1,7 +1,7 @@
-"""Calls into other packages and the system: what they raise becomes an `ImagesigError`, whatever it is.
+"""Calls of other packages and the system: all their exceptions become an `ImagesigError`.
 
-Each place that calls one (a key home, the HTTP client, certificates, YAML, files) names the failures that it knows and
-leaves the others to `InternalError`. Nothing else may stop at a call to somebody else's code.
+Each caller (key providers, the HTTP client, certificates, YAML, files) explains the exceptions that it knows. The
+others become `InternalError`. Handle exceptions of third-party code only in this way.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from types import TracebackType
 from imagesig.errors import ImagesigError, InternalError
 
 Explain = Callable[[Exception], ImagesigError | None]
-"""The error that stands for an exception of another package; None for one that nobody foresaw."""
+"""Makes the error for an exception of another package; None for an unknown exception."""
 
 
 class external_call:  # noqa: N801 - it reads as a statement: `with external_call("…"):`
-    """A block that calls another package. `what` names the work for people; `explain` knows that package's failures.
+    """A block that calls another package. `what` names the work in errors; `explain` knows that package's exceptions.
 
-    Our own errors and what is no `Exception` (`KeyboardInterrupt`) pass unchanged, but for panics of Rust code, which
-    are failures like any other. Reusable, and safe between threads.
+    Our own errors pass unchanged, and so does everything that is not an `Exception` (`KeyboardInterrupt`), except
+    panics of Rust code. Reusable and thread-safe.
     """
 
     __slots__ = ("_explain", "_what")
@@ -42,18 +42,18 @@ class external_call:  # noqa: N801 - it reads as a statement: `with external_cal
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether this is a bug in a package's Rust code that PyO3 reports: no `Exception`, and no wish to stop either."""
+    """Whether this is PyO3's exception for a panic in Rust code, which is not an `Exception`."""
     return not isinstance(error, Exception) and type(error).__module__ == "pyo3_runtime"
 
 
 def explained(error: Exception, what: object, explain: Explain | None = None) -> ImagesigError:
-    """The error of ours that stands for this exception: itself, the explained one, or an `InternalError`."""
+    """The `ImagesigError` for this exception: itself, the explained one, or an `InternalError`."""
     if isinstance(error, ImagesigError):
         return error
     try:
         known = explain(error) if explain is not None else None
     except ImagesigError as refused:
         return refused
-    except Exception:  # noqa: BLE001 - an exception that not even its own package reads
+    except Exception:  # noqa: BLE001 - the attributes of an exception may fail too
         known = None
     return known if known is not None else InternalError.of(error, what)

@@ -2,10 +2,10 @@
 
 # --- registry documents, bytes -------------------------------------------------------------------------------------
 MANIFEST_BYTES = 4 * 1024 * 1024
-"""OCI distribution-spec asks registries for at least 4 MiB; containers/image reads no more."""
+"""OCI distribution-spec requires at least 4 MiB from registries; containers/image reads no more."""
 CONFIG_BYTES = 4 * 1024 * 1024
 LAYOUT_MARKER_BYTES = 4096
-"""`oci-layout`; it has 30."""
+"""`oci-layout`; it has 30 bytes."""
 REFERRERS_PAGE_BYTES = 4 * 1024 * 1024
 """One page of a referrers listing, as large as a manifest may be: about 10,000 descriptors."""
 REFERRERS_LISTING_BYTES = 8 * 1024 * 1024
@@ -13,7 +13,7 @@ REFERRERS_LISTING_BYTES = 8 * 1024 * 1024
 LIST_ITEM_BYTES = 64 * 1024
 """One entry of a listing, or one layer of a signature manifest; one with certificates and a log entry has 10 KiB."""
 LIST_REST_BYTES = 1024 * 1024
-"""What a list of referrers or signatures has beside its entries; those in the wild have less than 1 KiB."""
+"""A list of referrers or signatures without its entries; those in the wild have less than 1 KiB."""
 LIST_ITEM_NODES = 300
 """JSON values of such an entry; those in the wild have about 30."""
 LISTED_NODES_PER_IMAGE = 5_000_000
@@ -27,33 +27,33 @@ CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
 PAYLOAD_BYTES = 128 * 1024
 """One simple-signing payload; those in the wild have 250 bytes to 2 KiB (CVE-2024-29902: cosign had no limit)."""
 BUNDLE_BYTES = 256 * 1024
-"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. An attestation,
-which is kept in the same way, may have more: it is not read."""
+"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. Attestations, which
+are stored in the same way, may be larger, but are not read."""
 ENVELOPE_NODES = 20_000
 """JSON values of one of them, or of its payload; a statement with 1024 subjects has 10,000."""
 SIGNATURE_MANIFEST_BYTES = 128 * 1024
-"""The manifest of one signature kept as a referrer; those in the wild have 1 to 3 KiB."""
+"""The manifest of one signature that is a referrer; those in the wild have 1 to 3 KiB."""
 SIGNATURE_MANIFEST_NODES = 500
 """JSON values of such a manifest; those in the wild have about 60."""
 SIGNATURE_LAYERS = 1000
 """Layers of one `.sig` manifest, cosign's own limit (CVE-2023-46737, CVE-2024-29903)."""
 SIGNATURE_BYTES_PER_IMAGE = 8 * 1024 * 1024
-"""All signatures read for one image, which are in memory together: a thousand with certificates and a timestamp."""
+"""All signatures of one image, in memory at the same time: a thousand with certificates and a timestamp."""
 MANIFEST_BYTES_PER_IMAGE = 64 * 1024 * 1024
-"""All manifests of referrers read for one image, one after the other, whatever they turn out to be."""
+"""All manifests of referrers read for one image, one after the other, whether signatures or not."""
 REFERRERS = 1000
 """Referrers of one image whose manifests are fetched."""
 REFERRERS_LISTED = 4000
-"""Referrers of one image that are listed, and from which those to fetch are chosen."""
+"""Listed referrers of one image, of which `REFERRERS` are chosen."""
 IMAGE_REQUESTS = 3000
-"""Requests for one image: the manifest and the blob of a thousand signatures, and what leads there."""
+"""Requests for one image: the manifest and the blob of a thousand signatures, and the requests to find them."""
 IMAGE_NODES = 1_000_000
-"""JSON, CBOR and ASN.1 values read for one image, over all its signatures."""
+"""JSON, CBOR and ASN.1 values in all signatures of one image."""
 IMAGE_CERTIFICATES = 10_000
-"""Certificates parsed for one image: a thousand signatures with a chain each. One takes about 0.07 milliseconds."""
+"""Certificates parsed for one image: a thousand signatures with a chain each. Parsing one takes about 0.07 ms."""
 IMAGE_CERTIFICATE_CHECKS = 10_000
-"""Signatures of certificates checked for one image: `PATH_CHECKS` that fail for each of a thousand signatures, and
-those that hold. All are checked with keys that lead to a trusted authority, in 0.03 to 0.4 milliseconds each."""
+"""Signatures of certificates checked for one image: `PATH_CHECKS` wrong ones for each of a thousand signatures, and the
+right ones. All are checked with keys below a trusted authority, in 0.03 to 0.4 ms each."""
 IMAGE_SIGNATURE_CHECKS = 10_000
 """Signatures checked with trusted keys for one image: a thousand signatures under a policy of ten keys."""
 REFERRERS_PAGES = 100
@@ -75,41 +75,41 @@ IMAGE_LINE_BYTES = 4096
 WORKLOAD_FILE_BYTES = 4 * 1024 * 1024
 """One Kubernetes or compose file, rendered."""
 WORKLOAD_DEPTH = 64
-"""Nesting of YAML; a CronJob's container lies 10 levels deep."""
+"""Nesting of YAML; a CronJob's container is 10 levels deep."""
 WORKLOAD_NODES = 500_000
 # --- encodings -----------------------------------------------------------------------------------------------------
 JSON_DEPTH = 32
-"""Nesting of JSON from outside; the deepest document we read has 9 levels."""
+"""Nesting of untrusted JSON; the deepest supported document has 9 levels."""
 JSON_TEXT_BYTES = 8 * 1024 * 1024
-"""The text of one document from outside, as Python holds it: one character of four bytes makes all others so wide."""
+"""Memory for the text of one untrusted document: in Python one character of four bytes makes all others as wide."""
 JSON_NODES = 100_000
-"""Values of one JSON document from outside, members' names included: an index of a thousand images has about 20,000."""
+"""Values of one untrusted JSON document, including members' names; an index of a thousand images has about 20,000."""
 TOML_KEY_PARTS = 64
-"""Parts of one dotted key, and of one table's name; a policy has 4 at most."""
+"""Parts of one dotted key or table name; a policy has at most 4."""
 CBOR_NODES = 2000
-"""Values of one CBOR document from outside; a COSE signature with a long chain has about 50."""
+"""Values of one untrusted CBOR document; a COSE signature with a long chain has about 50."""
 ASN1_NODES = 10_000
-"""Values of one ASN.1 structure from outside; a timestamp token with four certificates has about 700."""
+"""Values of one untrusted ASN.1 structure; a timestamp token with four certificates has about 700."""
 ASN1_DEPTH = 32
-"""Nesting of ASN.1 from outside; a timestamp token has 14 levels."""
+"""Nesting of untrusted ASN.1; a timestamp token has 14 levels."""
 
 # --- policies ------------------------------------------------------------------------------------------------------
 POLICY_BYTES = 4 * 1024 * 1024
 """One policy file; ten thousand rules have about 1 MiB."""
 CBOR_DEPTH = 8
-"""Nesting of CBOR from outside; a COSE signature has 4 levels."""
+"""Nesting of untrusted CBOR; a COSE signature has 4 levels."""
 
 # --- keys, bytes ---------------------------------------------------------------------------------------------------
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
 CLOUD_TOKEN_BYTES = 1024 * 1024
-"""A token, configuration or certificate file that an SDK reads by itself."""
+"""A token, configuration or certificate file that an SDK reads."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
 
 PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
-"""What a plugin reads or prints; notation's own limit."""
+"""Input or output of a plugin; notation's own limit."""
 PLUGIN_STDERR_BYTES = 64 * 1024
 
 # --- certificates --------------------------------------------------------------------------------------------------
@@ -121,45 +121,45 @@ CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
 CHAIN_CERTIFICATES = 10
 """Certificates of one signer's chain."""
 PATH_CHECKS = 2
-"""Signatures of certificates that may turn out wrong while a path from one signer to its authorities is looked for. A
-renewed authority with its old name costs one."""
+"""Wrong signatures of certificates while a path from one signer to its authorities is searched. A renewed authority
+with its old name costs one."""
 PATH_STEPS = 1000
-"""Steps along verified certificates while the paths of one signer are compared."""
+"""Steps along verified certificates in the search for paths of one signer."""
 SERIAL_NUMBER_BITS = 160
 """20 octets. Spec: RFC 5280 section 4.1.2.2."""
 RSA_ISSUER_BITS = (2048, 8192)
-"""The smallest and largest RSA key that may have signed a certificate, a CRL, an OCSP response or a timestamp."""
+"""The smallest and largest RSA key for certificates, CRLs, OCSP responses and timestamps."""
 RSA_EXPONENT = 2**31 - 1
-"""Go's bound: a longer one serves nobody and makes a check a hundred times as dear."""
+"""Go's limit: a larger exponent has no use and makes a check a hundred times slower."""
 TIMESTAMP_CERTIFICATES = 20
 """Certificates in one timestamp token; those in the wild have 1 to 4."""
 
 # --- revocation ----------------------------------------------------------------------------------------------------
 OCSP_RESPONSE_BYTES = 20 * 1024
-"""notation's own limit; usual are 0.5 to 4 KiB."""
+"""notation's own limit; usual responses have 0.5 to 4 KiB."""
 OCSP_CERTIFICATES = 5
-"""Certificates that come with one OCSP response: its signer, and what leads to it."""
+"""Certificates in one OCSP response: its signer and intermediate ones."""
 CRL_BYTES = 32 * 1024 * 1024
 """notation's own limit; the largest public lists have about 10 MiB."""
 CRL_ENTRIES_PER_CERTIFICATE = 100
-"""Entries of one certificate in one list; a certificate that is held and released again may have several."""
+"""Entries of one certificate in one list; a certificate with holds and releases has several."""
 REVOCATION_URLS = 10
 """Servers of each kind that one certificate may name."""
 CRL_MEMORY_BYTES = 64 * 1024 * 1024
-"""CRLs kept in memory; the least recently used go first."""
+"""CRLs cached in memory; the least recently used are dropped first."""
 CRL_CACHE_FILES = 256
-"""Files in the CRL cache; the oldest go first."""
+"""Files in the CRL cache; the oldest are removed first."""
 OCSP_MEMORY_BYTES = 2 * 1024 * 1024
-"""OCSP responses kept in memory."""
+"""OCSP responses cached in memory."""
 DISTINGUISHED_NAME_CHARACTERS = 4096
 """One distinguished name of a policy."""
 
 # --- time, seconds -------------------------------------------------------------------------------------------------
 CONNECT_SECONDS = 10.0
-"""One step of connecting (look-up with all addresses of a name, TLS, a proxy's tunnel), and one write."""
+"""One step of connecting (look-up and connection to all addresses of a name, TLS, a proxy's tunnel), and one write."""
 READ_SECONDS = 30.0
 UPLOAD_BYTES_PER_SECOND = 16 * 1024 * 1024
-"""How fast a registry at least looks through what was uploaded: it answers only then."""
+"""The minimum speed at which a registry checks an upload before it answers."""
 OPERATION_SECONDS = 180.0
 """Default deadline of one image's signing or verification; cosign's is three minutes too."""
 RETRY_AFTER_SECONDS = 30.0
@@ -173,29 +173,29 @@ OCSP_SECONDS = 2.0
 CRL_SECONDS = 5.0
 """One download of a CRL, as in notation."""
 OCSP_MEMORY_SECONDS = 300.0
-"""How long an OCSP response is used again: it hides a revocation for that long."""
+"""How long an OCSP response is cached: it hides a revocation for that time."""
 CLOCK_SKEW_SECONDS = 300
-"""How far ahead of our clock that of a timestamp service or an OCSP responder may be."""
+"""How far the clock of a timestamp service or OCSP responder may be ahead of ours."""
 KEY_OPEN_SECONDS = 60.0
-"""Opening one key where the caller set no nearer deadline: a login and two requests."""
+"""Opening one key, unless the caller has an earlier deadline: a login and two requests."""
 KEY_CALL_SECONDS = 60.0
-"""One call to a key management service with its logins and repetitions, however slowly the answer drips."""
+"""One call to a key management service, including logins, retries and a slow answer."""
 PLUGIN_SECONDS = 60.0
-"""One run of a key plugin; a person may have to touch a token meanwhile."""
+"""One run of a key plugin; the user may have to touch a token meanwhile."""
 
 # --- attempts ------------------------------------------------------------------------------------------------------
 HTTP_ATTEMPTS = 4
 UNREAD_BLOBS = 8
-"""What a registry may fail to give of one image's signatures before it is not asked for the rest."""
+"""Failed reads of one image's signatures after which the remaining ones are skipped."""
 UPLOAD_ATTEMPTS = 6
-"""Uploads of one manifest or blob that a registry refuses in a way that passes (see `images/registry/refusals.py`)."""
+"""Uploads of one manifest or blob after temporary refusals of a registry (see `images/registry/refusals.py`)."""
 REDIRECTS = 5
 ADDRESSES = 16
 """Addresses of one host name that are tried."""
 LOOKUPS = 64
-"""Host names that are looked up at the same time: each is a thread that nobody can end."""
+"""Concurrent look-ups of host names: each needs a thread that cannot be stopped."""
 MERGE_ATTEMPTS = 20
-"""Writes of one tag that other writers keep changing, before `Stale` is raised."""
+"""Attempts to write a tag that other writers keep changing, before `Stale` is raised."""
 
 # --- archives ------------------------------------------------------------------------------------------------------
 ARCHIVE_MEMBERS = 25_000
@@ -208,19 +208,19 @@ ARCHIVE_NAME_DEPTH = 32
 ARCHIVE_HEADER_BYTES = 64 * 1024
 """One extended header: it is read into memory."""
 ARCHIVE_UNPACKED_BYTES = 64 * 1024 * 1024 * 1024
-"""What one pass over an archive that is compressed with gzip unpacks: the largest images have some tens of GB. A plain
-tar has no such limit: its headers are read where they lie, and no content between them."""
+"""Bytes unpacked in one pass over an archive with gzip compression; the largest images have some tens of GB. A plain
+tar has no such limit: only its headers are read, without the content between them."""
 ARCHIVE_RATIO = 500
-"""Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros alone; images have 2 to 20."""
+"""Bytes unpacked for each byte of such an archive. gzip reaches 1032 with zeros; images have 2 to 20."""
 ARCHIVE_UNPACKED_FREE_BYTES = 1024 * 1024 * 1024
-"""What any such archive may unpack, whatever its ratio: 4 to 10 seconds of work, which the deadline ends sooner."""
+"""Bytes that every such archive may unpack, regardless of its ratio: 4 to 10 seconds of work, within the deadline."""
 DOCKER_MANIFEST_BYTES = 1024 * 1024
 """`manifest.json` of an archive of `docker save`; containers/image has the same limit."""
 
 # --- copying -------------------------------------------------------------------------------------------------------
 COPIED_MANIFESTS = 10_000
-"""Manifests that one copy takes along: the image, its platforms, everything that refers to them."""
+"""Manifests in one copy: the image, its platforms, and their referrers."""
 REFERRER_DEPTH = 4
 """Referrers of referrers: a signature of an SBOM of an image has depth 2."""
 COPIED_MANIFEST_BYTES = 256 * 1024 * 1024
-"""All of them together: they are held in memory until they are written."""
+"""All of them together: they are in memory until they are written."""

@@ -52,11 +52,11 @@ def refuse_key(text: str, what: str, hint: str, *, raw: bool = False) -> None:
     `raw` refuses a private key in hex too: only for names that cannot be a digest.
 
     Raises:
-        InvalidArgument: it is a private key, or has line breaks; neither message nor hint repeats it.
+        InvalidArgument: it is a private key, or has line breaks. Neither message nor hint shows it.
     """
     if raw and is_raw_key(text):
         raise InvalidArgument(f"{what}: this may be a private key, a name is needed", hint=hint)
     if not may_hold_key(text):
         return
-    why = "this is a key, not the name of one" if holds_key(text) else "a text of several lines, a name has one"
+    why = "this is a key, not the name of one" if holds_key(text) else "a text of several lines, one line is needed"
     raise InvalidArgument(f"{what}: {why}", hint=hint)

@@ -1,7 +1,7 @@
-"""Files that somebody names, read in one bounded step: never more than the limit, and never waited for.
+"""The bounded reader of files that the user names: it never reads more than the limit and never blocks.
 
-A name in a variable or an option may lead to nothing, to a folder, to a pipe that nobody writes to, to a device without
-an end. What comes back is the contents of a regular file, or an error of ours that names the variable or the option.
+A path in a variable or option may be missing, a folder, a pipe without a writer, or an endless device. The result is
+the contents of a regular file, or an error that names the variable or option.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
 _STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
-"""Names that a shell gives to what it connects: `<(command)`, and standard input."""
+"""Paths of streams that the shell connects: `<(command)`, and standard input."""
 _CHUNK = 64 * 1024
 _PATH_CHARACTERS = 1024
 
 
 class Unreadable(Enum):
-    """Why a file was not read."""
+    """The reason why a file was not read."""
 
     MISSING = "there is no such file"
     FORBIDDEN = "no permission to read it"
@@ -38,16 +38,16 @@ class Unreadable(Enum):
 
 
 Explain = Callable[[Unreadable, str], ImagesigError]
-"""The error for a reason and the sentence that says it."""
+"""Makes the error for a reason and its text."""
 
 
 def usage_error(what: str, hint: str = "check the path") -> Explain:
-    """`InvalidArgument` for every reason, even a file that is too large: for files that the user names."""
+    """`InvalidArgument` for every reason, even for a file that is too large: for files in options."""
     return lambda _reason, sentence: InvalidArgument(f"{what}: cannot be read: {sentence}", hint=hint)
 
 
 class Content(RedactedStruct, frozen=True):
-    """What is in a file, and its permission bits: both of the same open file."""
+    """The contents and permission bits of one opened file."""
 
     hidden = ("data",)
 
@@ -85,13 +85,13 @@ def read_content(
     streams: bool = False,
     explain: Explain | None = None,
 ) -> Content:
-    """The same with the permission bits."""
+    """`read_bounded` with the permission bits."""
     subject = f"{what} {_shown(path)}"
 
-    def refusal(reason: Unreadable, said: str) -> ImagesigError:
+    def refusal(reason: Unreadable, sentence: str) -> ImagesigError:
         if explain is not None:
-            return explain(reason, said)
-        return (LimitExceeded if reason is Unreadable.LARGE else InvalidArgument)(f"{subject}: {said}")
+            return explain(reason, sentence)
+        return (LimitExceeded if reason is Unreadable.LARGE else InvalidArgument)(f"{subject}: {sentence}")
 
     try:
         return _read(os.fspath(path), limit, links, streams, refusal)
@@ -99,8 +99,8 @@ def read_content(
         raise
     except OSError as error:
         reason = _reason(error)
-        said = reason.value if reason is not Unreadable.FAILED else f"{reason.value} ({_named(error)})"
-        raise refusal(reason, said) from error
+        sentence = reason.value if reason is not Unreadable.FAILED else f"{reason.value} ({_named(error)})"
+        raise refusal(reason, sentence) from error
     except (ValueError, TypeError) as error:  # a NUL byte, a lone surrogate
         raise refusal(Unreadable.NAME, Unreadable.NAME.value) from error
     except Exception as error:
@@ -121,7 +121,7 @@ def text_bounded(
 def check_file(
     path: str | os.PathLike[str], what: str, *, limit: int | None = None, may_be_missing: bool = False
 ) -> None:
-    """Raises as `read_bounded` does unless this is a regular file that may be read: for files that others read."""
+    """Raises as `read_bounded` does unless this is a readable regular file: for files that a library reads."""
     subject = f"{what} {_shown(path)}"
     try:
         descriptor, _ = _open(os.fspath(path))
@@ -140,7 +140,7 @@ def check_file(
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a folder; False where nobody can tell, whatever the name is."""
+    """Whether this is a folder. False if that cannot be found out."""
     try:
         return stat.S_ISDIR(Path(path).stat().st_mode)
     except (OSError, ValueError):
@@ -148,7 +148,7 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    """The path, whole: its end says most. What may be a key that was given as a path is not shown."""
+    """The whole path, because its end matters most. Text that may be a key is not shown."""
     text = os.fspath(path)
     is_path = text.startswith("/") and "\n" not in text and is_folder(f"/{text.split('/')[1]}")
     return text if is_path and len(text) <= _PATH_CHARACTERS else quote(text)
@@ -161,10 +161,10 @@ class _NotRegularError(Exception):
 
 
 def _open(path: str, links: bool = True, streams: bool = False) -> tuple[int, int]:
-    """Descriptor and mode of a file that is opened without waiting."""
+    """Opens a file without blocking. Returns its descriptor and mode."""
     is_stream = streams and _STREAM.fullmatch(path) is not None
-    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. On a stream of the shell's it stays off, as
-    # the descriptor may be shared with other programs.
+    # O_NONBLOCK: opening a pipe without a writer would block for ever. Not for streams of the shell, whose descriptor
+    # may be shared with other programs.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if is_stream else os.O_NONBLOCK)
     if not links:
         flags |= os.O_NOFOLLOW

@@ -1,4 +1,4 @@
-"""The base of values that hold what a `repr` must not tell: secrets, and content too long to read."""
+"""Base class of values with secrets or long content, which `repr` must not show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class RedactedStruct(Struct, frozen=True):
-    """A value whose `repr` leaves out the fields that `hidden` names. A name that is no field is a `TypeError`."""
+    """A value whose `repr` omits the fields in `hidden`. A name in `hidden` that is not a field is a `TypeError`."""
 
     hidden: ClassVar[tuple[str, ...]] = ()
 
@@ -19,7 +19,7 @@ class RedactedStruct(Struct, frozen=True):
             raise TypeError(f"{cls.__name__} has no fields {sorted(unknown)} to hide")
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """What `repr` shows; the library rich asks this of a `Struct`, which would tell it all."""
+        """The fields that `repr` shows. The library rich uses this method too; a `Struct`'s own shows all fields."""
         return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.hidden]
 
     def __repr__(self) -> str:

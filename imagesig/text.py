@@ -1,9 +1,8 @@
-"""Text from outside on its way to people: escaped, cut, and free of what may be a key.
+"""Makes untrusted text safe to show: escaped, cut, and without keys.
 
-Everything that an artefact, a server or a file says is untrusted. `quote` puts one value into a sentence, `printable`
-makes a whole line safe to print, and `sentence` takes what may be a key out of it too. Every `ImagesigError`, record of
-a log and line of the command goes through one of them. They cost a bounded amount of time and memory, whatever they are
-given.
+All text from artefacts, servers and files is untrusted. `quote` is for one value in a sentence, `printable` for a whole
+line, and `sentence` for a line from which keys are removed. Every `ImagesigError`, log record and line of the command
+goes through one of them. Their time and memory are bounded for any input.
 """
 
 from __future__ import annotations
@@ -25,58 +24,58 @@ HIDDEN = "(not shown: it may hold a key)"
 _ITEMS = 4
 _LEVELS = 2
 _NUMBER_BITS = 256
-_LOOKED_AT = 64 * 1024
-"""Characters of a text that are searched for a key; what lies behind them is never shown either."""
+_SEARCHED = 64 * 1024
+"""Characters of a text that are searched for a key. Later ones are never shown."""
 _SECRET_CHARACTERS = 8
 _WORD_CHARACTERS = 12
-_CONCEALED = 64
-"""Secrets that are remembered; the oldest go first."""
-_CONCEALED_IN = 8 * 1024
-_concealed: dict[str, None] = {}
+_SECRETS = 64
+"""The number of remembered secrets; the oldest are dropped first."""
+_REDACTED_CHARACTERS = 8 * 1024
+_secrets: dict[str, None] = {}
 _KEY_BLOCK = "-----BEGIN"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}")
 _CHANGES = 0.4
-"""Of the neighbours in a base64 text, six in ten are of different kinds; in paths and names one in ten."""
+"""Minimum share of neighbours of different kinds: base64 of random bytes has 0.6, paths and names have 0.1."""
 _RUN = 512
-"""Characters of one base64 text that are looked at."""
+"""Characters of one base64 text that are checked."""
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _BREAK = re.compile(r"\\[rn]|[\r\n]")
 """A line break, also as shells and JSON write it."""
 _LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
-"""What may be a key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
+"""A possible key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
 _DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
-"""How PKCS #8, PKCS #1 and SEC 1 keys start: a sequence, whose first item is the number 0 or 1."""
+"""The beginning of PKCS #8, PKCS #1 and SEC 1 keys: a sequence with 0 or 1 as its first item."""
 _JOINT = r"[ ,:\t]{0,2}(?:\\x|0x)?"
 _HEX_KEY = re.compile(
     rf"(?i)(?<![0-9A-Za-z])(?![0-9a-f]{{64}}(?![0-9a-f]))(?:\\x|0x)?30{_JOINT}"
     rf"(?:[1-7][0-9a-f]|81{_JOINT}[0-9a-f]{{2}}|82{_JOINT}[0-9a-f]{{2}}{_JOINT}[0-9a-f]{{2}})"
     rf"{_JOINT}02{_JOINT}01{_JOINT}0[01](?:{_JOINT}[0-9a-f]{{2}})*+"
 )
-"""The same in hex, with or without something between the bytes; what has 64 digits is a digest."""
+"""The same in hex, with or without separators between bytes. 64 digits are a digest."""
 _BASE32 = re.compile(r"[A-Za-z2-7]{40,}")
 _BETWEEN_PIECES = re.compile(r"(?<=[A-Za-z0-9+/_=-]{16})[ ,]{1,2}(?=[A-Za-z0-9+/_-])")
 _PIECES = re.compile(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2}){2,}+[A-Za-z0-9+/_=-]*+")
-"""Base64 that a shell or a person broke into pieces."""
+"""Base64 in pieces, as a shell or a person splits it."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Characters that Python calls printable and that show nothing. Spec: Unicode, Default_Ignorable_Code_Point."""
+"""Invisible characters that Python regards as printable. Spec: Unicode, Default_Ignorable_Code_Point."""
 _PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
 
 
 def quote(untrusted: object) -> str:
-    """An untrusted value for one sentence: as Python writes it, escaped and cut.
+    """An untrusted value for one sentence: its Python literal, escaped and cut.
 
-    Long text shows its start and its length, a collection its first items. What may be a private key is not shown.
+    Long text shows its beginning and length, a collection its first items. Possible private keys are not shown.
     """
     try:
         return printable(_rendered(untrusted, _LEVELS))
-    except Exception:  # noqa: BLE001 - a value whose own methods fail must not decide which error is raised
+    except Exception:  # noqa: BLE001 - a value with failing methods must not replace the error that is reported
         return printable(f"({type(untrusted).__name__[:QUOTED_CHARACTERS]})")
 
 
 def printable(text: str) -> str:
-    """The text on one line, fit for a terminal and a log: controls and lone surrogates escaped, cut if too long."""
+    """The text on one line for terminals and logs: controls and lone surrogates escaped, cut if too long."""
     text = _cut(text)
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
@@ -86,7 +85,7 @@ def printable(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """`printable`, for errors, hints, warnings and logs: what may be a private key in it is not shown."""
+    """`printable` for errors, hints, warnings and logs: without secrets and possible private keys."""
     text = _without_secrets(_cut(text))
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
@@ -97,38 +96,38 @@ def sentence(text: str) -> str:
 
 
 def redact_keys(secret: str) -> None:
-    """From now on errors, hints, warnings and logs of this process do not show this secret, which goes to a server.
+    """Hides this secret in all later errors, hints, warnings and logs of this process.
 
-    A server may send back what it was sent. Only the user's own secrets are given here: what a server chose, such as a
-    token, could take words out of our sentences. A short word in small letters, such as `password`, is left: it is in
-    sentences of ours too.
+    Call it for secrets that are sent to a server, which may send them back. Use it only for the user's own secrets: a
+    server could choose a token that removes words from our messages. Short lower-case words such as `password` are not
+    hidden, because our messages contain them too.
     """
     if len(secret) < _SECRET_CHARACTERS or (len(secret) <= _WORD_CHARACTERS and secret.isalpha() and secret.islower()):
         return
-    _concealed.pop(secret, None)
-    _concealed[secret] = None
-    while len(_concealed) > _CONCEALED:
-        _concealed.pop(next(iter(_concealed)), None)
+    _secrets.pop(secret, None)
+    _secrets[secret] = None
+    while len(_secrets) > _SECRETS:
+        _secrets.pop(next(iter(_secrets)), None)
 
 
 def _without_secrets(text: str) -> str:
-    for secret in tuple(_concealed):
+    for secret in tuple(_secrets):
         text = text.replace(secret, "(secret)")
     return text
 
 
 def may_hold_key(text: str) -> bool:
-    """Whether the text may be a private key that was given where a name is expected.
+    """Whether the text may be a private key in place of a name: it has a PEM block, a line break or long base64.
 
-    It may where it has a PEM block or a line break, or holds long base64: a digest and a path are none.
+    Digests and paths are not.
     """
-    start = text[:_LOOKED_AT]
+    start = text[:_SEARCHED]
     return "\n" in start or "\r" in start or holds_key(start)
 
 
 def holds_key(text: str) -> bool:
-    """Whether a private key may stand anywhere in the text; line breaks alone say nothing."""
-    text = text[:_LOOKED_AT]
+    """Whether the text may contain a private key. Unlike in `may_hold_key`, line breaks alone do not matter."""
+    text = text[:_SEARCHED]
     if "%" in text:
         text = _PERCENT.sub(lambda found: chr(int(found[1], 16)), text)
     text = _BREAK.sub("", text)
@@ -148,7 +147,7 @@ def _is_key_in_base32(text: str) -> bool:
 
 
 def _is_random(text: str) -> bool:
-    """Whether a run of base64 characters mixes its three kinds as only chance does: digests are of two kinds."""
+    """Whether base64 characters look random: a mix of three kinds of characters. Digests have only two kinds."""
     if text.lower() == text or text.upper() == text:
         return False
     kinds = [
@@ -196,9 +195,9 @@ def _of_text(value: str | bytes | bytearray | memoryview) -> str:
     if isinstance(value, str):
         if holds_key(value):
             return HIDDEN
-        shown = repr(_without_secrets(str(value[:_CONCEALED_IN]))[:QUOTED_CHARACTERS])
+        shown = repr(_without_secrets(str(value[:_REDACTED_CHARACTERS]))[:QUOTED_CHARACTERS])
     else:
-        start = bytes(value[:_LOOKED_AT])
+        start = bytes(value[:_SEARCHED])
         if _DER_KEY.match(start) or holds_key(start.decode("latin-1")):
             return HIDDEN
         shown = repr(start[:QUOTED_CHARACTERS])
@@ -215,7 +214,7 @@ def _of_items(value: Mapping[object, object] | Set[object] | list[object] | tupl
         parts = [f"{_rendered(name, 0)}: {_rendered(item, levels - 1)}" for name, item in islice(value.items(), _ITEMS)]
     else:
         parts = [_rendered(item, levels - 1) for item in islice(value, _ITEMS)]
-        if HIDDEN in parts:  # the other items may be further lines of the same key
+        if HIDDEN in parts:  # other items may be more lines of the same key
             return HIDDEN
     shown = ", ".join(parts)
     more = len(value) - _ITEMS

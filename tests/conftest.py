@@ -27,7 +27,7 @@ __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedo
 @pytest.fixture(autouse=True)
 def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test gave to a server is not taken out of the errors of the next."""
-    monkeypatch.setattr("imagesig.text._concealed", {})
+    monkeypatch.setattr("imagesig.text._secrets", {})
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_sparse_file_without_an_end_costs_no_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "none/deeper", "", "\0", "\ud800", "x" * 300, "loop"])
-def test_what_names_no_file_is_refused_by_the_name_of_its_variable(name: str, tmp_path: Path) -> None:
+def test_the_error_for_an_invalid_path_names_its_variable(name: str, tmp_path: Path) -> None:
     os.symlink(tmp_path / "loop", tmp_path / "loop")
     for read in (lambda p: read_bounded(p, 10, "VARIABLE"), lambda p: check_file(p, "VARIABLE")):
         with pytest.raises(InvalidArgument, match="VARIABLE"):
@@ -49,7 +49,7 @@ def test_a_folder_a_pipe_a_socket_and_a_device_are_refused_without_waiting(tmp_p
                 read_bounded(path, 10, "VARIABLE", streams=path.name == "pipe")
 
 
-def test_what_the_shell_connects_is_read_where_streams_are_allowed() -> None:
+def test_streams_of_the_shell_are_read_if_allowed() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"from a pipe")
     os.close(writing)
@@ -59,7 +59,7 @@ def test_what_the_shell_connects_is_read_where_streams_are_allowed() -> None:
         os.close(reading)
 
 
-def test_a_link_is_followed_and_the_mode_is_of_what_was_read(tmp_path: Path) -> None:
+def test_a_link_is_followed_and_the_mode_is_that_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     (tmp_path / "a").chmod(0o640)
     (tmp_path / "b").symlink_to("a")
@@ -67,21 +67,21 @@ def test_a_link_is_followed_and_the_mode_is_of_what_was_read(tmp_path: Path) -> 
     assert read_content(tmp_path / "b", 10, "VARIABLE").mode == 0o640
 
 
-def test_bytes_that_are_not_text_are_told_so(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\xff")
     with pytest.raises(InvalidArgument, match=r"VARIABLE .*not UTF-8"):
         text_bounded(tmp_path / "a", 10, "VARIABLE")
 
 
 def test_the_caller_may_choose_the_error(tmp_path: Path) -> None:
-    def explain(why: Unreadable, said: str) -> ImagesigError:
-        return KeyNotFound(f"{why.name}: {said}")
+    def explain(why: Unreadable, expected: str) -> ImagesigError:
+        return KeyNotFound(f"{why.name}: {expected}")
 
     with pytest.raises(KeyNotFound, match="MISSING: there is no such file"):
         read_bounded(tmp_path / "none", 10, "VARIABLE", explain=explain)
 
 
-def test_what_the_system_does_that_nobody_foresaw_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_exception_of_the_system_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> int:
         raise RuntimeError("s3cret")
 
@@ -191,5 +191,5 @@ def test_a_file_that_is_opened_by_hand_is_seen(source: str) -> None:
         "read_bounded(path, 1, 'x')",
     ],
 )
-def test_other_calls_are_no_reading(source: str) -> None:
+def test_other_calls_do_not_read_files(source: str) -> None:
     assert not _reads(source)

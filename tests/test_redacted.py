@@ -26,16 +26,16 @@ def test_a_hidden_field_is_in_no_repr() -> None:
     assert list(login.__rich_repr__()) == [("name", "bob")]
 
 
-def test_a_value_that_holds_one_does_not_tell_either() -> None:
+def test_a_value_that_contains_one_does_not_show_it_either() -> None:
     assert SECRET not in repr([{"login": Login("bob", SECRET)}])
 
 
-def test_hidden_fields_count_where_values_are_compared() -> None:
+def test_comparisons_include_hidden_fields() -> None:
     assert Login("bob", SECRET) != Login("bob", "other")
     assert hash(Login("bob", SECRET)) == hash(Login("bob", SECRET))
 
 
-def test_a_name_that_is_no_field_is_an_error() -> None:
+def test_a_hidden_name_without_a_field_is_an_error() -> None:
     with pytest.raises(TypeError, match="pasword"):
 
         class Wrong(RedactedStruct, frozen=True):
@@ -44,7 +44,7 @@ def test_a_name_that_is_no_field_is_an_error() -> None:
             password: str
 
 
-def test_a_kind_of_one_hides_what_that_hides() -> None:
+def test_a_subclass_hides_the_same_fields() -> None:
     class Session(Login, frozen=True):
         number: int
 
@@ -70,7 +70,7 @@ def kinds_of(kind: type[Struct]) -> Iterator[type[Struct]]:
         yield from kinds_of(below)
 
 
-def test_whatever_has_a_field_for_a_secret_hides_it() -> None:
+def test_every_struct_with_a_secret_hides_it() -> None:
     for module in pkgutil.walk_packages(imagesig.__path__, "imagesig."):
         if not module.name.startswith("imagesig.testing") and not module.name.endswith("__main__"):
             importlib.import_module(module.name)

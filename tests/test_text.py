@@ -69,7 +69,7 @@ values = st.recursive(
 
 @given(values)
 @settings(max_examples=400, deadline=None)
-def test_whatever_is_quoted_is_short_and_printable(value: Any) -> None:
+def test_every_quoted_value_is_short_and_printable(value: Any) -> None:
     shown = quote(value)
     assert len(shown) <= 10 * 2 * QUOTED_CHARACTERS + 40
     assert shown.isprintable()
@@ -78,7 +78,7 @@ def test_whatever_is_quoted_is_short_and_printable(value: Any) -> None:
 
 @given(st.text(st.characters(), max_size=12_000))
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_printed_is_one_bounded_line(text: str) -> None:
+def test_every_printed_text_is_one_bounded_line(text: str) -> None:
     shown = printable(text)
     assert len(shown) <= 10 * PRINTED_CHARACTERS + 40
     assert shown.isprintable()
@@ -110,7 +110,7 @@ def test_text_of_other_languages_is_printed_as_it_is(text: str) -> None:
     "\n\r\t\x00\x07\x1b\x7f\x85\x9b\u00a0\u00ad\u034f\u061c\u115f\u180e\u200b\u200d\u200f\u2028\u2029\u202e\u2060\u2066\u2800\u3000"
     "\u3164\ufe0f\ufeff\uffa0\ufff9\uffff\ud800\udcff\U000e0041\U000e0100\U0010ffff",
 )
-def test_what_shows_nothing_or_moves_the_cursor_is_escaped(character: str) -> None:
+def test_invisible_characters_and_cursor_movements_are_escaped(character: str) -> None:
     assert character not in printable(f"a{character}b")
     assert character not in quote(f"a{character}b")
     assert character not in str(InvalidArgument(f"a{character}b"))
@@ -192,7 +192,7 @@ _LARGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("make", _LARGE.values(), ids=_LARGE)
-def test_what_is_large_costs_little(make: Any) -> None:
+def test_large_values_cost_little(make: Any) -> None:
     value = make()
     quote("warm")
     tracemalloc.start()
@@ -274,13 +274,13 @@ def test_random_base64_is_nearly_always_noticed(size: int) -> None:
         "a\\nb",
     ],
 )
-def test_names_digests_and_paths_are_no_keys(text: str) -> None:
+def test_names_digests_and_paths_are_not_keys(text: str) -> None:
     assert not may_hold_key(text)
     assert not holds_key(text)
     assert quote(text) != HIDDEN
 
 
-def test_a_name_with_a_line_break_may_be_a_key_and_a_sentence_with_one_is_none() -> None:
+def test_a_name_with_a_line_break_may_be_a_key_but_not_a_sentence() -> None:
     assert may_hold_key("a\nb")
     assert may_hold_key("a\rb")
     assert not holds_key("a\nb")
@@ -293,7 +293,7 @@ def test_a_certificate_may_be_shown_in_a_sentence_and_is_not_quoted() -> None:
     assert "AAAA" in printable(pem)
 
 
-def test_a_plain_word_is_no_secret_that_can_be_taken_out_of_sentences() -> None:
+def test_a_plain_word_is_not_removed_as_a_secret() -> None:
     redact_keys("password")
     redact_keys("correct horse")
     assert sentence("the password is 'correct horse'") == "the password is '(secret)'"

@@ -1,1 +1,1 @@
-"""Strict reading of JSON from outside, and JSON as Go writes it."""
+"""Strict parsers for untrusted JSON, CBOR, ASN.1 and TOML, and writers of JSON and CBOR."""

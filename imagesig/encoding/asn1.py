@@ -1,7 +1,7 @@
-"""ASN.1 from outside: its values are counted before anything makes objects of them, and single fields are found.
+"""Untrusted ASN.1: counts values before a parser makes objects of them, and finds single fields.
 
-asn1crypto parses as late as it can, fails wherever it then is, and needs a hundred bytes of memory for a value of two.
-So `check` reads first what asn1crypto is to read, and its calls are in a `external_call` block with `unreadable`.
+asn1crypto parses lazily, fails late, and needs a hundred bytes of memory for a value of two bytes. So call `check`
+before asn1crypto, and call asn1crypto in an `external_call` block with `unreadable`.
 
 Spec: ITU-T X.690, BER and DER.
 """
@@ -22,7 +22,7 @@ _TAG_BYTES = 4
 
 
 class Value(NamedTuple):
-    """Where one value is: its first byte, the first byte of its content, and the byte after it; `tag` is one byte."""
+    """The positions of one value: its first byte, the first of its content, and the one after it. `tag` is one byte."""
 
     tag: int
     start: int
@@ -32,21 +32,20 @@ class Value(NamedTuple):
 
 
 def unreadable(what: str) -> Callable[[BaseException], MalformedError]:
-    """For `external_call`: the error that replaces whatever a reader of ASN.1 raises.
+    """For `external_call`: the error that replaces all exceptions of an ASN.1 parser.
 
-    That may be any exception: for values that are well formed and impossible, asn1crypto and `cryptography` raise
-    `TypeError`, `KeyError` and others.
+    asn1crypto and `cryptography` raise `TypeError`, `KeyError` and others for well-formed but impossible values.
     """
     return lambda error: MalformedError(f"{what} cannot be read ({type(error).__name__})")
 
 
 def check(data: bytes, what: str) -> None:
-    """Returns if there are few enough values in the bytes, none too deep, and none longer than what it is in.
+    """Returns if the number of values and their nesting are within limits, and each value fits into its parent.
 
-    It reads headers only, those of indefinite length (BER) too, and stops at the first value too many.
+    It reads only headers, also those of indefinite length (BER), and stops at the first value over the limit.
 
     Raises:
-        MalformedError: a value that goes on after the bytes end, or a header that nobody needs.
+        MalformedError: a value that ends after its parent, or an unreasonable header.
         LimitExceeded: more than `limits.ASN1_NODES` values, or deeper than `limits.ASN1_DEPTH`.
     """
     spend(Cost.NODES, _count(data, what), what)
@@ -55,7 +54,7 @@ def check(data: bytes, what: str) -> None:
 def _count(data: bytes, what: str) -> int:
     count = position = 0
     size = len(data)
-    # Of each open value: where it has to end, and whether an end-of-contents marker ends it.
+    # For each open value: its end, and whether an end-of-contents marker ends it.
     is_open: list[tuple[int, bool]] = []
     end = size
     while True:
@@ -67,7 +66,7 @@ def _count(data: bytes, what: str) -> int:
         value = _header(data, position, end, what)
         if not value.tag and value.content == value.end:
             if not is_open or not is_open[-1][1]:
-                raise MalformedError(f"{what}: an end-of-contents marker that ends nothing")
+                raise MalformedError(f"{what}: an end-of-contents marker without a value of indefinite length")
             is_open.pop()
             position, end = value.end, is_open[-1][0] if is_open else size
             continue
@@ -82,15 +81,15 @@ def _count(data: bytes, what: str) -> int:
         is_open.append((value.end, value.indefinite))
         position, end = value.content, value.end
     if is_open:
-        raise MalformedError(f"{what}: the ASN.1 ends before a value in it")
+        raise MalformedError(f"{what}: the ASN.1 ends within a value")
     return count
 
 
 def fields(data: bytes, start: int, end: int, what: str) -> Iterator[Value]:
-    """The values that follow each other from `start` to `end`, all of definite length.
+    """The consecutive values from `start` to `end`, all of definite length.
 
     Raises:
-        MalformedError: one is not, or goes on after `end`.
+        MalformedError: a value of indefinite length, or one that ends after `end`.
     """
     while start < end:
         value = _header(data, start, end, what, indefinite=False)
@@ -99,7 +98,7 @@ def fields(data: bytes, start: int, end: int, what: str) -> Iterator[Value]:
 
 
 def _header(data: bytes, start: int, end: int, what: str, *, indefinite: bool = True) -> Value:
-    """The value at `start`; of an indefinite length it reaches to `end`."""
+    """The value at `start`. One of indefinite length reaches to `end`."""
     position = start + 1
     try:
         tag = data[start]
@@ -124,5 +123,5 @@ def _header(data: bytes, start: int, end: int, what: str, *, indefinite: bool = 
     except IndexError:
         raise MalformedError(f"{what}: the ASN.1 ends within a header") from None
     if position + length > end:
-        raise MalformedError(f"{what}: an ASN.1 value of {length} bytes where {max(end - position, 0)} are left")
+        raise MalformedError(f"{what}: an ASN.1 value of {length} bytes, {max(end - position, 0)} are left")
     return Value(tag, start, position, position + length)

@@ -1,7 +1,7 @@
-"""CBOR: strict where we read what others wrote, deterministic where we write.
+"""Reads CBOR strictly and writes it deterministically.
 
-Strict means: one value and nothing after it, no key twice, no indefinite lengths, bounded depth, and every tag as it
-stands: no tag becomes a date, a number or a regular expression. Size is bounded by whoever read the bytes.
+Strict means: one value and nothing after it, no duplicate keys, no indefinite lengths, bounded depth, and no
+interpretation of tags as dates, numbers or regular expressions. The caller limits the size.
 
 Spec: RFC 8949, sections 4.2.1 (deterministic) and 5.3.1 (validity).
 """
@@ -20,14 +20,14 @@ from imagesig.external import external_call
 
 
 class Tag(Struct, frozen=True):
-    """A tagged value; what the number means is for the reader to say."""
+    """A tagged value. The caller interprets the number."""
 
     number: int
     value: object
 
 
 class _EveryTag(Mapping[int, Callable[[object, bool], object]]):
-    """Says of every tag number: keep it as it is. The decoder would otherwise interpret those that it knows."""
+    """Decoders for every tag number that return a `Tag`. Otherwise cbor2 interprets the numbers that it knows."""
 
     def __getitem__(self, number: int) -> Callable[[object, bool], object]:
         return lambda value, _immutable: Tag(number, value)
@@ -39,11 +39,11 @@ class _EveryTag(Mapping[int, Callable[[object, bool], object]]):
         return 1
 
 
-_AS_IT_STANDS = _EveryTag()
+_KEEP_TAGS = _EveryTag()
 
 
 def parse(data: bytes, what: str) -> object:
-    """The one CBOR value in `data`: int, bytes, str, float, bool, None, list, dict and `Tag`. `what` is for errors.
+    """The only CBOR value in `data`: int, bytes, str, float, bool, None, list, dict or `Tag`. `what` is for errors.
 
     Raises:
         MalformedError: not strict CBOR.
@@ -56,7 +56,7 @@ def parse(data: bytes, what: str) -> object:
     with external_call(what, lambda error: MalformedError(f"{what}: not strict CBOR ({str(error)[:80]})")):
         decoder = cbor2.CBORDecoder(
             stream,
-            semantic_decoders=_AS_IT_STANDS,
+            semantic_decoders=_KEEP_TAGS,
             max_depth=limits.CBOR_DEPTH,
             allow_indefinite=False,
             allow_duplicate_keys=False,
@@ -69,9 +69,9 @@ def parse(data: bytes, what: str) -> object:
 
 
 def _check_headers(data: bytes, what: str) -> None:
-    """Counts the values by their headers, before objects are made: an empty array is one byte here and 56 as a list."""
+    """Counts values by their headers, before objects are made: an empty array has one byte, a Python list 56."""
     count = position = 0
-    left = [1]  # values that are still to come, by depth
+    left = [1]  # the number of further values, by depth
     size = len(data)
     while left:
         if not left[-1]:
@@ -95,9 +95,9 @@ def _check_headers(data: bytes, what: str) -> None:
 
 
 def _header(data: bytes, position: int, what: str) -> tuple[int, int, int]:
-    """The major type of the value that begins there, its argument, and where what follows begins."""
+    """The major type of the value at `position`, its argument, and the position after the header."""
     if position >= len(data):
-        raise MalformedError(f"{what}: the CBOR ends where a value is needed")
+        raise MalformedError(f"{what}: the CBOR ends, a value is needed")
     major, additional = data[position] >> 5, data[position] & 0x1F
     position += 1
     if additional < 24:
@@ -111,12 +111,12 @@ def _header(data: bytes, position: int, what: str) -> tuple[int, int, int]:
 
 
 def dump(value: object) -> bytes:
-    """The deterministic encoding, with the shorter key first; `Tag` becomes a tag."""
+    """The deterministic encoding, with shorter keys first. A `Tag` becomes a tag."""
     import cbor2
 
     def tag(encoder: cbor2.CBOREncoder, found: object) -> None:
         if not isinstance(found, Tag):
-            raise TypeError(f"{type(found).__name__} has no CBOR form here")
+            raise TypeError(f"{type(found).__name__} cannot be encoded as CBOR")
         encoder.encode(cbor2.CBORTag(found.number, found.value))
 
     return cbor2.dumps(value, canonical=True, default=tag)

@@ -1,7 +1,7 @@
-"""JSON: strict where we read what others wrote, Go-compatible where others compare what we write.
+"""Reads JSON strictly, and writes it as Go does.
 
-Strict means: UTF-8, one value and nothing after it, no member twice, no NaN or Infinity, no lone surrogate, bounded
-depth and number of values. The size is bounded by who read the bytes, and the time is linear in it.
+Strict means: UTF-8, one value and nothing after it, no duplicate members, no NaN or Infinity, no lone surrogates,
+bounded depth and number of values. The caller limits the size; the time is linear in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imagesig.text import quote
 
 
 class _NotStrict(Exception):
-    """What JSON in general allows and we do not."""
+    """Valid JSON that imagesig does not accept."""
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -29,7 +29,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _NotStrict(f"member {quote(twice)} is there twice in one object")
+        raise _NotStrict(f"member {quote(twice)} occurs twice in one object")
     return found
 
 
@@ -40,7 +40,7 @@ def _constant(name: str) -> NoReturn:
 def _real(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise _NotStrict(f"{quote(digits)} is larger than any number of its kind")
+        raise _NotStrict(f"{quote(digits)} is too large for a floating-point number")
     return number
 
 
@@ -49,13 +49,13 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant
 
 
 def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES) -> object:
-    """The one JSON value in `data`, an object of this shape or a list of them. `what` names the document in errors.
+    """The only JSON value in `data`, an object of this shape or a list of them. `what` names the document in errors.
 
     Raises:
-        MalformedError: not strict JSON, or a member that other readers take for another one.
-        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or more text than fits into
+        MalformedError: not strict JSON, or a member that other readers confuse with another one.
+        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or text that needs more than
             `limits.JSON_TEXT_BYTES`.
-        BudgetExceeded: more values than one image may have; they are counted as `cost`.
+        BudgetExceeded: the image has too many values; they are counted as `cost`.
     """
     _check_cost(data, what, nodes, cost)
     _check_width(data, what)
@@ -68,7 +68,7 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
     except json.JSONDecodeError as error:
         raise MalformedError(f"{what}: not JSON ({error.msg}, character {error.pos})") from None
     except ValueError:  # an integer of thousands of digits
-        raise MalformedError(f"{what}: a number longer than any we read") from None
+        raise MalformedError(f"{what}: a number with too many digits") from None
     except Exception as error:
         raise explained(error, what) from error
     if _SURROGATE.search(data):
@@ -80,7 +80,7 @@ def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODE
 def parse_object(
     data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES
 ) -> dict[str, object]:
-    """The one JSON object in `data`. Raises as `parse` does, and where the value is not an object."""
+    """The only JSON object in `data`. Raises as `parse` does, and `MalformedError` for another value."""
     value = parse(data, what, shape, nodes=nodes, cost=cost)
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: {type(value).__name__}, a JSON object is needed")
@@ -88,7 +88,7 @@ def parse_object(
 
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
-"""A string, or the rest of the bytes where it does not end, or what counts values: nothing is looked at twice."""
+"""A string (up to the end of the bytes if it is not closed), or a character that separates values. Never backtracks."""
 _QUOTE = ord('"')
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE = re.compile(r"[\ud800-\udfff]")
@@ -97,7 +97,7 @@ _TWO_BYTES = re.compile(rb"[\xc4-\xef]")
 
 
 def _check_width(data: bytes, what: str) -> None:
-    """Refuses text that Python holds in several times its bytes: one wide character makes all the others so wide."""
+    """Refuses text that needs too much memory: in a Python str one wide character makes all characters wide."""
     if data.isascii():
         return
     width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
@@ -107,12 +107,12 @@ def _check_width(data: bytes, what: str) -> None:
 
 
 def values_in(data: bytes) -> int:
-    """How many values a document has at most, members' names included. Costs a look at each byte, whatever it is."""
+    """An upper bound for the number of values in a document, including members' names. Linear in its size."""
     return 1 + sum(data.count(character) for character in (b"[", b"{", b",", b":"))
 
 
 def _check_cost(data: bytes, what: str, nodes: int, cost: Cost) -> None:
-    """Bounds depth and values before the parser builds them: it recurses, and a value takes 60 bytes or more."""
+    """Limits depth and number of values before parsing: the parser recurses, and a value needs 60 bytes or more."""
     brackets = data.count(b"[") + data.count(b"{")
     values = values_in(data)
     if brackets > limits.JSON_DEPTH or values > nodes:
@@ -121,7 +121,7 @@ def _check_cost(data: bytes, what: str, nodes: int, cost: Cost) -> None:
 
 
 def _counted(data: bytes, what: str, nodes: int) -> int:
-    """The same with strings left out: commas and brackets in them are none. Ends where there are too many."""
+    """The number of values, ignoring commas and brackets in strings. Stops at the limit."""
     depth, values = 0, 1
     for match in _TOKEN.finditer(data):
         token = data[match.start()]
@@ -136,12 +136,12 @@ def _counted(data: bytes, what: str, nodes: int) -> int:
             continue
         values += 1
         if values > nodes:
-            raise LimitExceeded(f"{what}: more than {nodes} values, which are the most that are read")
+            raise LimitExceeded(f"{what}: more than {nodes} values, at most {nodes} are read")
     return values
 
 
 def _refuse_lone_surrogates(value: object, what: str) -> None:
-    """Half a character: Go reads U+FFFD instead, so two names that differ here may be one there."""
+    """Refuses half of a surrogate pair: Go reads U+FFFD instead, so two different names here may be equal there."""
     unseen = [value]
     while unseen:
         item = unseen.pop()
@@ -151,7 +151,7 @@ def _refuse_lone_surrogates(value: object, what: str) -> None:
         elif isinstance(item, list):
             unseen += item
         elif isinstance(item, str) and _LONE.search(item):
-            raise MalformedError(f"{what}: {quote(item)} holds half of a surrogate pair, which is no text")
+            raise MalformedError(f"{what}: {quote(item)} has half of a surrogate pair, which is not text")
 
 
 _GO_ESCAPES = str.maketrans(
@@ -162,8 +162,8 @@ _GO_ESCAPES = str.maketrans(
 def go_json(value: Mapping[str, object]) -> bytes:
     """Compact JSON in the member order given, escaped as Go's `encoding/json` does.
 
-    Lone surrogates, which are not text, become U+FFFD as in Go.
+    Lone surrogates become U+FFFD, as in Go.
     """
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).translate(_GO_ESCAPES)
-    # Python writes these two control characters with a letter, Go (since 1.22) does too; DEL is raw in both.
+    # Python and Go (since 1.22) write \b and \f with a letter, and DEL unescaped.
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")

@@ -1,7 +1,7 @@
-"""A JSON object with one long list in it, read item by item: what one item costs or breaks is not the others' business.
+"""A JSON object with one long list, read item by item, so that a bad or large item does not affect the others.
 
-Only the bounds of the items are looked for here, and no value is built. Who then reads the rest of the document and
-each item as strict JSON has read the whole as strict JSON.
+This module only finds the bounds of the items. Reading the rest of the document and each item as strict JSON then
+equals reading the whole document as strict JSON.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _BLANK = re.compile(rb"[ \t\n\r]*+")
 _OPENING = {b"[": b"]", b"{": b"}"}
 _SMALL_BYTES = limits.LIST_ITEM_BYTES
 _SMALL_NODES = 2000
-"""A document that small costs no more than a few items do, and is read at once."""
+"""A document up to this size costs as much as a few items, so it is parsed as a whole."""
 _TOKENS_BETWEEN_LOOKS = 100_000
 _TOKENS = 1_000_000
 """Strings, brackets, commas and colons of one document; 4000 entries have about 200,000."""
 
 
 class ListIn(RedactedStruct, frozen=True):
-    """The members of the object, and the first items of its list: where they begin and end, or what they are.
+    """The members of the object, and the first items of its list, as bounds (`spans`) or values (`items`).
 
-    `count` is how many items there are. `is_list` says that the member is there and is a list.
+    `count` is the number of all items. `is_list` is True if the member exists and is a list.
     """
 
     hidden = ("data",)
@@ -45,15 +45,15 @@ class ListIn(RedactedStruct, frozen=True):
 
     @property
     def readable(self) -> int:
-        """How many of the items can be read, from the first on."""
+        """The number of items that can be read, from the first on."""
         return len(self.items) or len(self.spans)
 
     def item(self, number: int, what: str) -> object:
         """One item.
 
         Raises:
-            LimitExceeded: it is larger than an item may be; the others may be read.
-            MalformedError: not strict JSON, and so neither is the whole document.
+            LimitExceeded: the item is too large; others can still be read.
+            MalformedError: not strict JSON, so the whole document is not strict JSON.
         """
         if self.items:
             return self.items[number]
@@ -67,8 +67,8 @@ def parse_list(data: bytes, name: str, what: str, shape: Shape, *, most: int) ->
     """The object in `data`, whose member `name` is a list; the first `most` items can be read.
 
     Raises:
-        MalformedError: not strict JSON, no object, or a member that other readers take for another one.
-        LimitExceeded: nested too deep, or more text or values than are read.
+        MalformedError: not strict JSON, not an object, or a member that other readers confuse with another one.
+        LimitExceeded: nested too deeply, or too much text or too many values.
     """
     if len(data) <= _SMALL_BYTES and json.values_in(data) <= _SMALL_NODES:
         members = json.parse_object(data, what, shape, cost=Cost.LISTED_NODES)
@@ -79,7 +79,7 @@ def parse_list(data: bytes, name: str, what: str, shape: Shape, *, most: int) ->
     found = _find(data, name, what, most)
     length = len(data) if found is None else len(data) - (found.end - found.start)
     if length > limits.LIST_REST_BYTES:
-        raise LimitExceeded(f"{what}: {length} bytes beside its {name}, at most {limits.LIST_REST_BYTES} are read")
+        raise LimitExceeded(f"{what}: {length} bytes outside its {name}, at most {limits.LIST_REST_BYTES} are read")
     rest = data if found is None else data[: found.start] + data[found.end :]
     members = json.parse_object(rest, what, shape)
     if found is None:
@@ -88,7 +88,7 @@ def parse_list(data: bytes, name: str, what: str, shape: Shape, *, most: int) ->
 
 
 class _Bounds(Struct, frozen=True):
-    """From behind the opening bracket to the closing one."""
+    """The bounds of the list, between its brackets."""
 
     start: int
     end: int
@@ -115,7 +115,9 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
                 start = item = match.end()
         elif token in b"]}":
             if not closing or closing.pop() != token:
-                raise MalformedError(f"{what}: not JSON (a bracket closes what was not opened, byte {match.start()})")
+                raise MalformedError(
+                    f"{what}: not JSON (a closing bracket without an opening one, byte {match.start()})"
+                )
             if depth == 2 and start:
                 end = match.start()
                 is_empty = not count and _blank(data, start) == end
@@ -129,7 +131,7 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
             item = match.end()
         if depth == 1:
             if token == b'"':
-                key = match.start() + 1  # 0 is none
+                key = match.start() + 1  # 0: no key
             elif token == b":" and key:
                 is_next, key = _is_name(data[key - 1 : match.start()], name), 0
                 continue
@@ -143,7 +145,7 @@ def _blank(data: bytes, at: int) -> int:
 
 
 def _is_name(written: bytes, name: str) -> bool:
-    """Whether this is the member's name, however it is escaped. What is no string is found when the rest is read."""
+    """Whether this JSON string is the member's name, with any escapes. Reading the rest refuses other tokens."""
     if len(written) > 8 * len(name) + 64:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Strict JSON (RFC 8259) that knows in which line every part of it stands."""
+"""Parses strict JSON (RFC 8259), with the line of every part."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
 
 def parse(data: bytes, what: str) -> Located:
-    """The one JSON value in `data`. `what` names the document in errors, which start with `what:line:`.
+    """The only JSON value in `data`. `what` names the document in errors, which start with `what:line:`.
 
     Raises:
-        MalformedError: not strict JSON: no member stands twice, nothing follows the value.
+        MalformedError: not strict JSON, which has no duplicate members and nothing after the value.
         LimitExceeded: nested deeper than `limits.JSON_DEPTH`.
     """
     return _Reader(decode(data, what), what).document()
@@ -36,7 +36,7 @@ class _Reader:
         value, position = self._value((), self._skip(0))
         position = self._skip(position)
         if position != len(self._text):
-            raise self._refused(position, "something follows the value")
+            raise self._refused(position, "there is text after the value")
         return Located(value, self._lines)
 
     def _value(self, path: Path, position: int) -> tuple[object, int]:
@@ -57,7 +57,7 @@ class _Reader:
         for word, value in _WORDS.items():
             if self._text.startswith(word, position):
                 return value, position + len(word)
-        raise self._refused(position, "a value is needed" if first else "it ends where a value is needed")
+        raise self._refused(position, "a value is needed" if first else "it ends, a value is needed")
 
     def _object(self, path: Path, position: int) -> tuple[object, int]:
         found: dict[str, object] = {}
@@ -70,7 +70,7 @@ class _Reader:
             start = position
             name, position = self._string(position)
             if name in found:
-                raise self._refused(start, f"member {quote(name)} stands twice in one object")
+                raise self._refused(start, f"member {quote(name)} occurs twice in one object")
             self._lines[(*path, name)] = self._index.line(start)
             position = self._skip(position)
             if not self._at(position, ":"):
@@ -102,7 +102,7 @@ class _Reader:
         try:
             text, end = _STRINGS.raw_decode(self._text, position)
         except JSONDecodeError as error:
-            raise self._refused(error.pos, f"no JSON string ({error.msg})") from None
+            raise self._refused(error.pos, f"not a JSON string ({error.msg})") from None
         assert isinstance(text, str)
         return text, end
 
@@ -110,7 +110,7 @@ class _Reader:
         try:
             value = float(match[0]) if match[1] or match[2] else int(match[0])
         except ValueError:  # an integer of thousands of digits
-            raise self._refused(match.start(), "a number longer than any we read") from None
+            raise self._refused(match.start(), "a number with too many digits") from None
         return value, match.end()
 
     def _skip(self, position: int) -> int:

@@ -1,4 +1,4 @@
-"""A document's value together with the line in which each part of it stands, so that a refusal can name the line."""
+"""A document's value with the line of each part, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imagesig.errors import MalformedError
 _NEWLINE = re.compile("\n")
 
 Path = tuple[str | int, ...]
-"""The way to one part of a document: member names and positions in lists."""
+"""The path to one part of a document: member names and positions in lists."""
 
 
 class Located(Struct, frozen=True):
-    """A value as `json.loads` and `tomllib.loads` give it. Lines count from 1; a member stands where its name does."""
+    """A value of `json.loads` or `tomllib.loads`. Lines start at 1; the line of a member is that of its name."""
 
     value: object
     lines: Mapping[Path, int]
@@ -30,7 +30,7 @@ class Located(Struct, frozen=True):
 
 
 class LineIndex:
-    """From a position in a text, in characters, to its line."""
+    """Finds the line of a position in a text, in characters."""
 
     def __init__(self, text: str) -> None:
         self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]

@@ -1,8 +1,8 @@
-"""What JSON documents must look like: objects whose members every reader reads alike.
+"""Shapes of JSON documents: objects whose members all readers interpret in the same way, and conversions of values.
 
-Go's `encoding/json` finds the members of a struct without regard to case, by Unicode's simple folding, and the last one
-counts. So a member that differs from a known one by its case alone is another member to us and the same to Go: such a
-document is refused. Members of maps, such as annotations, are compared exactly by both and may be called anything.
+Go's `encoding/json` ignores case when it matches the members of a struct (Unicode simple folding), and uses the last
+match. So a member that differs from a known one only by case is a different member here and the same one in Go. Such
+documents are refused. Names in maps, such as annotations, are compared exactly by both.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 
 
 class Shape(Struct, frozen=True):
-    """One kind of object: the members that any reader of it knows, not only those that we use.
+    """The shape of one kind of object: the members that any reader knows, not only those that imagesig uses.
 
-    `inner` has the kinds of those that are objects, or lists of objects, and have to be judged with the whole.
+    `inner` has the shapes of the members that are objects, or lists of objects, and are checked too.
     """
 
     known: frozenset[str] = frozenset()
@@ -31,16 +31,16 @@ class Shape(Struct, frozen=True):
 
     @classmethod
     def of(cls, names: str, **inner: Shape) -> Shape:
-        """The kind with these members, named with blanks between; those in `inner` need not be named again."""
+        """The shape with these members (names separated by blanks) and those in `inner`."""
         return cls(frozenset((*names.split(), *inner)), tuple(inner.items()))
 
 
 OURS = Shape()
-"""A document that no other program reads, or a map: its members are compared exactly by all."""
+"""A document that only imagesig reads, or a map: its members are always compared exactly."""
 
 
 def check_shape(value: object, shape: Shape, what: str) -> None:
-    """Returns unless the object, or one of those in the list, has the twin of a known member, here or in `inner`.
+    """Returns if no object in the value has a twin of a known member (same name except for case), here or in `inner`.
 
     Raises:
         MalformedError: one has.
@@ -56,9 +56,9 @@ def check_shape(value: object, shape: Shape, what: str) -> None:
 
 
 def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> None:
-    """Returns unless one of the names equals a known one but for its case.
+    """Returns if no name differs from a known one only by case.
 
-    `known` are the members that any reader of this kind of object knows, not only those that we use.
+    `known` are the members that any reader of this object knows, not only those that imagesig uses.
 
     Raises:
         MalformedError: there is such a member.
@@ -71,7 +71,7 @@ def refuse_twins(members: Collection[str], known: frozenset[str], what: str) -> 
             continue
         if meant := _by_folding(known).get(folded(name)):
             raise MalformedError(
-                f"{what}: the member {quote(name)} differs from {quote(meant)} by its case alone: readers disagree"
+                f"{what}: the member {quote(name)} differs from {quote(meant)} only by case: readers disagree"
             )
 
 
@@ -100,10 +100,10 @@ def as_bytes(value: object, what: str, error: Callable[[str], ImagesigError] = M
 
 
 def members_of(value: object, shape: Shape, what: str) -> Mapping[str, object]:
-    """The members of an object in which no name is the twin of a known one.
+    """The members of an object without twins of known names.
 
     Raises:
-        MalformedError: no object, or one with a twin.
+        MalformedError: not an object, or an object with a twin.
     """
     members = as_object(value, what)
     check_shape(members, shape, what)
@@ -111,9 +111,10 @@ def members_of(value: object, shape: Shape, what: str) -> Mapping[str, object]:
 
 
 def refuse_two_spellings(value: object, what: str) -> None:
-    """Returns unless an object anywhere in the value has two members that protobuf's JSON reader may take for one.
+    """Returns if no object in the value has two members that are one member in protobuf's JSON.
 
-    It reads each member by two names, `rawBytes` and `raw_bytes`; not for values with maps, whose names are anything.
+    protobuf accepts two names for each member, `rawBytes` and `raw_bytes`. Do not use this for values with maps, whose
+    names are arbitrary.
 
     Raises:
         MalformedError: there is such an object.
@@ -129,7 +130,9 @@ def refuse_two_spellings(value: object, what: str) -> None:
             for name in item:
                 other = spellings.setdefault(folded(name).replace("_", ""), name)
                 if other is not name:
-                    raise MalformedError(f"{what}: {quote(other)} and {quote(name)} are one member to some readers")
+                    raise MalformedError(
+                        f"{what}: {quote(other)} and {quote(name)} are the same member for some readers"
+                    )
 
 
 def folded(name: str) -> str:

@@ -1,7 +1,7 @@
-"""TOML that knows in which line every part of it stands.
+"""Parses TOML, with the line of every part.
 
-`tomllib` alone decides what the document says; it tells no positions. They are found by a second reading that only
-follows keys and skips values, over text that is known to be valid TOML.
+`tomllib` parses the document but gives no positions. A second pass over the valid text finds them: it follows keys and
+skips values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONG_KEY = re.compile(
     r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"""
     rf"{{{limits.TOML_KEY_PARTS}}}"
 )
-"""What `tomllib`, whose time grows with the square of a key's parts, must not see."""
+"""Keys that `tomllib` must not get: its time is quadratic in the number of a key's parts."""
 _LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
@@ -33,7 +33,7 @@ def parse(data: bytes, what: str) -> Located:
 
     Raises:
         MalformedError: not TOML 1.0.
-        LimitExceeded: nested too deep, or a key of more than `limits.TOML_KEY_PARTS` parts.
+        LimitExceeded: nested too deeply, or a key of more than `limits.TOML_KEY_PARTS` parts.
     """
     text = decode(data, what).replace("\r\n", "\n")
     if match := _LONG_KEY.search(text):
@@ -46,7 +46,7 @@ def parse(data: bytes, what: str) -> Located:
     except RecursionError:
         raise LimitExceeded(f"{what}:1: nested too deep") from None
     except ValueError:  # an integer of thousands of digits
-        raise MalformedError(f"{what}:1: not TOML: a number longer than any we read") from None
+        raise MalformedError(f"{what}:1: not TOML: a number with too many digits") from None
     return Located(value, _Reader(text).lines())
 
 
@@ -56,7 +56,7 @@ def _explained(message: str, text: str, what: str) -> str:
     reason = message[: match.start()].rstrip() if match else message
     twice = ("Cannot overwrite", "Cannot declare", "Duplicate", "Cannot mutate", "Cannot redefine")
     if reason.startswith(twice):
-        reason = f"a key or table stands twice ({reason})"
+        reason = f"a key or table occurs twice ({reason})"
     return f"{what}:{line}: not TOML: {reason}"
 
 
@@ -68,7 +68,7 @@ class _Reader:
         self._index = LineIndex(text)
         self._lines: dict[Path, int] = {}
         self._last: dict[Path, int] = {}
-        """How far each array of tables has come."""
+        """The last position in each array of tables."""
 
     def lines(self) -> dict[Path, int]:
         table: Path = ()

@@ -1,1 +1,1 @@
-"""Programs that other tools call to sign with imagesig's keys: console scripts, one for each protocol."""
+"""Console scripts that other tools call to sign with imagesig's keys, one for each protocol."""

@@ -1,8 +1,8 @@
-"""`notation-imagesig`: notation signs with any key that imagesig opens. The key's id is its imagesig URI.
+"""`notation-imagesig`: lets notation sign with every key of imagesig. The key's id is its imagesig URI.
 
 Spec: Notary Project plugin-extensibility, contract version 1.0; capability SIGNATURE_GENERATOR.RAW.
-Plugin configuration: `cert_chain`, a PEM file with the key's certificates, its own first, for keys that bring none;
-`passphrase_file`, a file with the key's passphrase or PIN. Everything secret else comes from the environment.
+Plugin configuration: `cert_chain`, a PEM file with the key's certificates, its own first, for keys without
+certificates; `passphrase_file`, a file with the key's passphrase or PIN. Other secrets come from the environment.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 CONTRACT_VERSION = "1.0"
 _SETTINGS = ("cert_chain", "passphrase_file")
 _HASHES = {"2048": "256", "3072": "384", "4096": "512", "256": "256", "384": "384", "521": "512"}
-"""Bits of an RSA modulus or of a curve's order, and of the hash that goes with them."""
+"""Bits of an RSA modulus or of a curve's order, and of the hash for it."""
 
 _CODES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
     ("ACCESS_DENIED", (AccessDenied,)),
@@ -52,11 +52,11 @@ _CODES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
 
 
 class UnsupportedContract(ImagesigError):
-    """The caller speaks another version of the protocol."""
+    """The caller uses another version of the protocol."""
 
 
 class _Key(Struct, frozen=True):
-    """An open key, what the protocol calls it (`RSA-3072`, `EC-384`), and the bits of the hash that goes with it."""
+    """An open key, its type in the protocol (`RSA-3072`, `EC-384`), and the bits of its hash."""
 
     key: SigningKey
     spec: str
@@ -64,16 +64,16 @@ class _Key(Struct, frozen=True):
 
 
 def main() -> None:
-    """Answers one command of notation's and ends the process."""
+    """Answers one command of notation, and ends the process."""
     with (
-        open(os.devnull, "wb") as nowhere,  # noqa: PTH123 - no path of anybody's
+        open(os.devnull, "wb") as nowhere,  # noqa: PTH123 - a fixed path
         diverted(STDOUT, nowhere.fileno()) as stdout,
-        # On failure stderr is an answer too, and notation reads it as JSON.
+        # On failure notation reads stderr as JSON.
         diverted(STDERR, nowhere.fileno()) as stderr,
     ):
         try:
             answer = respond(sys.argv[1:], lambda: read_input("request"), os.environ)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller wants to read it as JSON
+        except Exception as error:  # noqa: BLE001 - the caller reads every error as JSON
             write_all(stderr, json.dumps(refusal(error)))
             sys.exit(1)
         write_all(stdout, json.dumps(answer))
@@ -108,7 +108,7 @@ def respond(
 
 
 def refusal(error: Exception) -> dict[str, object]:
-    """The protocol's form of an error; of one that is not imagesig's own only the kind is told."""
+    """The error in the protocol's form. Other exceptions than imagesig's show only their type."""
     if not isinstance(error, ImagesigError):
         return {"errorCode": "ERROR", "errorMessage": f"internal error: {type(error).__name__}"}
     if isinstance(error, UnsupportedContract):
@@ -149,7 +149,7 @@ def _generate_signature(request: Mapping[str, object], environ: Mapping[str, str
         if not info.chain:
             raise InvalidArgument(
                 f"{info.key_id}: no certificates of this key",
-                hint="name a PEM file, the key's certificate first: --plugin-config cert_chain=/PATH/chain.pem",
+                hint="give a PEM file, the key's certificate first: --plugin-config cert_chain=/PATH/chain.pem",
             )
         if opened.spec.startswith("EC"):
             signature = key.sign(payload, Algorithm(Scheme.ECDSA, hash_))
@@ -177,8 +177,8 @@ def _open(request: Mapping[str, object], environ: Mapping[str, str]) -> _Key:
         raise InvalidArgument(f"pluginConfig: {quote(config)}, an object of texts is needed")
     if unknown := sorted(config.keys() - set(_SETTINGS)):
         raise InvalidArgument(
-            f"pluginConfig: unknown setting {quote(unknown[0])}; there are {', '.join(_SETTINGS)}",
-            hint="secrets come from the environment or from a file, never from the configuration",
+            f"pluginConfig: unknown setting {quote(unknown[0])}, one of {', '.join(_SETTINGS)} is needed",
+            hint="put secrets into the environment or a file, never into the configuration",
         )
     settings = KeySettings(environ, from_environ(environ))
     if "passphrase_file" in config:
@@ -202,7 +202,7 @@ def _spec(key_type: KeyType) -> str:
 
 def _expect(request: Mapping[str, object], name: str, needed: str) -> None:
     if request.get(name) != needed:
-        raise InvalidArgument(f"{name} is {quote(request.get(name))}, {needed} goes with this key")
+        raise InvalidArgument(f"{name} is {quote(request.get(name))}, {needed} is needed for this key")
 
 
 def _key_id(request: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
-"""`sigstore-kms-imagesig`: cosign signs with any key that imagesig opens, by `--key imagesig://KEY`.
+"""`sigstore-kms-imagesig`: lets cosign sign with every key of imagesig, with `--key imagesig://KEY`.
 
-KEY is an imagesig key URI or an absolute path as it is: `imagesig://hashivault://release`. A KEY without `:` and `/` is
-percent-decoded first, for callers that must encode it: `imagesig://hashivault%3A%2F%2Frelease`.
+KEY is an imagesig key URI or an absolute path: `imagesig://hashivault://release`. A KEY without `:` and `/` is
+percent-decoded, for callers that must encode it: `imagesig://hashivault%3A%2F%2Frelease`.
 Secrets come from the environment. Spec: sigstore/sigstore pkg/signature/kms/cliplugin, protocol v1.
 """
 
@@ -28,17 +28,17 @@ DEFAULT_ALGORITHM = "ecdsa-p256"
 
 
 def main() -> None:
-    """Answers one call of cosign's and ends the process. Errors are answers too, on standard output."""
+    """Answers one call of cosign, and ends the process. Errors go to standard output too."""
     with diverted(STDOUT, STDERR) as stdout:
         try:
             answer = respond(sys.argv[1:], lambda: read_input("message"), os.environ)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller wants to read it as JSON
-            write_all(stdout, json.dumps({"errorMessage": _told(error)}))
+        except Exception as error:  # noqa: BLE001 - the caller reads every error as JSON
+            write_all(stdout, json.dumps({"errorMessage": _describe_error(error)}))
             sys.exit(1)
         write_all(stdout, json.dumps(answer))
 
 
-def _told(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if not isinstance(error, ImagesigError):
         return f"imagesig: internal error: {type(error).__name__}"
     return f"imagesig: {error}; {error.hint}" if error.hint else f"imagesig: {error}"
@@ -71,14 +71,14 @@ def respond(
 
 
 def key_uri(resource: str) -> str:
-    """The imagesig key URI that stands behind `imagesig://`."""
+    """The imagesig key URI after `imagesig://`."""
     if ":" in resource or "/" in resource:
         return resource
     return os.fsdecode(unquote_to_bytes(resource))
 
 
 class _Call:
-    """One call: where its key is and what it was called with."""
+    """One call: its key and its arguments."""
 
     def __init__(
         self,
@@ -106,10 +106,10 @@ class _Call:
         return KeySettings(self._environ, from_environ(self._environ))
 
     def algorithms(self, possible: Sequence[Algorithm], message: bytes, options: str) -> list[Algorithm]:
-        """Those that cosign can mean, the likeliest first: with the hash that it wants, then the key's own choice.
+        """The algorithms that cosign can mean, the likeliest first: those with its hash, then others of the key.
 
         Raises:
-            InvalidArgument: it gives a digest that is not the message's; what is signed is always the message.
+            InvalidArgument: the digest in the call is not the message's. Only whole messages are signed.
         """
         from imagesig.crypto.algorithms import Hash, Scheme
 
@@ -118,10 +118,10 @@ class _Call:
         given = _object(self.arguments.get(options) or {}, options)
         self._refuse_version(given)
         if digest := _bytes(_object(given.get("messageOptions") or {}, "messageOptions").get("digest"), "digest"):
-            # cosign opens every key for SHA-256, and hands over digests of the curve's own size.
+            # cosign opens every key for SHA-256, but sends digests of the curve's own size.
             wanted = next((item for item in Hash if digest == item.digest(message)), None)
             if wanted is None:
-                raise InvalidArgument("the digest is not that of the message: whole messages are signed and verified")
+                raise InvalidArgument("the digest is not that of the message, a whole message is needed")
         if wanted is None:
             raise UnsupportedAlgorithm(f"hashFunc {quote(self._hash_number)}: 5, 6 or 7 (SHA-256, 384, 512) is needed")
         return sorted((item for item in possible if item.scheme is not Scheme.RSA_PSS), key=lambda a: a.hash != wanted)

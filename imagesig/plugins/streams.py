@@ -1,4 +1,4 @@
-"""Standard output that belongs to the answer alone, whatever libraries and PKCS#11 modules print meanwhile."""
+"""Reserves standard output for the answer: output of libraries and PKCS#11 modules goes elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 @contextmanager
 def diverted(descriptor: int, to: int) -> Iterator[int]:
-    """What is written to `descriptor` goes to `to`; gives a new descriptor of where it went before."""
+    """Redirects `descriptor` to `to`. Gives a new descriptor for its former target."""
     kept = os.dup(descriptor)
     os.dup2(to, descriptor)
     try:
@@ -31,7 +31,7 @@ def write_all(descriptor: int, text: str) -> None:
 
 
 def read_input(what: str) -> bytes:
-    """Standard input to its end. Raises `LimitExceeded` if it is longer than `limits.PLUGIN_MESSAGE_BYTES`."""
+    """All of standard input. Raises `LimitExceeded` if it has more than `limits.PLUGIN_MESSAGE_BYTES`."""
     data = sys.stdin.buffer.read(limits.PLUGIN_MESSAGE_BYTES + 1)
     if len(data) > limits.PLUGIN_MESSAGE_BYTES:
         raise LimitExceeded(f"{what}: more than {limits.PLUGIN_MESSAGE_BYTES} bytes")

@@ -142,14 +142,14 @@ def test_the_base_classes_close_a_provider_that_does_nothing_for_it(check: str) 
     getattr(_Contract(), check)(_Provider(_Key), "any")
 
 
-def test_an_error_of_a_closed_key_says_what_to_do() -> None:
+def test_the_error_of_a_closed_key_has_an_instruction() -> None:
     key = _key(_Key)
     key.close()
     with pytest.raises(KeyUnusable, match="memory:1: the key is closed; open it again to sign"):
         key.sign_batch([ToSign(b"message", key.info.algorithms[0])])
 
 
-def test_a_key_that_is_closed_while_it_signs_is_no_internal_error() -> None:
+def test_closing_a_key_while_it_signs_is_not_an_internal_error() -> None:
     class Closes(_Key):
         def _sign(self, request: ToSign) -> bytes:
             self.close()

@@ -1,4 +1,4 @@
-"""Certificates from outside: what is wrong with them is said in our words, whenever it shows."""
+"""Untrusted certificates: errors are ours, at the time of parsing or later."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_a_certificate_of_an_unknown_version_is_malformed() -> None:
         Certificate.from_der(der.replace(_VERSION_3, b"\xa0\x03\x02\x01\x03", 1))
 
 
-def test_one_that_is_larger_than_any_is_not_parsed() -> None:
+def test_a_certificate_that_is_too_large_is_not_parsed() -> None:
     with pytest.raises(LimitExceeded):
         Certificate.from_der(b"\x30" * (limits.CERTIFICATE_BYTES + 1))
 
 
 @pytest.mark.parametrize("change", [lambda der: der + b"\x00", lambda der: der[:-1], lambda der: b"", lambda der: b"x"])
-def test_what_is_no_certificate_is_malformed(change: object) -> None:
+def test_other_bytes_than_a_certificate_are_malformed(change: object) -> None:
     assert callable(change)
     with pytest.raises(MalformedError):
         Certificate.from_der(change(certified().certificate.der))

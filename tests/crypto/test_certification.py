@@ -44,7 +44,7 @@ def test_a_distinguished_name_comes_back_as_it_was_typed(text: str) -> None:
         "/C=US/CN=a",
     ],
 )
-def test_what_rfc_4514_does_not_allow_is_refused(text: str) -> None:
+def test_a_name_against_rfc_4514_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_names(text)
 

@@ -85,13 +85,13 @@ def test_other_keys_are_refused(make: object) -> None:
         PublicKey.from_cryptography(make())  # type: ignore[operator]
 
 
-def test_a_private_key_is_no_public_key() -> None:
+def test_a_private_key_is_refused_as_a_public_key() -> None:
     with pytest.raises(InvalidArgument, match="private key"):
         PublicKey.from_pem(private_key().to_pem(None))
 
 
 @pytest.mark.parametrize("pem", ["", "text", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"])
-def test_what_is_no_pem_is_refused(pem: str) -> None:
+def test_other_text_than_pem_is_refused(pem: str) -> None:
     with pytest.raises(InvalidArgument):
         PublicKey.from_pem(pem)
 

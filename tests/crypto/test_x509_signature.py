@@ -55,7 +55,7 @@ def refused(key: Any, algorithm: bytes, signature: bytes, reason: str, hash_outs
 
 
 @pytest.mark.parametrize("name", ["sha256", "sha384", "sha512"])
-def test_what_was_signed_with_sha2_is_verified(name: str) -> None:
+def test_a_signature_with_sha2_is_verified(name: str) -> None:
     used = HASHES[name]
     verify(EC, identifier(f"{name}_ecdsa"), EC.sign(MESSAGE, ec.ECDSA(used)))
     verify(RSA, identifier(f"{name}_rsa"), RSA.sign(MESSAGE, padding.PKCS1v15(), used))

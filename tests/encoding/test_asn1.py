@@ -20,7 +20,7 @@ def test_values_are_counted() -> None:
     assert spent[Cost.NODES] == 5
 
 
-def test_a_certificate_is_no_more_than_a_few_hundred_values() -> None:
+def test_a_certificate_has_at_most_a_few_hundred_values() -> None:
     with counted() as spent:
         check(certified().certificate.der, "certificate")
     assert 50 < spent[Cost.NODES] < 300
@@ -38,7 +38,7 @@ def test_indefinite_lengths_of_ber_are_followed(good: str) -> None:
         "1f", "1f8181818181" "0100", "3084ffffffff", "3002" "3005" "0500",
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused(bad: str) -> None:
+def test_a_value_that_does_not_fit_is_refused(bad: str) -> None:
     with pytest.raises(MalformedError):
         check(bytes.fromhex(bad), "value")
 

@@ -17,7 +17,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_is_written_is_read_again(value: object) -> None:
+def test_written_cbor_can_be_read(value: object) -> None:
     assume(_depth(value) <= limits.CBOR_DEPTH)
     assert parse(dump(value), "value") == value
 
@@ -53,7 +53,7 @@ def test_no_tag_means_anything(number: int) -> None:
         b"\xa1\x81\x01\x01\x02",
     ],
 )
-def test_what_is_not_strict_is_refused(data: bytes) -> None:
+def test_cbor_that_is_not_strict_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError):
         parse(data, "value")
 

@@ -51,16 +51,16 @@ def _with_beside(beside: int, inside: int) -> bytes:
 
 
 def test_more_than_the_limit_beside_a_list_is_refused() -> None:
-    with pytest.raises(LimitExceeded, match="beside its manifests"):
+    with pytest.raises(LimitExceeded, match="outside its manifests"):
         parse_list(_with_beside(limits.LIST_REST_BYTES, 1), "manifests", "list", OURS, most=9)
 
 
 def test_a_document_without_its_list_is_all_beside_it() -> None:
-    with pytest.raises(LimitExceeded, match="beside its layers"):
+    with pytest.raises(LimitExceeded, match="outside its layers"):
         parse_list(_with_beside(1, limits.LIST_REST_BYTES), "layers", "list", OURS, most=9)
 
 
-def test_what_is_in_the_list_does_not_count() -> None:
+def test_items_of_the_list_are_not_added_to_the_rest() -> None:
     assert parse_list(_with_beside(1, 3 * limits.LIST_REST_BYTES), "manifests", "list", OURS, most=9).count == 1
 
 

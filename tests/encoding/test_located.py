@@ -101,7 +101,7 @@ def test_json_is_read_as_the_standard_library_reads_it_and_every_part_is_found(
 
 
 @given(st.lists(st.integers(), min_size=1))
-def test_a_json_member_stands_in_the_line_of_its_name(numbers: list[int]) -> None:
+def test_the_line_of_a_json_member_is_that_of_its_name(numbers: list[int]) -> None:
     text = json.dumps({f"n{number}": number for number in numbers}, indent=1)
     located = json_located.parse(text.encode(), "x")
     for line, written in enumerate(text.split("\n"), 1):
@@ -110,47 +110,47 @@ def test_a_json_member_stands_in_the_line_of_its_name(numbers: list[int]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
-        (b'{"a": 1,\n "a": 2}', "x:2: not strict JSON: member 'a' stands twice"),
-        (b'{"a": {"b": 1, "b": 1}}', "member 'b' stands twice"),
+        (b'{"a": 1,\n "a": 2}', "x:2: not strict JSON: member 'a' occurs twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "member 'b' occurs twice"),
         (b"[1,]", "a value is needed"),
-        (b"", "it ends where a value is needed"),
-        (b"{} {}", "something follows"),
-        (b'["a\nb"]', "no JSON string"),
+        (b"", "it ends, a value is needed"),
+        (b"{} {}", "there is text after"),
+        (b'["a\nb"]', "not a JSON string"),
         (b"[01]", "a comma or ] is needed"),
         (b"[1 2]", "a comma or ] is needed"),
         (b'{"a" 1}', "a colon is needed"),
         (b"{a: 1}", "a member's name"),
         (b"\n\n\xff", "x:3: not UTF-8"),
         (b"[NaN]", "a value is needed"),
-        (b"[" + b"9" * 5000 + b"]", "a number longer"),
+        (b"[" + b"9" * 5000 + b"]", "a number with too many digits"),
     ],
 )
-def test_what_is_no_strict_json_is_refused_with_its_line(data: bytes, said: str) -> None:
+def test_json_that_is_not_strict_is_refused_with_its_line(data: bytes, expected: str) -> None:
     with pytest.raises(MalformedError) as caught:
         json_located.parse(data, "x")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
-        (b"a = 1\na = 2\n", "x:2: not TOML: a key or table stands twice"),
-        (b"[a]\n[b]\n[a]\n", "x:3: not TOML: a key or table stands twice"),
-        (b"a = {b = 1, b = 2}", "x:1: not TOML: a key or table stands twice"),
-        (b"a = 1\n[[a]]\n", "x:2: not TOML: a key or table stands twice"),
+        (b"a = 1\na = 2\n", "x:2: not TOML: a key or table occurs twice"),
+        (b"[a]\n[b]\n[a]\n", "x:3: not TOML: a key or table occurs twice"),
+        (b"a = {b = 1, b = 2}", "x:1: not TOML: a key or table occurs twice"),
+        (b"a = 1\n[[a]]\n", "x:2: not TOML: a key or table occurs twice"),
         (b"a = 1\nb =\n", "x:2: not TOML: Invalid value"),
         (b"a = 1\nb =\nc = 1\n", "x:2: not TOML: Invalid value"),
         (b"a = 1\nb = 'x", "x:2: not TOML"),
         (b"\xff", "x:1: not UTF-8"),
-        (b"a = " + b"9" * 5000, "a number longer"),
+        (b"a = " + b"9" * 5000, "a number with too many digits"),
     ],
 )
-def test_what_is_no_toml_is_refused_with_its_line(data: bytes, said: str) -> None:
+def test_invalid_toml_is_refused_with_its_line(data: bytes, expected: str) -> None:
     with pytest.raises(MalformedError) as caught:
         toml_located.parse(data, "x")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_deep_nesting_is_refused() -> None:

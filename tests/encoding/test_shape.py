@@ -24,18 +24,18 @@ def test_a_twin_of_a_known_member_is_refused(name: str) -> None:
     if not is_twin:
         check_shape({name: 1}, SHAPE, "x")
         return
-    with pytest.raises(MalformedError, match="by its case alone"):
+    with pytest.raises(MalformedError, match="only by case"):
         check_shape({name: 1}, SHAPE, "x")
 
 
 @pytest.mark.parametrize(
     "name", ["size", "sizes", "s\u0131ze", "\u00dfize", "size\u0000", " size", "osversion", "os_version"]
 )
-def test_what_go_takes_for_another_member_is_one(name: str) -> None:
+def test_go_confuses_the_same_names(name: str) -> None:
     check_shape({name: 1}, SHAPE, "x")
 
 
-def test_what_lies_inside_is_judged_too_and_maps_are_not() -> None:
+def test_inner_objects_are_checked_and_maps_are_not() -> None:
     with pytest.raises(MalformedError):
         check_shape({"platform": {"OS": "x"}}, SHAPE, "x")
     with pytest.raises(MalformedError):
@@ -51,13 +51,13 @@ def test_folding_is_gos() -> None:
 def test_a_member_that_protobuf_reads_by_two_names_is_refused() -> None:
     refuse_two_spellings({"rawBytes": 1, "other": [{"a_b": 1}]}, "x")
     for value in ({"rawBytes": 1, "raw_bytes": 2}, [{"x": {"aB": 1, "a_b": 2}}], {"rawBytes": 1, "rawbytes": 2}):
-        with pytest.raises(MalformedError, match="one member to some readers"):
+        with pytest.raises(MalformedError, match="the same member"):
             refuse_two_spellings(value, "x")
 
 
 @pytest.mark.parametrize("data", [b"1e400", b"[-1e999]", b'{"a":1e309}'])
-def test_a_number_that_go_cannot_hold_is_refused(data: bytes) -> None:
-    with pytest.raises(MalformedError, match="larger than any"):
+def test_a_number_too_large_for_go_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="too large for a floating-point number"):
         parse(data, "x", OURS)
 
 
@@ -69,7 +69,7 @@ def test_text_that_would_be_several_times_as_large_in_memory_is_refused(width: i
     assert parse(f'"\u00e9{"a" * 4_000_000}"'.encode(), "x", OURS)
 
 
-def test_commas_and_brackets_in_strings_are_no_values() -> None:
+def test_commas_and_brackets_in_strings_are_not_values() -> None:
     assert parse_object(b'{"a":"%s"}' % (b",[{:" * 100_000), "x", OURS)
     with pytest.raises(LimitExceeded, match="values"):
         parse(b"[" + b"1," * 100_000 + b"1]", "x", OURS)
@@ -115,7 +115,7 @@ def _uses(module: Path) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nobody_reads_json_without_saying_which_members_are_known(module: Path) -> None:
+def test_every_module_that_reads_json_declares_the_known_members(module: Path) -> None:
     name = str(module.relative_to(PACKAGE))
     foreign, ours = _uses(module)
     if name not in READERS and not name.startswith("testing/") and "toml" not in name:
@@ -124,5 +124,5 @@ def test_nobody_reads_json_without_saying_which_members_are_known(module: Path) 
         assert name in ALONE, f"{name}: say which members are known"
 
 
-def test_a_name_longer_than_every_known_one_is_no_twin_and_costs_no_folding() -> None:
+def test_a_name_longer_than_every_known_one_is_not_a_twin_and_costs_no_folding() -> None:
     refuse_twins(["digest" + "\u212a" * 1_000_000], frozenset({"digest"}), "document")

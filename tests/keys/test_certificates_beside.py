@@ -66,7 +66,7 @@ def test_the_certificate_of_another_key_is_left_alone_and_the_next_file_looked_a
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nAA", b"x" * 2_000_000])
-def test_a_file_beside_that_holds_no_certificates_is_no_obstacle(tmp_path: Path, content: bytes) -> None:
+def test_a_file_beside_the_key_without_certificates_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "release.crt").write_bytes(content)
     (tmp_path / "release.pem").mkdir()
     assert chain_of(tmp_path, "release.key") == ()

@@ -82,7 +82,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize("kind", RAISED)
 @pytest.mark.parametrize("method", ["open", "info", "_sign", "close"])
-def test_what_a_provider_of_others_raises_names_it(method: str, kind: type[Exception], install: Any) -> None:
+def test_an_exception_of_a_third_party_provider_names_it(method: str, kind: type[Exception], install: Any) -> None:
     install(lambda uri, settings: (Provider({method: kind}), "key"))
     with (
         pytest.raises(KeyProviderError, match=rf"test_guarding\.\w+: failed with {kind.__name__}") as caught,
@@ -94,14 +94,14 @@ def test_what_a_provider_of_others_raises_names_it(method: str, kind: type[Excep
 
 @pytest.mark.parametrize("kind", RAISED)
 @pytest.mark.parametrize("method", ["list", "facts"])
-def test_what_is_raised_between_two_items_names_it_too(method: str, kind: type[Exception]) -> None:
+def test_an_exception_between_two_items_names_the_provider(method: str, kind: type[Exception]) -> None:
     with pytest.raises(KeyProviderError, match=kind.__name__):
         list(getattr(Provider({method: kind}), method)())
 
 
 @pytest.mark.parametrize("returned", [1, "a", object()])
 @pytest.mark.parametrize("method", ["open", "info", "_sign"])
-def test_what_a_provider_of_others_returns_is_looked_at(method: str, returned: Any, install: Any) -> None:
+def test_results_of_a_third_party_provider_are_checked(method: str, returned: Any, install: Any) -> None:
     install(lambda uri, settings: (Provider({method: returned}), "key"))
 
     def act() -> None:
@@ -111,20 +111,20 @@ def test_what_a_provider_of_others_returns_is_looked_at(method: str, returned: A
         act()
 
 
-def test_a_generated_key_that_is_none_is_told_so() -> None:
+def test_a_generated_key_of_a_wrong_type_is_an_error() -> None:
     with pytest.raises(KeyProviderError, match="generate gave a int"):
         Provider({"generate": 1}).generate("k", KeyType.ECDSA_P256)
 
 
 @pytest.mark.parametrize("made", [None, 1, (1, 2), ("a", "b"), (Provider({}),), (Provider({}), 1)])
-def test_a_factory_that_gives_something_else_is_told_so(made: Any, install: Any) -> None:
+def test_a_factory_with_a_wrong_result_is_an_error(made: Any, install: Any) -> None:
     install(lambda uri, settings: made)
     with pytest.raises(KeyProviderError, match="elsewhere://"):
         open_key("elsewhere://key")
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_factory_that_raises_is_told_so(kind: type[Exception], install: Any) -> None:
+def test_an_exception_of_a_factory_is_translated(kind: type[Exception], install: Any) -> None:
     def factory(uri: str, settings: KeySettings) -> Any:
         raise kind("s3cret")
 
@@ -148,7 +148,7 @@ def test_errors_of_ours_pass_unchanged(install: Any) -> None:
         open_key("elsewhere://key")
 
 
-def test_what_our_own_providers_did_not_foresee_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_exception_of_our_provider_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
     key = FileKey(private_key(), "test")
     monkeypatch.setattr(FileKey, "_sign", lambda *_: {}["s3cret"])
     with pytest.raises(InternalError, match="KeyError"):
@@ -198,7 +198,7 @@ def _loose_imports(path: Path) -> list[str]:
     return found
 
 
-def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
+def test_every_sdk_is_used_where_its_exceptions_are_explained() -> None:
     loose = [
         text
         for path in sorted(KEYS.rglob("*.py"))
@@ -209,6 +209,6 @@ def test_every_sdk_is_used_where_something_explains_what_it_raises() -> None:
     assert not loose, "\n".join(loose)
 
 
-def test_the_modules_that_are_named_are_there_and_need_it() -> None:
+def test_the_listed_modules_exist_and_need_their_exception() -> None:
     for name in UNDER_A_LOCK | GUARDED.keys():
         assert _loose_imports(KEYS / name), f"{name} needs no exception any more"

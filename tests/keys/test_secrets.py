@@ -44,7 +44,7 @@ def _file(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
-def test_no_secrets_has_none() -> None:
+def test_the_source_no_secrets_never_answers() -> None:
     assert no_secrets(_PASSPHRASE) is None
 
 
@@ -80,7 +80,7 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
         from_file(tmp_path / "nowhere")(_PASSPHRASE)
 
 
-def test_a_secret_file_that_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
+def test_a_secret_file_that_is_not_text_is_refused_without_showing_it(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="not UTF-8") as caught:
         from_file(_file(tmp_path, b"sword\xfffish"))(_PASSPHRASE)
     assert "fish" not in str(caught.value)
@@ -109,18 +109,18 @@ def test_the_environment_answers_by_kind(environ: dict[str, str], request_: Secr
     assert from_environ(environ)(request_) == secret
 
 
-def test_the_first_source_with_an_answer_counts_and_the_rest_is_not_asked() -> None:
+def test_the_first_answer_is_used_and_later_sources_are_not_asked() -> None:
     def never(_request: SecretRequest) -> str:
         raise AssertionError("asked without need")
 
     assert first_of(no_secrets, fixed(""), never)(_PASSPHRASE) == ""
 
 
-def test_where_no_source_has_an_answer_there_is_none() -> None:
+def test_without_any_answer_the_result_is_none() -> None:
     assert first_of(no_secrets, no_secrets)(_PASSPHRASE) is None
 
 
-def test_the_prompt_names_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prompt_names_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = _Terminal(monkeypatch, "1234")
     assert prompt(_PIN) == "1234"
     assert terminal.prompts == ["PIN for token build: "]

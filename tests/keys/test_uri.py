@@ -73,7 +73,7 @@ def _install_plugin(folder: Path, name: str, scheme: str, monkeypatch: pytest.Mo
         ("://b", "file"),
     ],
 )
-def test_the_scheme_of_what_people_type(typed: str, scheme: str) -> None:
+def test_the_scheme_of_a_path_or_uri(typed: str, scheme: str) -> None:
     assert scheme_of(typed) == scheme
 
 
@@ -178,7 +178,7 @@ def test_secrets_given_leave_the_other_settings_as_they_are(tmp_path: Path) -> N
         assert key.info.public_key == _KEY.public_key
 
 
-def test_without_settings_the_environment_of_the_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_settings_the_environment_of_the_process_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGESIG_TEST_KEY", _KEY.to_pem("swordfish").decode())
     monkeypatch.setenv("IMAGESIG_PASSPHRASE", "swordfish")
     with open_key("env://IMAGESIG_TEST_KEY") as key:

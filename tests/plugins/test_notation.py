@@ -176,7 +176,7 @@ def test_commands_that_we_did_not_offer_are_refused(arguments: list[str]) -> Non
 
 
 @pytest.mark.parametrize("request_", [b"", b"[]", b'{"a":1,"a":2}', b"\xff", b"{" * 100])
-def test_a_request_that_is_no_strict_json_object_is_refused(request_: bytes) -> None:
+def test_a_request_must_be_a_strict_json_object(request_: bytes) -> None:
     with pytest.raises(MalformedError):
         respond(["describe-key"], lambda: request_, {})
 
@@ -196,9 +196,9 @@ def test_a_request_that_is_no_strict_json_object_is_refused(request_: bytes) -> 
     ],
 )
 def test_errors_have_codes_of_the_protocol(error: Exception, code: str) -> None:
-    said = refusal(error)
-    assert said["errorCode"] == code
-    assert "secret" not in str(said)
+    expected = refusal(error)
+    assert expected["errorCode"] == code
+    assert "secret" not in str(expected)
 
 
 def run(tmp_path: Path, command: str, request: Mapping[str, object]) -> subprocess.CompletedProcess[bytes]:
@@ -223,7 +223,7 @@ def test_the_program_fails_on_stderr_with_status_1_and_nothing_else(tmp_path: Pa
     assert json.loads(done.stderr)["errorMetadata"] == {"error": "KeyNotFound"}
 
 
-def test_what_a_library_prints_meanwhile_is_no_part_of_the_answer(tmp_path: Path) -> None:
+def test_output_of_a_library_is_not_in_the_answer(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     script = (
         f"import os, sys\nsys.path.insert(0, {root!r})\nfrom imagesig.plugins import notation as plugin\n"

@@ -102,7 +102,7 @@ def test_its_own_signature_verifies_and_no_other_does(tmp_path: Path) -> None:
             call(key, "verifySignature", message=message, signature=forged, verifyOptions={})
 
 
-def test_a_pss_signature_is_not_what_cosign_means(tmp_path: Path) -> None:
+def test_a_pss_signature_is_refused_for_cosign(tmp_path: Path) -> None:
     made = private_key(KeyType.RSA_2048).sign(ToSign(MESSAGE, RSA_PSS_SHA256))
     with pytest.raises(SignatureInvalid):
         call(key_file(tmp_path, KeyType.RSA_2048), "verifySignature", signature=base64.b64encode(made).decode())
@@ -160,7 +160,7 @@ def test_a_call_that_cannot_be_is_refused(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a":1,"a":2}', "{" * 100])
-def test_a_call_that_is_no_strict_json_is_refused(text: str) -> None:
+def test_a_call_must_be_strict_json(text: str) -> None:
     with pytest.raises(MalformedError):
         respond(["v1", text], lambda: b"", {})
 
@@ -185,7 +185,7 @@ def test_the_program_tells_errors_on_stdout_as_the_protocol_wants(tmp_path: Path
     assert "no such file" in json.loads(done.stdout)["errorMessage"]
 
 
-def test_what_a_library_prints_meanwhile_is_no_part_of_the_answer(tmp_path: Path) -> None:
+def test_output_of_a_library_is_not_in_the_answer(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     script = (
         f"import os, sys\nsys.path.insert(0, {root!r})\nfrom imagesig.plugins import sigstore as plugin\n"

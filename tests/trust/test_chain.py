@@ -27,7 +27,7 @@ def authorities(*issuers: Issuer, holders: tuple[str, ...] = ()) -> tuple[Certif
 # --- pinning ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_authority_that_counts_the_holder_vouches() -> None:
+def test_every_authority_that_accepts_the_holder_is_found() -> None:
     signer = leaf(root())
     strict = CertificateAuthority("strict", signer.chain[-1:], authorities(holders=("C=DE",))[0].holders)
     loose = CertificateAuthority("loose", signer.chain[-1:], authorities(holders=(SUBJECT,))[0].holders)
@@ -49,7 +49,7 @@ def test_an_authority_of_another_role_does_not_vouch() -> None:
         vouching(signer.chain, authorities(signer), Role.SIGNING_AUTHORITY)
 
 
-def test_names_that_cannot_be_read_hide_no_authority_that_looks_at_none() -> None:
+def test_unreadable_names_do_not_hide_an_authority_without_holders() -> None:
     signer = leaf(root(), SUBJECT, (x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.17"), b"\x30\x03"), False))
     mail = CertificateAuthority("mail", signer.chain[-1:], (Holder.of("a@acme.example"),))
     open_ = CertificateAuthority("open", signer.chain[-1:])
@@ -62,7 +62,7 @@ def test_names_that_cannot_be_read_hide_no_authority_that_looks_at_none() -> Non
 # --- paths -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_path_is_found_whatever_the_order_of_what_came_along() -> None:
+def test_a_path_is_found_for_any_order_of_certificates() -> None:
     top = root()
     lower = intermediate(intermediate(top, constraints=(x509.BasicConstraints(True, 1), True)), "C=US,CN=l", number=902)
     signer = leaf(lower)
@@ -120,7 +120,7 @@ def test_a_pinned_signer_needs_no_path() -> None:
         {"usage": (key_usage("digital_signature"), True)},
     ],
 )
-def test_a_certificate_that_may_not_issue_is_no_step(middle: dict[str, object]) -> None:
+def test_a_certificate_that_may_not_issue_is_not_a_step(middle: dict[str, object]) -> None:
     top = root()
     signer = leaf(intermediate(top, **middle))  # type: ignore[arg-type]
     with pytest.raises(NotTrusted):
@@ -149,7 +149,7 @@ def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectI
         paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
-def test_an_intermediate_for_other_purposes_is_no_step() -> None:
+def test_an_intermediate_for_other_purposes_is_not_a_step() -> None:
     top = root()
     wrong = intermediate(top, f"{SUBJECT},CN=i", (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False))
     right = intermediate(top, f"{SUBJECT},CN=i", (x509.ExtendedKeyUsage([CODE_SIGNING]), False))
@@ -174,7 +174,7 @@ def test_an_extension_that_is_not_understood_and_critical_forbids() -> None:
             paths_to_authorities(signer.certificate, (), authorities(top), NOW)
 
 
-def test_name_constraints_forbid_for_nobody_evaluates_them() -> None:
+def test_name_constraints_are_refused_because_they_are_not_evaluated() -> None:
     top = root()
     limit = x509.NameConstraints([x509.DNSName("acme.example")], None)
     signer = leaf(intermediate(top, f"{SUBJECT},CN=i", (limit, False)))
@@ -191,7 +191,7 @@ def test_of_two_paths_the_valid_one_is_taken() -> None:
     assert path == signer.chain
 
 
-def test_cve_2026_24122_the_validity_of_the_whole_path_is_what_is_checked() -> None:
+def test_cve_2026_24122_the_validity_of_the_whole_path_is_checked() -> None:
     top = root()
     signer = leaf(intermediate(top, end=NOW - timedelta(days=1)))
     ((_, path),) = paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
@@ -199,7 +199,7 @@ def test_cve_2026_24122_the_validity_of_the_whole_path_is_what_is_checked() -> N
         check_validity(path, NOW, NOW)
 
 
-def test_a_maze_of_certificates_costs_no_check_where_it_leads_to_nobody_trusted() -> None:
+def test_many_linked_certificates_without_a_trusted_one_cost_no_check() -> None:
     # Every one of them issued every other: same name, same key.
     maze = [root(f"{SUBJECT},CN=i", number=940).certificate for _ in range(9)]
     signer = leaf(root(f"{SUBJECT},CN=i", number=940))

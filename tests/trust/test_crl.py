@@ -61,7 +61,7 @@ def test_a_certificate_that_is_listed_is_revoked_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("key", [rsa_key(), ed25519.Ed25519PrivateKey.generate()], ids=["RSA", "Ed25519"])
-def test_an_issuer_with_any_kind_of_key_is_believed(key: Any) -> None:
+def test_an_issuer_may_have_any_supported_key(key: Any) -> None:
     authority = Authority("other", key=key)
 
     assert opened(authority.crl(), authority).number == 1
@@ -74,7 +74,7 @@ def test_an_entry_without_a_reason_is_revoked() -> None:
 # --- who made it, and when -----------------------------------------------------------------------------------------
 
 
-def test_a_list_by_somebody_else_is_refused() -> None:
+def test_a_list_by_another_issuer_is_refused() -> None:
     refused(CA.crl(signer=ec_key()), "not signed by")
 
 
@@ -127,7 +127,7 @@ def test_a_list_signed_with_sha1_is_refused() -> None:
     refused(parsed.dump(force=True), "SHA-256 or more")
 
 
-def test_a_critical_extension_that_nobody_understands_is_refused() -> None:
+def test_an_unknown_critical_extension_is_refused() -> None:
     refused(CA.crl(extra=[CRITICAL]), "1.2.3.4 is not understood")
 
 
@@ -141,13 +141,13 @@ def test_a_list_larger_than_any_is_refused_unread() -> None:
         opened(b"\x30" * (limits.CRL_BYTES + 1))
 
 
-def test_pem_is_no_list() -> None:
+def test_pem_is_refused() -> None:
     refused(b"-----BEGIN X509 CRL-----\n", "in DER")
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=100))
-def test_arbitrary_bytes_are_no_list(data: bytes) -> None:
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     refused(data, "CRL: ")
 
 
@@ -215,7 +215,7 @@ def test_the_part_of_a_split_list_that_the_certificate_does_not_name_is_useless(
         ([(REMOVE, 1), (x509.ReasonFlags.superseded, 5)], RevocationStatus.REVOKED),
     ],
 )
-def test_of_hold_and_release_the_newest_counts_and_nothing_releases_a_revocation(
+def test_the_newest_of_hold_and_release_is_used_and_nothing_releases_a_revocation(
     entries: list[tuple[x509.ReasonFlags, int]], status: RevocationStatus
 ) -> None:
     assert judge(CA.crl(*(Revoked(LEAF, reason, days) for reason, days in entries))).status is status
@@ -241,7 +241,7 @@ def test_more_entries_of_one_certificate_than_any_are_useless() -> None:
 # --- delta lists ---------------------------------------------------------------------------------------------------
 
 
-def test_a_revocation_that_only_the_delta_list_has_counts() -> None:
+def test_a_revocation_in_the_delta_list_alone_is_found() -> None:
     assert judge(CA.crl(number=5), CA.crl(Revoked(LEAF), number=6, base=5)).status is RevocationStatus.REVOKED
 
 
@@ -269,7 +269,7 @@ def test_a_delta_list_that_does_not_go_with_the_base_is_useless(base: bytes, del
     useless(reason, base, delta)
 
 
-def test_a_delta_list_cannot_stand_for_the_complete_one() -> None:
+def test_a_delta_list_cannot_replace_the_complete_one() -> None:
     useless("a delta list, a complete one", CA.crl(number=6, base=5))
 
 

@@ -65,7 +65,7 @@ def test_distinguished_names_are_read_as_rfc_4514_writes_them(text: str, attribu
         "ÖU=x",
     ],
 )
-def test_what_is_no_distinguished_name_is_refused(text: str) -> None:
+def test_other_text_than_a_distinguished_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         parsed(text)
 
@@ -151,7 +151,7 @@ def test_alternative_names_must_be_equal_and_of_their_type() -> None:
     assert not Holder(HolderKind.DNS, "Release@acme.example").matches(certificate)
 
 
-def test_a_wildcard_in_a_certificate_stands_for_itself() -> None:
+def test_a_wildcard_in_a_certificate_matches_only_itself() -> None:
     certificate = leaf(root(), SUBJECT, (with_names(x509.DNSName("*.acme.example")), False)).certificate
     assert not Holder.of("build.acme.example").matches(certificate)
     assert Holder.of("*.acme.example").matches(certificate)
@@ -169,12 +169,12 @@ def test_a_wildcard_in_a_certificate_stands_for_itself() -> None:
         ("https://b.example/x?y=z", HolderKind.URI),
     ],
 )
-def test_the_kind_of_a_holder_is_told_by_its_looks(text: str, kind: HolderKind) -> None:
+def test_the_kind_of_a_holder_is_recognized_by_its_form(text: str, kind: HolderKind) -> None:
     assert Holder.of(text).kind is kind
 
 
 @pytest.mark.parametrize("text", ["", "a b", "@", "a@", "*", "x509.subject:", "C=US,,", "a..b"])
-def test_what_names_no_holder_is_refused(text: str) -> None:
+def test_text_that_is_not_a_holder_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         Holder.of(text)
 

@@ -33,7 +33,7 @@ def test_every_path_is_found_the_shorter_first() -> None:
     assert paths(signer, (), top) == []
 
 
-def test_a_step_that_the_rule_refuses_is_said() -> None:
+def test_the_first_refused_step_is_reported() -> None:
     top = root()
     signer = leaf(top)
 
@@ -67,7 +67,7 @@ def test_trusted_certificates_of_one_name_use_up_nothing() -> None:
     assert paths(signer, (), *names) == [signer.chain]
 
 
-def test_what_only_has_the_name_of_an_issuer_is_tried_a_few_times() -> None:
+def test_a_few_certificates_with_only_the_name_of_an_issuer_are_tried() -> None:
     top = root()
     fakes = tuple(root(number=950).certificate for _ in range(9))
     signer = leaf(root(number=950))
@@ -91,7 +91,7 @@ def top_constraints() -> Any:
     return x509.BasicConstraints(ca=True, path_length=None), True
 
 
-def test_climbing_ends_where_nobody_issued_or_the_chain_is_long_enough() -> None:
+def test_climbing_ends_without_an_issuer_or_at_the_longest_chain() -> None:
     top = root()
     signer = leaf(intermediate(top))
     assert climb(signer.certificate, reversed(signer.chain)) == signer.chain

@@ -38,7 +38,7 @@ def test_the_servers_of_a_certificate_are_in_its_order_and_each_once() -> None:
     assert servers_of(leaf.certificate) == Servers(("http://b.example", "http://a.example"), ("http://c.example",))
 
 
-def test_a_certificate_that_names_nobody_has_no_servers() -> None:
+def test_a_certificate_without_urls_has_no_servers() -> None:
     assert servers_of(LEAF.certificate).none
 
 
@@ -73,7 +73,7 @@ def test_every_certificate_but_the_root_is_asked_about() -> None:
     assert with_issuers(chain) == [(chain[0], chain[1]), (chain[1], chain[2])]
 
 
-def test_a_chain_that_stops_short_is_completed_with_what_is_trusted() -> None:
+def test_an_incomplete_chain_is_completed_with_trusted_certificates() -> None:
     chain = (LEAF.certificate, BETWEEN.certificate)
     trusted = (Authority("stranger").certificate, ROOT.certificate)
 
@@ -86,7 +86,7 @@ def test_a_pinned_certificate_at_the_end_is_not_asked_about() -> None:
     assert with_issuers(chain, (BETWEEN.certificate,)) == [(LEAF.certificate, BETWEEN.certificate)]
 
 
-def test_a_chain_that_leads_to_nobody_has_a_certificate_without_issuer() -> None:
+def test_a_chain_without_a_trusted_end_has_a_certificate_without_issuer() -> None:
     assert with_issuers((LEAF.certificate,)) == [(LEAF.certificate, None)]
 
 
@@ -95,7 +95,7 @@ def test_a_lone_self_signed_certificate_is_not_asked_about() -> None:
 
 
 @pytest.mark.parametrize("found", [(), (RevocationStatus.OK,), (RevocationStatus.OK, RevocationStatus.NON_REVOKABLE)])
-def test_good_and_non_revokable_certificates_are_no_failure(found: tuple[RevocationStatus, ...]) -> None:
+def test_good_and_non_revokable_certificates_are_accepted(found: tuple[RevocationStatus, ...]) -> None:
     assert revocation_failure(statuses(*found)) is None
 
 
@@ -107,7 +107,7 @@ def test_a_revoked_certificate_is_named_before_an_unknown_one() -> None:
     assert "unknown" not in str(failure)
 
 
-def test_an_unknown_status_is_a_failure_that_says_what_to_do() -> None:
+def test_an_unknown_status_is_a_failure_with_an_instruction() -> None:
     failure = revocation_failure(statuses(RevocationStatus.OK, RevocationStatus.UNKNOWN))
 
     assert failure is not None

@@ -99,7 +99,7 @@ def test_certificates_in_any_order_with_strangers_between_lead_to_the_root() -> 
     assert examine(token(TSA, brought=brought)).chain[0] == TSA.certificate
 
 
-def test_certificates_known_from_elsewhere_complete_a_token_that_brings_none() -> None:
+def test_known_certificates_complete_a_token_without_any() -> None:
     known = (TSA.certificate, BETWEEN.certificate)
 
     assert examine(token(TSA, brought=[]), known=known).chain == (*known, ROOT.certificate)
@@ -175,7 +175,7 @@ def test_an_injected_certificate_with_the_name_and_number_of_the_signer_does_not
     assert examine(encoded).chain[0] == TSA.certificate
 
 
-def test_another_certificate_of_the_same_key_cannot_stand_in_for_the_one_that_was_bound() -> None:
+def test_another_certificate_of_the_same_key_cannot_replace_the_named_one() -> None:
     other = BETWEEN.tsa(key=TSA.key, serial=TSA.x509.serial_number)
 
     refused(by(other, BETWEEN, named=ess(TSA)), "signingCertificateV2 does not name")
@@ -351,12 +351,12 @@ def test_a_foreign_root_is_refused() -> None:
     refused(GOOD, "does not lead to a trusted", roots=(Authority("timestamp root").certificate,))
 
 
-def test_without_trusted_authorities_nothing_counts() -> None:
+def test_without_trusted_authorities_every_timestamp_is_refused() -> None:
     refused(GOOD, "no timestamp authority is trusted", roots=())
 
 
 @pytest.mark.parametrize("certificate", [BETWEEN.certificate, TSA.certificate], ids=["intermediate", "leaf"])
-def test_what_is_no_self_signed_authority_cannot_be_a_trusted_root(certificate: Certificate) -> None:
+def test_a_trusted_root_must_be_a_self_signed_authority(certificate: Certificate) -> None:
     refused(GOOD, "not a self-signed certificate of an authority", roots=(certificate,))
 
 
@@ -393,7 +393,7 @@ def test_an_intermediate_that_is_missing_is_refused() -> None:
          "1.2.3.4 is not understood"),
     ],
 )  # fmt: skip
-def test_a_certificate_that_is_not_one_for_timestamps_is_refused(profile: dict[str, Any], reason: str) -> None:
+def test_a_certificate_that_is_not_for_timestamps_is_refused(profile: dict[str, Any], reason: str) -> None:
     signer = BETWEEN.tsa(**profile)
     hash = "sha512" if isinstance(signer.key, ed25519.Ed25519PrivateKey) else "sha256"
 
@@ -403,7 +403,7 @@ def test_a_certificate_that_is_not_one_for_timestamps_is_refused(profile: dict[s
 @pytest.mark.parametrize(
     "profile", [{"authority": False}, {"uses_critical": False}, {"uses": ("digital_signature", "content_commitment")}]
 )
-def test_what_the_profile_leaves_open_is_accepted(profile: dict[str, Any]) -> None:
+def test_values_that_the_profile_does_not_restrict_are_accepted(profile: dict[str, Any]) -> None:
     assert examine(by(BETWEEN.tsa(**profile), BETWEEN)).generated == NOW
 
 

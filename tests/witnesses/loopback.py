@@ -46,16 +46,16 @@ def serving(answer: Callable[[Asked], Said | None]) -> Iterator[Server]:
             length = int(self.headers.get("content-length") or 0)
             asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
             server.asked.append(asked)
-            said = answer(asked)
-            if said is None:
+            expected = answer(asked)
+            if expected is None:
                 self.close_connection = True
                 return
-            self.send_response(said.status)
-            for name, value in {"content-length": str(len(said.body)), **said.headers}.items():
+            self.send_response(expected.status)
+            for name, value in {"content-length": str(len(expected.body)), **expected.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(said.body)
+                self.wfile.write(expected.body)
 
         do_POST = do_GET
 

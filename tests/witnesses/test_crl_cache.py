@@ -31,7 +31,7 @@ def test_a_file_is_named_and_written_as_notation_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cache", [MemoryCrlCache(), None], ids=["memory", "file"])
 @pytest.mark.parametrize("crl", [CRL, CrlBytes(b"a list")], ids=["with delta", "without"])
-def test_what_was_put_is_got(cache: MemoryCrlCache | None, crl: CrlBytes, tmp_path: Path) -> None:
+def test_a_list_in_the_cache_is_found(cache: MemoryCrlCache | None, crl: CrlBytes, tmp_path: Path) -> None:
     kept = cache or FileCrlCache(tmp_path)
     kept.put(URL, crl)
 
@@ -60,7 +60,7 @@ def test_a_file_larger_than_two_lists_is_not_there(tmp_path: Path, monkeypatch: 
     assert cache.get(URL) is None
 
 
-def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_not_a_failure(tmp_path: Path) -> None:
     # CVE-2024-51491: a cache that fails must not fail the verification.
     (tmp_path / "file").write_text("in the way")
     cache = FileCrlCache(tmp_path / "file")
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     assert cache.get(URL) is None
 
 
-def test_a_rename_that_fails_is_no_failure_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_rename_is_not_a_failure_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def across_devices(self: Path, target: Path) -> Path:
         raise OSError(18, "Invalid cross-device link")
 
@@ -100,7 +100,7 @@ def test_the_slower_cache_fills_the_faster_one(tmp_path: Path) -> None:
     assert memory.get(URL) == CRL
 
 
-def test_both_caches_keep_what_is_put(tmp_path: Path) -> None:
+def test_both_caches_store_a_list(tmp_path: Path) -> None:
     memory, files = MemoryCrlCache(), FileCrlCache(tmp_path)
     Layered(memory, files).put(URL, CRL)
 
@@ -117,7 +117,7 @@ def test_a_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
     assert [memory.get(name) is not None for name in "abc"] == [True, False, True]
 
 
-def test_what_is_larger_than_the_memory_is_not_kept_and_drops_nothing() -> None:
+def test_an_entry_larger_than_the_memory_is_not_stored_and_drops_nothing() -> None:
     memory = Memory(10)
     memory.put("a", b"12345")
     memory.put("b", b"1" * 11)
@@ -126,7 +126,7 @@ def test_what_is_larger_than_the_memory_is_not_kept_and_drops_nothing() -> None:
     assert memory.get("b") is None
 
 
-def test_what_is_put_again_is_replaced() -> None:
+def test_a_new_entry_replaces_the_old_one() -> None:
     memory = Memory(10)
     memory.put("a", b"1234567890")
     memory.put("a", b"1")

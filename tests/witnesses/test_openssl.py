@@ -75,12 +75,12 @@ def test_openssl_verifies_the_token_that_we_took(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(SIGNATURE)
     (tmp_path / "root.pem").write_bytes(pem(root.certificate))
 
-    said = openssl(
+    expected = openssl(
         "ts", "-verify", "-token_in", "-in", tmp_path / "token", "-data", tmp_path / "data",
         "-CAfile", tmp_path / "root.pem",
     )  # fmt: skip
 
-    assert b"OK" in said
+    assert b"OK" in expected
 
 
 def test_rfc3161_client_verifies_the_answer_that_we_took(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_every_reason_of_openssl_is_revoked(reason: str, tmp_path: Path) -> None
     assert found.status is RevocationStatus.REVOKED
 
 
-def test_a_responder_that_was_not_entrusted_is_not_believed(tmp_path: Path) -> None:
+def test_an_unauthorized_responder_is_refused(tmp_path: Path) -> None:
     authority = Authority("authority", now=datetime.now(UTC))
     publisher = Publisher(tmp_path, authority, authority.leaf("no responder"))
     with serving(lambda asked: Said(publisher.answer(asked.body or _request(asked)))) as server, witnesses() as made:

@@ -101,13 +101,13 @@ def test_the_first_answer_is_final(first: bytes, status: RevocationStatus) -> No
 
 
 @pytest.mark.parametrize("first", [None, b"rubbish", ROOT.ocsp(TWO_RESPONDERS, next_update=NOW - timedelta(seconds=1))])
-def test_what_is_no_answer_leads_to_the_next_responder(first: bytes | None) -> None:
+def test_after_an_invalid_answer_the_next_responder_is_asked(first: bytes | None) -> None:
     fake = Fake({OCSP_2: ROOT.ocsp(TWO_RESPONDERS)} | ({OCSP: first} if first else {}))
 
     assert check(TWO_RESPONDERS, fake).status is OK
 
 
-def test_nobody_who_answers_is_unknown_with_every_reason() -> None:
+def test_without_an_answer_the_status_is_unknown_with_every_reason() -> None:
     found = check(TWO_RESPONDERS, Fake({OCSP: b"rubbish"}))
 
     assert found.status is UNKNOWN
@@ -160,7 +160,7 @@ def test_every_crl_must_answer() -> None:
     assert check(leaf, Fake({CRL_2: ROOT.crl()})).status is UNKNOWN
 
 
-def test_a_revocation_in_one_crl_counts_whatever_the_others_say() -> None:
+def test_a_revocation_in_one_crl_is_enough() -> None:
     leaf = ROOT.leaf(crl=(CRL, CRL_2))
 
     assert check(leaf, Fake({CRL: ROOT.crl(Revoked(leaf))})).status is REVOKED
@@ -192,7 +192,7 @@ def test_a_certificate_that_names_a_list_of_some_reasons_is_never_good_by_it() -
 # --- chains --------------------------------------------------------------------------------------------------------
 
 
-def test_a_certificate_that_names_nobody_is_reported_as_that() -> None:
+def test_a_certificate_without_servers_is_reported_as_non_revokable() -> None:
     found = check(ROOT.leaf(), Fake())
 
     assert found.status is RevocationStatus.NON_REVOKABLE
@@ -248,7 +248,7 @@ def test_a_certificate_whose_issuer_is_nowhere_is_unknown_and_not_asked_about() 
     assert fake.queries == []
 
 
-def test_a_trusted_time_of_signing_counts_and_only_that() -> None:
+def test_only_a_trusted_time_of_signing_is_used() -> None:
     fake = Fake({CRL: ROOT.crl(Revoked(LISTED, invalid_since=NOW - timedelta(days=1)))})
     checker, chain = RevocationChecker(fake), (LISTED.certificate, ROOT.certificate)
 
@@ -274,7 +274,7 @@ def test_one_checker_asks_for_the_same_once() -> None:
     assert len(fake.queries) == 2
 
 
-def test_what_is_remembered_is_judged_again_and_asked_for_again_when_it_no_longer_holds() -> None:
+def test_a_cached_response_is_checked_again_and_replaced_after_its_expiry() -> None:
     fake = Fake({OCSP: ROOT.ocsp(BOTH), CRL: ROOT.crl()})
     checker = RevocationChecker(fake)
     later = NOW + timedelta(days=2)
@@ -331,7 +331,7 @@ def test_a_poisoned_cache_costs_a_download_and_no_more(kept: CrlBytes) -> None:
     assert check(LISTED, Fake({CRL: ROOT.crl(Revoked(LISTED))}), crl_cache=cache).status is REVOKED
 
 
-def test_what_was_downloaded_and_is_no_list_of_the_issuer_is_not_kept() -> None:
+def test_an_invalid_download_is_not_cached() -> None:
     cache = MemoryCrlCache()
     check(LISTED, Fake({CRL: Authority("root").crl()}), crl_cache=cache)
 
@@ -374,7 +374,7 @@ def test_an_exhausted_budget_is_the_images_error_and_never_an_unknown_status(
             assert left < 1000
 
 
-def test_a_cached_list_is_not_believed_to_be_useless_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exhausted_budget_does_not_make_a_cached_list_useless(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = MemoryCrlCache()
     cache.put(CRL, CrlBytes(ROOT.crl()))
     monkeypatch.setitem(ALLOWANCE, Cost.CERTIFICATE_CHECKS, 0)

@@ -69,7 +69,7 @@ def refused(kind: type[ImagesigError], reason: str, answer: Callable[[bytes], by
         ask(answer, **options)
 
 
-def test_the_token_is_one_that_a_verifier_accepts() -> None:
+def test_verifiers_accept_the_token() -> None:
     found, _ = ask(service())
 
     roots = TimestampAuthorities((ROOT.certificate,))
@@ -77,7 +77,7 @@ def test_the_token_is_one_that_a_verifier_accepts() -> None:
 
 
 @pytest.mark.parametrize("hash", list(Hash), ids=lambda hash: hash.value)
-def test_the_request_is_one_that_every_service_understands(hash: Hash) -> None:
+def test_every_service_supports_the_request(hash: Hash) -> None:
     _, asked = ask(service(), hash=hash)
 
     (request,) = asked
@@ -96,7 +96,7 @@ def test_every_request_has_a_nonce_of_its_own() -> None:
     assert len(nonces) == 3
 
 
-def test_what_is_stamped_is_the_form_that_is_stored() -> None:
+def test_the_timestamp_is_for_the_stored_form() -> None:
     # An envelope holds ECDSA as r||s where keys give DER: a stamp on the DER would prove nothing to a verifier.
     def answer(query: Query) -> bytes:
         return service()(query.body or b"")
@@ -142,7 +142,7 @@ def test_a_token_granted_with_modifications_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"rubbish", b"\x30\x80" * 50_000], ids=["empty", "rubbish", "nested"])
-def test_what_is_no_answer_is_refused(answer: bytes) -> None:
+def test_an_invalid_answer_is_refused(answer: bytes) -> None:
     refused(TimestampInvalid, "not a TimeStampResp", lambda _: answer)
 
 
@@ -168,11 +168,11 @@ def test_a_service_whose_certificate_was_revoked_is_refused() -> None:
     refused(Revoked, "revoked", service(revocable), fake=bad)
 
 
-def test_a_service_of_which_nobody_can_say_whether_it_was_revoked_is_refused() -> None:
+def test_a_service_with_an_unknown_revocation_status_is_refused() -> None:
     refused(Revoked, "unknown", service(ROOT.tsa(ocsp=(OCSP,))))
 
 
-def test_nobody_is_asked_about_a_service_that_is_not_trusted() -> None:
+def test_the_revocation_of_an_untrusted_service_is_not_checked() -> None:
     fake = Fake()
 
     refused(TimestampInvalid, "trusted", service(Authority("other").tsa(ocsp=(OCSP,))), fake=fake)

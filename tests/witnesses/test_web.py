@@ -121,7 +121,7 @@ def test_a_connection_that_breaks_is_unreachable() -> None:
     fails(Unreachable, "GET http", lambda _: None)
 
 
-def test_offline_asks_nobody() -> None:
+def test_offline_sends_nothing() -> None:
     with pytest.raises(Unreachable, match="offline"):
         Offline().fetch(Query("http://a.example", "", 1, 1))
 
@@ -130,7 +130,7 @@ def test_offline_asks_nobody() -> None:
     "url",
     ["", "http://", "http:///path", "ldap://a.example", "http://user@a.example", "http://a.example:99999", "http://a\n.b"],
 )  # fmt: skip
-def test_what_is_no_http_url_without_credentials_is_refused(url: str) -> None:
+def test_a_url_must_be_http_without_credentials(url: str) -> None:
     with pytest.raises(InvalidArgument):
         check_url(url)
 

@@ -40,7 +40,7 @@ def test_proxies_are_read_in_lower_and_upper_case() -> None:
     assert found.for_url("http://c.example/") == ""
 
 
-def test_what_online_witnesses_download_is_there_offline(tmp_path: Path) -> None:
+def test_lists_downloaded_online_are_used_offline(tmp_path: Path) -> None:
     with serving(lambda _: Said(ROOT.crl(Revoked(leaf)))) as server:
         leaf = ROOT.leaf(crl=(f"{server.url}/1.crl",))
         chain = (leaf.certificate, ROOT.certificate)

@@ -1,1 +1,1 @@
-"""Keys in files, and keys that a program holds as text."""
+"""Keys in files, and keys in memory as text."""

@@ -166,7 +166,7 @@ def test_check_makes_no_signature(client: Client) -> None:
     assert "DryRun" in AwsKmsProvider(client=client).open(ARN).check()
 
 
-def test_where_dry_run_is_not_known_check_signs_and_says_so(client: Client) -> None:
+def test_without_dry_run_check_signs_and_reports_that(client: Client) -> None:
     client.knows_dry_run = False
     assert AwsKmsProvider(client=client).open(ARN).check() == "signed and verified a test message"
 

@@ -181,9 +181,7 @@ def environment(kms: KmsServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     return variables
 
 
-def test_a_key_is_opened_by_uri_with_what_the_environment_says(
-    environment: dict[str, str], provider: AwsKmsProvider
-) -> None:
+def test_a_key_is_opened_by_uri_and_environment(environment: dict[str, str], provider: AwsKmsProvider) -> None:
     name = alias()
     made = provider.generate(name, KeyType.RSA_3072).info
     settings = KeySettings({"AWS_REGION": "us-east-1"})

@@ -25,7 +25,7 @@ def test_every_partition_is_accepted(partition: str) -> None:
         "kms:///a",
     ],
 )
-def test_what_is_no_key_is_refused(uri: str) -> None:
+def test_an_invalid_key_id_is_refused(uri: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_awskms_uri(uri)
 

@@ -31,7 +31,7 @@ def _changed(change: Callable[[dict[str, Any]], object]) -> bytes:
     return _pem(json.dumps(document).encode())
 
 
-def test_what_was_encrypted_is_decrypted() -> None:
+def test_an_encrypted_key_is_decrypted() -> None:
     assert cosign_key.decrypt(_PEM, b"swordfish") == _PKCS8
 
 
@@ -156,7 +156,7 @@ def test_a_changed_ciphertext_is_refused() -> None:
     ],
     ids=["empty", "other label", "cut", "not base64", "no JSON", "array", "member twice", "deep", "not UTF-8"],
 )
-def test_a_file_that_is_no_cosign_key_is_malformed(pem: bytes) -> None:
+def test_another_file_than_a_cosign_key_is_malformed(pem: bytes) -> None:
     with pytest.raises(MalformedError):
         cosign_key.decrypt(pem, b"swordfish")
 

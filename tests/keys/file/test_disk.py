@@ -68,7 +68,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         read_key_file(tmp_path)
 
 
-def test_a_pipe_nobody_writes_to_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_pipe_without_a_writer_is_refused_immediately(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "app.key", 0o600)
     with pytest.raises(KeyUnusable, match="a pipe"):
         read_key_file(tmp_path / "app.key")

@@ -88,7 +88,7 @@ def test_a_file_without_certificates_has_no_chain() -> None:
     assert read_private_key(data, "app.p12", fixed("x")).chain == ()
 
 
-def test_a_file_without_passphrase_asks_for_none() -> None:
+def test_a_file_without_a_passphrase_does_not_ask_for_one() -> None:
     def never(request: SecretRequest) -> str:
         raise AssertionError(f"asked for {request}")
 

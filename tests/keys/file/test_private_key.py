@@ -148,7 +148,7 @@ _SHORT_ED448 = _PLAIN["PKCS#8 Ed25519"][1].replace(b"MC4CAQAwBQYDK2Vw", b"MC4CAQ
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
         (b"", "not a private key"),
         (b"hello", "not a private key"),
@@ -169,8 +169,8 @@ _SHORT_ED448 = _PLAIN["PKCS#8 Ed25519"][1].replace(b"MC4CAQAwBQYDK2Vw", b"MC4CAQ
         "short Ed448", "no bytes", "public key", "OpenSSH", "DER",
     ],
 )  # fmt: skip
-def test_what_is_no_private_key_is_unusable_and_says_so(data: bytes, said: str) -> None:
-    with pytest.raises(KeyUnusable, match=rf"^app\.key: .*{said}"):
+def test_another_file_than_a_private_key_is_unusable(data: bytes, expected: str) -> None:
+    with pytest.raises(KeyUnusable, match=rf"^app\.key: .*{expected}"):
         read_private_key(data, "app.key", no_secrets)
 
 
@@ -237,7 +237,7 @@ def test_the_salt_of_pss_is_as_long_as_the_hash() -> None:
 
 @pytest.mark.parametrize("key", [_EC, _RSA, _ED], ids=["EC", "RSA", "Ed25519"])
 @pytest.mark.parametrize("passphrase", [None, "", _PASSPHRASE])
-def test_what_is_written_is_read_again(key: Any, passphrase: str | None) -> None:
+def test_a_written_key_can_be_read(key: Any, passphrase: str | None) -> None:
     pem = PrivateKey.of(key).to_pem(passphrase)
     assert form_of(pem) is (Form.PLAIN if passphrase is None else Form.COSIGN)
     source = _never_asked if passphrase is None else fixed(passphrase)

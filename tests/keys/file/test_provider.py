@@ -145,7 +145,7 @@ def test_an_rsa_public_key_in_pkcs1_is_read(tmp_path: Path) -> None:
         assert provider.public_keys("app.pub") == (PublicKey.from_cryptography(key),)
 
 
-def test_a_certificate_is_no_bare_key_and_the_hint_says_how_to_get_one(tmp_path: Path) -> None:
+def test_a_certificate_is_not_a_public_key_and_the_hint_explains_how_to_extract_one(tmp_path: Path) -> None:
     _write(tmp_path / "app.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     with FileProvider(tmp_path) as provider, pytest.raises(KeyUnusable, match="a certificate") as caught:
         provider.public_keys("app.crt")
@@ -182,7 +182,7 @@ def test_a_weak_public_key_is_refused_by_the_name_of_its_file(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "public"), [("app.key", "app.pub"), ("app.pem", "app.pem.pub"), ("app", "app.pub"), ("a.b.key", "a.b.pub")]
 )
-def test_the_public_half_lies_beside_the_private_key(tmp_path: Path, name: str, public: str) -> None:
+def test_the_public_half_is_written_next_to_the_private_key(tmp_path: Path, name: str, public: str) -> None:
     with FileProvider(tmp_path) as provider, provider.generate(name, KeyType.ED25519) as key:
         assert public_path(Path(name)) == Path(public)
         assert (tmp_path / public).read_text() == key.info.public_key.pem
@@ -216,7 +216,7 @@ def test_a_new_passphrase_is_asked_for_by_the_name_of_the_file(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("existing", ["app.key", "app.pub"])
-def test_nobody_is_asked_for_the_passphrase_of_a_key_that_cannot_be_written(tmp_path: Path, existing: str) -> None:
+def test_no_passphrase_is_asked_for_if_the_key_cannot_be_written(tmp_path: Path, existing: str) -> None:
     _write(tmp_path / existing, b"precious")
     with (
         FileProvider(tmp_path, secrets=lambda _: pytest.fail("asked in vain")) as provider,
@@ -260,7 +260,7 @@ def test_private_keys_are_listed_by_name_with_type_and_form(tmp_path: Path) -> N
         ]
 
 
-def test_what_cannot_be_used_is_listed_with_the_reason(tmp_path: Path) -> None:
+def test_unusable_keys_are_listed_with_the_reason(tmp_path: Path) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     _write(tmp_path / "a.key", weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     _write(tmp_path / "b.key", _KEY.loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
@@ -373,14 +373,14 @@ def test_settings_reach_the_provider(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [_PEM, _ENCRYPTED], ids=["plain", "encrypted"])
-def test_a_variable_may_hold_a_key(content: bytes) -> None:
+def test_a_variable_may_contain_a_key(content: bytes) -> None:
     settings = KeySettings(environ={"SIGNING_KEY": content.decode()}, secrets=fixed("swordfish"))
     with open_key("env://SIGNING_KEY", settings=settings) as key:
         key.info.public_key.verify(key.sign(b"message"), b"message", ECDSA_SHA256)
         assert key.info.key_id == f"file:{_KEY.public_key.fingerprint}"
 
 
-def test_a_variable_may_hold_a_public_key() -> None:
+def test_a_variable_may_contain_a_public_key() -> None:
     settings = KeySettings(environ={"PUBLIC_KEY": _KEY.public_key.pem})
     assert open_public_keys("env://PUBLIC_KEY", settings=settings) == (_KEY.public_key,)
 

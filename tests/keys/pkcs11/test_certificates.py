@@ -61,12 +61,12 @@ def test_the_chain_is_the_certificate_of_the_keys_id_and_the_issuers_on_the_toke
     assert token.chain == chain
 
 
-def test_a_certificate_under_another_id_counts_if_it_is_for_the_same_public_key(token: Token) -> None:
+def test_a_certificate_with_another_id_is_used_if_it_has_the_same_public_key(token: Token) -> None:
     chain = Issuer("root").chain_for(token.public_key)
     token.put(chain[0], "55")
     assert token.chain == chain[:1]
 
 
-def test_a_certificate_of_another_key_under_the_keys_id_does_not_count(token: Token) -> None:
+def test_a_certificate_for_another_key_with_the_same_id_is_ignored(token: Token) -> None:
     token.put(Issuer("root").chain_for(private_key().public_key)[0], token.id)
     assert token.chain == ()

@@ -27,7 +27,7 @@ from imagesig.keys.pkcs11.errors import explain
         (exceptions.DeviceRemoved(), KeyProviderUnavailable),
         (exceptions.TokenNotPresent(), KeyProviderUnavailable),
         (exceptions.DeviceMemory(), KeyProviderUnavailable),
-        (exceptions.GeneralError("what the module said"), KeyProviderError),
+        (exceptions.GeneralError("what the module expected"), KeyProviderError),
     ],
 )
 def test_every_error_names_its_kind_and_has_its_place_in_the_tree(

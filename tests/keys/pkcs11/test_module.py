@@ -80,7 +80,7 @@ def test_a_pin_pad_does_not_serve_keys_that_want_the_pin_each_time(module: Modul
         module.pins.for_signing(Token(NEEDS_LOGIN | pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH), no_secrets)
 
 
-def test_a_token_that_wants_no_login_is_asked_for_none(module: Module) -> None:
+def test_a_token_without_a_login_needs_no_pin(module: Module) -> None:
     token = Token(pkcs11.TokenFlag.TOKEN_INITIALIZED)
     module.log_in(token, no_secrets)
     assert not token.tried
@@ -114,7 +114,7 @@ def test_sessions_are_given_up_after_an_error_that_ends_them_and_no_other(
     assert module.generation == lost
 
 
-def test_an_error_that_nobody_foresaw_is_an_internal_error(module: Module) -> None:
+def test_an_unknown_exception_is_an_internal_error(module: Module) -> None:
     module._lib, module._pid = object(), os.getpid()
     with pytest.raises(InternalError, match="ZeroDivisionError"), module.locked("key a"):
         raise ZeroDivisionError

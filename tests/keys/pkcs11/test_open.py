@@ -16,7 +16,7 @@ URI = "pkcs11:token=t;object=a"
     "source",
     ["|cat /run/pin", "file:|cat", "file:pin", "pin", "http://host/pin", "file://h/pin", "%7Ccat%20/run/pin"],
 )
-def test_a_pin_source_that_is_no_file_is_refused(source: str) -> None:
+def test_a_pin_source_other_than_a_file_is_refused(source: str) -> None:
     with pytest.raises(InvalidArgument, match="pin-source must be"):
         resolve_key(f"{URI}?module-path=/m.so&pin-source={source}", KeySettings({}))
 

@@ -187,7 +187,7 @@ def test_a_key_signs_with_one_algorithm_after_another(provider: Pkcs11Provider) 
         key.info.public_key.verify(key.sign(b"message", algorithm), b"message", algorithm)
 
 
-def test_a_key_deleted_meanwhile_is_told(softhsm: SoftHsmToken) -> None:
+def test_a_key_deleted_meanwhile_is_reported(softhsm: SoftHsmToken) -> None:
     label = fresh()
     with opened(softhsm) as provider:
         key = provider.generate(label, KeyType.ECDSA_P256)
@@ -197,7 +197,7 @@ def test_a_key_deleted_meanwhile_is_told(softhsm: SoftHsmToken) -> None:
             key.sign(b"after")
 
 
-def test_a_key_replaced_meanwhile_is_told(softhsm: SoftHsmToken) -> None:
+def test_a_key_replaced_meanwhile_is_reported(softhsm: SoftHsmToken) -> None:
     label = fresh()
     with opened(softhsm) as provider:
         key = provider.generate(label, KeyType.ECDSA_P256)
@@ -275,7 +275,7 @@ def test_the_only_token_needs_no_name(tmp_path: Path) -> None:
         assert run(script) == "True"
 
 
-def test_a_type_that_is_no_key_is_refused(provider: Pkcs11Provider) -> None:
+def test_a_type_other_than_a_key_is_refused(provider: Pkcs11Provider) -> None:
     label = fresh()
     provider.generate(label, KeyType.ECDSA_P256)
     assert provider.open(f"pkcs11:object={label};type=private").sign(b"message")
@@ -330,14 +330,14 @@ def test_a_wrong_pin_is_tried_once_leaks_no_session_and_shows_nowhere(softhsm: S
         from imagesig.keys.secrets import fixed
         import pkcs11
         path = Path({str(token.module)!r})
-        said = []
+        expected = []
         for _ in range(3):
             try:
                 Pkcs11Provider(path, token={token.label!r}, secrets=fixed("wrong-pin")).open("any")
             except WrongSecret as error:
-                said.append(str(error))
-        assert "wrong-pin" not in "".join(said)
-        assert "not tried again" in said[1] and "not tried again" in said[2], said
+                expected.append(str(error))
+        assert "wrong-pin" not in "".join(expected)
+        assert "not tried again" in expected[1] and "not tried again" in expected[2], expected
         provider = Pkcs11Provider(path, token={token.label!r}, secrets=fixed("9876"))
         from imagesig.crypto.algorithms import KeyType
         provider.generate("works", KeyType.ECDSA_P256).sign(b"message")
@@ -441,7 +441,7 @@ def beside_a_cotenant(token: SoftHsmToken, script: str) -> str:
 @pytest.mark.parametrize(
     "first", ["raw.C_Initialize(None)", "pkcs11.lib(str(path))", "pkcs11.lib(str(path.resolve()))"]
 )
-def test_a_module_that_somebody_else_initialised_is_used_and_not_ended(
+def test_a_module_that_other_code_initialised_is_used_and_not_finalized(
     softhsm: SoftHsmToken, provider: Pkcs11Provider, first: str
 ) -> None:
     label = fresh()
@@ -491,7 +491,7 @@ def test_a_cotenant_that_ends_the_module_or_the_login_is_survived(
     assert beside_a_cotenant(softhsm, script) == f"{made} True"
 
 
-def test_a_login_that_a_cotenant_holds_is_used(softhsm: SoftHsmToken, provider: Pkcs11Provider) -> None:
+def test_a_login_of_other_code_in_the_process_is_used(softhsm: SoftHsmToken, provider: Pkcs11Provider) -> None:
     label = fresh()
     provider.generate(label, KeyType.ECDSA_P256)
     script = f"""

@@ -31,7 +31,7 @@ def test_every_attribute_is_read() -> None:
     )
 
 
-def test_what_is_shown_reads_back_as_the_same_and_has_no_query() -> None:
+def test_the_text_of_a_uri_parses_to_the_same_uri_without_its_query() -> None:
     shown = str(parse_pkcs11_uri(EVERYTHING))
     assert "?" not in shown
     assert str(parse_pkcs11_uri(shown)) == shown

@@ -93,9 +93,7 @@ def test_an_honest_plugin_gives_the_key_with_its_chain_and_one_algorithm(tmp_pat
     ],
     ids=str,
 )
-def test_a_plugin_that_is_not_what_we_need_is_not_asked_for_a_signature(
-    change: dict[str, object], tmp_path: Path
-) -> None:
+def test_an_unsuitable_plugin_is_not_asked_for_a_signature(change: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(KeyUnusable):
         opened(tmp_path, get_plugin_metadata=METADATA | change, describe_key="unused")
 
@@ -183,7 +181,7 @@ def test_errors_of_the_protocol_have_exceptions(code: object, kind: type[KeyProv
     assert type(failed.value) is kind
 
 
-def test_one_that_hangs_is_given_up(tmp_path: Path) -> None:
+def test_a_plugin_that_hangs_is_killed(tmp_path: Path) -> None:
     executable(tmp_path / "slow" / "notation-slow", "import time\ntime.sleep(1000)\n")
     provider = NotationPluginProvider("slow", tmp_path, environ={}, seconds=1)
     with pytest.raises(KeyProviderUnavailable):
@@ -206,7 +204,7 @@ def test_a_missing_plugin_lists_those_that_are_there(tmp_path: Path) -> None:
     assert "imagesig" in missing.value.hint
 
 
-def test_a_link_is_no_plugin_neither_the_file_nor_its_folder(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_the_plugin_or_its_folder_is_refused(tmp_path: Path) -> None:
     real = executable(tmp_path / "elsewhere" / "notation-fake", "")
     (tmp_path / "plugins" / "fake").mkdir(parents=True)
     (tmp_path / "plugins" / "fake" / "notation-fake").symlink_to(real)
@@ -224,7 +222,7 @@ def test_the_plugin_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "not executable", "pipe"])
-def test_what_is_no_executable_file_is_no_plugin(kind: str, tmp_path: Path) -> None:
+def test_a_plugin_must_be_an_executable_file(kind: str, tmp_path: Path) -> None:
     import os
 
     path = tmp_path / "fake" / "notation-fake"

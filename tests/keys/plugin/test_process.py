@@ -37,11 +37,11 @@ def test_a_long_message_and_a_long_answer_do_not_wait_for_each_other(tmp_path: P
     assert run(tmp_path, script, b"m" * 3_000_000).endswith(b"a3000000\n")
 
 
-def test_one_that_does_not_read_its_message_still_answers(tmp_path: Path) -> None:
+def test_a_plugin_that_does_not_read_its_message_can_answer(tmp_path: Path) -> None:
     assert run(tmp_path, "print('answer')", b"m" * 3_000_000) == b"answer\n"
 
 
-def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_plugin_that_hangs_is_killed_with_its_child_processes(tmp_path: Path) -> None:
     child = tmp_path / "child"
     script = (
         "import os, time\n"
@@ -67,31 +67,31 @@ def has_ended(process: int) -> bool:
         os.close(descriptor)
 
 
-def test_one_that_leaves_a_child_with_its_output_open_is_ended_too(tmp_path: Path) -> None:
+def test_a_child_process_that_keeps_the_output_open_is_killed_too(tmp_path: Path) -> None:
     script = "import os, time\nif os.fork() == 0:\n    time.sleep(1000)\nprint('answer')\n"
     with pytest.raises(KeyProviderUnavailable):
         run(tmp_path, script, seconds=2)
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_one_that_floods_is_ended(tmp_path: Path, stream: str) -> None:
+def test_a_plugin_that_prints_too_much_is_killed(tmp_path: Path, stream: str) -> None:
     script = f"import sys\nwhile True:\n    sys.{stream}.write('x' * 65536)\n"
     with pytest.raises(KeyProviderError, match="printed more than"):
         run(tmp_path, script)
     assert limits.KEY_PROVIDER_BODY_BYTES <= 16 * 1024 * 1024
 
 
-def test_one_that_crashes_is_an_error(tmp_path: Path) -> None:
+def test_a_plugin_that_crashes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyProviderError, match="ended by signal 9"):
         run(tmp_path, "import os\nos.kill(os.getpid(), 9)")
 
 
-def test_the_callers_deadline_holds_for_it(tmp_path: Path) -> None:
+def test_the_callers_deadline_limits_a_plugin(tmp_path: Path) -> None:
     with deadline(2), pytest.raises((KeyProviderUnavailable, DeadlineExceeded)):
         run(tmp_path, "import time\ntime.sleep(1000)")
 
 
-def test_what_is_no_program_is_an_error(tmp_path: Path) -> None:
+def test_another_file_than_a_program_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "plugin"
     path.write_bytes(b"\x00\x01\x02")
     path.chmod(0o755)
@@ -118,18 +118,18 @@ def test_a_plugin_sees_no_credentials_that_it_was_not_given() -> None:
     assert plugin_environ(environ) == {"PATH": "/bin", "LC_ALL": "C", "HTTPS_PROXY": "http://proxy"}
 
 
-def test_the_user_says_what_it_may_see_besides() -> None:
+def test_the_user_can_list_further_variables() -> None:
     environ = {"IMAGESIG_PLUGIN_ENV": "VAULT_*, AWS_PROFILE", "VAULT_TOKEN": "t", "AWS_PROFILE": "p", "AWS_REGION": "r"}
     assert plugin_environ(environ) == {"VAULT_TOKEN": "t", "AWS_PROFILE": "p"}
 
 
 @pytest.mark.parametrize("value", ["*", "A B-C", "A=B", "**", "A*B"])
-def test_what_is_no_name_of_a_variable_is_refused(value: str) -> None:
+def test_an_invalid_name_of_a_variable_is_refused(value: str) -> None:
     with pytest.raises(InvalidArgument):
         plugin_environ({"IMAGESIG_PLUGIN_ENV": value})
 
 
-def test_what_a_plugin_says_cannot_flood_or_colour_a_message() -> None:
-    said = describe_output(b"\x1b[31m" + b"x" * 10_000)
-    assert len(said) < 500
-    assert "\x1b" not in said
+def test_a_plugins_output_is_cut_and_escaped_in_messages() -> None:
+    expected = describe_output(b"\x1b[31m" + b"x" * 10_000)
+    assert len(expected) < 500
+    assert "\x1b" not in expected

@@ -69,7 +69,7 @@ def test_an_honest_plugin_signs(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_key_that_is_not_told_is_an_error(answer: object, tmp_path: Path) -> None:
+def test_a_missing_public_key_is_an_error(answer: object, tmp_path: Path) -> None:
     with pytest.raises(KeyProviderError):
         fake(tmp_path, public_key=answer).open("release")
 
@@ -93,7 +93,7 @@ def test_a_signature_that_does_not_verify_is_never_used(answer: object, tmp_path
         key.sign(b"message")
 
 
-def test_a_plugin_that_lies_about_its_key_does_not_get_past_the_pinned_one(tmp_path: Path) -> None:
+def test_a_plugin_with_another_key_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyMismatch):
         fake(tmp_path).open("release").expect(OTHER.public_key)
 
@@ -108,14 +108,14 @@ def test_a_plugin_that_signs_pss_is_refused(tmp_path: Path) -> None:
         key.sign(b"message")
 
 
-def test_what_it_says_of_its_failure_is_told_and_harmless(tmp_path: Path) -> None:
+def test_a_plugins_error_message_is_shown_escaped(tmp_path: Path) -> None:
     with pytest.raises(KeyProviderError) as failed:
         fake(tmp_path, public_key={"errorMessage": "sealed\x1b[31m"}).open("release")
     assert "sealed" in str(failed.value)
     assert "\x1b" not in str(failed.value)
 
 
-def test_one_that_hangs_is_given_up(tmp_path: Path) -> None:
+def test_a_plugin_that_hangs_is_killed(tmp_path: Path) -> None:
     slow = executable(tmp_path / "sigstore-kms-slow", "import time\ntime.sleep(1000)\n")
     with pytest.raises(KeyProviderUnavailable):
         SigstorePluginProvider(slow, environ={}, seconds=1).open("release")

@@ -195,7 +195,7 @@ def test_a_connection_that_breaks_is_made_again(double: Double, provider: VaultP
         key.sign(b"message")
 
 
-def test_an_answer_that_ends_too_early_is_no_answer(double: Double, provider: VaultProvider) -> None:
+def test_a_truncated_answer_is_an_error(double: Double, provider: VaultProvider) -> None:
     double.fault = lambda _method, _path: (200, {"content-length": "1000", "connection": "close"}, b'{"data":')
     with pytest.raises(KeyProviderUnavailable, match="no answer"):
         provider.open("app")
@@ -209,7 +209,7 @@ def test_an_answer_that_does_not_come_ends_at_the_deadline(double: Double, provi
 
 
 @pytest.mark.parametrize("content", [b"not json", b"[]", b'{"data": []}', b'{"data": {"type": "ecdsa-p256"}}', b"{}"])
-def test_an_answer_that_is_none_is_an_error(double: Double, provider: VaultProvider, content: bytes) -> None:
+def test_an_answer_that_is_not_json_is_an_error(double: Double, provider: VaultProvider, content: bytes) -> None:
     double.fault = lambda _method, _path: (200, {"content-type": "application/json"}, content)
     with pytest.raises(KeyProviderError):
         provider.open("app")
@@ -234,7 +234,7 @@ def test_a_signature_that_does_not_verify_never_leaves(double: Double, provider:
 @pytest.mark.parametrize(
     "results", [[], [{"signature": "vault:v1:"}], [{"signature": "AAAA"}], [{"error": "no"}], ["x"], None]
 )
-def test_batch_answers_that_are_none_are_errors(double: Double, provider: VaultProvider, results: object) -> None:
+def test_invalid_batch_answers_are_errors(double: Double, provider: VaultProvider, results: object) -> None:
     key = provider.open("app")
     answer = ok({"batch_results": results})
     double.fault = lambda method, _path: answer if method == "POST" else None
@@ -291,7 +291,7 @@ def test_an_unknown_login_names_those_there_are() -> None:
         resolve_key("hashivault://app", settings)
 
 
-def test_a_proxy_is_used_but_not_for_the_hosts_that_need_none(double: Double) -> None:
+def test_a_proxy_is_used_except_for_hosts_in_no_proxy(double: Double) -> None:
     """By Go's rules: a loopback address needs none."""
     environ = {"VAULT_ADDR": double.address, "VAULT_TOKEN": TOKEN, "HTTP_PROXY": "http://127.0.0.1:9"}
     with open_key("hashivault://app", settings=KeySettings(environ)) as key:

@@ -193,7 +193,7 @@ def test_the_least_privilege_that_the_documentation_names_is_enough(vault: Vault
     assert 'path "transit/keys/another"' in denied.value.hint
 
 
-def test_a_missing_mount_says_so(vault: VaultServer, root: hvac.Client) -> None:
+def test_a_missing_mount_is_reported(vault: VaultServer, root: hvac.Client) -> None:
     login = TokenLogin(vault.root_token)
     with VaultProvider(VaultConnection(vault.address), login, mount="nowhere") as provider:
         with pytest.raises(KeyNotFound) as missing:
@@ -201,11 +201,13 @@ def test_a_missing_mount_says_so(vault: VaultServer, root: hvac.Client) -> None:
         assert "mount" in missing.value.hint
 
 
-@pytest.mark.parametrize(("kind", "said"), [("aes256-gcm96", "aes256"), ("chacha20-poly1305", "chacha20")])
-def test_a_key_that_cannot_sign_is_refused(provider: VaultProvider, root: hvac.Client, kind: str, said: str) -> None:
+@pytest.mark.parametrize(("kind", "expected"), [("aes256-gcm96", "aes256"), ("chacha20-poly1305", "chacha20")])
+def test_a_key_that_cannot_sign_is_refused(
+    provider: VaultProvider, root: hvac.Client, kind: str, expected: str
+) -> None:
     name = fresh()
     root.secrets.transit.create_key(name, key_type=kind)
-    with pytest.raises(KeyUnusable, match=said):
+    with pytest.raises(KeyUnusable, match=expected):
         provider.open(name)
     assert any(info.key_type is None and name in info.uri for info in provider.list())
 

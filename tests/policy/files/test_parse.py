@@ -190,8 +190,8 @@ REQUIRE = KEYS + "[default]\nrequire = [\n"
         ("version = 2", 1, "version 2, version 1 is needed"),
         ("version = true", 1, "a boolean, a whole number is needed"),
         ("version = 1\n\nrule = []", 3, "rule: unknown field"),
-        ("version = 1\nversion = 1", 2, "twice"),
-        ("version = 1\n[authorities.a]\n[authorities.a]", 3, "twice"),
+        ("version = 1\nversion = 1", 2, "occurs twice"),
+        ("version = 1\n[authorities.a]\n[authorities.a]", 3, "occurs twice"),
         ("version = 1\nrules = []", 2, "the list is empty"),
         ("version = 1\nauthorities = 3", 2, "a number, a table is needed"),
         # authorities
