@@ -59,7 +59,7 @@ def listing(server: InMemoryRegistry, change: dict[str, object]) -> None:
     server.faults.append(listed)
 
 
-def test_a_layer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others(
+def test_a_layer_that_claims_to_be_huge_does_not_use_up_the_budget_of_the_others(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     image = signed(server, key, "cosign")
@@ -72,7 +72,7 @@ def test_a_layer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others
     assert isinstance(result.rejections[0].error, LimitExceeded)
 
 
-def test_a_referrer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others(
+def test_a_referrer_that_claims_to_be_huge_does_not_use_up_the_budget_of_the_others(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     image = signed(server, key, "bundle")
