@@ -1,1 +1,1 @@
-"""HTTP: deadlines, bounded bodies, judged addresses, redirects by hand."""
+"""An HTTP client with deadlines, bounded bodies, checked addresses and its own redirects."""
