@@ -18,7 +18,7 @@ from imagesig.effort import ALLOWANCE, Cost
 from imagesig.errors import BudgetExceeded, TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
-from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
+from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, point, rsa_key, with_sha1
 from tests.effort import counted
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, ess, token, tst_info
@@ -486,3 +486,20 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, m
     monkeypatch.setitem(ALLOWANCE, cost, spent[cost])
     with counted():
         assert examine(GOOD).generated == NOW
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        x509.SubjectKeyIdentifier(b"key"),
+        x509.SubjectAlternativeName([x509.DNSName("tsa.example")]),
+        x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)]),
+        x509.AuthorityKeyIdentifier(b"key", None, None),
+        x509.InhibitAnyPolicy(1),
+        x509.FreshestCRL([point("http://a.example")]),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_an_extension_that_is_known_may_be_critical(extension: x509.ExtensionType) -> None:
+    service = BETWEEN.tsa(extra=(x509.Extension(extension.oid, True, extension),))
+    assert examine(by(service, BETWEEN)).chain[0] == service.certificate

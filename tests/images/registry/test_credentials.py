@@ -10,7 +10,8 @@ import pytest
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unauthorized
-from imagesig.images.registry.credentials import ANONYMOUS, CredentialFiles, credential_files
+from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
+from imagesig.text import sentence
 
 
 def auth(text: str) -> dict[str, str]:
@@ -179,3 +180,22 @@ def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> N
 def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidArgument, match="is not base64"):
         files(tmp_path, {"auths": {"registry.example": {"auth": text}}})("registry.example")
+
+
+def test_a_helper_is_told_no_secret_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ("IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN")
+    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("OTHER", "kept")
+    helper(tmp_path, "env", f'env > {tmp_path}/environment; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
+    assert files(tmp_path, {"credsStore": "env"}, path=str(tmp_path))("registry.example").username == "u"
+    environment = (tmp_path / "environment").read_text()
+    assert "OTHER=kept" in environment
+    assert "s3cret" not in environment
+
+
+@pytest.mark.parametrize("field", ["password", "identity_token", "registry_token"])
+def test_each_secret_of_a_credential_is_in_no_repr_and_no_sentence(field: str) -> None:
+    credential = Credential("user", **{field: "very-s3cret-W0rd"})
+    assert "very-s3cret-W0rd" not in repr(credential)
+    assert "very-s3cret-W0rd" not in sentence("the server said: very-s3cret-W0rd")
