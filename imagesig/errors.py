@@ -289,7 +289,7 @@ class VerificationError(ImagesigError):
         cls.exit_status, cls.label, cls.summary = status, label, summary
 
 
-class NoSignatures(VerificationError, status=10, label="unsigned", summary="The image carries no signature."):
+class NoSignatures(VerificationError, status=10, label="unsigned", summary="The image has no signature."):
     """The image has no signature in the accepted formats."""
 
 

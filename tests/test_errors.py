@@ -29,7 +29,7 @@ def _raised() -> MalformedError:
         return error
 
 
-def test_an_error_that_is_kept_forgets_the_frames_of_itself_and_its_causes() -> None:
+def test_an_error_that_is_kept_drops_the_frames_of_itself_and_its_causes() -> None:
     error = _raised()
     assert error.__traceback__ is not None
     assert error.without_frames() is error
@@ -42,7 +42,7 @@ def test_a_rejection_keeps_no_frames() -> None:
     assert Rejection("layer 0", _raised()).error.__traceback__ is None
 
 
-def test_causes_in_a_circle_are_no_endless_loop() -> None:
+def test_causes_in_a_circle_do_not_loop_forever() -> None:
     first, second = _raised(), _raised()
     first.__cause__, second.__cause__ = second, first
     assert first.without_frames().__cause__ is second

@@ -9,7 +9,7 @@ from imagesig.format_names import ARTIFACT_TYPES, FORMATS, NAMES, READERS, Purpo
 from imagesig.formats import ALL_FORMATS, DEFAULT_FORMATS, Storage, select_formats
 
 
-def test_a_name_counts_what_its_family_is() -> None:
+def test_a_name_accepts_signatures_of_its_family() -> None:
     assert families(["cosign-x509", "cosign"]) == {"cosign"}
     assert families(["notation-jws", "bundle"]) == {"notation", "bundle"}
     assert families([]) == frozenset()
@@ -21,7 +21,7 @@ def test_an_unknown_name_is_refused(name: object) -> None:
         format_names([name])
 
 
-def test_what_is_read_and_written_by_default_is_read_off_the_table() -> None:
+def test_the_table_says_what_is_read_and_written_by_default() -> None:
     assert ALL_FORMATS == ("cosign", "bundle", "notation")
     assert DEFAULT_FORMATS == ("cosign", "bundle")
     assert READERS == ("cosign", "bundle", "notation", "notation-jws", "notation-cose")

@@ -15,7 +15,7 @@ from imagesig.signature import StoredSignature
 __all__ = ["ALL_FORMATS", "DEFAULT_FORMATS", "Format", "Storage", "reader_of", "select_formats"]
 
 ALL_FORMATS = tuple(dict.fromkeys(item.family for item in NAMES))
-"""The signatures that are looked for by default: each family once, with every envelope that it has."""
+"""The formats to read by default: each family once, with all its envelopes."""
 
 DEFAULT_FORMATS = tuple(item.name for item in NAMES if item.signs_by_default)
 

@@ -21,7 +21,7 @@ from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
 from imagesig.format_names import BUNDLE
 from imagesig.formats.certified import bundle_chain, examine_certified
-from imagesig.formats.cosign_family import CANDIDATES, CosignFamily, bundle_material, carries, check_made_by
+from imagesig.formats.cosign_family import CANDIDATES, CosignFamily, bundle_material, check_made_by, has_leaf
 from imagesig.formats.format import Storage, check_members, decode_base64, examine
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations
@@ -101,7 +101,7 @@ class Bundle(CosignFamily, frozen=True):
         payload = statement_bytes(claim)
         algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
         for stored in prior:
-            if carries(stored, chain) and self._says(stored, claim, signer):
+            if has_leaf(stored, chain) and self._says(stored, claim, signer):
                 return AlreadySigned(self.name, stored.origin)
         hint = base64.b64encode(signer.public_key.spki_sha256).decode("ascii")
         material = bundle_material(chain) if chain else {"publicKey": {"hint": hint}}
@@ -112,13 +112,13 @@ class Bundle(CosignFamily, frozen=True):
         try:
             envelope = self.parse(stored)
             check_made_by(envelope, signer)
-            said = self.claim(envelope)
+            prior = self.claim(envelope)
         except ImagesigError:
             return False
         (ours,) = claim.subjects
         return any(
             subject.digest == ours.digest and dict(subject.annotations) == dict(ours.annotations)
-            for subject in said.subjects
+            for subject in prior.subjects
         )
 
     def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
@@ -162,7 +162,7 @@ class Bundle(CosignFamily, frozen=True):
         if document["mediaType"] not in _READABLE_TYPES:
             raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
         if document.get("messageSignature") is not None:
-            raise FormatViolation("the bundle holds both a DSSE envelope and a message signature")
+            raise FormatViolation("the bundle has a DSSE envelope and a message signature, one of them is needed")
         key_hint, chain = _key_material(document["verificationMaterial"])
         return _split_envelope(stored, document["dsseEnvelope"], key_hint, chain)
 

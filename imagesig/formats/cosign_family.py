@@ -1,6 +1,6 @@
 """What cosign's two formats share: options, signing algorithms, and certificates on request.
 
-Certificates are attached on request alone ("bring your own PKI"): cosign refuses a bundle with a certificate where it
+Certificates are attached only on request ("bring your own PKI"): cosign refuses a bundle with a certificate where it
 has a bare key (cosign #3354).
 """
 
@@ -99,7 +99,7 @@ def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
     return {"certificate": {"rawBytes": b64encode(chain[0].der).decode("ascii")}}
 
 
-def carries(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
+def has_leaf(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
     """Whether a stored bundle has the chain's leaf; for an empty chain, whether it has no certificate."""
     try:
         material = parse_object(stored.parts[0].content, "bundle", OURS).get("verificationMaterial")

@@ -212,10 +212,10 @@ def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_B
 
 
 def check_members(value: Mapping[str, object], needed: set[str], what: str, allowed: Collection[str] = ()) -> None:
-    """Returns if an object has all the needed members and, beside them, none but the allowed ones.
+    """Returns if an object has all needed members, and no others than the allowed ones.
 
     Raises:
-        FormatViolation: it has not.
+        FormatViolation: a member is missing or unknown.
     """
     if missing := needed - value.keys():
         raise FormatViolation(f"{what} has no member {sorted(missing)[0]!r}")

@@ -144,8 +144,8 @@ class ExactName(Identity, frozen=True):
         reference = _parse_signed(text)
         _refuse_other_digest(reference, text, digest)
         if reference.repository != self.name.repository or (self.name.tag and reference.tag != self.name.tag):
-            raise IdentityMismatch(f"signed as {quote(text)}, but the policy wants {self.name}")
-        return f"signed as {reference}, as the policy wants"
+            raise IdentityMismatch(f"signed as {quote(text)}, the policy needs {self.name}")
+        return f"signed as {reference}, as the policy needs"
 
 
 class AnyName(Identity, frozen=True):
@@ -172,7 +172,7 @@ class SignedIdentity(Identity, frozen=True):
         """The name that the signature must have. Raises `IdentityMismatch` if there is none."""
         if image is None:
             raise IdentityMismatch(
-                f"{self.kind} compares the image's name, and this image has none",
+                f"{self.kind} compares the image's name, and the image has no name",
                 hint="for layouts and archives use exactReference or exactRepository",
             )
         return image
@@ -182,12 +182,12 @@ class SignedIdentity(Identity, frozen=True):
         text = _named(signed, self)
         reference, intended = _parse_signed(text), self.intended(image)
         if not self.fits(reference, intended):
-            name_only = "it names the repository alone, as cosign does; matchRepository and matchImage accept that"
+            name_only = "it names only the repository, as cosign does; use matchRepository or matchImage to accept that"
             raise IdentityMismatch(
-                f"signed as {quote(text)}, but {self.kind} wants {intended}",
+                f"signed as {quote(text)}, {self.kind} needs {intended}",
                 hint=name_only if _is_name_only(reference) else "",
             )
-        return f"signed as {reference}, as {self.kind} wants"
+        return f"signed as {reference}, as {self.kind} needs"
 
 
 class MatchExact(SignedIdentity, frozen=True):
@@ -287,7 +287,7 @@ class RemapIdentity(MatchRepoDigestOrExact, frozen=True):
         except InvalidArgument:
             remapped = None
         if remapped is None or str(remapped) != text:
-            raise IdentityMismatch(f"remapIdentity makes {quote(text)} of {name}, which is no full image name")
+            raise IdentityMismatch(f"remapIdentity makes {quote(text)} of {name}, a full image name is needed")
         return remapped
 
 
@@ -323,7 +323,7 @@ def _is_name_only(reference: Reference) -> bool:
 
 def _named(signed: str | None, identity: Identity) -> str:
     if signed is None:
-        raise IdentityMismatch(f"this format names no repository, but the policy wants {identity}")
+        raise IdentityMismatch(f"this format names no repository, the policy needs {identity}")
     return signed
 
 
@@ -331,7 +331,7 @@ def _parse_signed(signed: str) -> Reference:
     try:
         return parse_reference(signed)
     except InvalidArgument:
-        raise IdentityMismatch(f"signed as {quote(signed)}, which is no image reference") from None
+        raise IdentityMismatch(f"signed as {quote(signed)}, an image reference is needed") from None
 
 
 def _refuse_other_digest(reference: Reference, signed: str, digest: str) -> None:

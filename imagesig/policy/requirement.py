@@ -76,7 +76,7 @@ class Unsupported(Reject, frozen=True):
 
 
 Requirement = Signed | AcceptAnything | Reject | Unsupported
-"""Each kind has, beside its own fields:
+"""Each kind has these members:
 
 `needs_evidence`: whether it depends on the image.
 `refusal`: why no image can pass; empty if one can.

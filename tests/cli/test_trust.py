@@ -147,7 +147,7 @@ def test_a_policy_elsewhere_uses_notations_own_store(folder: Path, tmp_path: Pat
         (("--ca", __file__), "not a certificate"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(folder: Path, options: tuple[str, ...], said: str) -> None:
+def test_options_that_cannot_be_combined_are_refused(folder: Path, options: tuple[str, ...], said: str) -> None:
     done = verify(folder, *options)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr

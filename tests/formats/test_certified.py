@@ -83,7 +83,7 @@ def failure(examined: Examined, name: str) -> ImagesigError | None:
 
 @forms
 @pytest.mark.parametrize("key_type", list(KeyType), ids=lambda item: item.value)
-def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: KeyType) -> None:
+def test_an_authority_certifies_the_signer(form: str, key_type: KeyType) -> None:
     signer = leaf(intermediate(root()), key=private_key(key_type))
     examined = authenticate(stored(form, signer), trusted(signer, holders=[SUBJECT]))
     assert examined.authority == "acme"
@@ -94,7 +94,7 @@ def test_an_authority_vouches_for_the_signers_certificate(form: str, key_type: K
 
 
 @forms
-def test_every_authority_that_vouches_is_named_with_its_own_checks(form: str) -> None:
+def test_every_authority_that_certified_the_signer_has_its_own_checks(form: str) -> None:
     signer = leaf(intermediate(root(), end=NOW - timedelta(days=1)))
     acme, middle = (trusting(*chain).authorities[0] for chain in (signer.chain[1:], signer.chain[1:2]))
     pinned = trusting(signer.certificate).authorities[0]
@@ -111,7 +111,7 @@ def test_every_authority_that_vouches_is_named_with_its_own_checks(form: str) ->
 
 
 @forms
-def test_a_certificate_that_somebody_else_put_beside_the_signature_proves_nothing(form: str) -> None:
+def test_a_certificate_of_somebody_else_proves_nothing(form: str) -> None:
     victim = certified()
     attacker = leaf(root(number=955), key=private_key(number=66))
     with pytest.raises(SignatureInvalid):
@@ -119,7 +119,7 @@ def test_a_certificate_that_somebody_else_put_beside_the_signature_proves_nothin
 
 
 @forms
-def test_an_attackers_own_authority_is_not_trusted_for_coming_along(form: str) -> None:
+def test_an_authority_that_comes_with_the_signature_is_not_trusted(form: str) -> None:
     attacker = leaf(intermediate(root(number=955), number=956), key=private_key(number=66))
     examined = as_stranger(stored(form, attacker), trusted(certified()))
     assert examined.authority == ""
@@ -134,7 +134,7 @@ def test_a_signer_cannot_certify_another(form: str) -> None:
 
 
 @forms
-def test_another_holder_does_not_count(form: str) -> None:
+def test_another_holder_is_refused(form: str) -> None:
     names = x509.SubjectAlternativeName([x509.RFC822Name("a@acme.example")])
     signer = leaf(intermediate(root()), SUBJECT, (names, False))
     assert authenticate(stored(form, signer), trusted(signer, holders=["a@acme.example"])).authority == "acme"
@@ -167,13 +167,13 @@ def test_cve_2026_54787_a_signature_after_the_certificate_expired_is_refused(for
 
 
 @forms
-def test_a_policy_that_wants_timestamps_refuses_what_has_none(form: str) -> None:
+def test_a_policy_that_needs_timestamps_refuses_signatures_without_one(form: str) -> None:
     signer = certified()
     anchors = trusted(signer, timestamps=TimestampAuthorities(root().chain))
     assert isinstance(failure(authenticate(stored(form, signer), anchors), AUTHENTIC_TIMESTAMP), TimestampInvalid)
 
 
-def test_with_keys_alone_a_classic_signature_is_checked_with_the_key_whatever_lies_beside_it() -> None:
+def test_with_only_keys_a_classic_signature_is_verified_by_the_key_regardless_of_certificates() -> None:
     signer = certified()
     anchors = TrustAnchors((TrustedKey("key", (signer.private_key.public_key,)),))
     expired = leaf(root(), end=NOW - timedelta(days=1))
@@ -186,7 +186,7 @@ def test_with_keys_alone_a_classic_signature_is_checked_with_the_key_whatever_li
     assert authenticate(StoredSignature("x", (garbage,)), anchors).authority == "key"
 
 
-def test_a_classic_signature_by_a_trusted_key_counts_by_the_certificate_of_that_key_as_well() -> None:
+def test_a_classic_signature_by_a_trusted_key_also_fits_the_authority_of_its_certificate() -> None:
     signer = certified()
     anchors = replace(trusted(signer), keys=(TrustedKey("key", (signer.private_key.public_key,)),))
     assert [item.authority for item in authenticate(stored("classic", signer), anchors).by_all] == ["key", "acme"]
@@ -211,7 +211,7 @@ def test_a_certificate_for_another_key_makes_no_second_signer_of_one_signature(
 
 
 @pytest.mark.parametrize("form", ["bundle", "bundle chain"])
-def test_with_keys_alone_a_bundle_with_a_certificate_is_refused(form: str) -> None:
+def test_with_only_keys_a_bundle_with_a_certificate_is_refused(form: str) -> None:
     signer = certified()
     anchors = TrustAnchors((TrustedKey("key", (signer.private_key.public_key,)),))
     with pytest.raises(FormatViolation, match="bare keys only"):
@@ -219,7 +219,7 @@ def test_with_keys_alone_a_bundle_with_a_certificate_is_refused(form: str) -> No
 
 
 @pytest.mark.parametrize("form", ["classic", "bundle"])
-def test_with_authorities_alone_a_bare_key_does_not_count(form: str) -> None:
+def test_with_only_authorities_a_bare_key_is_refused(form: str) -> None:
     key = private_key(KeyType.ECDSA_P256)
     bare = classic(payload(), key) if form == "classic" else stored_bundle(bundle_document(key=key))
     with pytest.raises(SignatureInvalid, match="no bare key"):
@@ -237,7 +237,7 @@ def test_with_authorities_alone_a_bare_key_does_not_count(form: str) -> None:
         ("", "", SignatureInvalid),
     ],
 )
-def test_annotations_that_are_no_certificates_are_refused(
+def test_annotations_that_are_not_certificates_are_refused(
     certificate: str | None, chain: str, kind: type[ImagesigError]
 ) -> None:
     signer = certified()
@@ -268,7 +268,7 @@ def test_annotations_that_are_no_certificates_are_refused(
         {},
     ],
 )
-def test_material_that_holds_no_certificate_or_two_kinds_is_refused(material: dict[str, Any]) -> None:
+def test_material_without_a_certificate_or_with_two_kinds_is_refused(material: dict[str, Any]) -> None:
     document = bundle_document() | {"verificationMaterial": material}
     with pytest.raises((MalformedError, FormatViolation)):
         authenticate(stored_bundle(json.dumps(document).encode()), trusted(certified()))

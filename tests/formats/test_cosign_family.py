@@ -57,13 +57,13 @@ def test_a_bundle_carries_the_leaf_instead_of_a_key() -> None:
     assert material(signed(Bundle(certificates=True))) == {"certificate": {"rawBytes": raw}}
 
 
-def test_nothing_is_attached_unasked() -> None:
+def test_certificates_are_attached_only_on_request() -> None:
     assert CERTIFICATE_ANNOTATION not in signed(Cosign()).parts[0].annotations
     assert set(material(signed(Bundle()))) == {"publicKey"}
 
 
 @pytest.mark.parametrize("form", [Cosign(certificates=True), Bundle(certificates=True)])
-def test_a_key_without_certificates_cannot_be_asked_to_attach_them(form: Cosign | Bundle) -> None:
+def test_a_key_without_certificates_cannot_attach_them(form: Cosign | Bundle) -> None:
     with pytest.raises(InvalidArgument) as refused:
         form.draft(CLAIM, SignerInfo(KEY.public_key, "test:key"), NOW, ())
     assert "--certificate-chain" in refused.value.hint

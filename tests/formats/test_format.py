@@ -25,7 +25,7 @@ def test_base64_is_read(length: int) -> None:
 
 @pytest.mark.parametrize("length", range(1, 7))
 @pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}==", "{}====", "={}", "{}\x00", "{}A"])
-def test_base64_with_anything_around_it_is_refused_whatever_its_length(change: str, length: int) -> None:
+def test_base64_with_anything_around_it_is_refused_for_every_length(change: str, length: int) -> None:
     with pytest.raises(FormatViolation, match="not standard base64"):
         decode_base64(change.format(base64.b64encode(b"\xff" * length).decode()), "x")
 
@@ -57,13 +57,13 @@ def test_between_formats_that_share_a_media_type_the_content_decides(formats: tu
     assert type(reader_of(provenance, formats)) is Provenance
 
 
-def test_what_none_of_them_can_read_is_left_to_the_first_to_report() -> None:
+def test_the_first_format_reports_what_none_can_read() -> None:
     formats = (Bundle(), Provenance())
     assert reader_of(stored_bundle(b"{"), formats) is formats[0]
     assert reader_of(stored_bundle(bundle_document(statement(predicateType="x"))), formats) is formats[0]
 
 
-def test_what_has_another_media_type_has_no_reader() -> None:
+def test_an_artefact_with_another_media_type_has_no_reader() -> None:
     assert reader_of(StoredSignature("x", (Part("text/plain", b""),)), (Bundle(), Cosign())) is None
 
 
@@ -71,7 +71,7 @@ def test_what_has_another_media_type_has_no_reader() -> None:
     "payload",
     [b"", b"[]", b"{}", b"\xff", b'{"predicateType": 1}', b'{"predicateType": null}', b"[" * 10_000, b'{"a":' * 10_000],
 )
-def test_a_payload_that_says_no_other_purpose_stays_a_broken_signature(payload: bytes) -> None:
+def test_a_payload_without_another_predicate_type_is_a_broken_signature(payload: bytes) -> None:
     bundle = Bundle()
     envelope = bundle.parse(stored_bundle(bundle_document(payload)))
     assert bundle.recognizes(envelope)

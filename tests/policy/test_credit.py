@@ -9,12 +9,12 @@ from itertools import permutations
 from imagesig.policy.credit import credit
 
 
-def test_a_signer_that_fits_two_authorities_goes_to_the_one_that_nobody_else_fits() -> None:
+def test_a_signer_that_fits_two_authorities_is_credited_to_the_one_without_another_signer() -> None:
     assert credit({"x": ["a", "b"], "y": ["a"]}) == {"x": "b", "y": "a"}
     assert credit({"y": ["a"], "x": ["a", "b"]}) == {"x": "b", "y": "a"}
 
 
-def test_a_signer_is_handed_on_along_any_number_of_authorities() -> None:
+def test_signers_are_reassigned_along_any_number_of_authorities() -> None:
     chain = {str(number): [number, number + 1] for number in range(2000)}
     assert len(credit(chain | {"last": [0]})) == 2001
 
@@ -39,7 +39,7 @@ def test_no_assignment_credits_more_authorities() -> None:
         assert len(made) == best, fitting
 
 
-def test_thousands_of_signers_cost_next_to_nothing() -> None:
+def test_thousands_of_signers_are_credited_quickly() -> None:
     signers = list(range(2000))
     started = time.process_time()
     assert len(credit({str(number): signers for number in range(50)})) == 50

@@ -36,7 +36,7 @@ def test_an_image_without_a_name_fits_only_a_name_that_the_policy_gives(identity
     assert Identity.exact_reference("registry.example/app:1.0").match("registry.example/app:1.0", None, DIGEST)
 
 
-def test_cosigns_name_without_a_tag_fits_our_default_and_not_that_of_containers() -> None:
+def test_cosigns_name_without_a_tag_fits_our_default_but_not_containers_images() -> None:
     assert Identity.of_image().match("registry.example/app", IMAGE, DIGEST)
     with pytest.raises(IdentityMismatch) as caught:
         Identity.match_repo_digest_or_exact().match("registry.example/app", IMAGE, DIGEST)
@@ -49,7 +49,7 @@ def test_another_tag_fits_only_where_tags_are_not_compared() -> None:
         Identity.match_repo_digest_or_exact().match("registry.example/app:2.0", IMAGE, DIGEST)
 
 
-def test_a_remapped_name_must_be_whole() -> None:
+def test_a_remapped_name_must_be_a_full_image_name() -> None:
     with pytest.raises(IdentityMismatch, match="no full image name"):
         Identity.remap_identity("registry.example", "short").match("short/app:1.0", IMAGE, DIGEST)
 

@@ -107,7 +107,7 @@ def test_keys_that_share_a_public_key_are_one_signer() -> None:
             Policy.at_least(2, *keys)
 
 
-def test_a_key_that_is_given_twice_under_one_name_counts_once() -> None:
+def test_a_key_that_is_given_twice_under_one_name_is_one_signer() -> None:
     policy = Policy.at_least(2, A.public_key, A.public_key, B.public_key)
     assert accepted(policy, examined(A), examined(B)) == 2
     with pytest.raises(NoSignatureAccepted, match="needs 2 trusted signers, found 1"):
@@ -135,7 +135,7 @@ def test_a_threshold_that_cannot_be_met_is_refused(threshold: int) -> None:
         Policy.at_least(threshold, A.public_key, B.public_key)
 
 
-def test_a_key_that_was_not_opened_is_refused_and_opening_opens_it() -> None:
+def test_a_key_that_is_not_opened_is_refused_until_it_is_opened() -> None:
     selected = Policy.any_of("release.pub").select(Location())
     with pytest.raises(InvalidArgument, match="not opened"):
         _ = selected.signed[0].anchors
@@ -221,7 +221,7 @@ def test_an_exact_identity_is_for_images_that_moved() -> None:
         Identity.exactly(f"{NAME}:1.0").match(f"{NAME}:2.0", None, DIGEST)
 
 
-def test_an_exact_identity_wants_a_format_that_names_the_repository() -> None:
+def test_an_exact_identity_needs_a_format_that_names_the_repository() -> None:
     with pytest.raises(IdentityMismatch, match="names no repository"):
         Identity.exactly(NAME).match(None, parse_reference(f"{NAME}:1.0"), DIGEST)
 
@@ -259,7 +259,7 @@ def test_the_most_specific_rule_wins_and_nothing_is_inherited() -> None:
     assert policy.select(Location(reference=parse_reference("registry.example/other:1"))) is far
 
 
-def test_an_image_that_no_rule_is_for_is_rejected() -> None:
+def test_an_image_without_a_rule_is_rejected() -> None:
     selected = Policy(rules={Scope("docker", "a.example"): Rule((AcceptAnything(),))}).select(Location(reference=IMAGE))
     assert isinstance(selected.requirements[0], Reject)
 
@@ -281,7 +281,7 @@ def test_a_key_outside_its_window_is_refused_unless_expiry_is_logged() -> None:
     assert made.warnings == ("layer 0: the key counted until yesterday",)
 
 
-def test_a_signer_whom_nobody_vouches_for_passes_an_audit_without_proof() -> None:
+def test_an_uncertified_signer_passes_an_audit_without_proof() -> None:
     stranger = replace(examined(A), authority="", checks=(Check.failed(AUTHENTICITY, NotTrusted("a stranger")),))
     audited = replace(rule(Policy.any_of(A.public_key)), enforcement=AUDIT)
     made = judge(Subject(DIGEST), IMAGE, audited, [stranger])
@@ -317,7 +317,7 @@ def by(key: PrivateKey, *names: str, checks: tuple[Check, ...] = (), digest: str
 
 
 @pytest.mark.parametrize("order", list(permutations((by(A, "x", "y"), by(B, "x")))), ids=["wide first", "narrow first"])
-def test_a_signature_that_two_authorities_vouch_for_counts_for_the_one_that_has_no_other(
+def test_a_signature_of_two_authorities_is_credited_to_the_one_that_has_no_other(
     order: tuple[Examined, ...],
 ) -> None:
     made = verdict(shared("x", "y"), *order)
@@ -326,14 +326,14 @@ def test_a_signature_that_two_authorities_vouch_for_counts_for_the_one_that_has_
     assert [finding.accepted for finding in made.findings] == [("layer 0",), ("layer 0",)]
 
 
-def test_one_signature_counts_for_one_authority_and_the_other_is_told_so() -> None:
+def test_one_signature_is_credited_to_one_authority_and_the_other_has_the_reason() -> None:
     made = verdict(shared("x", "y"), by(A, "x", "y"))
     assert "needs 2 trusted signers, found 1" in str(made.failure)
     assert len(made.accepted) == 1
     assert str(made.findings[1]) == "y: layer 0 fits, but is credited to x: one signer is credited once"
 
 
-def test_one_key_counts_for_one_authority_however_often_it_signs() -> None:
+def test_one_key_is_credited_to_one_authority_however_often_it_signs() -> None:
     with pytest.raises(NoSignatureAccepted, match="needs 2 trusted signers, found 1"):
         accepted(shared("x", "y"), by(A, "x", "y"), by(A, "y", "x"), by(A, "y"))
     with pytest.raises(NoSignatureAccepted, match="needs 3 trusted signers, found 2"):
@@ -342,14 +342,14 @@ def test_one_key_counts_for_one_authority_however_often_it_signs() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations((by(A, "ca"), by(B, "ca"), examined(A)))))
-def test_a_key_that_has_a_certificate_too_counts_where_it_is_needed(order: tuple[Examined, ...]) -> None:
+def test_a_key_with_a_certificate_is_credited_where_it_is_needed(order: tuple[Examined, ...]) -> None:
     policy = Policy.all_of(A.public_key, CertificateAuthority("ca", root().chain))
     made = verdict(policy, *order)
     assert made.failure is None
     assert verdict(policy, *(item for item in order if item.public_key == A.public_key)).failure
 
 
-def test_what_one_authority_cannot_vouch_for_any_more_another_may() -> None:
+def test_a_signature_that_one_authority_no_longer_certifies_may_fit_another() -> None:
     late = Check.failed(AUTHENTIC_TIMESTAMP, Expired("its intermediate has expired"))
     good, bad = by(A, "y"), by(A, "x", checks=(late,))
     signature = replace(bad, by_others=(good,))
@@ -361,7 +361,7 @@ def test_what_one_authority_cannot_vouch_for_any_more_another_may() -> None:
     assert verdict(shared("x", "y"), signature, by(B, "y")).failure
 
 
-def test_a_signature_that_counts_for_nobody_is_one_rejection() -> None:
+def test_a_signature_that_fits_no_authority_is_one_rejection() -> None:
     made = verdict(shared("x", "y"), by(A, "x", "y", digest=OTHER_DIGEST))
     assert len(made.rejections) == 1
     assert "1 signature rejected" in str(made.failure)
@@ -403,7 +403,7 @@ def test_an_annotation_that_was_signed_as_needed_is_a_check_that_passed() -> Non
     assert made.warnings == ()
 
 
-def test_findings_tell_for_every_authority_what_was_found() -> None:
+def test_findings_have_the_signatures_of_every_authority() -> None:
     policy = Policy.all_of(A.public_key, B.public_key, C.public_key)
     made = verdict(policy, examined(A), examined(B, digest=OTHER_DIGEST))
     by_name = {finding.authority: finding for finding in made.findings}

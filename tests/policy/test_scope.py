@@ -92,7 +92,7 @@ def test_a_transport_with_or_without_a_path_is_a_scope(text: str, scope: Scope) 
         "a b",
     ],
 )
-def test_what_no_image_could_be_in_is_no_scope(text: str) -> None:
+def test_a_scope_that_no_image_can_be_in_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="scope"):
         parse_scope(text)
 

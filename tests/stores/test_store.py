@@ -89,7 +89,7 @@ def breaks(paths: list[str], answer: Answer) -> Callable[[Request], Answer | Non
 @forms
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("broken", [0, 1])
-def test_a_signature_that_cannot_be_had_hides_no_good_one(
+def test_a_signature_that_cannot_be_fetched_hides_no_good_one(
     server: InMemoryRegistry, form: str, answer: Answer, broken: int
 ) -> None:
     image = signed(server, form, 3)
@@ -103,7 +103,7 @@ def test_a_signature_that_cannot_be_had_hides_no_good_one(
 
 @forms
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
-def test_where_the_others_are_not_enough_the_image_is_neither_unsigned_nor_refused(
+def test_with_unread_signatures_an_image_is_neither_unsigned_nor_refused(
     server: InMemoryRegistry, form: str, answer: Answer
 ) -> None:
     signed(server, form, 2)
@@ -140,7 +140,7 @@ def test_a_thousand_broken_blobs_cost_a_few_requests(server: InMemoryRegistry, f
 
 
 @forms
-def test_as_many_as_are_passed_over_may_be_broken(server: InMemoryRegistry, form: str) -> None:
+def test_reading_goes_on_up_to_the_limit_of_broken_blobs(server: InMemoryRegistry, form: str) -> None:
     signed(server, form, MISSED)
     server.faults.append(breaks(parts(server, form)[:-1], Answer(503)))
     assert verify(image_at(server), key(MISSED - 1)).verified
@@ -188,7 +188,7 @@ def test_a_deadline_ends_it_at_once(server: InMemoryRegistry, form: str) -> None
 
 
 @forms
-def test_nothing_is_signed_or_removed_where_not_all_could_be_read(server: InMemoryRegistry, form: str) -> None:
+def test_nothing_is_signed_or_removed_unless_all_signatures_could_be_read(server: InMemoryRegistry, form: str) -> None:
     signed(server, form, 2)
     server.faults.append(breaks([parts(server, form)[0]], Answer(503)))
     server.requests.clear()

@@ -69,7 +69,7 @@ def test_as_many_bytes_as_the_limit_are_paid_for_and_no_more() -> None:
             pay(Cost.BYTES, Descriptor("a/b", sha256(b""), 8), 7, "x")
 
 
-def test_a_layer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others(
+def test_a_layer_that_claims_to_be_huge_does_not_use_up_the_budget_of_the_others(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     image = signed(server, key, "cosign")
@@ -82,7 +82,7 @@ def test_a_layer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others
     assert isinstance(result.rejections[0].error, LimitExceeded)
 
 
-def test_a_referrer_that_says_it_is_huge_does_not_use_up_what_is_read_of_the_others(
+def test_a_referrer_that_claims_to_be_huge_does_not_use_up_the_budget_of_the_others(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     image = signed(server, key, "bundle")

@@ -153,6 +153,6 @@ class StoredEvidence(Struct, dict=True):
         names, count = ", ".join(item.name for item in self._formats), len(self._others)
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         return NoSignatures(
-            f"{image}: {digest} carries no signature (looked for: {names} in {image.signatures.name}){others}",
+            f"{image}: {digest} has no signature (looked for: {names} in {image.signatures.name}){others}",
             hint="sign it, or name the repository with its signatures",
         )

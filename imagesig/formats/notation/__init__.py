@@ -7,10 +7,10 @@ __all__ = ["SIGNING_AUTHORITY", "X509", "Attribute", "ManifestForm", "Notation",
 
 
 def notation_jws() -> Notation:
-    """The format that writes and reads JWS alone."""
+    """The format that writes and reads only JWS."""
     return Notation("jws")
 
 
 def notation_cose() -> Notation:
-    """The format that writes and reads COSE alone."""
+    """The format that writes and reads only COSE."""
     return Notation("cose")

@@ -66,7 +66,7 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
             wrong = [item for item in certificates if not (is_authority(item) or item.is_self_signed)]
             needed = "only those of authorities, and self-signed ones, are trusted"
         if wrong:
-            raise InvalidArgument(f"{what}: {file.name} holds the certificate of {wrong[0].subject!r}; {needed}")
+            raise InvalidArgument(f"{what}: {file.name} has the certificate of {wrong[0].subject!r}; {needed}")
         found += certificates
         if len(found) > limits.CERTIFICATES:
             raise InvalidArgument(f"{what}: more than {limits.CERTIFICATES} certificates")

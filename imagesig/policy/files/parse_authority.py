@@ -125,7 +125,7 @@ def _public_keys(node: Node) -> tuple[PublicKey, ...]:
     text = node.text()
     blocks = _PEM_BLOCK.findall(text)
     if not blocks or _PEM_BLOCK.sub("", text).strip():
-        raise node.refused("PEM text alone is needed", hint="for a file use key_file")
+        raise node.refused("PEM text is needed, and nothing else", hint="for a file use key_file")
     keys = node.made(lambda: tuple(PublicKey.from_pem(block) for block in blocks))
     if len(set(keys)) != len(keys):
         raise node.refused("the same key is listed twice")

@@ -118,7 +118,7 @@ def test_a_revoked_certificate_is_refused(verifying: Verifying) -> None:
     refused(verifying, Fake({OCSP: BAD}), "revoked")
 
 
-def test_where_nobody_answers_the_signature_is_refused(verifying: Verifying) -> None:
+def test_without_an_answer_the_signature_is_refused(verifying: Verifying) -> None:
     refused(verifying, Fake(), "unknown")
 
 
@@ -138,7 +138,7 @@ def test_a_rule_that_logs_revocation_warns(verifying: Verifying, fake: Fake, enf
     assert any("CN=leaf" in warning for warning in result.warnings)
 
 
-def test_a_rule_that_skips_revocation_asks_nobody(verifying: Verifying) -> None:
+def test_a_rule_that_skips_revocation_makes_no_query(verifying: Verifying) -> None:
     fake = Fake({OCSP: BAD})
     result = verifying(fake, SKIP)
 
@@ -148,7 +148,7 @@ def test_a_rule_that_skips_revocation_asks_nobody(verifying: Verifying) -> None:
 
 
 @pytest.mark.parametrize("authority", ["", "stranger"], ids=["nobody trusted", "not of this rule"])
-def test_a_signer_that_nobody_trusted_vouches_for_is_not_asked_about(verifying: Verifying, authority: str) -> None:
+def test_an_untrusted_signer_is_not_checked_for_revocation(verifying: Verifying, authority: str) -> None:
     # Its URLs are a stranger's: whoever signs could otherwise make us ask anybody.
     fake = Fake({OCSP: GOOD})
     verifying(fake, AUDIT, authority=authority)
@@ -156,7 +156,7 @@ def test_a_signer_that_nobody_trusted_vouches_for_is_not_asked_about(verifying: 
     assert fake.queries == []
 
 
-def test_every_authority_that_vouches_has_the_check_and_the_same_is_asked_once() -> None:
+def test_every_authority_has_its_check_and_no_question_is_asked_twice() -> None:
     key = PublicKey.from_cryptography(KEY.public_key())
     made = Examined("cosign", "x", "key", key, ECDSA_SHA256, Claim(()), ())
     names = ("one", "two", "other")
@@ -174,9 +174,7 @@ def test_every_authority_that_vouches_has_the_check_and_the_same_is_asked_once()
     assert len(fake.queries) == 1
 
 
-def test_who_else_vouches_is_asked_about_only_where_that_is_needed(
-    signed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_further_authorities_are_checked_only_if_needed(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = PublicKey.from_cryptography(KEY.public_key())
     chain = (LEAF.certificate, ROOT.certificate)
 
@@ -204,7 +202,7 @@ def test_who_else_vouches_is_asked_about_only_where_that_is_needed(
 # --- timestamp services --------------------------------------------------------------------------------------------
 
 
-def test_the_timestamp_service_is_asked_about_too(verifying: Verifying) -> None:
+def test_the_timestamp_service_is_checked_too(verifying: Verifying) -> None:
     result = verifying(Fake({OCSP: GOOD, TSA_OCSP: TSA_ROOT.ocsp(TSA)}), timestamped=True)
 
     (check,) = checks(result, TIMESTAMP_REVOCATION)
@@ -213,7 +211,7 @@ def test_the_timestamp_service_is_asked_about_too(verifying: Verifying) -> None:
 
 
 @pytest.mark.parametrize("enforcement", [STRICT, SKIP], ids=["strict", "revocation skipped"])
-def test_a_revoked_timestamp_service_is_refused_whatever_the_rule_does_about_revoked_signers(
+def test_a_revoked_timestamp_service_is_refused_even_if_revoked_signers_are_not(
     verifying: Verifying, enforcement: Enforcement
 ) -> None:
     answers = {OCSP: GOOD, TSA_OCSP: TSA_ROOT.ocsp(TSA, revoked=True)}
@@ -234,13 +232,13 @@ def test_a_rule_that_logs_timestamps_logs_revoked_timestamp_services_as_notation
 INVALID = Fake({CRL: ROOT.crl(Entry(LISTED, invalid_since=NOW - timedelta(days=3)))})
 
 
-def test_a_signing_authoritys_time_pardons_what_went_bad_later(verifying: Verifying) -> None:
+def test_a_signing_authoritys_time_excuses_a_later_revocation(verifying: Verifying) -> None:
     (check,) = checks(verifying(INVALID, leaf=LISTED, signed_days_ago=5))
 
     assert check.passed
 
 
-def test_a_timestamp_pardons_nothing(verifying: Verifying) -> None:
+def test_a_timestamp_excuses_no_revocation(verifying: Verifying) -> None:
     # It proves that the signature is older than it, not that it was made before the key was stolen.
     with pytest.raises(NoSignatureAccepted):
         verifying(
@@ -248,7 +246,7 @@ def test_a_timestamp_pardons_nothing(verifying: Verifying) -> None:
         )
 
 
-def test_without_a_trusted_time_nothing_is_pardoned(verifying: Verifying) -> None:
+def test_without_a_trusted_time_no_revocation_is_excused(verifying: Verifying) -> None:
     with pytest.raises(NoSignatureAccepted):
         verifying(INVALID, leaf=LISTED)
 

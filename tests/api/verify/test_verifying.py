@@ -66,7 +66,7 @@ def test_every_requirement_of_a_rule_must_hold(image: Image) -> None:
     assert {signature.authority for signature in result.signatures} == {"key 1", "key 2"}
 
 
-def test_a_requirement_counts_only_its_own_formats(image: Image) -> None:
+def test_a_requirement_accepts_only_its_own_formats(image: Image) -> None:
     sign(image, key(1), identity=NAME, formats=["cosign"])
     assert verify(image, policy(trusts(1, formats=("cosign",)))).verified
     with pytest.raises(NoSignatures):
@@ -93,7 +93,7 @@ def test_accepting_anything_proves_nothing_and_is_refused_unless_allowed(image: 
     assert not verify(image, policy(AcceptAnything()), allow_unverified=True).verified
 
 
-def test_accepting_anything_beside_a_signature_leaves_the_signature_needed(image: Image) -> None:
+def test_accepting_anything_does_not_replace_a_required_signature(image: Image) -> None:
     mixed = policy(AcceptAnything(), trusts(1))
     with pytest.raises(NoSignatures):
         verify(image, mixed, allow_unverified=True)

@@ -81,7 +81,7 @@ def test_a_threshold_that_is_not_met_ends_with_status_12_and_says_who_is_missing
     assert "needed: qa: no signature found" in done.stderr
 
 
-def test_an_image_that_only_passes_ends_with_status_13_unless_that_is_allowed(place: Path) -> None:
+def test_an_unverified_image_ends_with_status_13_unless_that_is_allowed(place: Path) -> None:
     path = policy(place, 'any = ["qa"]', warn=True)
     assert run("verify", "--policy", path, "oci:signed:1.0").exit_code == 13
     allowed = run("verify", "--policy", path, "--allow-unverified", "--output", "json", "oci:signed:1.0")
@@ -118,13 +118,13 @@ def test_junit_is_written(place: Path) -> None:
     "more",
     [("--key", "qa.pub"), ("--threshold", "1"), ("--annotation", "a=b"), ("--identity", "any"), ("--format", "cosign")],
 )
-def test_what_a_policy_says_cannot_be_given_beside_it(more: tuple[str, str], place: Path) -> None:
+def test_a_policy_cannot_be_combined_with_options_that_it_replaces(more: tuple[str, str], place: Path) -> None:
     done = run("verify", "--policy", policy(place, 'any = ["release"]'), *more, "oci:signed:1.0")
     assert done.exit_code == 2
     assert "cannot be combined" in done.stderr
 
 
-def test_trusting_no_key_or_ca_is_an_error() -> None:
+def test_verifying_without_a_trusted_key_is_an_error() -> None:
     done = run("verify", "oci:signed:1.0")
     assert done.exit_code == 2
     assert "no trusted key or CA given" in done.stderr
@@ -173,7 +173,7 @@ def test_check_fails_for_a_key_file_that_is_missing(place: Path) -> None:
     assert json.loads(done.stdout)["policy"]["problems"][0]["authority"] == "release"
 
 
-def test_check_leaves_keys_behind_uris_alone_until_told_otherwise(place: Path) -> None:
+def test_check_opens_keys_behind_uris_only_on_request(place: Path) -> None:
     path = policy(place, 'any = ["release"]')
     path.write_text(path.read_text().replace('key_file = "release.pub"', 'key_uri = "env://NOT_SET_ANYWHERE"'))
     assert run("policy", "check", path).exit_code == 0
@@ -225,7 +225,7 @@ def test_explain_says_which_rule_why_and_what_each_authority_has(place: Path) ->
     assert "has      no signature found" in done.stdout
 
 
-def test_explain_calls_nothing_trusted(place: Path) -> None:
+def test_explain_marks_nothing_as_trusted(place: Path) -> None:
     done = run("policy", "explain", "--output", "json", policy(place, 'any = ["release"]'), "oci:signed:1.0")
     explained = json.loads(done.stdout)["policy"]
     assert explained["trusted"] is False

@@ -63,7 +63,7 @@ def check(examined: Examined, name: str) -> Check:
 
 @both
 @pytest.mark.parametrize("key_type", KEY_TYPES, ids=lambda key_type: key_type.value)
-def test_what_is_sealed_is_read_again(envelope: Any, key_type: KeyType) -> None:
+def test_a_sealed_signature_can_be_read(envelope: Any, key_type: KeyType) -> None:
     signer = certified(key_type)
     found = authenticate(signed(Notation(envelope, expiry=timedelta(hours=1)), signer), trusting(signer.chain[-1]))
     assert found.claim == Claim(CLAIM.subjects)
@@ -98,7 +98,7 @@ def test_a_jws_has_the_members_and_the_order_that_notation_writes() -> None:
     assert protected == json.dumps(json.loads(protected), separators=(",", ":"), sort_keys=True).encode()
 
 
-def test_a_key_without_certificates_is_told_how_to_give_them() -> None:
+def test_the_error_for_a_key_without_certificates_says_how_to_give_them() -> None:
     with pytest.raises(InvalidArgument) as refused:
         Notation().draft(CLAIM, SignerInfo(private_key().public_key, "test:key"), NOW, ())
     assert "--certificate-chain" in refused.value.hint
@@ -154,7 +154,7 @@ def test_metadata_with_a_reserved_name_is_refused() -> None:
         {"attributes": (Attribute("", "x"),)},
     ],
 )
-def test_options_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         Notation(**options)
 
@@ -181,7 +181,7 @@ def test_further_attributes_are_signed_and_critical_ones_need_to_be_understood(e
 
 
 @both
-def test_what_this_certificate_said_already_is_recognised(envelope: Any) -> None:
+def test_an_earlier_signature_by_this_certificate_is_recognised(envelope: Any) -> None:
     other = {"jws": "cose", "cose": "jws"}[envelope]
     again = Notation(envelope)
     prior = signed(again)
@@ -217,7 +217,7 @@ def test_a_signature_with_an_expiry_is_renewed_once_half_of_its_time_has_passed(
     assert isinstance(Notation().draft(CLAIM, certified().signer, NOW, (prior,)), Draft)
 
 
-def test_a_timestamp_is_asked_for_over_the_form_in_which_the_envelope_holds_the_signature() -> None:
+def test_a_timestamp_is_requested_for_the_stored_form_of_the_signature() -> None:
     stamped = Notation(timestamp_url="http://tsa.example", timestamp_authorities=root().chain)
     draft = stamped.draft(CLAIM, certified().signer, NOW, ())
     assert isinstance(draft, Draft)
@@ -235,7 +235,7 @@ def test_a_timestamp_is_asked_for_over_the_form_in_which_the_envelope_holds_the_
 
 
 @both
-def test_nobody_vouches_for_a_signer_of_another_authority(envelope: str) -> None:
+def test_a_signer_of_another_authority_is_not_trusted(envelope: str) -> None:
     signature = stored(envelope)
     for anchors in (
         trusting(root(number=955).certificate),
@@ -252,14 +252,14 @@ def test_nobody_vouches_for_a_signer_of_another_authority(envelope: str) -> None
 
 
 @both
-def test_any_pinned_certificate_of_the_chain_vouches(envelope: str) -> None:
+def test_any_pinned_certificate_of_the_chain_makes_it_trusted(envelope: str) -> None:
     for certificate in certified().chain:
         assert authenticate(stored(envelope), trusting(certificate)).authority == "acme"
     assert authenticate(stored(envelope), trusting(certified().chain[-1], holders=[SUBJECT])).authority == "acme"
 
 
 @both
-def test_every_authority_that_vouches_is_named(envelope: str) -> None:
+def test_every_authority_that_certified_the_signer_is_named(envelope: str) -> None:
     (acme,) = trusting(certified().chain[-1]).authorities
     others = (replace(acme, name="other"), replace(acme, name="signing", role=Role.SIGNING_AUTHORITY))
     examined = authenticate(stored(envelope), TrustAnchors((), (acme, *others)))
@@ -269,7 +269,7 @@ def test_every_authority_that_vouches_is_named(envelope: str) -> None:
 
 
 @both
-def test_a_signing_authority_vouches_for_its_scheme_alone_and_for_the_time(envelope: str) -> None:
+def test_a_signing_authority_is_trusted_for_its_own_scheme_and_for_the_time(envelope: str) -> None:
     signature = stored(envelope, AUTHORITY_HEADER, unprotected={"io.cncf.notary.timestampSignature": _token(envelope)})
     top = certified().chain[-1]
     stamps = TimestampAuthorities(root().chain)
@@ -293,7 +293,7 @@ def test_a_signing_authority_that_signed_outside_the_validity_fails(envelope: st
 
 
 @both
-def test_every_certificate_has_to_be_valid_now_where_nothing_timestamps(envelope: str) -> None:
+def test_without_a_timestamp_every_certificate_must_be_valid_now(envelope: str) -> None:
     past = NOW - timedelta(hours=2)
     for signer in (
         leaf(root(), end=past),
@@ -317,7 +317,7 @@ def test_an_expired_signature_fails_from_that_second_on(envelope: str) -> None:
 
 
 @both
-def test_once_timestamps_are_wanted_one_must_be_there(envelope: str) -> None:
+def test_a_policy_with_timestamp_services_needs_a_timestamp(envelope: str) -> None:
     top = certified().chain[-1]
     always = trusting(top, timestamps=TimestampAuthorities(root().chain))
     late = trusting(top, timestamps=TimestampAuthorities(root().chain, after_expiry_only=True))
@@ -330,7 +330,7 @@ def test_once_timestamps_are_wanted_one_must_be_there(envelope: str) -> None:
 
 
 @both
-def test_a_token_that_proves_nothing_fails(envelope: str) -> None:
+def test_an_invalid_token_fails(envelope: str) -> None:
     stamps = TimestampAuthorities(root().chain)
     signature = stored(envelope, unprotected={"io.cncf.notary.timestampSignature": _token(envelope)})
     found = authenticate(signature, trusting(certified().chain[-1], timestamps=stamps))
@@ -347,7 +347,7 @@ def test_a_token_larger_than_any_is_refused(envelope: str) -> None:
 
 
 @both
-def test_the_attributes_are_shown_as_they_stand(envelope: str) -> None:
+def test_the_attributes_are_shown_as_stored(envelope: str) -> None:
     reader = Notation()
     shown = reader.describe(reader.parse(stored(envelope, EXPIRING)))
     assert shown["io.cncf.notary.signingScheme"] == "notary.x509"
@@ -379,7 +379,7 @@ _GOOD = {envelope: stored(envelope) for envelope in ENVELOPES}
 @settings(max_examples=200, deadline=None)
 @given(content=st.binary(max_size=300))
 @pytest.mark.parametrize("media_type", ["application/jose+json", "application/cose"])
-def test_bytes_that_are_no_envelope_are_refused_as_that(media_type: str, content: bytes) -> None:
+def test_bytes_that_are_not_an_envelope_are_refused(media_type: str, content: bytes) -> None:
     good = _GOOD["jws"]
     part = replace(good.parts[0], media_type=media_type, content=content)
     with pytest.raises(ImagesigError):

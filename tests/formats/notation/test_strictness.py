@@ -64,7 +64,7 @@ def failed(signature: StoredSignature) -> list[str]:
 
 
 @both
-def test_a_whole_signature_is_accepted(envelope: str) -> None:
+def test_an_intact_signature_is_accepted(envelope: str) -> None:
     assert failed(stored(envelope)) == []
     assert failed(stored(envelope, EXPIRING)) == []
 
@@ -86,7 +86,7 @@ def test_row_a_an_unknown_critical_label_that_is_a_number_is_refused() -> None:
 
 @both
 @pytest.mark.parametrize("plugin", ["../x", "/bin/true", "com.example.plugin", ""])
-def test_row_b_a_signature_that_wants_a_plugin_is_refused_and_nothing_is_run(envelope: str, plugin: str) -> None:
+def test_row_b_a_signature_that_needs_a_plugin_is_refused_and_nothing_is_run(envelope: str, plugin: str) -> None:
     refused(stored(envelope, {"crit": [SIGNING_SCHEME, PLUGIN], PLUGIN: plugin}), match="imagesig runs none")
 
 

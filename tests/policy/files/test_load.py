@@ -36,11 +36,11 @@ def key_text(policy: Policy) -> str:
 @pytest.mark.parametrize(
     ("name", "content"), [("p.toml", OWN_TOML), ("p.json", OWN), ("policy", OWN_TOML), ("policy", OWN)]
 )
-def test_toml_and_json_are_told_apart_by_name_or_content(name: str, content: object, tmp_path: Path) -> None:
+def test_toml_and_json_are_distinguished_by_name_or_content(name: str, content: object, tmp_path: Path) -> None:
     assert key_text(Policy.load(write(tmp_path / name, content))) == f"{tmp_path}/a.pub"
 
 
-def test_files_are_relative_to_the_policy_and_not_to_the_process(
+def test_files_are_relative_to_the_policy_and_not_to_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "policies").mkdir()
@@ -64,7 +64,7 @@ def test_a_file_of_certificates_is_read_with_the_policy(tmp_path: Path) -> None:
         Policy.load(tmp_path / "p.json")
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="cannot be read: there is no such file"):
         Policy.load(tmp_path / "missing.toml")
     with pytest.raises(InvalidArgument, match="cannot be read: a folder"):
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         Policy.load("a\0b")
 
 
-def test_a_file_larger_than_any_policy_is_not_read_whole(tmp_path: Path) -> None:
+def test_a_file_larger_than_any_policy_is_not_read_to_its_end(tmp_path: Path) -> None:
     with (tmp_path / "p.toml").open("wb") as file:
         os.truncate(file.fileno(), 1 << 40)
     with pytest.raises(InvalidArgument, match="too large, at most"):
@@ -106,7 +106,7 @@ def test_an_imported_policy_has_classic_signatures_and_the_strict_identity(tmp_p
     assert requirement.authorities == (KeyReference("/keys/a.pub", "/keys/a.pub"),)
 
 
-def test_an_imported_policy_takes_other_formats_where_it_is_told_to(tmp_path: Path) -> None:
+def test_an_imported_policy_accepts_other_formats_on_request(tmp_path: Path) -> None:
     imported(tmp_path, {"type": "sigstoreSigned", "keyPath": "/keys/a.pub"})
     policy = Policy.from_containers_policy(tmp_path / "policy.json", formats=("cosign", "bundle"))
     assert policy.default.signed[0].formats == ("cosign", "bundle")
@@ -118,7 +118,7 @@ def test_keys_inside_a_policy_are_the_base64_of_their_files(tmp_path: Path) -> N
     assert isinstance(requirement.authorities[0], TrustedKey)
 
 
-def test_a_key_that_is_none_refuses_images_and_not_the_policy(tmp_path: Path) -> None:
+def test_an_invalid_key_refuses_images_and_not_the_policy(tmp_path: Path) -> None:
     (requirement,) = imported(tmp_path, {"type": "sigstoreSigned", "keyData": "YWJj"}).default.requirements
     assert isinstance(requirement, Unsupported)
 
@@ -140,7 +140,7 @@ def test_a_key_that_is_none_refuses_images_and_not_the_policy(tmp_path: Path) ->
         ({"type": "sigstoreSigned", "keyPath": "/a", "rekorPublicKeyPath": "/r"}, "Rekor"),
     ],
 )
-def test_what_cannot_be_judged_refuses_the_images_of_its_scope_alone(
+def test_a_requirement_that_cannot_be_judged_refuses_only_the_images_of_its_scope(
     requirement: object, named: str, tmp_path: Path
 ) -> None:
     policy = imported(

@@ -38,13 +38,13 @@ def put(store: Path, *issuers: Issuer, name: str = "more.pem") -> None:
     (store / name).write_text(pem([item.certificate for item in issuers]))
 
 
-def test_pem_with_several_and_der_are_read_whatever_they_are_called(store: Path) -> None:
+def test_pem_with_several_and_der_are_read_under_any_file_name(store: Path) -> None:
     put(store, root(number=955), intermediate(root()), name="several")
     (store / "x.txt").write_bytes(root(number=956).certificate.x509.public_bytes(Encoding.DER))
     assert load(store) == 4
 
 
-def test_a_sub_folder_is_passed_over(store: Path) -> None:
+def test_a_sub_folder_is_ignored(store: Path) -> None:
     (store / "below").mkdir()
     assert load(store) == 1
 
@@ -71,7 +71,7 @@ def test_for_timestamps_only_roots_are_trusted(store: Path) -> None:
             load(stamps, Store("tsa", "public"))
 
 
-def test_an_empty_store_or_none_is_refused(store: Path) -> None:
+def test_an_empty_or_missing_store_is_refused(store: Path) -> None:
     (store / "root.crt").unlink()
     with pytest.raises(InvalidArgument, match="is empty"):
         load(store)
@@ -145,7 +145,7 @@ def test_a_policy_is_read_from_its_file_or_from_the_folder_that_has_it(store: Pa
     assert for_app(Policy.from_notation(tmp_path))
 
 
-def test_the_file_for_images_goes_before_the_older_one(store: Path, tmp_path: Path) -> None:
+def test_the_file_for_images_is_read_before_the_older_one(store: Path, tmp_path: Path) -> None:
     write_policy(tmp_path)
     write_policy(tmp_path, "trustpolicy.oci.json", "registry.example/other")
     assert not for_app(Policy.from_notation(tmp_path))

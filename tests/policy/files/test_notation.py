@@ -83,7 +83,7 @@ def test_a_verification_that_is_no_object_with_a_level_is_refused(verification: 
         policy(statement(signatureVerification=verification))
 
 
-def test_any_identity_means_no_holder_is_asked_for() -> None:
+def test_any_identity_trusts_every_holder() -> None:
     assert signed(policy(statement(trustedIdentities=["*"]))).anchors.authorities[0].holders == ()
 
 
@@ -98,7 +98,7 @@ def test_an_override_changes_one_action() -> None:
     assert found == replace(STRICT, revocation=Action.SKIP, expiry=Action.LOG)
 
 
-def test_timestamps_may_be_wanted_after_expiry_alone() -> None:
+def test_timestamps_may_be_needed_only_after_expiry() -> None:
     verification = {"level": "strict", "verifyTimestamp": "afterCertExpiry"}
     found = signed(policy(statement(signatureVerification=verification, trustStores=["ca:team", "tsa:public"])))
     assert found.timestamps is not None
@@ -125,14 +125,14 @@ def test_a_scope_is_one_repository_exactly() -> None:
         assert isinstance(rule.requirements[0], Reject), name
 
 
-def test_an_exact_scope_goes_before_every_other_and_the_star_takes_the_rest() -> None:
+def test_an_exact_scope_comes_first_and_the_star_is_the_default() -> None:
     rest = statement(name="rest", registryScopes=["*"], trustStores=["ca:other"])
     found = policy(statement(), rest)
     assert signed(found).anchors.authorities[0].name == "ca:team"
     assert signed(found, "elsewhere.example/x:1").anchors.authorities[0].name == "ca:other"
 
 
-def test_a_named_scope_is_for_every_image_for_layouts_have_no_name() -> None:
+def test_a_chosen_scope_applies_to_every_image_because_layouts_have_no_name() -> None:
     local = statement(name="local", registryScopes=["local/hello"], trustStores=["ca:other"])
     found = policy(statement(), local, scope="local/hello")
     (requirement,) = found.select(Location("oci", path="/srv/layout")).requirements
@@ -142,7 +142,7 @@ def test_a_named_scope_is_for_every_image_for_layouts_have_no_name() -> None:
         policy(statement(), scope="local/other")
 
 
-def test_what_the_rule_is_called_says_which_statement_it_is() -> None:
+def test_a_rule_has_the_name_of_its_statement() -> None:
     found = policy(statement()).select(Location(reference=parse_reference("registry.example/team/app")))
     assert found.name == "trust policy team"
 
@@ -229,7 +229,7 @@ def test_row_e_skip_for_every_registry_is_refused() -> None:
         {"signatureVerification": {"level": "skip", "override": {"expiry": "log"}}},
     ],
 )
-def test_skip_goes_with_nothing_that_would_be_looked_at(changes: dict[str, Any]) -> None:
+def test_skip_cannot_be_combined_with_options_that_it_ignores(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         parse_trust_policy(document(statement(**(SKIPPED | changes))), "policy")
 
@@ -243,7 +243,7 @@ def test_skip_goes_with_nothing_that_would_be_looked_at(changes: dict[str, Any])
         (statement(registryScopes=["*"]), statement(name="other", registryScopes=["*"])),
     ],
 )
-def test_names_and_scopes_stand_once(statements: tuple[dict[str, Any], ...]) -> None:
+def test_names_and_scopes_must_be_distinct(statements: tuple[dict[str, Any], ...]) -> None:
     with pytest.raises(InvalidArgument):
         parse_trust_policy(document(*statements), "policy")
 

@@ -44,7 +44,7 @@ def select(policy: Policy, reference: str) -> Any:
 # --- what it means ------------------------------------------------------------------------------------------------
 
 
-def test_a_policy_that_says_nothing_rejects_everything() -> None:
+def test_an_empty_policy_rejects_every_image() -> None:
     for policy in (policy_of({"version": 1}), policy_of_toml("version = 1")):
         rule = select(policy, "registry.example/app:1")
         assert all(isinstance(item, Reject) for item in rule.requirements)
@@ -280,7 +280,7 @@ def test_a_misspelt_field_is_guessed() -> None:
     assert "did you mean 'any'?" in caught.value.hint
 
 
-def test_keys_that_are_one_cannot_be_two_of_a_threshold() -> None:
+def test_one_key_under_two_names_cannot_meet_a_threshold_of_two() -> None:
     authorities = {"a": {"key_pem": pem(1)}, "b": {"key_pem": pem(1) + pem(2)}}
     document = {
         "version": 1,

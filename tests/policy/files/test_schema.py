@@ -66,7 +66,7 @@ def test_the_schema_is_one() -> None:
 
 @given(documents)
 @settings(max_examples=150, deadline=None)
-def test_both_accept_documents_that_are_right(document: Json) -> None:
+def test_schema_and_parser_accept_valid_documents(document: Json) -> None:
     assert parser_refusal(document) == ""
     VALIDATOR.validate(document)
 
@@ -82,7 +82,7 @@ _junk = st.sampled_from(
 
 @given(documents, st.data())
 @settings(max_examples=400, deadline=None)
-def test_both_say_the_same_of_documents_with_a_random_change(document: Json, data: st.DataObject) -> None:
+def test_schema_and_parser_agree_on_documents_with_a_random_change(document: Json, data: st.DataObject) -> None:
     changed = copy.deepcopy(document)
     for _ in range(data.draw(st.integers(1, 2))):
         _change(changed, data)
@@ -159,7 +159,7 @@ def _document(**members: Any) -> Json:
         _document(authorities={"a": {"key_uri": "x"}}),
     ],
 )
-def test_both_refuse_documents_that_are_wrong(document: Json) -> None:
+def test_schema_and_parser_refuse_invalid_documents(document: Json) -> None:
     assert parser_refusal(document)
     assert not VALIDATOR.is_valid(document)
 

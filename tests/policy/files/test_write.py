@@ -61,14 +61,14 @@ def test_a_policy_made_in_a_program_can_be_written() -> None:
     assert requirement.threshold == 2
 
 
-def test_what_cannot_be_expressed_is_refused_and_every_place_named() -> None:
+def test_a_policy_that_cannot_be_expressed_is_refused_with_every_place() -> None:
     rules = tuple(Rule((Unsupported(f"it asks for {what}"),), what) for what in ("fulcio", "signedBy"))
     policy = Policy(rules[0], {**Policy().rules, **policy_of({"version": 1}).rules})
     with pytest.raises(InvalidArgument, match="fulcio: it asks for fulcio"):
         document_of(policy)
 
 
-def test_a_rule_for_one_repository_alone_is_not_written_as_one_for_all_below_it() -> None:
+def test_a_rule_for_just_one_repository_is_not_written_as_one_for_all_below_it() -> None:
     exact = Scope("docker", "registry.example/app", exact=True)
     with pytest.raises(InvalidArgument, match="just one repository"):
         document_of(Policy(rules={exact: Rule((AcceptAnything(),))}))
@@ -81,7 +81,7 @@ def test_a_format_is_written_by_the_name_that_reads_it() -> None:
     assert policy_of(document).default.signed[0].formats == policy.default.signed[0].formats
 
 
-def test_authorities_of_one_name_get_names_of_their_own() -> None:
+def test_authorities_with_the_same_name_get_distinct_names() -> None:
     policy = Policy(Rule((Signed((KeyReference("/a/key.pub"), KeyReference("/b/key.pub"))),)))
     document = document_of(policy)
     assert document["authorities"] == {"key": {"key_file": "/a/key.pub"}, "key-2": {"key_file": "/b/key.pub"}}
