@@ -122,7 +122,7 @@ def test_check_warns_where_one_signature_may_meet_two_requirements(place: Path) 
     path.write_text(path.read_text().replace("{ PLACE }", '{ any = ["one"] }, { any = ["other"] }'))
     checked = run("policy", "check", path)
     assert checked.exit_code == 0, checked.output
-    assert "one signature may meet several requirements" in checked.stderr
+    assert "one signature can satisfy several requirements" in checked.stderr
 
 
 def test_check_opens_keys_behind_uris_where_they_must_be_distinct_and_says_where_it_cannot(

@@ -31,7 +31,7 @@ def test_a_format_that_names_no_repository_does_not_fit(identity: Identity) -> N
 
 @pytest.mark.parametrize("identity", OF_CONTAINERS[:3] + OF_CONTAINERS[5:], ids=str)
 def test_an_image_without_a_name_fits_only_a_name_that_the_policy_gives(identity: Identity) -> None:
-    with pytest.raises(IdentityMismatch, match="this image has none"):
+    with pytest.raises(IdentityMismatch, match="the image has no name"):
         identity.match("registry.example/app:1.0", None, DIGEST)
     assert Identity.exact_reference("registry.example/app:1.0").match("registry.example/app:1.0", None, DIGEST)
 
@@ -50,7 +50,7 @@ def test_another_tag_fits_only_where_tags_are_not_compared() -> None:
 
 
 def test_a_remapped_name_must_be_a_full_image_name() -> None:
-    with pytest.raises(IdentityMismatch, match="no full image name"):
+    with pytest.raises(IdentityMismatch, match="a full image name is needed"):
         Identity.remap_identity("registry.example", "short").match("short/app:1.0", IMAGE, DIGEST)
 
 

@@ -22,7 +22,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _BEYOND = (
     "no authority has the name",
     "no timestamp authority has the name",
-    "has a rule already",
+    "already has a rule",
     "scope '",
     "lists only",
     "distinct",
@@ -34,10 +34,10 @@ _BEYOND = (
     "image reference",
     "identity '",
     "identity prefix",
-    "no distinguished name",
-    "stands in it twice",
-    "of the keys given differ",
-    "no files can be read",
+    "a distinguished name",
+    "the same key is listed twice",
+    "of the given keys differ",
+    "files cannot be read",
     "this is a key, not the name of one",
 )
 """What a schema cannot say: where the parser refuses for one of these, the schema may accept."""
