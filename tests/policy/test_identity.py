@@ -112,7 +112,7 @@ def test_an_exact_name_is_that_repository_with_that_tag_and_never_another_digest
 def test_a_prefix_of_whole_components_is_replaced_once_and_at_the_start(prefix: str, image: str, signed: str) -> None:
     identity = Identity.remap_identity(prefix, "a.example")
     if signed == "a.example:1.0":  # which is no full name
-        with pytest.raises(IdentityMismatch, match="no full image name"):
+        with pytest.raises(IdentityMismatch, match="a full image name is needed"):
             identity.match("a.example/x:1.0", parse_reference(image), DIGEST)
         return
     assert identity.match(signed, parse_reference(image), DIGEST)
