@@ -43,6 +43,26 @@ def test_a_value_that_does_not_fit_is_refused(bad: str) -> None:
         check(bytes.fromhex(bad), "value")
 
 
+def test_a_tag_of_several_bytes_is_read_up_to_a_length() -> None:
+    for more, fits in ((0, True), (1, True), (3, True), (4, False), (9, False)):
+        tag = b"\x1f" + b"\x81" * more + b"\x01"
+        if fits:
+            with counted() as spent:
+                check(tag + b"\x02ab" + tag + b"\x00", "value")
+            assert spent[Cost.NODES] == 2
+            assert [item.content for item in fields(tag + b"\x00", 0, more + 3, "value")] == [more + 3]
+        else:
+            with pytest.raises(MalformedError, match=r"an ASN\.1 tag of"):
+                check(tag + b"\x00", "value")
+
+
+def test_a_length_of_several_bytes_is_read_up_to_four() -> None:
+    for count in (1, 2, 3, 4):
+        check(b"\x04" + bytes([0x80 | count]) + (200).to_bytes(count, "big") + b"x" * 200, "value")
+    with pytest.raises(MalformedError, match="length of 5 bytes"):
+        check(b"\x04\x85\x00\x00\x00\x00\x01x", "value")
+
+
 def test_the_values_are_bounded_and_the_scan_stops_there() -> None:
     check(b"\x05\x00" * limits.ASN1_NODES, "value")
     with pytest.raises(LimitExceeded):

@@ -100,6 +100,12 @@ def test_json_is_read_as_the_standard_library_reads_it_and_every_part_is_found(
     assert set(located.lines) >= set(paths(document))
 
 
+def test_a_member_inside_another_has_a_line_of_its_own() -> None:
+    located = json_located.parse(b'{"a":\n {"b": 1,\n  "c": [{\n   "b": 2}]}}', "x")
+    found = [("a",), ("a", "b"), ("a", "c"), ("a", "c", 0), ("a", "c", 0, "b")]
+    assert [located.line(path) for path in found] == [1, 2, 3, 3, 4]
+
+
 @given(st.lists(st.integers(), min_size=1))
 def test_the_line_of_a_json_member_is_that_of_its_name(numbers: list[int]) -> None:
     text = json.dumps({f"n{number}": number for number in numbers}, indent=1)

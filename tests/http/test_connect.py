@@ -11,10 +11,14 @@ from collections.abc import Iterator
 import pytest
 
 from imagesig import limits
+from imagesig.errors import UnexpectedResponse
+from imagesig.http.client import HttpClient
 from imagesig.http.dates import date_of, wait_of
 from imagesig.http.faults import NotConnected
 from imagesig.http.lookup import addresses
 from imagesig.http.race import Address, first_connected
+from imagesig.http.reach import LOOPBACK_ONLY
+from imagesig.testing import InMemoryRegistry
 
 
 def at(port: int) -> Address:
@@ -174,3 +178,18 @@ def test_a_pause_until_a_date_is_counted_from_now() -> None:
 )
 def test_an_invalid_date_gives_none(text: str) -> None:
     assert date_of(text) is None
+
+
+def test_of_several_addresses_those_out_of_reach_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as server:
+        port = int(server.host.rpartition(":")[2])
+        inside, here = (socket.AF_INET, ("10.1.2.3", port)), (socket.AF_INET, ("127.0.0.1", port))
+        client = HttpClient(user_agent="test")
+        for found in ([inside, here], [here, inside], [here]):
+            monkeypatch.setattr("imagesig.http.connect.addresses", lambda *_, found=found: found)
+            client.request("GET", f"http://name.example:{port}/", reach=LOOPBACK_ONLY, limit=1000, attempts=1)
+            client.close()
+        assert server.asked() == 3
+        monkeypatch.setattr("imagesig.http.connect.addresses", lambda *_: [inside])
+        with pytest.raises(UnexpectedResponse, match=r"leads to 10\.1\.2\.3: plain HTTP"):
+            client.request("GET", f"http://name.example:{port}/", reach=LOOPBACK_ONLY, limit=1000, attempts=1)

@@ -262,6 +262,8 @@ def test_every_path_without_a_tag_can_be_written(transport: str, parts: list[str
         Scope("docker", "oci:/srv"),
         Scope("oci", "srv"),
         Scope("docker", 1),  # type: ignore[arg-type]
+        Scope("docker", "registry.example/app", 1),  # type: ignore[arg-type]
+        Scope("docker", "registry.example/app", None),  # type: ignore[arg-type]
         "registry.example",
     ],
 )

@@ -320,3 +320,10 @@ def test_a_list_signed_with_a_hash_that_nobody_here_takes_is_refused(key: Any) -
     builder = x509.CertificateRevocationListBuilder(CA.x509.subject, NOW - timedelta(hours=1), NOW + timedelta(days=1))
     made = builder.sign(key, None if isinstance(key, ed448.Ed448PrivateKey) else hashes.SHA3_256())
     refused(made.public_bytes(Encoding.DER), "SHA-256 or more is needed")
+
+
+@pytest.mark.parametrize("hash_", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()], ids=lambda item: item.name)
+def test_a_list_signed_with_sha2_is_believed(hash_: hashes.HashAlgorithm) -> None:
+    assert opened(CA.crl(hash=hash_)).number == 1
+    if isinstance(hash_, hashes.SHA256):
+        refused(CA.crl(hash=hashes.SHA224()), "SHA-256 or more is needed")

@@ -70,6 +70,12 @@ def test_only_ustar_has_a_prefix() -> None:
         parse_header(bytes(sealed(head)), "test")
 
 
+def test_the_whole_field_of_the_checksum_is_a_number() -> None:
+    for place in (148, 149, 153, 155):
+        with pytest.raises(MalformedError):
+            parse_header(changed(place, b"x", seal=False), "test")
+
+
 def test_another_checksum_is_refused() -> None:
     with pytest.raises(MalformedError, match="checksum"):
         parse_header(changed(0, b"x", seal=False), "test")

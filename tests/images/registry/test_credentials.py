@@ -179,3 +179,15 @@ def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> N
 def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidArgument, match="is not base64"):
         files(tmp_path, {"auths": {"registry.example": {"auth": text}}})("registry.example")
+
+
+def test_a_helper_is_told_no_secret_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ("IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN")
+    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("OTHER", "kept")
+    helper(tmp_path, "env", f'env > {tmp_path}/environment; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
+    assert files(tmp_path, {"credsStore": "env"}, path=str(tmp_path))("registry.example").username == "u"
+    environment = (tmp_path / "environment").read_text()
+    assert "OTHER=kept" in environment
+    assert "s3cret" not in environment
