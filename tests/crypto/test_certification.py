@@ -8,7 +8,13 @@ import pytest
 from cryptography import x509
 
 from imagesig.crypto.algorithms import ECDSA_SHA256, RSA_PSS_SHA256, ToSign
-from imagesig.crypto.certification import certificate_pem, certificate_to_sign, parse_names
+from imagesig.crypto.certification import (
+    certificate_pem,
+    certificate_to_sign,
+    parse_names,
+    request_pem,
+    request_to_sign,
+)
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
 from tests.chains import CODE_SIGNING, key_usage
 from tests.makers import NOW, private_key
@@ -93,3 +99,14 @@ def test_a_certificate_says_who_signs_code_and_until_when(year: int) -> None:
         True,
         year >= 2050,
     )
+
+
+def test_a_request_asks_for_what_the_certificate_shall_say() -> None:
+    key = private_key()
+    signed = request_to_sign(parse_names("CN=release", ["dns:ci.acme.example"]), key.public_key)
+    made = x509.load_pem_x509_csr(request_pem(signed, ECDSA_SHA256, key.sign(ToSign(signed, ECDSA_SHA256))).encode())
+    assert made.is_signature_valid
+    assert made.subject.rfc4514_string() == "CN=release"
+    assert {item.oid for item in made.extensions if item.critical} == {x509.BasicConstraints.oid, x509.KeyUsage.oid}
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == [x509.DNSName("ci.acme.example")]

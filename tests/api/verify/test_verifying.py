@@ -9,9 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from imagesig import sign, verify
+from imagesig.effort import ALLOWANCE, Cost
 from imagesig.errors import (
     AllowedUnverified,
     ImageNotFound,
+    LimitExceeded,
     NoSignatureAccepted,
     NoSignatures,
     RefusedByPolicy,
@@ -206,3 +208,13 @@ def test_a_platform_that_neither_it_nor_the_index_proves_passes_a_rule_that_warn
     assert (result.verified, result.through_index, result.platform) == (False, False, "linux/arm64")
     assert result.digest != image.home.resolve("1.0").digest
     assert result.warnings
+
+
+def test_signatures_that_may_not_be_checked_any_more_are_a_limit_and_no_verdict(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(image, key(1), identity=NAME, recursive=False)
+    assert verify(image, policy(trusts(1))).verified
+    monkeypatch.setitem(ALLOWANCE, Cost.SIGNATURE_CHECKS, 0)
+    with pytest.raises(LimitExceeded, match="more than 0 signatures checked"):
+        verify(image, policy(trusts(1)))

@@ -194,6 +194,14 @@ def test_a_name_with_tag_and_digest_is_not_judged(tmp_path: Path) -> None:
             "combined with 'keyPath'",
         ),
         ('{"default": [{"type": "sigstoreSigned", "keyData": "YQ"}]}', "base64 is needed"),
+        (
+            '{"default": [{"type": "sigstoreSigned", "pki": {"caRootsPath": "/ca"}}]}',
+            "subjectEmail or subjectHostname is needed",
+        ),
+        (
+            '{"default": [{"type": "sigstoreSigned", "pki": {"caRootsPath": "/ca", "subjectEmail": ""}}]}',
+            "subjectEmail or subjectHostname is needed",
+        ),
     ],
 )
 def test_a_wrong_policy_json_is_refused_with_line_and_reason(document: str, said: str, tmp_path: Path) -> None:

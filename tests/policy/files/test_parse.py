@@ -41,6 +41,26 @@ def select(policy: Policy, reference: str) -> Any:
     return policy.select(Location(reference=parse_reference(reference)))
 
 
+@pytest.mark.parametrize("subject", ["release", "CN", "CN=a,", "=x", "CN=a;O"])
+def test_a_holder_that_is_no_distinguished_name_is_refused_as_that(subject: str) -> None:
+    authority = {"ca_pem": certificate(), "holders": [{"subject": subject}]}
+    with pytest.raises(InvalidArgument, match="is no distinguished name"):
+        policy_of({"version": 1, "authorities": {"ca": authority}})
+
+
+def test_everything_in_a_policy_may_be_described_and_the_document_may_name_its_schema() -> None:
+    policy_of(
+        {
+            "$schema": "https://example/schema.json",
+            "version": 1,
+            "description": "the policy",
+            "authorities": {"a": {"key_file": "a.pub", "description": "the key"}},
+            "timestamp_authorities": {"tsa": {"ca_pem": certificate(2), "description": "the service"}},
+            "rules": [{"scope": "registry.example", "require": [{"any": ["a"]}], "description": "the rule"}],
+        }
+    )
+
+
 # --- what it means ------------------------------------------------------------------------------------------------
 
 
