@@ -69,6 +69,6 @@ def test_a_prefix_is_a_host_or_a_host_with_whole_components(text: str, is_one: b
 def test_a_private_key_in_the_place_of_a_name_is_not_shown() -> None:
     pem = private_key().to_pem(None).decode()
     for text in (pem, pem.replace("\n", "")):
-        with pytest.raises(InvalidArgument) as refused:
+        with pytest.raises(InvalidArgument, match="this is a key, not the name of one") as refused:
             parse_reference(text)
         assert pem.splitlines()[1][:20] not in f"{refused.value} {refused.value.hint}"
