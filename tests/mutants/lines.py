@@ -34,6 +34,8 @@ PYTEST = (
     *("--hypothesis-profile=mutants", "-o", "tmp_path_retention_policy=none", "-k", "not four_processes"),
     *(f"--ignore={path}" for path in LEFT_OUT),
 )
+_OF_EVERY_MODULE = "tests/test_values.py"
+"""Tests that look at what a module holds without running a line of it."""
 _SLOW = 0.3
 """Seconds of a test that many others are tried before."""
 _DATA = ROOT / ".mutants-lines.json"
@@ -73,6 +75,8 @@ class Lines:
         extent = self._extents[module].get(line)
         lines = extent if extent is not None else by_line
         names = set().union(*(by_line.get(number, ()) for number in lines)) if lines else set()
+        if extent is None:
+            names |= {test for test in self.seconds if test.startswith(_OF_EVERY_MODULE)}
         return self._in_order(module, names)
 
     def runs_at_import(self, module: str, line: int) -> bool:
@@ -89,7 +93,7 @@ class Lines:
             function = test.partition("[")[0]
             cases[function] = cases.get(function, -1) + 1
             is_slow = self.seconds[test] > _SLOW
-            if test.startswith(mirror):
+            if test.startswith((mirror, _OF_EVERY_MODULE)):
                 ranked.append((is_slow, 0, False, test))
             else:
                 ranked.append((is_slow, cases[function] + 1, not test.startswith(beside), test))

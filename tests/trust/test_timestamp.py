@@ -18,7 +18,7 @@ from imagesig.effort import ALLOWANCE, Cost
 from imagesig.errors import BudgetExceeded, TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
 from imagesig.trust.timestamp import Timestamp, examine_timestamp
-from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, rsa_key, with_sha1
+from tests.authorities import MONTH, TIME_STAMPING, Authority, Issued, ec_key, point, rsa_key, with_sha1
 from tests.effort import counted
 from tests.makers import NOW
 from tests.timestamps import MESSAGE, ess, token, tst_info
@@ -496,6 +496,7 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, m
         x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)]),
         x509.AuthorityKeyIdentifier(b"key", None, None),
         x509.InhibitAnyPolicy(1),
+        x509.FreshestCRL([point("http://a.example")]),
     ],
     ids=lambda item: type(item).__name__,
 )

@@ -10,7 +10,8 @@ import pytest
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unauthorized
-from imagesig.images.registry.credentials import ANONYMOUS, CredentialFiles, credential_files
+from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
+from imagesig.text import sentence
 
 
 def auth(text: str) -> dict[str, str]:
@@ -191,3 +192,13 @@ def test_a_helper_is_told_no_secret_of_keys(tmp_path: Path, monkeypatch: pytest.
     environment = (tmp_path / "environment").read_text()
     assert "OTHER=kept" in environment
     assert "s3cret" not in environment
+
+
+@pytest.mark.parametrize("field", ["password", "identity_token", "registry_token"])
+def test_each_secret_of_a_credential_is_in_no_repr_and_no_sentence(field: str) -> None:
+    credential = Credential("user", **{field: "very-s3cret-W0rd"})
+    assert "very-s3cret-W0rd" not in repr(credential)
+    assert "very-s3cret-W0rd" not in sentence("the server said: very-s3cret-W0rd")
+    assert (
+        "dXNlcjp2ZXJ5LXMzY3JldC1XMHJk" not in sentence("it said: dXNlcjp2ZXJ5LXMzY3JldC1XMHJk") or field != "password"
+    )
