@@ -93,7 +93,9 @@ class Lines:
             function = test.partition("[")[0]
             cases[function] = cases.get(function, -1) + 1
             is_slow = self.seconds[test] > _SLOW
-            if test.startswith((mirror, _OF_EVERY_MODULE)):
+            if test.startswith(_OF_EVERY_MODULE):
+                ranked.append((False, 0, False, test))
+            elif test.startswith(mirror):
                 ranked.append((is_slow, 0, False, test))
             else:
                 ranked.append((is_slow, cases[function] + 1, not test.startswith(beside), test))
