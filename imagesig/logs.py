@@ -16,7 +16,7 @@ class Logger:
     """The logger of `logging` with this name. Every message goes through `sentence` before a handler sees it."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def debug(self, message: str, *values: object) -> None:
         # speed: without `logging`, nothing can have asked for these messages (benchmarks/test_start.py)
@@ -34,7 +34,7 @@ class Logger:
     def _logger(self) -> logging.Logger:
         import logging
 
-        return logging.getLogger(self._name)
+        return logging.getLogger(self.name)
 
     def _log(self, level: int, message: str, values: tuple[object, ...]) -> None:
         """`level` is the number of `logging.DEBUG` and so on."""
