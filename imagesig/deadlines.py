@@ -67,7 +67,9 @@ def remaining(what: object) -> float:
     stop = _stop.get()
     if stop is not None and stop.is_set():
         raise DeadlineExceeded(f"{what}: cancelled by the caller")
-    left = seconds_left()
+    # speed: `seconds_left()`, without a call: asked before every step (benchmarks/rows.py)
+    end = _ends.get()
+    left = float("inf") if end is None else end - time.monotonic()
     if left <= 0:
         raise DeadlineExceeded(f"{what}: the deadline passed", hint="give more time: --timeout, or timeout=")
     return left

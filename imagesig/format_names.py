@@ -85,6 +85,7 @@ NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.SIGNATURE)
 """The formats of signatures: those that `sign` and `verify` know."""
 READERS = tuple(dict.fromkeys(item.reader for item in NAMES))
 """The names that differ in what they accept: those that a policy file can have."""
+_BY_NAME = {kind: {item.name: item for item in FORMATS if item.purpose is kind} for kind in Purpose}
 ARTIFACT_TYPES = tuple(dict.fromkeys(item.artifact_type for item in FORMATS if item.artifact_type))
 
 
@@ -94,13 +95,13 @@ def format_names(names: Iterable[object], purpose: Purpose = Purpose.SIGNATURE) 
     Raises:
         InvalidArgument: a name has no entry for this purpose.
     """
-    known = {item.name: item for item in FORMATS if item.purpose is purpose}
-    found: dict[FormatName, None] = {}
+    known = _BY_NAME[purpose]
+    found: dict[str, FormatName] = {}
     for name in names:
         if type(name) is not str or name not in known:
             raise InvalidArgument(f"format {quote(name)} is unknown", hint=f"choose from {', '.join(known)}")
-        found[known[name]] = None
-    return tuple(found)
+        found[name] = known[name]
+    return tuple(found.values())
 
 
 def families(names: Iterable[str]) -> frozenset[str]:

@@ -89,7 +89,8 @@ def sentence(text: str) -> str:
     text = _without_secrets(_cut(text))
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
-    text = _HEX_KEY.sub(HIDDEN, text)
+    if "30" in text:  # the first byte of a key
+        text = _HEX_KEY.sub(HIDDEN, text)
     for pattern in (_PIECES, _LONG):
         text = pattern.sub(lambda found: HIDDEN if holds_key(found[0]) else found[0], text)
     return printable(text)

@@ -108,14 +108,18 @@ def _check_width(data: bytes, what: str) -> None:
 
 def values_in(data: bytes) -> int:
     """An upper bound for the number of values in a document, including members' names. Linear in its size."""
-    return 1 + sum(data.count(character) for character in (b"[", b"{", b",", b":"))
+    return _brackets_in(data) + 1 + data.count(b",") + data.count(b":")
+
+
+def _brackets_in(data: bytes) -> int:
+    return data.count(b"[") + data.count(b"{")
 
 
 def _check_cost(data: bytes, what: str, nodes: int, cost: Cost) -> None:
     """Limits depth and number of values before parsing: the parser recurses, and a value needs 60 bytes or more."""
-    brackets = data.count(b"[") + data.count(b"{")
     values = values_in(data)
-    if brackets > limits.JSON_DEPTH or values > nodes:
+    # A document of fewer values is not deeper either: each level is a value.
+    if values > nodes or (values > limits.JSON_DEPTH and _brackets_in(data) > limits.JSON_DEPTH):
         values = _counted(data, what, nodes)
     spend(cost, values, what)
 

@@ -46,7 +46,8 @@ def check_shape(value: object, shape: Shape, what: str) -> None:
         MalformedError: one has.
     """
     if isinstance(value, dict):
-        refuse_twins(value, shape.known, what)
+        if not shape.known.issuperset(value):  # speed: as in `refuse_twins`, without a call (benchmarks/rows.py)
+            refuse_twins(value, shape.known, what)
         for name, inner in shape.inner:
             if name in value:
                 check_shape(value[name], inner, what)

@@ -25,7 +25,7 @@ from imagesig.images.archive.two_descriptions import described_by_docker
 from imagesig.images.archive.writer import ArchiveWriter
 from imagesig.images.image import Image
 from imagesig.images.layout.home import LayoutHome
-from imagesig.images.layout.index import INDEX, MARKER, IndexChange, is_signature, new_documents
+from imagesig.images.layout.index import INDEX, MARKER, NEW_DOCUMENTS, IndexChange, is_signature
 from imagesig.images.local_path import local_path
 from imagesig.images.stream import checked, hash_of
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
@@ -108,9 +108,9 @@ class Archive(LayoutHome):
         if changes and name in changes.indexes:
             return changes.indexes[name]
         if self._current is None and name in (INDEX, MARKER):
-            return new_documents()[name]
+            return NEW_DOCUMENTS[name]
         if name == _SIGNATURES_INDEX and self._get(name) is None:
-            return new_documents()[INDEX]
+            return NEW_DOCUMENTS[INDEX]
         source, member = self._find(name)
         if isinstance(source, ArchiveFile):
             return source.read(member, most)

@@ -7,7 +7,7 @@ from pathlib import Path
 from imagesig.images.archive.file import ArchiveFile
 from imagesig.images.archive.members import Member
 from imagesig.images.archive.writer import ArchiveWriter
-from imagesig.images.layout.index import new_documents
+from imagesig.images.layout.index import NEW_DOCUMENTS
 
 _NEW_FILE_MODE = 0o644
 
@@ -34,7 +34,7 @@ class Changes:
             self.abandon()
             return False
         before = previous.members.files.values() if previous else ()
-        documents = ({} if previous else new_documents()) | self.indexes
+        documents = {**({} if previous else NEW_DOCUMENTS), **self.indexes}
         try:
             for name, content in documents.items():
                 self.writer.add(name, len(content), (content,))

@@ -6,6 +6,7 @@ Spec: POSIX.1-2017 ustar; GNU tar's base-256 numbers. Go's archive/tar refuses a
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -66,10 +67,17 @@ def number(field_bytes: bytes, what: str) -> int:
 
 def octal(field_bytes: bytes, what: str) -> int:
     """A number in octal digits, with blanks before and blanks or NULs after them; 0 without digits."""
-    match = _OCTAL.fullmatch(field_bytes)
-    if match is None:
+    value = _octal(field_bytes)
+    if value is None:
         raise MalformedError(f"{what}: not a tar, or a damaged one: {quote(field_bytes)} is not a number")
-    return int(match[1] or b"0", 8)
+    return value
+
+
+# speed: eight numbers in each header, most of them the same in all (benchmarks/rows.py)
+@lru_cache(maxsize=1024)
+def _octal(field_bytes: bytes) -> int | None:
+    match = _OCTAL.fullmatch(field_bytes)
+    return int(match[1] or b"0", 8) if match else None
 
 
 def _check_number(field_bytes: bytes, what: str) -> None:

@@ -34,12 +34,11 @@ IndexChange = Callable[[list[dict[str, object]]], list[dict[str, object]]]
 """From the current entries to the new ones."""
 
 
-def new_documents() -> dict[str, bytes]:
-    """The files of an empty layout."""
-    return {
-        MARKER: go_json({"imageLayoutVersion": LAYOUT_VERSION}),
-        INDEX: go_json({"schemaVersion": 2, "manifests": []}),
-    }
+NEW_DOCUMENTS: Mapping[str, bytes] = {
+    MARKER: go_json({"imageLayoutVersion": LAYOUT_VERSION}),
+    INDEX: go_json({"schemaVersion": 2, "manifests": []}),
+}
+"""The files of an empty layout."""
 
 
 def entry_annotations(entry: Mapping[str, object]) -> dict[str, object]:
@@ -74,8 +73,11 @@ def is_named(entry: Descriptor, text: str) -> bool:
 
 def whole_name(entry: Descriptor) -> tuple[str, str] | None:
     """Repository and tag under which Docker loads the entry; None if it has none."""
+    name = entry.annotations.get(IMAGE_NAME, "")
+    if not name:
+        return None
     try:
-        return _repository_and_tag(entry.annotations.get(IMAGE_NAME, ""))
+        return _repository_and_tag(name)
     except InvalidArgument:
         return None
 

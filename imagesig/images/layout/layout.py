@@ -19,7 +19,7 @@ from imagesig.images.files import chunks_of, locked
 from imagesig.images.folder import Folder
 from imagesig.images.image import Image
 from imagesig.images.layout.home import LayoutHome
-from imagesig.images.layout.index import INDEX, MARKER, IndexChange, new_documents
+from imagesig.images.layout.index import INDEX, MARKER, NEW_DOCUMENTS, IndexChange
 from imagesig.images.local_path import local_path
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
@@ -52,7 +52,7 @@ class Layout(LayoutHome):
         """Makes an empty layout, or opens an existing one."""
         folder = Folder(directory, f"oci:{directory}")
         folder.make(_BLOBS)
-        for name, content in new_documents().items():
+        for name, content in NEW_DOCUMENTS.items():
             if not folder.has(name):
                 folder.write(name, content)
         return cls(directory)

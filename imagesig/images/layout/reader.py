@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -51,6 +52,11 @@ from imagesig.text import quote
 
 class LayoutReader(LocalHome):
     """The reading half of an `ImageHome` over the files of a layout. `LayoutHome` adds the writing half."""
+
+    def __init__(self, form: str, path: Path) -> None:
+        super().__init__(form, path)
+        self._parsed: dict[str, tuple[bytes, tuple[dict[str, object], ...]]] = {}
+        """The bytes of each index as they were last read, and its entries, which nobody changes."""
 
     @abstractmethod
     def _file(self, name: str, most: int) -> bytes:
@@ -176,7 +182,13 @@ class LayoutReader(LocalHome):
 
     def _listed(self, name: str) -> list[dict[str, object]]:
         """The entries of `index.json`, or of another index of its form."""
-        return parse_layout_index(self._file(name, limits.MANIFEST_BYTES), f"{self.name}: {name}")
+        content = self._file(name, limits.MANIFEST_BYTES)
+        # speed: read every time, but parsed only if it changed: a verification reads it thrice (benchmarks/rows.py)
+        parsed = self._parsed.get(name)
+        if parsed is None or parsed[0] != content:
+            entries = parse_layout_index(content, f"{self.name}: {name}")
+            parsed = self._parsed[name] = (content, tuple(entries))
+        return list(parsed[1])
 
     def _blob(self, digest: str) -> str:
         """The path of a blob. The digest is checked, because it becomes a path (CVE-2024-3727)."""
