@@ -1,7 +1,8 @@
 """`python -m benchmarks.versions BASE`: this version of imagesig beside an older one, turn by turn, in one run.
 
-Each row is measured in processes of its own, one of each version after the other, several times; what counts are the
-medians of all. The older version is a worktree of git, with the packages of this environment.
+Each row is measured in processes of its own, one of each version after the other, several times; the medians of all
+are compared. The CPU time changes less than the time on a machine that does other work too. Arguments after the commit
+are the rows to measure. The older version is a worktree of git, with the packages of this environment.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ALLOWED = 1.10
 
 
 def main() -> int:
-    (base,) = sys.argv[1:]
+    base, *rows = sys.argv[1:]
     slower = []
     with tempfile.TemporaryDirectory() as folder, registry_server("referrers", Path(folder)) as server:
         older = Path(folder) / "older"
@@ -39,15 +40,18 @@ def main() -> int:
         try:
             work = Path(folder) / "work.json"
             work.write_text(json.dumps(_prepared(Path(folder), server.host)))
-            print(f"{'':34} {base[:12]:>12} {'now':>12}  ratio")
-            for row in ROWS:
-                seconds: dict[Path, list[float]] = {older: [], ROOT: []}
+            print(f"{'':34} {base[:12]:>12} {'now':>12}  ratio  CPU time: {base[:12]:>12} {'now':>12}  ratio")
+            for row in rows or ROWS:
+                seconds: dict[Path, list[tuple[float, float]]] = {older: [], ROOT: []}
                 for turn in range(TURNS):
                     for tree in (older, ROOT) if turn % 2 else (ROOT, older):
                         seconds[tree] += _measured(tree, row, work)
-                before, now = median(seconds[older]), median(seconds[ROOT])
-                print(f"{row:34} {1000 * before:9.3f} ms {1000 * now:9.3f} ms  {now / before:.2f}", flush=True)
-                slower += [row] if now > ALLOWED * before else []
+                before, now = (list(map(median, zip(*seconds[tree], strict=True))) for tree in (older, ROOT))
+                shown = [
+                    f"{1000 * a:9.3f} ms {1000 * b:9.3f} ms  {b / a:5.2f}" for a, b in zip(before, now, strict=True)
+                ]
+                print(f"{row:34} {shown[0]}            {shown[1]}", flush=True)
+                slower += [row] if now[0] > ALLOWED * before[0] else []
         finally:
             _git("worktree", "remove", "--force", str(older))
     if slower:
@@ -59,7 +63,8 @@ def _git(*arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True)
 
 
-def _measured(tree: Path, row: str, work: Path) -> list[float]:
+def _measured(tree: Path, row: str, work: Path) -> list[tuple[float, float]]:
+    """Seconds and CPU seconds of each round."""
     command = [sys.executable, str(ROOT / "benchmarks" / "rows.py"), row, str(work)]
     done = subprocess.run(
         command,
@@ -69,7 +74,7 @@ def _measured(tree: Path, row: str, work: Path) -> list[float]:
         text=True,
         check=True,
     )
-    return [float(line) for line in done.stdout.split()]
+    return [(float(time), float(used)) for time, used in map(str.split, done.stdout.splitlines())]
 
 
 def _prepared(folder: Path, host: str) -> dict[str, object]:
