@@ -515,7 +515,7 @@ def test_in_cose_a_time_has_the_tag_of_seconds_since_1970(tag: int) -> None:
         *({"mediaType": value} for value in (GONE, None, "", 7, "x y/z")),
         *({"annotations": value} for value in ("x", ["x"], {"a": 1}, {"a": None})),
     ],
-    ids=str,
+    ids=lambda changes: str({name: "gone" if value is GONE else value for name, value in changes.items()}),
 )
 def test_a_payload_that_describes_no_artifact_is_refused(envelope: str, changes: dict[str, Any]) -> None:
     refused(stored(envelope, payload=target(**changes)))
