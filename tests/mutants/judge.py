@@ -32,7 +32,7 @@ from tests.mutants.pool import Ended, Run, Say, pooled, void
 
 @dataclass(frozen=True)
 class Verdict:
-    """The test that notices a mutant, if any, and how: it `failed`, timed out (`time`) or ended the process (`died`)."""
+    """The test that notices a mutant, and how: it `failed`, timed out (`time`) or ended the process (`died`)."""
 
     mutant: Mutant
     killer: str = ""
