@@ -257,9 +257,7 @@ def _check_open(name: str, owner: SigningKey | KeyProvider) -> None:
 
 def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) -> None:
     needed = _RESULTS.get(name)
-    if needed is None:
-        return
-    if not isinstance(result, needed):
+    if needed is not None and not isinstance(result, needed):
         kind = type(owner)
         raise KeyProviderError(
             f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "
