@@ -444,6 +444,13 @@ def test_a_signing_agent_changes_nothing(envelope: str) -> None:
     refused(stored(envelope, unprotected={"io.cncf.notary.signingAgent": 7}))
 
 
+@both
+@pytest.mark.parametrize("scheme", ["notary.x509.other", "", "notary.x509.signingauthority", 7])
+def test_another_scheme_is_refused_whichever_time_comes_with_it(envelope: str, scheme: object) -> None:
+    refused(stored(envelope, {SIGNING_SCHEME: scheme}), match="signingScheme")
+    refused(stored(envelope, {**AUTHORITY_HEADER, SIGNING_SCHEME: scheme}), match="signingScheme")
+
+
 # --- other types -----------------------------------------------------------------------------------------------------
 
 
