@@ -6,7 +6,6 @@ Times are of the monotonic clock.
 from __future__ import annotations
 
 import contextvars
-import random
 import threading
 import time
 from contextlib import AbstractContextManager
@@ -85,6 +84,8 @@ def growing_pause(attempt: int) -> float:
 
     The factor keeps clients that failed together from trying again together.
     """
+    import random  # speed: most requests are tried once (benchmarks/test_start.py)
+
     factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
     return _BACKOFF_SECONDS * factor
 

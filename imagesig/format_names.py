@@ -14,6 +14,7 @@ from msgspec import Struct
 from imagesig.errors import InvalidArgument
 from imagesig.text import quote
 
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 NOTATION = "application/vnd.cncf.notary.signature"
 
@@ -25,10 +26,18 @@ class Purpose(Enum):
     ATTESTATION = "attestation"
 
 
-class FormatName(Struct, frozen=True):
-    """One name.
+class Storage(Enum):
+    """How signatures of a format are stored beside their image; `imagesig.stores` has a store for each."""
 
-    `maker` is the module in `imagesig.formats` and what makes the format there. `family` is what a stored signature is:
+    SIGNATURE_TAG = "signature tag"
+    REFERRER = "referrer"
+
+
+class FormatName(Struct, frozen=True):
+    """One name. `storage` and `reads` are those of its format, which need not be loaded for them.
+
+    `maker` is the module in `imagesig.formats` and what makes the format there. `media_types` are those of its parts
+    and manifests; one that ends in `*` names every type with this beginning. `family` is what a stored signature is:
     names of one family differ in what they write. With an `envelope` the name accepts only the family's signatures in
     that envelope. `artifact_type` is the one of its referrers, if it is stored as such.
     """
@@ -36,9 +45,10 @@ class FormatName(Struct, frozen=True):
     name: str
     family: str
     maker: str
+    media_types: tuple[str, ...]
+    artifact_type: str = ""
     signs_by_default: bool = False
     envelope: str = ""
-    artifact_type: str = ""
     purpose: Purpose = Purpose.SIGNATURE
 
     @property
@@ -46,15 +56,30 @@ class FormatName(Struct, frozen=True):
         """The name of the format that reads exactly what this name accepts."""
         return self.name if self.envelope else self.family
 
+    @property
+    def storage(self) -> Storage:
+        return Storage.REFERRER if self.artifact_type else Storage.SIGNATURE_TAG
+
+    def reads(self, media_type: str) -> bool:
+        """See `Format.reads`."""
+        return any(
+            media_type.startswith(item[:-1]) if item.endswith("*") else media_type == item for item in self.media_types
+        )
+
+
+_CLASSIC = (SIMPLE_SIGNING,)
+_BUNDLES = ("application/vnd.dev.sigstore.bundle*",)
+_JWS, _COSE = (NOTATION, "application/jose+json"), (NOTATION, "application/cose")
+_EITHER = (*_JWS, *_COSE)
 
 FORMATS = (
-    FormatName("cosign", "cosign", "cosign:Cosign", signs_by_default=True),
-    FormatName("cosign-x509", "cosign", "cosign:Cosign.certified"),
-    FormatName("bundle", "bundle", "bundle:Bundle", signs_by_default=True, artifact_type=BUNDLE),
-    FormatName("bundle-x509", "bundle", "bundle:Bundle.certified", artifact_type=BUNDLE),
-    FormatName("notation", "notation", "notation:Notation", artifact_type=NOTATION),
-    FormatName("notation-jws", "notation", "notation:notation_jws", envelope="jws", artifact_type=NOTATION),
-    FormatName("notation-cose", "notation", "notation:notation_cose", envelope="cose", artifact_type=NOTATION),
+    FormatName("cosign", "cosign", "cosign:Cosign", _CLASSIC, signs_by_default=True),
+    FormatName("cosign-x509", "cosign", "cosign:Cosign.certified", _CLASSIC),
+    FormatName("bundle", "bundle", "bundle:Bundle", _BUNDLES, BUNDLE, signs_by_default=True),
+    FormatName("bundle-x509", "bundle", "bundle:Bundle.certified", _BUNDLES, BUNDLE),
+    FormatName("notation", "notation", "notation:Notation", _EITHER, NOTATION),
+    FormatName("notation-jws", "notation", "notation:notation_jws", _JWS, NOTATION, envelope="jws"),
+    FormatName("notation-cose", "notation", "notation:notation_cose", _COSE, NOTATION, envelope="cose"),
 )
 NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.SIGNATURE)
 """The formats of signatures: those that `sign` and `verify` know."""

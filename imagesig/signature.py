@@ -12,17 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from imagesig.crypto.algorithms import Algorithm, Hash, ToSign, signing_algorithms
-from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
 from imagesig.redacted import RedactedStruct
+
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
+else:
+    Certificate = "imagesig.trust.Certificate"  # speed: what inspect.signature shows (benchmarks/test_cli.py)
 
 
 class SignerInfo(Struct, frozen=True):

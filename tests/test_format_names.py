@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagesig.errors import InvalidArgument
-from imagesig.format_names import ARTIFACT_TYPES, FORMATS, NAMES, READERS, Purpose, families, format_names
+from imagesig.format_names import ARTIFACT_TYPES, FORMATS, NAMES, READERS, FormatName, Purpose, families, format_names
 from imagesig.formats import ALL_FORMATS, DEFAULT_FORMATS, Storage, select_formats
 
 
@@ -33,6 +33,24 @@ def test_the_format_of_a_name_is_the_one_that_the_table_says(item: object) -> No
     (made,) = select_formats([entry.name])
     assert made.name == entry.reader
     assert getattr(made, "envelope", None) == (entry.envelope or None)
+
+
+_TYPES = sorted({name.removesuffix("*") for item in FORMATS for name in item.media_types})
+
+
+@pytest.mark.parametrize("item", FORMATS, ids=lambda item: item.name)
+@pytest.mark.parametrize("change", ["", "x", ";version=0.3", "+json"])
+def test_a_name_reads_the_media_types_of_its_format_and_no_others(item: FormatName, change: str) -> None:
+    (made,) = select_formats([item.name], item.purpose)
+    for media_type in (*_TYPES, "", "text/plain", "application/vnd.dev.sigstore"):
+        assert item.reads(media_type + change) == made.reads(media_type + change), media_type
+        assert item.reads(change + media_type) == made.reads(change + media_type), media_type
+
+
+@pytest.mark.parametrize("item", FORMATS, ids=lambda item: item.name)
+def test_a_name_is_stored_where_its_format_is(item: FormatName) -> None:
+    (made,) = select_formats([item.name], item.purpose)
+    assert item.storage is made.storage
 
 
 def test_every_name_in_the_table_makes_a_format_with_that_purpose() -> None:

@@ -20,13 +20,13 @@ from imagesig.images.image import Image
 from imagesig.images.open import check_destination, open_destination, open_source
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import INDEX_TYPES
 from imagesig.oci.reference import parse_reference
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 Admit = Callable[[Image], object]
 """Called with the image, pinned by digest, before anything is written. An exception ends the copy."""

@@ -23,14 +23,14 @@ from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
 from imagesig.trust import Strangers, TrustAnchors
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 
 class RemovedSignature(Struct, frozen=True):

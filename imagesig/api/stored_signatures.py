@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from msgspec import Struct, field
 
 from imagesig.errors import ImageNotFound, LimitExceeded, NotFound, Rejection, TransportError
+from imagesig.format_names import FormatName
 from imagesig.formats import Format, reader_of
 from imagesig.images.image import Image
 from imagesig.images.open import open_image
@@ -34,13 +35,13 @@ class Stored(Struct):
     limited: LimitExceeded | None = None
 
 
-def stored_signatures(image: Image, digest: str, formats: Sequence[Format]) -> Stored:
+def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName]) -> Stored:
     """The signatures stored for a digest. Each store is asked once, for all formats that it stores."""
     result = Stored()
     for storage in dict.fromkeys(item.storage for item in formats):
         readers = [item for item in formats if item.storage is storage]
 
-        def wanted(media_type: str, readers: Sequence[Format] = readers) -> bool:
+        def wanted(media_type: str, readers: Sequence[Format | FormatName] = readers) -> bool:
             return any(item.reads(media_type) for item in readers)
 
         try:

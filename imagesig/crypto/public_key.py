@@ -256,7 +256,23 @@ def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
 
     from imagesig.crypto.ecdsa import is_canonical_der
 
-    return is_canonical_der, ec.ECDSA(_hash(name))
+    algorithm = _hash(name)
+
+    # speed: an `ec.ECDSA` asks the back end about deterministic signing, and loads it and the ciphers for that
+    # (benchmarks/test_start.py)
+    class Verified(ec.ECDSA):
+        def __init__(self) -> None:
+            pass
+
+        @property
+        def algorithm(self) -> hashes.HashAlgorithm:
+            return algorithm
+
+        @property
+        def deterministic_signing(self) -> bool:
+            return False
+
+    return is_canonical_der, Verified()
 
 
 def _hash(name: Hash) -> hashes.HashAlgorithm:

@@ -7,7 +7,8 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.formats.select": "ALL_FORMATS DEFAULT_FORMATS reader_of select_formats",
-    "imagesig.formats.format": "Format Storage",
+    "imagesig.formats.format": "Format",
+    "imagesig.format_names": "Storage",
     "imagesig.formats.cosign": "Cosign",
     "imagesig.formats.bundle": "Bundle",
     "imagesig.formats.notation.notation": "ManifestForm Notation",

@@ -1,7 +1,7 @@
+from imagesig.format_names import Storage as Storage
 from imagesig.formats.bundle import Bundle as Bundle
 from imagesig.formats.cosign import Cosign as Cosign
 from imagesig.formats.format import Format as Format
-from imagesig.formats.format import Storage as Storage
 from imagesig.formats.notation.envelope import Attribute as Attribute
 from imagesig.formats.notation.notation import ManifestForm as ManifestForm
 from imagesig.formats.notation.notation import Notation as Notation

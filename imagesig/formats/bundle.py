@@ -19,10 +19,16 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
-from imagesig.format_names import BUNDLE
-from imagesig.formats.certified import bundle_chain, examine_certified
-from imagesig.formats.cosign_family import CANDIDATES, CosignFamily, bundle_material, check_made_by, has_leaf
-from imagesig.formats.format import Storage, check_members, decode_base64, examine
+from imagesig.format_names import BUNDLE, Storage
+from imagesig.formats.cosign_family import (
+    CANDIDATES,
+    CosignFamily,
+    bundle_chain,
+    bundle_material,
+    check_made_by,
+    has_leaf,
+)
+from imagesig.formats.format import check_members, decode_base64, examine
 from imagesig.oci.annotations import Annotations
 from imagesig.oci.descriptor import parse_annotations
 from imagesig.oci.digest import is_digest
@@ -175,6 +181,9 @@ class Bundle(CosignFamily, frozen=True):
             return examine(self.name, envelope, anchors, now, CANDIDATES, parse_statement)
         if not anchors.authorities:
             raise FormatViolation("the bundle has a certificate; the policy trusts bare keys only")
+        # speed: most signatures have no certificate (benchmarks/test_start.py)
+        from imagesig.formats.certified import examine_certified
+
         return examine_certified(self.name, envelope, envelope.chain, anchors, now, CANDIDATES, parse_statement)
 
 

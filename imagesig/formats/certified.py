@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.certificate import Certificate
-from imagesig.crypto.certificate_pem import pem_blocks
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
 from imagesig.errors import (
@@ -19,16 +18,11 @@ from imagesig.errors import (
     FormatViolation,
     InvalidArgument,
     LimitExceeded,
-    MalformedError,
     NotTrusted,
     SignatureInvalid,
     TimestampInvalid,
 )
-from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
-from imagesig.formats.format import decode_base64
-from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
-from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
 from imagesig.trust.chain import check_validity, paths_to_authorities
 from imagesig.trust.holder import describe_holder
@@ -53,54 +47,6 @@ def read_chain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     if len(chain) > limits.CHAIN_CERTIFICATES:
         raise LimitExceeded(f"{len(chain)} certificates, at most {limits.CHAIN_CERTIFICATES} are read")
     return tuple(Certificate.from_der(der, f"certificate {number}") for number, der in enumerate(chain))
-
-
-def classic_chain(annotations: Annotations) -> tuple[bytes, ...]:
-    """The certificates of a classic cosign signature, in DER and not parsed: the signer's, then others; maybe none.
-
-    Raises:
-        MalformedError: an annotation is not PEM of certificates.
-        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
-    """
-    certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
-    if not certificate.strip():
-        return ()
-    signer = _from_pem(certificate, CERTIFICATE_ANNOTATION)
-    if len(signer) != 1:
-        raise FormatViolation(f"annotation {CERTIFICATE_ANNOTATION}: {len(signer)} certificates, exactly one is needed")
-    # It may be empty: cosign leaves out the root, and there may be no intermediates.
-    others = _from_pem(chain, CHAIN_ANNOTATION) if chain.strip() else ()
-    if len(others) >= limits.CHAIN_CERTIFICATES:
-        raise LimitExceeded(f"annotation {CHAIN_ANNOTATION}: more than {limits.CHAIN_CERTIFICATES} certificates")
-    return (*signer, *others)
-
-
-def _from_pem(text: str, what: str) -> tuple[bytes, ...]:
-    found = pem_blocks(text.encode("utf-8", "replace"), f"annotation {what}", limits.CHAIN_CERTIFICATES)
-    if not found:
-        raise MalformedError(f"annotation {what}: {quote(text)}, certificates in PEM are needed")
-    return found
-
-
-def bundle_chain(material: object) -> tuple[bytes, ...]:
-    """The certificates of a bundle's verification material, in DER: one `certificate`, or an `x509CertificateChain`.
-
-    Raises:
-        FormatViolation: there are none.
-    """
-    listed = material.get("certificates", [material]) if isinstance(material, dict) else None
-    if not isinstance(listed, list) or not 1 <= len(listed) <= limits.CHAIN_CERTIFICATES:
-        raise FormatViolation(
-            f"verificationMaterial has {quote(listed)}, one to {limits.CHAIN_CERTIFICATES} certificates are needed"
-        )
-    return tuple(
-        decode_base64(
-            item.get("rawBytes") if isinstance(item, dict) else None,
-            f"verificationMaterial certificate {number}",
-            limits.CERTIFICATE_BYTES,
-        )
-        for number, item in enumerate(listed)
-    )
 
 
 def timing(

@@ -9,27 +9,28 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
-from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
-from imagesig.formats.certified import classic_chain, examine_certified
+from imagesig.format_names import SIMPLE_SIGNING, Storage
 from imagesig.formats.cosign_family import (
     CANDIDATES,
     CosignFamily,
     annotations_of,
     check_made_by,
+    classic_chain,
     classic_leaf,
     is_of_leaf,
 )
-from imagesig.formats.format import Storage, check_members, decode_base64, examine
+from imagesig.formats.format import check_members, decode_base64, examine
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
 from imagesig.signature import (
@@ -46,7 +47,9 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
-SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
+
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PAYLOAD_TYPE = "cosign container image signature"
 
@@ -131,7 +134,7 @@ class Cosign(CosignFamily, frozen=True):
             chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
             if not chain:
                 raise
-            return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+            return self._of_certificate(envelope, chain, anchors, now)
         if not anchors.authorities or not envelope.chain:
             return by_key
         return replace(by_key, by_others=self._by_certificate(envelope, by_key.public_key, anchors, now))
@@ -142,11 +145,19 @@ class Cosign(CosignFamily, frozen=True):
         """The signature of a trusted key for each authority that certified this very key; empty if none did."""
         try:
             chain = classic_chain(envelope.stored.parts[0].annotations)
-            found = examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+            found = self._of_certificate(envelope, chain, anchors, now)
         except ImagesigError:
             return ()
         # A certificate for another key that also verifies these bytes must not make two signers of one.
         return found.by_all if found.authority and found.public_key == public_key else ()
+
+    def _of_certificate(
+        self, envelope: Envelope, chain: Sequence[bytes], anchors: TrustAnchors, now: datetime
+    ) -> Examined:
+        # speed: most signatures have no certificate (benchmarks/test_start.py)
+        from imagesig.formats.certified import examine_certified
+
+        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
 
 
 def payload_bytes(claim: Claim) -> bytes:

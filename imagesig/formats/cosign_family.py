@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
+from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType, cosign_algorithms, signing_algorithms
-from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
-from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.formats.format import choose_algorithm, find_signer
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, LimitExceeded, MalformedError
+from imagesig.formats.format import choose_algorithm, decode_base64, find_signer
+from imagesig.oci.annotations import Annotations
 from imagesig.signature import Envelope, SignerInfo, StoredSignature
+from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
+
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
 
 CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
 CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
@@ -89,6 +94,36 @@ def classic_leaf(stored: StoredSignature) -> str:
     return stored.parts[0].annotations.get(CERTIFICATE_ANNOTATION, "")
 
 
+def classic_chain(annotations: Annotations) -> tuple[bytes, ...]:
+    """The certificates of a classic cosign signature, in DER and not parsed: the signer's, then others; maybe none.
+
+    Raises:
+        MalformedError: an annotation is not PEM of certificates.
+        LimitExceeded: more than `limits.CHAIN_CERTIFICATES`.
+    """
+    certificate, chain = annotations.get(CERTIFICATE_ANNOTATION, ""), annotations.get(CHAIN_ANNOTATION, "")
+    if not certificate.strip():
+        return ()
+    signer = _from_pem(certificate, CERTIFICATE_ANNOTATION)
+    if len(signer) != 1:
+        raise FormatViolation(f"annotation {CERTIFICATE_ANNOTATION}: {len(signer)} certificates, exactly one is needed")
+    # It may be empty: cosign leaves out the root, and there may be no intermediates.
+    others = _from_pem(chain, CHAIN_ANNOTATION) if chain.strip() else ()
+    if len(others) >= limits.CHAIN_CERTIFICATES:
+        raise LimitExceeded(f"annotation {CHAIN_ANNOTATION}: more than {limits.CHAIN_CERTIFICATES} certificates")
+    return (*signer, *others)
+
+
+def _from_pem(text: str, what: str) -> tuple[bytes, ...]:
+    # speed: most signatures have no certificate (benchmarks/test_start.py)
+    from imagesig.crypto.certificate_pem import pem_blocks
+
+    found = pem_blocks(text.encode("utf-8", "replace"), f"annotation {what}", limits.CHAIN_CERTIFICATES)
+    if not found:
+        raise MalformedError(f"annotation {what}: {quote(text)}, certificates in PEM are needed")
+    return found
+
+
 def is_of_leaf(text: str, chain: Sequence[Certificate]) -> bool:
     """Whether the PEM text is the chain's leaf; for an empty chain, whether the text is empty."""
     return text.split() == (chain[0].pem.split() if chain else [])
@@ -97,6 +132,27 @@ def is_of_leaf(text: str, chain: Sequence[Certificate]) -> bool:
 def bundle_material(chain: Sequence[Certificate]) -> dict[str, object]:
     """The `verificationMaterial` with the leaf. A v0.3 bundle has no place for the leaf's issuers."""
     return {"certificate": {"rawBytes": b64encode(chain[0].der).decode("ascii")}}
+
+
+def bundle_chain(material: object) -> tuple[bytes, ...]:
+    """The certificates of a bundle's verification material, in DER: one `certificate`, or an `x509CertificateChain`.
+
+    Raises:
+        FormatViolation: there are none.
+    """
+    listed = material.get("certificates", [material]) if isinstance(material, dict) else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= limits.CHAIN_CERTIFICATES:
+        raise FormatViolation(
+            f"verificationMaterial has {quote(listed)}, one to {limits.CHAIN_CERTIFICATES} certificates are needed"
+        )
+    return tuple(
+        decode_base64(
+            item.get("rawBytes") if isinstance(item, dict) else None,
+            f"verificationMaterial certificate {number}",
+            limits.CERTIFICATE_BYTES,
+        )
+        for number, item in enumerate(listed)
+    )
 
 
 def has_leaf(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:

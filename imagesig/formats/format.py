@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from imagesig import limits
@@ -14,6 +13,7 @@ from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
 from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.format_names import Storage
 from imagesig.signature import (
     EXPIRY,
     AlreadySigned,
@@ -28,13 +28,6 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 from imagesig.trust.anchors import ALWAYS
-
-
-class Storage(Enum):
-    """How signatures of a format are stored beside their image; `imagesig.stores` has a store for each."""
-
-    SIGNATURE_TAG = "signature tag"
-    REFERRER = "referrer"
 
 
 class Format(Protocol):

@@ -8,7 +8,7 @@ from importlib import import_module
 from operator import attrgetter
 
 from imagesig.errors import InvalidArgument, MalformedError, SignatureRejected
-from imagesig.format_names import NAMES, Purpose, format_names
+from imagesig.format_names import NAMES, FormatName, Purpose, format_names
 from imagesig.formats.format import Format
 from imagesig.signature import StoredSignature
 
@@ -35,14 +35,14 @@ def select_formats(chosen: Iterable[str | Format], purpose: Purpose = Purpose.SI
     return formats
 
 
-def reader_of(stored: StoredSignature, formats: Sequence[Format]) -> Format | None:
-    """The format that reads this artefact; None if none of them does.
+def reader_of(stored: StoredSignature, formats: Sequence[Format | FormatName]) -> Format | None:
+    """The format that reads this artefact; None if none of them does. A name is loaded only if its format may read it.
 
     The type of its content decides before the type of its manifest, which all envelopes of a family share. Between
     formats that share a type, what the artefact says decides; the first one reports what none of them can read.
     """
     for media_type in (stored.parts[0].media_type, stored.artifact_type, stored.config_type):
-        if sharing := [item for item in formats if item.reads(media_type)]:
+        if sharing := [_loaded(item) for item in formats if item.reads(media_type)]:
             return sharing[0] if len(sharing) == 1 else _recognizing(stored, sharing)
     return None
 
@@ -55,6 +55,10 @@ def _recognizing(stored: StoredSignature, sharing: Sequence[Format]) -> Format:
         except (SignatureRejected, MalformedError):
             continue
     return sharing[0]
+
+
+def _loaded(item: Format | FormatName) -> Format:
+    return _made(item.name, item.purpose) if isinstance(item, FormatName) else item
 
 
 @cache

@@ -22,12 +22,12 @@ from imagesig.http.direct import Direct
 from imagesig.http.faults import What
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import Reach, like
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import Url, parse_url, redact, served_url
 
-logger = logger_named("imagesig.http")
+logger = Logger("imagesig.http")
 
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -7,7 +7,6 @@ Writing makes a new file and renames it.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -117,7 +116,7 @@ class Folder:
         with self._failures(name, writing=True):
             self._path.mkdir(parents=True, exist_ok=True)
             with self._entered(above, make=True) as folder:
-                temporary = f".imagesig-{secrets.token_hex(8)}"
+                temporary = f".imagesig-{os.urandom(8).hex()}"
                 descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
                 try:
                     with os.fdopen(descriptor, "wb") as file:

@@ -11,10 +11,10 @@ from imagesig import limits
 from imagesig.deadlines import growing_pause, wait
 from imagesig.errors import NotFound, TransportError
 from imagesig.images.source import ImageHome, ImageSource
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.oci.descriptor import Descriptor
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 _WHOLE_BYTES = 1024 * 1024
 """Largest blob that is sent with one request."""

@@ -7,9 +7,9 @@ shows the exception's text, because it may contain a secret.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from functools import wraps
+from types import FunctionType
 from typing import Any
 
 from imagesig.errors import ImagesigError, KeyProviderError
@@ -47,7 +47,7 @@ def guard(kind: type[object], names: tuple[str, ...], before: Before, after: Aft
         defined = kind.__dict__.get(name)
         if isinstance(defined, property) and defined.fget is not None:
             setattr(kind, name, property(_guarded_property(defined.fget, name, after), defined.fset, defined.fdel))
-        elif inspect.isfunction(defined):
+        elif isinstance(defined, FunctionType):
             setattr(kind, name, _guarded(defined, name, before, after))
 
 

@@ -13,7 +13,6 @@ from imagesig.errors import InvalidArgument
 from imagesig.naming import is_raw_key, refuse_key
 from imagesig.oci.digest import is_digest
 from imagesig.text import HIDDEN, quote
-from imagesig.url import redact
 
 DOCKER_HUB = "docker.io"
 _NAME_CHARACTERS = 255
@@ -120,4 +119,8 @@ def _refused(text: str, why: str) -> InvalidArgument:
 def without_login(text: str) -> str:
     """A text given as an image, without user, password and query, which references do not have."""
     is_url = "//" in text or "?" in text or "/" in text.partition("@")[2]
-    return redact(text) if is_url else text
+    if not is_url:
+        return text
+    from imagesig.url import redact  # speed: for errors only (benchmarks/test_start.py)
+
+    return redact(text)

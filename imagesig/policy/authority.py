@@ -9,7 +9,6 @@ from typing import Protocol, assert_never, runtime_checkable
 
 from msgspec.structs import replace
 
-from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.naming import is_raw_key
@@ -18,8 +17,6 @@ from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
 from imagesig.trust import (
     CertificateAuthority,
-    Holder,
-    HolderKind,
     Role,
     TimestampAuthorities,
     TrustAnchors,
@@ -27,7 +24,6 @@ from imagesig.trust import (
     Window,
 )
 from imagesig.trust.anchors import ALWAYS
-from imagesig.url import redact
 
 
 @runtime_checkable
@@ -55,6 +51,8 @@ class KeyReference(RedactedStruct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """Hides a private key that was given in place of a name, and passwords and PINs in a URI."""
+        from imagesig.url import redact  # speed: for people only (benchmarks/test_start.py)
+
         shown = HIDDEN if holds_key(self.text) or is_raw_key(self.text) else _PIN.sub(r"\1(secret)", redact(self.text))
         return [("text", shown), *((name, value) for name, value in super().__rich_repr__() if name != "text")]
 
@@ -146,6 +144,10 @@ def _checked_reference(given: KeyReference) -> KeyReference:
 
 
 def _checked_certificate_authority(given: CertificateAuthority) -> CertificateAuthority:
+    # speed: a policy of keys names no certificate (benchmarks/test_start.py)
+    from imagesig.crypto.certificate import Certificate
+    from imagesig.trust.holder import Holder, HolderKind
+
     _check_name(given.name)
     check_kind(given.role, (Role,), "role")
     certificates = checked_tuple(given.certificates, "certificates")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv6Address
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -131,6 +130,8 @@ def _check_host(text: str, domain: str) -> None:
     elif int(port[:6]) not in _PORTS or len(port) > 5:
         raise _no_scope(text, f"port {port}, 1 to {_PORTS[-1]} is needed")
     if host.startswith("["):
+        from ipaddress import IPv6Address  # speed: few hosts are addresses (benchmarks/test_start.py)
+
         try:
             IPv6Address(host[1:-1])
         except ValueError:
@@ -169,6 +170,8 @@ def one_host(domain: str) -> str:
     """The host in lower case, with its port in one form: without leading zeros, and left out if it is HTTPS's."""
     bracket, host, port = "", *domain.lower().partition(":")[::2]
     if domain.startswith("["):
+        from ipaddress import IPv6Address
+
         bracket, host, port = "[", *domain[1:].partition("]")[::2]
         try:
             host = IPv6Address(host).compressed

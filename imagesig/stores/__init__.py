@@ -1,6 +1,6 @@
 """Stores of an image's signatures, one for each `Storage` that a format can name."""
 
-from imagesig.formats.format import Storage
+from imagesig.format_names import Storage
 from imagesig.stores.referrers import ReferrerStore
 from imagesig.stores.store import SignatureStore
 from imagesig.stores.tag import TagStore

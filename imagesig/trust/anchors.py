@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
-from imagesig.trust.holder import Holder
+
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
+    from imagesig.trust.holder import Holder
+else:
+    # speed: what inspect.signature shows (benchmarks/test_cli.py)
+    Certificate, Holder = "imagesig.trust.Certificate", "imagesig.trust.Holder"
 
 
 class Window(Struct, frozen=True):
@@ -66,6 +71,10 @@ class CertificateAuthority(Struct, frozen=True):
         Raises:
             InvalidArgument: no certificates, or text that is not a holder.
         """
+        # speed: a policy of keys names no certificate (benchmarks/test_start.py)
+        from imagesig.crypto.certificate import parse_certificates
+        from imagesig.trust.holder import Holder
+
         try:
             certificates = parse_certificates(pem, name)
         except MalformedError as error:

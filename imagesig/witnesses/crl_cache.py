@@ -18,12 +18,12 @@ from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes
 from imagesig.errors import InvalidArgument, MalformedError
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.witnesses.memory import Memory
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 """Two lists in base64 and the JSON around them."""

@@ -28,8 +28,9 @@ from imagesig.errors import (
     TimestampInvalid,
 )
 from imagesig.formats.bundle import Bundle
-from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION, Timing, timing
+from imagesig.formats.certified import Timing, timing
 from imagesig.formats.cosign import Cosign
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Examined, StoredSignature
 from imagesig.trust import Strangers, TimestampAuthorities, TrustAnchors, TrustedKey

@@ -30,7 +30,7 @@ from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject, TimestampRequest
 from imagesig.stores import STORES
@@ -39,7 +39,7 @@ from imagesig.stores.store import Settle
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 _ROTATIONS = 3
 """How often a key may rotate between drafting and signing before signing gives up."""

@@ -11,7 +11,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig.api.stored_signatures import Stored, resolve, stored_signatures
-from imagesig.api.verify.revoking import Answers, with_revocation
 from imagesig.api.verify.subjects import Manifest
 from imagesig.effort import one_image
 from imagesig.errors import (
@@ -23,8 +22,8 @@ from imagesig.errors import (
     Rejection,
     TransportError,
 )
-from imagesig.format_names import families
-from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
+from imagesig.format_names import FormatName, families, format_names
+from imagesig.formats import ALL_FORMATS, reader_of, select_formats
 from imagesig.images.image import Image
 from imagesig.policy import Rule, Signed
 from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
@@ -32,6 +31,7 @@ from imagesig.policy.requirement import formats_of
 from imagesig.signature import Examined, Subject
 
 if TYPE_CHECKING:
+    from imagesig.api.verify.revoking import Answers
     from imagesig.witnesses import RevocationChecker, Witnesses
 
 
@@ -86,9 +86,10 @@ class StoredEvidence(Struct, dict=True):
         return verdict
 
     @cached_property
-    def _formats(self) -> tuple[Format, ...]:
+    def _formats(self) -> tuple[FormatName, ...]:
+        # speed: names, because a format is loaded only for an artefact that it reads (benchmarks/test_start.py)
         wanted = families(formats_of(self.evaluation.rule.signed)) or ALL_FORMATS
-        return select_formats(name for name in ALL_FORMATS if name in wanted)
+        return format_names(name for name in ALL_FORMATS if name in wanted)
 
     @cached_property
     def _stored(self) -> Stored:
@@ -101,6 +102,9 @@ class StoredEvidence(Struct, dict=True):
 
         def judged(signatures: Sequence[Examined]) -> Verdict:
             if any(item.chain for signature in signatures for item in signature.by_all):
+                # speed: keys have nothing to revoke (benchmarks/test_start.py)
+                from imagesig.api.verify.revoking import with_revocation
+
                 evaluation = self.evaluation
                 signatures = with_revocation(signatures, requirement, evaluation.revocation, evaluation.now, known)
             return judge(subject, self.evaluation.image.name, requirement, signatures, rejections)

@@ -1,6 +1,7 @@
 """`verify`: select the rule, decide which manifest is verified, judge its evidence, build the result.
 
-`subjects` decides on the manifest, `evidence` finds and examines its signatures, and `imagesig.policy` judges them.
+`subjects` and `platforms` decide on the manifest, `evidence` finds and examines its signatures, and `imagesig.policy`
+judges them.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from msgspec import Struct
 
 from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name
 from imagesig.api.verify.evidence import Evaluation
-from imagesig.api.verify.subjects import judge_image, judge_platform
+from imagesig.api.verify.subjects import Judged, judge_image
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import AllowedUnverified, Finding, Rejection
 from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
-from imagesig.logs import logger_named
+from imagesig.logs import Logger
 from imagesig.policy import AuthorityLike, Policy, Rule
 from imagesig.signature import VerifiedSignature
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
-logger = logger_named("imagesig")
+logger = Logger("imagesig")
 
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
@@ -103,7 +104,7 @@ def verify_by_rule(
     """`verify` with a rule whose keys are open. Other arguments and errors as for `verify`."""
     evaluation = Evaluation(image, rule, now or datetime.now(UTC), witnesses)
     with deadline(image.timeout):
-        judged = judge_platform(image, platform, evaluation.judge) if platform else judge_image(image, evaluation.judge)
+        judged = _judge_platform(image, platform, evaluation) if platform else judge_image(image, evaluation.judge)
     verdict = judged.verdict
     result = VerificationResult(
         image=str(image),
@@ -126,3 +127,10 @@ def verify_by_rule(
         )
     logger.info("verified %s", image)
     return result
+
+
+def _judge_platform(image: Image, platform: str, evaluation: Evaluation) -> Judged:
+    # speed: most verifications are of the whole image (benchmarks/test_start.py)
+    from imagesig.api.verify.platforms import judge_platform
+
+    return judge_platform(image, platform, evaluation.judge)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from imagesig.cli.output.terminal import document
-from imagesig.crypto.certificate import Certificate
 from imagesig.signature import Claim
 from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from imagesig.crypto.certificate import Certificate
 
 JSON_VERSION = 1
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")

@@ -20,9 +20,9 @@ from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InvalidArgument, TimestampInvalid
-from imagesig.format_names import NOTATION
+from imagesig.format_names import NOTATION, Storage
 from imagesig.formats.certified import check_chain_of_key
-from imagesig.formats.format import Storage, choose_algorithm
+from imagesig.formats.format import choose_algorithm
 from imagesig.formats.notation.algorithms import encoded_signature, named_for
 from imagesig.formats.notation.cose import Cose
 from imagesig.formats.notation.envelope import (

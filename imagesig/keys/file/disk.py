@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets as randomness
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -115,7 +114,7 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 @contextmanager
 def _temporary(file: NewFile) -> Iterator[Path]:
     """A temporary file with the content in the destination's folder, removed afterwards."""
-    path = file.path.with_name(f".{file.path.name}.{randomness.token_hex(8)}.tmp")
+    path = file.path.with_name(f".{file.path.name}.{os.urandom(8).hex()}.tmp")
     try:
         with _failures_named(file.path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file.mode)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from imagesig.errors import InvalidArgument, KeyNotFound
 from imagesig.keys.file.provider import FileProvider, MemoryProvider
@@ -58,6 +57,8 @@ def _path_of(uri: str) -> Path:
     match = _FILE_URI.fullmatch(uri)
     if match is None:
         return Path(uri)
+    from urllib.parse import unquote_to_bytes  # speed: most keys are given as a path (benchmarks/test_start.py)
+
     # The command line gives bytes that are not UTF-8 as surrogates.
     decoded = os.fsdecode(unquote_to_bytes(os.fsencode(match["path"])))
     is_here = (match["host"] or "localhost").lower() == "localhost"

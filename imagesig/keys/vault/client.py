@@ -21,14 +21,11 @@ from imagesig.errors import (
 )
 from imagesig.external import Explain, external_call
 from imagesig.keys.in_time import in_time
-from imagesig.logs import logger_named
 from imagesig.text import quote, redact_keys
 from imagesig.url import redact
 
 if TYPE_CHECKING:
     import hvac
-
-logger = logger_named("imagesig.keys.vault")
 
 
 class VaultClient:

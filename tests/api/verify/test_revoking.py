@@ -77,7 +77,7 @@ class Verifying:
             timestamp_chain=(TSA.certificate, TSA_ROOT.certificate) if timestamped else (),
             authentic_time=None if signed_days_ago is None else NOW - timedelta(days=signed_days_ago),
         )
-        self.monkeypatch.setattr("imagesig.api.verify.evidence.select_formats", lambda _: (certified,))
+        self.monkeypatch.setattr("imagesig.api.verify.evidence.format_names", lambda _: (certified,))
         requirement = Signed(
             (CertificateAuthority("ca", (ROOT.certificate,)),),
             timestamps=TimestampAuthorities((TSA_ROOT.certificate,)),
@@ -183,7 +183,7 @@ def test_further_authorities_are_checked_only_if_needed(signed: Path, monkeypatc
             made = Cosign.authenticate(self, envelope, TrustAnchors((TrustedKey("key", (key,)),)), now)
             return replace(made, by_others=(replace(made, authority="ca", chain=chain),))
 
-    monkeypatch.setattr("imagesig.api.verify.evidence.select_formats", lambda _: (ByBoth(),))
+    monkeypatch.setattr("imagesig.api.verify.evidence.format_names", lambda _: (ByBoth(),))
     authorities = (TrustedKey("key", (key,)), CertificateAuthority("ca", (ROOT.certificate,)))
     for threshold, enforcement, queries in ((1, STRICT, 0), (2, STRICT, 1), (2, SKIP, 0)):
         fake = Fake({OCSP: BAD})
