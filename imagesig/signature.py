@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -26,6 +26,8 @@ from imagesig.redacted import RedactedStruct
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
+else:
+    Certificate = NewType("Certificate", object)  # speed: for inspect.signature (benchmarks/test_cli.py)
 
 
 class SignerInfo(Struct, frozen=True):

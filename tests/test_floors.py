@@ -63,7 +63,7 @@ PURE = frozenset(
     | {"keys/awskms/uri.py", "keys/pkcs11/uri.py", "keys/pkcs11/encoding.py"}
 )
 """Units, and single modules of others, that touch nothing outside."""
-FILES = frozenset({"policy/files/load.py", "policy/files/load_notation.py"})
+FILES = frozenset({"policy/files/load.py", "policy/files/load_notation.py", "policy/files/default.py"})
 """Modules of pure units that read files, each by name; what is pure imports them where a function needs them."""
 OUTSIDE_WORLD = frozenset(
     {"os", "pathlib", "io.open", "glob", "shutil", "tempfile", "fileinput", "linecache", "mmap", "fcntl", "zipfile"}

@@ -1,4 +1,4 @@
-"""The images of a command: from arguments, a list (`--images-from`) and workload files (`--manifest`)."""
+"""The images of a command: from arguments, a list (`--images-from`) and workload files (`--workload`)."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[ListedImage]:
 class Images:
     """The distinct images of one command, in the order in which they are first named. A list is read as it is needed.
 
-    `workloads` are the files of `--manifest`. `total` is the largest number there can be, None if unknown.
+    `workloads` are the files of `--workload`. `total` is the largest number there can be, None if unknown.
 
     Raises:
         click.UsageError: no image, list or workload file was named.
         InvalidArgument, MissingExtra: a workload file cannot be read.
     """
 
-    def __init__(self, arguments: Sequence[str], images_from: str = "", manifests: Sequence[Path] = ()) -> None:
-        if not arguments and not images_from and not manifests:
-            raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --manifest")
+    def __init__(self, arguments: Sequence[str], images_from: str = "", workload_files: Sequence[Path] = ()) -> None:
+        if not arguments and not images_from and not workload_files:
+            raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --workload")
         if images_from and not os.path.lexists(images_from):
             refuse_key(images_from, "--images-from", "give the path of a file with one image per line", raw=True)
-        self.workloads = _read_all(manifests) if manifests else ()
+        self.workloads = _read_all(workload_files) if workload_files else ()
         self._arguments = [ListedImage(text) for text in arguments]
         self._images_from = images_from
         mentioned = [
@@ -132,21 +132,21 @@ _listed: dict[str, Callable[[Any], Any]] = {
 }
 images_options = gathered("images", Images, _listed)
 """The arguments and options that name images. They become the one argument `images: Images`."""
-images_or_manifests_options = gathered(
+images_or_workloads_options = gathered(
     "images",
     Images,
     _listed
     | {
-        "manifests": click.option(
-            "--manifest",
-            "manifests",
+        "workload_files": click.option(
+            "--workload",
+            "workload_files",
             multiple=True,
             type=FilePath(),
             help="Kubernetes or compose file whose images are verified; repeatable.",
         )
     },
 )
-"""The same with `--manifest`."""
+"""The same with `--workload`."""
 
 
 def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:

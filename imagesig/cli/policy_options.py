@@ -11,22 +11,23 @@ import click
 from click.core import ParameterSource
 
 from imagesig.cli.options import FilePath
+from imagesig.cli.output.terminal import note
 from imagesig.cli.trust import Trust
 from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
 from imagesig.keys.uri import KeySettings, open_public_keys
 from imagesig.policy import Policy, Rule
+from imagesig.policy.files.default import default_policy_path
+from imagesig.policy.files.kinds import KINDS
+from imagesig.policy.files.load import load_policy_of_kind
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
-IMAGESIG, CONTAINERS = "imagesig", "containers"
-
 policy_from_option = click.option(
     "--policy-from",
-    type=click.Choice([IMAGESIG, CONTAINERS]),
-    default=IMAGESIG,
-    show_default=True,
-    help="Format of the policy file: imagesig's, or the policy.json of podman and skopeo.",
+    type=click.Choice(KINDS),
+    default=None,
+    help="Kind of policy file: imagesig's, podman's and skopeo's (containers) or notation's. Default: by its shape.",
 )
 
 _WHOM_TO_TRUST = ("keys", "threshold", "annotations", "identity", "formats", *Trust.__struct_fields__)
@@ -56,28 +57,35 @@ def policy_options(command: _Command) -> _Command:
     return command
 
 
-def policy_of_command(policy_file: Path | None, policy_from: str, make: Callable[[], Policy]) -> Policy:
+def policy_of_command(policy_file: Path | None, policy_from: str | None, make: Callable[[], Policy]) -> Policy:
     """The policy in the file; without a file, the policy that `make` builds from the other options.
+
+    If no option says whom to trust, the default policy applies, and its file is named on stderr.
 
     Raises:
         UsageError: a policy file is given, and an option that it replaces.
         InvalidArgument: the file is invalid, or the other options name no trusted key.
     """
     context = click.get_current_context()
-    if policy_file is None:
-        return make()
     options = {parameter.name: parameter.opts[0] for parameter in context.command.params}
-    for name in _WHOM_TO_TRUST:
-        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None):
-            raise click.UsageError(f"--policy cannot be combined with {options[name]}: put it into the policy", context)
+    given = [
+        options[name]
+        for name in _WHOM_TO_TRUST
+        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+    ]
+    if policy_file is None:
+        if given:
+            return make()
+        policy_file = default_policy_path()
+        note(f"policy: {policy_file}")
+    elif given:
+        raise click.UsageError(f"--policy cannot be combined with {given[0]}: put it into the policy", context)
     return load_policy(policy_file, policy_from)
 
 
-def load_policy(policy_file: Path, policy_from: str) -> Policy:
+def load_policy(policy_file: Path, policy_from: str | None) -> Policy:
     """The policy in the file. Raises `InvalidArgument` if the file is invalid."""
-    if policy_from == CONTAINERS:
-        return Policy.from_containers_policy(policy_file)
-    return Policy.load(policy_file)
+    return Policy.of(load_policy_of_kind(policy_file, policy_from or ""))
 
 
 class OpenedRules:

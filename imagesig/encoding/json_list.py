@@ -120,8 +120,7 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
                 )
             if depth == 2 and start:
                 end = match.start()
-                is_empty = not count and _blank(data, start) == end
-                if not is_empty:
+                if count or _blank(data, start) != end:  # the list is not empty
                     count += 1
                     spans += [(item, end)] * (len(spans) < most)
                 return _Bounds(start, end, tuple(spans), count)

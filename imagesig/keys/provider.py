@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any, Protocol, Self, final, runtime_checkable
 
 from msgspec import Struct
@@ -25,6 +24,7 @@ from imagesig.errors import (
     SignatureInvalid,
     UnsupportedAlgorithm,
 )
+from imagesig.keys.closing import Closing
 from imagesig.keys.guarding import error_of, guard
 from imagesig.signature import SignerInfo
 
@@ -42,34 +42,6 @@ class KeyInfo(Struct, frozen=True):
 
 _KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "_release")
 _PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "_release")
-
-
-class Closing:
-    """Base class of objects that `close` or the end of a `with` block closes, once. Closing twice is harmless."""
-
-    _closed = False
-
-    @property
-    def is_closed(self) -> bool:
-        return self._closed
-
-    @final
-    def close(self) -> None:
-        """Releases sessions and connections. Later use raises `KeyUnusable`."""
-        if not self._closed:
-            self._closed = True
-            self._release()
-
-    def _release(self) -> None:
-        """Releases sessions and connections. Override this; `close` calls it once."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class SigningKey(Closing, ABC):
@@ -257,9 +229,7 @@ def _check_open(name: str, owner: SigningKey | KeyProvider) -> None:
 
 def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) -> None:
     needed = _RESULTS.get(name)
-    if needed is None:
-        return
-    if not isinstance(result, needed):
+    if needed is not None and not isinstance(result, needed):
         kind = type(owner)
         raise KeyProviderError(
             f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "

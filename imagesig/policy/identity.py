@@ -17,6 +17,7 @@ from msgspec import Struct
 from imagesig.errors import IdentityMismatch, InvalidArgument
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
 from imagesig.policy.exact import check_kind
+from imagesig.policy.signed_name import is_name_only, parse_signed, remapped, required_name, signed_for
 from imagesig.text import quote
 
 
@@ -110,8 +111,7 @@ class OfImage(Identity, frozen=True):
             return "this format names no repository"
         if image is None:
             return f"the image has no name to compare with {quote(signed)}"
-        reference = _parse_signed(signed)
-        _refuse_other_digest(reference, signed, digest)
+        reference = signed_for(digest, signed)
         if reference.repository != image.repository:
             raise IdentityMismatch(
                 f"signed as {quote(signed)}, but the image is in {image.repository}",
@@ -140,9 +140,8 @@ class ExactName(Identity, frozen=True):
             raise _invalid(self.name, "a repository or repository:tag is needed, without a digest")
 
     def match(self, signed: str | None, image: Reference | None, digest: str) -> str:
-        text = _named(signed, self)
-        reference = _parse_signed(text)
-        _refuse_other_digest(reference, text, digest)
+        text = required_name(signed, self)
+        reference = signed_for(digest, text)
         if reference.repository != self.name.repository or (self.name.tag and reference.tag != self.name.tag):
             raise IdentityMismatch(f"signed as {quote(text)}, the policy needs {self.name}")
         return f"signed as {reference}, as the policy needs"
@@ -179,13 +178,13 @@ class SignedIdentity(Identity, frozen=True):
 
     def match(self, signed: str | None, image: Reference | None, digest: str) -> str:
         # A digest in a name is part of the name here and nothing more: `judge` compares the digest that was signed.
-        text = _named(signed, self)
-        reference, intended = _parse_signed(text), self.intended(image)
+        text = required_name(signed, self)
+        reference, intended = parse_signed(text), self.intended(image)
         if not self.fits(reference, intended):
             name_only = "it names only the repository, as cosign does; use matchRepository or matchImage to accept that"
             raise IdentityMismatch(
                 f"signed as {quote(text)}, {self.kind} needs {intended}",
-                hint=name_only if _is_name_only(reference) else "",
+                hint=name_only if is_name_only(reference) else "",
             )
         return f"signed as {reference}, as {self.kind} needs"
 
@@ -196,7 +195,7 @@ class MatchExact(SignedIdentity, frozen=True):
     kind = "matchExact"
 
     def fits(self, reference: Reference, intended: Reference) -> bool:
-        return not _is_name_only(intended) and reference == intended
+        return not is_name_only(intended) and reference == intended
 
 
 class MatchRepoDigestOrExact(SignedIdentity, frozen=True):
@@ -205,7 +204,7 @@ class MatchRepoDigestOrExact(SignedIdentity, frozen=True):
     kind = "matchRepoDigestOrExact"
 
     def fits(self, reference: Reference, intended: Reference) -> bool:
-        if _is_name_only(intended) or _is_name_only(reference):
+        if is_name_only(intended) or is_name_only(reference):
             return False
         return reference == intended if intended.tag else reference.repository == intended.repository
 
@@ -229,7 +228,7 @@ class ExactReference(MatchExact, frozen=True):
 
     def __post_init__(self) -> None:
         check_kind(self.reference, (Reference,), "identity exactReference: reference")
-        if _is_name_only(self.reference):
+        if is_name_only(self.reference):
             raise _invalid(self.reference, "a tag or a digest is needed")
 
     def intended(self, image: Reference | None) -> Reference:
@@ -245,7 +244,7 @@ class ExactRepository(MatchRepository, frozen=True):
 
     def __post_init__(self) -> None:
         check_kind(self.repository, (Reference,), "identity exactRepository: repository")
-        if not _is_name_only(self.repository):
+        if not is_name_only(self.repository):
             raise _invalid(self.repository, "a repository is needed, without tag and digest")
 
     @classmethod
@@ -278,17 +277,7 @@ class RemapIdentity(MatchRepoDigestOrExact, frozen=True):
         return cls(*texts)
 
     def intended(self, image: Reference | None) -> Reference:
-        name = super().intended(image)
-        if not starts_with(name, self.prefix):
-            return name
-        text = str(name).replace(self.prefix, self.signed_prefix, 1)
-        try:
-            remapped = parse_reference(text)
-        except InvalidArgument:
-            remapped = None
-        if remapped is None or str(remapped) != text:
-            raise IdentityMismatch(f"remapIdentity makes {quote(text)} of {name}, a full image name is needed")
-        return remapped
+        return remapped(super().intended(image), self.prefix, self.signed_prefix)
 
 
 OF_IMAGE = OfImage()
@@ -310,33 +299,6 @@ KINDS = _by_name(
     RemapIdentity,
 )
 """Every kind by its name. `Signed` refuses objects of all other classes, subclasses of these included."""
-
-
-def starts_with(image: Reference, prefix: str) -> bool:
-    """Whether `prefix` is the image's repository, or a host or namespace above it."""
-    return image.repository == prefix or image.repository.startswith(prefix + "/")
-
-
-def _is_name_only(reference: Reference) -> bool:
-    return not reference.tag and not reference.digest
-
-
-def _named(signed: str | None, identity: Identity) -> str:
-    if signed is None:
-        raise IdentityMismatch(f"this format names no repository, the policy needs {identity}")
-    return signed
-
-
-def _parse_signed(signed: str) -> Reference:
-    try:
-        return parse_reference(signed)
-    except InvalidArgument:
-        raise IdentityMismatch(f"signed as {quote(signed)}, an image reference is needed") from None
-
-
-def _refuse_other_digest(reference: Reference, signed: str, digest: str) -> None:
-    if reference.digest and reference.digest != digest:
-        raise IdentityMismatch(f"signed as {quote(signed)}, but the image is {digest}")
 
 
 def _invalid(reference: Reference, needed: str) -> InvalidArgument:

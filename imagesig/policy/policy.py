@@ -71,6 +71,21 @@ class Policy(Rules, frozen=True, dict=True):
         return cls.of(load_policy(path))
 
     @classmethod
+    def load_default(cls) -> Self:
+        """The policy that applies if the user names none.
+
+        It is in the file that `$IMAGESIG_POLICY` names, else in `$XDG_CONFIG_HOME/imagesig/policy.toml`, else in
+        `/etc/imagesig/policy.toml`. podman's and notation's policy files are recognized by their shape.
+
+        Raises:
+            InvalidArgument: there is no such file, or it is invalid.
+        """
+        from imagesig.policy.files.default import default_policy_path
+        from imagesig.policy.files.load import load_policy_of_kind
+
+        return cls.of(load_policy_of_kind(default_policy_path()))
+
+    @classmethod
     def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Self:
         """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
 

@@ -9,7 +9,8 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.testing.contract": "ProviderContract",
-    "imagesig.testing.registry": "Answer InMemoryRegistry Request",
+    "imagesig.testing.loopback_server": "Answer Request",
+    "imagesig.testing.registry": "InMemoryRegistry",
     "imagesig.testing.hostile": "HOSTILE_HOMES HOSTILITIES hostile_home hostile_homes hostile_registry",
     "imagesig.testing.hostile.kinds": "HomeHostility HostileHome HostileRegistry Hostility Work",
 }

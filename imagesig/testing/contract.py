@@ -10,89 +10,30 @@ A provider proves itself by a test class of its own::
             with MyProvider(...) as provider:
                 yield provider
 
-Whatever else differs from place to place is a hook of `ProviderContract`, with a default.
+`ContractHooks` has what else differs from place to place, with defaults.
 """
 
 from __future__ import annotations
 
-import secrets as randomness
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import KeyExists, KeyMismatch, KeyNotFound, KeyProviderError, MissingExtra, UnsupportedAlgorithm
+from imagesig.errors import KeyExists, KeyMismatch, KeyProviderError, UnsupportedAlgorithm
 from imagesig.keys.provider import KeyProvider, ManagesKeys, SigningKey
+from imagesig.testing.contract_hooks import LONG_MESSAGE_BYTES, ContractHooks, pytest
 
-try:
-    import pytest
-except ImportError as absent:
-    _missing = MissingExtra("imagesig.testing.ProviderContract", "testing")
-    _missing.hint = "run: pip install pytest"
-    raise _missing from absent
-
-_LONG_MESSAGE_BYTES = 1024 * 1024
 _THREADS = 8
 
 
-class ProviderContract:
+class ProviderContract(ContractHooks):
     """The tests that every key provider passes. Subclass it as `Test...`, set `key_types` and give `provider`.
 
     Each test makes keys of its own. Where making a key is slow or costs money, override `make_key` to hand out keys
     that are there already; tests of `generate` and `list` run only for a provider that is a `ManagesKeys`.
     """
-
-    key_types: tuple[KeyType, ...] = ()
-    """Every type of key that the place can hold, the quickest to make first: tests that need any key take that."""
-
-    secrets: tuple[str, ...] = ()
-    """Passphrases, PINs and tokens of the place: none may show in a repr or an error. A fixture may assign it."""
-
-    missing_key: type[KeyProviderError] = KeyNotFound
-    """What opening a key that is not there raises: a place whose protocol cannot tell why it fails says so here."""
-
-    signatures_per_thread = 25
-    """Fewer where each signature takes its time."""
-
-    @pytest.fixture
-    def provider(self) -> Iterator[KeyProvider]:
-        """Yields the provider under test, and closes it afterwards. Must be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} has no fixture named provider")
-
-    def make_key(self, provider: KeyProvider, key_type: KeyType) -> str:
-        """Puts a key of this type there and returns the name under which `provider.open` finds it."""
-        if not isinstance(provider, ManagesKeys):
-            raise NotImplementedError(f"{type(provider).__name__} cannot generate keys: override make_key")
-        name = self.fresh_name(key_type)
-        provider.generate(name, key_type).close()
-        return name
-
-    def fresh_name(self, key_type: KeyType) -> str:
-        """A name that no key of the place has yet, in the place's own words."""
-        return f"contract-{key_type.value}-{randomness.token_hex(6)}"
-
-    def missing_name(self) -> str:
-        """A well-formed name that no key of the place has."""
-        return "contract-no-such-key"
-
-    def max_message(self, _algorithm: Algorithm) -> int:
-        """The longest message in bytes that the place signs with this algorithm; at most 1 MiB is tried."""
-        return _LONG_MESSAGE_BYTES
-
-    def min_message(self, _algorithm: Algorithm) -> int:
-        """The shortest message in bytes that the place signs with this algorithm."""
-        return 0
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Runs each test that takes a `key_type` once for every one of `key_types`."""
-        if "key_type" in metafunc.fixturenames:
-            metafunc.parametrize("key_type", self.key_types, ids=[key_type.value for key_type in self.key_types])
-
-    @pytest.fixture
-    def name(self, provider: KeyProvider) -> str:
-        """The name of a key of the first type."""
-        return self.make_key(provider, self.key_types[0])
 
     # --- what a key says of itself ------------------------------------------------------------------------------
 
@@ -147,17 +88,17 @@ class ProviderContract:
             algorithm = key.info.algorithms[0]
             for message in (
                 b"m" * self.min_message(algorithm),
-                b"m" * min(_LONG_MESSAGE_BYTES, self.max_message(algorithm)),
+                b"m" * min(LONG_MESSAGE_BYTES, self.max_message(algorithm)),
             ):
                 key.info.public_key.verify(key.sign(message, algorithm), message, algorithm)
 
     def test_a_message_longer_than_the_place_takes_is_refused(self, provider: KeyProvider, key_type: KeyType) -> None:
         limits = {algorithm: self.max_message(algorithm) for algorithm in signing_algorithms(key_type)}
-        if min(limits.values()) >= _LONG_MESSAGE_BYTES:
+        if min(limits.values()) >= LONG_MESSAGE_BYTES:
             return
         with provider.open(self.make_key(provider, key_type)) as key:
             for algorithm in key.info.algorithms:
-                if limits[algorithm] < _LONG_MESSAGE_BYTES:
+                if limits[algorithm] < LONG_MESSAGE_BYTES:
                     with pytest.raises(KeyProviderError):
                         key.sign(b"m" * (limits[algorithm] + 1), algorithm)
 

@@ -11,56 +11,17 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
-from msgspec import Struct, field
+from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 
-from imagesig.redacted import RedactedStruct
-
-_POLL_SECONDS = 0.02
-"""How long the end of the `with` block may have to wait for the server."""
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PATH = re.compile(
     r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
 )
-
-
-class Request(RedactedStruct, frozen=True):
-    """One request as it came. Header names are lower case; `path` is without the query."""
-
-    hidden = ("body",)
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    body: bytes
-
-
-Script = Callable[[], Iterable[bytes | float]]
-"""What is sent, piece by piece as it is made: bytes go over the line at once, a number is a pause in seconds."""
-
-
-class Answer(Struct, frozen=True):
-    """One answer. `content_length` may lie; `close` ends the connection before anything is sent.
-
-    `pieces` is a body that need not end: it takes the place of `body`, and goes in chunks unless `content_length` is
-    given. `raw` takes the place of everything, the status line included: what it gives is sent as it is. After both the
-    connection ends.
-    """
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_length: int | None = None
-    close: bool = False
-    pieces: Script | None = None
-    raw: Script | None = None
 
 
 Fault = Callable[[Request], Answer | None]
@@ -93,48 +54,24 @@ class InMemoryRegistry:
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: LoopbackServer | None = None
 
     def __enter__(self) -> Self:
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1  # headers and body in one packet
-
-            def handle_any(self) -> None:
-                length = int(self.headers.get("content-length") or 0)
-                path, _, query = self.path.partition("?")
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(length)
-                request = Request(self.command, path, parse_qs(query), headers, body)
-                _send(self, registry._answer(request), registry._closing)
-
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
-
-            def log_message(self, *_: object) -> None:
-                """Keeps quiet: `requests` is the log."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+        self._server = LoopbackServer(self._answer)
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     @property
     def host(self) -> str:
         """`127.0.0.1:PORT`."""
         assert self._server is not None
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        return self._server.host
 
     def asked(self, method: str = "", containing: str = "") -> int:
         """How many requests of this method had this text in their path."""
@@ -297,55 +234,6 @@ def _permissions(scopes: list[str]) -> set[tuple[str, str]]:
 def _granted(authorization: str) -> set[tuple[str, str]]:
     scheme, _, token = authorization.partition(" ")
     return _permissions(base64.urlsafe_b64decode(token).decode().split()) if scheme == "Bearer" else set()
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Keeps quiet of clients that went away in the middle: some tests are about that."""
-
-
-def _send(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
-    if answer.close or answer.raw is not None:
-        handler.close_connection = True
-        if answer.raw is not None:
-            _play(handler, answer.raw, closing, chunked=False)
-        return
-    if "date" in answer.headers:
-        handler.send_response_only(answer.status)  # which adds no date of its own
-    else:
-        handler.send_response(answer.status)
-    for name, value in answer.headers.items():
-        handler.send_header(name, value)
-    length = len(answer.body) if answer.content_length is None else answer.content_length
-    chunked = answer.pieces is not None and answer.content_length is None
-    handler.send_header(*(("transfer-encoding", "chunked") if chunked else ("content-length", str(length))))
-    handler.end_headers()
-    if answer.pieces is not None:
-        handler.close_connection = True
-        _play(handler, answer.pieces, closing, chunked=chunked)
-        return
-    if handler.command != "HEAD":
-        try:
-            handler.wfile.write(answer.body)
-        except OSError:
-            handler.close_connection = True
-    if length != len(answer.body):
-        handler.close_connection = True
-
-
-def _play(handler: BaseHTTPRequestHandler, script: Script, closing: threading.Event, *, chunked: bool) -> None:
-    """Sends a script until it ends, the client goes away, or the registry is left."""
-    with suppress(OSError):
-        handler.wfile.flush()
-        for piece in script():
-            if closing.is_set() or (isinstance(piece, float) and closing.wait(piece)):
-                return
-            if isinstance(piece, bytes) and piece:
-                handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                handler.wfile.flush()
-        if chunked:
-            handler.wfile.write(b"0\r\n\r\n")
-        handler.wfile.flush()
 
 
 def _content(body: bytes, media_type: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NewType, Self
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from imagesig.errors import InvalidArgument, MalformedError
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
     from imagesig.trust.holder import Holder
+else:
+    # speed: for inspect.signature (benchmarks/test_cli.py)
+    Certificate, Holder = NewType("Certificate", object), NewType("Holder", object)
 
 
 class Window(Struct, frozen=True):

@@ -14,7 +14,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import FileProvider
-from imagesig.testing.registry import Answer, InMemoryRegistry, Request
+from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.makers import NOW
 
 

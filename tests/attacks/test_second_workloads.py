@@ -53,6 +53,6 @@ def test_merges_of_merges_of_merges_end_in_our_error(text: str, tmp_path: Path) 
     with pytest.raises(InvalidArgument, match=r"f\.yaml:\d+: merges"):
         parse_workloads(text.encode(), "f.yaml")
     assert time.process_time() - started < 2
-    done = run("verify", "--key", "k.pub", "--manifest", "f.yaml", cwd=tmp_path)
+    done = run("verify", "--key", "k.pub", "--workload", "f.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert b"internal error" not in done.stderr

@@ -97,7 +97,7 @@ def test_what_compose_runs_beside_images_is_refused(text: str) -> None:
 
 def test_the_command_prints_no_pinned_file_for_one(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(POD + "---\n" + UNKNOWN["a task of Tekton"])
-    done = run("verify", "--key", "k.pub", "--manifest", "f.yaml", "--print-pinned", cwd=tmp_path)
+    done = run("verify", "--key", "k.pub", "--workload", "f.yaml", "--print-pinned", cwd=tmp_path)
     assert done.returncode == 2
     assert not done.stdout
     assert b"f.yaml:5" in done.stderr

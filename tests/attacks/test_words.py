@@ -223,7 +223,7 @@ def test_media_types_and_annotations_of_a_manifest_stay_on_their_line(
         ("verify", "--output", "{}"),
         ("verify", "--policy", "{}", "image"),
         ("verify", "--images-from", "{}", "--key", "k"),
-        ("verify", "--manifest", "{}", "--key", "k"),
+        ("verify", "--workload", "{}", "--key", "k"),
         ("verify", "--ca", "{}", "image"),
         ("verify", "--trust-policy", "{}", "image"),
         ("sign", "--key", "{}", "image"),

@@ -110,7 +110,7 @@ def test_the_command_does_not_verify_it(case: str, good: tuple[str, Path], tmp_p
     host, public_key = good
     text = REFUSED[case].replace("r.example/good", f"{host}/good")
     (tmp_path / "deploy.yaml").write_bytes(text.encode())
-    command = ["verify", "--key", str(public_key), "--manifest", str(tmp_path / "deploy.yaml"), "--print-pinned"]
+    command = ["verify", "--key", str(public_key), "--workload", str(tmp_path / "deploy.yaml"), "--print-pinned"]
     done = imagesig(*command)
     assert done.returncode != 0, done.stdout
     assert not done.stdout
@@ -122,6 +122,6 @@ def test_a_file_that_all_read_alike_is_verified_and_pinned(good: tuple[str, Path
     for number, text in enumerate((POD, COMPOSE, "x-x: &x {a: 1}\n" + COMPOSE + "    <<: *x\n")):
         path = tmp_path / f"{number}.yaml"
         path.write_text(text.replace("r.example/good", f"{host}/good"))
-        done = imagesig("verify", "--key", str(public_key), "--manifest", str(path), "--print-pinned")
+        done = imagesig("verify", "--key", str(public_key), "--workload", str(path), "--print-pinned")
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("@sha256:") == 1

@@ -225,7 +225,7 @@ COMMANDS = (
     "policy check policy.toml --open-keys",
     "policy explain policy.toml oci:image:1",
     "policy explain policy.toml {echo}/a:1",
-    "policy import --from containers home/.docker/config.json",
+    "policy import home/.docker/config.json",
     "demo",
     "completion bash",
     "--help",

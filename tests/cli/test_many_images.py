@@ -206,7 +206,7 @@ def deployment(server: InMemoryRegistry, *names: str) -> str:
 
 def test_images_of_a_manifest_are_verified(folder: Path, server: InMemoryRegistry, tmp_path: Path) -> None:
     (tmp_path / "deploy.yaml").write_text(deployment(server, "a", "unsigned"))
-    done = verify(folder, "--manifest", str(tmp_path / "deploy.yaml"))
+    done = verify(folder, "--workload", str(tmp_path / "deploy.yaml"))
     assert done.returncode == 10
     assert f"error: {tmp_path / 'deploy.yaml'}:10: " in done.stderr
 
@@ -214,7 +214,7 @@ def test_images_of_a_manifest_are_verified(folder: Path, server: InMemoryRegistr
 def test_a_manifest_is_printed_with_its_digests(folder: Path, server: InMemoryRegistry, tmp_path: Path) -> None:
     text = deployment(server, "a", "b", "a")
     (tmp_path / "deploy.yaml").write_text(text)
-    done = verify(folder, "--manifest", str(tmp_path / "deploy.yaml"), "--print-pinned")
+    done = verify(folder, "--workload", str(tmp_path / "deploy.yaml"), "--print-pinned")
     assert done.returncode == 0, done.stderr
     assert re.sub(r"@sha256:[0-9a-f]{64}", "", done.stdout) == text
     assert done.stdout.count("@sha256:") == 3
@@ -222,7 +222,7 @@ def test_a_manifest_is_printed_with_its_digests(folder: Path, server: InMemoryRe
 
 def test_nothing_is_printed_unless_all_are_verified(folder: Path, server: InMemoryRegistry, tmp_path: Path) -> None:
     (tmp_path / "deploy.yaml").write_text(deployment(server, "a", "unsigned"))
-    done = verify(folder, "--manifest", str(tmp_path / "deploy.yaml"), "--print-pinned")
+    done = verify(folder, "--workload", str(tmp_path / "deploy.yaml"), "--print-pinned")
     assert done.returncode == 10
     assert done.stdout == ""
 
@@ -233,7 +233,7 @@ def test_print_pinned_without_a_manifest_is_a_usage_error(folder: Path, server: 
 
 def test_a_manifest_that_is_wrong_is_a_usage_error_with_its_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "deploy.yaml").write_text("kind: Pod\nspec: [\n")
-    done = verify(folder, "--manifest", str(tmp_path / "deploy.yaml"))
+    done = verify(folder, "--workload", str(tmp_path / "deploy.yaml"))
     assert done.returncode == 2
     assert "deploy.yaml:3: not YAML" in done.stderr
 

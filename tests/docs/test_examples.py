@@ -21,8 +21,6 @@ LEFT_OUT = [block for block in BLOCKS if block.not_run is not None]
 PUBLIC = frozenset({"imagesig.formats", "imagesig.errors", "imagesig.aio", *PACKAGES})
 LOGGERS = frozenset({"imagesig.http", "imagesig.keys.vault"})
 ENTRY_POINTS = frozenset({"imagesig.key_providers"})
-UNTIL_FORMATS_ARE_PUBLIC = frozenset({"imagesig.formats.notation"})
-"""Where `Notation` and `Attribute` are until `imagesig.formats` has them."""
 
 
 @pytest.mark.interop
@@ -60,7 +58,7 @@ def test_a_block_is_well_formed_even_if_it_is_not_run(block: Block) -> None:
 def test_blocks_import_public_names_from_public_packages(block: Block) -> None:
     for node in ast.walk(ast.parse(block.source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "imagesig":
-            assert node.module in PUBLIC | UNTIL_FORMATS_ARE_PUBLIC
+            assert node.module in PUBLIC
             loaded = import_module(node.module)
             assert {alias.name for alias in node.names} <= set(loaded.__all__), f"not public in {node.module}"
         elif isinstance(node, ast.Import):

@@ -83,12 +83,12 @@ def test_numbers_that_json_does_not_have_are_refused(name: str, around: str) -> 
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b'{"a":1,"b":2,"a":3}', "member 'a' is there twice"),
+        (b'{"a":1,"b":2,"a":3}', "duplicate member 'a'|member 'a'"),
         (b"\xff", "not UTF-8"),
         (b"[1", "not JSON"),
         (b"[] []", "not JSON"),
         (b"\xef\xbb\xbf{}", "not JSON|not UTF-8"),
-        (b"[" + b"1" * 5000 + b"]", "longer than any"),
+        (b"[" + b"1" * 5000 + b"]", "too many digits"),
         (rb'["\ud800"]', "half of a surrogate pair"),
         (rb'{"\udc00": 1}', "half of a surrogate pair"),
         (rb'[{"a": ["\uDBFF"]}]', "half of a surrogate pair"),

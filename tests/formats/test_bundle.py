@@ -302,3 +302,18 @@ def test_signatures_that_are_no_list_of_one_object_are_refused(signatures: objec
 def test_a_digest_that_is_no_object_of_text_is_refused(digest: object) -> None:
     with pytest.raises(FormatViolation):
         parse_statement(json.dumps(statement(subject=[{"digest": digest}])).encode())
+
+
+def test_a_statement_about_several_images_says_what_it_says_of_each() -> None:
+    ours, other = ({"digest": {"sha256": value * 32}, "annotations": {}} for value in ("ab", "cd"))
+    for subjects in ([ours, other], [other, ours]):
+        prior = stored_bundle(bundle_document(statement(subject=subjects), private_key()))
+        made = FORMAT.draft(Claim((Subject(DIGEST),)), signer(private_key()), NOW, (prior,))
+        assert isinstance(made, AlreadySigned)
+    made = FORMAT.draft(
+        Claim((Subject(DIGEST),)),
+        signer(private_key()),
+        NOW,
+        (stored_bundle(bundle_document(statement(subject=[other]))),),
+    )
+    assert isinstance(made, Draft)

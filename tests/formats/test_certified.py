@@ -13,7 +13,7 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.algorithms import ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512, Algorithm, KeyType
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost
@@ -335,3 +335,13 @@ def test_timestamps_are_looked_at_where_the_rule_wants_them() -> None:
     assert isinstance(timed(*expired, b"", late).check.failure, TimestampInvalid)
     assert isinstance(timed(*expired, stamped(NOW - 2 * HOUR), None).check.failure, Expired)
     assert timed(*expired, stamped(NOW - 2 * HOUR), late).check.passed
+
+
+@pytest.mark.parametrize("algorithm", [ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512], ids=str)
+def test_a_certificate_on_a_larger_curve_may_sign_with_each_hash_up_to_its_own(algorithm: Algorithm) -> None:
+    signer = leaf(intermediate(root()), key=private_key(KeyType.ECDSA_P521))
+    made = classic(payload(), signer.private_key, algorithm=algorithm)
+    part = made.parts[0]
+    attached = {CERTIFICATE_ANNOTATION: pem(signer.chain[:1]), CHAIN_ANNOTATION: pem(signer.chain[1:])}
+    signature = replace(made, parts=(replace(part, annotations=Annotations({**part.annotations, **attached})),))
+    assert authenticate(signature, trusted(signer)).algorithm == algorithm

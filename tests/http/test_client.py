@@ -719,3 +719,11 @@ def test_closing_ends_idle_connections(client: HttpClient) -> None:
         assert not ended.is_set()
         client.close()
         assert ended.wait(5)
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None), ("HEAD", None)])
+def test_a_request_that_may_have_a_body_says_that_it_has_none(client: HttpClient, method: str, length: str) -> None:
+    with InMemoryRegistry() as first:
+        first.faults.append(lambda _: Answer(200))
+        client.request(method, f"http://{first.host}/x", reach=ANYWHERE, limit=1000)
+        assert first.requests[0].headers.get("content-length") == length

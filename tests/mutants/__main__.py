@@ -85,7 +85,7 @@ def _modules(only: str) -> list[str]:
     if missing:
         raise SystemExit(f"MODULES of tests/mutants: no such module: {', '.join(missing)}")
     found = [path.relative_to(package).as_posix() for room in DECIDING for path in (package / room).rglob("*.py")]
-    return sorted(name for name in (*found, *MODULES) if only in name and "__init__" not in name)
+    return sorted({name for name in (*found, *MODULES) if only in name and "__init__" not in name})
 
 
 def _sample(only: str, size: int, seed: int) -> list[Mutant]:

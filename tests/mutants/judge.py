@@ -1,8 +1,8 @@
-"""Which mutants a test notices.
+"""Decides for each mutant whether a test notices it.
 
-A mutant inside a function is put in the place of that function's code, in a copy of a process that has collected every
-test already. One of a module's own statements needs an import, so a process that has not imported the package yet
-collects the tests that it needs. A test counts if it passes without the mutant, after the same tests.
+A mutant inside a function replaces the function's code in a fork of a process that has collected every test. A mutant
+of a module's own statements is imported: a process that has not imported the package yet collects the tests that run
+the module. A failure counts if the same tests pass without the mutant.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.mutants.pool import Ended, Run, Say, pooled, void
 
 @dataclass(frozen=True)
 class Verdict:
-    """The test that notices a mutant, if one does, and how: it failed, hung (`time`) or ended the process (`died`)."""
+    """The test that notices a mutant, and how: it `failed`, timed out (`time`) or ended the process (`died`)."""
 
     mutant: Mutant
     killer: str = ""
@@ -42,7 +42,7 @@ class Verdict:
 
 
 def judged(mutants: Sequence[Mutant], lines: Lines, jobs: int, seconds: float) -> Iterator[Verdict]:
-    """A verdict for each mutant; those of functions first. It meets tests of so many seconds, by the first run."""
+    """A verdict for each mutant, those of functions first. `seconds` bounds the tests that one mutant meets."""
     again: list[int] = []
     for number, verdict in _from_collected(mutants, lines, jobs, seconds):
         mutant = mutants[number]
@@ -163,7 +163,7 @@ class _Collected:
 
 
 class Watch:
-    """Says which test starts and which fails, and ends the process with the first that fails."""
+    """Reports which test starts and which fails, and ends the process after the first failure."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -189,7 +189,7 @@ def _run_until_one_fails(items: Sequence[pytest.Item]) -> None:
 
 
 def _swap(mutant: Mutant) -> list[tuple[FunctionType, CodeType]]:
-    """The functions that a mutant changes, each with its changed code; none if it changes the module's statements."""
+    """The functions that a mutant changes, with their new code; empty if it changes the module's own statements."""
     path = ROOT / "imagesig" / mutant.module
     source = path.read_text(encoding="utf-8")
     changed = dict(_functions_of(compile(mutated(source, mutant), str(path), "exec")))
@@ -232,7 +232,7 @@ def _loaded() -> dict[str, list[FunctionType]]:
 
 
 def preload() -> None:
-    """Loads once what every process needs and no mutant changes."""
+    """Imports what every process needs and no mutant changes."""
     import asn1crypto.cms
     import asn1crypto.tsp
     import boto3
@@ -268,7 +268,7 @@ def _fresh(mutant: Mutant | None, tests: Sequence[str]) -> Run:
 
 
 def _install(mutant: Mutant) -> None:
-    """Makes the import of the mutant's module give the changed code."""
+    """Makes the import of the mutant's module run the changed code."""
     name = "imagesig." + mutant.module.removesuffix(".py").replace("/", ".")
     path = ROOT / "imagesig" / mutant.module
     code = compile(mutated(path.read_text(encoding="utf-8"), mutant), str(path), "exec")

@@ -1,4 +1,4 @@
-"""Which tests run which line, and how long each test takes: `python -m tests.mutants.lines` finds out."""
+"""Records which tests run which line, and how long each test takes: `python -m tests.mutants.lines`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ PYTEST = (
     *(f"--ignore={path}" for path in LEFT_OUT),
 )
 _OF_EVERY_MODULE = "tests/test_values.py"
-"""Tests that look at what a module holds without running a line of it."""
+"""Tests that check every module without running its lines."""
 _SLOW = 0.3
-"""Seconds of a test that many others are tried before."""
+"""Seconds: a test that takes longer runs after the quick ones."""
 _DATA = ROOT / ".mutants-lines.json"
 
 
@@ -123,13 +123,13 @@ def _header_end(statement: ast.stmt) -> int:
 
 
 def caches() -> list[_lru_cache_wrapper[object]]:
-    """Those of the package."""
+    """The caches of the package's functions."""
     found = (item for item in gc.get_objects() if isinstance(item, _lru_cache_wrapper))
     return [item for item in found if getattr(item, "__module__", "").startswith("imagesig")]
 
 
 class _Contexts:
-    """Names each line's test while it runs, and measures the test."""
+    """Records the lines of each test, and measures it."""
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
@@ -142,7 +142,7 @@ class _Contexts:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        for filled in self._caches:  # what one test had computed, the next one does not run
+        for filled in self._caches:  # a cached result would hide the lines from the next test
             filled.cache_clear()
         self._coverage.switch_context(item.nodeid)
         started = time.perf_counter()
@@ -157,7 +157,7 @@ class _Contexts:
             self._failed.add(report.nodeid)
 
     def found(self) -> dict[str, object]:
-        """Tests that passed with their seconds, and the numbers of those that run each line; -1 is an import."""
+        """The tests that passed, their seconds, and for each line the numbers of its tests; -1 stands for an import."""
         tests = [test for test in self.seconds if test not in self._failed]
         numbers = {test: number for number, test in enumerate(tests)} | {"": -1}
         data, package = self._coverage.get_data(), ROOT / "imagesig"
@@ -172,12 +172,12 @@ class _Contexts:
 
 
 def measure() -> int:
-    """Runs the tests once under coverage. A test that does not pass is no test of a mutant."""
-    # In memory: a copy of this process, which some tests make, would empty coverage's file.
+    """Runs the tests once under coverage. Tests that do not pass are left out."""
+    # In memory: a fork of this process, which some tests make, would empty coverage's file.
     coverage = Coverage(data_file=None, source=[str(ROOT / "imagesig")], config_file=False)
     contexts = _Contexts(coverage)
     coverage.start()
-    with tempfile.TemporaryDirectory() as scratch:  # of our own: another run of pytest prunes the shared one
+    with tempfile.TemporaryDirectory() as scratch:  # another run of pytest prunes the shared folder
         code: Any = pytest.main([*PYTEST, f"--basetemp={scratch}/t"], plugins=[contexts])
     coverage.stop()
     found = contexts.found()

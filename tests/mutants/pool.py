@@ -1,4 +1,4 @@
-"""Processes that each run some tests and end: a copy of this process for every run, some at a time."""
+"""Runs tests in forked copies of this process, several at a time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SLOWER = 10
 
 Say = Callable[[str], None]
 Run = Callable[[Say], None]
-"""Runs tests; calls what it is given with `start TEST` before each and `failed TEST` after the first that fails."""
+"""Runs tests. Calls its argument with `start TEST` before each test and `failed TEST` after the first failure."""
 
 
 @dataclass
 class Ended:
-    """What a run came to: the test that failed, hung or took the process with it; none if all passed."""
+    """The result of a run: the test that failed, timed out or ended the process; None if all passed."""
 
     failed: str | None
     how: str = ""
@@ -43,7 +43,7 @@ class _Process:
 def pooled(
     items: Iterable[_Item], steps: Callable[[_Item], Generator[Run, Ended, Any]], jobs: int, seconds: dict[str, float]
 ) -> Iterator[tuple[_Item, Any]]:
-    """What each item's steps return, in the order in which they end; each step is a run in a process of its own."""
+    """The return value of each item's steps, in the order in which they end. Each step is a run in its own process."""
     waiting, running = iter(items), selectors.DefaultSelector()
     over = False
     while not over or running.get_map():
@@ -118,4 +118,4 @@ def _child(run: Run, to: int) -> NoReturn:
 
 
 def void(_: object) -> None:
-    """Nothing: for a value that nobody needs."""
+    """Discards a value."""

@@ -7,8 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from imagesig.testing import Answer, InMemoryRegistry
-from imagesig.testing.registry import Request
+from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.mutations.changes import Mutation
 from tests.mutations.stores import Store, digest_of, listing
 from tests.mutations.tars import members_of, tar_of

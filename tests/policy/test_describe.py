@@ -31,6 +31,7 @@ WINDOW = Window(NOW, NOW + timedelta(days=1))
             "1 certificates as signingAuthority; e-mail address: a@b.example",
         ),
     ],
+    ids=["key", "key with a window", "reference", "with a window", "pinned", "authority", "its holders"],
 )
 def test_an_authority_is_described_by_where_it_is_and_when_it_counts(authority: object, said: str) -> None:
     assert describe_authority(authority) == said  # type: ignore[arg-type]

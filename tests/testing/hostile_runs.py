@@ -14,9 +14,10 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.hostile import HOSTILE_HOMES, HOSTILITIES, hostile_home, hostile_registry
-from imagesig.testing.hostile.bombs import BOMBS
-from imagesig.testing.hostile.listings import LISTINGS
-from imagesig.testing.hostile.stage import NAME, Stage, signer
+from imagesig.testing.hostile.registries.documents import DOCUMENTS
+from imagesig.testing.hostile.registries.envelopes import ENVELOPES
+from imagesig.testing.hostile.registries.listings import LISTINGS
+from imagesig.testing.hostile.registries.stage import NAME, Stage, signer
 from tests.testing.hostile_child import WARM, Ended, Task, Tasks
 
 SECONDS = 3.0
@@ -24,7 +25,7 @@ AT_ONCE = 48
 """What waits for a deadline does so together."""
 IN_TURN = 16
 """Others run one after the other, so many in one process."""
-LARGE = frozenset(item.name for item in (*BOMBS, *LISTINGS))
+LARGE = frozenset(item.name for item in (*DOCUMENTS, *ENVELOPES, *LISTINGS))
 """These have a process of their own: what is freed after one hides what the next takes."""
 
 

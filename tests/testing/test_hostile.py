@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, NoSignatures
-from imagesig.testing import InMemoryRegistry
+from imagesig.testing import Answer, InMemoryRegistry
 from imagesig.testing.hostile import (
     HOSTILE_HOMES,
     HOSTILITIES,
@@ -23,7 +23,6 @@ from imagesig.testing.hostile import (
     hostile_homes,
     hostile_registry,
 )
-from imagesig.testing.registry import Answer
 from tests.testing import hostile_runs
 from tests.testing.hostile_runs import SECONDS, Result
 

@@ -13,7 +13,7 @@ from imagesig import limits
 from imagesig.effort import Cost
 from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.trust import CertificateAuthority, Role
-from imagesig.trust.chain import check_validity, paths_to_authorities, vouching
+from imagesig.trust.chain import check_pinned, check_validity, paths_to_authorities, vouching
 from imagesig.trust.holder import Holder
 from tests.chains import CODE_SIGNING, SUBJECT, Issuer, intermediate, key_usage, leaf, root, trusting
 from tests.effort import counted
@@ -285,3 +285,19 @@ def test_an_issuer_with_an_extension_that_is_not_understood_is_no_step() -> None
     signer = leaf(intermediate(top, f"{SUBJECT},CN=i", (unknown, True)))
     with pytest.raises(NotTrusted, match="not understood"):
         paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+def test_a_chain_is_verified_from_the_pinned_certificate_down_to_the_signers() -> None:
+    top = root()
+    middle = intermediate(top)
+    signer = leaf(middle)
+    ders = [item.der for item in signer.chain]
+    assert check_pinned(ders, authorities(top)) == signer.chain
+    assert check_pinned(ders, authorities(middle)) == signer.chain[:2]
+    assert check_pinned(ders, authorities(middle, top)) == signer.chain[:2]
+    stranger = leaf(root(number=955))
+    for chain in ([stranger.certificate.der, *ders[1:]], [ders[0], stranger.certificate.der, ders[2]]):
+        with pytest.raises(FormatViolation, match="was not issued by the next one"):
+            check_pinned(chain, authorities(top))
+    with pytest.raises(NotTrusted, match="none of the chain's 3 certificates"):
+        check_pinned(ders, authorities(root(number=955)))

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesig import limits
-from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.effort import ALLOWANCE, Cost, one_image
+from imagesig.errors import BudgetExceeded, LimitExceeded, MalformedError
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.revocation import Answer, RevocationStatus
 from tests.authorities import Authority, Issued, Revoked, ec_key, freshest, name, point, rsa_key, scope
@@ -327,3 +328,13 @@ def test_a_list_signed_with_sha2_is_believed(hash_: hashes.HashAlgorithm) -> Non
     assert opened(CA.crl(hash=hash_)).number == 1
     if isinstance(hash_, hashes.SHA256):
         refused(CA.crl(hash=hashes.SHA224()), "SHA-256 or more is needed")
+
+
+def test_what_the_image_may_not_cost_is_never_a_fault_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = CA.crl()
+    monkeypatch.setitem(ALLOWANCE, Cost.CERTIFICATE_CHECKS, 0)
+    with one_image(), pytest.raises(BudgetExceeded):
+        opened(good)
+    monkeypatch.setitem(ALLOWANCE, Cost.CERTIFICATE_CHECKS, 1)
+    with one_image():
+        assert opened(good).number == 1

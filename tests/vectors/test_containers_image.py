@@ -20,9 +20,10 @@ from imagesig.policy import AcceptAnything, Identity, Policy, Rule, Signed, Unsu
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.containers_requirement import parse_identity
 from imagesig.policy.files.document import read_json
-from imagesig.policy.identity import RemapIdentity, starts_with
+from imagesig.policy.identity import RemapIdentity
 from imagesig.policy.judge import judge
 from imagesig.policy.scope import scopes_of
+from imagesig.policy.signed_name import starts_with
 from imagesig.signature import Part, StoredSignature, Subject
 from tests.makers import DIGEST, NOW
 from tests.vectors import report, vectors

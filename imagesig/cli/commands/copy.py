@@ -11,13 +11,14 @@ from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verify.verifying import verify_by_rule
+from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, output_option
 from imagesig.cli.output.failure import note_unverified
 from imagesig.cli.output.progress import blob_progress
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
-from imagesig.cli.policy_options import IMAGESIG, OpenedRules, load_policy, policy_options
+from imagesig.cli.policy_options import OpenedRules, load_policy, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import copy_transport_options
 from imagesig.deadlines import deadline
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
     from imagesig.images.image import Image
 
 
-@click.command("copy", short_help="Copy an image with its signatures.")
+@click.command(
+    "copy",
+    cls=GroupedCommand,
+    short_help="Copy an image with its signatures.",
+    headings={
+        "What to copy": "--all-platforms --platform --no-signatures",
+        "Whom to trust": "--policy --policy-from --allow-unverified --passphrase-file",
+    },
+    example="imagesig copy ghcr.io/acme/app:1.0 oci-archive:app.tar",
+)
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("--all-platforms", is_flag=True, help="Copy the whole index of a multi-platform image.")
@@ -59,7 +69,7 @@ def command(
     seconds: float | None,
     transport: Transport,
     policy_file: Path | None,
-    policy_from: str,
+    policy_from: str | None,
     allow_unverified: bool,
     passphrase_file: Path | None,
     output: str,
@@ -70,7 +80,7 @@ def command(
     docker-archive:FILE[:REFERENCE]. Existing content is not re-sent; rerun to resume. With --policy, nothing is
     written unless the policy accepts SRC.
     """
-    if policy_file is None and (allow_unverified or policy_from != IMAGESIG):
+    if policy_file is None and (allow_unverified or policy_from):
         raise click.UsageError("--policy-from and --allow-unverified need --policy FILE")
     admit = None
     if policy_file is not None:
@@ -96,7 +106,9 @@ def command(
         _write_text(result)
 
 
-def _admission(policy_file: Path, policy_from: str, passphrase_file: Path | None, *, allow_unverified: bool) -> Admit:
+def _admission(
+    policy_file: Path, policy_from: str | None, passphrase_file: Path | None, *, allow_unverified: bool
+) -> Admit:
     """A function that raises unless the policy accepts the image."""
     policy = load_policy(policy_file, policy_from)
     rules = OpenedRules(policy, key_settings(passphrase_file))

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from imagesig.api.diagnosing import Diagnosis, State, diagnose
+from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import FAILED
@@ -23,7 +24,13 @@ from imagesig.naming import is_key_uri
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 
 
-@click.command("doctor", short_help="Check packages, key and registry.")
+@click.command(
+    "doctor",
+    cls=GroupedCommand,
+    short_help="Check packages, key and registry.",
+    headings={"Key": "--passphrase-file"},
+    example="imagesig doctor hashivault://release ghcr.io/acme/app:1.0",
+)
 @click.argument("names", nargs=-1, metavar="[KEY_URI] [IMAGE]")
 @passphrase_option
 @output_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+from imagesig.cli.help import GroupedCommand
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, fail
 from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word, write_json
@@ -13,7 +14,13 @@ from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
 
 
-@click.command("inspect", short_help="Show stored signatures, unverified.")
+@click.command(
+    "inspect",
+    cls=GroupedCommand,
+    short_help="Show stored signatures, unverified.",
+    headings={},
+    example="imagesig inspect ghcr.io/acme/app:1.0",
+)
 @click.argument("image", metavar="IMAGE")
 @output_option
 @transport_options

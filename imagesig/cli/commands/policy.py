@@ -1,9 +1,10 @@
-"""`imagesig policy`: check, explain, import."""
+"""`imagesig policy`: init, check, explain, import."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -20,21 +21,25 @@ from imagesig.cli.output.policy_text import (
 )
 from imagesig.cli.output.terminal import document as write
 from imagesig.cli.output.terminal import note
-from imagesig.cli.policy_options import CONTAINERS, load_policy, policy_from_option
+from imagesig.cli.policy_options import load_policy, policy_from_option
 from imagesig.cli.settings import key_settings
 from imagesig.cli.shared_keys import OpenedKeys
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
-from imagesig.naming import scheme_of
-from imagesig.policy import Policy, Scope
+from imagesig.naming import is_key_uri, scheme_of
+from imagesig.policy import KeyReference, Policy, Scope, parse_scope
+from imagesig.policy.files.default import new_default_policy
+from imagesig.policy.files.kinds import CONTAINERS, NOTATION
+from imagesig.policy.files.toml import toml_text
+from imagesig.policy.files.write import document_of
 from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
 
 
 @click.group("policy")
 def command() -> None:
-    """Check, explain and import policy files."""
+    """Make, check, explain and import policy files."""
 
 
 _policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath())
@@ -47,7 +52,7 @@ _policy_argument = click.argument("policy_file", metavar="FILE", type=FilePath()
 @passphrase_option
 @output_option
 def check_command(
-    policy_file: Path, policy_from: str, open_keys: bool, passphrase_file: Path | None, output: str
+    policy_file: Path, policy_from: str | None, open_keys: bool, passphrase_file: Path | None, output: str
 ) -> None:
     """Check a policy file, show what it requires, and check that its keys can be read and are distinct.
 
@@ -94,7 +99,7 @@ def _is_readable(scope: Scope) -> bool:
 def explain_command(
     policy_file: Path,
     image: str,
-    policy_from: str,
+    policy_from: str | None,
     passphrase_file: Path | None,
     output: str,
     transport: Transport,
@@ -118,16 +123,16 @@ def explain_command(
 @command.command("import", short_help="Convert another tool's policy.")
 @_policy_argument
 @click.option(
-    "--from", "source", type=click.Choice([CONTAINERS]), required=True, help="The tool that the policy file is for."
+    "--policy-from",
+    "source",
+    type=click.Choice([CONTAINERS, NOTATION]),
+    help="Kind of policy file: podman's and skopeo's (containers) or notation's. Default: by its shape.",
 )
 @click.option(
     "--output", type=click.Choice(["toml", "json"]), default="toml", show_default=True, help="The format to print."
 )
-def import_command(policy_file: Path, source: str, output: str) -> None:
+def import_command(policy_file: Path, source: str | None, output: str) -> None:
     """Print another tool's policy as one of imagesig's own, or refuse it if imagesig cannot express it."""
-    from imagesig.policy.files.toml import toml_text
-    from imagesig.policy.files.write import document_of
-
     policy = load_policy(policy_file, source)
     reached = {scope: rule for scope, rule in policy.rules.items() if _is_readable(scope)}
     left_out = [rule.name for scope, rule in policy.rules.items() if scope not in reached]
@@ -135,3 +140,35 @@ def import_command(policy_file: Path, source: str, output: str) -> None:
     for name in left_out:
         note(f"left out, imagesig cannot read such images: {name}")
     write(json.dumps(document, indent=2) + "\n" if output == "json" else toml_text(document))
+
+
+@command.command("init", short_help="Make a policy from keys.")
+@click.option("--key", "keys", multiple=True, required=True, metavar="KEY", help="Trusted public key; repeatable.")
+@click.option(
+    "--scope", "scopes", multiple=True, metavar="NAME", help="Registry or repository; repeatable. Default: all."
+)
+@click.option("--write", "to_file", is_flag=True, help="Write the file that applies by default; never over a file.")
+@passphrase_option
+def init_command(keys: tuple[str, ...], scopes: tuple[str, ...], to_file: bool, passphrase_file: Path | None) -> None:
+    """Print a policy that needs a signature by one of the keys. With scopes, all other images are rejected.
+
+    Example: imagesig policy init --key release.pub --scope ghcr.io/acme --write
+    """
+    settings = key_settings(passphrase_file)
+    for key in keys:
+        open_public_keys(key, settings=settings)
+    trusted = Policy.any_of(*map(_reference, keys))
+    if scopes:
+        trusted = Policy(rules={parse_scope(scope): trusted.default for scope in scopes})
+    text = toml_text(document_of(trusted))
+    if not to_file:
+        write(text)
+        return
+    path = new_default_policy(text)
+    note(f"wrote {path}", "imagesig verify IMAGE uses it if you name no key, CA or policy")
+
+
+def _reference(key: str) -> KeyReference:
+    """The key under the name of its file, or of the key in its store."""
+    path = key if is_key_uri(key) else str(Path.cwd() / key)
+    return KeyReference(path, re.sub(r"[^A-Za-z0-9_-]", "-", Path(path.partition("?")[0]).stem).strip("-") or "key")

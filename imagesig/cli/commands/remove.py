@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from imagesig.api.outcome import Outcome, attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
+from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import error_json, fail, worst
@@ -23,7 +24,13 @@ from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
 
 
-@click.command("remove", short_help="Remove signatures of images.")
+@click.command(
+    "remove",
+    cls=GroupedCommand,
+    short_help="Remove signatures of images.",
+    headings={"Which signatures": "--key --all --no-recursive --dry-run --passphrase-file"},
+    example="imagesig remove --key old.pub ghcr.io/acme/app:1.0",
+)
 @click.option(
     "--key",
     "key_uri",

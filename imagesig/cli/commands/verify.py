@@ -11,7 +11,8 @@ from msgspec import Struct
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.verify.verifying import VerificationResult
 from imagesig.api.verify.verifying_many import verify_many
-from imagesig.cli.images_from import Images, images_or_manifests_options
+from imagesig.cli.help import GroupedCommand
+from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, format_option, gathered, parse_annotations
 from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unverified
@@ -86,12 +87,24 @@ _demand_options = gathered(
 )
 
 
-@click.command("verify", short_help="Verify images; print pinned names.")
+@click.command(
+    "verify",
+    cls=GroupedCommand,
+    short_help="Verify images; print pinned names.",
+    headings={
+        "Whom to trust": """
+            --key --ca --certificate-identity --threshold --annotation --identity --format --policy
+            --policy-from --allow-unverified --trust-policy --trust-store --scope --notation --passphrase-file
+        """,
+        "Which images": "--images-from --workload --print-pinned --platform",
+    },
+    example="imagesig verify --key release.pub ghcr.io/acme/app:1.0",
+)
 @_demand_options
 @trust_options
-@images_or_manifests_options
+@images_or_workloads_options
 @click.option(
-    "--print-pinned", is_flag=True, help="Print the --manifest file with digests, if all images are verified."
+    "--print-pinned", is_flag=True, help="Print the --workload file with digests, if all images are verified."
 )
 @click.option(
     "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
@@ -107,7 +120,7 @@ def command(
     print_pinned: bool,
     platform: str,
     policy_file: Path | None,
-    policy_from: str,
+    policy_from: str | None,
     allow_unverified: bool,
     passphrase_file: Path | None,
     output: str,
@@ -119,7 +132,7 @@ def command(
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
     if print_pinned and (len(images.workloads) != 1 or output != "text"):
-        raise click.UsageError("--print-pinned prints one file: give exactly one --manifest, and no --output")
+        raise click.UsageError("--print-pinned prints one file: give exactly one --workload, and no --output")
     open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
     policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust))
     if not policy.rules:

@@ -38,7 +38,7 @@ _KINDS = frozenset(
 """Kinds of these groups. None of them names an image outside of a pod spec."""
 _MAY_NAME_IMAGES = ("image", "images", "container", "containers")
 """Endings of keys under which an object of an unknown kind may name an image."""
-_BY_NAME = "verify what it runs by name (IMAGE, --images-from), and leave it out of the file of --manifest"
+_BY_NAME = "verify what it runs by name (IMAGE, --images-from), and leave it out of the file of --workload"
 
 
 class KubernetesImages:

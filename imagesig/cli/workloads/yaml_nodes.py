@@ -42,7 +42,7 @@ def read_documents(text: str, name: str) -> list[Node]:
     try:
         import yaml
     except ImportError as error:
-        raise MissingExtra(f"{name}: reading YAML", "manifest") from error
+        raise MissingExtra(f"{name}: reading YAML", "workload") from error
 
     def explain(error: Exception) -> InvalidArgument | None:
         if isinstance(error, yaml.MarkedYAMLError):

@@ -27,6 +27,8 @@ from imagesig.url import parse_url, redact
 if TYPE_CHECKING:
     import hvac
     import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
 
 _ATTEMPTS = 3
 _TRY_AGAIN = (429, 502, 503)
@@ -95,8 +97,21 @@ def connect(connection: VaultConnection) -> hvac.Client:
 
 def _session(connection: VaultConnection) -> requests.Session:
     import requests
+
+    session = requests.Session()
+    session.trust_env = False  # else `requests` uses REQUESTS_CA_BUNDLE, netrc and proxy variables
+    session.verify = str(connection.ca) if connection.ca else connection.verify_tls
+    session.cert = connection.client_certificate
+    session.proxies = dict(connection.proxies)
+    adapter = _adapter(connection)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+    return session
+
+
+def _adapter(connection: VaultConnection) -> HTTPAdapter:
+    import requests
     from requests.adapters import HTTPAdapter
-    from urllib3 import BaseHTTPResponse, Retry
     from urllib3.exceptions import HTTPError
 
     class Bounded(HTTPAdapter):
@@ -122,18 +137,23 @@ def _session(connection: VaultConnection) -> requests.Session:
             response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
             return response
 
+    return Bounded(max_retries=_retry(f"Vault {connection.address}"))
+
+
+def _retry(what: str) -> Retry:
+    from urllib3 import BaseHTTPResponse, Retry
+
     class Patient(Retry):
         """Waits as long as the server asks, within `limits.RETRY_AFTER_SECONDS` and the deadline."""
 
         def sleep(self, response: BaseHTTPResponse | None = None) -> None:
             asked = self.get_retry_after(response) if response is not None else None
             pause = min(self.get_backoff_time() if asked is None else asked, limits.RETRY_AFTER_SECONDS)
-            what = f"Vault {connection.address}"
             if pause >= (left := remaining(what)):
                 raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s, {left:.0f} s are left")
             time.sleep(pause)
 
-    retry = Patient(
+    return Patient(
         total=_ATTEMPTS,
         redirect=0,
         status_forcelist=_TRY_AGAIN,
@@ -141,14 +161,6 @@ def _session(connection: VaultConnection) -> requests.Session:
         backoff_factor=0.2,
         raise_on_status=False,
     )
-    session = requests.Session()
-    session.trust_env = False  # else `requests` uses REQUESTS_CA_BUNDLE, netrc and proxy variables
-    session.verify = str(connection.ca) if connection.ca else connection.verify_tls
-    session.cert = connection.client_certificate
-    session.proxies = dict(connection.proxies)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, Bounded(max_retries=retry))
-    return session
 
 
 def _read_seconds() -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from imagesig import limits
 from imagesig.policy.files.containers import parse_containers_policy
 from imagesig.policy.files.document import Node, read_json, read_toml
+from imagesig.policy.files.kinds import CONTAINERS, IMAGESIG, NOTATION, kind_of
 from imagesig.policy.files.parse import parse_policy
 from imagesig.policy.requirement import PathLike, Rules
 from imagesig.reading import read_bounded, usage_error
@@ -18,6 +19,29 @@ def load_policy(path: str | PathLike) -> Rules:
     """See `Policy.load`."""
     file = Path(path)
     return parse_policy(_read_document(file), folder=_folder(file), read_file=_read_certificates, real_path=_real_path)
+
+
+def load_policy_of_kind(path: str | PathLike, kind: str = "") -> Rules:
+    """The policy in a file of this kind, one of `kinds.KINDS`; by default the kind that its shape shows.
+
+    Raises:
+        InvalidArgument: the file is invalid, or its shape fits no kind or several.
+    """
+    file = Path(path)
+    chosen = kind or _kind(file)
+    if chosen == CONTAINERS:
+        return load_containers_policy(file)
+    if chosen == NOTATION:
+        from imagesig.policy.files.load_notation import TRUST_STORE, load_notation_policy, notation_folder
+
+        beside = (file if file.is_dir() else file.parent) / TRUST_STORE
+        return load_notation_policy(file, beside if beside.is_dir() else notation_folder(os.environ) / TRUST_STORE)
+    return load_policy(file)
+
+
+def _kind(file: Path) -> str:
+    data = _read(file, limits.POLICY_BYTES, "policy")
+    return kind_of(read_json(data, str(file)).value, str(file)) if _is_json(file, data) else IMAGESIG
 
 
 def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Rules:
@@ -31,8 +55,11 @@ def load_containers_policy(path: str | PathLike, *, formats: Iterable[str] = ("c
 def _read_document(file: Path) -> Node:
     """The file as JSON if its name or its first character says so, otherwise as TOML."""
     data = _read(file, limits.POLICY_BYTES, "policy")
-    is_json = file.suffix == ".json" or (file.suffix != ".toml" and data.lstrip()[:1] == b"{")
-    return read_json(data, str(file)) if is_json else read_toml(data, str(file))
+    return read_json(data, str(file)) if _is_json(file, data) else read_toml(data, str(file))
+
+
+def _is_json(file: Path, data: bytes) -> bool:
+    return file.suffix == ".json" or (file.suffix != ".toml" and data.lstrip()[:1] == b"{")
 
 
 def _folder(file: Path) -> str:

@@ -68,7 +68,7 @@ def _refuse_foreign(document: Node) -> None:
         raise document.refused(
             "this looks like containers/image's policy.json, a policy of imagesig is needed",
             hint="read it with --policy-from containers, Policy.from_containers_policy(), "
-            "or: imagesig policy import --from containers FILE",
+            "or: imagesig policy import FILE",
         )
     if "trustPolicies" in document.value:
         raise document.refused("this looks like a trust policy of the Notary Project, a policy of imagesig is needed")

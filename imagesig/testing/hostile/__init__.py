@@ -18,17 +18,26 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from imagesig.errors import InvalidArgument
-from imagesig.testing.hostile.bombs import BOMBS
-from imagesig.testing.hostile.changes import CHANGES
-from imagesig.testing.hostile.ground import IDENTITY
-from imagesig.testing.hostile.homes import HOMES
+from imagesig.testing.hostile.homes.archive_files import ARCHIVE_FILES
+from imagesig.testing.hostile.homes.archives import ARCHIVES
+from imagesig.testing.hostile.homes.changing_layouts import CHANGING_LAYOUTS
+from imagesig.testing.hostile.homes.folders import FOLDERS
+from imagesig.testing.hostile.homes.gzips import GZIPS
+from imagesig.testing.hostile.homes.home import IDENTITY
+from imagesig.testing.hostile.homes.layouts import LAYOUTS
+from imagesig.testing.hostile.homes.tar_members import TAR_MEMBERS
 from imagesig.testing.hostile.kinds import HomeHostility, HostileHome, HostileRegistry, Hostility, Work, by_name
-from imagesig.testing.hostile.lies import LIES
-from imagesig.testing.hostile.listings import LISTINGS
-from imagesig.testing.hostile.places import PLACES
-from imagesig.testing.hostile.stage import NAME, Stage, signer
-from imagesig.testing.hostile.transport import TRANSPORT
-from imagesig.testing.hostile.writing import WRITING
+from imagesig.testing.hostile.registries.changes import CHANGES
+from imagesig.testing.hostile.registries.descriptors import DESCRIPTORS
+from imagesig.testing.hostile.registries.documents import DOCUMENTS
+from imagesig.testing.hostile.registries.envelopes import ENVELOPES
+from imagesig.testing.hostile.registries.lies import LIES
+from imagesig.testing.hostile.registries.listings import LISTINGS
+from imagesig.testing.hostile.registries.logins import LOGINS
+from imagesig.testing.hostile.registries.redirects import REDIRECTS
+from imagesig.testing.hostile.registries.signing import SIGNING
+from imagesig.testing.hostile.registries.stage import NAME, Stage, signer
+from imagesig.testing.hostile.registries.transport import TRANSPORT
 from imagesig.testing.registry import InMemoryRegistry
 from imagesig.text import quote
 
@@ -45,9 +54,13 @@ __all__ = [
     "hostile_registry",
 ]
 
-HOSTILITIES: Mapping[str, Hostility] = by_name([*TRANSPORT, *PLACES, *BOMBS, *LIES, *LISTINGS, *CHANGES, *WRITING])
+HOSTILITIES: Mapping[str, Hostility] = by_name(
+    [*TRANSPORT, *REDIRECTS, *LOGINS, *DOCUMENTS, *ENVELOPES, *DESCRIPTORS, *LIES, *LISTINGS, *CHANGES, *SIGNING]
+)
 """What a registry may do, by name."""
-HOSTILE_HOMES: Mapping[str, HomeHostility] = {item.name: item for item in HOMES}
+HOSTILE_HOMES: Mapping[str, HomeHostility] = by_name(
+    [*FOLDERS, *LAYOUTS, *CHANGING_LAYOUTS, *GZIPS, *TAR_MEMBERS, *ARCHIVES, *ARCHIVE_FILES]
+)
 """What may lie in a home on disk, by name."""
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from imagesig.errors import ImagesigError
 from imagesig.policy import Policy
-from imagesig.testing.registry import Request
+from imagesig.testing.loopback_server import Request
 from imagesig.trust import CertificateAuthority
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ class Work(Enum):
 
 Script = Callable[[Any], object]
 """Arms a registry, given its `Stage`: the registry has a signed image and begins to misbehave. The result is unused."""
+Errors = tuple[type[ImagesigError], ...]
+"""Errors that are right: any of them."""
+MIB = 1024 * 1024
 
 
 class Hostility(Struct, frozen=True):
@@ -41,7 +44,7 @@ class Hostility(Struct, frozen=True):
     name: str
     sentence: str
     script: Script
-    expected: tuple[type[ImagesigError], ...]
+    expected: Errors
     work: Work = Work.VERIFYING
     harmless: bool = False
     waits: bool = False
@@ -54,7 +57,7 @@ class _Served(Struct, dict=True):
     digest: str
     key: str
     certificate: str
-    expected: tuple[type[ImagesigError], ...]
+    expected: Errors
     harmless: bool
     identity: str
 
@@ -114,12 +117,15 @@ class HomeHostility(Struct, frozen=True):
     name: str
     sentence: str
     script: HomeScript
-    expected: tuple[type[ImagesigError], ...]
+    expected: Errors
     harmless: bool = False
     waits: bool = False
 
 
-def by_name(hostilities: list[Hostility]) -> Mapping[str, Hostility]:
+_Kind = TypeVar("_Kind", Hostility, HomeHostility)
+
+
+def by_name(hostilities: list[_Kind]) -> Mapping[str, _Kind]:
     """Each by its name."""
     found = {item.name: item for item in hostilities}
     assert len(found) == len(hostilities)

@@ -29,6 +29,11 @@ def run(*arguments: object) -> click.testing.Result:
     return result
 
 
+def hint(done: click.testing.Result) -> str:
+    assert isinstance(done.exception, ImagesigError)
+    return done.exception.hint
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two keys, a signed image and an unsigned one."""
@@ -124,10 +129,65 @@ def test_a_policy_cannot_be_combined_with_options_that_it_replaces(more: tuple[s
     assert "cannot be combined" in done.stderr
 
 
-def test_verifying_without_a_trusted_key_is_an_error() -> None:
+def test_verifying_without_a_trusted_key_or_a_default_policy_is_an_error(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "config"))
     done = run("verify", "oci:signed:1.0")
     assert done.exit_code == 2
+    assert "no policy: IMAGESIG_POLICY is not set" in done.stderr
+    assert "imagesig policy init --key" in hint(done)
+
+    done = run("verify", "--threshold", "2", "oci:signed:1.0")
+    assert done.exit_code == 2
     assert "no trusted key or CA given" in done.stderr
+
+
+def test_the_default_policy_applies_if_no_option_says_whom_to_trust(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "config"))
+    made = run("policy", "init", "--key", "release.pub", "--write")
+    assert made.exit_code == 0, made.stderr
+    file = place / "config" / "imagesig" / "policy.toml"
+    assert Policy.load(file) == Policy.load_default()
+
+    done = run("verify", "oci:signed:1.0")
+    assert (done.exit_code, done.stdout.count("verified")) == (0, 2)
+    assert f"policy: {file}" in done.stderr
+    again = run("policy", "init", "--key", "release.pub", "--write")
+    assert again.exit_code == 2
+    assert "is not overwritten" in again.stderr
+
+    (place / "other.toml").write_text('version = 1\ndefault = "reject"\n')
+    monkeypatch.setenv("IMAGESIG_POLICY", str(place / "other.toml"))
+    assert run("verify", "oci:signed:1.0").exit_code == 12
+
+
+def test_init_prints_a_policy_for_the_given_scopes(place: Path) -> None:
+    done = run("policy", "init", "--key", "release.pub", "--key", "qa.pub", "--scope", f"oci:{place}")
+    assert done.exit_code == 0
+    (place / "made.toml").write_text(done.stdout)
+    assert run("verify", "--policy", "made.toml", "oci:signed:1.0").exit_code == 0
+    assert "[authorities.release]" in done.stdout
+    assert run("policy", "init", "--key", "missing.pub").exit_code != 0
+
+
+@pytest.mark.parametrize("command", [("verify", "--policy"), ("policy", "check")], ids=" ".join)
+def test_a_policy_file_of_another_tool_is_recognized_by_its_shape(place: Path, command: tuple[str, ...]) -> None:
+    key = {
+        "type": "sigstoreSigned",
+        "keyPath": str(place / "release.pub"),
+        "signedIdentity": {"type": "matchRepository"},
+    }
+    (place / "containers.json").write_text(json.dumps({"default": [key]}))
+    image = ("oci:signed:1.0",) if command[0] == "verify" else ()
+    done = run(*command, "containers.json", *image)
+    assert "has the shape of" not in done.stderr
+    (place / "odd.json").write_text("{}")
+    done = run(*command, "odd.json", *image)
+    assert done.exit_code == 2
+    assert "--policy-from" in hint(done)
 
 
 def test_a_key_that_is_missing_fails_only_where_its_rule_applies(place: Path) -> None:
@@ -275,7 +335,7 @@ def test_an_imported_policy_is_one_of_ours_with_the_same_verdicts(place: Path) -
         **{f"{place}/signed": [good], f"{place}/unsigned": [{"type": "sigstoreSigned", "keyData": data}], "": [good]},
     )
     for output in ("toml", "json"):
-        done = run("policy", "import", "--from", "containers", "--output", output, path)
+        done = run("policy", "import", "--policy-from", "containers", "--output", output, path)
         assert done.exit_code == 0, done.output
         ours = place / f"ours.{output}"
         ours.write_text(done.stdout)
@@ -286,7 +346,7 @@ def test_an_imported_policy_is_one_of_ours_with_the_same_verdicts(place: Path) -
 
 def test_import_refuses_what_it_cannot_express_and_names_it(place: Path) -> None:
     gpg = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k.gpg"}
-    done = run("policy", "import", "--from", "containers", containers(place, **{"/a": [gpg]}))
+    done = run("policy", "import", "--policy-from", "containers", containers(place, **{"/a": [gpg]}))
     assert done.exit_code == 2
     assert done.stdout == ""
     assert "oci:/a" in done.stderr
@@ -298,7 +358,7 @@ def test_import_leaves_out_a_scope_that_no_image_can_be_in(place: Path) -> None:
     accept = [{"type": "insecureAcceptAnything"}]
     scopes = {"index.docker.io/library": accept, "registry.example/team": accept}
     path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": {"docker": scopes}}))
-    done = run("policy", "import", "--from", "containers", path)
+    done = run("policy", "import", "--policy-from", "containers", path)
     assert done.exit_code == 0
     assert "left out" in done.stderr
     assert "index.docker.io" in done.stderr
@@ -310,7 +370,7 @@ def test_import_says_which_rules_it_leaves_out(place: Path) -> None:
     path = place / "policy.json"
     accept = [{"type": "insecureAcceptAnything"}]
     path.write_text(json.dumps({"default": accept, "transports": {"docker-daemon": {"": accept}}}))
-    done = run("policy", "import", "--from", "containers", path)
+    done = run("policy", "import", "--policy-from", "containers", path)
     assert done.exit_code == 0
     assert "left out, imagesig cannot read such images: docker-daemon:" in done.stderr
     assert 'default = "insecureAcceptAnything"' in done.stdout

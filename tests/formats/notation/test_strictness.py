@@ -444,6 +444,13 @@ def test_a_signing_agent_changes_nothing(envelope: str) -> None:
     refused(stored(envelope, unprotected={"io.cncf.notary.signingAgent": 7}))
 
 
+@both
+@pytest.mark.parametrize("scheme", ["notary.x509.other", "", "notary.x509.signingauthority", 7])
+def test_another_scheme_is_refused_whichever_time_comes_with_it(envelope: str, scheme: object) -> None:
+    refused(stored(envelope, {SIGNING_SCHEME: scheme}), match="signingScheme")
+    refused(stored(envelope, {**AUTHORITY_HEADER, SIGNING_SCHEME: scheme}), match="signingScheme")
+
+
 # --- other types -----------------------------------------------------------------------------------------------------
 
 
@@ -515,7 +522,7 @@ def test_in_cose_a_time_has_the_tag_of_seconds_since_1970(tag: int) -> None:
         *({"mediaType": value} for value in (GONE, None, "", 7, "x y/z")),
         *({"annotations": value} for value in ("x", ["x"], {"a": 1}, {"a": None})),
     ],
-    ids=str,
+    ids=lambda changes: str({name: "gone" if value is GONE else value for name, value in changes.items()}),
 )
 def test_a_payload_that_describes_no_artifact_is_refused(envelope: str, changes: dict[str, Any]) -> None:
     refused(stored(envelope, payload=target(**changes)))

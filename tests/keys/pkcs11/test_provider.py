@@ -206,7 +206,7 @@ def test_a_key_replaced_meanwhile_is_reported(softhsm: SoftHsmToken) -> None:
         for kind in ("privkey", "pubkey"):
             pkcs11_tool(softhsm, "--delete-object", "--type", kind, "--label", label)
         pkcs11_tool(softhsm, "--keypairgen", "--key-type", "EC:prime256v1", "--label", label, "--id", identity)
-        with pytest.raises(KeyUnusable, match="another key meanwhile"):
+        with pytest.raises(KeyUnusable, match="another key has this URI now"):
             key.sign(b"after")
 
 

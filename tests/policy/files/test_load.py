@@ -183,6 +183,8 @@ def test_a_name_with_tag_and_digest_is_not_judged(tmp_path: Path) -> None:
         ('{"default": [{"type": "reject"}], "transports": {"dir": {"a/b": [{"type": "reject"}]}}}', "must be absolute"),
         ('{"default": [{"type": "reject"}], "transports": {"oci": {"/": [{"type": "reject"}]}}}', 'write ""'),
         ('{"default": [{"type": "reject"}], "transports": {"dir": {"/a/../b": [{"type": "reject"}]}}}', "or .."),
+        ('{"default": [{"type": "reject"}], "transports": {"oci": {"/a//b": [{"type": "reject"}]}}}', "is empty"),
+        ('{"default": [{"type": "reject"}], "transports": {"oci": {"/a/": [{"type": "reject"}]}}}', "is empty"),
         (
             '{"default": [{"type": "reject"}], "transports": {"docker-archive": {"/a": [{"type": "reject"}]}}}',
             "no scopes",

@@ -25,7 +25,9 @@ from imagesig.keys.chain import parse_chain
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import key_from_pem
 from imagesig.keys.provider import SigningKey
-from imagesig.testing.registry import Answer, Fault, InMemoryRegistry, Request, Script
+from imagesig.testing.hostile.registries.endpoints import TAG, referrers
+from imagesig.testing.loopback_server import Answer, Pieces, Request
+from imagesig.testing.registry import Fault, InMemoryRegistry
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -37,8 +39,8 @@ EMPTY = {
     "size": 2,
 }
 NAME = "team/app"
-TAG = "1.0"
-
+OTHER_DIGEST = "sha256:" + "0" * 64
+"""A digest that nothing has."""
 Twist = Callable[[Request, Answer], Answer]
 """A hostile answer in the place of a registry's own."""
 
@@ -190,7 +192,7 @@ class Stage:
         """A second registry on this machine, as long as the first is served."""
         return self._others.enter_context(InMemoryRegistry())
 
-    def listener(self, script: Script) -> str:
+    def listener(self, script: Pieces) -> str:
         """`host:port` of a server that plays a script to everybody who connects, whatever they say."""
         return self._others.enter_context(_listening(script))
 
@@ -212,7 +214,7 @@ def index_of(members: dict[str, object]) -> Answer:
 
 
 @contextlib.contextmanager
-def _listening(script: Script) -> Iterator[str]:
+def _listening(script: Pieces) -> Iterator[str]:
     closing = threading.Event()
 
     def play(connection: socket.socket) -> None:
@@ -235,58 +237,3 @@ def _listening(script: Script) -> Iterator[str]:
         finally:
             closing.set()
             listener.shutdown(socket.SHUT_RDWR)
-
-
-# --- endpoints -------------------------------------------------------------------------------------------------------
-
-
-def image_manifest(request: Request) -> bool:
-    """GET of the image by its tag."""
-    return request.method == "GET" and request.path.endswith(f"/manifests/{TAG}")
-
-
-def referrers(request: Request) -> bool:
-    return "/referrers/" in request.path
-
-
-def signature_manifest(request: Request) -> bool:
-    """GET of the tag that lists signatures."""
-    return request.method == "GET" and request.path.endswith(".sig")
-
-
-def fallback(request: Request) -> bool:
-    """GET of the tag that takes the place of the referrers API."""
-    reference = request.path.rpartition("/manifests/")[2]
-    return request.method == "GET" and reference.startswith("sha256-") and "." not in reference
-
-
-def by_digest(request: Request) -> bool:
-    """GET of a manifest by its digest."""
-    return request.method == "GET" and "/manifests/sha256:" in request.path
-
-
-def blob(request: Request) -> bool:
-    return request.method == "GET" and "/blobs/sha256:" in request.path
-
-
-def upload(request: Request) -> bool:
-    """The POST that begins an upload."""
-    return request.method == "POST" and "/blobs/uploads/" in request.path
-
-
-def completed(request: Request) -> bool:
-    """The PUT that ends an upload."""
-    return request.method == "PUT" and "/blobs/" in request.path
-
-
-def written(request: Request) -> bool:
-    """The PUT of a manifest."""
-    return request.method == "PUT" and "/manifests/" in request.path
-
-
-def token(request: Request) -> bool:
-    return request.path == "/token"
-
-
-def anything(_request: Request) -> bool:
-    return True

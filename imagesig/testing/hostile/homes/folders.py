@@ -9,15 +9,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from imagesig.errors import (
-    DeadlineExceeded,
-    LimitExceeded,
-    NoSignatureAccepted,
-    NoSignatures,
-)
-from imagesig.testing.hostile.ground import Home
-from imagesig.testing.hostile.kinds import HomeHostility, HomeScript, MadeHome
-from imagesig.testing.hostile.layouts import BAD, MIB, NOT_READ, Errors
+from imagesig.errors import DeadlineExceeded, LimitExceeded, NoSignatureAccepted, NoSignatures
+from imagesig.testing.hostile.homes.home import BAD, Home
+from imagesig.testing.hostile.homes.layouts import NOT_READ
+from imagesig.testing.hostile.kinds import MIB, Errors, HomeHostility, HomeScript, MadeHome
 
 _TIB = 1024**4
 
@@ -109,9 +104,6 @@ def _directory(name: str, kind: str) -> HomeScript:
         return home.made(f"dir:{path}")
 
     return script
-
-
-# --- directories -----------------------------------------------------------------------------------------------------
 
 
 def _in_directory(change: Callable[[Path, Home], object]) -> HomeScript:

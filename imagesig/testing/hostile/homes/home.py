@@ -11,10 +11,11 @@ from typing import Any
 
 from imagesig.api.copying import copy
 from imagesig.api.sign.signing import sign
+from imagesig.errors import MalformedError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.testing.hostile.kinds import MadeHome
-from imagesig.testing.hostile.stage import signer
+from imagesig.testing.hostile.kinds import Errors, MadeHome
+from imagesig.testing.hostile.registries.stage import signer
 
 BLOBS = "blobs/sha256"
 IDENTITY = "registry.example/app"
@@ -88,3 +89,6 @@ def again_and_again(*steps: Callable[[], object], pause: float = 0.0005) -> Iter
     finally:
         over.set()
         thread.join()
+
+
+BAD: Errors = (MalformedError,)

@@ -13,14 +13,19 @@ from imagesig.errors import (
     Unauthorized,
     UnexpectedResponse,
 )
-from imagesig.testing.hostile.kinds import Hostility, Script
-from imagesig.testing.hostile.places import OURS, challenged
-from imagesig.testing.hostile.stage import Stage, blob, image_manifest, referrers, signature_manifest, token
-from imagesig.testing.hostile.wire import Errors, Wire
-from imagesig.testing.hostile.wires import WIRES
-from imagesig.testing.hostile.writing import copying
-from imagesig.testing.registry import Request
+from imagesig.testing.hostile.kinds import Errors, Hostility, Script
+from imagesig.testing.hostile.registries.copying import copying
+from imagesig.testing.hostile.registries.endless import ENDLESS
+from imagesig.testing.hostile.registries.endpoints import blob, image_manifest, referrers, signature_manifest, token
+from imagesig.testing.hostile.registries.logins import OURS, challenged
+from imagesig.testing.hostile.registries.misframed import MISFRAMED
+from imagesig.testing.hostile.registries.other_protocols import OTHER_PROTOCOLS
+from imagesig.testing.hostile.registries.stage import Stage
+from imagesig.testing.hostile.registries.statuses import STATUSES
+from imagesig.testing.hostile.registries.wire import Wire
+from imagesig.testing.loopback_server import Request
 
+_WIRES = (*ENDLESS, *MISFRAMED, *OTHER_PROTOCOLS, *STATUSES)
 _ENDPOINTS: dict[str, tuple[str, Callable[[Request], bool], str, Errors]] = {
     "manifest": ("manifest of the image", image_manifest, "bundle", ()),
     "referrers": ("list of referrers", referrers, "bundle", (NoSignatureAccepted, LimitExceeded)),
@@ -71,7 +76,7 @@ def _at_token_server(wire: Wire) -> Script:
 
 def _transport() -> list[Hostility]:
     made = []
-    for wire in WIRES:
+    for wire in _WIRES:
         for place, (words, endpoint, form, further) in _ENDPOINTS.items():
             if place not in _places_of(wire):
                 continue
@@ -104,7 +109,7 @@ def _transport() -> list[Hostility]:
                 waits=wire.waits,
             )
         )
-    return [*made, *copying(tuple(wire for wire in WIRES if wire.name in _COPIED))]
+    return [*made, *copying(tuple(wire for wire in _WIRES if wire.name in _COPIED))]
 
 
 TRANSPORT = _transport()

@@ -1,4 +1,4 @@
-"""What a registry does to those who sign in it and who copy from it."""
+"""What a registry does to those who sign in it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ from imagesig.errors import (
     AttachIncomplete,
     DeadlineExceeded,
     DigestMismatch,
-    ImagesigError,
-    LimitExceeded,
     MalformedError,
     TransportError,
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.testing.hostile.changes import moving_tag
-from imagesig.testing.hostile.kinds import Hostility, Script, Work
-from imagesig.testing.hostile.stage import (
-    INDEX,
-    MANIFEST,
-    NAME,
-    Stage,
+from imagesig.testing.hostile.kinds import Errors, Hostility, Script, Work
+from imagesig.testing.hostile.registries.addresses import ADDRESSES, errors_for
+from imagesig.testing.hostile.registries.changes import moving_tag
+from imagesig.testing.hostile.registries.endpoints import (
     anything,
-    blob,
     completed,
     fallback,
     referrers,
@@ -33,10 +27,9 @@ from imagesig.testing.hostile.stage import (
     upload,
     written,
 )
-from imagesig.testing.hostile.wire import NO_USE, Errors, Wire
-from imagesig.testing.registry import Answer, Request
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME, OTHER_DIGEST, Stage
+from imagesig.testing.loopback_server import Answer, Request
 
-_OTHER = "sha256:" + "0" * 64
 _NO_UPLOAD: Errors = (UnexpectedResponse, AttachIncomplete)
 _WRITE: Errors = (TransportError, MalformedError, AttachIncomplete, DeadlineExceeded)
 
@@ -74,7 +67,7 @@ def _ever_changing(stage: Stage) -> None:
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": {"mediaType": "a/b", "digest": _OTHER, "size": 1},
+            "config": {"mediaType": "a/b", "digest": OTHER_DIGEST, "size": 1},
             "layers": [],
             "annotations": {"n": str(next(numbers))},
         }
@@ -101,7 +94,15 @@ def _without_api(stage: Stage) -> Stage:
     return stage.twist(written, lambda _r, own: Answer(own.status, own.body))
 
 
-WRITING = [
+def _uploads_to(place: str) -> Script:
+    def script(stage: Stage) -> None:
+        stage.push()
+        stage.answer(upload, Answer(202, headers={"location": place}))
+
+    return script
+
+
+SIGNING = [
     _signing(
         "upload-without-a-place",
         "An upload begins and no place is named.",
@@ -160,7 +161,7 @@ WRITING = [
     _signing(
         "manifest-is-stored-as-another",
         "Another digest is said to be stored.",
-        lambda stage: stage.answer(written, Answer(201, headers={"docker-content-digest": _OTHER})),
+        lambda stage: stage.answer(written, Answer(201, headers={"docker-content-digest": OTHER_DIGEST})),
         (DigestMismatch, AttachIncomplete),
     ),
     _signing(
@@ -173,7 +174,7 @@ WRITING = [
         "manifest-refers-to-another",
         "OCI-Subject names another image.",
         lambda stage: stage.twist(
-            written, lambda _r, own: Answer(own.status, own.body, {**own.headers, "oci-subject": _OTHER})
+            written, lambda _r, own: Answer(own.status, own.body, {**own.headers, "oci-subject": OTHER_DIGEST})
         ),
         _WRITE,
         harmless=True,
@@ -260,60 +261,14 @@ WRITING = [
         Work.SIGNING,
         harmless=True,
     ),
+    *(
+        Hostility(
+            f"upload-to-{name}",
+            f"A blob is to be uploaded to an address that nobody may be led to: {name}.",
+            _uploads_to(place),
+            (AttachIncomplete, *errors_for(name)),
+            Work.SIGNING,
+        )
+        for name, place in ADDRESSES.items()
+    ),
 ]
-
-_LAYER_LIES: dict[str, tuple[str, Callable[[Request, Answer], Answer]]] = {
-    "is-another": ("has other bytes", lambda _r, own: Answer(own.status, own.body.swapcase(), own.headers)),
-    "is-longer": (
-        "is longer than its descriptor says",
-        lambda _r, own: Answer(own.status, own.body + b"x" * 1_000_000, own.headers),
-    ),
-    "is-shorter": (
-        "is shorter than its descriptor says",
-        lambda _r, own: Answer(own.status, own.body[:-1], own.headers),
-    ),
-    "is-empty": ("is empty", lambda _r, own: Answer(own.status, b"", own.headers)),
-    "is-missing": ("is missing", lambda _r, _o: Answer(404)),
-}
-
-
-def copying(wires: tuple[Wire, ...]) -> list[Hostility]:
-    """Each of these answers in the place of a layer, and lies about it, while an image is copied."""
-
-    def apply(twist: Callable[[Request, Answer], Answer]) -> Script:
-        def script(stage: Stage) -> None:
-            stage.signed()
-            stage.twist(blob, twist)
-
-        return script
-
-    errors: tuple[type[ImagesigError], ...] = (*NO_USE, LimitExceeded)
-    made = [
-        Hostility(
-            f"copy-{wire.name}",
-            f"While an image is copied, a blob {wire.sentence}.",
-            apply(wire.twist),
-            (*wire.expected, *errors, DeadlineExceeded),
-            Work.COPYING,
-            wire.harmless,
-            wire.waits,
-        )
-        for wire in wires
-    ]
-    made += [
-        Hostility(
-            f"copied-layer-{name}", f"While an image is copied, a blob {sentence}.", apply(twist), errors, Work.COPYING
-        )
-        for name, (sentence, twist) in _LAYER_LIES.items()
-    ]
-    made.append(
-        Hostility(
-            "copy-what-was-resolved",
-            "A tag names another image at the second read, while the first is copied.",
-            moving_tag(True),
-            errors,
-            Work.COPYING,
-            harmless=True,
-        )
-    )
-    return made

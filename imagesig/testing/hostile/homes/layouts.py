@@ -1,31 +1,18 @@
-"""Layouts whose index attacks, with things beside the image, and that change while they are read."""
+"""Layouts whose index attacks, or with things beside the image."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from imagesig.errors import (
-    DeadlineExceeded,
-    ImagesigError,
-    InvalidArgument,
-    LimitExceeded,
-    MalformedError,
-    NoSignatureAccepted,
-    NoSignatures,
-    NotFound,
-    TransportError,
-)
-from imagesig.testing.hostile.bombs import FILLINGS, filled
-from imagesig.testing.hostile.ground import Home, again_and_again
-from imagesig.testing.hostile.kinds import HomeHostility, HomeScript, MadeHome
+from imagesig.errors import DeadlineExceeded, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.testing.hostile.homes.home import BAD, Home
+from imagesig.testing.hostile.kinds import MIB, Errors, HomeHostility, HomeScript, MadeHome
+from imagesig.testing.hostile.registries.fillings import FILLINGS, filled
+from imagesig.testing.hostile.registries.stage import OTHER_DIGEST
 
-Errors = tuple[type[ImagesigError], ...]
-MIB = 1024 * 1024
-BAD: Errors = (MalformedError,)
 NOT_READ: Errors = (MalformedError, TransportError, InvalidArgument)
 
 
@@ -60,7 +47,7 @@ def _bomb_in_index(filling: str) -> HomeScript:
 
 
 def _twins(home: Home, document: dict[str, object]) -> bytes:
-    return json.dumps({**document, "Manifests": [{**_of(document, home), "digest": "sha256:" + "0" * 64}]}).encode()
+    return json.dumps({**document, "Manifests": [{**_of(document, home), "digest": OTHER_DIGEST}]}).encode()
 
 
 def _beside(write: Callable[[Home], object]) -> HomeScript:
@@ -95,89 +82,6 @@ def _pipes(home: Home) -> None:
         os.mkfifo(home.path / "blobs/sha256" / f"{number:064x}")
 
 
-# --- changes between two reads ---------------------------------------------------------------------------------------
-
-
-def _replaced(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.new")
-    aside.write_bytes(content)
-    aside.replace(path)
-
-
-def _swapping_index(folder: Path) -> MadeHome:
-    home = Home(folder)
-    other = Home(folder, name="other", content=b"evil", signed=False)
-    for path in (other.path / "blobs/sha256").iterdir():
-        shutil.copy(path, home.path / "blobs/sha256" / path.name)
-    good, evil = home.index.read_bytes(), other.index.read_bytes()
-    return home.made(during=again_and_again(lambda: _replaced(home.index, evil), lambda: _replaced(home.index, good)))
-
-
-def _swapping_manifest(folder: Path) -> MadeHome:
-    home = Home(folder)
-    good = home.blob.read_bytes()
-    evil = good.swapcase()
-    return home.made(during=again_and_again(lambda: _replaced(home.blob, evil), lambda: _replaced(home.blob, good)))
-
-
-def _swapping_link(folder: Path) -> MadeHome:
-    """The manifest is a file now and a link to a file of the machine then."""
-    home = Home(folder)
-    good, aside = home.blob.read_bytes(), home.folder / "link"
-
-    def link() -> None:
-        aside.unlink(missing_ok=True)
-        aside.symlink_to("/etc/passwd")
-        aside.replace(home.blob)
-
-    return home.made(during=again_and_again(link, lambda: _replaced(home.blob, good)))
-
-
-def _swapping_folder(folder: Path) -> MadeHome:
-    """The folder of blobs is itself now and a link to another one then."""
-    home = Home(folder)
-    blobs, aside = home.path / "blobs/sha256", home.path / "aside"
-    shutil.copytree(blobs, folder / "evil")
-    (folder / "evil" / home.blob.name).write_bytes(b"{}")
-
-    def away() -> None:
-        blobs.rename(aside)
-        blobs.symlink_to(folder / "evil")
-
-    def back() -> None:
-        if aside.is_dir():
-            blobs.unlink(missing_ok=True)
-            aside.rename(blobs)
-
-    return home.made(during=again_and_again(away, back))
-
-
-def _growing(name: str) -> HomeScript:
-    """A file grows by 64 KiB again and again, to 256 MiB."""
-
-    def script(folder: Path) -> MadeHome:
-        home = Home(folder)
-        path = home.index if name == "index.json" else home.blob
-
-        def grow() -> None:
-            if path.stat().st_size < 256 * MIB:
-                with path.open("ab") as file:
-                    file.write(b" " * 65536)
-
-        return home.made(during=again_and_again(grow, pause=0))
-
-    return script
-
-
-def _rewritten(folder: Path) -> MadeHome:
-    """`index.json` is emptied and written again in place, byte for byte."""
-    home = Home(folder)
-    content = home.index.read_bytes()
-    return home.made(
-        during=again_and_again(lambda: home.index.write_bytes(b""), lambda: home.index.write_bytes(content))
-    )
-
-
 LAYOUTS = [
     *(
         HomeHostility(
@@ -195,7 +99,7 @@ LAYOUTS = [
         "index.json lists 60,000 manifests.",
         _changed_index(
             lambda _h, document: _entries(document).extend(
-                [{"mediaType": "a/b", "digest": "sha256:" + "0" * 64, "size": 1}] * 40_000
+                [{"mediaType": "a/b", "digest": OTHER_DIGEST, "size": 1}] * 40_000
             )
         ),
         BAD,
@@ -205,7 +109,7 @@ LAYOUTS = [
         "layout-two-of-one-tag",
         "Two manifests have the same tag.",
         _changed_index(
-            lambda home, document: _entries(document).append({**_of(document, home), "digest": "sha256:" + "0" * 64})
+            lambda home, document: _entries(document).append({**_of(document, home), "digest": OTHER_DIGEST})
         ),
         BAD,
     ),
@@ -214,7 +118,7 @@ LAYOUTS = [
         "A second image has no tag, and none is asked for.",
         _changed_index(
             lambda home, document: _entries(document).append(
-                {"mediaType": _of(document, home)["mediaType"], "digest": "sha256:" + "0" * 64, "size": 9}
+                {"mediaType": _of(document, home)["mediaType"], "digest": OTHER_DIGEST, "size": 9}
             ),
             "",
         ),
@@ -290,44 +194,5 @@ LAYOUTS = [
     ),
     HomeHostility(
         "layout-200-pipes", "200 blobs are pipes that nobody writes to.", _beside(_pipes), NOT_READ, harmless=True
-    ),
-    HomeHostility(
-        "layout-swapping-index",
-        "index.json names another image, again and again.",
-        _swapping_index,
-        (*NOT_READ, NoSignatures, NoSignatureAccepted),
-        harmless=True,
-    ),
-    HomeHostility(
-        "layout-swapping-manifest",
-        "The manifest has other bytes, again and again.",
-        _swapping_manifest,
-        (*NOT_READ, NoSignatures, NoSignatureAccepted),
-        harmless=True,
-    ),
-    HomeHostility(
-        "layout-swapping-link",
-        "The manifest is a link, again and again.",
-        _swapping_link,
-        (*NOT_READ, NoSignatures, NoSignatureAccepted),
-        harmless=True,
-    ),
-    HomeHostility(
-        "layout-swapping-folder",
-        "The folder of blobs is a link, again and again.",
-        _swapping_folder,
-        (*NOT_READ, NoSignatures, NoSignatureAccepted),
-        harmless=True,
-    ),
-    HomeHostility(
-        "layout-growing-index", "index.json grows while it is read.", _growing("index.json"), NOT_READ, harmless=True
-    ),
-    HomeHostility("layout-growing-manifest", "The manifest grows while it is read.", _growing("manifest"), NOT_READ),
-    HomeHostility(
-        "layout-rewritten-index",
-        "index.json is emptied and written again while it is read.",
-        _rewritten,
-        (*NOT_READ, NoSignatures, NoSignatureAccepted),
-        harmless=True,
     ),
 ]

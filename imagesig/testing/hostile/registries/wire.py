@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from imagesig.errors import (
     DeadlineExceeded,
-    ImagesigError,
     LimitExceeded,
     MalformedError,
     NoSignatureAccepted,
@@ -18,10 +17,9 @@ from imagesig.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from imagesig.testing.hostile.stage import Twist
-from imagesig.testing.registry import Answer, Request, Script
-
-Errors = tuple[type[ImagesigError], ...]
+from imagesig.testing.hostile.kinds import Errors
+from imagesig.testing.hostile.registries.stage import Twist
+from imagesig.testing.loopback_server import Answer, Pieces, Request
 
 PAUSE = 0.05
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.oci.image.manifest.v1+json\r\n"
@@ -46,12 +44,12 @@ class Wire(Struct, frozen=True):
     waits: bool = False
 
 
-def forever(piece: bytes, start: bytes = b"") -> Script:
+def forever(piece: bytes, start: bytes = b"") -> Pieces:
     """The start, and then the piece without end."""
     return lambda: itertools.chain((start,), itertools.repeat(piece))
 
 
-def dripping(content: bytes) -> Script:
+def dripping(content: bytes) -> Pieces:
     """A byte now and then, and the last one again and again."""
 
     def drip() -> Iterator[bytes | float]:
@@ -62,7 +60,7 @@ def dripping(content: bytes) -> Script:
     return drip
 
 
-def plays(script: Script) -> Twist:
+def plays(script: Pieces) -> Twist:
     """The script is all that is answered."""
     return lambda _request, _own: Answer(raw=script)
 
@@ -72,7 +70,7 @@ def says(content: bytes) -> Twist:
     return plays(lambda: (content,))
 
 
-def silent(before: bytes = b"") -> Script:
+def silent(before: bytes = b"") -> Pieces:
     return lambda: (before, 3600.0)
 
 
@@ -127,7 +125,7 @@ def after_interim(count: int) -> Twist:
     return twist
 
 
-def numbered(line: bytes) -> Script:
+def numbered(line: bytes) -> Pieces:
     def lines() -> Iterable[bytes]:
         yield HEAD
         for number in itertools.count():

@@ -1,0 +1,54 @@
+"""Help: every option is under a heading, short texts are never cut, each command shows an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from imagesig.cli.help import GroupedCommand
+from imagesig.cli.main import cli
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{prefix}{name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+
+
+COMMANDS = dict(commands(cli))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_short_text_is_cut_at_80_columns(name: str) -> None:
+    group, _, _ = name.rpartition(" ")
+    lines = CliRunner().invoke(cli, [*group.split(), "--help"]).stdout.splitlines()
+    last = name.rpartition(" ")[2]
+
+    (line,) = (line for line in lines if line.split()[:1] == [last] and line.startswith("  "))
+    assert not line.endswith("...")
+    assert len(line) <= 80
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, GroupedCommand)])
+def test_every_option_is_under_a_heading_and_every_heading_has_options(name: str) -> None:
+    command = COMMANDS[name]
+    assert isinstance(command, GroupedCommand)
+    options = {parameter.opts[-1] for parameter in command.params if isinstance(parameter, click.Option)}
+
+    shown = CliRunner().invoke(cli, [*name.split(), "--help"]).stdout
+    assert options <= command.grouped
+    assert "Output:" in shown
+    assert f"Example:\n  imagesig {name} " in shown
+
+
+def test_commands_with_more_than_eight_options_group_them() -> None:
+    for name, command in COMMANDS.items():
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        assert len(options) <= 8 or isinstance(command, GroupedCommand), name
