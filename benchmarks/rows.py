@@ -1,6 +1,7 @@
-"""What both versions of imagesig are measured on: `python benchmarks/rows.py ROW WORK` prints one line a round: seconds, CPU seconds.
+"""What both versions of imagesig are measured on: `python benchmarks/rows.py ROW WORK`.
 
-It is run as a program, with the version to measure first on `PYTHONPATH`, so it uses nothing but what both have.
+It prints one line a round: seconds, CPU seconds. It is run as a program, with the version to measure first on
+`PYTHONPATH`, so it uses nothing but what both have.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from imagesig.keys.uri import KeySettings, open_public_keys
 from imagesig.policy import Policy, Rule
 from imagesig.policy.files.default import default_policy_path
 from imagesig.policy.files.kinds import KINDS
-from imagesig.policy.files.load import load_policy_of_kind
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -85,6 +84,9 @@ def policy_of_command(policy_file: Path | None, policy_from: str | None, make: C
 
 def load_policy(policy_file: Path, policy_from: str | None) -> Policy:
     """The policy in the file. Raises `InvalidArgument` if the file is invalid."""
+    # speed: without a policy file, its readers are not needed (benchmarks/test_cli.py)
+    from imagesig.policy.files.load import load_policy_of_kind
+
     return Policy.of(load_policy_of_kind(policy_file, policy_from or ""))
 
 
