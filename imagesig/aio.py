@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signing import Progress
     from imagesig.api.verify.verifying import VerificationResult
     from imagesig.keys import SigningKey
+    from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
 __all__ = ["copy", "inspect", "remove", "sign", "sign_many", "verify", "verify_many"]
@@ -75,14 +76,18 @@ async def remove(image: ImageLike, **options: Unpack[RemoveOptions]) -> RemovedI
 
 @overload  # to a type checker, a str is a sequence of str too
 async def sign(  # type: ignore[overload-overlap]
-    image: ImageLike, key: str | SigningKey, *, progress: Progress | None = None, **options: Unpack[SignOptions]
+    image: ImageLike,
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
 ) -> SignedImage: ...
 
 
 @overload
 async def sign(
     image: Sequence[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     progress: Progress | None = None,
     **options: Unpack[SignOptions],
@@ -91,7 +96,7 @@ async def sign(
 
 async def sign(
     image: ImageLike | Sequence[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     progress: Progress | None = None,
     **options: Unpack[SignOptions],
@@ -112,7 +117,7 @@ def verify_many(
 
 
 def sign_many(
-    images: Images, key: str | SigningKey, **options: Unpack[SignManyOptions]
+    images: Images, key: str | PathLike | SigningKey, **options: Unpack[SignManyOptions]
 ) -> AsyncGenerator[Outcome[SignedImage], None]:
     """`imagesig.sign_many`, with its options and errors; `images` may be an asynchronous iterable too."""
 

@@ -27,7 +27,7 @@ class SignOptions(TypedDict, total=False):
     identity: str
     recursive: bool
     dry_run: bool
-    replace: str | Sequence[KeyLike]
+    replace: KeyLike | Sequence[KeyLike]
     now: datetime | None
     witnesses: Witnesses | None
 

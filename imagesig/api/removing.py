@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
@@ -13,6 +14,7 @@ from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
     BudgetExceeded,
+    DeletionRefused,
     ImagesigError,
     InvalidArgument,
     MalformedError,
@@ -27,7 +29,7 @@ from imagesig.logs import logger_named
 from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
-from imagesig.stores.store import Settle
+from imagesig.stores.store import Removal
 from imagesig.trust import Strangers, TrustAnchors
 
 logger = logger_named("imagesig")
@@ -93,7 +95,8 @@ def remove(
     Raises:
         InvalidArgument: neither a key nor `all` is given, or both are.
         ImageNotFound, TransportError: the image or its signatures could not be read; nothing was removed.
-        RemovalIncomplete: the registry does not allow deletion; the error lists what is left.
+        RemovalIncomplete: some are removed before something failed, or the registry does not allow deletion; the
+        error lists what is removed and what is left.
     """
     if (key is None) == (not all):
         given = "both a key and all" if all else "neither a key nor all"
@@ -140,34 +143,45 @@ def detach(image: Image, chosen: Sequence[Found]) -> None:
     """Removes these signatures, in one transaction where the home supports that.
 
     Raises:
-        RemovalIncomplete: some could not be removed.
+        RemovalIncomplete: some could not be removed, or deletion is refused.
+        ImagesigError: nothing was removed.
     """
     groups: dict[tuple[str, Storage], list[Found]] = {}
     for found in chosen:
         groups.setdefault((found.target.descriptor.digest, found.format.storage), []).append(found)
-    removed: list[str] = []
-    left: list[str] = []
-    failed: ImagesigError | None = None
-    settles: list[Settle] = []
-    with image.signatures.transaction():
+    removal = Removal()
+    with image.signatures.transaction() as at_once:
         for (digest, storage), group in groups.items():
-            names = [found.stored.origin for found in group]
+            places = [found.stored.origin for found in group]
+            if removal.cause is not None and not isinstance(removal.cause, DeletionRefused):
+                removal.left += places  # what failed for one would fail for all
+                continue
             try:
-                settles.append(STORES[storage].detach(image.signatures, digest, [found.stored for found in group]))
-                removed += names
-            except RemovalIncomplete as error:
-                removed += error.removed
-                left += error.left
-                failed = error
-        for settle in settles:
-            settle()
-    if failed is not None:
-        raise RemovalIncomplete(
-            f"{image}: {len(left)} of {len(chosen)} signatures are still there: {failed}",
-            removed=removed,
-            left=left,
-            hint=failed.hint,
-        ) from failed
+                settle = STORES[storage].detach(image.signatures, digest, [found.stored for found in group])
+                removal.settles.append((places, settle))
+            except ImagesigError as error:
+                removal.failed(places, error)
+        with suppress(RemovalIncomplete):
+            removal.settle()
+        if at_once and removal.cause is not None:
+            raise removal.cause  # nothing is written
+    _check_complete(image, chosen, removal)
+
+
+def _check_complete(image: Image, chosen: Sequence[Found], removal: Removal) -> None:
+    """Raises the failure of a removal: as it is if nothing is removed, unless deletion itself is refused."""
+    cause = removal.cause
+    if cause is None:
+        return
+    if not removal.removed and not isinstance(cause, DeletionRefused):
+        raise cause
+    raise RemovalIncomplete(
+        f"{image}: {len(removal.left)} of {len(chosen)} signatures are still there: {cause}",
+        removed=removal.removed,
+        left=removal.left,
+        cause=cause,
+        hint=cause.hint or "remove them again: what is removed stays removed",
+    )
 
 
 class _Removal(Struct):

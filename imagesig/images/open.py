@@ -147,7 +147,9 @@ def open_image(text: str, **transport: Any) -> Image:
         ImageNotFound: there is no image in it.
     """
     if not isinstance(text, str):
-        raise InvalidArgument(f"image {quote(text)}: a reference or an Image is needed")
+        raise InvalidArgument(  # callers without a type checker
+            f"image {quote(text)}: a reference or an Image is needed", hint="for a file or directory: oci:PATH"
+        )
     if not is_local(text):
         from imagesig.images.registry.connect import registry
 

@@ -126,16 +126,17 @@ class AttachRecord:
         self._names = [planned.name for item in drafted for planned, _ in item.new]
         self.attached: list[str] = []
 
-    def incomplete(self, cause: ImagesigError) -> AttachIncomplete:
-        """The error that says what was attached before `cause`."""
-        failure = AttachIncomplete(
+    def incomplete(self, cause: ImagesigError) -> ImagesigError:
+        """The error that says what was attached before `cause`; `cause` itself if nothing was."""
+        if not self.attached:
+            return cause
+        return AttachIncomplete(
             f"{len(self.attached)} of {len(self._names)} signatures were attached, then: {cause}",
             attached=self.attached,
             missing=[name for name in self._names if name not in self.attached],
+            cause=cause,
             hint=cause.hint or "sign again: what is there stays, what is missing is added",
         )
-        failure.__cause__ = cause
-        return failure
 
 
 def plan(image: Image, job: SigningJob) -> Plan:

@@ -26,13 +26,14 @@ from imagesig.api.sign.signature_run import (
 )
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, Transport
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
+from imagesig.naming import PathLike
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -45,7 +46,7 @@ BATCH = 64
 
 def sign_many(
     images: Iterable[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     workers: int = WORKERS,
     deadline: float | None = None,
@@ -76,12 +77,13 @@ def sign_many(
     """
     if workers < 1:
         raise InvalidArgument(f"sign_many: {workers} workers, at least one is needed")
+    images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
-    run = _Run(open_key(key) if isinstance(key, str) else key, job, workers, ends)
+    run = _Run(key if isinstance(key, SigningKey) else open_key(key), job, workers, ends)
     if job.replaced_keys is not None:
         check_signer(job.replaced_keys, run.key.info)
-    return _outcomes(images, run, transport or Transport(), owns_key=isinstance(key, str))
+    return _outcomes(images, run, transport or Transport(), owns_key=not isinstance(key, SigningKey))
 
 
 class _Run(Struct, frozen=True):

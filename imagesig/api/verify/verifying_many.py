@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from imagesig.api.outcome import Outcome
-from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
 from imagesig.concurrency import WORKERS, in_threads
@@ -65,6 +65,7 @@ def verify_many(
     """
     if workers < 1:
         raise InvalidArgument(f"verify_many: {workers} workers, at least one is needed")
+    images = images_of(images, "verify_many")
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
     job = VerificationJob(policy, platform, allow_unverified, now, transport or Transport(), open_keys)

@@ -6,7 +6,7 @@ import click
 
 from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
 from imagesig.cli.options import output_option
-from imagesig.cli.output.failure import error_json, fail
+from imagesig.cli.output.failure import fail
 from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word, write_json
 from imagesig.cli.output.terminal import say
 from imagesig.cli.transport import open_images, transport_options
@@ -64,7 +64,7 @@ def _image_json(found: InspectedImage) -> dict[str, object]:
         "trusted": False,
         "signatures": [_signature_json(signature) for signature in found.signatures],
         "complete": found.failure is None,
-        **(error_json(found.failure) if found.failure else {}),
+        **(found.failure.document() if found.failure else {}),
     }
 
 

@@ -12,7 +12,7 @@ from imagesig.api.outcome import Outcome, attempt, shown_name
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
-from imagesig.cli.output.failure import error_json, fail, worst
+from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
@@ -80,7 +80,7 @@ def _reported(outcome: Outcome[RemovedImage], *, text: bool) -> tuple[dict[str, 
         assert error is not None
         if text:
             fail(error)
-        return {"image": shown_name(outcome.image), **error_json(error)}, error.exit_status
+        return {"image": shown_name(outcome.image), **error.document()}, error.exit_status
     for warning in result.warnings:
         note(f"warning: {result.image}: {warning}")
     if text:

@@ -14,7 +14,6 @@ from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.images_from import Images, images_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
-from imagesig.cli.output.failure import error_json
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.render import word
@@ -101,7 +100,7 @@ def command(
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": shown_name(outcome.image), "signed": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "signed": False, **outcome.error.document()}
     document: dict[str, object] = to_builtins(outcome.result)
     return document
 

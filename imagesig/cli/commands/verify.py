@@ -14,7 +14,7 @@ from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.images_from import Images, images_or_manifests_options
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, format_option, gathered, parse_annotations
-from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unverified
+from imagesig.cli.output.failure import note_rejections, note_unverified
 from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word
@@ -180,14 +180,14 @@ def _write_text(result: VerificationResult) -> None:
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
     if outcome.result is None:
         assert outcome.error is not None
-        return {"image": shown_name(outcome.image), "verified": False, **error_json(outcome.error)}
+        return {"image": shown_name(outcome.image), "verified": False, **outcome.error.document()}
     result = outcome.result
     return {
         "image": result.image,
         "verified": result.verified,
         "rule": result.rule,
         "warnings": list(result.warnings),
-        "findings": findings_json(result.findings),
+        "findings": [item.document() for item in result.findings],
         "digest": result.digest,
         "pinned": result.pinned,
         "platform": result.platform,

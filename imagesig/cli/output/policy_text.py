@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
-from imagesig.cli.output.failure import findings_json
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document as write
 from imagesig.cli.output.terminal import note, say
@@ -149,7 +148,7 @@ def explanation_json(explained: Explanation) -> dict[str, object]:
                         "authority": one.authority.name,
                         "is": describe_authority(one.authority),
                         "problem": one.problem,
-                        **({} if one.finding is None else findings_json([one.finding])[0]),
+                        **({} if one.finding is None else one.finding.document()),
                     }
                     for one in item.authorities
                 ],
