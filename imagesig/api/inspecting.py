@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
@@ -16,6 +16,7 @@ from imagesig.errors import ImagesigError, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.signature import Claim, StoredSignature
@@ -53,15 +54,23 @@ class InspectedImage(Struct, frozen=True):
     failure: TransportError | None = None
 
 
-def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool = False) -> InspectedImage:
+def inspect(
+    image: ImageLike,
+    *,
+    recursive: bool = True,
+    allow_incomplete: bool = False,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+) -> InspectedImage:
     """Lists an image's signatures without verifying any of them.
 
     With `allow_incomplete`, if some signatures cannot be read, the result has the others and the first `failure`.
+    `transport` and `timeout` are as of `verify`.
 
     Raises:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
     """
-    opened = open_or_pass(image)
+    opened = ImageOpener(transport, timeout).open(image)
     formats = select_formats(ALL_FORMATS)
     found: list[InspectedSignature] = []
     failures: list[TransportError] = []

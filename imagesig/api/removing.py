@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
@@ -23,6 +23,7 @@ from imagesig.errors import (
 )
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys
 from imagesig.logs import logger_named
@@ -77,6 +78,8 @@ def remove(
     recursive: bool = True,
     dry_run: bool = False,
     now: datetime | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
 ) -> RemovedImage:
     """Removes the signatures made by one key, or all of them, in every format that imagesig reads.
 
@@ -91,6 +94,7 @@ def remove(
         recursive: remove the signatures of every image that an index lists too.
         dry_run: return what would be removed; remove nothing.
         now: the time at which signatures are judged; the clock's by default.
+        transport, timeout: as of `verify`.
 
     Raises:
         InvalidArgument: neither a key nor `all` is given, or both are.
@@ -101,7 +105,7 @@ def remove(
     if (key is None) == (not all):
         given = "both a key and all" if all else "neither a key nor all"
         raise InvalidArgument(f"remove: {given} given, exactly one of them is needed", hint="give --key PUB or --all")
-    opened = open_or_pass(image)
+    opened = ImageOpener(transport, timeout).open(image)
     anchors = None if key is None else anchors_of([key])
     at = now or datetime.now(UTC)
     removal = _Removal()

@@ -10,7 +10,6 @@ from msgspec import Struct, field
 from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound, Rejection, TransportError
 from imagesig.formats import Format, reader_of
 from imagesig.images.image import Image
-from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
@@ -71,10 +70,6 @@ def images_of(given: Iterable[ImageLike], what: str) -> Iterable[ImageLike]:
     if isinstance(given, str | bytes | Image | Mapping) or not isinstance(given, Iterable):
         raise InvalidArgument(f"{what}: {quote(given)}, a list of images is needed", hint="for one image: [image]")
     return given
-
-
-def open_or_pass(image: ImageLike) -> Image:
-    return image if isinstance(image, Image) else open_image(image)
 
 
 def resolve(image: Image, target: str = "") -> Descriptor:

@@ -55,7 +55,7 @@ def test_verify_many_has_the_options_of_verify() -> None:
 
 def test_a_run_of_signing_has_the_types_and_defaults_of_sign() -> None:
     assert keywords(signing_job).items() <= keywords(imagesig.sign).items()
-    assert keywords(signing_job).keys() == options.SignOptions.__annotations__.keys()
+    assert keywords(signing_job).keys() == options.SigningJobOptions.__annotations__.keys()
     assert defaults(signing_job).items() <= defaults(imagesig.sign).items()
 
 

@@ -12,12 +12,13 @@ from imagesig.api.sign.replacing import check_signer
 from imagesig.api.sign.signature_run import Attached, AttachRecord, Sealed, attach, draft_and_sign, plan, seal, settle
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.stored_signatures import ImageLike, images_of, open_or_pass
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.formats import DEFAULT_FORMATS, Format
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
@@ -66,6 +67,8 @@ def sign(
     replace: KeyLike | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
     progress: Progress | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
     """Signs one image, or several with one key, and stores the signatures beside them.
@@ -87,6 +90,8 @@ def sign(
         replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers.
         now: the time to write into the signature, with an offset from UTC; the clock's by default.
         witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
+        transport: how images given by name are reached: settings, or a client with open connections.
+        timeout: seconds for each image, in place of those of the transport or image.
         progress: called with each image once its signatures are attached.
 
     Raises:
@@ -98,7 +103,8 @@ def sign(
         RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
     images = [image] if isinstance(image, str | Image) else list(images_of(image, "sign"))
-    opened = [open_or_pass(item) for item in images]
+    opener = ImageOpener(transport, timeout)
+    opened = [opener.open(item) for item in images]
     if not opened:
         raise InvalidArgument("sign: no image was given")
     job = signing_job(

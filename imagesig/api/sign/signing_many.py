@@ -29,8 +29,7 @@ from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
-from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
@@ -38,7 +37,7 @@ from imagesig.naming import PathLike
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from imagesig.api.options import SignOptions
+    from imagesig.api.options import SigningJobOptions
 
 BATCH = 64
 """Images whose signatures the key makes together: one call per algorithm where keys are in a service."""
@@ -50,8 +49,9 @@ def sign_many(
     *,
     workers: int = WORKERS,
     deadline: float | None = None,
-    transport: Transport | None = None,
-    **options: Unpack[SignOptions],
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+    **options: Unpack[SigningJobOptions],
 ) -> Generator[Outcome[SignedImage], None, None]:
     """Signs images, each as `sign` does, and gives an outcome for every one of them as it finishes.
 
@@ -66,7 +66,7 @@ def sign_many(
         key: as of `sign`.
         workers: images read, or written, at once.
         deadline: seconds for all images; those that are not done by then have the error `DeadlineExceeded`.
-        transport: how images given by name are reached.
+        transport, timeout: as of `sign`.
         options: `formats`, `annotations`, `identity`, `recursive`, `dry_run`, `replace`, `now` and `witnesses`, as of
         `sign`.
 
@@ -83,7 +83,7 @@ def sign_many(
     run = _Run(key if isinstance(key, SigningKey) else open_key(key), job, workers, ends)
     if job.replaced_keys is not None:
         check_signer(job.replaced_keys, run.key.info)
-    return _outcomes(images, run, transport or Transport(), owns_key=not isinstance(key, SigningKey))
+    return _outcomes(images, run, ImageOpener(transport, timeout), owns_key=not isinstance(key, SigningKey))
 
 
 class _Run(Struct, frozen=True):
@@ -118,15 +118,13 @@ class _Attempted(Struct, frozen=True):
 
 
 def _outcomes(
-    images: Iterable[ImageLike], run: _Run, transport: Transport, *, owns_key: bool
+    images: Iterable[ImageLike], run: _Run, opener: ImageOpener, *, owns_key: bool
 ) -> Generator[Outcome[SignedImage], None, None]:
-    opener = ImageOpener(transport)
-
     def plan_one(item: tuple[int, ImageLike]) -> _Planned | Outcome[SignedImage]:
         index, given = item
 
         def planned() -> Plan:
-            return plan(given if isinstance(given, Image) else opener.open(given), run.job)
+            return plan(opener.open(given), run.job)
 
         made = result_or_error(given, run.seconds_left, planned)
         return Outcome(given, index, error=made) if isinstance(made, ImagesigError) else _Planned(index, given, made)

@@ -24,7 +24,7 @@ from imagesig.formats import Format
 from imagesig.images.open import Transport
 
 if TYPE_CHECKING:
-    from imagesig.api.options import SignOptions
+    from imagesig.api.options import SigningJobOptions
 
 
 @click.command("sign", short_help="Sign images.")
@@ -70,7 +70,7 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
-    options: SignOptions = {
+    options: SigningJobOptions = {
         "formats": formats,
         "annotations": parse_annotations(annotations),
         "identity": identity,
