@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.copy_writer import CopiedManifest, CopyWriter
+from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
@@ -46,6 +47,10 @@ class CopiedImage(Struct, frozen=True):
     manifests: tuple[CopiedManifest, ...]
     blobs: BlobCount
     warnings: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
 
 
 def copy(

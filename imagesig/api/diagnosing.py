@@ -47,6 +47,10 @@ class Diagnosis(Struct, frozen=True):
     detail: str
     hint: str = ""
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {"area": self.area, "state": self.state.value, "detail": self.detail, "hint": self.hint}
+
 
 def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | None = None) -> Iterator[Diagnosis]:
     """Checks the installation, then the key and the image if they are given; each result comes as it is found.

@@ -23,6 +23,7 @@ from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import AuthorityLike, KeyReference, Policy, Requirement, Rule
 from imagesig.policy.authority import Authority
+from imagesig.policy.describe import describe_authority
 from imagesig.policy.scope import scopes_of
 from imagesig.trust import CertificateAuthority, TrustedKey
 
@@ -39,6 +40,15 @@ class ExplainedAuthority(Struct, frozen=True):
     problem: str = ""
     finding: Finding | None = None
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "authority": self.authority.name,
+            "is": describe_authority(self.authority),
+            "problem": self.problem,
+            **({} if self.finding is None else self.finding.document()),
+        }
+
 
 class ExplainedRequirement(Struct, frozen=True):
     """One requirement, and whether the stored signatures satisfy it.
@@ -52,6 +62,17 @@ class ExplainedRequirement(Struct, frozen=True):
     rejections: tuple[Rejection, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "text": self.requirement.describe(),
+            "met": self.is_met,
+            "problem": self.problem,
+            "warnings": list(self.warnings),
+            "authorities": [item.document() for item in self.authorities],
+            "rejections": [item.document() for item in self.rejections],
+        }
 
 
 class Explanation(Struct, frozen=True):
@@ -74,6 +95,17 @@ class Explanation(Struct, frozen=True):
         """
         found = [item.is_met for item in self.requirements]
         return False if False in found else None if None in found else True
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "trusted": False,
+            "rule": self.rule.name,
+            "warn": self.rule.warn,
+            "scopes": [{"scope": scope, "rule": rule} for scope, rule in self.scopes],
+            "requirements": [item.document() for item in self.requirements],
+        }
 
 
 def explain(

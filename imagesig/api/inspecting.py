@@ -19,7 +19,7 @@ from imagesig.formats.format import Describes
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.signature import Claim, StoredSignature
+from imagesig.signature import Claim, StoredSignature, certificate_document, claim_document
 
 
 class InspectedSignature(Struct, frozen=True):
@@ -40,6 +40,20 @@ class InspectedSignature(Struct, frozen=True):
     chain: tuple[Certificate, ...] = ()
     attributes: Annotations = NO_ANNOTATIONS
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "format": self.format,
+            "origin": self.origin,
+            "for": self.digest,
+            "platform": self.platform,
+            "key_hint": self.key_hint,
+            **(claim_document(self.claim, self.annotations) if self.claim else {}),
+            "certificates": [certificate_document(certificate) for certificate in self.chain],
+            "attributes": dict(self.attributes),
+            "problem": self.problem,
+        }
+
 
 class InspectedImage(Struct, frozen=True):
     """Every stored signature of an image and, if it is an index, of the images it lists.
@@ -52,6 +66,18 @@ class InspectedImage(Struct, frozen=True):
     pinned: str
     signatures: tuple[InspectedSignature, ...]
     failure: TransportError | None = None
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "pinned": self.pinned,
+            "trusted": False,
+            "signatures": [item.document() for item in self.signatures],
+            "complete": self.failure is None,
+            **(self.failure.document() if self.failure else {}),
+        }
 
 
 def inspect(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
@@ -55,6 +56,10 @@ class RemovedImage(Struct, frozen=True):
     removed: tuple[RemovedSignature, ...]
     kept: int
     warnings: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
 
 
 class Found(Struct, frozen=True):

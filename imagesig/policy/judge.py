@@ -200,6 +200,7 @@ def _accept(signature: Examined, subject: Subject, name: Reference | None, requi
         claim=signature.claim,
         checks=checks,
         chain=signature.chain,
+        annotations=claimed.annotations,
     )
 
 

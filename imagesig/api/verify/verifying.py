@@ -53,6 +53,22 @@ class VerificationResult(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "verified": self.verified,
+            "rule": self.rule,
+            "warnings": list(self.warnings),
+            "findings": [item.document() for item in self.findings],
+            "digest": self.digest,
+            "pinned": self.pinned,
+            "platform": self.platform,
+            "through_index": self.through_index,
+            "signatures": [item.document() for item in self.signatures],
+            "rejections": [item.document() for item in self.rejections],
+        }
+
 
 def verify(
     image: ImageLike,

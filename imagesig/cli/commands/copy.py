@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verify.verifying import verify_by_rule
@@ -90,7 +89,7 @@ def command(
     for warning in result.warnings:
         note(f"warning: {result.source}: {warning}")
     if output == "json":
-        write_json("copy", {"images": [to_builtins(result)]})
+        write_json("copy", {"images": [result.document()]})
     else:
         _write_text(result)
 

@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import click
-from msgspec import to_builtins
 
-from imagesig.api.outcome import Outcome, attempt, shown_name
+from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
@@ -80,12 +79,12 @@ def _reported(outcome: Outcome[RemovedImage], *, text: bool) -> tuple[dict[str, 
         assert error is not None
         if text:
             fail(error)
-        return {"image": shown_name(outcome.image), **error.document()}, error.exit_status
+        return outcome.document(), error.exit_status
     for warning in result.warnings:
         note(f"warning: {result.image}: {warning}")
     if text:
         _write_text(result)
-    return to_builtins(result), 0
+    return outcome.document(), 0
 
 
 def _write_text(result: RemovedImage) -> None:

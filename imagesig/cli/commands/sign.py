@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import to_builtins
 
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.sign.signed_image import SignedImage
@@ -98,11 +97,7 @@ def command(
 
 
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
-    if outcome.result is None:
-        assert outcome.error is not None
-        return {"image": shown_name(outcome.image), "signed": False, **outcome.error.document()}
-    document: dict[str, object] = to_builtins(outcome.result)
-    return document
+    return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}
 
 
 def _write_text(result: SignedImage) -> None:
