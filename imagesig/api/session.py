@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
 _KEYS = 1024
-_KEY_SECONDS = 300.0
+KEY_SECONDS = 300.0
 
 
 class Session:
@@ -57,9 +57,9 @@ class Session:
         *,
         open_keys: OpenPublicKeys = open_public_keys,
         witnesses: Witnesses | None = None,
-        key_seconds: float = _KEY_SECONDS,
+        key_seconds: float = KEY_SECONDS,
     ) -> None:
-        self._opener = ImageOpener(transport)
+        self.transport = ImageOpener(transport)
         self._keys = PolicyKeys(open_keys, key_seconds)
         self._witnesses = witnesses if witnesses is not None else cast("Witnesses", _Online())
 
@@ -70,7 +70,7 @@ class Session:
         return verify(
             image,
             policy,
-            transport=self._opener,
+            transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
             **options,
@@ -86,7 +86,7 @@ class Session:
         return verify_many(
             images,
             policy,
-            transport=self._opener,
+            transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
             **options,
@@ -121,7 +121,7 @@ class Session:
         **options: Unpack[given.SessionSignOptions],
     ) -> SignedImage | tuple[SignedImage, ...]:
         """`imagesig.sign`, with its options and errors. Pass an open key: a key given by name is opened each time."""
-        return sign(image, key, progress=progress, transport=self._opener, witnesses=self._witnesses, **options)
+        return sign(image, key, progress=progress, transport=self.transport, witnesses=self._witnesses, **options)
 
     def sign_many(
         self,
@@ -130,11 +130,11 @@ class Session:
         **options: Unpack[given.SessionSignManyOptions],
     ) -> Generator[Outcome[SignedImage], None, None]:
         """`imagesig.sign_many`, with its options and errors."""
-        return sign_many(images, key, transport=self._opener, witnesses=self._witnesses, **options)
+        return sign_many(images, key, transport=self.transport, witnesses=self._witnesses, **options)
 
     def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
         """`imagesig.inspect`, with its options and errors."""
-        return inspect(image, transport=self._opener, **options)
+        return inspect(image, transport=self.transport, **options)
 
     def explain(
         self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionExplainOptions]
@@ -143,7 +143,7 @@ class Session:
         return explain(
             image,
             policy,
-            transport=self._opener,
+            transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
             **options,
@@ -151,17 +151,17 @@ class Session:
 
     def remove(self, image: ImageLike, **options: Unpack[given.SessionRemoveOptions]) -> RemovedImage:
         """`imagesig.remove`, with its options and errors."""
-        return remove(image, transport=self._opener, **options)
+        return remove(image, transport=self.transport, **options)
 
     def copy(
         self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]
     ) -> CopiedImage:
         """`imagesig.copy`, with its options and errors."""
-        return copy(source, destination, transport=self._opener, **options)
+        return copy(source, destination, transport=self.transport, **options)
 
     def close(self) -> None:
         """Closes idle connections. The session can still be used."""
-        self._opener.close()
+        self.transport.close()
 
     def __enter__(self) -> Self:
         return self
