@@ -19,6 +19,7 @@ PUBLIC = {
     "imagesig.api.copying": "Admit CopiedImage copy",
     "imagesig.api.copy_writer": "CopiedManifest",
     "imagesig.api.removing": "RemovedImage RemovedSignature remove",
+    "imagesig.api.removing_many": "remove_many",
     "imagesig.api.diagnosing": "Diagnosis diagnose",
     "imagesig.api.session": "Session",
     "imagesig.signature": "SignerInfo VerifiedSignature",

@@ -24,6 +24,7 @@ from imagesig.api.outcome import Outcome as Outcome
 from imagesig.api.removing import RemovedImage as RemovedImage
 from imagesig.api.removing import RemovedSignature as RemovedSignature
 from imagesig.api.removing import remove as remove
+from imagesig.api.removing_many import remove_many as remove_many
 from imagesig.api.session import Session as Session
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, overload
 
 from imagesig.aio.runner import Runner, seconds_for
 from imagesig.aio.session import Session as Session
-from imagesig.api import copying, explaining, inspecting, removing
+from imagesig.api import copying, explaining, inspecting, removing, removing_many
 from imagesig.api.sign import signing, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify import verifying, verifying_many
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         CopyOptions,
         ExplainOptions,
         InspectOptions,
+        RemoveManyOptions,
         RemoveOptions,
         SignManyOptions,
         SignOptions,
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
-__all__ = ["Session", "copy", "explain", "inspect", "remove", "sign", "sign_many", "verify", "verify_many"]
+__all__ = ["Session", "copy", "explain", "inspect", "remove", "remove_many"]
+__all__ += ["sign", "sign_many", "verify", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -141,5 +143,14 @@ def sign_many(
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
         return signing_many.sign_many(ready, key, **options)
+
+    return _runner.stream(images, start, None)
+
+
+def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGenerator[Outcome[RemovedImage], None]:
+    """`imagesig.remove_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[RemovedImage], None, None]:
+        return removing_many.remove_many(ready, **options)
 
     return _runner.stream(images, start, None)

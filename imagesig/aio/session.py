@@ -144,6 +144,16 @@ class Session:
 
         return self._runner.stream(images, start, None)
 
+    def remove_many(
+        self, images: Images, **options: Unpack[given.SessionRemoveManyOptions]
+    ) -> AsyncGenerator[Outcome[RemovedImage], None]:
+        """`imagesig.remove_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+        def start(ready: Iterable[ImageLike]) -> Generator[Outcome[RemovedImage], None, None]:
+            return self._session.remove_many(ready, **options)
+
+        return self._runner.stream(images, start, None)
+
     def close(self) -> None:
         """Closes idle connections and ends idle threads. The session can still be used."""
         self._session.close()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from imagesig.api.copying import Admit
+from imagesig.api.sign.signing_many import OnKeyError
 from imagesig.api.verify.verifying import OpenPublicKeys
 from imagesig.formats import Format
 from imagesig.images.open import TransportLike
@@ -55,6 +56,7 @@ class SignManyOptions(SignOptions, total=False):
 
     workers: int
     deadline: float | None
+    on_key_error: OnKeyError
 
 
 class SessionSignManyOptions(SessionSignOptions, total=False):
@@ -62,6 +64,7 @@ class SessionSignManyOptions(SessionSignOptions, total=False):
 
     workers: int
     deadline: float | None
+    on_key_error: OnKeyError
 
 
 class SessionVerifyOptions(TypedDict, total=False):
@@ -146,6 +149,20 @@ class RemoveOptions(SessionRemoveOptions, total=False):
     """Of `remove`."""
 
     transport: TransportLike | None
+
+
+class SessionRemoveManyOptions(SessionRemoveOptions, total=False):
+    """Of `Session.remove_many`."""
+
+    workers: int
+    deadline: float | None
+
+
+class RemoveManyOptions(RemoveOptions, total=False):
+    """Of `remove_many`."""
+
+    workers: int
+    deadline: float | None
 
 
 class SessionExplainOptions(TypedDict, total=False):

@@ -107,26 +107,42 @@ def remove(
         RemovalIncomplete: some are removed before something failed, or the registry does not allow deletion; the
         error lists what is removed and what is left.
     """
+    opened = ImageOpener(transport, timeout).open(image)
+    job = removal_job(key, all=all, recursive=recursive, dry_run=dry_run, now=now)
+    return remove_from(opened, job)
+
+
+class RemovalJob(Struct, frozen=True):
+    """What is the same for all images of a run. Without `anchors` all signatures are removed."""
+
+    anchors: TrustAnchors | None
+    recursive: bool
+    dry_run: bool
+    now: datetime
+
+
+def removal_job(key: KeyLike | None, *, all: bool, recursive: bool, dry_run: bool, now: datetime | None) -> RemovalJob:
+    """The options of `remove`, checked. Raises `InvalidArgument`, `KeyProviderError`."""
     if (key is None) == (not all):
         given = "both a key and all" if all else "neither a key nor all"
         raise InvalidArgument(f"remove: {given} given, exactly one of them is needed", hint="give --key PUB or --all")
-    opened = ImageOpener(transport, timeout).open(image)
-    anchors = None if key is None else anchors_of([key])
-    at = now or datetime.now(UTC)
+    return RemovalJob(None if key is None else anchors_of([key]), recursive, dry_run, now or datetime.now(UTC))
+
+
+def remove_from(image: Image, job: RemovalJob) -> RemovedImage:
+    """Removes signatures of one image. Raises as `remove` does."""
     removal = _Removal()
-    with deadline(opened.timeout):
-        targets = targets_of(opened, recursive=recursive).found
+    with deadline(image.timeout):
+        targets = targets_of(image, recursive=job.recursive).found
         for target in targets:
             with one_image():
-                removal.find(opened, target, anchors, at)
-        if not dry_run:
-            detach(opened, removal.chosen)
-    logger.info("removed from %s", opened)
+                removal.find(image, target, job.anchors, job.now)
+        if not job.dry_run:
+            detach(image, removal.chosen)
+    logger.info("removed from %s", image)
     digest = targets[0].descriptor.digest
-    removed = tuple(found.as_removed("planned" if dry_run else "removed") for found in removal.chosen)
-    return RemovedImage(
-        str(opened), digest, pinned_name(opened, digest), removed, removal.kept, tuple(removal.warnings)
-    )
+    removed = tuple(found.as_removed("planned" if job.dry_run else "removed") for found in removal.chosen)
+    return RemovedImage(str(image), digest, pinned_name(image, digest), removed, removal.kept, tuple(removal.warnings))
 
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:

@@ -13,6 +13,7 @@ from imagesig.api.explaining import Explanation, explain
 from imagesig.api.inspecting import InspectedImage, inspect
 from imagesig.api.outcome import Outcome
 from imagesig.api.removing import RemovedImage, remove
+from imagesig.api.removing_many import remove_many
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import Progress, sign
 from imagesig.api.sign.signing_many import sign_many
@@ -152,6 +153,12 @@ class Session:
     def remove(self, image: ImageLike, **options: Unpack[given.SessionRemoveOptions]) -> RemovedImage:
         """`imagesig.remove`, with its options and errors."""
         return remove(image, transport=self.transport, **options)
+
+    def remove_many(
+        self, images: Iterable[ImageLike], **options: Unpack[given.SessionRemoveManyOptions]
+    ) -> Generator[Outcome[RemovedImage], None, None]:
+        """`imagesig.remove_many`, with its options and errors."""
+        return remove_many(images, transport=self.transport, **options)
 
     def copy(
         self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]

@@ -9,6 +9,7 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.testing.contract": "ProviderContract",
+    "imagesig.testing.keys": "MemoryProvider",
     "imagesig.testing.registry": "Answer InMemoryRegistry Request",
     "imagesig.testing.hostile": "HOSTILE_HOMES HOSTILITIES hostile_home hostile_homes hostile_registry",
     "imagesig.testing.hostile.kinds": "HomeHostility HostileHome HostileRegistry Hostility Work",
