@@ -24,6 +24,8 @@ from imagesig.api.outcome import Outcome as Outcome
 from imagesig.api.removing import RemovedImage as RemovedImage
 from imagesig.api.removing import RemovedSignature as RemovedSignature
 from imagesig.api.removing import remove as remove
+from imagesig.api.removing_many import remove_many as remove_many
+from imagesig.api.session import Session as Session
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage
 from imagesig.api.sign.signing import sign as sign
@@ -92,12 +94,14 @@ from imagesig.images.image import Image as Image
 from imagesig.images.layout.layout import layout as layout
 from imagesig.images.open import Transport as Transport
 from imagesig.images.registry.connect import registry as registry
+from imagesig.images.registry.connect import registry_client as registry_client
 from imagesig.keys.file.provider import key_from_pem as key_from_pem
 from imagesig.keys.provider import KeyProvider as KeyProvider
 from imagesig.keys.provider import SigningKey as SigningKey
 from imagesig.keys.uri import open_key as open_key
 from imagesig.keys.uri import open_public_keys as open_public_keys
 from imagesig.policy.identity import Identity as Identity
+from imagesig.policy.policy import AuthorityLike as AuthorityLike
 from imagesig.policy.policy import Policy as Policy
 from imagesig.signature import SignerInfo as SignerInfo
 from imagesig.signature import VerifiedSignature as VerifiedSignature

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Generic, TypeVar
 
 from imagesig.errors import DeadlineExceeded
@@ -16,9 +17,44 @@ from imagesig.errors import DeadlineExceeded
 _Value = TypeVar("_Value")
 
 _BACKOFF_SECONDS = 0.2
+
+
+class Stop:
+    """Ends work early: `set` ends what waits for a server now, and what would ask one later. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._running: list[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        """Ends the work."""
+        with self._lock:
+            self._is_set = True
+            running, self._running = self._running, []
+        for abort in running:
+            abort()
+
+    def watch(self, abort: Callable[[], None]) -> None:
+        """Calls `abort` once the work is to end; immediately if it is to end already."""
+        with self._lock:
+            if not self._is_set:
+                self._running.append(abort)
+                return
+        abort()
+
+    def forget(self, abort: Callable[[], None]) -> None:
+        """No longer calls it."""
+        with self._lock, suppress(ValueError):
+            self._running.remove(abort)
+
+
 _ends: contextvars.ContextVar[float | None] = contextvars.ContextVar("imagesig_deadline", default=None)
 _attempts: contextvars.ContextVar[int | None] = contextvars.ContextVar("imagesig_attempts", default=None)
-_stop: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("imagesig_stop", default=None)
+_stop: contextvars.ContextVar[Stop | None] = contextvars.ContextVar("imagesig_stop", default=None)
 
 
 class _Setting(Generic[_Value]):
@@ -42,9 +78,14 @@ def deadline(seconds: float) -> AbstractContextManager[None]:
     return _Setting(_ends, end if outer is None else min(end, outer))
 
 
-def until_set(event: threading.Event) -> AbstractContextManager[None]:
-    """Once the event is set, the block ends at its next request, as if its deadline had passed."""
-    return _Setting(_stop, event)
+def until_set(stop: Stop) -> AbstractContextManager[None]:
+    """Once `stop` is set, the requests of the block end, as if its deadline had passed."""
+    return _Setting(_stop, stop)
+
+
+def current_stop() -> Stop | None:
+    """What may end the work of this block early."""
+    return _stop.get()
 
 
 def at_most_attempts(count: int) -> AbstractContextManager[None]:

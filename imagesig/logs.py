@@ -10,6 +10,7 @@ from imagesig.text import sentence
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Mapping
 
 
 class Logger:
@@ -23,9 +24,15 @@ class Logger:
         if "logging" in sys.modules:
             self._log(10, message, values)
 
-    def info(self, message: str, *values: object) -> None:
+    def info(self, message: str, *values: object, extra: Mapping[str, object] | None = None) -> None:
+        """`extra` becomes attributes of the record; its texts must be safe to print."""
         if "logging" in sys.modules:
-            self._log(20, message, values)
+            self._log(20, message, values, extra)
+
+    @property
+    def writes_info(self) -> bool:
+        """Whether anything reads records of level INFO."""
+        return "logging" in sys.modules and self._logger.isEnabledFor(20)
 
     def warning(self, message: str, *values: object) -> None:
         self._log(30, message, values)
@@ -36,7 +43,9 @@ class Logger:
 
         return logging.getLogger(self.name)
 
-    def _log(self, level: int, message: str, values: tuple[object, ...]) -> None:
+    def _log(
+        self, level: int, message: str, values: tuple[object, ...], extra: Mapping[str, object] | None = None
+    ) -> None:
         """`level` is the number of `logging.DEBUG` and so on."""
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, sentence(message % values), stacklevel=3)
+            self._logger.log(level, sentence(message % values), extra=extra, stacklevel=3)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol, runtime_checkable
 
 from imagesig.errors import InvalidArgument
-from imagesig.text import holds_key, may_hold_key
+from imagesig.text import holds_key, may_hold_key, quote
+
+
+@runtime_checkable
+class PathLike(Protocol):
+    """A path, as `os.PathLike` is one."""
+
+    def __fspath__(self) -> str: ...
+
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
@@ -19,6 +28,18 @@ def scheme_of(uri_or_path: str) -> str:
     if match and match[1].lower() == "pkcs11":
         return "pkcs11"
     return match[1].lower() if match and match[2] and len(match[1]) > 1 else "file"
+
+
+def path_text(path: PathLike) -> str:
+    """The path as text that is never read as a URI.
+
+    Raises:
+        InvalidArgument: the path is bytes.
+    """
+    text = path.__fspath__()
+    if not isinstance(text, str):
+        raise InvalidArgument(f"{quote(path)}: a path in text is needed", hint="call os.fsdecode")
+    return text if scheme_of(text) == "file" and not text.lower().startswith("file:") else f"./{text}"
 
 
 def is_key_uri(text: str) -> bool:

@@ -132,6 +132,10 @@ class Check(Struct, frozen=True):
     detail: str
     failure: SignatureRejected | None = None
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {"name": self.name, "passed": self.passed, "detail": self.detail}
+
     @classmethod
     def failed(cls, name: str, failure: SignatureRejected) -> Check:
         return cls(name, False, str(failure), failure)
@@ -170,7 +174,7 @@ class VerifiedSignature(Struct, frozen=True):
     """A signature that the policy accepted for the image. Only `imagesig.policy.judge` makes one.
 
     `authority` is the one that it is credited to, if several certified its signer. It is empty if the rule only logs
-    that no trusted authority certified the signer.
+    that no trusted authority certified the signer. `annotations` are those that were signed for this image.
     """
 
     format: str
@@ -181,6 +185,50 @@ class VerifiedSignature(Struct, frozen=True):
     claim: Claim
     checks: tuple[Check, ...]
     chain: tuple[Certificate, ...] = ()
+    annotations: Annotations = NO_ANNOTATIONS
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and hex: the digest of the signer's public key."""
+        return self.public_key.fingerprint
+
+    @property
+    def key_id(self) -> str:
+        """The signer's name in the policy: a file, a key URI, or the name that a policy file gives; see `authority`."""
+        return self.authority
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "format": self.format,
+            "origin": self.origin,
+            "key": self.authority,
+            "public_key": self.fingerprint,
+            "algorithm": str(self.algorithm),
+            "certificates": [certificate_document(certificate) for certificate in self.chain],
+            **claim_document(self.claim, self.annotations),
+            "checks": [check.document() for check in self.checks],
+        }
+
+
+def claim_document(claim: Claim, annotations: Annotations) -> dict[str, object]:
+    """What the signer claimed, with the annotations of one image."""
+    return {
+        "identity": claim.reference,
+        "annotations": dict(annotations),
+        "subjects": [subject.digest for subject in claim.subjects],
+    }
+
+
+def certificate_document(certificate: Certificate) -> dict[str, object]:
+    """One certificate. Its names are its own claims."""
+    return {
+        "fingerprint": certificate.fingerprint,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+    }
 
 
 def _as_made(signature: bytes) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from imagesig import Transport, aio
+from imagesig import Policy, Transport, aio
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import NoSignatures
+from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, NoSignatures, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
@@ -169,3 +171,115 @@ def test_a_run_that_waits_for_its_next_image_can_be_cancelled(key: SigningKey) -
             await task
 
     asyncio.run(cancelled())
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The host of a registry that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_fifty_verifications_that_hang_end_when_one_would(silent: str, key: SigningKey) -> None:
+    async def one(number: int) -> ImagesigError:
+        image = f"{silent}/app:{number}"
+        try:
+            await aio.verify(image if number % 2 else registry(image, timeout=1.5), key.info.public_key, timeout=1.5)
+        except (DeadlineExceeded, Unreachable) as error:
+            return error
+        raise AssertionError("nobody answers")
+
+    async def all_of_them() -> None:
+        started = time.monotonic()
+        errors = await asyncio.gather(*map(one, range(50)))
+        assert time.monotonic() - started < 4
+        assert all(error.retryable for error in errors)
+
+    asyncio.run(all_of_them())
+
+
+def test_the_timeout_of_an_image_counts_from_the_call_too(silent: str, key: SigningKey) -> None:
+    async def all_of_them() -> None:
+        images = [registry(f"{silent}/app:{number}", timeout=1) for number in range(30)]
+        started = time.monotonic()
+        done = await asyncio.gather(
+            *(aio.verify(image, key.info.public_key) for image in images), return_exceptions=True
+        )
+        assert time.monotonic() - started < 3
+        assert all(isinstance(error, DeadlineExceeded | Unreachable) for error in done)
+
+    asyncio.run(all_of_them())
+
+
+def test_a_registry_that_hangs_does_not_starve_another_one(
+    silent: str, server: InMemoryRegistry, key: SigningKey
+) -> None:
+    image = pushed(server, "a")
+
+    async def both() -> None:
+        async with aio.Session(NOBODY) as session:
+            await session.sign(image, key)
+            hanging = [
+                asyncio.create_task(session.verify(f"{silent}/app:{number}", key.info.public_key, timeout=30))
+                for number in range(100)
+            ]
+            await asyncio.sleep(0.1)
+            started = time.monotonic()
+            for _ in range(5):
+                assert (await session.verify(image, key.info.public_key)).verified
+            assert time.monotonic() - started < 2
+            for task in hanging:
+                task.cancel()
+            done = await asyncio.gather(*hanging, return_exceptions=True)
+            assert all(isinstance(error, asyncio.CancelledError) for error in done)
+
+    asyncio.run(both())
+
+
+def test_a_cancelled_verification_closes_its_connection(key: SigningKey) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        image = registry(f"127.0.0.1:{listening.getsockname()[1]}/app:1", timeout=60)
+
+        async def cancelled() -> None:
+            task = asyncio.create_task(aio.verify(image, key.info.public_key))
+            accepted, _ = await asyncio.to_thread(listening.accept)
+            with accepted:
+                await asyncio.to_thread(accepted.recv, 65536)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                accepted.settimeout(5)
+                assert await asyncio.to_thread(accepted.recv, 1) == b""  # closed, long before the time limit
+
+        started = time.monotonic()
+        asyncio.run(cancelled())
+        assert time.monotonic() - started < 5
+
+
+def test_a_session_does_everything(server: InMemoryRegistry, key: SigningKey) -> None:
+    image, name = pushed(server, "a"), f"{server.host}/a:1.0"
+
+    async def everything() -> None:
+        async with aio.Session(NOBODY, workers=4, per_host=2) as session:
+            await session.sign(name, key)
+            assert (await session.verify(name, key.info.public_key)).verified
+            assert (await session.explain(name, Policy.any_of(key))).is_met
+            assert len((await session.inspect(image)).signatures) == 2
+            assert (await session.copy(name, f"{server.host}/b:1.0")).digest
+            assert [outcome.ok async for outcome in session.sign_many([name], key)] == [True]
+            assert [outcome.ok async for outcome in session.verify_many([name], key.info.public_key)] == [True]
+            assert (await session.remove(name, key=key)).removed
+
+    asyncio.run(everything())
+
+
+def test_calls_from_several_event_loops_share_the_pool(server: InMemoryRegistry, key: SigningKey) -> None:
+    image = pushed(server, "a")
+    for _ in range(3):
+        asyncio.run(aio.sign(image, key))
+        assert asyncio.run(aio.verify(image, key.info.public_key)).verified
+
+
+def test_a_session_without_workers_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="at least one is needed"):
+        aio.Session(workers=0)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.api.copy_writer import CopiedManifest, CopyWriter
+from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
 from imagesig.images.directory.signature_file import is_file_only
 from imagesig.images.image import Image
-from imagesig.images.open import check_destination, open_destination, open_source
+from imagesig.images.open import ImageOpener, TransportLike, check_destination
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
 from imagesig.logs import Logger
@@ -48,6 +48,10 @@ class CopiedImage(Struct, frozen=True):
     blobs: BlobCount
     warnings: tuple[str, ...] = ()
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
+
 
 def copy(
     source: ImageLike,
@@ -58,7 +62,9 @@ def copy(
     signatures: bool = True,
     admit: Admit | None = None,
     timeout: float | None = None,
-    transport: Mapping[str, Any] | None = None,
+    transport: TransportLike | None = None,
+    source_transport: TransportLike | None = None,
+    destination_transport: TransportLike | None = None,
     progress: Callable[[BlobCount], None] | None = None,
 ) -> CopiedImage:
     """Copies an image with all its signatures and referrers between registries, layouts and archives.
@@ -75,7 +81,8 @@ def copy(
         signatures: copy signatures and all other referrers too.
         admit: called with the image before anything is written.
         timeout: seconds for the whole copy; without it, only each request is bounded.
-        transport: arguments of `registry`, such as `client` or `credentials`, for a destination given as text.
+        transport: how images given by name are reached; its `signature_repository` is that of the source.
+        source_transport, destination_transport: the same for one side.
         progress: called with the count of blobs after each one, from a worker thread, one call at a time.
 
     Raises:
@@ -91,11 +98,17 @@ def copy(
     with ExitStack() as stack:
         if timeout is not None:
             stack.enter_context(deadline(timeout))
-        opened = open_source(source) if isinstance(source, str) else source
+        from_opener = ImageOpener(transport if source_transport is None else source_transport)
+        to_opener = (
+            from_opener
+            if source_transport is destination_transport is None
+            else ImageOpener(transport if destination_transport is None else destination_transport)
+        )
+        opened = from_opener.open_source(source)
         plan = _plan(opened, all_platforms=all_platforms, platform=platform, signatures=signatures)
         if admit is not None:
             admit(replace(opened, target=plan.root.digest))
-        target = _open(destination, transport or {})
+        target = to_opener.open_destination(destination, signatures_beside=destination_transport is None)
         tag = _tag(target, opened, plan.root)
         _check_place(plan, target)
         writer = CopyWriter(opened, target, progress)
@@ -111,10 +124,6 @@ def copy(
     return CopiedImage(
         str(opened), there, digest, pinned, tag, plan.platform, copied, writer.blobs, (*plan.warnings, *writer.warnings)
     )
-
-
-def _open(destination: ImageLike, transport: Mapping[str, Any]) -> Image:
-    return destination if isinstance(destination, Image) else open_destination(destination, **transport)
 
 
 class _Plan(Struct, frozen=True):

@@ -16,12 +16,13 @@ from importlib.metadata import version
 from msgspec import Struct
 
 from imagesig.api.inspecting import inspect
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, resolve
+from imagesig.api.stored_signatures import ImageLike, resolve
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
 from imagesig.external import external_call
 from imagesig.images.abilities import Permission
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener
 from imagesig.images.source import ImageHome
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
@@ -45,6 +46,10 @@ class Diagnosis(Struct, frozen=True):
     state: State
     detail: str
     hint: str = ""
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {"area": self.area, "state": self.state.value, "detail": self.detail, "hint": self.hint}
 
 
 def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | None = None) -> Iterator[Diagnosis]:
@@ -149,7 +154,7 @@ def _listed_keys(provider: KeyProvider) -> Iterator[Diagnosis]:
 
 
 def _image(given: ImageLike) -> Iterator[Diagnosis]:
-    image = open_or_pass(given)
+    image = ImageOpener().open(given)
     with deadline(image.timeout):
         digest = ""
         try:

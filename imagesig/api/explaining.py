@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.stored_signatures import ImageLike, open_or_pass
+from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
 from imagesig.errors import (
     Finding,
@@ -19,11 +19,16 @@ from imagesig.errors import (
     VerificationError,
 )
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import KeyReference, Policy, Requirement, Rule
+from imagesig.policy import AuthorityLike, KeyReference, Policy, Requirement, Rule
 from imagesig.policy.authority import Authority
+from imagesig.policy.describe import describe_authority
 from imagesig.policy.scope import scopes_of
 from imagesig.trust import CertificateAuthority, TrustedKey
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import Witnesses
 
 _UNVERIFIED = "the image passes without proof"
 
@@ -34,6 +39,15 @@ class ExplainedAuthority(Struct, frozen=True):
     authority: Authority
     problem: str = ""
     finding: Finding | None = None
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "authority": self.authority.name,
+            "is": describe_authority(self.authority),
+            "problem": self.problem,
+            **({} if self.finding is None else self.finding.document()),
+        }
 
 
 class ExplainedRequirement(Struct, frozen=True):
@@ -48,6 +62,17 @@ class ExplainedRequirement(Struct, frozen=True):
     rejections: tuple[Rejection, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "text": self.requirement.describe(),
+            "met": self.is_met,
+            "problem": self.problem,
+            "warnings": list(self.warnings),
+            "authorities": [item.document() for item in self.authorities],
+            "rejections": [item.document() for item in self.rejections],
+        }
 
 
 class Explanation(Struct, frozen=True):
@@ -71,28 +96,44 @@ class Explanation(Struct, frozen=True):
         found = [item.is_met for item in self.requirements]
         return False if False in found else None if None in found else True
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "trusted": False,
+            "rule": self.rule.name,
+            "warn": self.rule.warn,
+            "scopes": [{"scope": scope, "rule": rule} for scope, rule in self.scopes],
+            "requirements": [item.document() for item in self.requirements],
+        }
+
 
 def explain(
     image: ImageLike,
-    policy: Policy,
+    policy: Policy | AuthorityLike,
     *,
     open_keys: OpenPublicKeys = open_public_keys,
     now: datetime | None = None,
+    witnesses: Witnesses | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
 ) -> Explanation:
     """The rule that a policy has for an image, and what the rule finds. For people; only `verify` gives proof.
 
-    Unreachable keys and registries are reported in the result, not raised.
+    Unreachable keys and registries are reported in the result, not raised. Options are as of `verify`.
 
     Raises:
         InvalidArgument: the policy does not judge names like this one.
         ImageNotFound: a layout does not have this image.
     """
-    opened = open_or_pass(image)
+    opened = ImageOpener(transport, timeout).open(image)
+    if not isinstance(policy, Policy):
+        policy = Policy.any_of(policy)
     rule = policy.select(opened.location)
     scopes = tuple(
         (str(scope), policy.rules[scope].name if scope in policy.rules else "") for scope in scopes_of(opened.location)
     )
-    requirements = tuple(_explained(opened, item, open_keys, now) for item in rule.requirements)
+    requirements = tuple(_explained(opened, item, open_keys, now, witnesses) for item in rule.requirements)
     return Explanation(str(opened), scopes, rule, requirements)
 
 
@@ -101,6 +142,7 @@ def _explained(
     requirement: Requirement,
     open_keys: OpenPublicKeys,
     now: datetime | None,
+    witnesses: Witnesses | None,
 ) -> ExplainedRequirement:
     if not requirement.needs_evidence:
         return ExplainedRequirement(requirement, not requirement.refusal, problem=requirement.refusal or _UNVERIFIED)
@@ -112,7 +154,7 @@ def _explained(
         opened = requirement.opened(open_once)
     except InvalidArgument as error:
         return ExplainedRequirement(requirement, None, authorities, problem=str(error))
-    result = _judged(image, opened, now)
+    result = _judged(image, opened, now, witnesses)
     findings = {item.authority: item for item in getattr(result, "findings", ())}
     return ExplainedRequirement(
         requirement,
@@ -137,10 +179,12 @@ def _opened(authority: Authority, open_keys: OpenPublicKeys) -> ExplainedAuthori
             assert_never(authority)
 
 
-def _judged(image: Image, requirement: Requirement, now: datetime | None) -> VerificationResult | ImagesigError:
+def _judged(
+    image: Image, requirement: Requirement, now: datetime | None, witnesses: Witnesses | None
+) -> VerificationResult | ImagesigError:
     """The result of `verify` with this requirement alone."""
     try:
-        return verify_by_rule(image, Rule((requirement,)), allow_unverified=True, now=now)
+        return verify_by_rule(image, Rule((requirement,)), allow_unverified=True, now=now, witnesses=witnesses)
     except ImagesigError as error:
         return error
 

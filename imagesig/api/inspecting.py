@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
@@ -16,9 +16,10 @@ from imagesig.errors import ImagesigError, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.signature import Claim, StoredSignature
+from imagesig.signature import Claim, StoredSignature, certificate_document, claim_document
 
 
 class InspectedSignature(Struct, frozen=True):
@@ -39,6 +40,20 @@ class InspectedSignature(Struct, frozen=True):
     chain: tuple[Certificate, ...] = ()
     attributes: Annotations = NO_ANNOTATIONS
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "format": self.format,
+            "origin": self.origin,
+            "for": self.digest,
+            "platform": self.platform,
+            "key_hint": self.key_hint,
+            **(claim_document(self.claim, self.annotations) if self.claim else {}),
+            "certificates": [certificate_document(certificate) for certificate in self.chain],
+            "attributes": dict(self.attributes),
+            "problem": self.problem,
+        }
+
 
 class InspectedImage(Struct, frozen=True):
     """Every stored signature of an image and, if it is an index, of the images it lists.
@@ -52,16 +67,36 @@ class InspectedImage(Struct, frozen=True):
     signatures: tuple[InspectedSignature, ...]
     failure: TransportError | None = None
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "pinned": self.pinned,
+            "trusted": False,
+            "signatures": [item.document() for item in self.signatures],
+            "complete": self.failure is None,
+            **(self.failure.document() if self.failure else {}),
+        }
 
-def inspect(image: ImageLike, *, recursive: bool = True, allow_incomplete: bool = False) -> InspectedImage:
+
+def inspect(
+    image: ImageLike,
+    *,
+    recursive: bool = True,
+    allow_incomplete: bool = False,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+) -> InspectedImage:
     """Lists an image's signatures without verifying any of them.
 
     With `allow_incomplete`, if some signatures cannot be read, the result has the others and the first `failure`.
+    `transport` and `timeout` are as of `verify`.
 
     Raises:
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
     """
-    opened = open_or_pass(image)
+    opened = ImageOpener(transport, timeout).open(image)
     formats = select_formats(ALL_FORMATS)
     found: list[InspectedSignature] = []
     failures: list[TransportError] = []

@@ -8,28 +8,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from imagesig.api.copying import Admit
+from imagesig.api.sign.signing_many import OnKeyError
 from imagesig.api.verify.verifying import OpenPublicKeys
 from imagesig.formats import Format
-from imagesig.images.open import Transport
+from imagesig.images.open import TransportLike
 from imagesig.images.transfer import BlobCount
 from imagesig.policy import KeyLike
 from imagesig.witnesses import Witnesses
 
 
-class SignOptions(TypedDict, total=False):
-    """Of `sign` and `sign_many`."""
+class _SessionSigningJobOptions(TypedDict, total=False):
+    """What is the same for all images of a run."""
 
     formats: Iterable[str | Format]
     annotations: Mapping[str, str]
     identity: str
     recursive: bool
     dry_run: bool
-    replace: str | Sequence[KeyLike]
+    replace: KeyLike | Sequence[KeyLike]
     now: datetime | None
+
+
+class SigningJobOptions(_SessionSigningJobOptions, total=False):
+    """Of a run of signing."""
+
     witnesses: Witnesses | None
+
+
+class SessionSignOptions(_SessionSigningJobOptions, total=False):
+    """Of `Session.sign`."""
+
+    timeout: float | None
+
+
+class SignOptions(SigningJobOptions, total=False):
+    """Of `sign` and `sign_many`."""
+
+    transport: TransportLike | None
+    timeout: float | None
 
 
 class SignManyOptions(SignOptions, total=False):
@@ -37,16 +56,32 @@ class SignManyOptions(SignOptions, total=False):
 
     workers: int
     deadline: float | None
-    transport: Transport | None
+    on_key_error: OnKeyError
 
 
-class VerifyOptions(TypedDict, total=False):
-    """Of `verify` and `verify_many`."""
+class SessionSignManyOptions(SessionSignOptions, total=False):
+    """Of `Session.sign_many`."""
+
+    workers: int
+    deadline: float | None
+    on_key_error: OnKeyError
+
+
+class SessionVerifyOptions(TypedDict, total=False):
+    """Of `Session.verify`."""
 
     platform: str
     allow_unverified: bool
     now: datetime | None
+    timeout: float | None
+
+
+class VerifyOptions(SessionVerifyOptions, total=False):
+    """Of `verify` and `verify_many`."""
+
     witnesses: Witnesses | None
+    transport: TransportLike | None
+    open_keys: OpenPublicKeys
 
 
 class VerifyManyOptions(VerifyOptions, total=False):
@@ -55,35 +90,91 @@ class VerifyManyOptions(VerifyOptions, total=False):
     workers: int
     executor: Executor | None
     deadline: float | None
-    transport: Transport | None
-    open_keys: OpenPublicKeys
     in_order: bool
 
 
-class InspectOptions(TypedDict, total=False):
-    """Of `inspect`."""
+class SessionVerifyManyOptions(SessionVerifyOptions, total=False):
+    """Of `Session.verify_many`."""
+
+    workers: int
+    deadline: float | None
+    in_order: bool
+
+
+class SessionInspectOptions(TypedDict, total=False):
+    """Of `Session.inspect`."""
 
     recursive: bool
     allow_incomplete: bool
+    timeout: float | None
 
 
-class CopyOptions(TypedDict, total=False):
-    """Of `copy`."""
+class InspectOptions(SessionInspectOptions, total=False):
+    """Of `inspect`."""
+
+    transport: TransportLike | None
+
+
+class SessionCopyOptions(TypedDict, total=False):
+    """Of `Session.copy`."""
 
     all_platforms: bool
     platform: str
     signatures: bool
     admit: Admit | None
     timeout: float | None
-    transport: Mapping[str, Any] | None
     progress: Callable[[BlobCount], None] | None
 
 
-class RemoveOptions(TypedDict, total=False):
-    """Of `remove`."""
+class CopyOptions(SessionCopyOptions, total=False):
+    """Of `copy`."""
+
+    transport: TransportLike | None
+    source_transport: TransportLike | None
+    destination_transport: TransportLike | None
+
+
+class SessionRemoveOptions(TypedDict, total=False):
+    """Of `Session.remove`."""
 
     key: KeyLike | None
     all: bool
     recursive: bool
     dry_run: bool
     now: datetime | None
+    timeout: float | None
+
+
+class RemoveOptions(SessionRemoveOptions, total=False):
+    """Of `remove`."""
+
+    transport: TransportLike | None
+
+
+class SessionRemoveManyOptions(SessionRemoveOptions, total=False):
+    """Of `Session.remove_many`."""
+
+    workers: int
+    deadline: float | None
+
+
+class RemoveManyOptions(RemoveOptions, total=False):
+    """Of `remove_many`."""
+
+    workers: int
+    deadline: float | None
+
+
+class SessionExplainOptions(TypedDict, total=False):
+    """Of `Session.explain`."""
+
+    now: datetime | None
+    timeout: float | None
+
+
+class ExplainOptions(SessionExplainOptions, total=False):
+    """Of `explain`."""
+
+    open_keys: OpenPublicKeys
+    witnesses: Witnesses | None
+    transport: TransportLike | None

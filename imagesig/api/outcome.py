@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.deadlines import deadline
@@ -15,6 +15,24 @@ from imagesig.oci.reference import without_login
 from imagesig.text import HIDDEN, quote
 
 _Result = TypeVar("_Result")
+
+
+def document_of(result: Struct) -> dict[str, object]:
+    """All fields of a result, with JSON types only."""
+    return {name: _lists(value) for name, value in to_builtins(result).items()}
+
+
+def _lists(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_lists(item) for item in value]
+    return {name: _lists(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+@runtime_checkable
+class HasDocument(Protocol):
+    """A result for one image."""
+
+    def document(self) -> dict[str, object]: ...
 
 
 class Outcome(Struct, Generic[_Result], frozen=True):
@@ -35,6 +53,16 @@ class Outcome(Struct, Generic[_Result], frozen=True):
     @property
     def ok(self) -> bool:
         return self.error is None
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image: that of the result, or the image's name with that of the error.
+
+        The command adds `"verified": false` or `"signed": false` to an error, by what was asked.
+        """
+        if self.error is not None:
+            return {"image": shown_name(self.image), **self.error.document()}
+        assert isinstance(self.result, HasDocument)
+        return self.result.document()
 
 
 def attempt(index: int, given: ImageLike, seconds: float | None, action: Callable[[], _Result]) -> Outcome[_Result]:

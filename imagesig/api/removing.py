@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name, stored_signatures
+from imagesig.api.outcome import document_of
+from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
     BudgetExceeded,
+    DeletionRefused,
     ImagesigError,
     InvalidArgument,
     MalformedError,
@@ -21,13 +24,14 @@ from imagesig.errors import (
 )
 from imagesig.formats import ALL_FORMATS, Format, Storage, select_formats
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.uri import open_public_keys
 from imagesig.logs import Logger
 from imagesig.policy import KeyLike, Policy
 from imagesig.signature import Examined, StoredSignature
 from imagesig.stores import STORES
-from imagesig.stores.store import Settle
+from imagesig.stores.store import Removal
 from imagesig.trust import Strangers, TrustAnchors
 
 logger = Logger("imagesig")
@@ -53,6 +57,10 @@ class RemovedImage(Struct, frozen=True):
     kept: int
     warnings: tuple[str, ...] = ()
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
+
 
 class Found(Struct, frozen=True):
     """One stored signature, and the manifest of the image that it belongs to."""
@@ -75,6 +83,8 @@ def remove(
     recursive: bool = True,
     dry_run: bool = False,
     now: datetime | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
 ) -> RemovedImage:
     """Removes the signatures made by one key, or all of them, in every format that imagesig reads.
 
@@ -89,32 +99,50 @@ def remove(
         recursive: remove the signatures of every image that an index lists too.
         dry_run: return what would be removed; remove nothing.
         now: the time at which signatures are judged; the clock's by default.
+        transport, timeout: as of `verify`.
 
     Raises:
         InvalidArgument: neither a key nor `all` is given, or both are.
         ImageNotFound, TransportError: the image or its signatures could not be read; nothing was removed.
-        RemovalIncomplete: the registry does not allow deletion; the error lists what is left.
+        RemovalIncomplete: some are removed before something failed, or the registry does not allow deletion; the
+        error lists what is removed and what is left.
     """
+    opened = ImageOpener(transport, timeout).open(image)
+    job = removal_job(key, all=all, recursive=recursive, dry_run=dry_run, now=now)
+    return remove_from(opened, job)
+
+
+class RemovalJob(Struct, frozen=True):
+    """What is the same for all images of a run. Without `anchors` all signatures are removed."""
+
+    anchors: TrustAnchors | None
+    recursive: bool
+    dry_run: bool
+    now: datetime
+
+
+def removal_job(key: KeyLike | None, *, all: bool, recursive: bool, dry_run: bool, now: datetime | None) -> RemovalJob:
+    """The options of `remove`, checked. Raises `InvalidArgument`, `KeyProviderError`."""
     if (key is None) == (not all):
         given = "both a key and all" if all else "neither a key nor all"
         raise InvalidArgument(f"remove: {given} given, exactly one of them is needed", hint="give --key PUB or --all")
-    opened = open_or_pass(image)
-    anchors = None if key is None else anchors_of([key])
-    at = now or datetime.now(UTC)
+    return RemovalJob(None if key is None else anchors_of([key]), recursive, dry_run, now or datetime.now(UTC))
+
+
+def remove_from(image: Image, job: RemovalJob) -> RemovedImage:
+    """Removes signatures of one image. Raises as `remove` does."""
     removal = _Removal()
-    with deadline(opened.timeout):
-        targets = targets_of(opened, recursive=recursive).found
+    with deadline(image.timeout):
+        targets = targets_of(image, recursive=job.recursive).found
         for target in targets:
             with one_image():
-                removal.find(opened, target, anchors, at)
-        if not dry_run:
-            detach(opened, removal.chosen)
-    logger.info("removed from %s", opened)
+                removal.find(image, target, job.anchors, job.now)
+        if not job.dry_run:
+            detach(image, removal.chosen)
+    logger.info("removed from %s", image)
     digest = targets[0].descriptor.digest
-    removed = tuple(found.as_removed("planned" if dry_run else "removed") for found in removal.chosen)
-    return RemovedImage(
-        str(opened), digest, pinned_name(opened, digest), removed, removal.kept, tuple(removal.warnings)
-    )
+    removed = tuple(found.as_removed("planned" if job.dry_run else "removed") for found in removal.chosen)
+    return RemovedImage(str(image), digest, pinned_name(image, digest), removed, removal.kept, tuple(removal.warnings))
 
 
 def anchors_of(keys: Sequence[KeyLike]) -> TrustAnchors:
@@ -140,34 +168,45 @@ def detach(image: Image, chosen: Sequence[Found]) -> None:
     """Removes these signatures, in one transaction where the home supports that.
 
     Raises:
-        RemovalIncomplete: some could not be removed.
+        RemovalIncomplete: some could not be removed, or deletion is refused.
+        ImagesigError: nothing was removed.
     """
     groups: dict[tuple[str, Storage], list[Found]] = {}
     for found in chosen:
         groups.setdefault((found.target.descriptor.digest, found.format.storage), []).append(found)
-    removed: list[str] = []
-    left: list[str] = []
-    failed: ImagesigError | None = None
-    settles: list[Settle] = []
-    with image.signatures.transaction():
+    removal = Removal()
+    with image.signatures.transaction() as at_once:
         for (digest, storage), group in groups.items():
-            names = [found.stored.origin for found in group]
+            places = [found.stored.origin for found in group]
+            if removal.cause is not None and not isinstance(removal.cause, DeletionRefused):
+                removal.left += places  # what failed for one would fail for all
+                continue
             try:
-                settles.append(STORES[storage].detach(image.signatures, digest, [found.stored for found in group]))
-                removed += names
-            except RemovalIncomplete as error:
-                removed += error.removed
-                left += error.left
-                failed = error
-        for settle in settles:
-            settle()
-    if failed is not None:
-        raise RemovalIncomplete(
-            f"{image}: {len(left)} of {len(chosen)} signatures are still there: {failed}",
-            removed=removed,
-            left=left,
-            hint=failed.hint,
-        ) from failed
+                settle = STORES[storage].detach(image.signatures, digest, [found.stored for found in group])
+                removal.settles.append((places, settle))
+            except ImagesigError as error:
+                removal.failed(places, error)
+        with suppress(RemovalIncomplete):
+            removal.settle()
+        if at_once and removal.cause is not None:
+            raise removal.cause  # nothing is written
+    _check_complete(image, chosen, removal)
+
+
+def _check_complete(image: Image, chosen: Sequence[Found], removal: Removal) -> None:
+    """Raises the failure of a removal: as it is if nothing is removed, unless deletion itself is refused."""
+    cause = removal.cause
+    if cause is None:
+        return
+    if not removal.removed and not isinstance(cause, DeletionRefused):
+        raise cause
+    raise RemovalIncomplete(
+        f"{image}: {len(removal.left)} of {len(chosen)} signatures are still there: {cause}",
+        removed=removal.removed,
+        left=removal.left,
+        cause=cause,
+        hint=cause.hint or "remove them again: what is removed stays removed",
+    )
 
 
 class _Removal(Struct):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct, field
 
-from imagesig.errors import ImageNotFound, LimitExceeded, NotFound, Rejection, TransportError
+from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound, Rejection, TransportError
 from imagesig.format_names import FormatName
 from imagesig.formats import Format, reader_of
 from imagesig.images.image import Image
-from imagesig.images.open import open_image
 from imagesig.oci.descriptor import Descriptor
 from imagesig.signature import StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Limited, Unread
+from imagesig.text import quote
 
 ImageLike = str | Image
 """A reference, a local image such as `oci-archive:FILE`, or an `Image` made by `registry()` or `layout()`."""
@@ -62,8 +62,15 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format | Form
     return result
 
 
-def open_or_pass(image: ImageLike) -> Image:
-    return image if isinstance(image, Image) else open_image(image)
+def images_of(given: Iterable[ImageLike], what: str) -> Iterable[ImageLike]:
+    """The images given. `what` names the function in errors.
+
+    Raises:
+        InvalidArgument: one image, or no iterable.
+    """
+    if isinstance(given, str | bytes | Image | Mapping) or not isinstance(given, Iterable):
+        raise InvalidArgument(f"{what}: {quote(given)}, a list of images is needed", hint="for one image: [image]")
+    return given
 
 
 def resolve(image: Image, target: str = "") -> Descriptor:

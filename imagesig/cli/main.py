@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-from imagesig.cli.output.failure import FAILED, error_json, fail
+from imagesig.cli.output.failure import FAILED, fail
 from imagesig.cli.output.terminal import finish, give_up, note, note_at_once, note_usage, prepare
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.version import __version__
@@ -61,7 +61,7 @@ def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
     from imagesig.cli.output.render import write_json_error
 
     if wants_json(ctx):
-        write_json_error(ctx.invoked_subcommand or "", error_json(error))
+        write_json_error(ctx.invoked_subcommand or "", error.document())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -212,6 +212,12 @@ class HttpClient:
                 pause = pause if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
                 if attempt == attempts:
                     raise _busy(f"{what}: status {response.status}, after {attempt} attempts", pause)
+                if asked is not None and pause >= (left := remaining(what)):
+                    raise _busy(
+                        f"{what}: status {response.status}, the server asks to wait {pause:.0f} s, the deadline is in "
+                        f"{left:.1f} s",
+                        pause,
+                    )
             wait(pause, str(what))
         raise AssertionError("the last attempt returns or raises")
 

@@ -10,10 +10,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.deadlines import seconds_left
+from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
 from imagesig.http.faults import NotConnected
@@ -161,12 +163,18 @@ class Connector:
 
     def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
         """TLS over a connection. The socket's timeout bounds the whole handshake."""
+        stop, abort = current_stop(), partial(end_traffic, sock)
         try:
             limit_time(sock, connect_seconds())
+            if stop is not None:
+                stop.watch(abort)
             return self._tls().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
+        finally:
+            if stop is not None:
+                stop.forget(abort)
 
     def _encrypted_twice(self, line: socket.socket, host: str) -> Line:
         from imagesig.http.tunnel import TlsInTls
@@ -213,6 +221,16 @@ def connect_seconds() -> float:
     if seconds <= 0:
         raise TimeoutError("the deadline passed")
     return seconds
+
+
+def end_traffic(line: Line) -> None:
+    """Ends reads and writes of other threads. The connection still has to be closed."""
+    with suppress(OSError):
+        if isinstance(line, socket.socket):
+            # Not SSLSocket.shutdown, which takes the state away that another thread uses.
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
+        else:
+            line.close()
 
 
 def limit_time(line: Line, seconds: float) -> None:

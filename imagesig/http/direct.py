@@ -10,10 +10,12 @@ import select
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from imagesig.deadlines import current_stop
 from imagesig.http.answer import Answer
-from imagesig.http.connect import Connector, connect_seconds, limit_time
+from imagesig.http.connect import Connector, connect_seconds, end_traffic, limit_time
 from imagesig.http.faults import not_sent
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import Reach
@@ -81,6 +83,7 @@ class Direct:
     def _exchange(
         self, line: Line, place: _Place, method: str, head: bytes, body: bytes | Iterable[bytes] | None
     ) -> Answer:
+        in_use = _InUse(self, place, line)
         try:
             try:
                 if body is None or isinstance(body, bytes):
@@ -93,9 +96,9 @@ class Direct:
                 if body is None:
                     raise
                 # A server may refuse a body before all of it came: its answer says more than the broken pipe.
-            return Answer(_InUse(self, place, line), method)
+            return Answer(in_use, method)
         except BaseException:
-            line.close()
+            in_use.close()
             raise
 
     def receive(self, line: Line, most: int) -> bytes:
@@ -127,20 +130,31 @@ class Direct:
 
 
 class _InUse:
-    """A connection while one answer is read from it."""
+    """A connection while a request is sent and its answer is read. A caller that cancels ends both."""
 
-    __slots__ = ("_direct", "_line", "_place")
+    __slots__ = ("_abort", "_direct", "_line", "_place", "_stop")
 
     def __init__(self, direct: Direct, place: _Place, line: Line) -> None:
         self._direct, self._place, self._line = direct, place, line
+        self._stop = current_stop()
+        if self._stop is not None:
+            self._abort = partial(end_traffic, line)
+            self._stop.watch(self._abort)
 
     def receive(self, most: int) -> bytes:
         return self._direct.receive(self._line, most)
 
     def keep(self) -> None:
+        if self._stop is not None:
+            self._stop.forget(self._abort)
+            if self._stop.is_set():
+                self._line.close()
+                return
         self._direct.keep(self._place, self._line)
 
     def close(self) -> None:
+        if self._stop is not None:
+            self._stop.forget(self._abort)
         self._line.close()
 
 

@@ -10,9 +10,13 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from imagesig.deadlines import current_stop
+
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
 """Address family, and the address for a socket of that family."""
 
+_LOOK_SECONDS = 0.25
+"""How often a caller that cancels is noticed."""
 _HEAD_START_SECONDS = 0.25
 """How long an address is tried alone before the next one starts too."""
 
@@ -27,6 +31,8 @@ def first_connected(addresses: Sequence[Address], until: float) -> tuple[socket.
     race = _Race(addresses)
     try:
         while True:
+            if (stop := current_stop()) is not None and stop.is_set():
+                raise TimeoutError("the caller cancelled")
             won = race.step(until)
             if won is not None:
                 return won
@@ -53,7 +59,7 @@ class _Race:
         if not self._running:
             raise self._failure or OSError("the host has no address")
         end = min(until, self._next_start) if self._waiting else until
-        for number, _ in self._poll.poll(max(end - now, 0) * 1000 + 1):
+        for number, _ in self._poll.poll(min(max(end - now, 0), _LOOK_SECONDS) * 1000 + 1):
             sock, address = self._running.pop(number)
             self._poll.unregister(number)
             if (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) == 0:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NewType
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -94,23 +94,55 @@ class Transport(RedactedStruct, frozen=True):
 
 
 class ImageOpener:
-    """Opens images by name, with one pool of connections and one login for each registry. Thread-safe."""
+    """Opens images by name, with one pool of connections and one login for each registry. Thread-safe.
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    `transport` are settings, or the connections and logins of a client or of another opener, which stay open when this
+    one is closed. `timeout` replaces that of the settings and of images that are opened already.
+
+    Raises:
+        InvalidArgument: another kind of transport, or a timeout that is not a positive number.
+    """
+
+    def __init__(self, transport: TransportLike | None = None, timeout: float | None = None) -> None:
+        if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
+            raise InvalidArgument(f"timeout {quote(timeout)}: a positive number of seconds is needed")
+        self._timeout = timeout
+        self._parent: ImageOpener | None = None
         self._client: RegistryClient | None = None
+        self._owns_client = True
         self._lock = threading.Lock()
+        self.settings = Transport()
+        if isinstance(transport, Transport):
+            self.settings = transport
+        elif isinstance(transport, ImageOpener):
+            self.settings, self._parent, self._owns_client = transport.settings, transport, False
+        elif transport is not None:
+            self._client, self._owns_client = _client(transport), False
+        if timeout is not None:
+            self.settings = replace(self.settings, timeout=timeout)
 
-    def open(self, text: str) -> Image:
-        """Raises as `open_image` does."""
-        return open_image(text, **self._arguments(text))
+    def open(self, image: str | Image) -> Image:
+        """The image by this name, or the image itself. Raises as `open_image` does."""
+        if isinstance(image, Image):
+            return image if self._timeout is None else replace(image, timeout=self._timeout)
+        return open_image(image, **self._arguments(image))
 
-    def open_source(self, text: str) -> Image:
+    def open_source(self, image: str | Image) -> Image:
         """Raises as `open_source` does."""
-        return open_source(text, **self._arguments(text))
+        return self.open(image) if isinstance(image, Image) else open_source(image, **self._arguments(image))
+
+    def open_destination(self, image: str | Image, *, signatures_beside: bool) -> Image:
+        """The image to write. With `signatures_beside` its signatures are never in another repository.
+
+        Raises as `open_destination` does.
+        """
+        if isinstance(image, Image):
+            return self.open(image)
+        arguments = self._arguments(image)
+        return open_destination(image, **(arguments | {"signature_repository": ""} if signatures_beside else arguments))
 
     def _arguments(self, text: str) -> dict[str, Any]:
-        given = self._transport
+        given = self.settings
         if not isinstance(text, str) or is_local(text):
             return {"timeout": given.timeout}
         return {
@@ -122,20 +154,34 @@ class ImageOpener:
     @property
     def client(self) -> RegistryClient:
         """The connections and logins. They are made on first use."""
+        if self._parent is not None:
+            return self._parent.client
         from imagesig.images.registry.connect import registry_client
 
         with self._lock:
             if self._client is None:
-                given = self._transport
+                given = self.settings
                 self._client = registry_client(
                     plain_http=given.plain_http, ca_file=given.ca_file, credentials=given.credentials
                 )
             return self._client
 
     def close(self) -> None:
-        """Closes idle connections."""
-        if self._client is not None:
+        """Closes idle connections, unless they belong to another opener or client."""
+        if self._client is not None and self._owns_client:
             self._client.close()
+
+
+TransportLike: TypeAlias = "Transport | RegistryClient | ImageOpener"
+"""How images are reached that are given by name: settings, or a client's connections and logins."""
+
+
+def _client(given: object) -> RegistryClient:
+    from imagesig.images.registry.connect import RegistryClient
+
+    if not isinstance(given, RegistryClient):
+        raise InvalidArgument(f"transport {quote(given)}: a Transport or a registry client is needed")
+    return given
 
 
 def open_image(text: str, **transport: Any) -> Image:
@@ -149,7 +195,9 @@ def open_image(text: str, **transport: Any) -> Image:
         ImageNotFound: there is no image in it.
     """
     if not isinstance(text, str):
-        raise InvalidArgument(f"image {quote(text)}: a reference or an Image is needed")
+        raise InvalidArgument(  # callers without a type checker
+            f"image {quote(text)}: a reference or an Image is needed", hint="for a file or directory: oci:PATH"
+        )
     if not is_local(text):
         from imagesig.images.registry.connect import registry
 

@@ -7,7 +7,7 @@ Programs can also pass provider objects. Other packages add schemes with a `Prov
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -24,11 +24,13 @@ from imagesig.external import external_call
 from imagesig.keys.guarding import provider_failure
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretSource, first_of, from_environ, has_encoding, no_secrets
-from imagesig.naming import raw_keys_in, refuse_key, scheme_of
+from imagesig.naming import PathLike, path_text, raw_keys_in, refuse_key, scheme_of
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from imagesig.crypto.certificate import Certificate
 
 ENTRY_POINTS = "imagesig.key_providers"
@@ -95,7 +97,7 @@ _NO_NAME = (
 )
 
 
-def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, str]:
+def resolve_key(uri_or_path: str | PathLike, settings: KeySettings) -> tuple[KeyProvider, str]:
     """The provider for a path or URI, and the name of the key for `provider.open`.
 
     Raises:
@@ -103,6 +105,10 @@ def resolve_key(uri_or_path: str, settings: KeySettings) -> tuple[KeyProvider, s
         MissingExtra: the provider's SDK is not installed.
         KeyProviderError: a third-party provider failed or returned a wrong type.
     """
+    if isinstance(uri_or_path, PathLike):
+        uri_or_path = path_text(uri_or_path)
+    if not isinstance(uri_or_path, str):
+        raise InvalidArgument(f"key {quote(uri_or_path)}: a file or a key URI is needed")
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)
@@ -134,7 +140,8 @@ def _checked(scheme: str, made: object) -> tuple[KeyProvider, str]:
 def _from_entry_point(scheme: str) -> ProviderFactory:
     from importlib.metadata import entry_points
 
-    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == scheme]
+    installed = entry_points(group=ENTRY_POINTS)
+    found = [point for point in installed if point.name == scheme]
     if len(found) > 1:
         raise InvalidArgument(
             f"key: {len(found)} installed packages claim the scheme {scheme}://, exactly one is needed"
@@ -142,10 +149,15 @@ def _from_entry_point(scheme: str) -> ProviderFactory:
     if not found:
         raise InvalidArgument(
             f"key: unknown scheme {quote(scheme)}",
-            hint=f"give a file or a URI of one of these schemes: {', '.join(_BUILT_IN)}",
+            hint=f"give a file or a URI of one of these schemes: {_known_schemes(installed)}",
         )
     loaded: ProviderFactory = found[0].load()
     return loaded
+
+
+def _known_schemes(installed: Iterable[EntryPoint]) -> str:
+    plugins = sorted({point.name for point in installed} - set(_BUILT_IN))
+    return ", ".join((*_BUILT_IN, *plugins))
 
 
 def default_settings() -> KeySettings:
@@ -154,7 +166,7 @@ def default_settings() -> KeySettings:
 
 
 def open_key(
-    uri_or_path: str,
+    uri_or_path: str | PathLike,
     *,
     secrets: SecretSource | None = None,
     expect: PublicKey | None = None,
@@ -195,7 +207,7 @@ def open_key(
             raise
 
 
-def open_public_keys(uri_or_path: str, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
+def open_public_keys(uri_or_path: str | PathLike, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
     """Every public key of a PEM file or key URI, newest first: the keys that a verifier trusts.
 
     A key in Vault has one for each version that Vault still accepts. Raises as `open_key` does.

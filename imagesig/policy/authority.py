@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
-from imagesig.naming import is_raw_key
+from imagesig.naming import PathLike, is_raw_key, path_text
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
@@ -69,8 +69,22 @@ class KeyReference(RedactedStruct, frozen=True):
 
 OpenPublicKeys = Callable[[str], tuple[PublicKey, ...]]
 
-KeyLike = str | bytes | PublicKey | TrustedKey | HasPublicKeys | Sequence[PublicKey]
+KeyLike = str | bytes | PathLike | PublicKey | TrustedKey | HasPublicKeys | Sequence[PublicKey]
 """One signer: PEM text, a file or key URI, a public key, an open key, or all the public keys of a rotated one."""
+
+
+def keys_of(given: KeyLike | Sequence[KeyLike]) -> tuple[KeyLike, ...]:
+    """The keys, if one is given or several. A sequence of `PublicKey` is one key for each of them.
+
+    Raises:
+        InvalidArgument: neither.
+    """
+    if isinstance(given, str | bytes | PathLike | PublicKey | TrustedKey | HasPublicKeys):
+        return (given,)
+    if not isinstance(given, Iterable):
+        raise _no_key(given)
+    return tuple(given)
+
 
 Authority = TrustedKey | KeyReference | CertificateAuthority
 
@@ -83,19 +97,33 @@ def authority(given: KeyLike | KeyReference | CertificateAuthority) -> Authority
     """
     if isinstance(given, TrustedKey | KeyReference | CertificateAuthority):
         return given
+    if isinstance(given, PathLike):
+        return KeyReference(path_text(given))
     if isinstance(given, bytes) or (isinstance(given, str) and "-----BEGIN " in given):
         given = PublicKey.from_pem(given)
     if isinstance(given, str):
         return KeyReference(given)
     if isinstance(given, PublicKey):
         return TrustedKey(given.fingerprint, (given,))
-    public_keys = given.public_keys if isinstance(given, HasPublicKeys) else tuple(given)
+    public_keys = given.public_keys if isinstance(given, HasPublicKeys) else given
+    if not isinstance(public_keys, Iterable):
+        raise _no_key(given)
+    public_keys = tuple(public_keys)
     if not public_keys or not all(isinstance(item, PublicKey) for item in public_keys):
-        raise InvalidArgument(
-            "policy: the key given has no public key",
-            hint="give PEM text, a file, a key URI, a PublicKey or an open key",
-        )
+        raise _no_key(given)
     return TrustedKey(public_keys[0].fingerprint, public_keys)
+
+
+def _no_key(given: object) -> InvalidArgument:
+    if isinstance(given, list | tuple) and given:
+        return InvalidArgument(
+            f"policy: a {type(given).__name__} of {type(given[0]).__name__} is not a key",
+            hint="give each key as an argument of its own: Policy.any_of(*keys)",
+        )
+    return InvalidArgument(
+        f"policy: {quote(given)} is not a key",
+        hint="give PEM text, a file, a key URI, a PublicKey or an open key",
+    )
 
 
 KINDS = (TrustedKey, KeyReference, CertificateAuthority)

@@ -133,10 +133,11 @@ def judge(
     requirement: Signed,
     examined: Iterable[Examined],
     rejections: Sequence[Rejection] = (),
+    image: object = "image",
 ) -> Verdict:
     """The verdict: which signatures the requirement accepts for an image with this name, and whether that is enough.
 
-    `subject` has the image's media type and size if a signature states them.
+    `subject` has the image's media type and size if a signature states them. `image` names the image in errors.
     """
     fitting: list[list[VerifiedSignature]] = []
     refused, reasons = list(rejections), list(rejections)
@@ -158,7 +159,11 @@ def judge(
     verified = len(signers) >= requirement.needed
     findings = tuple(_finding(authority, accepted, fitting, reasons) for authority in _names(requirement))
     passes = verified or (requirement.may_pass_unverified and len(accepted) >= requirement.needed)
-    failure = None if passes else _too_few(subject.digest, tuple(signers), requirement.needed, refused, findings)
+    failure = (
+        None
+        if passes
+        else _too_few(f"{image}: {subject.digest}", tuple(signers), requirement.needed, refused, findings)
+    )
     warnings = tuple(_warnings(accepted))
     return Verdict(accepted, tuple(refused), findings, verified, warnings, failure)
 
@@ -195,6 +200,7 @@ def _accept(signature: Examined, subject: Subject, name: Reference | None, requi
         claim=signature.claim,
         checks=checks,
         chain=signature.chain,
+        annotations=claimed.annotations,
     )
 
 
@@ -215,10 +221,10 @@ def _claimed(signature: Examined, subject: Subject) -> Subject:
 def _annotation_checks(claimed: Subject, requirement: Signed) -> Iterator[Check]:
     for name, wanted in requirement.annotations.items():
         if name not in claimed.annotations:
-            raise AnnotationMismatch(f"annotation {quote(name)} was not signed, {quote(wanted)} is needed")
+            raise AnnotationMismatch(f"annotation {quote(name)} is not signed, {quote(wanted)} is needed")
         if claimed.annotations[name] != wanted:
             seen = quote(claimed.annotations[name])
-            raise AnnotationMismatch(f"annotation {quote(name)} was signed as {seen}, {quote(wanted)} is needed")
+            raise AnnotationMismatch(f"annotation {quote(name)} is signed as {seen}, {quote(wanted)} is needed")
         yield Check("annotation", True, f"{name}={wanted}")
 
 
@@ -275,12 +281,27 @@ def _warnings(accepted: Sequence[VerifiedSignature]) -> Iterator[str]:
 
 
 def _too_few(
-    digest: str, signers: Sequence[str], needed: int, refused: Sequence[Rejection], findings: Sequence[Finding]
+    what: str, signers: Sequence[str], needed: int, refused: Sequence[Rejection], findings: Sequence[Finding]
 ) -> NoSignatureAccepted:
     who = f" ({', '.join(signers)})" if signers else ""
     return NoSignatureAccepted(
-        f"{digest}: needs {needed} trusted signer{'' if needed == 1 else 's'}, found {len(signers)}{who}; "
-        f"{len(refused)} signature{'' if len(refused) == 1 else 's'} rejected",
+        f"{what} needs {needed} trusted signer{'' if needed == 1 else 's'}, found {len(signers)}{who}; "
+        f"{len(refused)} signature{'' if len(refused) == 1 else 's'} rejected{_first_reason(refused)}",
         rejections=refused,
         findings=findings,
+        hint=_TOO_FEW_HINT,
     )
+
+
+_TOO_FEW_HINT = "sign the image as the policy requires, or change the policy"
+
+
+def _first_reason(refused: Sequence[Rejection]) -> str:
+    """The first reason, that of a trusted signer if there is one, and how many others there are."""
+    trusted_first = sorted(refused, key=lambda item: not item.authority)
+    reasons = list(dict.fromkeys(str(item.error) for item in trusted_first))
+    if not reasons:
+        return ""
+    others = len(reasons) - 1
+    more = f" (and {others} more reason{'' if others == 1 else 's'})" if others else ""
+    return f": {reasons[0]}{more}"

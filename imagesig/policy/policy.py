@@ -9,7 +9,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument, RefusedByPolicy
-from imagesig.oci.annotations import Annotations
+from imagesig.oci.annotations import NO_ANNOTATIONS
 from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference
 from imagesig.policy.authority import KeyLike, KeyReference, authority
@@ -174,7 +174,7 @@ class Policy(Rules, frozen=True, dict=True):
         requirement = Signed(
             tuple(authority(item) for item in authorities),
             threshold,
-            Annotations(annotations),
+            NO_ANNOTATIONS if annotations is None else annotations,  # type: ignore[arg-type]  # `Signed` checks it
             identity or Identity.of_image(),
             (formats,) if isinstance(formats, str) else tuple(formats),
         )

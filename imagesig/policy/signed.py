@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -11,7 +10,7 @@ from msgspec.structs import force_setattr, replace
 
 from imagesig.errors import InvalidArgument
 from imagesig.format_names import format_names
-from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations, check_annotations
 from imagesig.policy.authority import (
     Authority,
     KeyReference,
@@ -24,7 +23,6 @@ from imagesig.policy.authority import (
 from imagesig.policy.enforcement import STRICT, Action, Enforcement
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.policy.identity import KINDS, OF_IMAGE, Identity
-from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
 
 
@@ -51,7 +49,7 @@ class Signed(Struct, frozen=True, dict=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "authorities", tuple(map(check_authority, checked_tuple(self.authorities, "policy: keys"))))
-        force_setattr(self, "annotations", _annotations(self.annotations))
+        force_setattr(self, "annotations", check_annotations(self.annotations, "policy: annotation"))
         formats = tuple(item.reader for item in format_names(checked_tuple(self.formats, "policy: formats")))
         force_setattr(self, "formats", tuple(dict.fromkeys(formats)))
         check_kind(self.identity, KINDS.values(), "policy: identity")
@@ -130,15 +128,6 @@ class Signed(Struct, frozen=True, dict=True):
         if self.identity.compares_tags:
             return ""
         return f"{self.identity.kind} compares no tags, so an older signed image can take the place of a newer one"
-
-
-def _annotations(given: object) -> Annotations:
-    if not isinstance(given, Mapping):
-        raise InvalidArgument(f"policy: annotations {quote(given)}, names with values are needed")
-    for name, value in given.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidArgument(f"policy: annotation {quote(name)}: {quote(value)}, text is needed")
-    return given if type(given) is Annotations else Annotations(given)
 
 
 def _check_timestamps(timestamps: TimestampAuthorities) -> None:

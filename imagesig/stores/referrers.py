@@ -13,11 +13,11 @@ from imagesig import limits
 from imagesig.effort import Cost
 from imagesig.errors import (
     DeletionRefused,
+    ImagesigError,
     LimitExceeded,
     MalformedError,
     NotFound,
     Rejection,
-    RemovalIncomplete,
 )
 from imagesig.format_names import ARTIFACT_TYPES
 from imagesig.images.source import ImageHome, ImageSource
@@ -33,7 +33,7 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Entries, Found, Limited, Reading, Settle, Wanted, pay
+from imagesig.stores.store import Entries, Found, Limited, Reading, Removal, Settle, Wanted, pay
 
 _SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
 """Artifact types of listings by registries and clients that do not know the type, or list that of the config."""
@@ -126,31 +126,21 @@ class ReferrerStore:
         return home.add_referrer(manifest.to_bytes(), subject)
 
     def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
-        settles: list[Settle] = []
-        removed: list[str] = []
-        refused: DeletionRefused | None = None
-        left: list[str] = []
-        for signature in signatures:
+        removal = Removal()
+        for place, signature in enumerate(signatures):
             assert signature.manifest is not None
             try:
-                settles.append(home.remove_referrer(signature.manifest, digest))
+                removal.settles.append(([signature.origin], home.remove_referrer(signature.manifest, digest)))
             except NotFound:
-                pass  # somebody else removed it
-            except DeletionRefused as error:
-                refused = error
-                left.append(signature.origin)
-                continue
-            removed.append(signature.origin)
-        if refused is not None:
-            for settle in settles:
-                settle()
-            raise RemovalIncomplete(str(refused), removed=removed, left=left, hint=refused.hint) from refused
-
-        def settle_all() -> None:
-            for settle in settles:
-                settle()
-
-        return settle_all
+                removal.removed.append(signature.origin)  # somebody else removed it
+            except ImagesigError as error:
+                removal.failed([signature.origin], error)
+                if not isinstance(error, DeletionRefused):
+                    removal.left += [item.origin for item in signatures[place + 1 :]]
+                    break
+        if removal.cause is not None:
+            removal.settle()
+        return removal.settle
 
 
 def _listed(home: ImageSource, digest: str, wanted: Wanted) -> Listing:

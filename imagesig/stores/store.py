@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from imagesig import limits
 from imagesig.deadlines import at_most_attempts
@@ -19,6 +19,7 @@ from imagesig.errors import (
     MalformedError,
     NotFound,
     Rejection,
+    RemovalIncomplete,
     TransportError,
     Unauthorized,
 )
@@ -93,10 +94,47 @@ class SignatureStore(Protocol):
         """Removes signatures that `find` returned for the image with this digest; all others stay.
 
         Raises:
-            RemovalIncomplete: the home does not allow deletion; what could be removed is removed.
+            RemovalIncomplete: some could not be removed; raised by the result too. What can be removed is removed.
             Stale, MalformedError: as in `attach`.
         """
         ...
+
+
+class Removal(Struct):
+    """The signatures that are removed so far, those that are left, and the first failure.
+
+    `settles` are the removals that are made and not settled yet, each with the places of its signatures.
+    """
+
+    removed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    settles: list[tuple[Sequence[str], Settle]] = field(default_factory=list)
+    cause: ImagesigError | None = None
+
+    def failed(self, places: Sequence[str], error: ImagesigError) -> None:
+        """Notes why these signatures, or some of them, are left."""
+        cause: BaseException | None = error
+        if isinstance(error, RemovalIncomplete):
+            self.removed += error.removed
+            self.left += error.left
+            cause = error.__cause__
+        else:
+            self.left += places
+        assert isinstance(cause, ImagesigError)
+        self.cause = self.cause or cause
+
+    def settle(self) -> None:
+        """Settles what is made. Raises `RemovalIncomplete` if any of it failed, before or now."""
+        while self.settles:
+            places, settle = self.settles.pop(0)
+            try:
+                settle()
+                self.removed += places
+            except ImagesigError as error:
+                self.failed(places, error)
+        if self.cause is not None:
+            cause = self.cause
+            raise RemovalIncomplete(str(cause), removed=self.removed, left=self.left, cause=cause, hint=cause.hint)
 
 
 class Reading:

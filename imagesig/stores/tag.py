@@ -14,10 +14,12 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import (
     DeletionRefused,
     FormatViolation,
+    ImagesigError,
     LimitExceeded,
     MalformedError,
     NotFound,
     Rejection,
+    RemovalIncomplete,
 )
 from imagesig.images.merge import Merge, Tagged
 from imagesig.images.signature_manifest import config_bytes
@@ -116,7 +118,13 @@ class TagStore:
 
         def settle() -> None:
             settle_change()
-            _delete_emptied(home, tag, emptied)
+            try:
+                _delete_emptied(home, tag, emptied)
+            except ImagesigError as error:
+                removed = [item.origin for item in signatures]
+                raise RemovalIncomplete(
+                    f"the empty list {tag} is still there: {error}", removed=removed, left=(), cause=error
+                ) from error
 
         return settle
 

@@ -9,6 +9,7 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.testing.contract": "ProviderContract",
+    "imagesig.testing.keys": "MemoryProvider",
     "imagesig.testing.loopback_server": "Answer Request",
     "imagesig.testing.registry": "InMemoryRegistry",
     "imagesig.testing.hostile": "HOSTILE_HOMES HOSTILITIES hostile_home hostile_homes hostile_registry",

@@ -9,6 +9,7 @@ from imagesig.testing.hostile.kinds import HostileHome as HostileHome
 from imagesig.testing.hostile.kinds import HostileRegistry as HostileRegistry
 from imagesig.testing.hostile.kinds import Hostility as Hostility
 from imagesig.testing.hostile.kinds import Work as Work
+from imagesig.testing.keys import MemoryProvider as MemoryProvider
 from imagesig.testing.loopback_server import Answer as Answer
 from imagesig.testing.loopback_server import Request as Request
 from imagesig.testing.registry import InMemoryRegistry as InMemoryRegistry

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
@@ -76,6 +76,17 @@ class InMemoryRegistry:
     def asked(self, method: str = "", containing: str = "") -> int:
         """How many requests of this method had this text in their path."""
         return sum(1 for item in self.requests if method in ("", item.method) and containing in item.path)
+
+    def add_image(self, name: str = "app:1", *, platforms: Sequence[str] = ()) -> str:
+        """Stores a small image, or an index with one for each platform, without a request. Gives its reference."""
+        from imagesig.testing.images import StoredImages, repository_and_tag
+
+        repository, tag = repository_and_tag(name)
+        StoredImages(
+            lambda content: self.put_blob(repository, content),
+            lambda content, media_type, tag: self.put_manifest(repository, content, media_type, tag),
+        ).add(repository, tag, platforms)
+        return f"{self.host}/{name}"
 
     def manifest(self, name: str, reference: str) -> tuple[bytes, str]:
         """The bytes and the media type of a stored manifest. Raises `KeyError` where there is none."""

@@ -174,10 +174,25 @@ def test_credentials_that_are_refused_end_it_at_once(server: InMemoryRegistry, f
 
 
 @forms
-def test_a_deadline_ends_it_at_once(server: InMemoryRegistry, form: str) -> None:
+def test_a_signature_whose_server_asks_to_wait_too_long_does_not_hide_the_others(
+    server: InMemoryRegistry, form: str
+) -> None:
+    signed(server, form, 2)
+    first, _second = parts(server, form)
+    server.faults.append(breaks([first], Answer(503, headers={"retry-after": "3600"})))
+    image = replace(image_at(server), timeout=2)
+    assert verify(image, key(1)).verified
+    with pytest.raises(Unreachable) as raised:
+        verify(image, key(0))
+    assert raised.value.retry_after > 2
+
+
+@forms
+def test_a_deadline_ends_it_at_once(server: InMemoryRegistry, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     signed(server, form, 2)
     first, second = parts(server, form)
-    server.faults.append(breaks([first], Answer(503, headers={"retry-after": "3600"})))
+    server.faults.append(breaks([first], Answer(503)))
     server.requests.clear()
     with pytest.raises(DeadlineExceeded):
         verify(replace(image_at(server), timeout=2), key(1))

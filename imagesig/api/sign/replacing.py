@@ -54,6 +54,7 @@ class ReplacedSignatures(Struct, frozen=True):
                 f"{self.image}: signed, but old signatures are still there: {error}",
                 removed=(),
                 left=[item.stored.origin for item in self.obsolete],
+                cause=error,
                 hint=error.hint or "sign the same image again: what is there stays, what is left is removed",
             ) from error
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from imagesig.api.removing import Found
+from imagesig.api.sign.audit import record_signature
 from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
@@ -126,16 +127,17 @@ class AttachRecord:
         self._names = [planned.name for item in drafted for planned, _ in item.new]
         self.attached: list[str] = []
 
-    def incomplete(self, cause: ImagesigError) -> AttachIncomplete:
-        """The error that says what was attached before `cause`."""
-        failure = AttachIncomplete(
+    def incomplete(self, cause: ImagesigError) -> ImagesigError:
+        """The error that says what was attached before `cause`; `cause` itself if nothing was."""
+        if not self.attached:
+            return cause
+        return AttachIncomplete(
             f"{len(self.attached)} of {len(self._names)} signatures were attached, then: {cause}",
             attached=self.attached,
             missing=[name for name in self._names if name not in self.attached],
+            cause=cause,
             hint=cause.hint or "sign again: what is there stays, what is missing is added",
         )
-        failure.__cause__ = cause
-        return failure
 
 
 def plan(image: Image, job: SigningJob) -> Plan:
@@ -233,6 +235,14 @@ def attach(sealed: Sealed, record: AttachRecord) -> Attached:
     """Stores the new signatures of one image and records each; `settle` them once all images are attached."""
     if not sealed.signatures:
         return Attached(sealed.drafted, ())
+    try:
+        return _stored(sealed, record)
+    finally:
+        for planned, _ in sealed.signatures:
+            record_signature(planned, sealed.drafted.signer, attached=planned.name in record.attached)
+
+
+def _stored(sealed: Sealed, record: AttachRecord) -> Attached:
     image = sealed.drafted.plan.image
     unsettled = []
     with deadline(image.timeout), image.signatures.transaction() as at_once:

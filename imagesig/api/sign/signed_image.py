@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from imagesig.api.outcome import document_of
 from imagesig.api.removing import RemovedSignature
 from imagesig.api.sign.signature_run import Drafted
 from imagesig.api.sign.signing_job import SigningJob
@@ -39,6 +40,10 @@ class SignedImage(Struct, frozen=True):
     signatures: tuple[MadeSignature, ...]
     warnings: tuple[str, ...] = ()
     removed: tuple[RemovedSignature, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
 
 
 def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:

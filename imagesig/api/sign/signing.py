@@ -12,14 +12,16 @@ from imagesig.api.sign.replacing import check_signer
 from imagesig.api.sign.signature_run import Attached, AttachRecord, Sealed, attach, draft_and_sign, plan, seal, settle
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.stored_signatures import ImageLike, open_or_pass
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.formats import DEFAULT_FORMATS, Format
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
+from imagesig.naming import PathLike
 from imagesig.oci.annotations import NO_ANNOTATIONS
 from imagesig.policy import KeyLike
 
@@ -35,14 +37,18 @@ Progress = Callable[[Image], None]
 
 @overload  # to a type checker, a str is a sequence of str too
 def sign(  # type: ignore[overload-overlap]
-    image: ImageLike, key: str | SigningKey, *, progress: Progress | None = None, **options: Unpack[SignOptions]
+    image: ImageLike,
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
 ) -> SignedImage: ...
 
 
 @overload
 def sign(
     image: Sequence[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     progress: Progress | None = None,
     **options: Unpack[SignOptions],
@@ -51,16 +57,18 @@ def sign(
 
 def sign(
     image: ImageLike | Sequence[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     formats: Iterable[str | Format] = DEFAULT_FORMATS,
     annotations: Mapping[str, str] = NO_ANNOTATIONS,
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
-    replace: str | Sequence[KeyLike] = (),
+    replace: KeyLike | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
     progress: Progress | None = None,
 ) -> SignedImage | tuple[SignedImage, ...]:
     """Signs one image, or several with one key, and stores the signatures beside them.
@@ -82,6 +90,8 @@ def sign(
         replace: public keys (files, key URIs, PEM text, `PublicKey`) of old signers.
         now: the time to write into the signature, with an offset from UTC; the clock's by default.
         witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
+        transport: how images given by name are reached: settings, or a client with open connections.
+        timeout: seconds for each image, in place of those of the transport or image.
         progress: called with each image once its signatures are attached.
 
     Raises:
@@ -92,8 +102,9 @@ def sign(
         AttachIncomplete: some signatures were attached before one failed; signing again completes it.
         RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
-    images = [image] if isinstance(image, str | Image) else list(image)
-    opened = [open_or_pass(item) for item in images]
+    images = [image] if isinstance(image, str | Image) else list(images_of(image, "sign"))
+    opener = ImageOpener(transport, timeout)
+    opened = [opener.open(item) for item in images]
     if not opened:
         raise InvalidArgument("sign: no image was given")
     job = signing_job(
@@ -107,7 +118,7 @@ def sign(
         witnesses=witnesses,
     )
     with deadline(max(item.timeout for item in opened)):
-        open_or_given = open_key(key) if isinstance(key, str) else nullcontext(key)
+        open_or_given = nullcontext(key) if isinstance(key, SigningKey) else open_key(key)
     with open_or_given as signing_key:
         results = _sign_all(opened, signing_key, job, progress)
     return results[0] if isinstance(image, str | Image) else results
@@ -142,4 +153,7 @@ def _attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None) -> N
         attached = for_each(sealed, attach_one)
         for_each([item for image in attached for item in image.unsettled], lambda item: settle(item, record))
     except ImagesigError as error:
-        raise record.incomplete(error) from error
+        incomplete = record.incomplete(error)
+        if incomplete is error:
+            raise
+        raise incomplete from error

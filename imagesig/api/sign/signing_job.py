@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from imagesig.api.removing import anchors_of
-from imagesig.errors import InvalidArgument
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
-from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
+from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations, check_annotations
 from imagesig.policy import KeyLike
-from imagesig.text import quote
+from imagesig.policy.authority import keys_of
 from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
@@ -40,27 +39,15 @@ def signing_job(
     identity: str = "",
     recursive: bool = True,
     dry_run: bool = False,
-    replace: str | Sequence[KeyLike] = (),
+    replace: KeyLike | Sequence[KeyLike] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
 ) -> SigningJob:
     """The options of `sign`, checked. Raises `InvalidArgument`, `KeyProviderError`."""
     chosen = select_formats(formats)
-    signable = _signable(annotations)
-    old = (replace,) if isinstance(replace, str) else tuple(replace)
+    signable = check_annotations(annotations, "annotation")
+    old = keys_of(replace)
     replaced_keys = anchors_of(old) if old else None
     return SigningJob(
         chosen, signable, identity, recursive, dry_run, replaced_keys, now or datetime.now(UTC), witnesses
     )
-
-
-def _signable(annotations: Mapping[str, str]) -> Annotations:
-    for name, value in annotations.items():
-        if not _is_text(name) or not _is_text(value) or not name:
-            raise InvalidArgument(f"annotation {quote(name)}={quote(value)}: a name and a value in Unicode are needed")
-    return Annotations(annotations)
-
-
-def _is_text(value: object) -> bool:
-    """Whether it encodes: a lone surrogate, made of a byte that is not UTF-8, would be signed as something else."""
-    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value

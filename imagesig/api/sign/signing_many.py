@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace as changed
 
-from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error
+from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error, without_frames
 from imagesig.api.sign.replacing import check_signer
 from imagesig.api.sign.signature_run import (
     Attached,
@@ -26,31 +26,36 @@ from imagesig.api.sign.signature_run import (
 )
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.concurrency import WORKERS, batches, in_threads
-from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
-from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport
+from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, RemovalIncomplete
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
+from imagesig.naming import PathLike
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from imagesig.api.options import SignOptions
+    from imagesig.api.options import SigningJobOptions
 
+OnKeyError = Literal["raise", "outcome"]
+"""What becomes of an error of the key while it signs."""
 BATCH = 64
 """Images whose signatures the key makes together: one call per algorithm where keys are in a service."""
 
 
 def sign_many(
     images: Iterable[ImageLike],
-    key: str | SigningKey,
+    key: str | PathLike | SigningKey,
     *,
     workers: int = WORKERS,
     deadline: float | None = None,
-    transport: Transport | None = None,
-    **options: Unpack[SignOptions],
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+    on_key_error: OnKeyError = "raise",
+    **options: Unpack[SigningJobOptions],
 ) -> Generator[Outcome[SignedImage], None, None]:
     """Signs images, each as `sign` does, and gives an outcome for every one of them as it finishes.
 
@@ -65,7 +70,9 @@ def sign_many(
         key: as of `sign`.
         workers: images read, or written, at once.
         deadline: seconds for all images; those that are not done by then have the error `DeadlineExceeded`.
-        transport: how images given by name are reached.
+        transport, timeout: as of `sign`.
+        on_key_error: `raise` ends the run if the key does not sign; with `outcome` the images that it was to sign have
+        the error, and the run goes on. A refused login or PIN is not tried again.
         options: `formats`, `annotations`, `identity`, `recursive`, `dry_run`, `replace`, `now` and `witnesses`, as of
         `sign`.
 
@@ -74,14 +81,17 @@ def sign_many(
         KeyProviderError: immediately, if the key cannot be opened; later, if it does not sign, which ends the run. The
         outcomes say what was attached until then.
     """
+    if on_key_error not in get_args(OnKeyError):
+        raise InvalidArgument(f"sign_many: on_key_error {quote(on_key_error)}: raise or outcome is needed")
     if workers < 1:
         raise InvalidArgument(f"sign_many: {workers} workers, at least one is needed")
+    images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
-    run = _Run(open_key(key) if isinstance(key, str) else key, job, workers, ends)
+    run = _Run(key if isinstance(key, SigningKey) else open_key(key), job, workers, ends, on_key_error)
     if job.replaced_keys is not None:
         check_signer(job.replaced_keys, run.key.info)
-    return _outcomes(images, run, transport or Transport(), owns_key=isinstance(key, str))
+    return _outcomes(images, run, ImageOpener(transport, timeout), owns_key=not isinstance(key, SigningKey))
 
 
 class _Run(Struct, frozen=True):
@@ -91,6 +101,9 @@ class _Run(Struct, frozen=True):
     job: SigningJob
     workers: int
     ends: float | None
+    on_key_error: OnKeyError = "raise"
+    refused: list[AccessDenied] = field(default_factory=list)
+    """Why the key's home refuses this login: it is not asked again."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -116,15 +129,13 @@ class _Attempted(Struct, frozen=True):
 
 
 def _outcomes(
-    images: Iterable[ImageLike], run: _Run, transport: Transport, *, owns_key: bool
+    images: Iterable[ImageLike], run: _Run, opener: ImageOpener, *, owns_key: bool
 ) -> Generator[Outcome[SignedImage], None, None]:
-    opener = ImageOpener(transport)
-
     def plan_one(item: tuple[int, ImageLike]) -> _Planned | Outcome[SignedImage]:
         index, given = item
 
         def planned() -> Plan:
-            return plan(given if isinstance(given, Image) else opener.open(given), run.job)
+            return plan(opener.open(given), run.job)
 
         made = result_or_error(given, run.seconds_left, planned)
         return Outcome(given, index, error=made) if isinstance(made, ImagesigError) else _Planned(index, given, made)
@@ -147,6 +158,9 @@ def _sign_batch(batch: Sequence[_Planned], run: _Run) -> Generator[Outcome[Signe
     if not batch:
         return
     signed = _draft_and_sign(batch, run)
+    if isinstance(signed, ImagesigError):
+        yield from (Outcome(item.given, item.index, error=without_frames(signed)) for item in batch)
+        return
     if isinstance(signed, Exception):
         # It is not known which image causes it: each is tried alone, and the one that fails has the error.
         if len(batch) == 1:
@@ -166,11 +180,17 @@ def _sign_batch(batch: Sequence[_Planned], run: _Run) -> Generator[Outcome[Signe
 
 
 def _draft_and_sign(batch: Sequence[_Planned], run: _Run) -> list[Signed] | Exception:
-    """What the key signed, or an exception that no code expects."""
+    """What the key signed; an error of the key, unless it ends the run; or an exception that no code expects."""
+    if run.refused:
+        return run.refused[0]
     try:
         return draft_and_sign([item.plan for item in batch], run.key, run.job)
-    except ImagesigError:
-        raise
+    except ImagesigError as error:
+        if run.on_key_error == "raise":
+            raise
+        if isinstance(error, AccessDenied):
+            run.refused.append(error)
+        return error
     except Exception as error:  # noqa: BLE001 - it becomes the outcome of its image
         return error
 

@@ -101,13 +101,13 @@ class StoredEvidence(Struct, dict=True):
         known: Answers = {}
 
         def judged(signatures: Sequence[Examined]) -> Verdict:
+            evaluation = self.evaluation
             if any(item.chain for signature in signatures for item in signature.by_all):
                 # speed: keys have nothing to revoke (benchmarks/test_start.py)
                 from imagesig.api.verify.revoking import with_revocation
 
-                evaluation = self.evaluation
                 signatures = with_revocation(signatures, requirement, evaluation.revocation, evaluation.now, known)
-            return judge(subject, self.evaluation.image.name, requirement, signatures, rejections)
+            return judge(subject, evaluation.image.name, requirement, signatures, rejections, evaluation.image)
 
         several = any(item.by_others for item in examined)
         verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
@@ -158,5 +158,6 @@ class StoredEvidence(Struct, dict=True):
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         return NoSignatures(
             f"{image}: {digest} has no signature (looked for: {names} in {image.signatures.name}){others}",
+            subject=digest,
             hint="sign it, or name the repository with its signatures",
         )

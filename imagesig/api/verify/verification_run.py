@@ -15,8 +15,7 @@ from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, ve
 from imagesig.concurrency import Once
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError
-from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, Transport
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.policy import Policy, Rule
 
 if TYPE_CHECKING:
@@ -35,8 +34,9 @@ class VerificationJob(Struct, frozen=True):
     platform: str
     allow_unverified: bool
     now: datetime | None
-    transport: Transport
+    transport: TransportLike | None
     open_keys: OpenPublicKeys
+    timeout: float | None = None
 
 
 class VerificationRun:
@@ -46,7 +46,7 @@ class VerificationRun:
         self._job = job
         self._witnesses = witnesses
         self._lock = Lock()
-        self._opener = ImageOpener(job.transport)
+        self._opener = ImageOpener(job.transport, job.timeout)
         # A key that could not be opened is not tried again for every image: three wrong PINs lock a token.
         self._rules: Once[Rule] = Once(_RULES)
         self._verdicts: Once[VerificationResult] = Once(_VERDICTS, _is_worth_another_attempt)
@@ -57,7 +57,7 @@ class VerificationRun:
 
     def _verify(self, given: ImageLike) -> VerificationResult:
         job = self._job
-        image = given if isinstance(given, Image) else self._opener.open(given)
+        image = self._opener.open(given)
         rule = job.policy.select(image.location)
         with deadline(image.timeout):
             opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from imagesig.api.stored_signatures import ImageLike, open_or_pass, pinned_name
+from imagesig.api.stored_signatures import ImageLike, pinned_name
 from imagesig.api.verify.evidence import Evaluation
 from imagesig.api.verify.subjects import Judged, judge_image
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import AllowedUnverified, Finding, Rejection
 from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.uri import open_public_keys
 from imagesig.logs import Logger
 from imagesig.policy import AuthorityLike, Policy, Rule
@@ -53,6 +54,22 @@ class VerificationResult(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "verified": self.verified,
+            "rule": self.rule,
+            "warnings": list(self.warnings),
+            "findings": [item.document() for item in self.findings],
+            "digest": self.digest,
+            "pinned": self.pinned,
+            "platform": self.platform,
+            "through_index": self.through_index,
+            "signatures": [item.document() for item in self.signatures],
+            "rejections": [item.document() for item in self.rejections],
+        }
+
 
 def verify(
     image: ImageLike,
@@ -62,6 +79,9 @@ def verify(
     allow_unverified: bool = False,
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    open_keys: OpenPublicKeys = open_public_keys,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
 ) -> VerificationResult:
     """Proof that an image's signatures satisfy a policy; raises if they do not.
 
@@ -69,7 +89,9 @@ def verify(
     `platform`, as `os/architecture[/variant]` or `windows(VERSION)/architecture`, verifies that child of an index: by
     its own signatures if its config says that it is for that platform, otherwise by the index's. `allow_unverified`
     returns a result without proof if the policy allows that. `now` is the time to judge at; the clock's by default.
-    `witnesses` check whether certificates were revoked; `online()` by default.
+    `witnesses` check whether certificates were revoked; `online()` by default. `open_keys` opens files and key URIs of
+    the policy. `transport` is how an image given by name is reached: settings, or a client with open connections.
+    `timeout` are seconds for this call, in place of those of the transport or image.
 
     Raises:
         NoSignatures: the image has no signature in the accepted formats.
@@ -82,11 +104,11 @@ def verify(
         LimitExceeded: the image has more than is read for one image, and what was read does not satisfy the policy.
         InvalidArgument, KeyProviderError: the policy's keys cannot be used.
     """
-    opened = open_or_pass(image)
+    opened = ImageOpener(transport, timeout).open(image)
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
     with deadline(opened.timeout):
-        rule = policy.select(opened.location).opened(open_public_keys)
+        rule = policy.select(opened.location).opened(open_keys)
     return verify_by_rule(
         opened, rule, platform=platform, allow_unverified=allow_unverified, now=now, witnesses=witnesses
     )

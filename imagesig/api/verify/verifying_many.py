@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from imagesig.api.outcome import Outcome
-from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
 from imagesig.concurrency import WORKERS, in_threads
 from imagesig.errors import InvalidArgument
-from imagesig.images.open import Transport
+from imagesig.images.open import ImageOpener, Transport, TransportLike
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import AuthorityLike, Policy
 
@@ -33,7 +33,8 @@ def verify_many(
     platform: str = "",
     allow_unverified: bool = False,
     now: datetime | None = None,
-    transport: Transport | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
     witnesses: Witnesses | None = None,
     in_order: bool = False,
@@ -55,7 +56,7 @@ def verify_many(
         retried, at most twice; after that their images have the error `WorkerLost`.
         deadline: seconds for all images; those that are not done by then have the error `DeadlineExceeded`.
         platform, allow_unverified, now: as of `verify`.
-        transport: how images given by name are reached.
+        transport, timeout: as of `verify`, for each image; with an `executor`, `transport` is a `Transport`.
         open_keys: opens files and key URIs of the policy.
         witnesses: as of `verify`; each worker of an `executor` makes its own.
         in_order: outcomes in the order of the images; a slow one delays at most `ORDERED_WINDOW` others.
@@ -65,15 +66,25 @@ def verify_many(
     """
     if workers < 1:
         raise InvalidArgument(f"verify_many: {workers} workers, at least one is needed")
+    images = images_of(images, "verify_many")
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
-    job = VerificationJob(policy, platform, allow_unverified, now, transport or Transport(), open_keys)
+    if executor is not None:
+        transport = _sendable(transport, timeout)
+    job = VerificationJob(policy, platform, allow_unverified, now, transport, open_keys, timeout)
     ends = None if deadline is None else time.monotonic() + deadline
     if executor is not None:
         from imagesig.api.verify.remote_workers import verify_remotely
 
         return verify_remotely(executor, images, job, tasks=workers, ends=ends, in_order=in_order)
     return _verify_here(images, VerificationRun(job, witnesses), workers=workers, ends=ends, in_order=in_order)
+
+
+def _sendable(transport: TransportLike | None, timeout: float | None) -> TransportLike | None:
+    """The settings of a transport, which workers in other processes open their own connections with."""
+    if transport is None or isinstance(transport, Transport | ImageOpener):
+        return ImageOpener(transport, timeout).settings
+    return transport  # open connections: refused, as everything that does not pickle
 
 
 def _verify_here(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import to_builtins
 
 from imagesig.api.copying import Admit, CopiedImage, copy
 from imagesig.api.verify.verifying import verify_by_rule
@@ -22,7 +21,7 @@ from imagesig.cli.policy_options import OpenedRules, load_policy, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import copy_transport_options
 from imagesig.deadlines import deadline
-from imagesig.images.open import ImageOpener, Transport, is_local
+from imagesig.images.open import Transport
 
 if TYPE_CHECKING:
     from imagesig.images.image import Image
@@ -85,23 +84,22 @@ def command(
     admit = None
     if policy_file is not None:
         admit = _admission(policy_file, policy_from, passphrase_file, allow_unverified=allow_unverified)
-    opener = ImageOpener(transport)
     with blob_progress() as progress, nullcontext() if seconds is None else deadline(seconds):
         result = copy(
-            opener.open_source(source),
+            source,
             destination,
             all_platforms=all_platforms,
             platform=platform,
             signatures=not no_signatures,
             admit=admit,
             timeout=seconds,
-            transport={} if is_local(destination) else {"client": opener.client},
+            transport=transport,
             progress=progress,
         )
     for warning in result.warnings:
         note(f"warning: {result.source}: {warning}")
     if output == "json":
-        write_json("copy", {"images": [to_builtins(result)]})
+        write_json("copy", {"images": [result.document()]})
     else:
         _write_text(result)
 

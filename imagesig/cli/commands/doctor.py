@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -56,7 +55,7 @@ def command(
         if output == "text":
             _write(item)
     if output == "json":
-        write_json("doctor", {"findings": list(_json(found))})
+        write_json("doctor", {"findings": [item.document() for item in found]})
     if any(item.state is State.FAILED for item in found):
         raise click.exceptions.Exit(FAILED)
 
@@ -75,8 +74,3 @@ def _write(item: Diagnosis) -> None:
     say_marked(f"{item.state.value:6}", f" {item.area:16} {item.detail}", color=_COLORS[item.state])
     if item.hint:
         say(f"{'':6} {'':16} {item.hint}")
-
-
-def _json(found: list[Diagnosis]) -> Iterator[dict[str, object]]:
-    for item in found:
-        yield {"area": item.area, "state": item.state.value, "detail": item.detail, "hint": item.hint}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from imagesig.api.inspecting import InspectedImage, InspectedSignature, inspect
+from imagesig.api.inspecting import InspectedImage, inspect
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.options import output_option
-from imagesig.cli.output.failure import error_json, fail
-from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word, write_json
+from imagesig.cli.output.failure import fail
+from imagesig.cli.output.render import certificate_line, word, write_json
 from imagesig.cli.output.terminal import say
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
@@ -29,7 +29,7 @@ def command(image: str, output: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
     found = inspect(opened, allow_incomplete=True)
     if output == "json":
-        write_json("inspect", {"images": [_image_json(found)]})
+        write_json("inspect", {"images": [found.document()]})
     else:
         _write_text(found)
     if found.failure:
@@ -61,30 +61,3 @@ def _write_text(found: InspectedImage) -> None:
             say(f"    annotation  {name}={value}")
         if signature.problem:
             say(f"    problem     {signature.problem}")
-
-
-def _image_json(found: InspectedImage) -> dict[str, object]:
-    return {
-        "image": found.image,
-        "digest": found.digest,
-        "pinned": found.pinned,
-        "trusted": False,
-        "signatures": [_signature_json(signature) for signature in found.signatures],
-        "complete": found.failure is None,
-        **(error_json(found.failure) if found.failure else {}),
-    }
-
-
-def _signature_json(signature: InspectedSignature) -> dict[str, object]:
-    claims = claim_json(signature.claim, signature.digest) if signature.claim else {}
-    return {
-        "format": signature.format,
-        "origin": signature.origin,
-        "for": signature.digest,
-        "platform": signature.platform,
-        "key_hint": signature.key_hint,
-        **claims,
-        "certificates": [certificate_json(certificate) for certificate in signature.chain],
-        "attributes": dict(signature.attributes),
-        "problem": signature.problem,
-    }

@@ -14,7 +14,6 @@ from imagesig.cli.options import FilePath, output_option
 from imagesig.cli.output.failure import FAILED, USAGE
 from imagesig.cli.output.policy_text import (
     check_json,
-    explanation_json,
     write_check,
     write_explanation,
     write_policy_json,
@@ -115,7 +114,7 @@ def explain_command(
     (opened,) = open_images([image], transport)
     explanation = explain(opened, policy, open_keys=lambda text: open_public_keys(text, settings=settings))
     if output == "json":
-        write_policy_json("policy explain", explanation_json(explanation))
+        write_policy_json("policy explain", explanation.document())
     else:
         write_explanation(explanation)
 

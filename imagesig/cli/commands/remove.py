@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import click
-from msgspec import to_builtins
 
-from imagesig.api.outcome import Outcome, attempt, shown_name
+from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
-from imagesig.cli.output.failure import error_json, fail, worst
+from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
@@ -87,12 +86,12 @@ def _reported(outcome: Outcome[RemovedImage], *, text: bool) -> tuple[dict[str, 
         assert error is not None
         if text:
             fail(error)
-        return {"image": shown_name(outcome.image), **error_json(error)}, error.exit_status
+        return outcome.document(), error.exit_status
     for warning in result.warnings:
         note(f"warning: {result.image}: {warning}")
     if text:
         _write_text(result)
-    return to_builtins(result), 0
+    return outcome.document(), 0
 
 
 def _write_text(result: RemovedImage) -> None:

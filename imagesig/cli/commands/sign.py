@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import to_builtins
 
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.sign.signed_image import SignedImage
@@ -15,7 +14,6 @@ from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
-from imagesig.cli.output.failure import error_json
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.render import word
@@ -26,7 +24,7 @@ from imagesig.formats import Format
 from imagesig.images.open import Transport
 
 if TYPE_CHECKING:
-    from imagesig.api.options import SignOptions
+    from imagesig.api.options import SigningJobOptions
 
 
 @click.command(
@@ -82,7 +80,7 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
     """
-    options: SignOptions = {
+    options: SigningJobOptions = {
         "formats": formats,
         "annotations": parse_annotations(annotations),
         "identity": identity,
@@ -110,11 +108,7 @@ def command(
 
 
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
-    if outcome.result is None:
-        assert outcome.error is not None
-        return {"image": shown_name(outcome.image), "signed": False, **error_json(outcome.error)}
-    document: dict[str, object] = to_builtins(outcome.result)
-    return document
+    return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}
 
 
 def _write_text(result: SignedImage) -> None:

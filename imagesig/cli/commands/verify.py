@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from imagesig.api.outcome import Outcome, shown_name
+from imagesig.api.outcome import Outcome
 from imagesig.api.verify.verifying import VerificationResult
 from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, format_option, gathered, parse_annotations
-from imagesig.cli.output.failure import error_json, findings_json, note_rejections, note_unverified
+from imagesig.cli.output.failure import note_rejections, note_unverified
 from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
 from imagesig.cli.output.progress import Bar
-from imagesig.cli.output.render import certificate_json, certificate_line, claim_json, word
+from imagesig.cli.output.render import certificate_line, word
 from imagesig.cli.output.reports import REPORTS
 from imagesig.cli.output.terminal import file, note, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
@@ -191,37 +191,4 @@ def _write_text(result: VerificationResult) -> None:
 
 
 def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
-    if outcome.result is None:
-        assert outcome.error is not None
-        return {"image": shown_name(outcome.image), "verified": False, **error_json(outcome.error)}
-    result = outcome.result
-    return {
-        "image": result.image,
-        "verified": result.verified,
-        "rule": result.rule,
-        "warnings": list(result.warnings),
-        "findings": findings_json(result.findings),
-        "digest": result.digest,
-        "pinned": result.pinned,
-        "platform": result.platform,
-        "through_index": result.through_index,
-        "signatures": [
-            {
-                "format": signature.format,
-                "origin": signature.origin,
-                "key": signature.authority,
-                "public_key": signature.public_key.fingerprint,
-                "algorithm": str(signature.algorithm),
-                "certificates": [certificate_json(certificate) for certificate in signature.chain],
-                **claim_json(signature.claim, result.digest),
-                "checks": [
-                    {"name": check.name, "passed": check.passed, "detail": check.detail} for check in signature.checks
-                ],
-            }
-            for signature in result.signatures
-        ],
-        "rejections": [
-            {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
-            for item in result.rejections
-        ],
-    }
+    return outcome.document() if outcome.ok else {"verified": False, **outcome.document()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, get_args
 
 from imagesig.cli.output.terminal import note
@@ -10,7 +10,6 @@ from imagesig.errors import (
     AllowedUnverified,
     AttachIncomplete,
     ExitStatus,
-    Finding,
     ImagesigError,
     NoSignatureAccepted,
     RemovalIncomplete,
@@ -78,32 +77,3 @@ def _hints(error: ImagesigError) -> list[str]:
     if isinstance(error, NoSignatureAccepted):
         hints += [rejection.error.hint for rejection in error.rejections if rejection.error.hint]
     return hints
-
-
-def error_json(error: ImagesigError) -> dict[str, object]:
-    """The error for machines: its class, sentence, hint, the reasons if there are several, and what was attached."""
-    rejections = error.rejections if isinstance(error, NoSignatureAccepted) else ()
-    parts: dict[str, object] = {}
-    if isinstance(error, AttachIncomplete):
-        parts = {"attached": list(error.attached), "missing": list(error.missing)}
-    return {
-        "error": type(error).__name__,
-        "message": str(error),
-        "hint": error.hint,
-        "retryable": error.retryable,
-        "rejections": [
-            {"origin": item.origin, "error": type(item.error).__name__, "message": str(item.error)}
-            for item in rejections
-        ],
-        **parts,
-        "findings": findings_json(error.findings if isinstance(error, NoSignatureAccepted) else ()),
-        "reasons": list(error.reasons) if isinstance(error, AllowedUnverified) else [],
-    }
-
-
-def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
-    """The findings for each authority that the rule names."""
-    return [
-        {"authority": item.authority, "accepted": list(item.accepted), "reasons": list(item.reasons)}
-        for item in findings
-    ]

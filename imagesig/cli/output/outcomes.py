@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from imagesig.api.outcome import Outcome
 from imagesig.cli.options import choose_output
-from imagesig.cli.output.failure import error_json, fail, worst
+from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document, note
@@ -94,7 +94,7 @@ class JsonWriter(Generic[_Result]):
     def end(self, summary: Summary) -> None:
         self._open()
         counts = json.dumps({"total": summary.total, **summary.counts})
-        broken = "" if summary.broken is None else ",\n  " + json.dumps(error_json(summary.broken))[1:-1]
+        broken = "" if summary.broken is None else ",\n  " + json.dumps(summary.broken.document())[1:-1]
         document(("\n  " if self._started else "") + f'],\n  "summary": {counts}{broken}\n}}\n')
 
     def _open(self) -> None:
@@ -115,7 +115,7 @@ class JsonLinesWriter(Generic[_Result]):
     def end(self, summary: Summary) -> None:
         """Writes no summary; the last line has the error that cut the list short, if there is one."""
         if summary.broken is not None:
-            document(json.dumps({"imagesig": JSON_VERSION, **error_json(summary.broken)}) + "\n")
+            document(json.dumps({"imagesig": JSON_VERSION, **summary.broken.document()}) + "\n")
 
 
 class ReportWriter(Generic[_Result]):

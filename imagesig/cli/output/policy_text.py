@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Explanation
-from imagesig.cli.output.failure import findings_json
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document as write
 from imagesig.cli.output.terminal import note, say
@@ -129,35 +128,3 @@ def _found(item: ExplainedAuthority, is_met: bool | None) -> str:
     if item.finding.accepted:
         return f"signed: {', '.join(item.finding.accepted)}"
     return "; ".join(item.finding.reasons) or "no signature found"
-
-
-def explanation_json(explained: Explanation) -> dict[str, object]:
-    return {
-        "image": explained.image,
-        "trusted": False,
-        "rule": explained.rule.name,
-        "warn": explained.rule.warn,
-        "scopes": [{"scope": scope, "rule": rule} for scope, rule in explained.scopes],
-        "requirements": [
-            {
-                "text": item.requirement.describe(),
-                "met": item.is_met,
-                "problem": item.problem,
-                "warnings": list(item.warnings),
-                "authorities": [
-                    {
-                        "authority": one.authority.name,
-                        "is": describe_authority(one.authority),
-                        "problem": one.problem,
-                        **({} if one.finding is None else findings_json([one.finding])[0]),
-                    }
-                    for one in item.authorities
-                ],
-                "rejections": [
-                    {"origin": one.origin, "error": type(one.error).__name__, "message": str(one.error)}
-                    for one in item.rejections
-                ],
-            }
-            for item in explained.requirements
-        ],
-    }

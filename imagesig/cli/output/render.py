@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imagesig.cli.output.terminal import document
-from imagesig.signature import Claim
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -34,27 +33,6 @@ def write_json_error(command: str, error: dict[str, object]) -> None:
 def word(untrusted: str) -> str:
     """One word of a line, such as a platform or a media type. Anything but a plain word is quoted."""
     return untrusted if _WORD.fullmatch(untrusted) else quote(untrusted)
-
-
-def claim_json(claim: Claim, digest: str) -> dict[str, object]:
-    """What the signer claimed about the image with this digest."""
-    annotations = next((dict(subject.annotations) for subject in claim.subjects if subject.digest == digest), {})
-    return {
-        "identity": claim.reference,
-        "annotations": annotations,
-        "subjects": [subject.digest for subject in claim.subjects],
-    }
-
-
-def certificate_json(certificate: Certificate) -> dict[str, object]:
-    """One certificate. Its names are its own claims."""
-    return {
-        "fingerprint": certificate.fingerprint,
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "not_before": certificate.not_before.isoformat(),
-        "not_after": certificate.not_after.isoformat(),
-    }
 
 
 def certificate_line(certificate: Certificate) -> str:

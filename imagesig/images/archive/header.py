@@ -11,7 +11,6 @@ from functools import lru_cache
 from msgspec import Struct
 
 from imagesig.errors import LimitExceeded, MalformedError
-from imagesig.text import quote
 
 BLOCK_BYTES = 512
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
@@ -69,7 +68,7 @@ def octal(field_bytes: bytes, what: str) -> int:
     """A number in octal digits, with blanks before and blanks or NULs after them; 0 without digits."""
     value = _octal(field_bytes)
     if value is None:
-        raise MalformedError(f"{what}: not a tar, or a damaged one: {quote(field_bytes)} is not a number")
+        raise MalformedError(f"{what}: not a tar, or a damaged one: a field of a header is not a number")
     return value
 
 
@@ -106,7 +105,7 @@ def _prefix(block: bytes, what: str) -> bytes:
         for place in (*_DEVICES, *_GNU_TIMES):
             _check_number(block[place], what)
     elif magic.strip(b"\0"):
-        raise MalformedError(f"{what}: a header of the form {quote(magic)}, which readers read differently")
+        raise MalformedError(f"{what}: a header of an unknown form, which readers read differently")
     return b""
 
 

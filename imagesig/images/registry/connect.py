@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unreachable
@@ -43,15 +44,20 @@ def registry(
         credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
         timeout: seconds for each signing or verification of this image.
         signature_repository: another repository that holds the signatures.
-        client: connections and logins to share. Its settings replace `plain_http`, `ca_file` and `credentials`.
+        client: connections and logins to share, with their own `plain_http`, `ca_file` and `credentials`.
 
     Raises:
-        InvalidArgument: not a reference.
+        InvalidArgument: not a reference, or a client together with settings of its own.
         Unreachable: the host or port is invalid.
     """
     name = parse_reference(reference) if isinstance(reference, str) else reference
     if not name.tag and not name.digest:
         name = Reference(name.domain, name.path, "latest")
+    if client is not None and (plain_http or ca_file is not None or credentials is not None):
+        raise InvalidArgument(
+            "registry: plain_http, ca_file and credentials cannot be combined with client",
+            hint="give them to registry_client()",
+        )
     client = client or registry_client(plain_http=plain_http, ca_file=ca_file, credentials=credentials)
     home = client.repository(name)
     signatures = client.repository(parse_reference(signature_repository)) if signature_repository else home
@@ -64,7 +70,10 @@ def registry_client(
     ca_file: Path | None = None,
     credentials: tuple[str, str] | CredentialSource | None = None,
 ) -> RegistryClient:
-    """A client with the proxies of the environment and, unless `credentials` are given, the user's logins."""
+    """A client with the proxies of the environment and, unless `credentials` are given, the user's logins.
+
+    Close it, or use it as a context manager. `registry(client=…)` and `transport=…` take it.
+    """
     environ = os.environ
     proxies = Proxies.from_environment(environ)
     if credentials is None:
@@ -116,8 +125,14 @@ class RegistryClient:
         return "https", ANYWHERE
 
     def close(self) -> None:
-        """Closes idle connections."""
+        """Closes idle connections. The client can still be used."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _is_this_machine(name: str) -> bool:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, MalformedError, NotFound
+from imagesig.errors import (
+    DeletionRefused,
+    DigestMismatch,
+    ImagesigError,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    RemovalIncomplete,
+)
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.merge import Merge, nothing_to_settle, read_tag
@@ -213,12 +221,28 @@ class RegistryRepository:
                 )
             self.delete_manifest(referrer.digest)
             return nothing_to_settle
-        settle = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
-        if refers:
-            # It is no longer listed, so it does not matter if the registry keeps it.
-            with suppress(DeletionRefused, NotFound):
-                self.delete_manifest(referrer.digest)
+        settle_change = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
+
+        def settle() -> None:
+            settle_change()
+            if refers:
+                self._delete_unlisted(referrer.digest)
+
         return settle
+
+    def _delete_unlisted(self, digest: str) -> None:
+        """Deletes a referrer that is no longer listed. It does not matter if the registry refuses that."""
+        try:
+            self.delete_manifest(digest)
+        except (DeletionRefused, NotFound):
+            pass
+        except ImagesigError as error:
+            raise RemovalIncomplete(
+                f"{self.name}: {digest} is no longer listed, but still there: {error}",
+                removed=(digest,),
+                left=(),
+                cause=error,
+            ) from error
 
     def _refers(self, referrer: Descriptor, subject: str) -> bool:
         """Whether a referrer's own bytes refer to the subject. Lists can be written by anyone who may push."""

@@ -19,7 +19,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.deadlines import growing_pause, wait
+from imagesig.deadlines import growing_pause, seconds_left, wait
 from imagesig.errors import Stale, TransportError
 from imagesig.images.merge import Merge, Readable, Tagged, read_tag
 
@@ -60,7 +60,7 @@ class TagChange(Struct):
                 self.home.move_tag(self.tag, merged.content, merged.media_type)
                 break
             except TransportError as error:
-                if attempt == limits.UPLOAD_ATTEMPTS or not error.retryable:
+                if attempt == limits.UPLOAD_ATTEMPTS or not error.retryable or error.retry_after >= seconds_left():
                     raise
                 wait(error.retry_after or growing_pause(attempt), self._what)
         self._seen, ended = merged, time.monotonic()

@@ -10,7 +10,14 @@ import pytest
 from imagesig import Transport, sign_many, verify_many
 from imagesig.api.sign import signing_many
 from imagesig.crypto.algorithms import KeyType, ToSign
-from imagesig.errors import AttachIncomplete, DeadlineExceeded, ImageNotFound, InvalidArgument, KeyProviderUnavailable
+from imagesig.errors import (
+    AttachIncomplete,
+    DeadlineExceeded,
+    ImageNotFound,
+    InvalidArgument,
+    KeyProviderUnavailable,
+    Unreachable,
+)
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.images.registry.credentials import ANONYMOUS
@@ -105,9 +112,15 @@ def test_signatures_that_were_not_attached_are_listed_and_the_next_run_completes
     server.faults.append(refuse)
     outcomes = {outcome.index: outcome for outcome in sign_many(images, key, transport=NOBODY)}
     assert outcomes[0].ok
+    assert isinstance(outcomes[1].error, Unreachable)  # nothing is attached: the cause itself
+    server.faults[:] = [
+        lambda request: Answer(500) if request.method == "PUT" and "/b/manifests/sha256:" in request.path else None
+    ]
+    outcomes = {outcome.index: outcome for outcome in sign_many(images, key, transport=NOBODY)}
     assert isinstance(outcomes[1].error, AttachIncomplete)
-    assert not outcomes[1].error.attached
-    assert len(outcomes[1].error.missing) == 2
+    assert len(outcomes[1].error.attached) == 1
+    assert len(outcomes[1].error.missing) == 1
+    assert outcomes[1].error.retryable
     server.faults.clear()
     assert all(outcome.ok for outcome in sign_many(images, key, transport=NOBODY))
     assert all(outcome.ok for outcome in verify_many(images, key.info.public_key, transport=NOBODY))

@@ -14,7 +14,7 @@ import pytest
 from imagesig import inspect, limits, sign, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
-    AttachIncomplete,
+    DeadlineExceeded,
     DigestMismatch,
     ImageNotFound,
     ImagesigError,
@@ -244,7 +244,7 @@ def test_writers_that_wait_for_a_lock_end_at_their_deadline(path: Path, key: Sig
     stuck = os.open(path, os.O_RDONLY)
     fcntl.flock(stuck, fcntl.LOCK_EX)
     try:
-        with pytest.raises(AttachIncomplete, match="another writer"):
+        with pytest.raises(DeadlineExceeded, match="another writer"):
             sign(layout(path, "1.0", timeout=0.2), key, identity=NAME)
     finally:
         os.close(stuck)

@@ -152,8 +152,32 @@ def test_a_server_that_says_wait_longer_than_the_deadline_ends_at_once(
 ) -> None:
     pushed(server, key)
     server.faults.append(lambda _request: Answer(429, headers={"retry-after": "3600"}))
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(Unreachable, match="the server asks to wait") as raised:
         verify(image_at(server, timeout=2), key)
+    assert raised.value.retry_after > 2
+    assert raised.value.retryable
+
+
+def test_a_tag_is_not_written_again_before_the_time_that_the_server_asks_for(
+    server: InMemoryRegistry, key: SigningKey
+) -> None:
+    pushed(server)
+    server.faults.append(
+        lambda request: Answer(429, headers={"retry-after": "30"}) if request.path.endswith(".sig") else None
+    )
+    with pytest.raises(Unreachable) as raised:
+        sign(image_at(server, timeout=2), key, formats=["cosign"])
+    assert raised.value.retry_after == 30
+    server.faults[:] = [
+        lambda request: (
+            Answer(429, headers={"retry-after": "30"})
+            if request.method == "PUT" and request.path.endswith(".sig")
+            else None
+        )
+    ]
+    with pytest.raises(Unreachable) as raised:
+        sign(image_at(server, timeout=2), key, formats=["cosign"])
+    assert raised.value.retry_after == 30
 
 
 def test_a_server_that_does_not_answer_meets_the_deadline(server: InMemoryRegistry, key: SigningKey) -> None:
@@ -528,7 +552,7 @@ def test_an_upload_that_is_always_refused_is_tried_so_often_and_no_more(
     server.faults.append(
         lambda request: Answer(400, _RACE) if request.method == "PUT" and put in request.path else None
     )
-    with pytest.raises(AttachIncomplete, match="DIGEST_INVALID"):
+    with pytest.raises(UnexpectedResponse, match="DIGEST_INVALID"):
         sign(image, key, formats=[format_name])
     assert server.asked("PUT", put) == limits.UPLOAD_ATTEMPTS
 
@@ -538,7 +562,7 @@ def test_a_refusal_that_does_not_pass_is_not_repeated(server: InMemoryRegistry, 
     server.requests.clear()
     refusal = Answer(400, json.dumps({"errors": [{"code": "MANIFEST_INVALID"}]}).encode())
     server.faults.append(lambda request: refusal if request.method == "PUT" else None)
-    with pytest.raises(AttachIncomplete, match="MANIFEST_INVALID"):
+    with pytest.raises(UnexpectedResponse, match="MANIFEST_INVALID"):
         sign(image, key, formats=["cosign"])
     assert server.asked("PUT", ".sig") == 1
 
@@ -549,7 +573,7 @@ def test_waiting_for_a_passing_refusal_ends_at_the_deadline(
     pushed(server)
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     server.faults.append(lambda request: Answer(400, _RACE) if request.method == "PUT" else None)
-    with pytest.raises(AttachIncomplete, match="the next attempt is in"):
+    with pytest.raises(DeadlineExceeded, match="the next attempt is in"):
         sign(image_at(server), key)
 
 
@@ -633,10 +657,8 @@ def test_other_writers_that_never_stop_end_in_stale(
     server.faults.append(
         lambda request: Answer(201) if request.method == "PUT" and request.path.endswith(".sig") else None
     )
-    with pytest.raises(AttachIncomplete) as incomplete:
+    with pytest.raises(Stale):
         sign(image, key, formats=["cosign"])
-    assert isinstance(incomplete.value.__cause__, Stale)
-    assert incomplete.value.attached == ()
 
 
 def test_signatures_in_another_repository_are_written_and_read_there(server: InMemoryRegistry, key: SigningKey) -> None:

@@ -34,9 +34,9 @@
     │   ├── DeletionRefused           the registry does not allow deletion, or not with these credentials
     │   └── Stale                     others changed the same tag more often than the retry limit
     ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
-    ├── RemovalIncomplete             some signatures are still there: `.removed`, `.left`
+    ├── RemovalIncomplete             some signatures were removed before something failed: `.removed`, `.left`
     └── VerificationError             the image is not verified
-        ├── NoSignatures              there is no signature
+        ├── NoSignatures              there is no signature of the digest `.subject`
         ├── NoSignatureAccepted       there are signatures, and they do not satisfy the policy: `.rejections`
         ├── RefusedByPolicy           the policy refuses images with this name, signed or not
         ├── AllowedUnverified         the policy allows it without proof, which the caller did not allow
@@ -57,8 +57,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
-from msgspec import Struct
-
+from imagesig.errors.reasons import Finding as Finding
+from imagesig.errors.reasons import Rejection as Rejection
+from imagesig.errors.reasons import plain
 from imagesig.text import sentence
 
 ExitStatus = Literal[1, 2, 12, 10, 11, 13]
@@ -71,17 +72,26 @@ class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
     `str()` is one sentence: what failed, what was seen, what is needed. `hint`, if not empty, says what to do. Both are
-    safe to print. The command reads `exit_status`, the `label` for summaries and the `summary` for reports.
+    safe to print. `retry_after` are seconds to wait before trying again, 0 if unknown. The command reads `exit_status`,
+    the `label` for summaries and the `summary` for reports; `document` has the attributes in `lists` too.
     """
 
     retryable = False
+    retry_after = 0.0
     exit_status: ClassVar[ExitStatus] = 1
     label: ClassVar[Label] = "failed"
     summary: ClassVar[str] = "The image could not be verified."
+    lists: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(sentence(message))
         self.hint = sentence(hint)
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for this error. It has JSON types only."""
+        said = {"error": type(self).__name__, "message": str(self), "hint": self.hint, "retryable": self.retryable}
+        lists = {name: [plain(item) for item in getattr(self, name)] for name in self.lists}
+        return {**said, "rejections": [], "findings": [], "reasons": [], **lists}
 
     def without_frames(self) -> Self:
         """This error without its tracebacks and those of its causes: their frames would keep all that was read."""
@@ -213,12 +223,7 @@ class DigestMismatch(MalformedError):
 
 
 class TransportError(ImagesigError):
-    """A registry, layout or server could not be used.
-
-    `retry_after` is the number of seconds to wait before trying again; 0 if unknown.
-    """
-
-    retry_after = 0.0
+    """A registry, layout or server could not be used."""
 
 
 class Unreachable(TransportError):
@@ -258,25 +263,42 @@ class Stale(TransportError):
     retryable = True
 
 
-class AttachIncomplete(ImagesigError):
+class _Incomplete(ImagesigError):
+    """Work that stopped halfway. `cause` is why; it also decides whether trying again can help."""
+
+    def __init__(self, message: str, *, cause: ImagesigError, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.__cause__, self.retryable, self.retry_after = cause, cause.retryable, cause.retry_after
+
+
+class AttachIncomplete(_Incomplete):
     """Attaching stopped halfway. Signing the same images again completes it and adds no duplicates.
 
     `attached` and `missing` name the signatures, in the order of attaching.
     """
 
-    retryable = True
+    lists = ("attached", "missing")
 
-    def __init__(self, message: str, *, attached: Sequence[str], missing: Sequence[str], hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, attached: Sequence[str], missing: Sequence[str], cause: ImagesigError, hint: str = ""
+    ) -> None:
+        super().__init__(message, cause=cause, hint=hint)
         self.attached = tuple(attached)
         self.missing = tuple(missing)
 
 
-class RemovalIncomplete(ImagesigError):
-    """Some signatures could not be removed. `removed` and `left` name the places of the signatures."""
+class RemovalIncomplete(_Incomplete):
+    """Removing stopped halfway. `removed` and `left` name the places of the signatures.
 
-    def __init__(self, message: str, *, removed: Sequence[str], left: Sequence[str], hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    If nothing is left, only a manifest without signatures remains.
+    """
+
+    lists = ("removed", "left")
+
+    def __init__(
+        self, message: str, *, removed: Sequence[str], left: Sequence[str], cause: ImagesigError, hint: str = ""
+    ) -> None:
+        super().__init__(message, cause=cause, hint=hint)
         self.removed = tuple(removed)
         self.left = tuple(left)
 
@@ -290,7 +312,11 @@ class VerificationError(ImagesigError):
 
 
 class NoSignatures(VerificationError, status=10, label="unsigned", summary="The image has no signature."):
-    """The image has no signature in the accepted formats."""
+    """The image has no signature in the accepted formats. `subject` is the digest that was looked for."""
+
+    def __init__(self, message: str, *, subject: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.subject = subject
 
 
 class SignatureRejected(VerificationError, status=1, label="failed", summary=ImagesigError.summary):
@@ -336,36 +362,6 @@ class FormatViolation(SignatureRejected):
     """The signature breaks a strict rule of its format."""
 
 
-class Rejection(Struct, frozen=True):
-    """One rejected signature: where it was found, why, and the trusted authority that made it, if one did."""
-
-    origin: str
-    error: ImagesigError
-    authority: str = ""
-
-    def __post_init__(self) -> None:
-        self.error.without_frames()
-
-    def __str__(self) -> str:
-        return f"{self.origin}: {self.error}"
-
-
-class Finding(Struct, frozen=True):
-    """The signatures of one authority of a rule: origins of those that were accepted, reasons for the others.
-
-    If both are empty, there was no signature by this authority.
-    """
-
-    authority: str
-    accepted: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if self.accepted:
-            return f"{self.authority}: signed"
-        return f"{self.authority}: {'; '.join(self.reasons) or 'no signature found'}"
-
-
 class NoSignatureAccepted(
     VerificationError,
     status=12,
@@ -376,6 +372,8 @@ class NoSignatureAccepted(
 
     `rejections` has the reason for each; `findings` has the same by authority.
     """
+
+    lists = ("rejections", "findings")
 
     def __init__(
         self, message: str, *, rejections: Sequence[Rejection], findings: Sequence[Finding] = (), hint: str = ""
@@ -393,6 +391,8 @@ class AllowedUnverified(
     VerificationError, status=13, label="unverified", summary="The policy allows the image without proof."
 ):
     """The policy allows the image without proof, which the caller did not allow. `reasons` says what is missing."""
+
+    lists = ("reasons",)
 
     def __init__(self, message: str, *, reasons: Sequence[str], hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -1,0 +1,156 @@
+"""The public functions for asyncio: the same work, in threads of their own pool, a limited number for each registry.
+
+`timeout` counts from the call. Cancelling a task that verifies, inspects or explains closes its connections and ends
+its work. A function that writes is not stopped in the middle: its thread finishes what has started, and starts nothing
+further.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, overload
+
+from imagesig.aio.runner import Runner, seconds_for
+from imagesig.aio.session import Session as Session
+from imagesig.api import copying, explaining, inspecting, removing, removing_many
+from imagesig.api.sign import signing, signing_many
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verify import verifying, verifying_many
+from imagesig.deadlines import Stop
+from imagesig.images.image import Image
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from imagesig.api.copying import CopiedImage
+    from imagesig.api.explaining import Explanation
+    from imagesig.api.inspecting import InspectedImage
+    from imagesig.api.options import (
+        CopyOptions,
+        ExplainOptions,
+        InspectOptions,
+        RemoveManyOptions,
+        RemoveOptions,
+        SignManyOptions,
+        SignOptions,
+        VerifyManyOptions,
+        VerifyOptions,
+    )
+    from imagesig.api.outcome import Outcome
+    from imagesig.api.removing import RemovedImage
+    from imagesig.api.sign.signed_image import SignedImage
+    from imagesig.api.sign.signing import Progress
+    from imagesig.api.verify.verifying import VerificationResult
+    from imagesig.keys import SigningKey
+    from imagesig.naming import PathLike
+    from imagesig.policy import AuthorityLike, Policy
+
+__all__ = ["Session", "copy", "explain", "inspect", "remove", "remove_many"]
+__all__ += ["sign", "sign_many", "verify", "verify_many"]
+
+Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
+"""Images of a run: read step by step, in a worker thread unless they are asynchronous."""
+
+_runner = Runner()
+
+
+async def verify(
+    image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyOptions]
+) -> VerificationResult:
+    """`imagesig.verify`, with its options and errors."""
+    action = functools.partial(verifying.verify, image, policy, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def inspect(image: ImageLike, **options: Unpack[InspectOptions]) -> InspectedImage:
+    """`imagesig.inspect`, with its options and errors."""
+    action = functools.partial(inspecting.inspect, image, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def explain(image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[ExplainOptions]) -> Explanation:
+    """`imagesig.explain`, with its options and errors."""
+    action = functools.partial(explaining.explain, image, policy, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def copy(source: ImageLike, destination: ImageLike, **options: Unpack[CopyOptions]) -> CopiedImage:
+    """`imagesig.copy`, with its options and errors."""
+    action = functools.partial(copying.copy, source, destination, **options)
+    seconds = options.get("timeout")
+    return await _runner.call(action, [source, destination], seconds=seconds, stops=False)
+
+
+async def remove(image: ImageLike, **options: Unpack[RemoveOptions]) -> RemovedImage:
+    """`imagesig.remove`, with its options and errors."""
+    action = functools.partial(removing.remove, image, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=False)
+
+
+@overload  # to a type checker, a str is a sequence of str too
+async def sign(  # type: ignore[overload-overlap]
+    image: ImageLike,
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
+) -> SignedImage: ...
+
+
+@overload
+async def sign(
+    image: Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
+) -> tuple[SignedImage, ...]: ...
+
+
+async def sign(
+    image: ImageLike | Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[SignOptions],
+) -> SignedImage | tuple[SignedImage, ...]:
+    """`imagesig.sign`, with its options and errors."""
+    action = functools.partial(signing.sign, image, key, progress=progress, **options)
+    images = [image] if isinstance(image, str | Image) else image
+    return await _runner.call(action, images, seconds=None, stops=False)
+
+
+def verify_many(
+    images: Images, policy: Policy | AuthorityLike, **options: Unpack[VerifyManyOptions]
+) -> AsyncGenerator[Outcome[VerificationResult], None]:
+    """`imagesig.verify_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[VerificationResult], None, None]:
+        return verifying_many.verify_many(ready, policy, **options)
+
+    return _runner.stream(images, start, Stop())
+
+
+def sign_many(
+    images: Images, key: str | PathLike | SigningKey, **options: Unpack[SignManyOptions]
+) -> AsyncGenerator[Outcome[SignedImage], None]:
+    """`imagesig.sign_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
+        return signing_many.sign_many(ready, key, **options)
+
+    return _runner.stream(images, start, None)
+
+
+def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGenerator[Outcome[RemovedImage], None]:
+    """`imagesig.remove_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[RemovedImage], None, None]:
+        return removing_many.remove_many(ready, **options)
+
+    return _runner.stream(images, start, None)

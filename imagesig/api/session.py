@@ -1,0 +1,214 @@
+"""`Session`: the public functions with one way to reach images, and connections, logins and keys that stay open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, cast, overload
+
+from imagesig.api.copying import CopiedImage, copy
+from imagesig.api.explaining import Explanation, explain
+from imagesig.api.inspecting import InspectedImage, inspect
+from imagesig.api.outcome import Outcome
+from imagesig.api.removing import RemovedImage, remove
+from imagesig.api.removing_many import remove_many
+from imagesig.api.sign.signed_image import SignedImage
+from imagesig.api.sign.signing import Progress, sign
+from imagesig.api.sign.signing_many import sign_many
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
+from imagesig.api.verify.verifying_many import verify_many
+from imagesig.concurrency import Once
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import AccessDenied
+from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.keys.provider import SigningKey
+from imagesig.keys.uri import open_public_keys
+from imagesig.naming import PathLike
+from imagesig.policy import AuthorityLike, Policy
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from imagesig.api import options as given
+    from imagesig.witnesses import Witnesses
+
+_KEYS = 1024
+KEY_SECONDS = 300.0
+
+
+class Session:
+    """What a service holds: open connections, logins, opened policy keys, answers about revocation. Thread-safe.
+
+    Use it as a context manager, or close it. Its methods are the public functions of the same names.
+
+    Args:
+        transport: how images given by name are reached: settings, or a client with open connections.
+        open_keys: opens files and key URIs of policies.
+        witnesses: how timestamp services and revocation servers are reached; `online()` by default.
+        key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A refused login
+        or PIN is not tried again.
+    """
+
+    def __init__(
+        self,
+        transport: TransportLike | None = None,
+        *,
+        open_keys: OpenPublicKeys = open_public_keys,
+        witnesses: Witnesses | None = None,
+        key_seconds: float = KEY_SECONDS,
+    ) -> None:
+        self.transport = ImageOpener(transport)
+        self._keys = PolicyKeys(open_keys, key_seconds)
+        self._witnesses = witnesses if witnesses is not None else cast("Witnesses", _Online())
+
+    def verify(
+        self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionVerifyOptions]
+    ) -> VerificationResult:
+        """`imagesig.verify`, with its options and errors."""
+        return verify(
+            image,
+            policy,
+            transport=self.transport,
+            open_keys=self._keys.open,
+            witnesses=self._witnesses,
+            **options,
+        )
+
+    def verify_many(
+        self,
+        images: Iterable[ImageLike],
+        policy: Policy | AuthorityLike,
+        **options: Unpack[given.SessionVerifyManyOptions],
+    ) -> Generator[Outcome[VerificationResult], None, None]:
+        """`imagesig.verify_many`, with its options and errors, in threads of this process."""
+        return verify_many(
+            images,
+            policy,
+            transport=self.transport,
+            open_keys=self._keys.open,
+            witnesses=self._witnesses,
+            **options,
+        )
+
+    @overload  # to a type checker, a str is a sequence of str too
+    def sign(  # type: ignore[overload-overlap]
+        self,
+        image: ImageLike,
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionSignOptions],
+    ) -> SignedImage: ...
+
+    @overload
+    def sign(
+        self,
+        image: Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionSignOptions],
+    ) -> tuple[SignedImage, ...]: ...
+
+    def sign(
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionSignOptions],
+    ) -> SignedImage | tuple[SignedImage, ...]:
+        """`imagesig.sign`, with its options and errors. Pass an open key: a key given by name is opened each time."""
+        return sign(image, key, progress=progress, transport=self.transport, witnesses=self._witnesses, **options)
+
+    def sign_many(
+        self,
+        images: Iterable[ImageLike],
+        key: str | PathLike | SigningKey,
+        **options: Unpack[given.SessionSignManyOptions],
+    ) -> Generator[Outcome[SignedImage], None, None]:
+        """`imagesig.sign_many`, with its options and errors."""
+        return sign_many(images, key, transport=self.transport, witnesses=self._witnesses, **options)
+
+    def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
+        """`imagesig.inspect`, with its options and errors."""
+        return inspect(image, transport=self.transport, **options)
+
+    def explain(
+        self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionExplainOptions]
+    ) -> Explanation:
+        """`imagesig.explain`, with its options and errors."""
+        return explain(
+            image,
+            policy,
+            transport=self.transport,
+            open_keys=self._keys.open,
+            witnesses=self._witnesses,
+            **options,
+        )
+
+    def remove(self, image: ImageLike, **options: Unpack[given.SessionRemoveOptions]) -> RemovedImage:
+        """`imagesig.remove`, with its options and errors."""
+        return remove(image, transport=self.transport, **options)
+
+    def remove_many(
+        self, images: Iterable[ImageLike], **options: Unpack[given.SessionRemoveManyOptions]
+    ) -> Generator[Outcome[RemovedImage], None, None]:
+        """`imagesig.remove_many`, with its options and errors."""
+        return remove_many(images, transport=self.transport, **options)
+
+    def copy(
+        self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]
+    ) -> CopiedImage:
+        """`imagesig.copy`, with its options and errors."""
+        return copy(source, destination, transport=self.transport, **options)
+
+    def close(self) -> None:
+        """Closes idle connections. The session can still be used."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class PolicyKeys:
+    """The public keys of policies, opened once in a while. Thread-safe."""
+
+    def __init__(self, open_keys: OpenPublicKeys, seconds: float) -> None:
+        self._open_keys, self._seconds = open_keys, seconds
+        self._opened: Once[tuple[PublicKey, ...]] = Once(_KEYS, lambda _error: True)
+        self._refused: dict[str, AccessDenied] = {}
+        self._lock = Lock()
+
+    def open(self, text: str) -> tuple[PublicKey, ...]:
+        """The keys at this file or URI. Raises as the function that opens them."""
+        with self._lock:
+            refused = self._refused.get(text)
+        if refused is not None:
+            raise refused.with_traceback(None)  # three wrong PINs lock a token
+        period = int(time.monotonic() // self._seconds)
+        try:
+            return self._opened.get((text, period), lambda: self._open_keys(text))
+        except AccessDenied as error:
+            with self._lock:
+                self._refused[text] = error
+            raise
+
+
+class _Online:
+    """`online()`, made on first use: policies of keys need no witness."""
+
+    @cached_property
+    def _made(self) -> Witnesses:
+        from imagesig.witnesses import online
+
+        return online()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)

@@ -1,0 +1,45 @@
+"""The audit log: each new signature is one record of the logger `imagesig.audit`, at level INFO.
+
+A record has these attributes, all of them text but `attached`:
+
+    image       the image, as it was named
+    digest      the digest that was signed
+    format      the format of the signature
+    key_id      the key and its version in its store
+    public_key  the fingerprint of the public key
+    signed_at   the time of the record, in ISO 8601 with UTC
+    place       the repository, layout or archive of the signature
+    attached    whether the signature is stored there
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from imagesig.logs import Logger
+from imagesig.text import sentence
+
+if TYPE_CHECKING:
+    from imagesig.api.sign.signature_run import PlannedSignature
+    from imagesig.signature import SignerInfo
+
+logger = Logger("imagesig.audit")
+
+
+def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached: bool) -> None:
+    """Logs a signature that the key made, whether or not it could be stored."""
+    if not logger.writes_info:
+        return
+    said = {
+        "image": str(planned.image),
+        "digest": planned.target.descriptor.digest,
+        "format": planned.format.name,
+        "key_id": signer.key_id,
+        "public_key": signer.public_key.fingerprint,
+        "signed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "place": planned.image.signatures.name,
+    }
+    safe = {name: sentence(value) for name, value in said.items()}
+    text = "signature %s" if attached else "signature made, but not attached: %s"
+    logger.info(text, planned.name, extra={**safe, "attached": attached})
