@@ -18,6 +18,7 @@ from tests.peers.servers import (
 from tests.vectors.conftest import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
 if TYPE_CHECKING:
+    from imagesig.keys.provider import SigningKey
     from tests.peers.kms import KmsServer
 
 
@@ -34,6 +35,22 @@ def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is named in the environment."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    """A key in a file, one for the tests of a module."""
+    from imagesig.crypto.algorithms import KeyType
+    from imagesig.keys.file.provider import FileProvider
+
+    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture(scope="session")

@@ -42,11 +42,6 @@ NAME = "registry.example/team/app:1.0"
 LARGE = 64 * 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     build_index(Layout.create(tmp_path / "layout"), {"bin/app": b"hello"}, "1.0")

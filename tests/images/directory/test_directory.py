@@ -30,11 +30,6 @@ from imagesig.oci.manifest import OCI_MANIFEST
 NAME = "registry.example/team/app:1.0"
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     build_index(Directory(tmp_path / "dir", create=True), {"bin/app": b"hello"}, "1.0")

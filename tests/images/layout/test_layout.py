@@ -49,11 +49,6 @@ def path(tmp_path: Path, home: Layout) -> Path:
     return tmp_path / "layout"
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
-
-
 def test_the_index_and_every_platform_are_signed(path: Path, key: SigningKey) -> None:
     signed = sign(layout(path, "1.0"), key, identity=NAME)
     assert len(signed.signatures) == 6
