@@ -14,14 +14,9 @@ from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
-from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
 from tests.makers import private_key
-
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-NAME = "team/app"
-EMPTY = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2}
 
 
 def key(number: int = 0) -> SigningKey:
@@ -62,23 +57,6 @@ def store(server: InMemoryRegistry, document: dict[str, Any] | bytes, media_type
 
 def stored(server: InMemoryRegistry, reference: str) -> Any:
     return json.loads(server._manifests[NAME, reference][0])
-
-
-def foreign(subject: str, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
-    """A manifest that refers to the image and is no signature, padded to so many bytes."""
-    document: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "artifactType": kind,
-        "config": EMPTY,
-        "layers": [EMPTY],
-        "subject": {"mediaType": MANIFEST, "digest": subject, "size": 1},
-        "annotations": {"number": str(number)},
-    }
-    if size:
-        document["annotations"]["pad"] = ""
-        document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
-    return document
 
 
 def listing(server: InMemoryRegistry, subject: str, *, types: bool = True) -> list[dict[str, Any]]:

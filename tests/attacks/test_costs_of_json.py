@@ -13,19 +13,8 @@ from imagesig import Policy, verify
 from imagesig.errors import ImagesigError
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
-from tests.attacks.hostile_listings import (
-    INDEX,
-    MANIFEST,
-    NAME,
-    a_registry,
-    answers,
-    image_at,
-    key,
-    lists,
-    pushed,
-    signed,
-    store,
-)
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
+from tests.attacks.hostile_listings import a_registry, answers, image_at, key, lists, pushed, signed, store
 
 SECONDS = 2.0
 KIB = 1024

@@ -14,22 +14,8 @@ from imagesig.images.build import build_index
 from imagesig.images.registry.connect import registry
 from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
-from tests.attacks.hostile_listings import (
-    EMPTY,
-    INDEX,
-    MANIFEST,
-    NAME,
-    a_registry,
-    foreign,
-    image_at,
-    key,
-    listing,
-    lists,
-    pushed,
-    signed,
-    store,
-    stored,
-)
+from imagesig.testing.hostile.registries.stage import EMPTY, INDEX, MANIFEST, NAME, foreign
+from tests.attacks.hostile_listings import a_registry, image_at, key, listing, lists, pushed, signed, store, stored
 from tests.peers.servers import RegistryServer
 
 ODD: dict[str, Any] = {

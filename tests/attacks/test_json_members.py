@@ -20,7 +20,8 @@ from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
 from imagesig.oci.digest import sha256
-from tests.attacks.hostile_listings import INDEX, MANIFEST, a_registry, image_at, key, pushed, signed, store, stored
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST
+from tests.attacks.hostile_listings import a_registry, image_at, key, pushed, signed, store, stored
 from tests.makers import private_key, statement
 from tests.makers import sign as signature_of
 

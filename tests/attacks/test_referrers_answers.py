@@ -10,12 +10,10 @@ from imagesig import sign, verify
 from imagesig.errors import ImagesigError, NoSignatures, TransportError, UnexpectedResponse
 from imagesig.images.build import build_index
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from imagesig.testing.hostile.registries.stage import INDEX, NAME, foreign
 from tests.attacks.hostile_listings import (
-    INDEX,
-    NAME,
     a_registry,
     answers,
-    foreign,
     image_at,
     key,
     listing,

@@ -133,19 +133,7 @@ class Stage:
     def foreign(self, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
         """A manifest that refers to the image and is no signature, padded to so many bytes."""
         self.server.put_blob(NAME, b"{}")
-        document: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": kind,
-            "config": EMPTY,
-            "layers": [EMPTY],
-            "subject": {"mediaType": MANIFEST, "digest": self.digest, "size": 1},
-            "annotations": {"number": str(number)},
-        }
-        if size:
-            document["annotations"]["pad"] = ""
-            document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
-        return document
+        return foreign(self.digest, number, size, kind)
 
     def listed(self) -> list[dict[str, Any]]:
         """The entries that the referrers API has for the image."""
@@ -205,6 +193,23 @@ def signed_with(change: Callable[[Stage], object], *formats: str) -> Callable[[S
         change(stage)
 
     return script
+
+
+def foreign(subject: str, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
+    """A manifest that refers to the subject and is no signature, padded to so many bytes."""
+    document: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": kind,
+        "config": EMPTY,
+        "layers": [EMPTY],
+        "subject": {"mediaType": MANIFEST, "digest": subject, "size": 1},
+        "annotations": {"number": str(number)},
+    }
+    if size:
+        document["annotations"]["pad"] = ""
+        document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
+    return document
 
 
 def index_of(members: dict[str, object]) -> Answer:
