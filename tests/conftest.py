@@ -18,6 +18,8 @@ from tests.peers.servers import (
 from tests.vectors.conftest import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagesig.keys.provider import SigningKey
     from tests.peers.kms import KmsServer
 
@@ -45,12 +47,18 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `key` is: in `k.key`, its public key in `k.pub`."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="module")
+def key(key_folder: Path) -> SigningKey:
     """A key in a file, one for the tests of a module."""
     from imagesig.crypto.algorithms import KeyType
     from imagesig.keys.file.provider import FileProvider
 
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
+    return FileProvider(key_folder).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture(scope="session")

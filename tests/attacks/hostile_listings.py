@@ -12,15 +12,9 @@ from imagesig import sign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
-from imagesig.keys.file.provider import MemoryProvider
-from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
-from tests.makers import private_key
-
-
-def key(number: int = 0) -> SigningKey:
-    return MemoryProvider({"key": private_key(number=number).to_pem(None)}).open("key")
+from tests.makers import signing_key
 
 
 def image_at(server: InMemoryRegistry, target: str = "1.0", timeout: float = 120) -> Image:
@@ -35,7 +29,7 @@ def pushed(server: InMemoryRegistry) -> str:
 
 def signed(server: InMemoryRegistry, form: str = "bundle", number: int = 0) -> str:
     digest = pushed(server)
-    sign(image_at(server), key(number), formats=[form])
+    sign(image_at(server), signing_key(number), formats=[form])
     return digest
 
 

@@ -16,7 +16,8 @@ from imagesig.testing import Answer, InMemoryRegistry
 from imagesig.testing.hostile.registries.fillings import FILLINGS as HOSTILE_FILLINGS
 from imagesig.testing.hostile.registries.fillings import filled as fill
 from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME, foreign
-from tests.attacks.hostile_listings import a_registry, answers, key, listing, lists, signed, store, stored
+from tests.attacks.hostile_listings import a_registry, answers, listing, lists, signed, store, stored
+from tests.makers import signing_key
 
 MIB = 1024 * 1024
 _CHILD = """
@@ -41,7 +42,7 @@ print(said, peak() - before)
 def cost(server: InMemoryRegistry, tmp_path: Path) -> tuple[str, int]:
     """How the verification in a child process ends, and the memory in KiB that it takes beyond that of a small one."""
     pem = tmp_path / "key.pub"
-    pem.write_text(key().info.public_key.pem)
+    pem.write_text(signing_key().info.public_key.pem)
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, server.host, str(pem)], capture_output=True, text=True, check=True, timeout=120
     )
