@@ -41,7 +41,7 @@ _SIZES = {
 
 
 def _checked(start: bytes) -> bytes:
-    """A header that begins so, with a right checksum."""
+    """A header with this start and a correct checksum."""
     whole = start + header("x")[len(start) :]
     check = sum(whole[:148]) + 8 * 32 + sum(whole[156:])
     return whole[:148] + b"%06o\0 " % check + whole[156:]
