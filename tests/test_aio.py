@@ -10,15 +10,22 @@ from pathlib import Path
 import pytest
 
 from imagesig import Transport, aio
+from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
 from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
 NOBODY = Transport(credentials=lambda _host: ANONYMOUS)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> SigningKey:
+    return FileProvider(tmp_path).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture
