@@ -13,6 +13,7 @@ GROUPS = {
     "test_floors.py": "the source of the whole package",
     "test_package.py": "the wheel and the sdist",
     "test_public_names.py": "the public names of every package",
+    "test_start.py": "the modules that a verification loads",
     "test_tree.py": "these folders",
     "test_values.py": "the values of every module",
     "api/test_notation_images.py": "signing and verifying with the format of the Notary Project",
