@@ -18,6 +18,9 @@ from tests.peers.servers import (
 from tests.vectors.conftest import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagesig.keys.provider import SigningKey
     from tests.peers.kms import KmsServer
 
 
@@ -34,6 +37,28 @@ def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without pauses."""
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is named in the environment."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `key` is: in `k.key`, its public key in `k.pub`."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="module")
+def key(key_folder: Path) -> SigningKey:
+    """A key in a file, one for the tests of a module."""
+    from imagesig.crypto.algorithms import KeyType
+    from imagesig.keys.file.provider import FileProvider
+
+    return FileProvider(key_folder).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.formats.bundle import BUNDLE, IN_TOTO, SIGN_PREDICATE, STATEMENT
 from imagesig.formats.cosign import PAYLOAD_TYPE, SIGNATURE_ANNOTATION, SIMPLE_SIGNING
 from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import MemoryProvider
+from imagesig.keys.provider import SigningKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, SignerInfo, StoredSignature
 from imagesig.trust import TrustAnchors, TrustedKey
@@ -32,6 +34,11 @@ def private_key(key_type: KeyType = KeyType.ECDSA_P256, number: int = 0) -> Priv
 @cache
 def _private_key(key_type: KeyType, number: int) -> PrivateKey:
     return PrivateKey.generate(key_type)
+
+
+def signing_key(number: int = 0) -> SigningKey:
+    """The private key of that number, ready to sign."""
+    return MemoryProvider({"key": private_key(number=number).to_pem(None)}).open("key")
 
 
 def signer(key: PrivateKey) -> SignerInfo:

@@ -82,6 +82,22 @@ BUILT_ON = {("archive", "layout")}
 """Homes that are made of another one: an archive holds a layout."""
 
 LINES = 400
+LARGE_LINES = 300
+LARGE = {
+    "errors.py": "the one tree of exceptions: each class is a few lines, and callers read them together",
+    "formats/bundle.py": "one format with its statement: both load at the start of nearly every verification",
+    "policy/identity.py": "nine kinds of one closed sum, and the constructors of all of them on their base class",
+}
+"""The modules of more than `LARGE_LINES`, at most four, each with the reason why it is one module."""
+FUNCTION_LINES = 40
+LONG_FUNCTIONS = {
+    "api/copying.py copy": "parameters and their documentation",
+    "api/removing.py remove": "parameters and their documentation",
+    "api/sign/signing.py sign": "parameters and their documentation",
+    "api/verify/verifying_many.py verify_many": "parameters and their documentation",
+    "cli/trust.py trust_options": "the list of the options that name what is trusted",
+}
+"""Functions of more than `FUNCTION_LINES`, beside commands of click, whose options are a list; each with a reason."""
 FOLDER = 20
 """Modules in one folder, beside its `__init__`."""
 VAGUE = frozenset({"utils", "util", "helpers", "base", "common", "models", "misc"})
@@ -244,6 +260,46 @@ def test_no_folder_is_too_full_to_find_a_module_in_it() -> None:
     count = Counter(module.parent for module in MODULES if module.name != "__init__.py")
 
     assert not {str(folder): modules for folder, modules in count.items() if modules > FOLDER}
+
+
+def _lines(module: Path) -> int:
+    return len((PACKAGE / module).read_text(encoding="utf-8").splitlines())
+
+
+def test_large_modules_are_few_and_each_has_a_reason() -> None:
+    large = {str(module): _lines(module) for module in MODULES if _lines(module) > LARGE_LINES}
+
+    assert not large.keys() - LARGE.keys(), f"split by idea, or say why not: {large}"
+    assert len(LARGE) <= 4
+
+
+def long_functions(source: str) -> Iterator[str]:
+    """The functions that do not fit a screen; those that click makes a command or a group are lists of options."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        is_command = any(ast.unparse(item).startswith("click.") for item in node.decorator_list)
+        if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES and not is_command:
+            yield node.name
+
+
+def test_a_function_fits_a_screen() -> None:
+    found = {
+        f"{module} {name}"
+        for module in MODULES
+        for name in long_functions((PACKAGE / module).read_text(encoding="utf-8"))
+    }
+
+    assert not found - LONG_FUNCTIONS.keys(), f"a function has at most {FUNCTION_LINES} lines"
+
+
+def test_a_long_function_is_seen() -> None:
+    def of(lines: int) -> str:
+        return "def f():\n" + "    x = 1\n" * (lines - 1)
+
+    assert list(long_functions(of(FUNCTION_LINES))) == []
+    assert list(long_functions(of(FUNCTION_LINES + 1))) == ["f"]
+    assert list(long_functions("class A:\n    @click.command()\n    " + of(99).replace("    x", "        x"))) == []
 
 
 def test_the_package_was_found() -> None:

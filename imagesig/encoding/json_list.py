@@ -103,9 +103,7 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
     spans: list[tuple[int, int]] = []
     for number, match in enumerate(_TOKEN.finditer(data)):
         if number % _TOKENS_BETWEEN_LOOKS == 0:
-            spend(Cost.LISTED_NODES, 0, what)
-            if number >= _TOKENS:
-                raise LimitExceeded(f"{what}: more than {_TOKENS} strings, brackets, commas and colons")
+            _check_costs(number, what)
         token, depth = match[0][:1], len(closing)
         if token in _OPENING:
             if depth == limits.JSON_DEPTH:
@@ -136,6 +134,12 @@ def _find(data: bytes, name: str, what: str, most: int) -> _Bounds | None:
                 continue
             is_next = False
     return None
+
+
+def _check_costs(tokens: int, what: str) -> None:
+    spend(Cost.LISTED_NODES, 0, what)
+    if tokens >= _TOKENS:
+        raise LimitExceeded(f"{what}: more than {_TOKENS} strings, brackets, commas and colons")
 
 
 def _blank(data: bytes, at: int) -> int:

@@ -94,8 +94,7 @@ def examine_certified(
     authority is searched before the signature is verified, so that an untrusted signer costs little. Timestamps of
     cosign signatures are not read, so a policy that needs one refuses them.
     """
-    signer = Certificate.from_der(chain[0], "signer's certificate")
-    others = [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
+    signer, others = _signer_and_others(chain)
     paths, unknown = _paths(signer, others, anchors, now)
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
     claim = parse_claim(envelope.payload)
@@ -120,6 +119,11 @@ def examine_certified(
         return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others))
     first, *rest = (examined(item.name, certified_by(item.name, signer), path) for item, path in paths)
     return replace(first, by_others=tuple(rest)) if rest else first
+
+
+def _signer_and_others(chain: Sequence[bytes]) -> tuple[Certificate, list[Certificate]]:
+    signer = Certificate.from_der(chain[0], "signer's certificate")
+    return signer, [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
 
 
 def _paths(

@@ -26,13 +26,13 @@ class ContractHooks:
     """Every type of key that the place can hold, the quickest to make first: tests that need any key take that."""
 
     secrets: tuple[str, ...] = ()
-    """Passphrases, PINs and tokens of the place: none may show in a repr or an error. A fixture may assign it."""
+    """Passphrases, PINs and tokens of the place: no repr and no error may show them. A fixture may assign it."""
 
     missing_key: type[KeyProviderError] = KeyNotFound
-    """What opening a key that is not there raises: a place whose protocol cannot tell why it fails says so here."""
+    """What `open` raises for a missing key. Override it for a place whose protocol does not tell why it fails."""
 
     signatures_per_thread = 25
-    """Fewer where each signature takes its time."""
+    """Lower it for a place that signs slowly."""
 
     @pytest.fixture
     def provider(self) -> Iterator[KeyProvider]:
@@ -48,7 +48,7 @@ class ContractHooks:
         return name
 
     def fresh_name(self, key_type: KeyType) -> str:
-        """A name that no key of the place has yet, in the place's own words."""
+        """A name that no key of the place has yet, in the form that the place needs."""
         return f"contract-{key_type.value}-{randomness.token_hex(6)}"
 
     def missing_name(self) -> str:

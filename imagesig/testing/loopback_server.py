@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that sends what a test asks for, also what is no HTTP."""
+"""An HTTP server on loopback that sends what a test asks for, also bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from imagesig.redacted import RedactedStruct
 
 _POLL_SECONDS = 0.02
-"""How long the end of the `with` block may have to wait for the server."""
+"""The longest that `stop` waits for the server."""
 
 
 class Request(RedactedStruct, frozen=True):
@@ -71,7 +71,7 @@ class LoopbackServer:
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
-                """Keeps quiet: the answering function may log the requests."""
+                """Logs nothing: the answering function may log the requests."""
 
         self._closing = closing
         self._server = _Server(("127.0.0.1", 0), Handler)
@@ -94,7 +94,7 @@ class LoopbackServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keeps quiet of clients that went away in the middle: some tests are about that."""
+        """Says nothing of clients that close the connection early: some tests do that."""
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:

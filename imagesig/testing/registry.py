@@ -1,4 +1,4 @@
-"""A registry in memory on loopback, with the faults that a test asks for. Strict: what the protocol forbids is refused.
+"""A registry in memory on loopback, with the faults that a test asks for. It refuses what the protocol forbids.
 
 Spec: OCI distribution-spec 1.1. Use it to test what a program does when a registry misbehaves; for what registries do,
 test with real ones.
@@ -89,22 +89,22 @@ class InMemoryRegistry:
         return f"{self.host}/{name}"
 
     def manifest(self, name: str, reference: str) -> tuple[bytes, str]:
-        """The bytes and the media type of a stored manifest. Raises `KeyError` where there is none."""
+        """The bytes and the media type of a stored manifest. Raises `KeyError` if nothing is stored."""
         return self._manifests[name, reference]
 
     def put_manifest(self, name: str, content: bytes, media_type: str, tag: str = "") -> str:
-        """Stores a manifest unasked, whatever it is, under its digest and a tag. Gives the digest."""
+        """Stores any bytes as a manifest, without checks, under their digest and a tag. Gives the digest."""
         digest = _digest(content)
         with self._lock:
             self._manifests |= {(name, reference): (content, media_type) for reference in (digest, tag or digest)}
         return digest
 
     def blob(self, name: str, digest: str) -> bytes:
-        """The bytes of a stored blob. Raises `KeyError` where there is none."""
+        """The bytes of a stored blob. Raises `KeyError` if nothing is stored."""
         return self._blobs[name, digest]
 
     def put_blob(self, name: str, content: bytes) -> str:
-        """Stores a blob unasked and gives its digest."""
+        """Stores a blob without checks and gives its digest."""
         digest = _digest(content)
         with self._lock:
             self._blobs[name, digest] = content
@@ -224,7 +224,7 @@ class InMemoryRegistry:
 
 
 def _subject_of(content: bytes) -> str:
-    """The digest that a manifest refers to; empty where it refers to nothing, or is no manifest."""
+    """The digest of a manifest's subject; empty if it has no subject, or is not a manifest."""
     try:
         return str(json.loads(content)["subject"]["digest"])
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -12,20 +12,9 @@ from imagesig import sign
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
-from imagesig.keys.file.provider import MemoryProvider
-from imagesig.keys.provider import SigningKey
-from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
-from tests.makers import private_key
-
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-NAME = "team/app"
-EMPTY = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2}
-
-
-def key(number: int = 0) -> SigningKey:
-    return MemoryProvider({"key": private_key(number=number).to_pem(None)}).open("key")
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
+from tests.makers import signing_key
 
 
 def image_at(server: InMemoryRegistry, target: str = "1.0", timeout: float = 120) -> Image:
@@ -40,7 +29,7 @@ def pushed(server: InMemoryRegistry) -> str:
 
 def signed(server: InMemoryRegistry, form: str = "bundle", number: int = 0) -> str:
     digest = pushed(server)
-    sign(image_at(server), key(number), formats=[form])
+    sign(image_at(server), signing_key(number), formats=[form])
     return digest
 
 
@@ -62,23 +51,6 @@ def store(server: InMemoryRegistry, document: dict[str, Any] | bytes, media_type
 
 def stored(server: InMemoryRegistry, reference: str) -> Any:
     return json.loads(server._manifests[NAME, reference][0])
-
-
-def foreign(subject: str, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
-    """A manifest that refers to the image and is no signature, padded to so many bytes."""
-    document: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "artifactType": kind,
-        "config": EMPTY,
-        "layers": [EMPTY],
-        "subject": {"mediaType": MANIFEST, "digest": subject, "size": 1},
-        "annotations": {"number": str(number)},
-    }
-    if size:
-        document["annotations"]["pad"] = ""
-        document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
-    return document
 
 
 def listing(server: InMemoryRegistry, subject: str, *, types: bool = True) -> list[dict[str, Any]]:

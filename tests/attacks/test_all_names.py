@@ -12,7 +12,8 @@ import imagesig
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.policy import KeyReference, Policy, Rule, Signed
 from imagesig.trust import TrustedKey
-from tests.attacks.policy_place import furnish, policy_file, run
+from tests.attacks.policy_place import furnish, policy_file
+from tests.commands import run_here
 
 
 @pytest.fixture
@@ -61,13 +62,13 @@ def test_equal_sources_are_refused_when_the_file_is_loaded(place: Path, counted:
     path = policy_file(place, counted, document)
     with pytest.raises(InvalidArgument, match=r"policy\.toml:\d+: default\.require\[0\]"):
         Policy.load(path)
-    assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 2
+    assert run_here("verify", "--policy", path, "oci:image:1.0").exit_code == 2
 
 
 @pytest.mark.parametrize("counted", COUNTED)
 def test_one_key_in_two_files_is_refused_when_the_keys_are_opened(place: Path, counted: str) -> None:
     path = policy_file(place, counted, authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"'))
-    refused = run("verify", "--policy", path, "oci:image:1.0")
+    refused = run_here("verify", "--policy", path, "oci:image:1.0")
     assert refused.exit_code == 2, refused.output
     assert "distinct" in refused.stderr
 
@@ -80,11 +81,11 @@ def test_policy_check_opens_all_keys_and_says_which_names_are_one(place: Path, c
         authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"'),
         scope="registry.example/nobody/asks",
     )
-    checked = run("policy", "check", path)
+    checked = run_here("policy", "check", path)
     assert checked.exit_code == 2, checked.output
     assert "'one'" in checked.stderr
     assert "'other'" in checked.stderr
-    found = run("policy", "check", "--output", "json", path)
+    found = run_here("policy", "check", "--output", "json", path)
     assert found.exit_code == 2
     (problem,) = json.loads(found.stdout)["policy"]["problems"]
     assert "distinct" in problem["message"]
@@ -95,16 +96,16 @@ def test_two_names_of_three_that_are_one_key_are_refused_under_a_threshold(place
         authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"') + 'authorities.b = { key_file = "b.pub" }\n'
     )
     path = policy_file(place, 'threshold = 2, of = ["one", "other", "b"]', three)
-    assert run("policy", "check", path).exit_code == 2
-    assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 2
+    assert run_here("policy", "check", path).exit_code == 2
+    assert run_here("verify", "--policy", path, "oci:image:1.0").exit_code == 2
 
 
 def test_one_key_under_two_names_is_harmless_under_any_and_check_warns(place: Path) -> None:
     path = policy_file(
         place, 'any = ["one", "other"]', authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"')
     )
-    assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 0
-    checked = run("policy", "check", path)
+    assert run_here("verify", "--policy", path, "oci:image:1.0").exit_code == 0
+    checked = run_here("policy", "check", path)
     assert checked.exit_code == 0
     assert "warning" in checked.stderr
     assert "have a key in common" in checked.stderr
@@ -112,7 +113,9 @@ def test_one_key_under_two_names_is_harmless_under_any_and_check_warns(place: Pa
 
 def test_keys_of_the_command_line_are_distinct_too(place: Path) -> None:
     for keys in (("a.pub", "copy.pub"), ("a.pub", "a.pub"), ("a.pub", "./a.pub")):
-        done = run("verify", *(part for key in keys for part in ("--key", key)), "--threshold", "2", "oci:image:1.0")
+        done = run_here(
+            "verify", *(part for key in keys for part in ("--key", key)), "--threshold", "2", "oci:image:1.0"
+        )
         assert done.exit_code == 2, done.output
         assert "distinct" in done.stderr
 
@@ -120,7 +123,7 @@ def test_keys_of_the_command_line_are_distinct_too(place: Path) -> None:
 def test_check_warns_where_one_signature_may_meet_two_requirements(place: Path) -> None:
     path = policy_file(place, "PLACE", authorities(place, 'key_file = "a.pub"', 'key_file = "copy.pub"'))
     path.write_text(path.read_text().replace("{ PLACE }", '{ any = ["one"] }, { any = ["other"] }'))
-    checked = run("policy", "check", path)
+    checked = run_here("policy", "check", path)
     assert checked.exit_code == 0, checked.output
     assert "one signature can satisfy several requirements" in checked.stderr
 
@@ -131,16 +134,16 @@ def test_check_opens_keys_behind_uris_where_they_must_be_distinct_and_says_where
     path = policy_file(
         place, 'all = ["one", "other"]', authorities(place, 'key_file = "a.pub"', 'key_uri = "env://SOME_KEY"')
     )
-    closed = run("policy", "check", path)
+    closed = run_here("policy", "check", path)
     assert closed.exit_code == 0
     assert "not known whether the keys are distinct" in closed.stderr
-    assert run("policy", "check", "--open-keys", path).exit_code == 1
+    assert run_here("policy", "check", "--open-keys", path).exit_code == 1
     monkeypatch.setenv("SOME_KEY", (place / "a.pub").read_text())
-    assert run("policy", "check", path).exit_code == 2
+    assert run_here("policy", "check", path).exit_code == 2
     path.write_text(path.read_text().replace("all =", "any ="))
-    assert run("policy", "check", path).exit_code == 0
+    assert run_here("policy", "check", path).exit_code == 0
     path.write_text(path.read_text().replace("any =", "all ="))
-    explained = run("policy", "explain", path, "oci:image:1.0")
+    explained = run_here("policy", "explain", path, "oci:image:1.0")
     assert "could not be judged" in explained.stdout
     assert "distinct" in explained.stdout
 
@@ -163,7 +166,7 @@ def test_one_key_in_another_encoding_is_one_key(place: Path) -> None:
     )
     document = f"authorities.one = {{ key_pem = {spki} }}\nauthorities.other = {{ key_pem = {pkcs1} }}\n"
     for counted in COUNTED:
-        assert run("policy", "check", policy_file(place, counted, document)).exit_code == 2
+        assert run_here("policy", "check", policy_file(place, counted, document)).exit_code == 2
 
 
 def test_rotation_lists_that_overlap_are_not_two_names(place: Path) -> None:

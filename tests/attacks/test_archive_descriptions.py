@@ -12,22 +12,15 @@ from typing import Any
 import pytest
 
 import imagesig
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from tests.images.archive.archives import files_of, tar_of
 from tests.peers import binary
 
 GOOD, EVIL = "docker.io/team/app:1.0", "docker.io/team/evil:1.0"
 KIND = "dev.cosignproject.cosign/sigs"
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 class Saved:

@@ -13,19 +13,9 @@ from imagesig import Policy, verify
 from imagesig.errors import ImagesigError
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
-from tests.attacks.hostile_listings import (
-    INDEX,
-    MANIFEST,
-    NAME,
-    a_registry,
-    answers,
-    image_at,
-    key,
-    lists,
-    pushed,
-    signed,
-    store,
-)
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
+from tests.attacks.hostile_listings import a_registry, answers, image_at, lists, pushed, signed, store
+from tests.makers import signing_key
 
 SECONDS = 2.0
 KIB = 1024
@@ -93,7 +83,7 @@ def test_a_document_that_is_quick_to_send_is_quick_to_read(place: str, document:
             server.faults.append(lists([entry]))
         started = time.process_time()
         with pytest.raises(ImagesigError):
-            verify(image_at(server), key(7))
+            verify(image_at(server), signing_key(7))
         assert time.process_time() - started < SECONDS
 
 
@@ -136,5 +126,5 @@ def test_a_listing_that_holds_a_great_many_tokens_is_quickly_refused() -> None:
         server.faults.append(answers(b'{"manifests":[' + b"[]," * 1_300_000 + b"[]]}"))
         started = time.process_time()
         with pytest.raises(ImagesigError):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
         assert time.process_time() - started < 2 * SECONDS

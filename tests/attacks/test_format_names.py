@@ -14,7 +14,8 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.policy import Policy, Rule, Signed
-from tests.attacks.policy_place import furnish, policy_file, run
+from tests.attacks.policy_place import furnish, policy_file
+from tests.commands import run_here
 
 KEYS = 'authorities.a = { key_file = "a.pub" }\n'
 
@@ -28,8 +29,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["cosign", "cosign-x509", "bundle", "bundle-x509"])
 def test_every_name_that_verify_offers_counts_what_it_names(place: Path, name: str) -> None:
-    assert f"{name}" in run("verify", "--help").stdout
-    done = run("verify", "--key", "a.pub", "--format", name, "oci:image:1.0")
+    assert f"{name}" in run_here("verify", "--help").stdout
+    done = run_here("verify", "--key", "a.pub", "--format", name, "oci:image:1.0")
     assert done.exit_code == 0, done.output
     assert imagesig.verify("oci:image:1.0", Policy.any_of("a.pub", formats=[name])).verified
 
@@ -37,19 +38,19 @@ def test_every_name_that_verify_offers_counts_what_it_names(place: Path, name: s
 @pytest.mark.parametrize("name", ["cosign-x509", "bundle-x509"])
 def test_a_policy_file_names_what_it_counts_and_not_how_that_is_written(place: Path, name: str) -> None:
     path = policy_file(place, f'any = ["a"], formats = ["{name}"]', KEYS)
-    done = run("verify", "--policy", path, "oci:image:1.0")
+    done = run_here("verify", "--policy", path, "oci:image:1.0")
     assert done.exit_code == 2
     assert "policy.toml:4: default.require[0].formats[0]" in done.stderr
     path.write_text(path.read_text().replace("-x509", ""))
-    assert run("verify", "--policy", path, "oci:image:1.0").exit_code == 0
+    assert run_here("verify", "--policy", path, "oci:image:1.0").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["nonsense", "Cosign", "notation-jwt", "", "x509"])
 def test_a_name_that_is_in_no_table_is_refused_everywhere(place: Path, name: str) -> None:
-    assert run("verify", "--key", "a.pub", "--format", name, "oci:image:1.0").exit_code == 2
-    assert run("sign", "--key", "a.key", "--format", name, "oci:image:1.0").exit_code == 2
+    assert run_here("verify", "--key", "a.pub", "--format", name, "oci:image:1.0").exit_code == 2
+    assert run_here("sign", "--key", "a.key", "--format", name, "oci:image:1.0").exit_code == 2
     path = policy_file(place, f'any = ["a"], formats = ["{name}"]', KEYS)
-    assert run("policy", "check", path).exit_code == 2
+    assert run_here("policy", "check", path).exit_code == 2
     with pytest.raises(ImagesigError, match="format"):
         Policy.from_containers_policy(_containers(place), formats=[name])
 
@@ -61,7 +62,7 @@ def _containers(place: Path) -> Path:
 
 
 def test_only_sign_says_what_signs_by_default() -> None:
-    signs, verifies = run("sign", "--help").stdout, run("verify", "--help").stdout
+    signs, verifies = run_here("sign", "--help").stdout, run_here("verify", "--help").stdout
     assert "Default: cosign and bundle" in " ".join(signs.split())
     assert "To sign" not in verifies
     assert "Default: cosign and bundle" not in " ".join(verifies.split())

@@ -16,7 +16,7 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.keys.uri import open_key, open_public_keys
 from tests.attacks.test_keys_as_names import _all_words
-from tests.attacks.test_words import run
+from tests.commands import run
 from tests.makers import private_key
 
 SEED = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"

@@ -14,22 +14,9 @@ from imagesig.images.build import build_index
 from imagesig.images.registry.connect import registry
 from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry, Request
-from tests.attacks.hostile_listings import (
-    EMPTY,
-    INDEX,
-    MANIFEST,
-    NAME,
-    a_registry,
-    foreign,
-    image_at,
-    key,
-    listing,
-    lists,
-    pushed,
-    signed,
-    store,
-    stored,
-)
+from imagesig.testing.hostile.registries.stage import EMPTY, INDEX, MANIFEST, NAME, foreign
+from tests.attacks.hostile_listings import a_registry, image_at, listing, lists, pushed, signed, store, stored
+from tests.makers import signing_key
 from tests.peers.servers import RegistryServer
 
 ODD: dict[str, Any] = {
@@ -79,12 +66,12 @@ def test_an_odd_entry_of_a_listing_is_one_rejection_and_the_others_count(entry: 
     with a_registry(api=api) as server:
         digest = signed(server)
         _lists_first(server, digest, entry, api=api)
-        result = verify(image_at(server), key())
+        result = verify(image_at(server), signing_key())
         assert result.verified
         (rejection,) = result.rejections
         assert "0" in rejection.origin
         with pytest.raises(NoSignatureAccepted):
-            verify(image_at(server), key(9))
+            verify(image_at(server), signing_key(9))
 
 
 @odd
@@ -94,7 +81,7 @@ def test_an_odd_layer_of_a_signature_manifest_is_one_rejection_and_the_others_co
         tag = digest.replace(":", "-") + ".sig"
         manifest = stored(server, tag)
         store(server, manifest | {"layers": [entry, *manifest["layers"]]}, MANIFEST, tag)
-        result = verify(image_at(server), key())
+        result = verify(image_at(server), signing_key())
         assert result.verified
         (rejection,) = result.rejections
         assert "layer 0" in rejection.origin
@@ -111,7 +98,7 @@ def test_an_odd_entry_alone_adds_no_trust_and_is_not_unsigned(api: bool) -> None
                 server, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [None]}, INDEX, digest.replace(":", "-")
             )
         with pytest.raises(NoSignatureAccepted):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +115,7 @@ def test_an_empty_member_of_a_listing_is_as_good_as_a_missing_one(members: dict[
         else:
             tag = digest.replace(":", "-")
             store(server, stored(server, tag) | members, INDEX, tag)
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 @pytest.mark.parametrize("api", [True, False])
@@ -146,11 +133,11 @@ def test_a_thousand_and_one_foreign_referrers_hide_no_good_one(api: bool, types:
             store(server, index, INDEX, digest.replace(":", "-"))
         server.requests.clear()
         if types:
-            result = verify(image_at(server), key())
+            result = verify(image_at(server), signing_key())
             assert result.verified
             assert any(isinstance(item.error, LimitExceeded) for item in result.rejections)
         with pytest.raises(LimitExceeded):
-            verify(image_at(server), key(9))
+            verify(image_at(server), signing_key(9))
         fetched = server.asked("GET", "/manifests/sha256:")
         assert fetched <= (2 if types else 1) * limits.REFERRERS
 
@@ -162,7 +149,7 @@ def test_a_good_signature_that_the_listing_calls_something_else_counts() -> None
             store(server, foreign(digest, number))
         entries = [entry | {"artifactType": "application/vnd.example"} for entry in listing(server, digest)]
         server.faults.append(lists(entries))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 def test_a_listing_without_an_end_is_a_limit_and_never_unsigned() -> None:
@@ -179,7 +166,7 @@ def test_a_listing_without_an_end_is_a_limit_and_never_unsigned() -> None:
 
         server.faults.append(endless)
         with pytest.raises(LimitExceeded):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 def test_a_listing_that_is_filtered_gives_the_good_one_behind_any_number_of_foreign_ones() -> None:
@@ -201,7 +188,7 @@ def test_a_listing_that_is_filtered_gives_the_good_one_behind_any_number_of_fore
             return Answer(200, answer.body, {**answer.headers, "oci-filters-applied": "artifactType"})
 
         server.faults.append(filtering)
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 @pytest.mark.parametrize("types", [True, False])
@@ -214,9 +201,9 @@ def test_foreign_manifests_of_4_mib_do_not_use_up_what_signatures_need(types: bo
             store(server, foreign(digest, number, 4 * 1024 * 1024))
         others = [entry for entry in listing(server, digest, types=types) if entry["digest"] != good["digest"]]
         server.faults.append(lists([good, *others] if good_first else [*others, good]))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
         with pytest.raises((LimitExceeded, NoSignatureAccepted)):
-            verify(image_at(server), key(9))
+            verify(image_at(server), signing_key(9))
 
 
 def test_large_bundles_that_nobody_trusts_do_not_use_up_what_a_good_one_needs() -> None:
@@ -234,7 +221,7 @@ def test_large_bundles_that_nobody_trusts_do_not_use_up_what_a_good_one_needs() 
             del manifest["annotations"]
             store(server, manifest)
         server.faults.append(lists([*(e for e in listing(server, digest) if e["digest"] != good["digest"]), good]))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 def test_large_payloads_that_nobody_trusts_do_not_use_up_what_a_good_one_needs() -> None:
@@ -250,7 +237,7 @@ def test_large_payloads_that_nobody_trusts_do_not_use_up_what_a_good_one_needs()
             server._blobs[NAME, blob] = content
             junk.append(good | {"digest": blob, "size": len(content)})
         store(server, manifest | {"layers": [*junk, good]}, MANIFEST, tag)
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 def test_signing_again_finds_what_was_signed_among_a_thousand_foreign_referrers() -> None:
@@ -260,7 +247,7 @@ def test_signing_again_finds_what_was_signed_among_a_thousand_foreign_referrers(
             store(server, foreign(digest, number))
         server.faults.append(lists(listing(server, digest)))
         before = len(server._manifests)
-        (made,) = sign(image_at(server), key(), formats=["bundle"]).signatures
+        (made,) = sign(image_at(server), signing_key(), formats=["bundle"]).signatures
         assert made.state == "present"
         assert len(server._manifests) == before
 
@@ -274,10 +261,10 @@ def test_a_manifest_of_an_odd_type_at_go_containerregistrys_registry_hides_no_go
     name = f"{registry_ggcr.host}/hidden/app:1.0"
     image = registry(name, credentials=("", ""))
     digest = build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0").digest
-    sign(image, key(), formats=["bundle"])
+    sign(image, signing_key(), formats=["bundle"])
     content = json.dumps(foreign(digest)).encode()
     image.home._put_manifest(content, "x", "")  # type: ignore[attr-defined]
-    result = verify(registry(name, credentials=("", "")), key())
+    result = verify(registry(name, credentials=("", "")), signing_key())
     assert result.verified
     assert len(result.rejections) == 1
 
@@ -288,14 +275,14 @@ def test_an_image_with_foreign_referrers_alone_is_unsigned() -> None:
         for number in range(20):
             store(server, foreign(digest, number))
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 def test_a_flood_at_a_platform_hides_no_signature_of_its_index() -> None:
     with a_registry() as server:
         build_index(image_at(server).home, {"a": b"b"}, "1.0")
         child = stored(server, "1.0")["manifests"][0]["digest"]
-        sign(image_at(server), key(), formats=["bundle"], recursive=False)
+        sign(image_at(server), signing_key(), formats=["bundle"], recursive=False)
         for number in range(40):
             junk = str(number).encode().rjust(250 * 1024)
             server._blobs[NAME, sha256(junk)] = junk
@@ -303,7 +290,7 @@ def test_a_flood_at_a_platform_hides_no_signature_of_its_index() -> None:
             manifest = foreign(child, number, kind=kind)
             manifest["layers"] = [{"mediaType": kind, "digest": sha256(junk), "size": len(junk)}]
             store(server, manifest)
-        result = verify(image_at(server), key(), platform="linux/amd64")
+        result = verify(image_at(server), signing_key(), platform="linux/amd64")
         assert result.through_index
         with pytest.raises(LimitExceeded):
-            verify(image_at(server), key(9), platform="linux/amd64")
+            verify(image_at(server), signing_key(9), platform="linux/amd64")

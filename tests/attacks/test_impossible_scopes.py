@@ -8,7 +8,8 @@ import pytest
 
 from imagesig.errors import InvalidArgument
 from imagesig.policy import Policy, parse_scope
-from tests.attacks.policy_place import furnish, policy_file, run
+from tests.attacks.policy_place import furnish, policy_file
+from tests.commands import run_here
 
 DIGEST = "sha256:" + "ab" * 32
 KEYS = 'authorities.a = { key_file = "a.pub" }\n'
@@ -122,7 +123,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_line_is_named_and_the_default_does_not_apply(place: Path, scope: str) -> None:
     path = policy_file(place, 'any = ["a"]', KEYS, scope=scope, default="insecureAcceptAnything")
     for command in (("verify", "--policy", path, "--allow-unverified", "oci:image:1.0"), ("policy", "check", path)):
-        done = run(*command)
+        done = run_here(*command)
         assert done.exit_code == 2, done.output
         assert "policy.toml:5: rules[0].scope: scope " in done.stderr
 
@@ -133,7 +134,7 @@ def test_a_place_behind_a_symbolic_link_is_refused_with_its_line(place: Path) ->
         place, 'any = ["b"]', KEYS + 'authorities.b = { key_file = "b.pub" }\n', scope=f"oci:{place}/link"
     )
     path.write_text(path.read_text().replace('default = "reject"', 'default = "insecureAcceptAnything"'))
-    done = run("verify", "--policy", path, "--allow-unverified", "oci:link:1.0")
+    done = run_here("verify", "--policy", path, "--allow-unverified", "oci:link:1.0")
     assert done.exit_code == 2, done.output
     assert "policy.toml:6: rules[0].scope" in done.stderr
     assert "symbolic link" in done.stderr

@@ -20,8 +20,9 @@ from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
 from imagesig.oci.digest import sha256
-from tests.attacks.hostile_listings import INDEX, MANIFEST, a_registry, image_at, key, pushed, signed, store, stored
-from tests.makers import private_key, statement
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST
+from tests.attacks.hostile_listings import a_registry, image_at, pushed, signed, store, stored
+from tests.makers import private_key, signing_key, statement
 from tests.makers import sign as signature_of
 
 EVIL = "sha256:" + "ee" * 32
@@ -45,7 +46,7 @@ def with_twins(names: str) -> list[Any]:
 def a_layout(folder: Path) -> tuple[Image, str]:
     home = Layout.create(folder)
     digest = build_image(home, {"a": b"b"}, PLATFORMS[0], "1.0").digest
-    sign(layout(folder, "1.0"), key(), formats=["bundle", "cosign"], identity="registry.example/app:1.0")
+    sign(layout(folder, "1.0"), signing_key(), formats=["bundle", "cosign"], identity="registry.example/app:1.0")
     return layout(folder, "1.0"), digest
 
 
@@ -62,7 +63,7 @@ def test_a_twin_in_index_json_is_refused(tmp_path: Path, name: str, twin: str) -
     a_layout(tmp_path)
     change(tmp_path / "index.json", lambda document: document.update({twin: document.get(name)}))
     with pytest.raises(MalformedError):
-        verify(f"oci:{tmp_path}:1.0", key())
+        verify(f"oci:{tmp_path}:1.0", signing_key())
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,9 @@ def test_a_twin_in_an_entry_of_index_json_is_refused(tmp_path: Path, name: str, 
     a_layout(tmp_path)
     change(tmp_path / "index.json", lambda document: document["manifests"][0].update({twin: EVIL}))
     with pytest.raises(MalformedError):
-        verify(f"oci:{tmp_path}:1.0", key())
+        verify(f"oci:{tmp_path}:1.0", signing_key())
     with pytest.raises(MalformedError):
-        sign(f"oci:{tmp_path}:1.0", key(1), formats=["bundle"])
+        sign(f"oci:{tmp_path}:1.0", signing_key(1), formats=["bundle"])
 
 
 @pytest.mark.parametrize(("name", "twin"), with_twins("imageLayoutVersion"))
@@ -82,14 +83,14 @@ def test_a_twin_in_oci_layout_is_refused(tmp_path: Path, name: str, twin: str) -
     a_layout(tmp_path)
     change(tmp_path / "oci-layout", lambda document: document.update({twin: "2.0.0"}))
     with pytest.raises(MalformedError):
-        verify(f"oci:{tmp_path}:1.0", key())
+        verify(f"oci:{tmp_path}:1.0", signing_key())
 
 
 def test_annotations_are_a_map_whose_names_go_compares_exactly(tmp_path: Path) -> None:
     a_layout(tmp_path)
     names = {"Org.opencontainers.image.ref.name": "x", "Digest": "y", "\u017fize": "z", "digest": "w"}
     change(tmp_path / "index.json", lambda document: document["manifests"][0]["annotations"].update(names))
-    assert verify(f"oci:{tmp_path}:1.0", key()).verified
+    assert verify(f"oci:{tmp_path}:1.0", signing_key()).verified
 
 
 @pytest.mark.parametrize("where", ["index.json", "oci-layout"])
@@ -98,7 +99,7 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, where: str) -> 
     content = (tmp_path / where).read_text()
     (tmp_path / where).write_text(content[:-1] + "," + content[1:])
     with pytest.raises(MalformedError):
-        verify(f"oci:{tmp_path}:1.0", key())
+        verify(f"oci:{tmp_path}:1.0", signing_key())
 
 
 @pytest.mark.parametrize("size", [1.0, True, "1", None, -1, 1e3])
@@ -106,7 +107,7 @@ def test_a_size_that_go_does_not_read_as_a_number_is_refused(tmp_path: Path, siz
     a_layout(tmp_path)
     change(tmp_path / "index.json", lambda document: document["manifests"][0].update(size=size))
     with pytest.raises(MalformedError):
-        verify(f"oci:{tmp_path}:1.0", key())
+        verify(f"oci:{tmp_path}:1.0", signing_key())
 
 
 @pytest.mark.parametrize(("name", "twin"), with_twins("Config RepoTags Layers"))
@@ -162,9 +163,9 @@ def test_an_image_manifest_that_also_reads_as_another_kind_is_refused(name: str,
         content = json.dumps(document | {twin: document.get(name, [])}, ensure_ascii=False).encode()
         server._manifests["team/app", "evil"] = (content, MANIFEST)
         with pytest.raises(MalformedError):
-            verify(image_at(server, "evil"), key())
+            verify(image_at(server, "evil"), signing_key())
         with pytest.raises(MalformedError):
-            sign(image_at(server, "evil"), key())
+            sign(image_at(server, "evil"), signing_key())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_an_image_index_that_also_reads_as_another_kind_is_refused(name: str, tw
         content = json.dumps(document | {twin: document.get(name, [])}, ensure_ascii=False).encode()
         server._manifests["team/app", "evil"] = (content, INDEX)
         with pytest.raises(MalformedError):
-            verify(image_at(server, "evil"), key())
+            verify(image_at(server, "evil"), signing_key())
 
 
 @pytest.mark.parametrize(("name", "twin"), with_twins("digest platform size mediaType"))
@@ -191,7 +192,7 @@ def test_a_twin_in_a_child_of_an_image_index_is_refused(name: str, twin: str) ->
         store(server, json.dumps(document, ensure_ascii=False).encode(), INDEX, "evil")
         for platform in ("", "linux/amd64"):
             with pytest.raises(MalformedError):
-                verify(image_at(server, "evil"), key(), platform=platform)
+                verify(image_at(server, "evil"), signing_key(), platform=platform)
 
 
 @pytest.mark.parametrize("name", ["os", "architecture", "variant"])
@@ -202,7 +203,7 @@ def test_a_twin_in_a_platform_of_an_image_index_is_refused(name: str) -> None:
         document["manifests"][1]["platform"][name.upper()] = "amd64"
         store(server, document, INDEX, "evil")
         with pytest.raises(MalformedError):
-            verify(image_at(server, "evil"), key(), platform="linux/amd64")
+            verify(image_at(server, "evil"), signing_key(), platform="linux/amd64")
 
 
 @pytest.mark.parametrize(("name", "twin"), with_twins("layers config mediaType"))
@@ -213,7 +214,7 @@ def test_a_twin_at_the_top_of_a_signature_manifest_refuses_the_whole(name: str, 
         document = stored(server, tag)
         store(server, json.dumps(document | {twin: document[name]}, ensure_ascii=False).encode(), MANIFEST, tag)
         with pytest.raises(NoSignatureAccepted):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 # --- signatures -----------------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def _bundle_is_refused(edit: Callable[[dict[str, Any]], object], payload: bytes 
         manifest["layers"] = [layer | {"digest": sha256(content), "size": len(content)}]
         store(server, manifest)
         with pytest.raises(NoSignatureAccepted) as refused:
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
         (rejection,) = refused.value.rejections
         assert "none of the trusted keys" not in str(rejection.error)
 

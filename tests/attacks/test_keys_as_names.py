@@ -18,7 +18,7 @@ from imagesig.errors import ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.keys.uri import open_key, open_public_keys, resolve_key
-from tests.attacks.test_words import run
+from tests.commands import run
 from tests.makers import private_key
 
 PEM = private_key().to_pem(None).decode()

@@ -11,7 +11,7 @@ import pytest
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from tests.attacks.test_keys_as_names import BODY, PEM, assert_silent
-from tests.attacks.test_words import run
+from tests.commands import run
 
 TEXTS = {"PEM": PEM, "base64": BODY, "path": f"/keys/{BODY}", "variable": f"env://{PEM}", "uri": f"hashivault://{BODY}"}
 PLACES = {

@@ -13,20 +13,11 @@ import pytest
 
 from imagesig.oci.digest import sha256
 from imagesig.testing import Answer, InMemoryRegistry
-from tests.attacks.hostile_listings import (
-    INDEX,
-    MANIFEST,
-    NAME,
-    a_registry,
-    answers,
-    foreign,
-    key,
-    listing,
-    lists,
-    signed,
-    store,
-    stored,
-)
+from imagesig.testing.hostile.registries.fillings import FILLINGS as HOSTILE_FILLINGS
+from imagesig.testing.hostile.registries.fillings import filled as fill
+from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME, foreign
+from tests.attacks.hostile_listings import a_registry, answers, listing, lists, signed, store, stored
+from tests.makers import signing_key
 
 MIB = 1024 * 1024
 _CHILD = """
@@ -51,7 +42,7 @@ print(said, peak() - before)
 def cost(server: InMemoryRegistry, tmp_path: Path) -> tuple[str, int]:
     """How the verification in a child process ends, and the memory in KiB that it takes beyond that of a small one."""
     pem = tmp_path / "key.pub"
-    pem.write_text(key().info.public_key.pem)
+    pem.write_text(signing_key().info.public_key.pem)
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, server.host, str(pem)], capture_output=True, text=True, check=True, timeout=120
     )
@@ -78,30 +69,19 @@ def blob(server: InMemoryRegistry, content: bytes) -> dict[str, object]:
     return {"digest": digest, "size": len(content)}
 
 
-def _filled(start: bytes, unit: bytes, end: bytes, size: int) -> bytes:
-    return start + unit * ((size - len(start) - len(end)) // len(unit)) + end
-
-
-FILLINGS = {
-    "empty arrays": (b'"x":[', b"[],", b"[]]"),
-    "empty objects": (b'"x":[', b"{},", b"{}]"),
-    "objects": (b'"x":[', b'{"a":1},', b"0]"),
-    "numbers": (b'"x":[', b"1.5,", b"0]"),
-    "one string": (b'"x":"', b"a", b'"'),
-    "an astral character": ('"x":"\U0001f600'.encode(), b"a", b'"'),
-    "astral characters": (b'"x":"', "\U0001f600".encode(), b'"'),
-    "astral escapes": (b'"x":"', b"\\ud83d\\ude00", b'"'),
-    "wide characters": (b'"x":"', "\u0416".encode(), b'"'),
-    "members": (b'"x":{', b'"a":1,', b'"b":1}'),
-    "strings": (b'"x":[', b'"ab",', b'""]'),
-    "nothing": (b"", b" ", b'"x":0'),
-}
+_WHOLE = (
+    *("arrays", "objects", "numbers", "strings", "long-string", "blanks", "wide-characters"),
+    *("astral-character", "astral-characters", "astral-escapes"),
+)
+"""The fillings of whole documents; others end before the document does."""
+FILLINGS = {name.replace("-", " "): filling for name, filling in HOSTILE_FILLINGS.items() if name in _WHOLE}
+FILLINGS |= {"empty objects": (b'"x":[', b"{},", b"{}]"), "members": (b'"x":{', b'"a":1,', b'"b":1}')}
 
 
 def filled(head: bytes, filling: str, size: int) -> bytes:
     """A document that begins so, has that filling, and has just so many bytes or a few less."""
     start, unit, end = FILLINGS[filling]
-    return _filled(head + b"," + start, unit, end + b"}", size)
+    return fill(head + b"," + start, unit, end + b"}", size)
 
 
 HEAD = f'{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[]'.encode()

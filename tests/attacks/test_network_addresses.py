@@ -11,16 +11,16 @@ import pytest
 
 from imagesig import ImagesigError, Policy, SigningKey, copy, registry, sign, verify, verify_many
 from imagesig.api.diagnosing import diagnose
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.manifest import OCI_INDEX
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.attacks.network import head_of, scripted
 from tests.cli.test_commands import imagesig as command
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 LONG = "9" * 5000
 NOT_FOLLOWED = (UnexpectedResponse, Unreachable)
@@ -46,16 +46,6 @@ ODD = {
     "a login": "http://user:s3cret@h/",
     "8,193 characters": f"http://h/{'x' * 8193}",
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(quick_retries: None) -> None:
-    """Retries without pauses."""
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
 
 
 @pytest.fixture

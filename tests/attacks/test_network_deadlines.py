@@ -19,30 +19,19 @@ import pytest
 import trustme
 
 from imagesig import SigningKey, copy, registry, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry_client
-from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.attacks.network import Network, drip, head_of, scripted, silent
+
+pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
 
 SECONDS = 1.0
 UPLOAD_SECONDS = 3.0
 LATE = 1.5
 """How many seconds late a deadline was kept all the same: the machine may be busy."""
-
-
-@pytest.fixture(autouse=True)
-def quick(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
 
 
 @contextlib.contextmanager

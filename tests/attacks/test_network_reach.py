@@ -8,31 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from imagesig import ImagesigError, SigningKey, registry, sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AttachIncomplete, TransportError, UnexpectedResponse
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
-from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry
 from imagesig.witnesses import Query, online
 from tests.attacks.network import OUTSIDE, Network
+
+pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
 
 LOGIN = ("user", "s3cret")
 INSIDE = ["127.0.0.1", "10.1.2.3", "192.168.0.9", "100.64.0.1", "0.0.0.0", "169.254.169.254", "100.100.100.200"]
 INSIDE += ["::1", "fd00::1", "fe80::1", "fd00:ec2::254", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1"]
 INSIDE += ["2002:7f00:1::", "2001:0:5db8:d70e:0:0:80ff:fffe", "::7f00:1", "224.0.0.1", "ff02::1", "fec0::1"]
-
-
-@pytest.fixture(autouse=True)
-def quick(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without pauses, no proxies."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from imagesig import ImagesigError, SigningKey, registry, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
-from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import InMemoryRegistry
 from tests.cli.test_commands import imagesig as command
+
+pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
 
 PASSWORDS = ["hunter/tw", "hunter#tw", "hunter?tw", "hunter@tw", "hunter%tw", "hunter tw", "hunter:tw", "hunter\\tw"]
 PASSWORDS += [
@@ -26,17 +26,6 @@ PASSWORDS += [
     "hunter/t@w",
     "a/b#huntertw",
 ]
-
-
-@pytest.fixture(autouse=True)
-def quick(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
 
 
 @pytest.mark.parametrize("scheme", ["http://", "https://", ""])

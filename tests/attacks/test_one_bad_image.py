@@ -22,7 +22,7 @@ from imagesig.errors import ImagesigError, InternalError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.testing import Answer, InMemoryRegistry
-from tests.attacks.test_words import run
+from tests.commands import run
 from tests.makers import private_key
 
 PEM = private_key().to_pem(None).decode()

@@ -37,8 +37,9 @@ from imagesig.policy import (
 from imagesig.policy.authority import Authority
 from imagesig.policy.files.write import document_of
 from imagesig.trust import CertificateAuthority, TrustedKey
-from tests.attacks.policy_place import NAME, furnish, run
+from tests.attacks.policy_place import NAME, furnish
 from tests.chains import root
+from tests.commands import run_here
 
 IDENTITIES = [
     Identity.of_image(),
@@ -62,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("agreement").resolve()
     furnish(folder, "a", "b", "c")
     image = f"oci:{folder}/image:1.0"
-    done = run("sign", "--key", folder / "b.key", "--format", "cosign", "--identity", NAME, image)
+    done = run_here("sign", "--key", folder / "b.key", "--format", "cosign", "--identity", NAME, image)
     assert done.exit_code == 0, done.output
     (folder / "copy.pub").write_text((folder / "a.pub").read_text())
     return folder
@@ -151,9 +152,9 @@ def test_every_way_to_ask_about_a_policy_gives_one_answer(place: Path, data: st.
     path.write_text(json.dumps(document))
     if any(type(item) is Reject for item in requirements):
         assert document["default"] == "reject"
-        assert run("policy", "check", path).exit_code == 0
+        assert run_here("policy", "check", path).exit_code == 0
         return
-    checked = run("policy", "check", path)
+    checked = run_here("policy", "check", path)
     try:
         written = Policy.load(path)
     except ImagesigError as error:

@@ -10,21 +10,9 @@ from imagesig import sign, verify
 from imagesig.errors import ImagesigError, NoSignatures, TransportError, UnexpectedResponse
 from imagesig.images.build import build_index
 from imagesig.testing import Answer, InMemoryRegistry, Request
-from tests.attacks.hostile_listings import (
-    INDEX,
-    NAME,
-    a_registry,
-    answers,
-    foreign,
-    image_at,
-    key,
-    listing,
-    lists,
-    pushed,
-    signed,
-    store,
-    stored,
-)
+from imagesig.testing.hostile.registries.stage import INDEX, NAME, foreign
+from tests.attacks.hostile_listings import a_registry, answers, image_at, listing, lists, pushed, signed, store, stored
+from tests.makers import signing_key
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -58,10 +46,10 @@ def test_an_answer_that_is_no_list_is_an_error_and_never_unsigned(body: bytes, k
         pushed(server)
         server.faults.append(answers(body, content_type=kind))
         with pytest.raises(UnexpectedResponse):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
         before = dict(server._manifests)
         with pytest.raises(ImagesigError):
-            sign(image_at(server), key(), formats=["bundle"])
+            sign(image_at(server), signing_key(), formats=["bundle"])
         assert server._manifests == before
 
 
@@ -73,7 +61,7 @@ def test_a_list_of_any_content_type_is_the_registrys_answer(kind: str) -> None:
         digest = signed(server)
         body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listing(server, digest)}).encode()
         server.faults.append(answers(body, content_type=kind))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 @pytest.mark.parametrize(
@@ -84,7 +72,7 @@ def test_a_list_without_entries_is_unsigned_whatever_its_schema_version(body: by
         pushed(server)
         server.faults.append(answers(body, content_type="application/json"))
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 406, 410, 415, 501])
@@ -92,18 +80,18 @@ def test_where_there_is_no_such_endpoint_the_fallback_tag_decides(status: int) -
     with a_registry(api=False) as server:
         digest = signed(server)
         server.faults.append(answers(b"", status))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
         for reference in (digest.replace(":", "-"),):
             del server._manifests[NAME, reference]
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
         def fails(request: Request) -> Answer | None:
             return Answer(500) if request.path.endswith(digest.replace(":", "-")) else None
 
         server.faults.append(fails)
         with pytest.raises(TransportError) as failed:
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
         assert not isinstance(failed.value, NoSignatures)
 
 
@@ -113,7 +101,7 @@ def test_any_other_status_is_an_error(status: int) -> None:
         pushed(server)
         server.faults.append(answers(b"", status))
         with pytest.raises(TransportError):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 # --- the fallback tag -----------------------------------------------------------------------------------------------
@@ -137,7 +125,7 @@ def test_a_fallback_tag_that_is_the_image_itself_is_no_list() -> None:
         pushed(server)
         _tag_is_digest(server)
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 @pytest.mark.parametrize("is_index", [True, False])
@@ -150,7 +138,7 @@ def test_sign_does_not_overwrite_a_fallback_tag_that_is_the_image_itself(is_inde
         _tag_is_digest(server)
         before = {at: content for at, content in server._manifests.items() if "sha256-" in at[1]}
         with pytest.raises(ImagesigError) as refused:
-            sign(image_at(server), key(), formats=["bundle"], recursive=False)
+            sign(image_at(server), signing_key(), formats=["bundle"], recursive=False)
         assert {at: content for at, content in server._manifests.items() if "sha256-" in at[1]} == before
         assert "cosign" in refused.value.hint
 
@@ -160,7 +148,7 @@ def test_of_an_index_the_fallback_tag_that_is_the_image_itself_is_no_list() -> N
         build_index(image_at(server).home, {"a": b"b"}, "1.0")
         _tag_is_digest(server)
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 def test_a_fallback_tag_that_is_no_index_is_no_list_and_stays() -> None:
@@ -169,10 +157,10 @@ def test_a_fallback_tag_that_is_no_index_is_no_list_and_stays() -> None:
         tag = digest.replace(":", "-")
         store(server, foreign("sha256:" + "ab" * 32), "application/vnd.oci.image.manifest.v1+json", tag)
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
         before = server._manifests[NAME, tag]
         with pytest.raises(ImagesigError):
-            sign(image_at(server), key(), formats=["bundle"])
+            sign(image_at(server), signing_key(), formats=["bundle"])
         assert server._manifests[NAME, tag] == before
 
 
@@ -214,7 +202,7 @@ def test_every_form_of_a_link_to_the_next_page_is_followed(link: str) -> None:
     with a_registry() as server:
         digest = signed(server)
         _in_pages(server, digest, link.format(f"/v2/{NAME}/referrers/{digest}?page=2"))
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified
 
 
 @pytest.mark.parametrize(
@@ -225,7 +213,7 @@ def test_what_only_looks_like_the_next_page_is_not_followed(link: str) -> None:
         digest = signed(server)
         _in_pages(server, digest, link.format(f"/v2/{NAME}/referrers/{digest}?page=2"))
         with pytest.raises(NoSignatures):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 @pytest.mark.parametrize(
@@ -236,7 +224,7 @@ def test_a_malformed_link_is_an_error(link: str) -> None:
         digest = signed(server)
         _in_pages(server, digest, link.format(f"/v2/{NAME}/referrers/{digest}?page=2"))
         with pytest.raises(UnexpectedResponse):
-            verify(image_at(server), key())
+            verify(image_at(server), signing_key())
 
 
 def test_the_fallback_index_is_read_as_the_api_lists() -> None:
@@ -244,4 +232,4 @@ def test_the_fallback_index_is_read_as_the_api_lists() -> None:
         digest = signed(server)
         tag = digest.replace(":", "-")
         store(server, {"schemaVersion": 2, "manifests": stored(server, tag)["manifests"]}, INDEX, tag)
-        assert verify(image_at(server), key()).verified
+        assert verify(image_at(server), signing_key()).verified

@@ -14,7 +14,7 @@ import pytest
 import imagesig
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from tests.attacks.test_words import run
+from tests.commands import run
 from tests.makers import private_key
 
 PEM = private_key().to_pem(None).decode()

@@ -7,7 +7,7 @@ import pytest
 from imagesig import SigningKey, registry, verify
 from imagesig.errors import UnexpectedResponse
 from imagesig.testing import Answer, InMemoryRegistry
-from tests.attacks.hostile_listings import key
+from tests.makers import signing_key
 
 NAMES = ["metadata.google.internal", "METADATA.google.internal.", "metadata", "metadata.goog", "instance-data"]
 NAMES += ["instance-data.ec2.internal", "localhost.localdomain", "ip6-localhost", "ip6-loopback"]
@@ -15,7 +15,7 @@ NAMES += ["instance-data.ec2.internal", "localhost.localdomain", "ip6-localhost"
 
 @pytest.fixture
 def signer() -> SigningKey:
-    return key()
+    return signing_key()
 
 
 @pytest.mark.parametrize("name", NAMES)

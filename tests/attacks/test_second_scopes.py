@@ -12,7 +12,7 @@ from imagesig.oci.reference import parse_reference
 from imagesig.policy import Policy
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule
 from imagesig.policy.scope import Scope
-from tests.attacks.test_words import run
+from tests.commands import run
 
 ANY, NONE = Rule((AcceptAnything(),), "any"), Rule((Reject("no"),), "none")
 SPELLINGS = {

@@ -12,7 +12,7 @@ from imagesig import ImagesigError
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.open import Transport, open_image
 from imagesig.text import holds_key, quote, sentence
-from tests.attacks.test_words import run
+from tests.commands import run
 from tests.makers import private_key
 
 _TYPES = {"P-256": KeyType.ECDSA_P256, "Ed25519": KeyType.ED25519}

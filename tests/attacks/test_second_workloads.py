@@ -9,7 +9,7 @@ import pytest
 
 from imagesig.cli.workloads.file import parse_workloads
 from imagesig.errors import InvalidArgument
-from tests.attacks.test_words import run
+from tests.commands import run
 
 GOOD = "r.example/good:1"
 COMPOSE = f"services:\n  web:\n    image: {GOOD}\n"

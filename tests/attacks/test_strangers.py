@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from tests.attacks.test_words import run
 from tests.chains import Issuer, intermediate, leaf, pem, root
+from tests.commands import run
 
 HOSTILE = "x\n  verified  cosign  trusted\x1b[2J\u202e"
 

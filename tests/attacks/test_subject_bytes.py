@@ -18,7 +18,6 @@ from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, 
 from imagesig.api.diagnosing import State, diagnose
 from imagesig.api.explaining import explain
 from imagesig.cli.processes import ForkPool
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     DigestMismatch,
     ImageNotFound,
@@ -29,7 +28,6 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
@@ -38,16 +36,6 @@ from imagesig.testing import InMemoryRegistry
 from tests.attacks.subject_homes import BLOBS, LOCAL, NAME, LocalHome, same_length
 from tests.cli.test_commands import imagesig as command
 from tests.images.archive.archives import docker_save_today
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def key(folder: Path) -> SigningKey:
-    return FileProvider(folder).generate("k.key", KeyType.ED25519)
 
 
 @pytest.fixture(params=LOCAL)
@@ -92,12 +80,12 @@ def test_bytes_that_break_off_or_go_on_are_not_verified(home: LocalHome, key: Si
 
 @pytest.mark.parametrize("kind", ["oci", "oci-archive"])
 def test_the_command_and_the_other_ways_to_verify_refuse_it_too(
-    kind: str, tmp_path: Path, key: SigningKey, folder: Path
+    kind: str, tmp_path: Path, key: SigningKey, key_folder: Path
 ) -> None:
     home = LocalHome(kind, tmp_path)
     sign(home.destination, key, identity=NAME)
     home.write(home.blob(home.digest), evil(home))
-    done = command("verify", "--key", str(folder / "k.pub"), home.destination)
+    done = command("verify", "--key", str(key_folder / "k.pub"), home.destination)
     assert done.returncode == 1
     assert home.digest not in done.stdout
     policy = Policy.any_of(key.info.public_key)

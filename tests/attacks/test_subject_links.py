@@ -8,25 +8,13 @@ from pathlib import Path
 import pytest
 
 from imagesig import SigningKey, copy, inspect, sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DigestMismatch, ImagesigError
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.provider import FileProvider
 from tests.attacks.subject_homes import BLOBS, NAME, LocalHome
 from tests.cli.test_commands import imagesig as command
 
 SECRET = b"root:x:0:0:a secret that nobody may see\n"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def key(folder: Path) -> SigningKey:
-    return FileProvider(folder).generate("k.key", KeyType.ED25519)
 
 
 @pytest.fixture
@@ -86,14 +74,14 @@ def test_the_files_of_a_directory_are_no_links(name: str, tmp_path: Path, key: S
 
 @pytest.mark.parametrize("name", ["version", "signature-1", "manifest.json"])
 def test_what_a_link_points_at_is_neither_said_nor_copied(
-    name: str, tmp_path: Path, secret: Path, key: SigningKey, folder: Path
+    name: str, tmp_path: Path, secret: Path, key: SigningKey, key_folder: Path
 ) -> None:
     home = LocalHome("dir", tmp_path)
     (home.path / name).unlink(missing_ok=True)
     (home.path / name).symlink_to(secret)
     there = tmp_path / "there"
     for words in (
-        ("verify", "--key", str(folder / "k.pub"), home.destination),
+        ("verify", "--key", str(key_folder / "k.pub"), home.destination),
         ("inspect", home.destination),
         ("copy", home.destination, f"dir:{there}"),
     ):
@@ -104,11 +92,11 @@ def test_what_a_link_points_at_is_neither_said_nor_copied(
 
 
 @pytest.mark.parametrize("kind", ["dir", "oci"])
-def test_what_is_no_version_is_not_quoted(kind: str, tmp_path: Path, folder: Path) -> None:
+def test_what_is_no_version_is_not_quoted(kind: str, tmp_path: Path, key_folder: Path) -> None:
     home = LocalHome(kind, tmp_path)
     # No link: a hard one, or bytes that somebody copied here.
     (home.path / {"dir": "version", "oci": "oci-layout"}[kind]).write_bytes(SECRET)
-    done = command("verify", "--key", str(folder / "k.pub"), home.destination)
+    done = command("verify", "--key", str(key_folder / "k.pub"), home.destination)
     assert done.returncode != 0
     assert "secret" not in done.stderr.replace(str(home.path), "")
 

@@ -11,13 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from imagesig import Policy, SigningKey, copy, registry, sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument
 from imagesig.images.build import build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.source import ImageHome
-from imagesig.keys.file.provider import FileKey, FileProvider
+from imagesig.keys.file.provider import FileKey
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from imagesig.policy import Identity, Rule
@@ -32,16 +31,6 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 ARM6 = Platform("linux", "arm", "v6")
 ANY_NAME = Identity.any()
 UNVERIFIED = Policy(Rule((AcceptAnything(),)))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def key(folder: Path) -> SigningKey:
-    return FileProvider(folder).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture(params=["layout", "registry"])
@@ -232,7 +221,7 @@ def test_a_child_without_its_config_is_no_image_of_a_platform(tmp_path: Path, ke
         verify(layout(tmp_path / "layout", "1.0"), key, platform="linux/amd64")
 
 
-def test_a_copy_of_one_platform_compares_always(tmp_path: Path, key: SigningKey, folder: Path) -> None:
+def test_a_copy_of_one_platform_compares_always(tmp_path: Path, key: SigningKey, key_folder: Path) -> None:
     made = Layout.create(tmp_path / "layout")
     arm = build_image(made, {"a": b"b"}, ARM64)
     listing(made, (arm, AMD64))
@@ -240,7 +229,9 @@ def test_a_copy_of_one_platform_compares_always(tmp_path: Path, key: SigningKey,
     sign(source, key)  # the index too: but it is the child that is judged, and that has a digest of its own
     with pytest.raises(ImageNotFound):
         copy(source, f"oci:{tmp_path / 'there'}:1.0", platform="linux/amd64", admit=lambda image: verify(image, key))
-    done = command("copy", "--key", str(folder / "k.pub"), "--platform", "linux/amd64", source, f"oci:{tmp_path}/x:1")
+    done = command(
+        "copy", "--key", str(key_folder / "k.pub"), "--platform", "linux/amd64", source, f"oci:{tmp_path}/x:1"
+    )
     assert done.returncode != 0
     assert not (tmp_path / "there").exists()
 

@@ -11,19 +11,12 @@ import pytest
 
 import imagesig
 from imagesig import SigningKey, copy, sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.archive import writer as archive_writer
-from imagesig.keys.file.provider import FileProvider
 from imagesig.witnesses.crl_cache import CrlBytes, FileCrlCache
 from tests.attacks.subject_homes import NAME, LocalHome
 
 PACKAGE = Path(imagesig.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ED25519)
 
 
 @pytest.fixture
@@ -161,7 +154,7 @@ def test_a_cache_of_revocation_lists_reads_regular_files_only(tmp_path: Path) ->
 
 
 def test_every_file_that_is_made_is_made_anew() -> None:
-    """Read off the source: what creates a file says O_EXCL, or is `tempfile`, which does."""
+    """Read off the source: what creates a file says O_EXCL, as the mode "x" and `tempfile` do."""
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.is_relative_to(PACKAGE / "testing"):
             continue  # makes the folders that attack
@@ -172,8 +165,10 @@ def test_every_file_that_is_made_is_made_anew() -> None:
             where = f"{path.relative_to(PACKAGE)}:{node.lineno}"
             if ast.unparse(node.func) == "os.open" and "O_CREAT" in text:
                 assert "O_EXCL" in text, where
+            if where.startswith("cli/help.py"):
+                continue  # `write_text` of click's formatter writes no file
             if isinstance(node.func, ast.Attribute) and node.func.attr in ("write_bytes", "write_text", "touch"):
                 raise AssertionError(f"{where}: follows links and adopts files: {text}")
             if isinstance(node.func, ast.Attribute) and node.func.attr == "open" and node.args:
                 mode = ast.unparse(node.args[0])
-                assert not any(letter in mode for letter in "wax+") or not mode.startswith("'"), where
+                assert not any(letter in mode for letter in "wa+") or not mode.startswith("'"), where

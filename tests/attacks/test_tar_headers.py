@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 import imagesig
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, MalformedError
 from imagesig.images.archive.docker import docker_archive
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from tests.differential.tars import block, record, sealed
@@ -23,11 +21,6 @@ from tests.images.archive.archives import files_of, tar_of
 from tests.peers import binary
 
 MTIME = record(b"mtime", b"1")
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 def member(name: bytes, content: bytes, kind: bytes = b"0") -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from imagesig.cli.workloads.file import parse_workloads
 from imagesig.errors import InvalidArgument
-from tests.attacks.test_words import run
+from tests.commands import run
 
 GOOD = "r.example/good:1"
 EVIL = "r.example/evil:1"

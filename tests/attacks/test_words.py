@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,12 +19,11 @@ from imagesig.oci.manifest import OCI_INDEX
 from imagesig.policy import Identity, Policy
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores import STORES
+from tests.commands import run
 from tests.makers import private_key
 from tests.makers import sign as sign_text
 
-ROOT = str(Path(__file__).parents[2])
 NAME = "registry.example/team/app:1.0"
-_RUN = "import sys; sys.argv[0] = 'imagesig'; from imagesig.cli.main import main; main()"
 FORGED = "registry.example/team/app@sha256:" + "66" * 32
 WORDS = {
     "line break": f"x\n{FORGED}\n  verified  bundle sha256:00  release.pub",
@@ -44,19 +40,6 @@ TOGETHER = {
     "surrogate": WORDS["surrogate"],
 }
 FORBIDDEN = "\x1b\x07\x9b\r\x85\u2028\u2029\u202e\u2066\u200b\ufeff\u2060\u3164\u034f\ufe0f\U000e0041"
-
-
-def run(*arguments: str | bytes, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    """One run of the command in a process of its own; what it writes is compared as bytes."""
-    return subprocess.run(
-        [sys.executable, "-c", _RUN, *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": ROOT, **environ},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def assert_harmless(*written: bytes) -> None:

@@ -50,3 +50,8 @@ def test_what_a_key_signs_is_the_digest_unless_it_hashes_itself() -> None:
     assert ToSign(b"x", Algorithm(Scheme.ECDSA, Hash.SHA512)).digest == hashlib.sha512(b"x").digest()
     with pytest.raises(ValueError, match="signs the message itself"):
         _ = ToSign(b"x", ED25519).digest
+
+
+@pytest.mark.parametrize(("name", "size"), [("sha256", 32), ("sha384", 48), ("sha512", 64)])
+def test_a_hash_has_the_size_of_its_digest(name: str, size: int) -> None:
+    assert Hash(name).size == len(Hash(name).digest(b"x")) == size

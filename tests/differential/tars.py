@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from imagesig.testing.hostile.homes.tars import record
+
 _NAMES = [b"a", b"b", b"a/b", b"./a", b"a//b", b"A", b"index.json", b"a/", b"", b".", b"./", b"/a", b"../a", b"a\\b"]
 _LONG = [b"n" * 99, b"n" * 100, b"d/" * 60 + b"f", b"\xff", "é".encode(), "e\u0301".encode(), b"c\x00d", b"a\n"]
 _MAGICS = [b"ustar\x0000", b"ustar  \x00", bytes(8), b"ustar\x00  ", b"ustar 00", b"junk\x00\x00\x00\x00"]
@@ -93,15 +95,6 @@ def _record(random: Random) -> bytes:
     if random.random() < 0.05:
         written = random.choice([b"0" + written, b"+" + written, written[:-1], written.replace(b"=", b" "), b"5 =\n"])
     return written
-
-
-def record(key: bytes, value: bytes) -> bytes:
-    """One record of a pax header."""
-    rest = b" " + key + b"=" + value + b"\n"
-    length = len(rest) + 1
-    while len(b"%d" % length) + len(rest) != length:
-        length += 1
-    return b"%d" % length + rest
 
 
 def _name(random: Random) -> bytes:

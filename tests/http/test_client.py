@@ -32,12 +32,9 @@ from imagesig.images.registry.connect import registry_client
 from imagesig.oci.reference import parse_reference
 from imagesig.testing import Answer, InMemoryRegistry
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from imagesig.http.lookup import addresses
 from imagesig.http.race import Address, first_connected
 from imagesig.http.reach import LOOPBACK_ONLY
 from imagesig.testing import InMemoryRegistry
+from tests.attacks.network import silent
 
 
 def at(port: int) -> Address:
@@ -34,15 +34,8 @@ def listening() -> Iterator[int]:
 @pytest.fixture
 def lost() -> Iterator[int]:
     """A port where nothing is refused and nothing accepted."""
-    with socket.socket() as listener, contextlib.ExitStack() as stack:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        time.sleep(0.05)
-        yield listener.getsockname()[1]
+    with silent() as place:
+        yield int(place.rpartition(":")[2])
 
 
 def test_the_first_address_is_taken_where_it_answers(listening: int) -> None:

@@ -11,12 +11,10 @@ from imagesig import inspect, sign, verify
 from imagesig.errors import ImageNotFound, InvalidArgument
 from imagesig.images.build import build_image
 from imagesig.images.layout.layout import Layout, layout
-from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from imagesig.policy import AcceptAnything, Policy, Rule
-from tests.makers import private_key
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 ARM6, ARM7 = Platform("linux", "arm", "v6"), Platform("linux", "arm", "v7")
@@ -26,11 +24,6 @@ ANYTHING = Policy(Rule((AcceptAnything(),)))
 @pytest.fixture
 def home(tmp_path: Path) -> Layout:
     return Layout.create(tmp_path / "layout")
-
-
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return MemoryProvider({"key": private_key().to_pem(None)}).open("key")
 
 
 def index(home: Layout, *children: Descriptor) -> None:

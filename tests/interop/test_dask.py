@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 from imagesig import Transport, sign_many, verify_many
-from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.images.registry.credentials import anonymous
-from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from tests.peers.servers import RegistryServer
 
@@ -40,11 +38,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture(scope="module")

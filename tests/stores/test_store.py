@@ -19,13 +19,11 @@ from imagesig.errors import (
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
-from imagesig.keys.file.provider import MemoryProvider
-from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import parse_manifest
 from imagesig.policy import Policy, Rule, Signed
 from imagesig.testing import Answer, InMemoryRegistry, Request
-from tests.makers import private_key
+from tests.makers import private_key, signing_key
 
 FORMATS = ("cosign", "bundle", "bundle manifest")
 forms = pytest.mark.parametrize("form", FORMATS)
@@ -48,10 +46,6 @@ def server() -> Iterator[InMemoryRegistry]:
         yield running
 
 
-def key(number: int) -> SigningKey:
-    return MemoryProvider({"key": private_key(number=number).to_pem(None)}).open("key")
-
-
 def image_at(server: InMemoryRegistry) -> Image:
     return registry(f"{server.host}/team/app:1.0", credentials=("", ""), timeout=60)
 
@@ -61,7 +55,7 @@ def signed(server: InMemoryRegistry, form: str, count: int) -> Image:
     image = image_at(server)
     build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     for number in range(count):
-        sign(image, key(number), formats=[form.split()[0]], annotations={"number": str(number)})
+        sign(image, signing_key(number), formats=[form.split()[0]], annotations={"number": str(number)})
     return image_at(server)
 
 
@@ -95,10 +89,10 @@ def test_a_signature_that_cannot_be_fetched_hides_no_good_one(
     image = signed(server, form, 3)
     server.faults.append(breaks([parts(server, form)[broken]], answer))
     for number in {0, 1, 2} - {broken}:
-        result = verify(image_at(server), key(number))
+        result = verify(image_at(server), signing_key(number))
         assert [item.public_key for item in result.signatures] == [private_key(number=number).public_key]
         assert any(isinstance(item.error, UnexpectedResponse | Unreachable) for item in result.rejections)
-    assert verify(image, Policy.at_least(2, *map(key, range(3)))).verified
+    assert verify(image, Policy.at_least(2, *map(signing_key, range(3)))).verified
 
 
 @forms
@@ -108,8 +102,13 @@ def test_with_unread_signatures_an_image_is_neither_unsigned_nor_refused(
 ) -> None:
     signed(server, form, 2)
     server.faults.append(breaks([parts(server, form)[0]], answer))
-    warning = Policy(replace(Policy.any_of(key(0)).default, warn=True))
-    for policy in (Policy.any_of(key(0)), Policy.all_of(key(0), key(1)), Policy.any_of(key(9)), warning):
+    warning = Policy(replace(Policy.any_of(signing_key(0)).default, warn=True))
+    for policy in (
+        Policy.any_of(signing_key(0)),
+        Policy.all_of(signing_key(0), signing_key(1)),
+        Policy.any_of(signing_key(9)),
+        warning,
+    ):
         with pytest.raises((Unreachable, UnexpectedResponse)) as failed:
             verify(image_at(server), policy, allow_unverified=True)
         assert isinstance(failed.value.__cause__, NoSignatureAccepted)
@@ -121,7 +120,7 @@ def test_one_requirement_that_is_met_does_not_make_up_for_another_that_could_not
 ) -> None:
     signed(server, form, 2)
     server.faults.append(breaks([parts(server, form)[0]], Answer(503)))
-    (first,), (second,) = (Policy.any_of(key(number)).default.signed for number in range(2))
+    (first,), (second,) = (Policy.any_of(signing_key(number)).default.signed for number in range(2))
     assert isinstance(first, Signed)
     with pytest.raises(Unreachable):
         verify(image_at(server), Policy(Rule((second, first))))
@@ -134,7 +133,7 @@ def test_a_thousand_broken_blobs_cost_a_few_requests(server: InMemoryRegistry, f
     server.faults.append(breaks(paths[:-1], Answer(503)))
     server.requests.clear()
     with pytest.raises(Unreachable):
-        verify(image_at(server), key(MISSED + 2))
+        verify(image_at(server), signing_key(MISSED + 2))
     asked = [request.path for request in server.requests if any(request.path.endswith(path) for path in paths)]
     assert len(asked) == limits.HTTP_ATTEMPTS + MISSED - 1
 
@@ -143,20 +142,20 @@ def test_a_thousand_broken_blobs_cost_a_few_requests(server: InMemoryRegistry, f
 def test_reading_goes_on_up_to_the_limit_of_broken_blobs(server: InMemoryRegistry, form: str) -> None:
     signed(server, form, MISSED)
     server.faults.append(breaks(parts(server, form)[:-1], Answer(503)))
-    assert verify(image_at(server), key(MISSED - 1)).verified
+    assert verify(image_at(server), signing_key(MISSED - 1)).verified
 
 
 def test_a_blob_of_many_signatures_is_asked_for_once(server: InMemoryRegistry) -> None:
     image = image_at(server)
     build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     for number in range(MISSED + 2):
-        sign(image, key(number), formats=["cosign"])
-    sign(image, key(99), formats=["cosign"], annotations={"an": "other"})
+        sign(image, signing_key(number), formats=["cosign"])
+    sign(image, signing_key(99), formats=["cosign"], annotations={"an": "other"})
     paths = parts(server, "cosign")
     assert len(set(paths)) == 2
     server.faults.append(breaks(paths[:1], Answer(503)))
     server.requests.clear()
-    assert verify(image_at(server), key(99)).verified
+    assert verify(image_at(server), signing_key(99)).verified
     assert server.asked(containing=paths[0]) == limits.HTTP_ATTEMPTS
 
 
@@ -169,7 +168,7 @@ def test_credentials_that_are_refused_end_it_at_once(server: InMemoryRegistry, f
     server.faults.append(breaks([first], Answer(status, headers=challenge)))
     server.requests.clear()
     with pytest.raises(Unauthorized):
-        verify(image_at(server), key(1))
+        verify(image_at(server), signing_key(1))
     assert server.asked(containing=second) == 0
 
 
@@ -195,7 +194,7 @@ def test_a_deadline_ends_it_at_once(server: InMemoryRegistry, form: str, monkeyp
     server.faults.append(breaks([first], Answer(503)))
     server.requests.clear()
     with pytest.raises(DeadlineExceeded):
-        verify(replace(image_at(server), timeout=2), key(1))
+        verify(replace(image_at(server), timeout=2), signing_key(1))
     assert server.asked(containing=second) == 0
 
 
@@ -208,9 +207,9 @@ def test_nothing_is_signed_or_removed_unless_all_signatures_could_be_read(server
     server.faults.append(breaks([parts(server, form)[0]], Answer(503)))
     server.requests.clear()
     with pytest.raises(Unreachable):
-        sign(image_at(server), key(3), formats=[form.split()[0]])
+        sign(image_at(server), signing_key(3), formats=[form.split()[0]])
     with pytest.raises(Unreachable):
-        remove(image_at(server), key=key(1))
+        remove(image_at(server), key=signing_key(1))
     assert {request.method for request in server.requests} <= {"GET", "HEAD"}
 
 
@@ -231,7 +230,7 @@ def test_inspect_raises_unless_it_may_show_what_it_could_read(server: InMemoryRe
 def test_inspecting_an_index_whose_signatures_cannot_be_read_costs_a_few_requests(server: InMemoryRegistry) -> None:
     image = image_at(server)
     build_index(image.home, {"a": b"b"}, "1.0")
-    sign(image, key(0))
+    sign(image, signing_key(0))
     server.faults.append(lambda request: Answer(503) if ".sig" in request.path else None)
     server.requests.clear()
     found = inspect(image_at(server), allow_incomplete=True)

@@ -21,10 +21,7 @@ from imagesig.witnesses import Offline, Query, Web
 from imagesig.witnesses.web import check_url
 from tests.witnesses.loopback import Asked, Said, Server, serving
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 def fetch(url: str, *, limit: int = 100, seconds: float = 30, body: bytes | None = None) -> bytes:

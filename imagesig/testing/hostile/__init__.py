@@ -1,4 +1,4 @@
-"""A registry and homes on disk that attack whoever reads them, each in one way that has a name.
+"""Registries, and images on disk, that attack their readers: each in one way, which has a name.
 
 A program that verifies, signs or copies images tries itself on all of them::
 
@@ -66,7 +66,7 @@ HOSTILE_HOMES: Mapping[str, HomeHostility] = by_name(
 
 @contextmanager
 def hostile_registry(name: str) -> Iterator[HostileRegistry]:
-    """A registry on loopback that misbehaves in this way as long as the block lasts.
+    """A registry on loopback that misbehaves in this way until the block ends.
 
     Raises:
         InvalidArgument: no hostility has this name.
@@ -95,7 +95,7 @@ def hostile_registry(name: str) -> Iterator[HostileRegistry]:
 
 @contextmanager
 def hostile_home(name: str, folder: str | Path) -> Iterator[HostileHome]:
-    """A home on disk of this kind, made below an empty folder. What goes on in it ends with the block.
+    """A home on disk of this kind, made below an empty folder. It stops changing when the block ends.
 
     Raises:
         InvalidArgument: no hostility has this name.

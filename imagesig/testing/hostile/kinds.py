@@ -1,4 +1,4 @@
-"""What a hostility is, and what a program sees of one."""
+"""What a hostility is, and what a program gets to test itself with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Work(Enum):
-    """What a program does with the image while the hostility goes on."""
+    """What a program does with the hostile image."""
 
     VERIFYING = "verify"
     SIGNING = "sign"
@@ -30,7 +30,7 @@ class Work(Enum):
 Script = Callable[[Any], object]
 """Arms a registry, given its `Stage`: the registry has a signed image and begins to misbehave. The result is unused."""
 Errors = tuple[type[ImagesigError], ...]
-"""Errors that are right: any of them."""
+"""The errors of which one is expected."""
 MIB = 1024 * 1024
 
 
@@ -51,7 +51,7 @@ class Hostility(Struct, frozen=True):
 
 
 class _Served(Struct, dict=True):
-    """What is right for one image that is served or written by an attacker."""
+    """What is right for one image of an attacker."""
 
     image: str
     digest: str
@@ -63,7 +63,7 @@ class _Served(Struct, dict=True):
 
     @cached_property
     def policy(self) -> Policy:
-        """Trusts the signer: by the certificate where the image is signed with one, else by the key."""
+        """Trusts the signer: by its certificate if the image is signed with one, else by its key."""
         if self.certificate:
             return Policy.any_of(CertificateAuthority.from_pem("signer", self.certificate.encode()))
         return Policy.any_of(self.key, identity=self.identity) if self.identity else Policy.any_of(self.key)
@@ -76,12 +76,12 @@ class _Served(Struct, dict=True):
 
 
 class HostileRegistry(_Served):
-    """A registry on loopback that misbehaves as long as the `with` block lasts.
+    """A registry on loopback that misbehaves until the `with` block ends.
 
-    `image` is the reference, `key` the public key of its signer in PEM and `certificate` its certificate, empty where
-    it has none. `digest` is the only digest that may be named. An image that is to be signed has no signature yet.
-    `identity` is the repository that was signed for, where that is not the image's own: in homes on disk. `requests` is
-    what came so far.
+    `image` is the reference, `key` the signer's public key in PEM, and `certificate` the signer's certificate, empty if
+    there is none. `digest` is the only digest that a program may report. An image to sign has no signature yet.
+    `identity` is the repository in the signature if the image has another name, as on disk. `requests` has the requests
+    so far.
     """
 
     hostility: Hostility
@@ -98,7 +98,7 @@ class HostileHome(_Served):
 
 
 class HomeScript(Protocol):
-    """Makes a home below an empty folder, and gives it and what goes on while it is read."""
+    """Makes a home below an empty folder; the result also has what changes it while it is read."""
 
     def __call__(self, folder: Path) -> MadeHome: ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import multiprocessing
 import subprocess
 import sys
 import tarfile
@@ -36,14 +35,10 @@ from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from tests.images.archive.archives import archive_of, docker_save_today, files_of, tar_of
+from tests.signers import sign_in_processes, sign_in_threads
 
 NAME = "registry.example/team/app:1.0"
 LARGE = 64 * 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture
@@ -275,17 +270,8 @@ def test_a_large_blob_passes_through_constant_memory(tmp_path: Path) -> None:
 # --- several writers, and interrupted ones ----------------------------------------------------------------------------
 
 
-def _sign_with_a_new_key(path: Path, folder: Path, number: int) -> None:
-    made = FileProvider(folder).generate(f"{number}.key", KeyType.ECDSA_P256)
-    sign(f"oci-archive:{path}:1.0", made, recursive=False)
-
-
 def test_eight_threads_lose_nothing(path: Path, tmp_path: Path) -> None:
-    threads = [threading.Thread(target=_sign_with_a_new_key, args=(path, tmp_path, number)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sign_in_threads(f"oci-archive:{path}:1.0", tmp_path, 8, recursive=False)
     assert len(inspect(f"oci-archive:{path}:1.0", recursive=False).signatures) == 16
 
 
@@ -301,13 +287,7 @@ def test_threads_with_one_home_lose_nothing(path: Path, tmp_path: Path) -> None:
 
 
 def test_four_processes_lose_nothing(path: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    work = [context.Process(target=_sign_with_a_new_key, args=(path, tmp_path, number)) for number in range(4)]
-    for process in work:
-        process.start()
-    for process in work:
-        process.join()
-    assert [process.exitcode for process in work] == [0, 0, 0, 0]
+    sign_in_processes(f"oci-archive:{path}:1.0", tmp_path, 4, recursive=False)
     assert len(inspect(f"oci-archive:{path}:1.0", recursive=False).signatures) == 8
 
 

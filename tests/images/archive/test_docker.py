@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from imagesig import copy, inspect, sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImageNotFound, InvalidArgument, MalformedError, SignaturesUnsupported
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
-from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import parse_manifest
@@ -22,11 +20,6 @@ from tests.images.archive.archives import docker_save_25_0_0, docker_save_before
 
 LAYERS = (tar_of([("a", b"first")]), tar_of([("b", b"second")]))
 NAME = "registry.example/team/app:1.0"
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,9 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_MANIFEST
+from tests.signers import sign_in_threads
 
 NAME = "registry.example/team/app:1.0"
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture
@@ -154,11 +149,5 @@ def test_a_changed_child_is_noticed(path: Path, key: SigningKey) -> None:
 
 
 def test_eight_threads_lose_nothing(path: Path, tmp_path: Path) -> None:
-    keys = [FileProvider(tmp_path).generate(f"{number}.key", KeyType.ECDSA_P256) for number in range(8)]
-    options = {"formats": ["cosign"], "recursive": False}
-    threads = [threading.Thread(target=sign, args=(f"dir:{path}", key), kwargs=options) for key in keys]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sign_in_threads(f"dir:{path}", tmp_path, 8, formats=["cosign"], recursive=False)
     assert len(inspect(f"dir:{path}", recursive=False).signatures) == 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import multiprocessing
 import os
 import threading
 from pathlib import Path
@@ -33,6 +32,7 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from tests.signers import sign_in_processes, sign_in_threads
 
 NAME = "registry.example/team/app:1.0"
 
@@ -47,11 +47,6 @@ def home(tmp_path: Path) -> Layout:
 @pytest.fixture
 def path(tmp_path: Path, home: Layout) -> Path:
     return tmp_path / "layout"
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 def test_the_index_and_every_platform_are_signed(path: Path, key: SigningKey) -> None:
@@ -196,28 +191,13 @@ def test_podmans_full_names_are_found_by_their_tag(path: Path, home: Layout) -> 
 # --- several writers --------------------------------------------------------------------------------------------------
 
 
-def _sign_with_a_new_key(path: Path, folder: Path, number: int) -> None:
-    made = FileProvider(folder).generate(f"{number}.key", KeyType.ECDSA_P256)
-    sign(layout(path, "1.0"), made, recursive=False)
-
-
 def test_eight_threads_lose_nothing(path: Path, tmp_path: Path) -> None:
-    threads = [threading.Thread(target=_sign_with_a_new_key, args=(path, tmp_path, number)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sign_in_threads(f"oci:{path}:1.0", tmp_path, 8, recursive=False)
     assert len(inspect(layout(path, "1.0"), recursive=False).signatures) == 16
 
 
 def test_four_processes_lose_nothing(path: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    work = [context.Process(target=_sign_with_a_new_key, args=(path, tmp_path, number)) for number in range(4)]
-    for process in work:
-        process.start()
-    for process in work:
-        process.join()
-    assert [process.exitcode for process in work] == [0, 0, 0, 0]
+    sign_in_processes(f"oci:{path}:1.0", tmp_path, 4, recursive=False)
     assert len(inspect(layout(path, "1.0"), recursive=False).signatures) == 8
 
 

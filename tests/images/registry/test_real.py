@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
 from pathlib import Path
 
 import pytest
 
-from imagesig import inspect, sign, verify
+from imagesig import inspect, verify
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import FileProvider
 from tests.peers.servers import RegistryServer
+from tests.signers import sign_in_processes, sign_in_threads
 
 pytestmark = pytest.mark.interop
 
@@ -34,25 +33,11 @@ def test_an_unsigned_image_has_no_signatures_and_nothing_else_is_said(reference:
     assert inspect(reference).signatures == ()
 
 
-def _sign_with_a_new_key(reference: str, folder: Path, number: int) -> None:
-    sign(reference, FileProvider(folder).generate(f"{number}.key", KeyType.ECDSA_P256))
-
-
 def test_eight_threads_lose_nothing(reference: str, tmp_path: Path) -> None:
-    threads = [threading.Thread(target=_sign_with_a_new_key, args=(reference, tmp_path, n)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sign_in_threads(reference, tmp_path, 8)
     assert len(inspect(reference).signatures) == 16
 
 
 def test_four_processes_lose_nothing(reference: str, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    work = [context.Process(target=_sign_with_a_new_key, args=(reference, tmp_path, n)) for n in range(4)]
-    for process in work:
-        process.start()
-    for process in work:
-        process.join()
-    assert [process.exitcode for process in work] == [0, 0, 0, 0]
+    sign_in_processes(reference, tmp_path, 4)
     assert len(inspect(reference).signatures) == 8

@@ -1,1 +1,1 @@
-"""Layouts, archives and folders on disk that attack whoever reads them."""
+"""Layouts, archives and folders on disk that attack their readers."""

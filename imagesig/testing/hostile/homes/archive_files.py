@@ -1,4 +1,4 @@
-"""Other things in the place of an archive, and archives that change while they are read."""
+"""Files that are not archives, and archives that change while they are read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _growing(path: Path, _content: bytes) -> tuple[Callable[[], object], ...]:
 
 
 def _special(make: Callable[[Path], object]) -> HomeScript:
-    """Something else in the place of the archive."""
+    """Something else has the name of the archive."""
 
     def script(folder: Path) -> MadeHome:
         path = folder / "image.tar"

@@ -1,4 +1,4 @@
-"""Archives that hold another image than they say: files twice, blobs swapped, two descriptions, a second tar."""
+"""Archives whose contents contradict each other: files twice, blobs swapped, two descriptions, a second tar."""
 
 from __future__ import annotations
 

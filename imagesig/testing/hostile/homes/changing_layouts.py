@@ -34,7 +34,7 @@ def _swapping_manifest(folder: Path) -> MadeHome:
 
 
 def _swapping_link(folder: Path) -> MadeHome:
-    """The manifest is a file now and a link to a file of the machine then."""
+    """The manifest is a file, then a link to a file of the machine, again and again."""
     home = Home(folder)
     good, aside = home.blob.read_bytes(), home.folder / "link"
 
@@ -47,7 +47,7 @@ def _swapping_link(folder: Path) -> MadeHome:
 
 
 def _swapping_folder(folder: Path) -> MadeHome:
-    """The folder of blobs is itself now and a link to another one then."""
+    """The folder of blobs is itself, then a link to another folder, again and again."""
     home = Home(folder)
     blobs, aside = home.path / "blobs/sha256", home.path / "aside"
     shutil.copytree(blobs, folder / "evil")

@@ -1,4 +1,4 @@
-"""Other things in the place of a file of a layout or of a `dir:`, and `dir:` folders that attack."""
+"""Layouts and `dir:` folders where something else has the name of a file, and `dir:` folders that attack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIB = 1024**4
 
 
 def _instead(path: Path, kind: str) -> None:
-    """Something else under the name of a file."""
+    """Puts something else under the name of a file."""
     content = path.read_bytes() if path.is_file() else b""
     if path.is_dir():
         shutil.rmtree(path)
@@ -75,7 +75,7 @@ _KINDS: dict[str, tuple[str, str]] = {
     "link-to-memory": ("/proc/self/mem", "a link to the memory of who reads it"),
     "link-dangling": ("nowhere", "a link to nothing"),
 }
-"""What may lie in the place of a file."""
+"""What can have the name of a file."""
 _IN_LAYOUT: dict[str, Callable[[Home], Path]] = {
     "manifest": lambda home: home.blob,
     "config": lambda home: home.blob_of(home.document()["config"]["digest"]),

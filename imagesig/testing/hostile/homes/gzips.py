@@ -1,4 +1,4 @@
-"""Archives in gzip that attack: bombs, and bytes between and behind their parts."""
+"""Archives in gzip that attack: bombs, and bytes between and after their parts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def long_name(home: Home) -> Iterator[bytes]:
 
 
 def zero_padding(home: Home) -> Iterator[bytes]:
-    """64 MiB of zeros between two gzip members, which readers pass over."""
+    """64 MiB of zeros between two gzip members, which readers skip."""
     yield gzip.compress(members(home.files()))
     for _ in range(64):
         yield bytes(MIB)

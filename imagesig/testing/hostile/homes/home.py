@@ -1,4 +1,4 @@
-"""Signed images on disk, and hands that change what lies there while somebody reads it."""
+"""Signed images on disk, and how they change while a program reads them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDENTITY = "registry.example/app"
 
 
 class Home:
-    """One signed image in a layout `image`, below a folder; `path` is where it lies."""
+    """One signed image in a layout `image`, below a folder; `path` is the layout."""
 
     def __init__(self, folder: Path, *, name: str = "image", content: bytes = b"good", signed: bool = True) -> None:
         self.folder, self.path = folder, folder / name
@@ -72,7 +72,7 @@ class Home:
 
 @contextlib.contextmanager
 def again_and_again(*steps: Callable[[], object], pause: float = 0.0005) -> Iterator[None]:
-    """One step after the other, in a thread of its own, until the block ends."""
+    """Runs the steps in turn, in a thread, until the block ends."""
     over = threading.Event()
 
     def run() -> None:

@@ -41,7 +41,7 @@ _SIZES = {
 
 
 def _checked(start: bytes) -> bytes:
-    """A header that begins so, with a right checksum."""
+    """A header with this start and a correct checksum."""
     whole = start + header("x")[len(start) :]
     check = sum(whole[:148]) + 8 * 32 + sum(whole[156:])
     return whole[:148] + b"%06o\0 " % check + whole[156:]
@@ -77,7 +77,11 @@ TAR_MEMBERS = [
         BOMB,
         harmless=True,
     ),
-    hostile_archive("pax-of-64-mib", "An extended header has 64 MiB.", around(pax(b"x" * 64 * MIB))),
+    hostile_archive(
+        "pax-of-64-mib",
+        "An extended header has 64 MiB.",
+        archive_of(lambda home: (pax(b"x" * 64 * MIB), members(home.files()), END)),
+    ),
     hostile_archive(
         "pax-length-lies", "A record says another length than it has.", around(pax(b"99999 path=a\n") + header("x"))
     ),
@@ -114,7 +118,13 @@ TAR_MEMBERS = [
     hostile_archive(
         "long-name-of-64-mib",
         "A member has a name of 64 MiB.",
-        around(header("././@LongLink", b"L", 64 * MIB) + b"a" * 64 * MIB + header("x")),
+        archive_of(
+            lambda home: (
+                header("././@LongLink", b"L", 64 * MIB) + b"a" * 64 * MIB + header("x"),
+                members(home.files()),
+                END,
+            )
+        ),
     ),
     hostile_archive(
         "long-name-of-60-kib",

@@ -16,7 +16,7 @@ NO_ARCHIVE: Errors = (MalformedError, InvalidArgument, TransportError)
 
 
 def header(name: str, kind: bytes = b"0", size: int = 0, link: str = "") -> bytes:
-    """One header of a tar, of whatever type."""
+    """One header of a tar, of any type."""
     member = tarfile.TarInfo(name)
     member.type, member.size, member.linkname = kind, size, link
     return member.tobuf(tarfile.GNU_FORMAT)
@@ -47,7 +47,7 @@ def record(name: bytes, value: bytes) -> bytes:
 
 
 def around(before: bytes = b"", after: bytes = b"", *, end: bytes = END) -> HomeScript:
-    """A good archive with other members before or behind it."""
+    """A good archive with other members before or after it."""
     return archive_of(lambda home: (before + members(home.files()) + after + end,))
 
 
@@ -78,7 +78,7 @@ def blob_name(home: Home) -> str:
 
 
 def empty_file(number: int) -> bytes:
-    """As `header`, several times as fast."""
+    """The header of an empty file, several times as fast as `header`."""
     name = b"blobs/sha256/%064x" % number
     fields = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"00000000000\0" * 2
     rest = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)

@@ -1,1 +1,1 @@
-"""Registries on loopback that attack whoever reads them, signs in them or copies from them."""
+"""Registries on loopback that attack programs that verify, sign or copy their images."""

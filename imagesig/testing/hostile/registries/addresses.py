@@ -1,4 +1,4 @@
-"""Addresses that nobody may be led to by a registry."""
+"""Addresses to which no registry may lead a program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from imagesig.testing.hostile.kinds import Errors
 
 REFUSED: Errors = (UnexpectedResponse,)
 _GARBLED: Errors = (UnexpectedResponse, Unreachable, DeadlineExceeded)
-"""Where the header itself is no HTTP."""
+"""The header itself is not HTTP."""
 _CLOUD = "169.254.169.254"
 ADDRESSES = {
     "file": "file:///etc/passwd",
@@ -45,7 +45,7 @@ ADDRESSES = {
     "slashes": "//",
     "question-mark": "http://?",
 }
-"""Addresses that nobody may be led to by a registry, by name."""
+"""Addresses to which no registry may lead a program, by name."""
 
 
 def errors_for(name: str) -> Errors:

@@ -16,7 +16,7 @@ from imagesig.testing.loopback_server import Answer, Request
 def _in_turn(
     endpoint: Callable[[Request], bool], *twists: Callable[[Request, Answer], Answer]
 ) -> Callable[[Stage], None]:
-    """The first answer by the first twist, and so on; the last one goes on."""
+    """The first answer gets the first twist, and so on; all further ones get the last."""
 
     def apply(stage: Stage) -> None:
         turns = iter(twists)

@@ -1,4 +1,4 @@
-"""What a registry does to those who copy from it."""
+"""What a registry does to a program that copies an image from it."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _layer(change: Callable[[dict[str, Any]], object], *formats: str) -> Script:
 
 
 def _sized(value: object) -> Callable[[dict[str, Any]], object]:
-    """A size by so much off, or another text in its place."""
+    """Another size: a number is added, a text replaces it."""
 
     def change(descriptor: dict[str, Any]) -> object:
         if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Documents that cost more than they say, in each place where a registry keeps a document."""
+"""Documents that are costly to read or invalid, for each kind of document of a registry."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PLACES: dict[str, tuple[str, int, Errors]] = {
 
 
 def put(place: str, content: bytes) -> Script:
-    """Puts a document where another one belongs."""
+    """Puts this content in the place of a document."""
 
     def script(stage: Stage) -> None:
         if place in ("payload", "signature-manifest"):
@@ -108,7 +108,7 @@ def filled_document(place: str, filling: str) -> bytes:
 
 
 def _later(place: str, filling: str) -> Script:
-    """Made when it is needed: all of them together have hundreds of MiB."""
+    """Makes the document when it is needed: together they have hundreds of MiB."""
     return lambda stage: put(place, filled_document(place, filling))(stage)
 
 

@@ -1,4 +1,4 @@
-"""Answers that never end, or that never come to an end in time."""
+"""Answers that never end, or that come too slowly."""
 
 from __future__ import annotations
 

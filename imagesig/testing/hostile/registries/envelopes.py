@@ -1,4 +1,4 @@
-"""Bundles, COSE and JWS envelopes that cost more than they say."""
+"""Bundles, COSE and JWS envelopes that are costly to read or invalid."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _envelope(media_type: str, content: bytes) -> Script:
 
 
 def _good_notation(change: Callable[[dict[str, object]], None]) -> Script:
-    """A real JWS envelope whose unprotected header is changed: the signature itself still holds."""
+    """A real JWS envelope whose unprotected header is changed: the signature is still valid."""
 
     def script(stage: Stage) -> None:
         stage.certified = True

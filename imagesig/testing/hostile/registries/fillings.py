@@ -1,4 +1,4 @@
-"""What fills a document up, and whole documents that are none."""
+"""What fills a document up, and texts that are not valid documents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILLINGS: dict[str, tuple[bytes, bytes, bytes]] = {
     "blanks": (b"", b" ", b'"x":0'),
     "open-string": (b'"x":"', b"a", b""),
 }
-"""How a document is filled up, by name: the bytes before, again and again, and after."""
+"""How a document is filled up, by name: the bytes before, the bytes that repeat, and the bytes after."""
 ODDITIES: dict[str, bytes] = {
     "nothing": b"",
     "half": b'{"schemaVersion":2,',
@@ -48,4 +48,4 @@ ODDITIES: dict[str, bytes] = {
     "single-quotes": b"{'a':1}",
     "comment": b"{}//",
 }
-"""Whole documents that are none."""
+"""Texts that are not valid documents."""

@@ -1,4 +1,4 @@
-"""Other bytes and other types than those that were asked for."""
+"""Other bytes and other types than the program asked for."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _coming_as(media_type: str) -> Script:
 
 
 def _other_bytes(endpoint: Callable[[Request], bool], content: bytes | None = None, *formats: str) -> Script:
-    """The same headers, other bytes: just as many unless they are given."""
+    """The same headers, other bytes: as many as before unless `content` is given."""
 
     def twist(_request: Request, own: Answer) -> Answer:
         return (

@@ -1,4 +1,4 @@
-"""Lists of referrers that flood, lie, or have no last page."""
+"""Lists of referrers that are too long, lie, or have no last page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagesig.testing.loopback_server import Answer, Request
 
 
 def _floods(count: int, size: int = 0, *, types: bool = True, good: bool = True) -> Script:
-    """So many foreign referrers beside the good signature; those that are fetched are there."""
+    """So many foreign referrers beside the good signature; the registry has those that can be fetched."""
 
     def script(stage: Stage) -> None:
         stage.signed() if good else stage.push()

@@ -1,4 +1,4 @@
-"""Challenges, and token servers that attack."""
+"""Challenges and token servers that attack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesig.testing.loopback_server import Answer, Request
 
 
 def challenged(challenge: str, answer: Answer | None = None) -> Script:
-    """Whoever comes without a token gets this challenge; `answer` is what the token server says."""
+    """A request without a token gets this challenge; `answer` is the token server's."""
 
     def script(stage: Stage) -> None:
         stage.signed()

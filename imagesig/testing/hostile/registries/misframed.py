@@ -1,4 +1,4 @@
-"""Answers that lie about their length, and chunks and encodings that are none."""
+"""Answers with a wrong length, invalid chunks or an unexpected encoding."""
 
 from __future__ import annotations
 

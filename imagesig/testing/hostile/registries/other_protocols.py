@@ -1,4 +1,4 @@
-"""Answers in another protocol than HTTP/1.1, and headers that are none."""
+"""Answers in another protocol than HTTP/1.1, and invalid headers."""
 
 from __future__ import annotations
 

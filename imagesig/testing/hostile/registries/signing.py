@@ -1,4 +1,4 @@
-"""What a registry does to those who sign in it."""
+"""What a registry does to a program that signs an image in it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _begins_for_ever(stage: Stage) -> None:
 
 
 def _without_api(stage: Stage) -> Stage:
-    """No referrers API, and no word of it where a manifest is stored."""
+    """No referrers API, and no headers in the answer to a stored manifest, so no `OCI-Subject`."""
     stage.answer(referrers, Answer(404))
     return stage.twist(written, lambda _r, own: Answer(own.status, own.body))
 

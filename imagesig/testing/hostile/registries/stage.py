@@ -1,4 +1,4 @@
-"""An attacker's hands on a registry: signed images, what lies beside them, and which request gets which answer."""
+"""A registry under an attacker's control: signed images, what is beside them, and the answer to each request."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ class Stage:
         return loaded
 
     def store(self, document: Mapping[str, Any] | bytes, media_type: str = MANIFEST, tag: str = "") -> str:
-        """Puts a manifest there unasked, also under a tag, and gives its digest."""
+        """Stores a manifest without checks, also under a tag, and gives its digest."""
         content = document if isinstance(document, bytes) else json.dumps(document).encode()
         return self.server.put_manifest(NAME, content, media_type, tag)
 
     def blob(self, content: bytes) -> dict[str, Any]:
-        """Puts a blob there unasked, and gives its digest and size."""
+        """Stores a blob without checks, and gives its digest and size."""
         return {"digest": self.server.put_blob(NAME, content), "size": len(content)}
 
     def referrer(self, content: bytes, kind: str = BUNDLE, **changes: Any) -> str:
@@ -133,19 +133,7 @@ class Stage:
     def foreign(self, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
         """A manifest that refers to the image and is no signature, padded to so many bytes."""
         self.server.put_blob(NAME, b"{}")
-        document: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": kind,
-            "config": EMPTY,
-            "layers": [EMPTY],
-            "subject": {"mediaType": MANIFEST, "digest": self.digest, "size": 1},
-            "annotations": {"number": str(number)},
-        }
-        if size:
-            document["annotations"]["pad"] = ""
-            document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
-        return document
+        return foreign(self.digest, number, size, kind)
 
     def listed(self) -> list[dict[str, Any]]:
         """The entries that the referrers API has for the image."""
@@ -193,7 +181,7 @@ class Stage:
         return self._others.enter_context(InMemoryRegistry())
 
     def listener(self, script: Pieces) -> str:
-        """`host:port` of a server that plays a script to everybody who connects, whatever they say."""
+        """`host:port` of a server that plays a script on every connection."""
         return self._others.enter_context(_listening(script))
 
 
@@ -205,6 +193,23 @@ def signed_with(change: Callable[[Stage], object], *formats: str) -> Callable[[S
         change(stage)
 
     return script
+
+
+def foreign(subject: str, number: int = 0, size: int = 0, kind: str = "application/vnd.example.sbom") -> dict[str, Any]:
+    """A manifest that refers to the subject and is no signature, padded to so many bytes."""
+    document: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": kind,
+        "config": EMPTY,
+        "layers": [EMPTY],
+        "subject": {"mediaType": MANIFEST, "digest": subject, "size": 1},
+        "annotations": {"number": str(number)},
+    }
+    if size:
+        document["annotations"]["pad"] = ""
+        document["annotations"]["pad"] = "x" * (size - len(json.dumps(document)))
+    return document
 
 
 def index_of(members: dict[str, object]) -> Answer:

@@ -1,4 +1,4 @@
-"""Answers with a status that is wrong, or that says "busy" for ever."""
+"""Answers with a wrong status, or with "busy" for ever."""
 
 from __future__ import annotations
 

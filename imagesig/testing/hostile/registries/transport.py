@@ -1,4 +1,4 @@
-"""Every answer that is none, in the place of each answer that a verification, or a copy, waits for."""
+"""Every malformed, slow or wrong answer, in the place of each answer that a verification or a copy needs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ENDPOINTS: dict[str, tuple[str, Callable[[Request], bool], str, Errors]] = {
     "blob": ("blob of a signature", blob, "bundle", (NoSignatureAccepted, LimitExceeded)),
 }
 _NO_SUCH_API = frozenset({"status-406", "status-410", "status-415", "status-501"})
-"""Statuses of the referrers API that mean that there is none: then the fallback tag decides."""
+"""Statuses that mean that there is no referrers API: then the fallback tag decides."""
 _COPIED = frozenset(
     {"endless-body", "endless-headers", "silent", "dripping-body", "closed-in-body", "closed-at-once"}
 ) | {
@@ -48,7 +48,7 @@ _COPIED = frozenset(
 
 
 def _places_of(wire: Wire) -> tuple[str, ...]:
-    """Statuses differ little from place to place; what is no answer at all is tried in each."""
+    """Statuses matter in few places; other answers are tried in every place."""
     if wire.name.startswith(("429-", "503-")):
         return ("manifest", "token") if wire.name == "503-0" else ("manifest",)
     if wire.name.startswith("status-"):

@@ -1,4 +1,4 @@
-"""Answers that are no answers, or no end of one: each may stand in the place of any answer of a registry."""
+"""Makers of answers that break HTTP, never end or are wrong: each can replace any answer of a registry."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PAUSE = 0.05
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.oci.image.manifest.v1+json\r\n"
 NOT_HTTP: Errors = (UnexpectedResponse, Unreachable, DeadlineExceeded)
 LATE: Errors = (DeadlineExceeded, Unreachable)
-"""An answer that does not come: which of the two depends on whether an attempt or the deadline ends first."""
+"""The answer does not come: the error depends on whether an attempt or the deadline ends first."""
 NO_USE: Errors = (TransportError, MalformedError)
-"""An answer whose body is not what was asked for."""
+"""The answer has another body than the program asked for."""
 UNVERIFIED: Errors = (NoSignatureAccepted, LimitExceeded)
 FLOOD: Errors = (NoSignatureAccepted, LimitExceeded, DeadlineExceeded)
-"""A slow machine may not come to an end within the time."""
+"""A slow machine may reach the deadline first."""
 
 
 class Wire(Struct, frozen=True):
@@ -45,12 +45,12 @@ class Wire(Struct, frozen=True):
 
 
 def forever(piece: bytes, start: bytes = b"") -> Pieces:
-    """The start, and then the piece without end."""
+    """The start, then the piece again and again."""
     return lambda: itertools.chain((start,), itertools.repeat(piece))
 
 
 def dripping(content: bytes) -> Pieces:
-    """A byte now and then, and the last one again and again."""
+    """The content byte by byte with pauses, then its last byte again and again."""
 
     def drip() -> Iterator[bytes | float]:
         for byte in itertools.chain(content, itertools.repeat(content[-1])):
@@ -61,12 +61,12 @@ def dripping(content: bytes) -> Pieces:
 
 
 def plays(script: Pieces) -> Twist:
-    """The script is all that is answered."""
+    """Sends the script and nothing else."""
     return lambda _request, _own: Answer(raw=script)
 
 
 def says(content: bytes) -> Twist:
-    """These bytes are all that is answered."""
+    """Sends these bytes and nothing else."""
     return plays(lambda: (content,))
 
 
@@ -75,7 +75,7 @@ def silent(before: bytes = b"") -> Pieces:
 
 
 def status(number: int, body: bytes = b"", **headers: str) -> Twist:
-    """An answer with this status, whatever was asked for."""
+    """Answers every request with this status."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _request, _own: Answer(number, body, named)
 

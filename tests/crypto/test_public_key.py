@@ -1,4 +1,4 @@
-"""Keys, signature encodings and Ed25519ph."""
+"""Public keys: which are read, in which form, and what they verify; Ed25519ph."""
 
 from __future__ import annotations
 
@@ -8,46 +8,13 @@ import pickle
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from hypothesis import given
-from hypothesis import strategies as st
 
 from imagesig import limits
-from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, FIELD_BYTES, Hash, KeyType, ToSign
-from imagesig.crypto.ecdsa import der_from_rs, is_canonical_der, rs_from_der
+from imagesig.crypto.algorithms import ED25519, ED25519PH
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.oci.annotations import Annotations
 from tests.makers import private_key
-
-CURVES = [KeyType.ECDSA_P256, KeyType.ECDSA_P384, KeyType.ECDSA_P521]
-
-
-@given(st.data(), st.sampled_from(CURVES))
-def test_r_and_s_survive_der_and_back_leading_zeros_included(data: st.DataObject, key_type: KeyType) -> None:
-    size = FIELD_BYTES[key_type]
-    r, s = (data.draw(st.integers(0, 2 ** (8 * size - 8 * data.draw(st.integers(0, size - 1))) - 1)) for _ in "rs")
-    raw = r.to_bytes(size) + s.to_bytes(size)
-    assert rs_from_der(der_from_rs(raw, key_type), key_type) == raw
-
-
-@pytest.mark.parametrize("length", [0, 1, 63, 65, 96, 132])
-def test_r_and_s_of_another_length_are_refused(length: int) -> None:
-    with pytest.raises(MalformedError):
-        der_from_rs(b"\1" * length, KeyType.ECDSA_P256)
-
-
-def test_a_number_too_large_for_the_curve_is_refused() -> None:
-    with pytest.raises(MalformedError):
-        rs_from_der(encode_dss_signature(2**300, 1), KeyType.ECDSA_P256)
-
-
-@pytest.mark.parametrize("tail", [b"\0", b"\x30\0"])
-def test_der_with_anything_after_it_is_not_canonical(tail: bytes) -> None:
-    signature = private_key().sign(ToSign(b"message", ECDSA_SHA256))
-    assert is_canonical_der(signature)
-    assert not is_canonical_der(signature + tail)
-
 
 # RFC 8032 section 7.3
 PH_PUBLIC_KEY = bytes.fromhex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf")
@@ -116,11 +83,6 @@ def pem_of(spki: bytes) -> str:
     return f"-----BEGIN PUBLIC KEY-----\n{text[:64]}\n{text[64:]}\n-----END PUBLIC KEY-----\n"
 
 
-@pytest.mark.parametrize(("name", "size"), [("sha256", 32), ("sha384", 48), ("sha512", 64)])
-def test_a_hash_has_the_size_of_its_digest(name: str, size: int) -> None:
-    assert Hash(name).size == len(Hash(name).digest(b"x")) == size
-
-
 def test_a_key_longer_than_any_is_not_parsed() -> None:
     longest, too_long = (b"\x30" * (limits.PUBLIC_KEY_BYTES + more) for more in (0, 1))
     for read in (PublicKey.from_der, PublicKey.from_pem):
@@ -128,12 +90,6 @@ def test_a_key_longer_than_any_is_not_parsed() -> None:
             read(too_long)
         with pytest.raises(InvalidArgument):
             read(longest)
-
-
-def test_junk_is_no_ecdsa_signature() -> None:
-    for junk in (b"", b"\x30", b"junk", b"\x30\x03\x02\x01", b"\x00" * 64):
-        with pytest.raises(MalformedError, match="not DER of two numbers"):
-            rs_from_der(junk, KeyType.ECDSA_P256)
 
 
 def test_two_keys_in_one_file_are_refused() -> None:

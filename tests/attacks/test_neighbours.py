@@ -8,13 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from imagesig import sign, verify
-from imagesig.crypto.algorithms import KeyType
 from imagesig.effort import Cost, one_image
 from imagesig.errors import LimitExceeded
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
-from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
@@ -23,11 +21,6 @@ from imagesig.stores.store import pay
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
 HUGE = 2**62
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return FileProvider(tmp_path_factory.mktemp("keys")).generate("k.key", KeyType.ECDSA_P256)
 
 
 @pytest.fixture
