@@ -84,16 +84,18 @@ BUILT_ON = {("archive", "layout")}
 LINES = 400
 LARGE_LINES = 300
 LARGE = {
-    "errors.py": "the one tree of exceptions: each class is a few lines, and callers read them together",
+    "errors/__init__.py": "the one tree of exceptions: each class is a few lines, and callers read them together",
     "formats/bundle.py": "one format with its statement: both load at the start of nearly every verification",
+    "policy/authority.py": "the two kinds of one closed sum, opened and not yet opened",
     "policy/identity.py": "nine kinds of one closed sum, and the constructors of all of them on their base class",
 }
 """The modules of more than `LARGE_LINES`, at most four, each with the reason why it is one module."""
 FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
     "api/copying.py copy": "parameters and their documentation",
-    "api/removing.py remove": "parameters and their documentation",
     "api/sign/signing.py sign": "parameters and their documentation",
+    "api/sign/signing_many.py sign_many": "parameters and their documentation",
+    "api/verify/verifying.py verify": "parameters and their documentation",
     "api/verify/verifying_many.py verify_many": "parameters and their documentation",
     "cli/trust.py trust_options": "the list of the options that name what is trusted",
 }

@@ -15,14 +15,7 @@ from imagesig.naming import PathLike, is_raw_key, path_text
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
-from imagesig.trust import (
-    CertificateAuthority,
-    Role,
-    TimestampAuthorities,
-    TrustAnchors,
-    TrustedKey,
-    Window,
-)
+from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities, TrustAnchors, TrustedKey, Window
 from imagesig.trust.anchors import ALWAYS
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar, assert_never
-
-from msgspec import Struct
+from typing import Protocol, assert_never
 
 from imagesig.errors import (
     AnnotationMismatch,
@@ -22,62 +20,9 @@ from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Unsupported
 from imagesig.policy.signed import Signed
+from imagesig.policy.verdict import RuleVerdict, Verdict
 from imagesig.signature import Check, Examined, Subject, VerifiedSignature
 from imagesig.text import quote
-
-_Item = TypeVar("_Item")
-
-
-class Verdict(Struct, frozen=True):
-    """What one requirement makes of an image's signatures. `failure` is None if it holds.
-
-    It holds with proof if `verified`. Otherwise it only logs that no trusted authority certified the signers.
-    `warnings` are the failed checks of accepted signatures that the requirement logs instead of enforcing.
-    """
-
-    accepted: tuple[VerifiedSignature, ...]
-    rejections: tuple[Rejection, ...]
-    findings: tuple[Finding, ...]
-    verified: bool
-    warnings: tuple[str, ...] = ()
-    failure: NoSignatureAccepted | None = None
-
-
-class RuleVerdict(Struct, frozen=True):
-    """What a rule makes of an image that it lets pass: a verdict for each of its requirements for signatures.
-
-    `failure` is why the image fails a rule that only warns.
-    """
-
-    verdicts: tuple[Verdict, ...] = ()
-    failure: VerificationError | None = None
-
-    @property
-    def verified(self) -> bool:
-        """Whether there is proof; a rule that accepts anything gives none."""
-        return bool(self.verdicts) and all(verdict.verified for verdict in self.verdicts)
-
-    @property
-    def accepted(self) -> tuple[VerifiedSignature, ...]:
-        return _distinct(item for verdict in self.verdicts for item in verdict.accepted)
-
-    @property
-    def rejections(self) -> tuple[Rejection, ...]:
-        if isinstance(self.failure, NoSignatureAccepted):
-            return self.failure.rejections
-        return self.verdicts[0].rejections if self.verdicts else ()
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        if isinstance(self.failure, NoSignatureAccepted):
-            return self.failure.findings
-        return tuple(item for verdict in self.verdicts for item in verdict.findings)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        if self.failure is not None:
-            return (str(self.failure),)
-        return _distinct(text for verdict in self.verdicts for text in verdict.warnings)
 
 
 class Evidence(Protocol):
@@ -246,10 +191,6 @@ def _as_credited(fits: Sequence[VerifiedSignature], signers: Mapping[str, bytes]
     """The signature in the name of the authority that its key is credited to."""
     key = fits[0].public_key.spki
     return next((item for item in fits if signers.get(item.authority) == key), fits[0])
-
-
-def _distinct(items: Iterable[_Item]) -> tuple[_Item, ...]:
-    return tuple(dict.fromkeys(items))
 
 
 def _names(requirement: Signed) -> tuple[str, ...]:

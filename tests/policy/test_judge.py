@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from imagesig.errors import NoSignatures, RefusedByPolicy, Unreachable
 from imagesig.policy import AcceptAnything, Reject, Rule, Signed, Unsupported
-from imagesig.policy.judge import Verdict, judge_rule
+from imagesig.policy.judge import judge_rule
+from imagesig.policy.verdict import Verdict
 from imagesig.trust import TrustedKey
 from tests.makers import private_key
 

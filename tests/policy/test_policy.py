@@ -35,9 +35,10 @@ from imagesig.policy import (
     Scope,
     Signed,
 )
-from imagesig.policy.judge import Verdict, judge
+from imagesig.policy.judge import judge
 from imagesig.policy.requirement import formats_of
 from imagesig.policy.scope import scopes_of
+from imagesig.policy.verdict import Verdict
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, Check, Claim, Examined, Subject
 from imagesig.trust import CertificateAuthority, TrustedKey
 from tests.chains import root

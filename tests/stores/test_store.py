@@ -180,9 +180,9 @@ def test_a_signature_whose_server_asks_to_wait_too_long_does_not_hide_the_others
     first, _second = parts(server, form)
     server.faults.append(breaks([first], Answer(503, headers={"retry-after": "3600"})))
     image = replace(image_at(server), timeout=2)
-    assert verify(image, key(1)).verified
+    assert verify(image, signing_key(1)).verified
     with pytest.raises(Unreachable) as raised:
-        verify(image, key(0))
+        verify(image, signing_key(0))
     assert raised.value.retry_after > 2
 
 

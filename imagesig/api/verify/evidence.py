@@ -26,8 +26,9 @@ from imagesig.format_names import FormatName, families, format_names
 from imagesig.formats import ALL_FORMATS, reader_of, select_formats
 from imagesig.images.image import Image
 from imagesig.policy import Rule, Signed
-from imagesig.policy.judge import RuleVerdict, Verdict, judge, judge_rule
+from imagesig.policy.judge import judge, judge_rule
 from imagesig.policy.requirement import formats_of
+from imagesig.policy.verdict import RuleVerdict, Verdict
 from imagesig.signature import Examined, Subject
 
 if TYPE_CHECKING:

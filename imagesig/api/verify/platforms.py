@@ -14,7 +14,7 @@ from imagesig.errors import (
 )
 from imagesig.images.image import Image
 from imagesig.images.target import Choice, check_platform, child_for_platform
-from imagesig.policy.judge import RuleVerdict
+from imagesig.policy.verdict import RuleVerdict
 
 
 def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:

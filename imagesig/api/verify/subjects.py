@@ -9,7 +9,7 @@ from msgspec import Struct
 from imagesig.api.stored_signatures import pin
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor
-from imagesig.policy.judge import RuleVerdict
+from imagesig.policy.verdict import RuleVerdict
 
 
 class Manifest(Struct, frozen=True):

@@ -82,8 +82,6 @@ class RegistryRepository:
     def __repr__(self) -> str:
         return f"RegistryRepository({self.name!r})"
 
-    # --- reading -------------------------------------------------------------------------------------------------
-
     def resolve(self, tag_or_digest: str) -> Descriptor:
         what = f"{self.name}: manifest {tag_or_digest}"
         response = self._session.request(
@@ -144,8 +142,6 @@ class RegistryRepository:
             return listed
         tag = tag_of(digest)
         return listed_referrers(read_tag(self, tag), digest, f"{self.name}: {tag}")
-
-    # --- writing -------------------------------------------------------------------------------------------------
 
     def check_holds(self, *, referrers: bool) -> None:
         """See `ImageTarget`. A registry holds both, with or without a referrers API."""
@@ -287,8 +283,6 @@ class RegistryRepository:
         """The lock for changes of a tag in this process."""
         with self._lock:
             return self._writing.setdefault(tag, threading.Lock())
-
-    # --- probing -------------------------------------------------------------------------------------------------
 
     def probe(self, digest: str) -> Abilities | None:
         from imagesig.images.registry.permissions import probe
