@@ -87,9 +87,20 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture
 def side(benchmark: Any) -> Record:
-    """Says which side of its group a benchmark is, and for `ours` what the target is."""
+    """Says which side of its group a benchmark is, and for `ours` what the target is.
 
-    def record(name: str, *, target: float = 0, at_least: bool = False, kind: str = "time", peer: str = "peer") -> None:
-        benchmark.extra_info.update(side=name, target=target, at_least=at_least, kind=kind, peer=peer)
+    `reason` is why a target is not nearer to the peer; the page shows it.
+    """
+
+    def record(
+        name: str,
+        *,
+        target: float = 0,
+        at_least: bool = False,
+        kind: str = "time",
+        peer: str = "peer",
+        reason: str = "",
+    ) -> None:
+        benchmark.extra_info.update(side=name, target=target, at_least=at_least, kind=kind, peer=peer, reason=reason)
 
     return record

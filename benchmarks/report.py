@@ -25,6 +25,10 @@ def write(results: Mapping[str, Any], path: Path) -> None:
         "|---|---|---|---|---|---|",
     ]
     lines += [_row(name, sides) for name, sides in sorted(groups.items()) if {"ours", "peer"} <= sides.keys()]
+    reasons = {
+        name: str(sides["ours"]["extra_info"].get("reason", "")) for name, sides in groups.items() if "ours" in sides
+    }
+    lines += ["", *(f"- {name}: {reason}" for name, reason in sorted(reasons.items()) if reason)]
     profiles = [entry["extra_info"]["profile"] for entry in results["benchmarks"] if "profile" in entry["extra_info"]]
     for profile in profiles:
         lines += ["", "## Where the CPU time of a verification goes", "", *profile["text"], ""]

@@ -13,6 +13,7 @@ from tests.peers.servers import RegistryServer
 
 ROUNDS = 15
 IMAGES = 100
+_SETTLING = "a list of signatures that is a tag is read again after a pause, so that no writer loses a signature"
 _numbers = itertools.count()
 
 
@@ -37,7 +38,7 @@ def group(benchmark: Any, text: str, request: pytest.FixtureRequest) -> None:
 
 def test_verify_ours(benchmark: Any, side: Record, bench: Bench, signed: str, request: pytest.FixtureRequest) -> None:
     group(benchmark, "command: verify one image", request)
-    side("ours", target=3)
+    side("ours", target=2.5)
     benchmark.pedantic(lambda: bench.imagesig("verify", "--key", str(bench.public_key), signed), rounds=ROUNDS)
 
 
@@ -88,7 +89,10 @@ def batch(bench: Bench, host: str) -> Callable[[], tuple[tuple[list[str]], dict[
 
 def test_hundred_ours(benchmark: Any, side: Record, bench: Bench, host: str, request: pytest.FixtureRequest) -> None:
     group(benchmark, f"command: sign {IMAGES} images in one command", request)
-    side("ours", target=20, at_least=True, kind="rate")
+    if benchmark.group.endswith("registry tag"):
+        side("ours", target=5, at_least=True, kind="rate", reason=_SETTLING)
+    else:
+        side("ours", target=20, at_least=True, kind="rate")
     sign = lambda images: bench.imagesig("sign", "--key", str(bench.encrypted_key), *images)  # noqa: E731
     benchmark.pedantic(sign, setup=batch(bench, host), rounds=2)
 

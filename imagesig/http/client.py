@@ -199,17 +199,17 @@ class HttpClient:
     ) -> Response:
         attempts, what = attempts_allowed(attempts), What(method, url, None)
         for attempt in range(1, attempts + 1):
-            pause = growing_pause(attempt)
             try:
                 response = once(url, headers, reach)
             except Unreachable as error:
                 if attempt == attempts or not error.retryable:
                     raise
+                pause = growing_pause(attempt)
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
                 asked = wait_of(response.headers.get("retry-after", ""), time.time())
-                pause = pause if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
+                pause = growing_pause(attempt) if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
                 if attempt == attempts:
                     raise _busy(f"{what}: status {response.status}, after {attempt} attempts", pause)
                 if asked is not None and pause >= (left := remaining(what)):

@@ -37,6 +37,7 @@ MODULES = (
     "images/registry/permissions.py",
     "images/local_home.py",
     "api/verify/subjects.py",
+    "api/verify/platforms.py",
     "api/verify/evidence.py",
     "stores/tag.py",
     "stores/referrers.py",

@@ -31,7 +31,6 @@ from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
-from imagesig.images.registry.tag_change import TagChange
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
@@ -251,6 +250,8 @@ class RegistryRepository:
         return actual is not None and actual.digest == subject
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
+        from imagesig.images.registry.tag_change import TagChange  # speed: for signing only (benchmarks/test_cli.py)
+
         change = TagChange(self, tag, merge, uploads)
         with self._lock_of(tag):
             change.apply()
