@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -308,3 +310,54 @@ def test_an_unknown_scheme_lists_the_installed_ones_too(monkeypatch: pytest.Monk
         open_key("toysiner://release")
 
     assert "toysigner" in f"{caught.value} {caught.value.hint}"
+
+
+def as_tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for member, content in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def as_folder(path: Path, members: dict[str, bytes]) -> Path:
+    path.mkdir()
+    for member, content in members.items():
+        (path / member).write_bytes(content)
+    return path
+
+
+SECRET = "tops3cret"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{SECRET}: 1\n",
+        f'"{SECRET}"',
+        f'["{SECRET}"]',
+        f'{{"{SECRET}": "{SECRET}"}}',
+        f'[{{"{SECRET}": "{SECRET}"}}]',
+        f'[{{"Config": "{SECRET}"}}]',
+        f'{{"schemaVersion": 2, "manifests": ["{SECRET}"]}}',
+    ],
+)
+@pytest.mark.parametrize("form", ["oci", "dir", "docker-archive", "oci-archive"])
+def test_an_error_about_a_document_of_another_kind_has_nothing_of_its_content(
+    tmp_path: Path, key: SigningKey, form: str, content: str
+) -> None:
+    members = {
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": content.encode(),
+        "manifest.json": content.encode(),
+        "version": b"Directory Transport Version: 1.1\n",
+    }
+    if form == "docker-archive":
+        members = {"manifest.json": content.encode()}
+    path = (as_tar if form.endswith("archive") else as_folder)(tmp_path / "place", members)
+
+    with pytest.raises(ImagesigError) as caught:
+        verify(f"{form}:{path}", key)
+
+    assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.document()}"
