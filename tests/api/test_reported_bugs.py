@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,10 @@ from imagesig import (
     SigningKey,
     Unauthorized,
     Unreachable,
+    copy,
+    explain,
     inspect,
+    layout,
     open_key,
     registry,
     remove,
@@ -361,3 +364,38 @@ def test_an_error_about_a_document_of_another_kind_has_nothing_of_its_content(
         verify(f"{form}:{path}", key)
 
     assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.document()}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda image, key: sign(image, key, formats=7),
+        lambda image, key: sign(image, key, formats=[7]),
+        lambda image, key: sign(image, key, identity=7),
+        lambda image, key: sign(image, key, annotations=None),
+        lambda image, key: sign(image, key, replace=7),
+        lambda image, key: sign(image, key, replace=[7]),
+        lambda image, key: sign(image, key, now="today"),
+        lambda image, key: sign(image, key.info.public_key),
+        lambda image, key: sign_many([image], key, workers="2"),
+        lambda image, key: sign_many([image], 7),
+        lambda image, key: verify(image, key, platform=7),
+        lambda image, key: verify_many([image], key, workers=None),
+        lambda image, key: verify_many(7, key),
+        lambda image, key: copy(image, 7),
+        lambda image, key: copy(image, Path("there")),
+        lambda image, key: copy(7, image),
+        lambda image, key: explain(image, 7),
+        lambda image, key: remove(image, key=["a.pub"]),
+        lambda image, key: Policy.any_of(key, formats=7),
+        lambda image, key: Policy.any_of(key, identity=7),
+        lambda image, key: Policy.at_least("1", key),
+        lambda image, key: registry(7),
+        lambda image, key: layout(7),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_an_invalid_argument(
+    image: str, key: SigningKey, call: Callable[[str, SigningKey], object]
+) -> None:
+    with pytest.raises(InvalidArgument):
+        call(image, key)
