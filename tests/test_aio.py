@@ -280,6 +280,24 @@ def test_calls_from_several_event_loops_share_the_pool(server: InMemoryRegistry,
         assert asyncio.run(aio.verify(image, key.info.public_key)).verified
 
 
+@pytest.mark.parametrize("timeout", [0, -1, "3", float("nan")], ids=str)
+def test_a_timeout_that_is_not_a_positive_number_is_refused(key: SigningKey, timeout: float) -> None:
+    for call in (
+        lambda: aio.verify("oci:nowhere", key, timeout=timeout),
+        lambda: aio.sign(["oci:nowhere"], key, timeout=timeout),
+        lambda: aio.remove("oci:nowhere", key=key, timeout=timeout),
+    ):
+        with pytest.raises(InvalidArgument, match="timeout"):
+            asyncio.run(call())
+
+
+@pytest.mark.parametrize("image", [7, None, object()], ids=str)
+def test_an_image_of_a_wrong_type_is_an_invalid_argument(key: SigningKey, image: str) -> None:
+    for call in (lambda: aio.verify(image, key), lambda: aio.sign(image, key), lambda: aio.copy(image, "oci:there")):
+        with pytest.raises(InvalidArgument):
+            asyncio.run(call())
+
+
 def test_a_session_without_workers_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="at least one is needed"):
         aio.Session(workers=0)

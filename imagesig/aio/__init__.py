@@ -18,7 +18,6 @@ from imagesig.api.sign import signing, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify import verifying, verifying_many
 from imagesig.deadlines import Stop
-from imagesig.images.image import Image
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -121,7 +120,7 @@ async def sign(
 ) -> SignedImage | tuple[SignedImage, ...]:
     """`imagesig.sign`, with its options and errors."""
     action = functools.partial(signing.sign, image, key, progress=progress, **options)
-    images = [image] if isinstance(image, str | Image) else image
+    images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
     return await _runner.call(action, images, seconds=None, stops=False)
 
 

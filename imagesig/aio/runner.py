@@ -58,6 +58,8 @@ class Runner:
         has started.
         """
         images = list(images)
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            seconds = None  # the action refuses it
         ends = None if seconds is None else time.monotonic() + seconds
         stop = Stop()
 

@@ -10,7 +10,6 @@ from imagesig.aio.runner import PER_HOST, WORKERS, Runner, seconds_for
 from imagesig.api import session
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.deadlines import Stop
-from imagesig.images.image import Image
 from imagesig.keys.uri import open_public_keys
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class Session:
     ) -> SignedImage | tuple[SignedImage, ...]:
         """`imagesig.sign`, with its options and errors."""
         action = functools.partial(self._session.sign, image, key, progress=progress, **options)
-        images = [image] if isinstance(image, str | Image) else image
+        images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
         return await self._runner.call(action, images, seconds=None, stops=False)
 
     def verify_many(

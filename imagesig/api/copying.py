@@ -93,7 +93,7 @@ def copy(
     """
     if all_platforms and platform:
         raise InvalidArgument("copy: all_platforms cannot be combined with platform")
-    if isinstance(destination, str):
+    if not isinstance(destination, Image):
         check_destination(destination)
     with ExitStack() as stack:
         if timeout is not None:

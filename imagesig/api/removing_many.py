@@ -9,9 +9,8 @@ from datetime import datetime
 
 from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.removing import RemovalJob, RemovedImage, removal_job, remove_from
-from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
 from imagesig.concurrency import WORKERS, in_threads
-from imagesig.errors import InvalidArgument
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.policy import KeyLike
 
@@ -44,8 +43,7 @@ def remove_many(
     Raises:
         InvalidArgument, KeyProviderError: immediately, if an option is invalid or the key cannot be opened.
     """
-    if workers < 1:
-        raise InvalidArgument(f"remove_many: {workers} workers, at least one is needed")
+    check_workers(workers, "remove_many")
     images = images_of(images, "remove_many")
     job = removal_job(key, all=all, recursive=recursive, dry_run=dry_run, now=now)
     ends = None if deadline is None else time.monotonic() + deadline

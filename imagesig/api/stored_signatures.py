@@ -73,6 +73,12 @@ def images_of(given: Iterable[ImageLike], what: str) -> Iterable[ImageLike]:
     return given
 
 
+def check_workers(given: object, what: str) -> None:
+    """Returns if this is a number of workers. `what` names the function in the error, an `InvalidArgument`."""
+    if not isinstance(given, int) or given < 1:
+        raise InvalidArgument(f"{what}: {quote(given)} workers, at least one is needed")
+
+
 def resolve(image: Image, target: str = "") -> Descriptor:
     """The descriptor of the image, or of the manifest with that digest. Raises `ImageNotFound` if it is missing."""
     with _missing_is_no_image(image):

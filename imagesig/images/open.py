@@ -194,10 +194,7 @@ def open_image(text: str, **transport: Any) -> Image:
         InvalidArgument: another form, or no such file or directory.
         ImageNotFound: there is no image in it.
     """
-    if not isinstance(text, str):
-        raise InvalidArgument(  # callers without a type checker
-            f"image {quote(text)}: a reference or an Image is needed", hint="for a file or directory: oci:PATH"
-        )
+    _check_text(text)
     if not is_local(text):
         from imagesig.images.registry.connect import registry
 
@@ -206,6 +203,13 @@ def open_image(text: str, **transport: Any) -> Image:
     opener = getattr(import_module(FORMS[form].module), FORMS[form].opener)
     opened: Image = opener(path, target, timeout=transport.get("timeout", limits.OPERATION_SECONDS))
     return opened
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidArgument(
+            f"image {quote(text)}: a reference or an Image is needed", hint="for a file or directory: oci:PATH"
+        )
 
 
 def open_source(text: str, **transport: Any) -> Image:
@@ -222,6 +226,7 @@ def check_destination(text: str) -> None:
     Raises:
         InvalidArgument: it cannot be written, or is not an image.
     """
+    _check_text(text)
     if not is_local(text):
         parse_reference(text)
         return

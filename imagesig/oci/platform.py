@@ -50,6 +50,8 @@ def parse_platform(text: str) -> Platform:
     Raises:
         InvalidArgument: another form.
     """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"platform {quote(text)}: text is needed")
     before, colon, last = text.partition(":")
     parts = before.split("/")
     system = _SYSTEM.fullmatch(parts[0])

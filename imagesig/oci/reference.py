@@ -59,6 +59,8 @@ def parse_reference(text: str) -> Reference:
     Raises:
         InvalidArgument: not a reference, or a digest that is not SHA-256.
     """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"reference {quote(text)}: text is needed")
     if not text:
         raise _refused(text, "it is empty")
     if is_raw_key(text):

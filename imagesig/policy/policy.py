@@ -171,6 +171,8 @@ class Policy(Rules, frozen=True, dict=True):
     ) -> Self:
         if isinstance(identity, str):
             identity = Identity.exactly(identity)
+        if not isinstance(formats, Iterable):
+            raise InvalidArgument(f"policy: formats {quote(formats)}, names of formats are needed")
         requirement = Signed(
             tuple(authority(item) for item in authorities),
             threshold,

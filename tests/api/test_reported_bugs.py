@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,10 @@ from imagesig import (
     SigningKey,
     Unauthorized,
     Unreachable,
+    copy,
+    explain,
     inspect,
+    layout,
     open_key,
     registry,
     remove,
@@ -308,3 +313,89 @@ def test_an_unknown_scheme_lists_the_installed_ones_too(monkeypatch: pytest.Monk
         open_key("toysiner://release")
 
     assert "toysigner" in f"{caught.value} {caught.value.hint}"
+
+
+def as_tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for member, content in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def as_folder(path: Path, members: dict[str, bytes]) -> Path:
+    path.mkdir()
+    for member, content in members.items():
+        (path / member).write_bytes(content)
+    return path
+
+
+SECRET = "tops3cret"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{SECRET}: 1\n",
+        f'"{SECRET}"',
+        f'["{SECRET}"]',
+        f'{{"{SECRET}": "{SECRET}"}}',
+        f'[{{"{SECRET}": "{SECRET}"}}]',
+        f'[{{"Config": "{SECRET}"}}]',
+        f'{{"schemaVersion": 2, "manifests": ["{SECRET}"]}}',
+    ],
+)
+@pytest.mark.parametrize("form", ["oci", "dir", "docker-archive", "oci-archive"])
+def test_an_error_about_a_document_of_another_kind_has_nothing_of_its_content(
+    tmp_path: Path, key: SigningKey, form: str, content: str
+) -> None:
+    members = {
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": content.encode(),
+        "manifest.json": content.encode(),
+        "version": b"Directory Transport Version: 1.1\n",
+    }
+    if form == "docker-archive":
+        members = {"manifest.json": content.encode()}
+    path = (as_tar if form.endswith("archive") else as_folder)(tmp_path / "place", members)
+
+    with pytest.raises(ImagesigError) as caught:
+        verify(f"{form}:{path}", key)
+
+    assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.document()}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda image, key: sign(image, key, formats=7),
+        lambda image, key: sign(image, key, formats=[7]),
+        lambda image, key: sign(image, key, identity=7),
+        lambda image, key: sign(image, key, annotations=None),
+        lambda image, key: sign(image, key, replace=7),
+        lambda image, key: sign(image, key, replace=[7]),
+        lambda image, key: sign(image, key, now="today"),
+        lambda image, key: sign(image, key.info.public_key),
+        lambda image, key: sign_many([image], key, workers="2"),
+        lambda image, key: sign_many([image], 7),
+        lambda image, key: verify(image, key, platform=7),
+        lambda image, key: verify_many([image], key, workers=None),
+        lambda image, key: verify_many(7, key),
+        lambda image, key: copy(image, 7),
+        lambda image, key: copy(image, Path("there")),
+        lambda image, key: copy(7, image),
+        lambda image, key: explain(image, 7),
+        lambda image, key: remove(image, key=["a.pub"]),
+        lambda image, key: Policy.any_of(key, formats=7),
+        lambda image, key: Policy.any_of(key, identity=7),
+        lambda image, key: Policy.at_least("1", key),
+        lambda image, key: registry(7),
+        lambda image, key: layout(7),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_an_invalid_argument(
+    image: str, key: SigningKey, call: Callable[[str, SigningKey], object]
+) -> None:
+    with pytest.raises(InvalidArgument):
+        call(image, key)

@@ -26,7 +26,7 @@ from imagesig.api.sign.signature_run import (
 )
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.images.open import ImageOpener, TransportLike
@@ -83,8 +83,7 @@ def sign_many(
     """
     if on_key_error not in get_args(OnKeyError):
         raise InvalidArgument(f"sign_many: on_key_error {quote(on_key_error)}: raise or outcome is needed")
-    if workers < 1:
-        raise InvalidArgument(f"sign_many: {workers} workers, at least one is needed")
+    check_workers(workers, "sign_many")
     images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline

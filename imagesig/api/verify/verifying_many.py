@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from imagesig.api.outcome import Outcome
-from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
 from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
 from imagesig.concurrency import WORKERS, in_threads
-from imagesig.errors import InvalidArgument
 from imagesig.images.open import ImageOpener, Transport, TransportLike
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import AuthorityLike, Policy
@@ -64,8 +63,7 @@ def verify_many(
     Raises:
         InvalidArgument: immediately, if the policy is invalid or `workers` < 1.
     """
-    if workers < 1:
-        raise InvalidArgument(f"verify_many: {workers} workers, at least one is needed")
+    check_workers(workers, "verify_many")
     images = images_of(images, "verify_many")
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)

@@ -62,7 +62,7 @@ def member_named(opened: ArchiveFile, what: str, name: str) -> Member:
 def parse_entry(value: object, what: str) -> Entry:
     """One entry of `manifest.json`. Raises `MalformedError` for an entry of another form."""
     if not isinstance(value, dict):
-        raise MalformedError(f"{what}: {quote(value)}, an object is needed")
+        raise MalformedError(f"{what}: an entry is not an object")
     config, tags, layers = value.get("Config"), value.get("RepoTags"), value.get("Layers")
     tags = [] if tags is None else tags
     names = [config, *(tags if isinstance(tags, list) else [None]), *(layers if isinstance(layers, list) else [None])]

@@ -50,7 +50,7 @@ def registry(
         InvalidArgument: not a reference, or a client together with settings of its own.
         Unreachable: the host or port is invalid.
     """
-    name = parse_reference(reference) if isinstance(reference, str) else reference
+    name = reference if isinstance(reference, Reference) else parse_reference(reference)
     if not name.tag and not name.digest:
         name = Reference(name.domain, name.path, "latest")
     if client is not None and (plain_http or ca_file is not None or credentials is not None):
