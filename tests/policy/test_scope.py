@@ -280,3 +280,9 @@ def test_every_scope_of_an_image_can_be_written_in_a_policy(host: str, parts: li
     location = Location(reference=parse_reference(f"{host}/{'/'.join(parts)}:{tag}"))
     for scope in scopes_of(location):
         assert parse_scope(str(scope)) == scope
+
+
+@pytest.mark.parametrize("path", ["/srv/a\0b", "/" + "a" * 256, "/a" * 2048])
+def test_a_path_that_no_system_opens_is_refused_as_that(path: str) -> None:
+    with pytest.raises(InvalidArgument, match="NUL byte, or is too long"):
+        parse_scope(f"oci:{path}")

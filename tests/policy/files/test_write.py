@@ -85,3 +85,12 @@ def test_authorities_with_the_same_name_get_distinct_names() -> None:
     policy = Policy(Rule((Signed((KeyReference("/a/key.pub"), KeyReference("/b/key.pub"))),)))
     document = document_of(policy)
     assert document["authorities"] == {"key": {"key_file": "/a/key.pub"}, "key-2": {"key_file": "/b/key.pub"}}
+
+
+def test_several_tables_in_a_table_are_written_in_lines_of_their_own() -> None:
+    document = {"default": {"require": [{"any": ["a"]}, {"reject": True}], "empty": [], "names": ["a", "b"]}}
+    assert toml_text(document) == (
+        "\n[default]\n"
+        'require = [\n  { any = ["a"] },\n  { reject = true },\n]\n'
+        'empty = []\nnames = ["a", "b"]\n'
+    )
