@@ -42,3 +42,7 @@ def test_an_edit_leaves_the_other_mutants_of_a_sample_as_they_are() -> None:
     assert len(ranks) == len(before)
     assert ranks < {rank for rank, _ in _ranked(after, 1)}
     assert ranks.isdisjoint(rank for rank, _ in _ranked(before, 2))
+
+
+def test_what_is_in_a_type_is_not_changed() -> None:
+    assert not list(mutants_of("m.py", "Opener = Callable[[str], tuple[int, ...]]\nReader = dict[str, int]\n"))
