@@ -316,6 +316,10 @@ def test_a_plain_word_is_not_removed_as_a_secret() -> None:
         ([1, "a"], "[1, 'a']"),
         ((1, None), "(1, None)"),
         ({"a": [1]}, "{'a': [1]}"),
+        ([[1], ({},)], "[[1], ({})]"),
+        ([[[1]]], "[[[...]]]"),
+        ({"a": {"b": {"c": 1}}}, "{'a': {'b': {...}}}"),
+        ({(1,): 2}, "{(...): 2}"),
     ],
 )
 def test_values_are_shown_as_they_are_written(value: Any, shown: str) -> None:

@@ -138,3 +138,8 @@ def test_an_unreadable_setting_is_named_and_not_shown(setting: str) -> None:
         find(Proxies({"https": setting}), "https://a.example")
     assert "cret" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__}"
     assert "cret" not in repr(Proxies({"https": setting}))
+
+
+@pytest.mark.parametrize("host", ["[]:80", ":80", "\u00e4" * 70 + ".example", "\u00e4" * 70 + ".example:80"])
+def test_a_host_without_a_name_or_without_a_form_in_ascii_bypasses_nothing(host: str) -> None:
+    assert find(Proxies({"http": "http://proxy"}, host), "http://registry.example/") == "http://proxy"

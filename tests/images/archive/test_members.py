@@ -86,6 +86,13 @@ def test_a_member_that_is_no_file_is_refused(tmp_path: Path, kind: bytes, why: s
         opened(tmp_path, header("blobs/x", kind, link="/etc/passwd") + END)
 
 
+@pytest.mark.parametrize("name", [b"", b"\0\0", b"a\0b", b"a\0b\0"])
+def test_a_long_name_that_is_empty_or_goes_on_after_a_nul_is_refused(tmp_path: Path, name: bytes) -> None:
+    long_name = header("././@LongLink", b"L", len(name)) + name.ljust(512 if name else 0, b"\0")
+    with pytest.raises(MalformedError, match="a long name that is empty or has NULs inside"):
+        opened(tmp_path, long_name + header("a") + END)
+
+
 def test_a_sparse_file_in_pax_form_is_refused(tmp_path: Path) -> None:
     member = tarfile.TarInfo("x")
     member.pax_headers = {"GNU.sparse.realsize": "1000000000000"}
