@@ -32,7 +32,7 @@ from imagesig.images.open import open_image
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
+from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST, Index, Manifest
 
 NAME = "registry.example/team/app:1.0"
 
@@ -262,3 +262,12 @@ def test_only_a_referrer_of_the_image_is_removed_as_one(home: Layout) -> None:
     assert home.referrers(other.digest).entries
     home.remove_referrer(Descriptor.of(content, OCI_MANIFEST), other.digest)
     assert not home.referrers(other.digest).entries
+
+
+def test_an_index_is_removed_as_a_referrer_too(home: Layout) -> None:
+    image = home.resolve("1.0")
+    content = Index((), subject=image).to_bytes()
+    home.add_referrer(content, image, OCI_INDEX)
+    assert home.referrers(image.digest).entries
+    home.remove_referrer(Descriptor.of(content, OCI_INDEX), image.digest)
+    assert not home.referrers(image.digest).entries
