@@ -235,6 +235,10 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
     assert judge(crl).status is RevocationStatus.REVOKED
 
 
+def test_as_many_entries_of_one_certificate_as_the_limit_are_read() -> None:
+    assert judge(CA.crl(*[Revoked(LEAF, HOLD)] * limits.CRL_ENTRIES_PER_CERTIFICATE)).status is RevocationStatus.REVOKED
+
+
 def test_more_entries_of_one_certificate_than_any_are_useless() -> None:
     useless("entries of one certificate", CA.crl(*[Revoked(LEAF, HOLD)] * (limits.CRL_ENTRIES_PER_CERTIFICATE + 1)))
 

@@ -86,6 +86,16 @@ def test_row_a_an_unknown_critical_label_that_is_a_number_is_refused() -> None:
     refused(stored("cose", {"crit": [SIGNING_SCHEME, 999], 999: "x"}), match="not understood")
 
 
+@pytest.mark.parametrize("labels", [[1], [3], [1, 3]])
+def test_row_a_in_cose_the_algorithm_and_the_content_type_may_be_critical(labels: list[int]) -> None:
+    assert authenticate(stored("cose", {"crit": [SIGNING_SCHEME, *labels]})).authority == "acme"
+
+
+@pytest.mark.parametrize("name", ["alg", "cty"])
+def test_row_a_in_jws_a_member_that_the_standard_defines_is_not_critical(name: str) -> None:
+    refused(stored("jws", {"crit": [SIGNING_SCHEME, name]}), match="which the header does not have")
+
+
 @both
 @pytest.mark.parametrize("plugin", ["../x", "/bin/true", "com.example.plugin", ""])
 def test_row_b_a_signature_that_needs_a_plugin_is_refused_and_nothing_is_run(envelope: str, plugin: str) -> None:

@@ -83,6 +83,14 @@ def test_podmans_entry_for_a_path_on_docker_hub_is_found(tmp_path: Path) -> None
     assert source.for_repository("registry-1.docker.io", "library/alpine").username == "all"
 
 
+def test_a_repository_is_looked_up_once(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"registry.example": auth("before:x")}})
+    assert source.for_repository("registry.example", "app").username == "before"
+    files(tmp_path, {"auths": {"registry.example": auth("after:x")}})
+    assert source.for_repository("registry.example", "app").username == "before"
+    assert source.for_repository("registry.example", "other").username == "after"
+
+
 def test_an_entry_for_another_path_is_not_used(tmp_path: Path) -> None:
     source = files(tmp_path, {"auths": {"registry.example/other": auth("other:x")}})
     assert source.for_repository("registry.example", "team/app") is ANONYMOUS
@@ -122,6 +130,11 @@ def test_a_helper_whose_name_is_a_path_is_never_run(tmp_path: Path, name: str) -
             source("registry.example")
     else:
         assert source("registry.example") is ANONYMOUS
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_has_no_credentials(tmp_path: Path, text: str) -> None:
+    assert files(tmp_path, text)("registry.example") is ANONYMOUS
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"auths": {}, "auths": {}}'])

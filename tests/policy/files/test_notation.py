@@ -207,6 +207,7 @@ def test_a_rule_has_the_name_of_its_statement() -> None:
         {"trustedIdentities": [IDENTITY, IDENTITY + ", OU=x"]},
         {"trustedIdentities": [IDENTITY, "x509.subject: O=Example, ST=WA, C=US"]},
         {"trustedIdentities": ["arn:aws:signer:x"]},
+        {"registryScopes": ["localhost/" + "a" * 300]},
         {"unknown": 1},
         {"TrustStores": ["ca:team"]},
     ],
