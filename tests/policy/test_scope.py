@@ -51,6 +51,7 @@ def test_a_name_in_a_registry_is_a_scope(text: str) -> None:
         ("oci:", Scope("oci")),
         ("oci:/srv/images", Scope("oci", "/srv/images")),
         ("dir:/srv/x", Scope("dir", "/srv/x")),
+        ("dir:/srv/x:1.0", Scope("dir", "/srv/x:1.0")),
         ("oci-archive:/srv/x.tar", Scope("oci-archive", "/srv/x.tar")),
         ("docker-archive:", Scope("docker-archive")),
     ],
