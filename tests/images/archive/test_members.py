@@ -223,3 +223,26 @@ def test_an_extended_header_is_followed_by_its_member_at_once(tmp_path: Path) ->
             with pytest.raises(MalformedError, match="an extended header without a member after it"):
                 opened(tmp_path, extended + following)
     assert set(opened(tmp_path, general + member + END).members.files) == {"a"}
+
+
+def with_mode(block: bytes, mode: int) -> bytes:
+    """The header with these bits as its mode, and the checksum of that."""
+    changed = block[:100] + f"{mode:07o}\0".encode() + block[108:148] + b" " * 8 + block[156:]
+    return changed[:148] + f"{sum(changed):06o}\0 ".encode() + changed[156:]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode"),
+    [("a", b"0", 0o100644), ("a", b"\0", 0o100644), ("a", b"0", 0o644), ("a/", b"5", 0o040755)],
+)
+def test_a_mode_may_say_the_type_that_the_header_says(tmp_path: Path, name: str, kind: bytes, mode: int) -> None:
+    found = opened(tmp_path, with_mode(header(name, kind), mode) + END).members
+    assert [*found.files, *found.directories] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode"), [("a", b"0", 0o120644), ("a", b"\0", 0o040644), ("a/", b"5", 0o100755)]
+)
+def test_a_mode_of_another_type_than_the_headers_is_refused(tmp_path: Path, name: str, kind: bytes, mode: int) -> None:
+    with pytest.raises(MalformedError, match="of another by its mode"):
+        opened(tmp_path, with_mode(header(name, kind), mode) + END)
