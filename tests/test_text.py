@@ -280,6 +280,14 @@ def test_names_digests_and_paths_are_not_keys(text: str) -> None:
     assert quote(text) != HIDDEN
 
 
+@pytest.mark.parametrize("length", range(40, 49))
+def test_a_key_in_base32_is_noticed_whatever_its_length(length: int) -> None:
+    der = bytes.fromhex("302e020100300506032b657004220420") + bytes(range(32))
+    text = base64.b32encode(der).decode()[:length]
+    assert quote(text) == HIDDEN
+    assert quote(text.lower()) == HIDDEN
+
+
 def test_a_name_with_a_line_break_may_be_a_key_but_not_a_sentence() -> None:
     assert may_hold_key("a\nb")
     assert may_hold_key("a\rb")
@@ -308,6 +316,10 @@ def test_a_plain_word_is_not_removed_as_a_secret() -> None:
         ([1, "a"], "[1, 'a']"),
         ((1, None), "(1, None)"),
         ({"a": [1]}, "{'a': [1]}"),
+        ([[1], ({},)], "[[1], ({})]"),
+        ([[[1]]], "[[[...]]]"),
+        ({"a": {"b": {"c": 1}}}, "{'a': {'b': {...}}}"),
+        ({(1,): 2}, "{(...): 2}"),
     ],
 )
 def test_values_are_shown_as_they_are_written(value: Any, shown: str) -> None:

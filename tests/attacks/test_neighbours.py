@@ -91,8 +91,9 @@ def test_a_referrer_that_is_not_there_hides_nothing(server: InMemoryRegistry, ke
     assert len(verify(image, key).signatures) == 1
 
 
+@pytest.mark.parametrize("attached", ["sha256:" + "1" * 64, "nothing"])
 def test_the_statement_decides_and_another_subject_of_the_manifest_is_shown(
-    server: InMemoryRegistry, key: SigningKey
+    server: InMemoryRegistry, key: SigningKey, attached: str
 ) -> None:
     image = signed(server, key, "bundle")
     ((content, _),) = [
@@ -101,12 +102,15 @@ def test_the_statement_decides_and_another_subject_of_the_manifest_is_shown(
         if name.startswith("sha256:") and b'"subject"' in stored[0]
     ]
     document = json.loads(content)
-    document["subject"]["digest"] = "sha256:" + "1" * 64
+    if attached == "nothing":
+        del document["subject"]
+    else:
+        document["subject"]["digest"] = attached
     moved = json.dumps(document).encode()
     server._manifests["team/app", sha256(moved)] = (moved, OCI_MANIFEST)
     listing(server, {"digest": sha256(moved), "size": len(moved)})
     origins = [item.origin for item in verify(image, key).signatures]
-    assert [f"attached to sha256:{'1' * 64}" in origin for origin in origins] == [True, False]
+    assert [f"attached to {attached}" in origin for origin in origins] == [True, False]
 
 
 def test_of_more_referrers_than_are_read_the_small_ones_are(

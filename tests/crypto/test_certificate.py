@@ -135,6 +135,13 @@ def test_a_block_that_does_not_end_or_is_no_base64_is_no_certificate(text: str) 
         pem_blocks(text.encode(), "x")
 
 
+def test_a_file_larger_than_any_of_certificates_is_refused_unread() -> None:
+    size = limits.CERTIFICATE_FILE_BYTES + 1
+    for data in (b"x" * size, b"-----BEGIN CERTIFICATE-----".ljust(size)):
+        with pytest.raises(LimitExceeded, match=f"{size} bytes, at most"):
+            parse_certificates(data, "file")
+
+
 def test_blocks_are_counted_before_they_are_read() -> None:
     text = pem(certified().chain).encode()
     assert pem_blocks(text, "x", 3) == tuple(item.der for item in certified().chain)

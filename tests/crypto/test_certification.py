@@ -104,7 +104,11 @@ def test_a_certificate_says_who_signs_code_and_until_when(year: int) -> None:
 def test_a_request_asks_for_what_the_certificate_shall_say() -> None:
     key = private_key()
     signed = request_to_sign(parse_names("CN=release", ["dns:ci.acme.example"]), key.public_key)
-    made = x509.load_pem_x509_csr(request_pem(signed, ECDSA_SHA256, key.sign(ToSign(signed, ECDSA_SHA256))).encode())
+    pem = request_pem(signed, ECDSA_SHA256, key.sign(ToSign(signed, ECDSA_SHA256)))
+    assert pem.startswith("-----BEGIN CERTIFICATE REQUEST-----\n")
+    assert pem.endswith("\n-----END CERTIFICATE REQUEST-----\n")
+    assert max(map(len, pem.splitlines()[1:-1])) == 64
+    made = x509.load_pem_x509_csr(pem.encode())
     assert made.is_signature_valid
     assert made.subject.rfc4514_string() == "CN=release"
     assert {item.oid for item in made.extensions if item.critical} == {x509.BasicConstraints.oid, x509.KeyUsage.oid}

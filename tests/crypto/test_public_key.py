@@ -32,6 +32,13 @@ def test_ed25519ph_of_rfc_8032_verifies_and_nothing_else_does() -> None:
             public_key.verify(PH_SIGNATURE, message, algorithm)
 
 
+@pytest.mark.parametrize("signature", [b"", PH_SIGNATURE[:-1], PH_SIGNATURE + b"\0"])
+def test_ed25519ph_of_another_length_is_refused_before_libsodium_reads_it(signature: bytes) -> None:
+    public_key = PublicKey.from_cryptography(Ed25519PublicKey.from_public_bytes(PH_PUBLIC_KEY))
+    with pytest.raises(SignatureInvalid, match=f"{len(signature)} bytes, Ed25519ph has 64"):
+        public_key.verify(signature, b"abc", ED25519PH)
+
+
 def test_an_algorithm_of_another_key_type_is_refused() -> None:
     with pytest.raises(UnsupportedAlgorithm):
         private_key().public_key.verify(b"", b"", ED25519)

@@ -36,6 +36,7 @@ def test_indefinite_lengths_of_ber_are_followed(good: str) -> None:
     [
         "30", "3001", "3080", "30800500", "0480", "0000", "30020000" "00", "3003" "0405aa", "3085" "0000000001" "00",
         "1f", "1f8181818181" "0100", "3084ffffffff", "3002" "3005" "0500",
+        "3007" "3002" "0403aabbcc",
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused(bad: str) -> None:

@@ -87,3 +87,9 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 def test_the_shorter_key_is_written_first() -> None:
     assert dump({"bb": 1, 3: 2, "a": 3, 1: 4, 33: 5}).hex() == "a50104030218210561610362626201"
+
+
+@pytest.mark.parametrize("data", [b"\x42\x00", b"\x81\x61", b"\x5b\x7f" + b"\xff" * 7])
+def test_cbor_that_ends_within_a_text_is_refused_before_it_is_decoded(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="the CBOR ends within a value"):
+        parse(data, "value")

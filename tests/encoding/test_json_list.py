@@ -55,6 +55,13 @@ def test_more_than_the_limit_beside_a_list_is_refused() -> None:
         parse_list(_with_beside(limits.LIST_REST_BYTES, 1), "manifests", "list", OURS, most=9)
 
 
+def test_just_the_limit_beside_a_list_is_read() -> None:
+    beside = limits.LIST_REST_BYTES - len(_with_beside(0, 0)) + len('""')
+    assert parse_list(_with_beside(beside, 1), "manifests", "list", OURS, most=9).count == 1
+    with pytest.raises(LimitExceeded, match=f"{limits.LIST_REST_BYTES + 1} bytes outside"):
+        parse_list(_with_beside(beside + 1, 1), "manifests", "list", OURS, most=9)
+
+
 def test_a_document_without_its_list_is_all_beside_it() -> None:
     with pytest.raises(LimitExceeded, match="outside its layers"):
         parse_list(_with_beside(1, limits.LIST_REST_BYTES), "layers", "list", OURS, most=9)

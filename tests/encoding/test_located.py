@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagesig import limits
 from imagesig.encoding import json_located, toml_located
 from imagesig.encoding.located import Path
 from imagesig.errors import LimitExceeded, MalformedError
@@ -164,3 +165,11 @@ def test_deep_nesting_is_refused() -> None:
         json_located.parse(b"[" * 40 + b"]" * 40, "x")
     with pytest.raises(LimitExceeded):
         toml_located.parse(b"a = " + b"[" * 100_000 + b"]" * 100_000, "x")
+
+
+@pytest.mark.parametrize("part", ["a", '"a"', "'a'"])
+def test_a_key_of_more_names_than_the_limit_is_refused_with_its_line(part: str) -> None:
+    most = limits.TOML_KEY_PARTS
+    assert toml_located.parse(f"b = 1\n{' . '.join([part] * most)} = 1".encode(), "x").value
+    with pytest.raises(LimitExceeded, match=f"x:2: more than {most} names joined by dots"):
+        toml_located.parse(f"b = 1\n{' . '.join([part] * (most + 1))} = 1".encode(), "x")

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,6 +186,18 @@ def test_with_only_keys_a_classic_signature_is_verified_by_the_key_regardless_of
     part = stored("classic", signer).parts[0]
     garbage = replace(part, annotations=Annotations({**part.annotations, CERTIFICATE_ANNOTATION: "garbage"}))
     assert authenticate(StoredSignature("x", (garbage,)), anchors).authority == "key"
+
+
+def test_a_certificate_of_a_stranger_that_cannot_be_read_is_refused_although_strangers_are_judged() -> None:
+    signer = leaf(intermediate(root(number=955), number=956), key=private_key(number=66))
+    der = signer.chain[1].der
+    time = der.index(b"Z") - 12
+    unreadable = SimpleNamespace(der=der[:time] + b"x" * 12 + der[time + 12 :])
+    chain: Any = (signer.chain[0], unreadable, signer.chain[2])
+    anchors = replace(trusted(certified()), strangers=Strangers.JUDGED)
+    assert authenticate(stored("bundle chain", signer), anchors).authority == ""
+    with pytest.raises(MalformedError, match="not a certificate in DER"):
+        authenticate(stored("bundle chain", signer, chain), anchors)
 
 
 def test_a_classic_signature_by_a_trusted_key_also_fits_the_authority_of_its_certificate() -> None:

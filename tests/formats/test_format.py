@@ -14,7 +14,7 @@ from imagesig.formats.bundle import SIGN_PREDICATE, Bundle
 from imagesig.formats.cosign import Cosign
 from imagesig.formats.format import decode_base64, key_window_check
 from imagesig.signature import EXPIRY, Envelope, Part, StoredSignature
-from imagesig.trust import TrustedKey, Window
+from imagesig.trust import TrustAnchors, TrustedKey, Window
 from tests.makers import NOW, bundle_document, private_key, statement, stored_bundle
 
 
@@ -102,3 +102,20 @@ def test_a_key_counts_within_its_window(window: Window, passes: bool) -> None:
 
 def test_a_key_without_a_window_has_no_check_of_it() -> None:
     assert key_window_check(TrustedKey("key", (private_key().public_key,)), NOW) == ()
+
+
+def test_a_signature_that_is_intact_has_a_check_that_passed_and_names_the_key_and_its_algorithm() -> None:
+    key = TrustedKey("release", (private_key().public_key,))
+    reader = Bundle()
+    found = reader.authenticate(reader.parse(stored_bundle(bundle_document(statement()))), TrustAnchors((key,)), NOW)
+    (check,) = found.checks
+    assert (check.name, check.passed, check.failure) == ("signature", True, None)
+    assert check.detail == f"made by release, {found.algorithm}"
+
+
+@pytest.mark.parametrize("limit", [3, 30, 100])
+def test_base64_of_more_than_the_limit_is_refused_unread(limit: int) -> None:
+    most = 4 * (limit // 3 + 1)
+    assert decode_base64("A" * most, "x", limit)
+    with pytest.raises(FormatViolation, match=f"{most + 4} characters of base64, at most {limit} bytes are read"):
+        decode_base64("A" * (most + 4), "x", limit)

@@ -138,3 +138,22 @@ def test_an_unreadable_setting_is_named_and_not_shown(setting: str) -> None:
         find(Proxies({"https": setting}), "https://a.example")
     assert "cret" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__}"
     assert "cret" not in repr(Proxies({"https": setting}))
+
+
+@pytest.mark.parametrize("host", ["[]:80", ":80", "\u00e4" * 70 + ".example", "\u00e4" * 70 + ".example:80"])
+def test_a_host_without_a_name_or_without_a_form_in_ascii_bypasses_nothing(host: str) -> None:
+    assert find(Proxies({"http": "http://proxy"}, host), "http://registry.example/") == "http://proxy"
+
+
+BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_what_gos_trim_space_removes_is_removed_around_a_host(blank: str) -> None:
+    proxies = Proxies({"http": "http://proxy"}, f"other.example,{blank}registry.example{blank}")
+    assert not find(proxies, "http://registry.example/")
+
+
+@pytest.mark.parametrize("other", "\u1fff\x1c", ids=ascii)
+def test_another_character_is_part_of_the_host(other: str) -> None:
+    assert find(Proxies({"http": "http://proxy"}, f"{other}registry.example"), "http://registry.example/")

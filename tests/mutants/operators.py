@@ -21,6 +21,7 @@ _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 _CALLED = {"any": "all", "all": "any", "min": "max", "max": "min", "fullmatch": "match", "startswith": "endswith",
            "endswith": "startswith", "issubset": "issuperset", "isdisjoint": "issubset"}  # fmt: skip
+_TYPES = frozenset({"Callable", "Mapping", "Sequence", "dict", "frozenset", "list", "set", "tuple", "type"})
 _WORDS = frozenset({"hint", "what", "detail"})
 """Arguments that only people read: changing them changes no verdict."""
 
@@ -82,7 +83,7 @@ def _skipped(tree: ast.AST) -> set[int]:
             roots.append(node.annotation)
         elif isinstance(node, ast.keyword) and node.arg in _WORDS:
             roots.append(node.value)
-        elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom) or _is_for_types(node):
+        elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom) or _is_for_types(node) or _is_type(node):
             roots.append(node)
         elif isinstance(node, ast.Raise):
             roots += ast.iter_child_nodes(node)
@@ -93,6 +94,11 @@ def _skipped(tree: ast.AST) -> set[int]:
 
 def _is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_type(node: ast.AST) -> bool:
+    """Whether it is a type such as `Callable[[str], bool]` outside annotations. Only mypy reads what is in it."""
+    return isinstance(node, ast.Subscript) and ast.unparse(node.value) in _TYPES
 
 
 def _speaks(node: ast.AST) -> bool:

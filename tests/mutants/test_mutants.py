@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from tests.mutants.__main__ import DECIDING, MODULES, SURVIVORS
+from tests.mutants.__main__ import DECIDING, MODULES, SURVIVORS, _ranked
 from tests.mutants.lines import ROOT
 from tests.mutants.operators import mutants_of, mutated
 
@@ -32,3 +32,17 @@ def test_a_mutant_differs_from_its_source_in_one_place() -> None:
     changed = {str(mutant): ast.unparse(mutated(source, mutant)) for mutant in mutants_of("m.py", source)}
     assert len(set(changed.values())) == len(changed) == 10
     assert ast.unparse(ast.parse(source)) not in changed.values()
+
+
+def test_an_edit_leaves_the_other_mutants_of_a_sample_as_they_are() -> None:
+    line = "def {name}(a, b):\n    return a < 3 and not b\n"
+    before = list(mutants_of("m.py", line.format(name="g")))
+    after = list(mutants_of("m.py", "C = 1\n\n" + line.format(name="g")))
+    ranks = {rank for rank, _ in _ranked(before, 1)}
+    assert len(ranks) == len(before)
+    assert ranks < {rank for rank, _ in _ranked(after, 1)}
+    assert ranks.isdisjoint(rank for rank, _ in _ranked(before, 2))
+
+
+def test_what_is_in_a_type_is_not_changed() -> None:
+    assert not list(mutants_of("m.py", "Opener = Callable[[str], tuple[int, ...]]\nReader = dict[str, int]\n"))

@@ -51,3 +51,8 @@ def test_the_bytes_say_what_they_are(document: dict[str, object], claimed: list[
 def test_another_kind_of_document_is_refused(document: dict[str, object], claimed: list[str]) -> None:
     with pytest.raises(MalformedError):
         kind_of(json.dumps(document).encode(), claimed, "test")
+
+
+def test_a_type_that_no_image_has_is_refused_as_that() -> None:
+    with pytest.raises(MalformedError, match="is not a media type of an image"):
+        kind_of(json.dumps(MANIFEST | {"mediaType": "text/plain"}).encode(), [], "test")

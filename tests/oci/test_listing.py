@@ -139,3 +139,12 @@ def test_what_came_as_something_else_is_no_listing(media_type: str) -> None:
         parse_listing(json.dumps({"manifests": [], "mediaType": "text/plain"}).encode(), None, "x")
     with pytest.raises(MalformedError, match="an image manifest is needed"):
         parse_layers(index, OCI_INDEX, "x")
+
+
+def test_annotations_of_layers_are_kept_and_those_of_referrers_dropped() -> None:
+    entry = GOOD | {"annotations": {"a": "b"}}
+    (referrer,) = parse_listing(listed(entry), None, "x").entries
+    assert referrer.annotations == {}
+    content = json.dumps({"schemaVersion": 2, "config": GOOD, "layers": [entry]}).encode()
+    (layer,) = parse_layers(content, OCI_MANIFEST, "x").entries
+    assert layer.annotations == {"a": "b"}

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from imagesig.errors import NoSignatures, RefusedByPolicy, Unreachable
+from imagesig.errors import (
+    NoSignatureAccepted,
+    NoSignatures,
+    RefusedByPolicy,
+    Rejection,
+    SignatureInvalid,
+    Unreachable,
+)
 from imagesig.policy import AcceptAnything, Reject, Rule, Signed, Unsupported
 from imagesig.policy.judge import judge_rule
-from imagesig.policy.verdict import Verdict
+from imagesig.policy.verdict import RuleVerdict, Verdict
 from imagesig.trust import TrustedKey
 from tests.makers import private_key
 
@@ -69,3 +76,12 @@ def test_a_rule_that_only_warns_hides_no_error_other_than_a_refusal() -> None:
 
     with pytest.raises(Unreachable):
         judge_rule(Rule((SIGNED,), warn=True), Unreached())
+
+
+def test_the_rejections_of_a_failure_come_before_those_of_a_verdict() -> None:
+    ours, theirs = (Rejection(name, SignatureInvalid("bad")) for name in ("ours", "theirs"))
+    verdict = Verdict((), (theirs,), (), False)
+    assert RuleVerdict((verdict,)).rejections == (theirs,)
+    assert RuleVerdict((verdict,), NoSignatureAccepted("none", rejections=(ours,))).rejections == (ours,)
+    assert RuleVerdict((verdict,), NoSignatures("none")).rejections == (theirs,)
+    assert RuleVerdict(failure=NoSignatures("none")).rejections == ()

@@ -51,6 +51,7 @@ def test_a_name_in_a_registry_is_a_scope(text: str) -> None:
         ("oci:", Scope("oci")),
         ("oci:/srv/images", Scope("oci", "/srv/images")),
         ("dir:/srv/x", Scope("dir", "/srv/x")),
+        ("dir:/srv/x:1.0", Scope("dir", "/srv/x:1.0")),
         ("oci-archive:/srv/x.tar", Scope("oci-archive", "/srv/x.tar")),
         ("docker-archive:", Scope("docker-archive")),
     ],
@@ -262,6 +263,8 @@ def test_every_path_without_a_tag_can_be_written(transport: str, parts: list[str
         Scope("docker", "oci:/srv"),
         Scope("oci", "srv"),
         Scope("docker", 1),  # type: ignore[arg-type]
+        Scope(1, "registry.example/app", True),  # type: ignore[arg-type]
+        Scope("docker", 1, True),  # type: ignore[arg-type]
         Scope("docker", "registry.example/app", 1),  # type: ignore[arg-type]
         Scope("docker", "registry.example/app", None),  # type: ignore[arg-type]
         "registry.example",
@@ -280,3 +283,24 @@ def test_every_scope_of_an_image_can_be_written_in_a_policy(host: str, parts: li
     location = Location(reference=parse_reference(f"{host}/{'/'.join(parts)}:{tag}"))
     for scope in scopes_of(location):
         assert parse_scope(str(scope)) == scope
+
+
+@pytest.mark.parametrize("path", ["/srv/a\0b", "/" + "a" * 256, "/a" * 2048])
+def test_a_path_that_no_system_opens_is_refused_as_that(path: str) -> None:
+    with pytest.raises(InvalidArgument, match="NUL byte, or is too long"):
+        parse_scope(f"oci:{path}")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"registry.example/app:1@{DIGEST}", "a tag and a digest, only one of them can be a scope"),
+        ("app", "not a full name; for the image write docker.io/library/app"),
+        ("*.example:5000", r"after \*\. a domain is needed, without port and path"),
+        ("registry.example/app@sha512:ab", "only sha256 digests are supported|not a digest"),
+        ("Registry.example/APP", "no registry, namespace or repository has this name"),
+    ],
+)
+def test_a_text_that_is_no_scope_is_refused_with_what_it_lacks(text: str, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why):
+        parse_scope(text)

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.errors import LimitExceeded, MalformedError, Rejection
 from imagesig.images.layout.layout import Layout
 from imagesig.images.merge import Tagged
 from imagesig.oci.annotations import Annotations
@@ -18,7 +18,8 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.tag import TagStore, merged, without
+from imagesig.stores.store import Limited
+from imagesig.stores.tag import SUFFIX, TagStore, merged, without
 from tests.makers import DIGEST, OTHER_DIGEST
 
 LAYER = Descriptor("a/b", DIGEST, 7)
@@ -119,3 +120,25 @@ def test_a_place_that_cannot_hold_signatures_is_told_before_anything_is_signed(h
 
     with pytest.raises(MalformedError, match="referrers False"):
         TagStore().check(Refusing())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"schemaVersion": 2, "layers": 1}', Rejection),
+        (b"{" * 4, Rejection),
+        (b'{"a":' * 1000 + b"1" + b"}" * 1000, Limited),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_one_entry_at_its_tag(home: Layout, content: bytes, kind: type) -> None:
+    tag = tag_of(DIGEST, SUFFIX)
+    home.put_manifest(content, OCI_MANIFEST, tag)
+    (found,) = TagStore().find(home, DIGEST, lambda _: True)
+    assert type(found) is kind
+    assert isinstance(found, Rejection | Limited)
+    assert found.origin == f"{home.name}:{tag}"
+    assert isinstance(found.error, LimitExceeded if kind is Limited else MalformedError)
+
+
+def test_no_manifest_at_the_tag_is_no_entry(home: Layout) -> None:
+    assert not list(TagStore().find(home, DIGEST, lambda _: True))

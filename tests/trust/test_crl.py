@@ -235,8 +235,24 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
     assert judge(crl).status is RevocationStatus.REVOKED
 
 
+def test_as_many_entries_of_one_certificate_as_the_limit_are_read() -> None:
+    assert judge(CA.crl(*[Revoked(LEAF, HOLD)] * limits.CRL_ENTRIES_PER_CERTIFICATE)).status is RevocationStatus.REVOKED
+
+
 def test_more_entries_of_one_certificate_than_any_are_useless() -> None:
     useless("entries of one certificate", CA.crl(*[Revoked(LEAF, HOLD)] * (limits.CRL_ENTRIES_PER_CERTIFICATE + 1)))
+
+
+def test_the_deadline_is_looked_at_before_a_list_is_read_and_between_its_entries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr("imagesig.trust.crl.remaining", looks.append)
+    monkeypatch.setattr("imagesig.trust.crl._ENTRIES_AT_ONCE", 2)
+    base = opened(CA.crl(*[Revoked(LEAF, HOLD)] * 5))
+    assert looks == ["CRL"]
+    judge_crl(LEAF.certificate, base, None, None)
+    assert looks[1:] == ["CRL"] * 3
 
 
 # --- delta lists ---------------------------------------------------------------------------------------------------

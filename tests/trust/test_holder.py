@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imagesig.errors import InvalidArgument, NotTrusted
 from imagesig.trust import Holder, HolderKind
 from imagesig.trust.distinguished_name import NEEDED, parse_distinguished_name, subject_of
-from imagesig.trust.holder import overlapping
+from imagesig.trust.holder import describe_holder, overlapping
 from tests.chains import SUBJECT, leaf, root
 
 
@@ -184,3 +184,9 @@ def test_names_of_which_one_is_part_of_the_other_overlap() -> None:
     assert overlapping((whole, part)) == (part, whole)
     assert overlapping((part, part)) is not None
     assert overlapping((whole, other)) is None
+
+
+def test_a_holder_is_described_by_the_label_of_its_certificate() -> None:
+    certificate = leaf(root()).certificate
+    assert describe_holder(certificate) == certificate.label
+    assert "leaf" in certificate.label

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -298,6 +299,12 @@ def test_the_values_of_a_token_count_for_the_image() -> None:
     with counted() as spent:
         examine(GOOD)
     assert spent[Cost.NODES] > 100
+
+
+def test_a_message_of_another_type_than_signed_data_is_refused_as_that() -> None:
+    refused(
+        cms.ContentInfo({"content_type": "data", "content": b"x"}).dump(), "CMS content 'data', signed data is needed"
+    )
 
 
 def test_bytes_after_the_token_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from imagesig.oci.descriptor import Platform
 from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
 from imagesig.testing import InMemoryRegistry
-from imagesig.trust import TrustedKey
+from imagesig.trust import TrustedKey, Window
 from tests.makers import NAME, bundle_document, private_key, statement
 
 
@@ -75,6 +76,18 @@ def test_a_requirement_accepts_only_its_own_formats(image: Image) -> None:
         verify(image, policy(trusts(1, formats=("bundle",))))
     with pytest.raises(NoSignatureAccepted):
         verify(image, policy(trusts(1, formats=("cosign",)), trusts(1, formats=("bundle",))))
+
+
+@pytest.mark.parametrize(("hours", "valid"), [(1, True), (-1, False)])
+def test_without_a_time_the_present_decides_whether_a_key_is_valid(image: Image, hours: int, valid: bool) -> None:
+    sign(image, key(1), identity=NAME)
+    window = Window(None, datetime.now(UTC) + timedelta(hours=hours))
+    trusted = policy(Signed((TrustedKey("key", (private_key(number=1).public_key,), window),)))
+    if valid:
+        assert verify(image, trusted).verified
+    else:
+        with pytest.raises(NoSignatureAccepted):
+            verify(image, trusted)
 
 
 def test_a_policy_without_a_rule_for_the_image_refuses_it_even_signed(image: Image) -> None:

@@ -352,6 +352,15 @@ def test_the_attributes_are_shown_as_stored(envelope: str) -> None:
     shown = reader.describe(reader.parse(stored(envelope, EXPIRING)))
     assert shown["io.cncf.notary.signingScheme"] == "notary.x509"
     assert shown["io.cncf.notary.expiry"].startswith("2026-11-24T13:00:00")
+    assert "timestamp" not in shown
+
+
+@both
+def test_the_size_of_a_timestamp_is_shown(envelope: str) -> None:
+    reader, token = Notation(), b"not read here"
+    value: Any = base64.b64encode(token).decode() if envelope == "jws" else token
+    signature = stored(envelope, unprotected={"io.cncf.notary.timestampSignature": value})
+    assert reader.describe(reader.parse(signature))["timestamp"] == f"{len(token)} bytes"
 
 
 @pytest.mark.filterwarnings("ignore")  # `cryptography` warns of odd serial numbers and lengths

@@ -7,6 +7,7 @@ b and e (tests/policy/files/test_notation.py: no plugin is ever run, policies th
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from msgspec.structs import replace
 
+from imagesig import limits
 from imagesig.crypto.algorithms import (
     ECDSA_SHA256,
     RSA_PKCS1V15_SHA256,
@@ -82,6 +84,16 @@ def test_row_a_an_unknown_critical_attribute_is_refused(envelope: str) -> None:
 
 def test_row_a_an_unknown_critical_label_that_is_a_number_is_refused() -> None:
     refused(stored("cose", {"crit": [SIGNING_SCHEME, 999], 999: "x"}), match="not understood")
+
+
+@pytest.mark.parametrize("labels", [[1], [3], [1, 3]])
+def test_row_a_in_cose_the_algorithm_and_the_content_type_may_be_critical(labels: list[int]) -> None:
+    assert authenticate(stored("cose", {"crit": [SIGNING_SCHEME, *labels]})).authority == "acme"
+
+
+@pytest.mark.parametrize("name", ["alg", "cty"])
+def test_row_a_in_jws_a_member_that_the_standard_defines_is_not_critical(name: str) -> None:
+    refused(stored("jws", {"crit": [SIGNING_SCHEME, name]}), match="which the header does not have")
 
 
 @both
@@ -386,6 +398,13 @@ def test_jws_base64url_has_no_padding_and_one_form() -> None:
 @pytest.mark.parametrize("x5c", [[], None, "AA==", [1], ["%%"], ["AAAA"], GONE])
 def test_jws_certificates_are_needed_and_are_certificates(x5c: object) -> None:
     refused(stored("jws", unprotected={"x5c": x5c}), MalformedError if x5c == ["AAAA"] else FormatViolation)
+
+
+@pytest.mark.parametrize(("envelope", "name"), [("jws", "x5c"), ("cose", "x5chain")])
+def test_more_certificates_than_the_limit_are_refused_unread(envelope: str, name: str) -> None:
+    many = [b"no certificate"] * (limits.CHAIN_CERTIFICATES + 1)
+    listed = {33: many} if envelope == "cose" else {"x5c": [base64.b64encode(item).decode() for item in many]}
+    refused(stored(envelope, unprotected=listed), LimitExceeded, f"{name}: {len(many)} certificates")
 
 
 def test_cose_that_is_not_strict_cbor_is_refused() -> None:

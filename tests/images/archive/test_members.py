@@ -86,6 +86,13 @@ def test_a_member_that_is_no_file_is_refused(tmp_path: Path, kind: bytes, why: s
         opened(tmp_path, header("blobs/x", kind, link="/etc/passwd") + END)
 
 
+@pytest.mark.parametrize("name", [b"", b"\0\0", b"a\0b", b"a\0b\0"])
+def test_a_long_name_that_is_empty_or_goes_on_after_a_nul_is_refused(tmp_path: Path, name: bytes) -> None:
+    long_name = header("././@LongLink", b"L", len(name)) + name.ljust(512 if name else 0, b"\0")
+    with pytest.raises(MalformedError, match="a long name that is empty or has NULs inside"):
+        opened(tmp_path, long_name + header("a") + END)
+
+
 def test_a_sparse_file_in_pax_form_is_refused(tmp_path: Path) -> None:
     member = tarfile.TarInfo("x")
     member.pax_headers = {"GNU.sparse.realsize": "1000000000000"}
@@ -216,3 +223,26 @@ def test_an_extended_header_is_followed_by_its_member_at_once(tmp_path: Path) ->
             with pytest.raises(MalformedError, match="an extended header without a member after it"):
                 opened(tmp_path, extended + following)
     assert set(opened(tmp_path, general + member + END).members.files) == {"a"}
+
+
+def with_mode(block: bytes, mode: int) -> bytes:
+    """The header with these bits as its mode, and the checksum of that."""
+    changed = block[:100] + f"{mode:07o}\0".encode() + block[108:148] + b" " * 8 + block[156:]
+    return changed[:148] + f"{sum(changed):06o}\0 ".encode() + changed[156:]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode"),
+    [("a", b"0", 0o100644), ("a", b"\0", 0o100644), ("a", b"0", 0o644), ("a/", b"5", 0o040755)],
+)
+def test_a_mode_may_say_the_type_that_the_header_says(tmp_path: Path, name: str, kind: bytes, mode: int) -> None:
+    found = opened(tmp_path, with_mode(header(name, kind), mode) + END).members
+    assert [*found.files, *found.directories] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode"), [("a", b"0", 0o120644), ("a", b"\0", 0o040644), ("a/", b"5", 0o100755)]
+)
+def test_a_mode_of_another_type_than_the_headers_is_refused(tmp_path: Path, name: str, kind: bytes, mode: int) -> None:
+    with pytest.raises(MalformedError, match="of another by its mode"):
+        opened(tmp_path, with_mode(header(name, kind), mode) + END)

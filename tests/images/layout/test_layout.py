@@ -31,7 +31,7 @@ from imagesig.images.open import open_image
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from imagesig.oci.manifest import OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from tests.signers import sign_in_processes, sign_in_threads
 
 NAME = "registry.example/team/app:1.0"
@@ -229,3 +229,25 @@ def test_writers_that_wait_for_a_lock_end_at_their_deadline(path: Path, key: Sig
     finally:
         os.close(stuck)
     assert sign(layout(path, "1.0"), key, identity=NAME)
+
+
+def test_only_a_referrer_of_the_image_is_removed_as_one(home: Layout) -> None:
+    image = home.resolve("1.0")
+    other = home.put_manifest(Manifest(home.put_blob(b"{}", "a/b"), ()).to_bytes(), OCI_MANIFEST)
+    content = Manifest(other, (), subject=other).to_bytes()
+    home.add_referrer(content, other)
+    for subject in (image.digest, ""):
+        with pytest.raises(NotFound, match="is not a referrer of"):
+            home.remove_referrer(Descriptor.of(content, OCI_MANIFEST), subject)
+    assert home.referrers(other.digest).entries
+    home.remove_referrer(Descriptor.of(content, OCI_MANIFEST), other.digest)
+    assert not home.referrers(other.digest).entries
+
+
+def test_an_index_is_removed_as_a_referrer_too(home: Layout) -> None:
+    image = home.resolve("1.0")
+    content = Index((), subject=image).to_bytes()
+    home.add_referrer(content, image, OCI_INDEX)
+    assert home.referrers(image.digest).entries
+    home.remove_referrer(Descriptor.of(content, OCI_INDEX), image.digest)
+    assert not home.referrers(image.digest).entries

@@ -44,3 +44,10 @@ def test_a_referrer_is_one_by_its_subject_and_not_by_what_it_mentions(home: Layo
     referring(other, image.digest)
     referring(None, image.digest)
     assert [item.digest for item in home.referrers(image.digest).entries] == [own.digest]
+
+
+def test_an_image_whose_manifest_is_missing_is_still_the_only_one(home: Layout, tmp_path: Path) -> None:
+    content = Manifest(home.put_blob(b"{}", "a/b"), ()).to_bytes()
+    image = home.put_manifest(content, OCI_MANIFEST, "1.0")
+    (tmp_path / "layout" / "blobs" / "sha256" / image.digest.removeprefix("sha256:")).unlink()
+    assert home.only_image() == image.digest

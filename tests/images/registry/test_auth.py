@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from imagesig.errors import Unauthorized, UnexpectedResponse
+from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.challenges import Challenge, parse_challenges
@@ -177,3 +177,9 @@ def test_a_login_by_anything_else_is_refused_with_its_name() -> None:
         login(TokenServer()).answer("Negotiate", REGISTRY, "a", "pull", "")
     with pytest.raises(UnexpectedResponse, match="by 'none'"):
         login(TokenServer()).answer("", REGISTRY, "a", "pull", "")
+
+
+@pytest.mark.parametrize("token", ["", "two words", "t0ken\r\nx-other: 1", "t\xf6ken", 7, None, ["t0ken"]])
+def test_a_token_that_no_header_can_carry_is_refused(token: object) -> None:
+    with pytest.raises(MalformedError, match="no valid token"):
+        log_in(login(TokenServer(token=token)))

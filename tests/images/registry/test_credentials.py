@@ -42,6 +42,19 @@ def test_an_inline_entry_is_found_by_host(tmp_path: Path) -> None:
     assert source("registry.example") is ANONYMOUS
 
 
+@pytest.mark.parametrize("key", ["{}", "https://{}", "https://{}/", "https://{}/v1/", "https://{}/v2/", "http://{}"])
+def test_an_entry_is_found_under_each_spelling_of_its_host(tmp_path: Path, key: str) -> None:
+    host = "registry.example:5000"
+    assert files(tmp_path, {"auths": {key.format(host): auth("user:x")}})(host).username == "user"
+
+
+def test_a_file_without_the_host_leaves_it_to_the_next_file(tmp_path: Path) -> None:
+    files(tmp_path, {"auths": {"other.example": auth("other:x")}}, "first.json")
+    files(tmp_path, {"auths": {"registry.example": auth("user:x")}}, "second.json")
+    source = CredentialFiles([tmp_path / name for name in ("missing.json", "first.json", "second.json")])
+    assert source("registry.example").username == "user"
+
+
 @pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
 def test_docker_hub_is_found_under_its_old_name(tmp_path: Path, host: str) -> None:
     assert files(tmp_path, {"auths": {"https://index.docker.io/v1/": auth("user:pass")}})(host).username == "user"
@@ -68,6 +81,14 @@ def test_podmans_entry_for_a_path_on_docker_hub_is_found(tmp_path: Path) -> None
     source = files(tmp_path, {"auths": {"docker.io/acme": auth("acme:x"), "docker.io": auth("all:x")}})
     assert source.for_repository("registry-1.docker.io", "acme/app").username == "acme"
     assert source.for_repository("registry-1.docker.io", "library/alpine").username == "all"
+
+
+def test_a_repository_is_looked_up_once(tmp_path: Path) -> None:
+    source = files(tmp_path, {"auths": {"registry.example": auth("before:x")}})
+    assert source.for_repository("registry.example", "app").username == "before"
+    files(tmp_path, {"auths": {"registry.example": auth("after:x")}})
+    assert source.for_repository("registry.example", "app").username == "before"
+    assert source.for_repository("registry.example", "other").username == "after"
 
 
 def test_an_entry_for_another_path_is_not_used(tmp_path: Path) -> None:
@@ -109,6 +130,11 @@ def test_a_helper_whose_name_is_a_path_is_never_run(tmp_path: Path, name: str) -
             source("registry.example")
     else:
         assert source("registry.example") is ANONYMOUS
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_has_no_credentials(tmp_path: Path, text: str) -> None:
+    assert files(tmp_path, text)("registry.example") is ANONYMOUS
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"auths": {}, "auths": {}}'])

@@ -207,6 +207,7 @@ def test_a_rule_has_the_name_of_its_statement() -> None:
         {"trustedIdentities": [IDENTITY, IDENTITY + ", OU=x"]},
         {"trustedIdentities": [IDENTITY, "x509.subject: O=Example, ST=WA, C=US"]},
         {"trustedIdentities": ["arn:aws:signer:x"]},
+        {"registryScopes": ["localhost/" + "a" * 300]},
         {"unknown": 1},
         {"TrustStores": ["ca:team"]},
     ],
@@ -266,3 +267,14 @@ def test_a_document_that_breaks_a_rule_is_refused(change: Callable[[bytes], byte
     assert parse_trust_policy(good, "policy")
     with pytest.raises(InvalidArgument):
         parse_trust_policy(change(good), "policy")
+
+
+def test_an_identity_that_needs_a_plugin_is_refused_as_that() -> None:
+    with pytest.raises(InvalidArgument, match="needs a plugin, and imagesig runs none"):
+        policy(statement(trustedIdentities=["com.example.plugin: C=US, ST=WA, O=acme"]))
+
+
+@pytest.mark.parametrize("change", [{"unknown": 1}, {"signatureVerification": {"level": "strict", "unknown": 1}}])
+def test_a_member_that_is_not_known_is_refused_by_its_name_beside_the_known_ones(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument, match=r"'unknown' is unknown, known are \w+, "):
+        policy(statement(**change))

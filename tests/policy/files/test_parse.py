@@ -220,6 +220,7 @@ REQUIRE = KEYS + "[default]\nrequire = [\n"
         ("version = 1\n[authorities.a]\nkey_file = ''", 3, "empty, text is needed"),
         ("version = 1\n[authorities.a]\nkey_uri = 'a.pub'", 3, "'a.pub', a URI is needed"),
         ("version = 1\n[authorities.a]\nkey_pem = 'a.pub'", 3, "PEM text is needed"),
+        ("version = 1\n[authorities.a]\nkey_pem = ' '", 3, "PEM text is needed"),
         ("version = 1\n[authorities.a]\nkey_file = 'a'\nrole = 'ca'", 4, "not allowed together with 'key_file'"),
         ("version = 1\n[authorities.a]\nkey_file = 'a'\nfingerprint = 'sha256:ab'", 4, "64 hex digits are needed"),
         ("version = 1\n[authorities.a]\nkey_file = 'a'\nnot_after = 2027-01-01", 4, "a time with its offset"),

@@ -81,7 +81,23 @@ def test_a_format_is_written_by_the_name_that_reads_it() -> None:
     assert policy_of(document).default.signed[0].formats == policy.default.signed[0].formats
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("team.pub", "team.pub"), ("/keys/team.pub", "team"), ("/keys/our team.pem", "our-team"), ("/keys/.pub", "key")],
+)
+def test_an_authority_is_named_after_its_key(text: str, name: str) -> None:
+    document = document_of(Policy(Rule((Signed((KeyReference(text, text),)),))))
+    assert document["authorities"] == {name: {"key_file": text}}
+
+
 def test_authorities_with_the_same_name_get_distinct_names() -> None:
     policy = Policy(Rule((Signed((KeyReference("/a/key.pub"), KeyReference("/b/key.pub"))),)))
     document = document_of(policy)
     assert document["authorities"] == {"key": {"key_file": "/a/key.pub"}, "key-2": {"key_file": "/b/key.pub"}}
+
+
+def test_several_tables_in_a_table_are_written_in_lines_of_their_own() -> None:
+    document = {"default": {"require": [{"any": ["a"]}, {"reject": True}], "empty": [], "names": ["a", "b"]}}
+    assert toml_text(document) == (
+        '\n[default]\nrequire = [\n  { any = ["a"] },\n  { reject = true },\n]\nempty = []\nnames = ["a", "b"]\n'
+    )
