@@ -24,18 +24,18 @@ class Logger:
         if "logging" in sys.modules:
             self._log(10, message, values)
 
-    def info(self, message: str, *values: object, extra: Mapping[str, object] | None = None) -> None:
-        """`extra` becomes attributes of the record; its texts must be safe to print."""
+    def info(self, message: str, *values: object) -> None:
         if "logging" in sys.modules:
-            self._log(20, message, values, extra)
-
-    @property
-    def writes_info(self) -> bool:
-        """Whether anything reads records of level INFO."""
-        return "logging" in sys.modules and self._logger.isEnabledFor(20)
+            self._log(20, message, values)
 
     def warning(self, message: str, *values: object) -> None:
         self._log(30, message, values)
+
+    def event(self, message: str, value: object, members: Mapping[str, str | bool]) -> None:
+        """A record at the level INFO whose attributes are these members too."""
+        if "logging" in sys.modules and self._logger.isEnabledFor(20):
+            safe = {name: sentence(item) if isinstance(item, str) else item for name, item in members.items()}
+            self._logger.log(20, sentence(message % (value,)), extra=safe, stacklevel=2)
 
     @cached_property
     def _logger(self) -> logging.Logger:
@@ -43,9 +43,7 @@ class Logger:
 
         return logging.getLogger(self.name)
 
-    def _log(
-        self, level: int, message: str, values: tuple[object, ...], extra: Mapping[str, object] | None = None
-    ) -> None:
+    def _log(self, level: int, message: str, values: tuple[object, ...]) -> None:
         """`level` is the number of `logging.DEBUG` and so on."""
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, sentence(message % values), extra=extra, stacklevel=3)
+            self._logger.log(level, sentence(message % values), stacklevel=3)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -62,15 +63,7 @@ class Runner:
             seconds = None  # the action refuses it
         ends = None if seconds is None else time.monotonic() + seconds
         stop = Stop()
-
-        def work() -> _Result:
-            with until_set(stop):
-                if ends is None:
-                    return action()
-                with deadline(ends - time.monotonic()):
-                    return action()
-
-        task = await self._started(work, images, ends)
+        task = await self._started(partial(_until, action, stop, ends), images, ends)
         waiting = asyncio.wrap_future(task)
         try:
             guard = None if ends is None or not stops else ends - time.monotonic() + _GRACE_SECONDS
@@ -194,6 +187,15 @@ def _host(image: ImageLike) -> str:
         return parse_reference(image).registry_host
     except ImagesigError:
         return ""
+
+
+def _until(action: Callable[[], _Result], stop: Stop, ends: float | None) -> _Result:
+    """What `action` returns; its requests end at `ends`, a time of the monotonic clock, or when `stop` is set."""
+    with until_set(stop):
+        if ends is None:
+            return action()
+        with deadline(ends - time.monotonic()):
+            return action()
 
 
 def _too_late(images: list[ImageLike]) -> DeadlineExceeded:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from imagesig.errors import ImagesigError
+else:
+    ImagesigError = NewType("ImagesigError", object)  # for inspect.signature: the tree imports this module
 
 
 class Rejection(Struct, frozen=True):

@@ -19,7 +19,7 @@ from tests.public_names import PACKAGES
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 LEFT_OUT = [block for block in BLOCKS if block.not_run is not None]
 PUBLIC = frozenset({"imagesig.formats", "imagesig.errors", "imagesig.aio", *PACKAGES})
-LOGGERS = frozenset({"imagesig.http", "imagesig.keys.vault"})
+LOGGERS = frozenset({"imagesig.audit", "imagesig.http", "imagesig.keys.vault"})
 ENTRY_POINTS = frozenset({"imagesig.key_providers"})
 
 

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from imagesig.logs import Logger
-from imagesig.text import sentence
 
 if TYPE_CHECKING:
     from imagesig.api.sign.signature_run import PlannedSignature
@@ -29,9 +28,7 @@ logger = Logger("imagesig.audit")
 
 def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached: bool) -> None:
     """Logs a signature that the key made, whether or not it could be stored."""
-    if not logger.writes_info:
-        return
-    said = {
+    members: dict[str, str | bool] = {
         "image": str(planned.image),
         "digest": planned.target.descriptor.digest,
         "format": planned.format.name,
@@ -39,7 +36,6 @@ def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached:
         "public_key": signer.public_key.fingerprint,
         "signed_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "place": planned.image.signatures.name,
+        "attached": attached,
     }
-    safe = {name: sentence(value) for name, value in said.items()}
-    text = "signature %s" if attached else "signature made, but not attached: %s"
-    logger.info(text, planned.name, extra={**safe, "attached": attached})
+    logger.event("signature %s" if attached else "signature made, but not attached: %s", planned.name, members)
