@@ -139,7 +139,6 @@ def test_a_policy_elsewhere_uses_notations_own_store(folder: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "no trusted key or CA given"),
         (("--certificate-identity", "a@b.example"), "--certificate-identity needs --ca"),
         (("--trust-store", "x"), "need --trust-policy"),
         (("--trust-policy", "x", "--key", "y"), "cannot be combined with"),
