@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 import pytest
 
+import imagesig
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import KeyType
 from imagesig.testing import ProviderContract
 from tests.docs.blocks import PAGES, ROOT
 from tests.docs.example_provider import MemoryProvider
 from tests.public_names import PACKAGES, table
+
+PACKAGE = Path(imagesig.__file__).parent
 
 
 class TestTheExampleProvider(ProviderContract):
@@ -59,7 +62,7 @@ def test_links_of_the_readme_lead_to_files() -> None:
 def test_files_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:docs|tests|imagesig|benchmarks)/[\w./-]+)`", text):
-        assert (ROOT / name).exists(), name
+        assert (PACKAGE.parent if name.startswith("imagesig/") else ROOT).joinpath(name).exists(), name
 
 
 @pytest.mark.parametrize("dotted", [f"{package}.{name}" for package in PACKAGES for name in table(package)])

@@ -43,6 +43,21 @@ def test_a_name_is_taken_as_global_unless_it_is_one_of_this_machine() -> None:
     assert written_network("10.0.0.1") is Network.INTERNAL
 
 
+@pytest.mark.parametrize("name", ["ip6-localhost", "ip6-loopback", "localhost4", "localhost6", "a.localdomain"])
+@pytest.mark.parametrize("written", ["{}", "{}.", "{}.."])
+def test_each_name_of_loopback_is_one_of_this_machine(name: str, written: str) -> None:
+    assert written_network(written.format(name)) is Network.LOOPBACK
+    assert written_network(written.format(name.upper())) is Network.LOOPBACK
+    assert written_network(f"x{name}.example") is Network.GLOBAL
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata", "metadata.goog", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"]
+)
+def test_each_name_of_a_metadata_service_is_on_the_link(name: str) -> None:
+    assert written_network(name) is written_network(f"{name.upper()}.") is Network.LINK_LOCAL
+
+
 REGISTRY = like(("https", "registry.example", 443))
 
 

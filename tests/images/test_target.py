@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from imagesig import inspect, sign, verify
-from imagesig.errors import ImageNotFound, InvalidArgument
+from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded
 from imagesig.images.build import build_image
 from imagesig.images.layout.layout import Layout, layout
+from imagesig.images.target import targets_of
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Descriptor, Platform
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
@@ -80,3 +82,34 @@ def test_of_two_variants_each_is_found_and_without_one_it_is_not_clear(home: Lay
         platform_of(home, tmp_path, "linux/arm/v6")
     index(home, six, six)
     assert platform_of(home, tmp_path, "linux/arm/v6") == six.digest
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(3, True), (4, False)])
+def test_indexes_are_nested_up_to_a_depth(home: Layout, tmp_path: Path, depth: int, fits: bool) -> None:
+    below = build_image(home, {"a": b"b"}, AMD64)
+    for _ in range(depth - 1):
+        below = home.put_manifest(Index((below,)).to_bytes(), OCI_INDEX)
+    index(home, below)
+    image = layout(tmp_path / "layout", "1.0")
+    if fits:
+        assert len(targets_of(image, recursive=True).found) == depth + 1
+    else:
+        with pytest.raises(LimitExceeded, match="indexes nested more than"):
+            targets_of(image, recursive=True)
+
+
+def test_a_child_is_called_by_its_platform_and_read_only_if_it_is_resolved(home: Layout, tmp_path: Path) -> None:
+    child = build_image(home, {"a": b"b"}, AMD64)
+    index(home, replace(child, size=7), Descriptor(OCI_MANIFEST, "sha256:" + "1" * 64, 9, platform=ARM64))
+    image = layout(tmp_path / "layout", "1.0")
+    claimed = targets_of(image, recursive=True)
+    assert [(item.descriptor.size, item.platform) for item in claimed.found[1:]] == [
+        (7, str(child.platform or "unknown platform")),
+        (9, str(ARM64)),
+    ]
+    assert not claimed.missing
+    resolved = targets_of(image, recursive=True, resolve=True)
+    assert [item.descriptor.size for item in resolved.found[1:]] == [child.size]
+    assert [item.descriptor.size for item in resolved.missing] == [9]
+    index(home, replace(child, platform=None))
+    assert targets_of(image, recursive=True).found[1].platform == "unknown platform"

@@ -110,3 +110,14 @@ def test_a_sign_that_the_number_does_not_have_is_refused() -> None:
         parse_header(changed(136, b"\xff" + b"\0" * 11), "test")
     with pytest.raises(MalformedError):
         parse_header(changed(136, b"\x81" + b"\0" * 11), "test")
+
+
+@pytest.mark.parametrize("at", [345, 357])
+def test_each_time_in_a_header_of_gnu_is_a_number_of_its_own(at: int) -> None:
+    head = bytearray(block(b"name", 3))
+    head[257:265] = b"ustar  \0"
+    head[345:369] = b"15000000000\0" * 2
+    assert parse_header(bytes(sealed(head)), "test").name == b"name"
+    head[at : at + 1] = b"x"
+    with pytest.raises(MalformedError, match="is not a number"):
+        parse_header(bytes(sealed(head)), "test")

@@ -246,3 +246,16 @@ def test_a_mode_may_say_the_type_that_the_header_says(tmp_path: Path, name: str,
 def test_a_mode_of_another_type_than_the_headers_is_refused(tmp_path: Path, name: str, kind: bytes, mode: int) -> None:
     with pytest.raises(MalformedError, match="of another by its mode"):
         opened(tmp_path, with_mode(header(name, kind), mode) + END)
+
+
+@pytest.mark.parametrize(("stated", "fits"), [(0, True), (3, True), (8**11 - 1, True), (4, False), (8**11 - 2, False)])
+def test_a_size_in_an_extended_header_is_that_of_the_header_or_replaces_none(
+    tmp_path: Path, stated: int, fits: bool
+) -> None:
+    extended = header("pax", b"x", 9) + b"9 size=3\n".ljust(512, b"\0")
+    content = extended + header("a", size=stated) + b"abc".ljust(512, b"\0") + END
+    if fits:
+        assert contents(opened(tmp_path, content)) == {"a": b"abc"}
+    else:
+        with pytest.raises(MalformedError, match="of two sizes"):
+            opened(tmp_path, content)

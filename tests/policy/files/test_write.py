@@ -101,3 +101,7 @@ def test_several_tables_in_a_table_are_written_in_lines_of_their_own() -> None:
     assert toml_text(document) == (
         '\n[default]\nrequire = [\n  { any = ["a"] },\n  { reject = true },\n]\nempty = []\nnames = ["a", "b"]\n'
     )
+
+
+def test_tables_inside_an_item_stay_in_its_line() -> None:
+    assert toml_text({"a": {"b": [{"c": [{"d": 1}]}]}}) == "\n[a]\nb = [\n  { c = [{ d = 1 }] },\n]\n"
