@@ -110,3 +110,13 @@ def bundle_document(content: bytes | Mapping[str, Any] | None = None, key: Priva
 def stored_bundle(document: Mapping[str, Any] | bytes) -> StoredSignature:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
     return StoredSignature("referrer", (Part(BUNDLE, content),), BUNDLE)
+
+
+class Something:
+    """A value of no type that any function takes; its name is the same in every process."""
+
+    def __repr__(self) -> str:
+        return "something"
+
+
+SOMETHING = Something()

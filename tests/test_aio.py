@@ -21,6 +21,7 @@ from imagesig.images.registry.credentials import ANONYMOUS
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from tests.makers import SOMETHING
 
 NOBODY = Transport(credentials=lambda _host: ANONYMOUS)
 
@@ -291,7 +292,7 @@ def test_a_timeout_that_is_not_a_positive_number_is_refused(key: SigningKey, tim
             asyncio.run(call())
 
 
-@pytest.mark.parametrize("image", [7, None, object()], ids=str)
+@pytest.mark.parametrize("image", [7, None, SOMETHING], ids=str)
 def test_an_image_of_a_wrong_type_is_an_invalid_argument(key: SigningKey, image: str) -> None:
     for call in (lambda: aio.verify(image, key), lambda: aio.sign(image, key), lambda: aio.copy(image, "oci:there")):
         with pytest.raises(InvalidArgument):

@@ -42,6 +42,7 @@ from imagesig.images.layout.layout import Layout
 from imagesig.keys import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.registry import Fault
+from tests.makers import SOMETHING
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -172,7 +173,7 @@ def test_a_path_names_a_key_file(image: str, tmp_path: Path) -> None:
     assert remove(image, key=tmp_path / "a.pub").removed
 
 
-@pytest.mark.parametrize("wrong", [7, None, object(), ["a.pub"], {"key": 1}, b"release.pub"], ids=str)
+@pytest.mark.parametrize("wrong", [7, None, SOMETHING, ["a.pub"], {"key": 1}, b"release.pub"], ids=str)
 def test_a_policy_of_a_wrong_type_is_an_invalid_argument(image: str, wrong: object) -> None:
     with pytest.raises(InvalidArgument):
         verify(image, wrong)
@@ -180,7 +181,7 @@ def test_a_policy_of_a_wrong_type_is_an_invalid_argument(image: str, wrong: obje
         Policy.any_of(wrong)
 
 
-@pytest.mark.parametrize("wrong", [7, None, object(), [], ["app:1"], b"app:1"], ids=str)
+@pytest.mark.parametrize("wrong", [7, None, SOMETHING, [], ["app:1"], b"app:1"], ids=str)
 def test_an_image_of_a_wrong_type_is_an_invalid_argument(key: SigningKey, wrong: object) -> None:
     for call in (
         lambda: verify(wrong, key),
@@ -194,7 +195,7 @@ def test_an_image_of_a_wrong_type_is_an_invalid_argument(key: SigningKey, wrong:
             sign(wrong, key)
 
 
-@pytest.mark.parametrize("wrong", [7, None, object()], ids=str)
+@pytest.mark.parametrize("wrong", [7, None, SOMETHING], ids=str)
 def test_a_key_of_a_wrong_type_is_an_invalid_argument(image: str, wrong: object) -> None:
     with pytest.raises(InvalidArgument):
         sign(image, wrong)

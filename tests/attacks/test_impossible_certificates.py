@@ -18,7 +18,7 @@ import imagesig
 from imagesig import explain, inspect, remove, sign, verify
 from imagesig.api.verify.verifying_many import verify_many
 from imagesig.errors import MalformedError, SignatureRejected
-from imagesig.formats.certified import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
