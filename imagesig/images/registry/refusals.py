@@ -27,7 +27,11 @@ the completing request was lost, and the request was repeated.
 
 def is_passing(response: Response) -> bool:
     """Whether an upload with a correct digest was refused for a passing reason."""
-    return any((response.status, code) in _PASSING for code, _ in _errors(response.body))
+    return _passes(response.status, _errors(response.body))
+
+
+def _passes(status: int, errors: list[tuple[object, object]]) -> bool:
+    return any((status, code) in _PASSING for code, _ in errors)
 
 
 def patiently(upload: Callable[[], Response], what: str) -> Response:
@@ -42,14 +46,16 @@ def patiently(upload: Callable[[], Response], what: str) -> Response:
 
 def failure(response: Response, what: str, wanted: int) -> ImagesigError:
     """The error for an answer with another status than `wanted`, with the registry's own code and message quoted."""
-    quoted = next((f" ({quote(code)}: {quote(message)})" for code, message in _errors(response.body)), "")
+    errors = _errors(response.body)
+    quoted = next((f" ({quote(code)}: {quote(message)})" for code, message in errors), "")
+    passes = _passes(response.status, errors)
     shown = f"{what}: status {response.status}{quoted}"
-    if response.status == 404 and not is_passing(response):
+    if response.status == 404 and not passes:
         return NotFound(shown, hint="check the reference")
     if response.status in (401, 403):
         return Unauthorized(shown, hint="log in with credentials that allow it")
     error = UnexpectedResponse(f"{shown}, {wanted} is needed")
-    error.retryable = is_passing(response)
+    error.retryable = passes
     return error
 
 
