@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from imagesig.cli.output.failure import FAILED, fail
-from imagesig.cli.output.terminal import finish, give_up, note, note_at_once, note_usage, prepare
+from imagesig.cli.output.terminal import end_at_once, finish, give_up, note, note_at_once, note_usage, prepare
 from imagesig.errors import ImagesigError, InternalError
 from imagesig.version import __version__
 
@@ -86,10 +86,14 @@ def main() -> None:
     """Runs the command and ends the process with its exit status."""
     # speed: a command ends before its garbage matters; collecting takes a tenth of loading (benchmarks/test_cli.py)
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000)
     signal.signal(signal.SIGINT, _interrupt)
     prepare()
-    sys.exit(_status())
+    status = _status()
+    if threading.active_count() == 1:
+        end_at_once(status)
+    sys.exit(status)
 
 
 def _status() -> int:
