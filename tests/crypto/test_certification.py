@@ -64,6 +64,7 @@ def test_alternative_names_are_of_three_kinds() -> None:
     "text",
     [
         *("", "email", "email:", "email:a", "email:a@", "email:a@b@c", "email:ü@b", "email:a@b\n", "ip:127.0.0.1"),
+        *("uri:https://a/" + "x" * 4096, "email:a@" + "b." * 2048 + "b"),
         *("dns:a b", "dns:-a", "dns:a..b", "dns:*", "dns:a\n", "uri:no-scheme", "uri:https://a b", "uri:https://a\n"),
     ],
 )

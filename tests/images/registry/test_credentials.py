@@ -225,3 +225,11 @@ def test_each_secret_of_a_credential_is_in_no_repr_and_no_sentence(field: str) -
     credential = Credential("user", **{field: "very-s3cret-W0rd"})
     assert "very-s3cret-W0rd" not in repr(credential)
     assert "very-s3cret-W0rd" not in sentence("the server said: very-s3cret-W0rd")
+
+
+def test_a_password_is_hidden_from_messages_also_as_it_is_sent() -> None:
+    sent = base64.b64encode(b"robot:pa55-of-this-test").decode()
+    assert sent in sentence(f"authorization: Basic {sent}")
+    Credential("robot", "pa55-of-this-test")
+    assert sentence(f"authorization: Basic {sent}") == "authorization: Basic (secret)"
+    assert sentence("the password pa55-of-this-test") == "the password (secret)"

@@ -14,6 +14,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.oci.location import Location
 from imagesig.oci.reference import parse_reference
 from imagesig.policy import Policy, Signed
+from imagesig.policy.files.load import load_policy_of_kind
 from imagesig.policy.files.load_notation import load_trust_store, notation_folder
 from imagesig.policy.files.notation import Store
 from tests.chains import Issuer, intermediate, leaf, pem, root
@@ -159,6 +160,19 @@ def test_the_trust_store_may_be_elsewhere(store: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="trust store ca:team"):
         Policy.from_notation(path)
     assert for_app(Policy.from_notation(path, trust_store=tmp_path / "truststore"))
+
+
+def test_without_a_trust_store_beside_the_policy_notations_own_is_read(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = write_policy(elsewhere)
+    monkeypatch.setenv("NOTATION_CONFIG", str(tmp_path))
+    assert for_app(Policy.of(load_policy_of_kind(path)))
+    (elsewhere / "truststore").mkdir()
+    with pytest.raises(InvalidArgument, match="trust store ca:team"):
+        load_policy_of_kind(path)
 
 
 def test_a_policy_that_is_a_link_or_a_folder_without_one_is_refused(store: Path, tmp_path: Path) -> None:
