@@ -16,6 +16,7 @@ from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, rules_of
 from imagesig.policy.requirement import PathLike, Rules
 from imagesig.reading import read_bounded, usage_error
+from imagesig.text import quote
 from imagesig.trust.profile import is_authority
 
 POLICY_NAMES = ("trustpolicy.oci.json", "trustpolicy.json")
@@ -66,7 +67,7 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
             wrong = [item for item in certificates if not (is_authority(item) or item.is_self_signed)]
             needed = "only those of authorities, and self-signed ones, are trusted"
         if wrong:
-            raise InvalidArgument(f"{what}: {file.name} has the certificate of {wrong[0].subject!r}; {needed}")
+            raise InvalidArgument(f"{what}: {file.name} has the certificate of {quote(wrong[0].subject)}; {needed}")
         found += certificates
         if len(found) > limits.CERTIFICATES:
             raise InvalidArgument(f"{what}: more than {limits.CERTIFICATES} certificates")

@@ -131,7 +131,7 @@ def _rule(node: Node, fields: Mapping[str, Node], name: str, authorities: Author
     if isinstance(require.value, str):
         if warn:
             raise fields["warn"].refused(
-                f"is not allowed together with require = {require.value!r}",
+                f"is not allowed together with require = {quote(require.value)}",
                 hint="remove warn: it is for rules that require signatures",
             )
         return Rule((_whole(require),), name)

@@ -16,6 +16,7 @@ from imagesig.policy.files.parse_authority import Authorities
 from imagesig.policy.identity import KINDS, OF_IMAGE, Identity
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Unsupported
 from imagesig.policy.signed import Signed
+from imagesig.text import quote
 from imagesig.trust import TimestampAuthorities
 
 FORMATS = READERS
@@ -46,7 +47,7 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
         item_name = item.text()
         if item_name not in authorities.signers:
             raise item.refused(
-                f"no authority has the name {item_name!r}",
+                f"no authority has the name {quote(item_name)}",
                 hint=f"define authorities.{item_name}; there are: {', '.join(authorities.signers) or 'none'}",
             )
     signers = tuple(authorities.signers[name] for name in names)
@@ -104,7 +105,7 @@ def _timestamps(node: Node, authorities: Authorities) -> TimestampAuthorities:
     for item in fields["any"].items():
         if item.text() not in authorities.timestamps:
             raise item.refused(
-                f"no timestamp authority has the name {item.text()!r}",
+                f"no timestamp authority has the name {quote(item.text())}",
                 hint=f"define timestamp_authorities.{item.text()}; there are: "
                 f"{', '.join(authorities.timestamps) or 'none'}",
             )
