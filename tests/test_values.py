@@ -17,6 +17,7 @@ PURE = (
 )
 WORKING = {
     "imagesig.policy.files.names.Names",
+    "imagesig.stores.store.Removal",
     "imagesig.images.archive.members.Members",
     "imagesig.images.archive.two_descriptions._Comparison",
     "imagesig.images.registry.tag_change.TagChange",

@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from imagesig import SigningKey, copy, registry, verify
-from imagesig.errors import DeadlineExceeded, NoSignatures
+from imagesig.errors import DeadlineExceeded, NoSignatures, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry_client
@@ -308,4 +308,7 @@ def test_a_registry_behind_a_proxy_over_tls_works(
 def test_a_pause_that_a_server_asks_for_is_within_the_deadline(key: SigningKey) -> None:
     with InMemoryRegistry() as server:
         server.faults.append(lambda _request: Answer(429, headers={"retry-after": "30"}))
-        ends_in_time(server.host, key)
+        image = registry(f"{server.host}/team/app:1.0", credentials=("", ""), timeout=SECONDS)
+        with in_time(), pytest.raises(Unreachable) as raised:
+            verify(image, key)
+        assert raised.value.retry_after == 30

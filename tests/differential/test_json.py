@@ -34,6 +34,7 @@ class Files(Layout):
     def __init__(self, content: bytes) -> None:
         LocalHome.__init__(self, "oci", Path("layout"))
         self._content = content
+        self._parsed = {}
 
     def _file(self, name: str, most: int) -> bytes:
         return self._content

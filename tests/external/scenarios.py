@@ -231,7 +231,7 @@ class Scenarios:
         _command("doctor", str(self.plain), self.remote)
 
     def command_workload(self) -> None:
-        _command("verify", "--manifest", str(self.folder / "workload.yaml"), "--key", str(self.public))
+        _command("verify", "--workload", str(self.folder / "workload.yaml"), "--key", str(self.public))
 
     def command_csr(self) -> None:
         _command("key", "csr", str(self.plain), "--subject", "CN=a")

@@ -291,7 +291,7 @@ class Pkcs11Provider(KeyProvider):
 
     def _not_one(self, session: Any, wanted: Pkcs11Uri, count: int) -> ImagesigError:
         there = [str(self._uri_of(item)) for item in find_objects(session, "PRIVATE_KEY", Pkcs11Uri())]
-        listed = "; ".join(there[:20]) or "none"
+        listed = "; ".join([*there[:20], *([f"and {len(there) - 20} more"] if len(there) > 20 else [])]) or "none"
         if count:
             return KeyUnusable(
                 f"PKCS#11 key {wanted}: {count} private keys fit, exactly one is needed",
