@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig.errors import InvalidArgument
+from imagesig.text import quote
 
 VARIABLE = "IMAGESIG_POLICY"
 NAME = Path("imagesig", "policy.toml")
@@ -34,15 +35,26 @@ def default_policy_path(environ: Mapping[str, str] = os.environ) -> Path:
     """
     hint = "make one: imagesig policy init --key PUBLIC_KEY --write; or name a key, a CA or a policy"
     if named := environ.get(VARIABLE):
-        if not os.path.lexists(named):
-            raise InvalidArgument(f"{VARIABLE}: there is no file {named}", hint=hint)
+        if not _exists(Path(named)):
+            raise InvalidArgument(f"{VARIABLE}: there is no file {quote(named)}", hint=hint)
         return Path(named)
     places = [path for path in (user_policy_path(environ), SYSTEM) if path is not None]
-    found = next((path for path in places if os.path.lexists(path)), None)
+    found = next((path for path in places if _exists(path)), None)
     if found is None:
         tried = ", ".join(str(path) for path in places)
         raise InvalidArgument(f"no policy: {VARIABLE} is not set, and none of these files exists: {tried}", hint=hint)
     return found
+
+
+def _exists(path: Path) -> bool:
+    """Whether the file may exist: a place that cannot be looked at counts, and reading it raises why."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def new_default_policy(text: str, environ: Mapping[str, str] = os.environ) -> Path:

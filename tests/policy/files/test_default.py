@@ -61,6 +61,15 @@ def test_a_users_file_that_cannot_be_read_is_an_error_and_the_systems_does_not_a
         Policy.load_default()
 
 
+def test_a_users_folder_that_cannot_be_looked_at_is_an_error_and_the_systems_policy_does_not_apply(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    written(tmp_path / "etc" / "policy.toml")
+    (tmp_path / "config").symlink_to(tmp_path / "config")  # a loop: as with a missing permission, nobody can look
+    with pytest.raises(InvalidArgument, match="config"):
+        Policy.load_default()
+
+
 def test_a_relative_configuration_folder_is_ignored(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     home = Path(environ["XDG_CONFIG_HOME"]).parent / "home"
     monkeypatch.setattr(Path, "home", lambda: home)
