@@ -45,6 +45,8 @@ _LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
 """A possible key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
 _DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
 """The beginning of PKCS #8, PKCS #1 and SEC 1 keys: a sequence with 0 or 1 as its first item."""
+_BASE64_SEQUENCE = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{10}))")
+"""Nine bytes in base64 of which the first is that of a sequence."""
 _JOINT = r"[ ,:\t]{0,2}(?:\\x|0x)?"
 _HEX_KEY = re.compile(
     rf"(?i)(?<![0-9A-Za-z])(?![0-9a-f]{{64}}(?![0-9a-f]))(?:\\x|0x)?30{_JOINT}"
@@ -135,9 +137,16 @@ def holds_key(text: str) -> bool:
     if _KEY_BLOCK in text or _HEX_KEY.search(text):
         return True
     whole = _BETWEEN_PIECES.sub("", text)
-    return any(_is_random(found[0][:_RUN]) for found in _BASE64.finditer(whole)) or any(
+    runs = [found[0][:_RUN] for found in _BASE64.finditer(whole)]
+    return any(_is_random(run) or _is_key_in_base64(run) for run in runs) or any(
         _is_key_in_base32(found[0][:_RUN]) for found in _BASE32.finditer(whole)
     )
+
+
+def _is_key_in_base64(text: str) -> bool:
+    """Whether a key starts at one of the characters. The first line of a key in PEM may not look random."""
+    text = text.replace("-", "+").replace("_", "/")
+    return any(_DER_KEY.match(base64.b64decode(found[1])) for found in _BASE64_SEQUENCE.finditer(text))
 
 
 def _is_key_in_base32(text: str) -> bool:

@@ -288,6 +288,18 @@ def test_a_key_in_base32_is_noticed_whatever_its_length(length: int) -> None:
     assert quote(text.lower()) == HIDDEN
 
 
+@pytest.mark.parametrize(
+    ("key", "form"), [(key, form) for key, form in (item.values for item in KEYS) if form is not PrivateFormat.OpenSSH]
+)
+def test_the_first_line_of_a_key_is_noticed_although_it_does_not_look_random(key: Any, form: PrivateFormat) -> None:
+    start = base64.b64encode(key.private_bytes(Encoding.DER, form, NoEncryption())[:15]).decode()
+    line = start + "d" * (64 - len(start))
+    for text in (line, f"list/{line}", line.replace("+", "-").replace("/", "_"), line[:40]):
+        assert holds_key(text)
+        assert quote(text) == HIDDEN
+    assert start not in sentence(f"image {line}: not a name")
+
+
 def test_a_name_with_a_line_break_may_be_a_key_but_not_a_sentence() -> None:
     assert may_hold_key("a\nb")
     assert may_hold_key("a\rb")
