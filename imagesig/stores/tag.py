@@ -43,7 +43,9 @@ class TagStore:
         tag = tag_of(digest, SUFFIX)
         origin = f"{home.name}:{tag}"
         try:
-            descriptor = home.resolve(tag)
+            descriptor = home.find(tag)
+            if descriptor is None:
+                return
             content = home.read(descriptor, limit=limits.MANIFEST_BYTES)
             layers = parse_layers(content, descriptor.media_type, tag)
         except NotFound:
