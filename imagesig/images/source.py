@@ -47,7 +47,7 @@ class ImageSource(Protocol):
         ...
 
     def find(self, tag: str) -> Descriptor | None:
-        """The same for a tag that may not exist; None if it does not."""
+        """The same for a tag that may not exist; None if it does not, which costs less than an error and its text."""
         ...
 
     def pin(self, tag_or_digest: str) -> str:

@@ -88,7 +88,7 @@ class LayoutReader(LocalHome):
     def find(self, tag: str) -> Descriptor | None:
         entries = self._entries()
         digest = self._tagged(entries, tag)
-        try:  # speed: an error with its text costs 5 % of a verification (benchmarks/rows.py)
+        try:
             return None if digest is None else self._described(entries, digest, tag)
         except NotFound:
             return None
