@@ -21,7 +21,7 @@ from imagesig.http.dates import wait_of
 from imagesig.http.direct import Direct
 from imagesig.http.faults import What
 from imagesig.http.proxies import Proxies
-from imagesig.http.reach import Reach, like
+from imagesig.http.reach import Reach
 from imagesig.logs import Logger
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -189,8 +189,7 @@ class HttpClient:
             target = served_url(response.url, response.headers.get("location", ""), "redirect")
             if target.origin != url.origin:
                 sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
-                if reach.like is None:
-                    reach = like(first.origin)
+                reach = reach.of_named(first.origin, target)
             url = target
         raise UnexpectedResponse(f"{redact(text)}: more than {limits.REDIRECTS} redirects")
 

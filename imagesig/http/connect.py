@@ -82,17 +82,17 @@ class Connector:
 
     def _refusal(self, url: Url, reach: Reach, network: Network) -> str:
         """Why an address of the URL's host is out of reach; empty if it is in reach."""
-        if reach.like == url.origin and not reach.loopback_only:
-            return ""
+        if reach.loopback_only and network is not Network.LOOPBACK:
+            return "plain HTTP is used for this machine only, unless the user asks for it"
         home = self._homes.get(reach.like) if reach.like is not None else None
         if home is None:
             home = written_network(reach.like[1]) if reach.like is not None else Network.GLOBAL
-        if not reach.refuses(network, home):
-            return ""
-        if reach.loopback_only:
-            return "plain HTTP is used for this machine only, unless the user asks for it"
-        named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
-        return f"{network.value}{named}"
+        if reach.like != url.origin and reach.refuses(network, home):
+            named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
+            return f"{network.value}{named}"
+        if reach.has_login and url.scheme == "http" and network is not Network.LOOPBACK:
+            return "a login is sent over plain HTTP to this machine only"
+        return ""
 
     def _remember(self, registry: Origin, network: Network) -> None:
         """Remembers a registry's network. Once global, it stays global: its owner chooses its later addresses."""
@@ -115,7 +115,7 @@ class Connector:
             if not why:
                 judged.append(address)
         if refusal and not judged:
-            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: it resolves to {refusal}")
+            raise _not_contacted(url, f"it resolves to {refusal}")
         try:
             sock, address = first_connected(judged[: limits.ADDRESSES], until)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -128,7 +128,7 @@ class Connector:
     def _through(self, url: Url, proxy: Proxy, reach: Reach) -> Line:
         """A connection through a proxy. The proxy looks the name up, so only the name itself can be checked."""
         if why := self._refusal(url, reach, written_network(url.host)):
-            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}")
+            raise _not_contacted(url, why)
         sock, _ = self._dial(proxy.url, ANYWHERE)
         line = self._encrypted(sock, proxy.url.host) if proxy.url.scheme == "https" else sock
         if url.scheme == "http":
@@ -209,6 +209,11 @@ class _Tunnelled:
 
     def close(self) -> None:
         self._line.close()
+
+
+def _not_contacted(url: Url, why: str) -> UnexpectedResponse:
+    hint = "use HTTPS, or a registry that needs no login" if "a login" in why else ""
+    return UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}", hint=hint)
 
 
 def connect_seconds() -> float:

@@ -18,7 +18,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient
-from imagesig.http.reach import Reach
+from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
 from imagesig.images.registry.challenges import check_realm, chosen_challenge, parse_challenges, wanted_scopes
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
 from imagesig.redacted import RedactedStruct
@@ -72,6 +72,13 @@ class RegistryLogin:
         if credential is ANONYMOUS:
             return "anonymous (no credentials found)"
         return f"{credential.username or 'a token'}, from {credential.source}"
+
+    def is_anonymous(self, registry: str, repository: str) -> bool:
+        """Whether the headers for a repository come from no credential: a token that anybody gets."""
+        host, source = _host(registry), self._credentials
+        if isinstance(source, CredentialFiles):
+            return source.for_repository(host, repository).is_empty
+        return self._last_credentials.get(host, ANONYMOUS).is_empty
 
     def token_request(self, registry: str) -> TokenRequest | None:
         """What the token server of a registry was asked for last; None if the registry named no token server yet."""
@@ -155,7 +162,7 @@ class RegistryLogin:
         return credential
 
     def _token(self, asked: TokenRequest, credential: Credential, registry: str) -> tuple[str, float]:
-        realm, reach = asked.realm, self._reach_of_realm(asked.realm, registry)
+        realm, reach = asked.realm, self._reach_of_realm(asked.realm, registry, credential)
         if credential.registry_token:
             return f"Bearer {credential.registry_token}", float("inf")
         if credential.identity_token:
@@ -186,10 +193,10 @@ class RegistryLogin:
             raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
         return _read_token(response.body, realm)
 
-    def _reach_of_realm(self, realm: str, registry: str) -> Reach:
-        """As public as the registry; plain HTTP that the user did not ask for reaches only this machine."""
-        in_clear = parse_url(realm).scheme == "http" and not self._plain_http
-        return Reach(like=parse_url(registry).origin, loopback_only=in_clear)
+    def _reach_of_realm(self, realm: str, registry: str, credential: Credential) -> Reach:
+        own, url = ANYWHERE if self._plain_http else LOOPBACK_ONLY, parse_url(realm)
+        reach = own.of_named(parse_url(registry).origin, url)
+        return reach if credential.is_empty else reach.with_login(url)
 
 
 def _host(registry: str) -> str:

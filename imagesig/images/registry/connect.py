@@ -118,8 +118,10 @@ class RegistryClient:
 
     def _way(self, host: str) -> tuple[str, Reach]:
         """The scheme for a host, and the addresses that may be connected."""
-        if self._plain_http or is_loopback(host):
+        if self._plain_http:
             return "http", ANYWHERE
+        if is_loopback(host):
+            return "http", LOOPBACK_ONLY
         if host.rstrip(".").endswith(".localhost") and _is_this_machine(host):
             return "http", LOOPBACK_ONLY  # the name may resolve to another address later
         return "https", ANYWHERE

@@ -47,6 +47,11 @@ class Credential(RedactedStruct, frozen=True):
     registry_token: str = ""
     source: str = "the program"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to log in with."""
+        return not (self.username or self.identity_token or self.registry_token)
+
     def __post_init__(self) -> None:
         if self.password:
             redact_keys(base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode("ascii"))

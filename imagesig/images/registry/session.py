@@ -9,7 +9,7 @@ from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.errors import LimitExceeded, Unreachable
 from imagesig.http.client import HttpClient, Response
-from imagesig.http.reach import ANYWHERE, Reach, like
+from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.refusals import failure
 from imagesig.oci.reference import Reference
@@ -29,7 +29,7 @@ class RegistrySession:
         self.registry = registry
         """The URL of the registry: scheme, host and port."""
         self._origin = parse_url(registry, "registry").origin
-        self._own_reach, self._named_reach = reach, like(self._origin)
+        self._own_reach = reach
         self.path = reference.path
         self.base = f"{registry}/v2/{reference.path}"
         self.name = reference.repository
@@ -80,7 +80,7 @@ class RegistrySession:
     def _stream(self, url: str, authorization: str) -> AbstractContextManager[tuple[Response, Iterator[bytes]]]:
         spend(Cost.REQUESTS, 1, self.name)
         headers = {"accept": "*/*", **_authorization(authorization)}
-        return self._http.stream(url, reach=self._reach(url), headers=headers)
+        return self._http.stream(url, reach=self._reach(url, headers), headers=headers)
 
     def upload(self, path: str, chunks: Iterable[bytes], size: int) -> Response:
         """The answer to one PUT with a body in pieces. Raises `Unreachable` if another attempt may help."""
@@ -89,7 +89,7 @@ class RegistrySession:
         headers = {"content-type": "application/octet-stream", **_authorization(used)}
         spend(Cost.REQUESTS, 1, self.name)
         response = self._http.upload(
-            "PUT", url, chunks, size, reach=self._reach(url), limit=limits.ERROR_BODY_BYTES, headers=headers
+            "PUT", url, chunks, size, reach=self._reach(url, headers), limit=limits.ERROR_BODY_BYTES, headers=headers
         )
         again = response.status == 429 or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
@@ -107,9 +107,14 @@ class RegistrySession:
     def _is_ours(self, url: str) -> bool:
         return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
 
-    def _reach(self, url: str) -> Reach:
-        """The reach of a URL: the user named the registry itself, the registry named all other hosts."""
-        return self._own_reach if self._is_ours(url) else self._named_reach
+    def _reach(self, url: str, headers: Mapping[str, str]) -> Reach:
+        """The reach of a request: the user named the registry itself, the registry named all other hosts."""
+        if not self._is_ours(url):
+            return self._own_reach.of_named(self._origin, parse_url(url))
+        with_login = self._own_reach.with_login(parse_url(url)) if "authorization" in headers else self._own_reach
+        if with_login == self._own_reach or self._login.is_anonymous(self.registry, self.path):
+            return self._own_reach
+        return with_login
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
         return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
@@ -128,7 +133,7 @@ class RegistrySession:
         most = max(limit, limits.ERROR_BODY_BYTES)
         spend(Cost.REQUESTS, 1, self.name)
         response = self._http.request(
-            method, url, reach=self._reach(url), limit=most, headers=headers, body=body, attempts=attempts
+            method, url, reach=self._reach(url, headers), limit=most, headers=headers, body=body, attempts=attempts
         )
         if response.status < 300 and len(response.body) > limit:
             raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")
