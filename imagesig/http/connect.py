@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
 from imagesig.http.faults import NotConnected
+from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxy
 from imagesig.http.race import first_connected
@@ -65,6 +66,26 @@ class Connector:
         if reach.like is None:
             self._remember(url.origin, network)
         return line
+
+    def speaks_tls(self, url: Url, reach: Reach) -> bool | None:
+        """Whether the server of this URL speaks TLS; None if nothing listens there.
+
+        Raises:
+            UnexpectedResponse: the host is out of reach.
+            TimeoutError: no answer in time.
+        """
+        try:
+            sock, _ = self._dial(url, reach)
+        except NotConnected:
+            return None
+        with sock, _abortable(sock):
+            try:
+                limit_time(sock, connect_seconds())
+                sock.sendall(client_hello(url.host))
+                limit_time(sock, connect_seconds())
+                return is_tls(sock.recv(1))
+            except ConnectionError:
+                return False
 
     def receive(self, line: Line, most: int) -> bytes:
         """The bytes that arrived; empty at the end. A read gets only the time that is left until the deadline.
@@ -163,18 +184,13 @@ class Connector:
 
     def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
         """TLS over a connection. The socket's timeout bounds the whole handshake."""
-        stop, abort = current_stop(), partial(end_traffic, sock)
         try:
-            limit_time(sock, connect_seconds())
-            if stop is not None:
-                stop.watch(abort)
-            return self._tls().wrap_socket(sock, server_hostname=host)
+            with _abortable(sock):
+                limit_time(sock, connect_seconds())
+                return self._tls().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
-        finally:
-            if stop is not None:
-                stop.forget(abort)
 
     def _encrypted_twice(self, line: socket.socket, host: str) -> Line:
         from imagesig.http.tunnel import TlsInTls
@@ -214,6 +230,19 @@ class _Tunnelled:
 def _not_contacted(url: Url, why: str) -> UnexpectedResponse:
     hint = "use HTTPS, or a registry that needs no login" if "a login" in why else ""
     return UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}", hint=hint)
+
+
+@contextmanager
+def _abortable(sock: socket.socket) -> Iterator[None]:
+    """A block in which a caller that cancels ends the traffic of this socket."""
+    stop, abort = current_stop(), partial(end_traffic, sock)
+    if stop is not None:
+        stop.watch(abort)
+    try:
+        yield
+    finally:
+        if stop is not None:
+            stop.forget(abort)
 
 
 def connect_seconds() -> float:

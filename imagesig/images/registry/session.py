@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.errors import LimitExceeded, Unreachable
 from imagesig.http.client import HttpClient, Response
-from imagesig.http.reach import ANYWHERE, Reach
+from imagesig.http.reach import Reach
 from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.place import Place
 from imagesig.images.registry.refusals import failure
 from imagesig.oci.reference import Reference
 from imagesig.url import parse_url, redact
@@ -22,17 +23,23 @@ class RegistrySession:
     """The requests of one repository. Safe to use from several threads."""
 
     def __init__(
-        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
     ) -> None:
         self._http = http
         self._login = login
-        self.registry = registry
-        """The URL of the registry: scheme, host and port."""
-        self._origin = parse_url(registry, "registry").origin
-        self._own_reach = reach
+        self._place = place
         self.path = reference.path
-        self.base = f"{registry}/v2/{reference.path}"
         self.name = reference.repository
+
+    @property
+    def registry(self) -> str:
+        """The URL of the registry: scheme, host and port."""
+        return self._place().url
+
+    @property
+    def base(self) -> str:
+        """The URL of the repository."""
+        return f"{self.registry}/v2/{self.path}"
 
     @property
     def login_source(self) -> str:
@@ -105,15 +112,16 @@ class RegistrySession:
         return path if "://" in path else f"{self.base}/{path}"
 
     def _is_ours(self, url: str) -> bool:
-        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
+        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._place().origin
 
     def _reach(self, url: str, headers: Mapping[str, str]) -> Reach:
         """The reach of a request: the user named the registry itself, the registry named all other hosts."""
+        place, parsed = self._place(), parse_url(url)
         if not self._is_ours(url):
-            return self._own_reach.of_named(self._origin, parse_url(url))
-        with_login = self._own_reach.with_login(parse_url(url)) if "authorization" in headers else self._own_reach
-        if with_login == self._own_reach or self._login.is_anonymous(self.registry, self.path):
-            return self._own_reach
+            return place.reach.of_named(place.origin, parsed)
+        with_login = place.reach.with_login(parsed) if "authorization" in headers else place.reach
+        if with_login == place.reach or self._login.is_anonymous(place.url, self.path):
+            return place.reach
         return with_login
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
