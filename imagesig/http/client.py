@@ -19,7 +19,7 @@ from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import Direct
 from imagesig.http.faults import What, check_authorities, check_port
-from imagesig.http.proxies import Proxies
+from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger
 from imagesig.redacted import RedactedStruct
@@ -159,6 +159,10 @@ class HttpClient:
             raise
         finally:
             _patience.reset(patience)
+
+    def decide_proxy(self, url: Url) -> ProxyDecision:
+        """See `Proxies.decide`."""
+        return self._proxies.decide(url)
 
     def speaks_tls(self, url: Url, reach: Reach) -> bool | None:
         """Whether the server of this URL speaks TLS, without a proxy; None if nothing listens there.

@@ -20,7 +20,13 @@ from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, Unexp
 from imagesig.http.client import HttpClient
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
 from imagesig.images.registry.challenges import check_realm, chosen_challenge, parse_challenges, wanted_scopes
-from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
+from imagesig.images.registry.credentials import (
+    ANONYMOUS,
+    Credential,
+    CredentialFiles,
+    CredentialSource,
+    CredentialStep,
+)
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
@@ -66,12 +72,17 @@ class RegistryLogin:
         # Several locks, so that logins to different repositories rarely wait for each other.
         self._logging_in = tuple(threading.Lock() for _ in range(16))
 
-    def source(self, registry: str) -> str:
-        """The user at a registry and the origin of the credentials, for people. Nothing in it is secret."""
-        credential = self._credentials(_host(registry))
+    def source(self, registry: str, repository: str) -> str:
+        """The user for a repository and the origin of the credentials, for people. Nothing in it is secret."""
+        credential = self._credential(registry, repository)
         if credential is ANONYMOUS:
             return "anonymous (no credentials found)"
         return f"{credential.username or 'a token'}, from {credential.source}"
+
+    def credential_steps(self, registry: str, repository: str) -> tuple[CredentialStep, ...]:
+        """The credential files that were read for a repository; empty if credentials come from the program."""
+        source = self._credentials
+        return source.steps(_host(registry), repository) if isinstance(source, CredentialFiles) else ()
 
     def is_anonymous(self, registry: str, repository: str) -> bool:
         """Whether the headers for a repository come from no credential: a token that anybody gets."""

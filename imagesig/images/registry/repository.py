@@ -36,7 +36,7 @@ from imagesig.images.registry.place import Place
 from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
-from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
+from imagesig.images.registry.session import DELETE, PUSH, Contact, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
@@ -294,7 +294,6 @@ class RegistryRepository:
         """The answer to a request without a body, with any status. The login is for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
 
-    @property
-    def login_source(self) -> str:
-        """Where this registry's credentials come from. Nothing in it is secret."""
-        return self._session.login_source
+    def contact(self) -> Contact:
+        """How this repository is reached: proxy, login, credential files and token scopes. Nothing in it is secret."""
+        return self._session.contact()

@@ -9,14 +9,30 @@ from imagesig import limits
 from imagesig.effort import Cost, spend
 from imagesig.errors import LimitExceeded, Unreachable
 from imagesig.http.client import HttpClient, Response
+from imagesig.http.proxies import ProxyDecision
 from imagesig.http.reach import Reach
-from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.auth import RegistryLogin, TokenRequest
+from imagesig.images.registry.credentials import CredentialStep
 from imagesig.images.registry.place import Place
 from imagesig.images.registry.refusals import failure
 from imagesig.oci.reference import Reference
+from imagesig.redacted import RedactedStruct
 from imagesig.url import parse_url, redact
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
+
+
+class Contact(RedactedStruct, frozen=True):
+    """How a repository is reached: the registry's URL, its proxy, its login, and the scopes of its last token.
+
+    Nothing in it is secret.
+    """
+
+    url: str
+    proxy: ProxyDecision
+    login: str
+    credentials: tuple[CredentialStep, ...]
+    token: TokenRequest | None
 
 
 class RegistrySession:
@@ -41,10 +57,16 @@ class RegistrySession:
         """The URL of the repository."""
         return f"{self.registry}/v2/{self.path}"
 
-    @property
-    def login_source(self) -> str:
-        """Where this registry's credentials come from. Nothing in it is secret."""
-        return self._login.source(self.registry)
+    def contact(self) -> Contact:
+        """How this repository is reached. Raises `InvalidArgument` for a proxy or a credential file of a wrong form."""
+        url = self.registry
+        return Contact(
+            url,
+            self._http.decide_proxy(parse_url(url)),
+            self._login.source(url, self.path),
+            self._login.credential_steps(url, self.path),
+            self._login.token_request(url),
+        )
 
     def request(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -11,10 +13,12 @@ import pytest
 from imagesig import inspect
 from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
+from imagesig.http.proxies import Proxies
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.challenges import Challenge, parse_challenges
-from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS, Credential
+from imagesig.images.registry.connect import RegistryClient, registry
+from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles
+from imagesig.oci.reference import parse_reference
 from imagesig.testing import Answer, InMemoryRegistry, Request
 
 REGISTRY = "https://registry.example"
@@ -265,3 +269,24 @@ def test_the_login_says_what_it_asked_a_token_server_for() -> None:
     assert to.token_request(REGISTRY) is None
     to.answer(f'{BEARER},scope="{UPSTREAM}"', REGISTRY, "team/app", "pull", "")
     assert to.token_request(REGISTRY) == TokenRequest("https://auth.example/token", "registry.example", (UPSTREAM, OWN))
+
+
+def test_how_a_repository_is_reached_is_said_for_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:pr0xy-s3cret@proxy.example")
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/app:1.0")
+        gateway(server, f'Bearer realm="REALM",service="s",scope="{UPSTREAM}"')
+        entry = {"username": "user", "password": "very-s3cret"}
+        (tmp_path / "auth.json").write_text(json.dumps({"auths": {f"{server.host}/team": entry}}))
+        client = RegistryClient(CredentialFiles([tmp_path / "auth.json"]), proxies=Proxies.from_environment(os.environ))
+        home = client.repository(parse_reference(image))
+        home.resolve("1.0")
+        contact = home.contact()
+        client.close()
+    assert contact.url == f"http://{server.host}"
+    assert contact.proxy.proxy is None
+    assert "this machine" in contact.proxy.reason
+    assert contact.login.startswith("user, from ")
+    assert [(step.key, step.answered) for step in contact.credentials] == [(f"{server.host}/team", True)]
+    assert contact.token == TokenRequest(f"http://{server.host}/token", "s", (UPSTREAM, OWN))
+    assert "s3cret" not in repr(contact)
