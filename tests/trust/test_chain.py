@@ -141,8 +141,33 @@ def test_the_path_length_is_kept() -> None:
         paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
-@pytest.mark.parametrize("purposes", [None, [ExtendedKeyUsageOID.SERVER_AUTH]])
-def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectIdentifier] | None) -> None:
+def test_a_signer_without_extended_key_usage_is_not_restricted() -> None:
+    top = root()
+    for signer in (leaf(top, purposes=None), leaf(top, purposes=None, usage=None)):
+        ((authority, path),) = paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        assert (authority.name, path) == ("acme", signer.chain)
+
+
+@pytest.mark.parametrize("uses", [("key_cert_sign", "crl_sign"), ("key_encipherment",), ("key_agreement",)])
+def test_a_signer_without_extended_key_usage_whose_key_usage_excludes_signatures_is_refused(
+    uses: tuple[str, ...],
+) -> None:
+    top = root()
+    signer = leaf(top, purposes=None, usage=(key_usage(*uses), True))
+    with pytest.raises(FormatViolation, match="digitalSignature"):
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+@pytest.mark.parametrize(
+    "purposes",
+    [
+        [ExtendedKeyUsageOID.SERVER_AUTH],
+        [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE],
+        [ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION],
+    ],
+    ids=["TLS", "any", "others"],
+)
+def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectIdentifier]) -> None:
     top = root()
     signer = leaf(top, purposes=purposes)
     with pytest.raises(FormatViolation, match="codeSigning"):

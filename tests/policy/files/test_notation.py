@@ -172,7 +172,7 @@ def test_a_rule_has_the_name_of_its_statement() -> None:
         {"registryScopes": ["registry.example:0/x"]},
         {"registryScopes": ["registry.example:70000/x"]},
         {"registryScopes": ["[1:2]/x"]},
-        {"registryScopes": ["registry.example/" + "x" * 240]},
+        {"registryScopes": ["registry.example/" + "x" * 256]},
         {"registryScopes": ["registry.example"]},
         {"signatureVerification": None},
         {"signatureVerification": "strict"},
