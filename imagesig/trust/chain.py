@@ -20,7 +20,6 @@ from imagesig.trust.profile import (
     CODE_SIGNING,
     check_authority,
     check_hash,
-    check_key_identifiers,
     check_may_sign,
     extensions_of,
     not_issued,
@@ -140,6 +139,7 @@ def _accepting(signer: Certificate, authorities: Sequence[CertificateAuthority])
 
 # --- paths -----------------------------------------------------------------------------------------------------------
 
+# A critical key identifier is not in it: RFC 5280 section 4.2.1.1 forbids it, and Go refuses it.
 _UNDERSTOOD = frozenset(
     {
         "2.5.29.15",  # key usage
@@ -169,7 +169,6 @@ def _check_extensions(certificate: Certificate) -> None:
 
     These are name constraints, and policy constraints that require an explicit policy.
     """
-    check_key_identifiers(certificate)
     for extension in extensions_of(certificate):
         oid = extension.oid.dotted_string
         restricts = oid == _NAME_CONSTRAINTS or (

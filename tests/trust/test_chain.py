@@ -280,11 +280,39 @@ def test_one_of_several_holders_is_enough() -> None:
 
 
 UNDERSTOOD: list[x509.ExtensionType] = [
-    x509.SubjectKeyIdentifier(b"key"),
     x509.SubjectAlternativeName([x509.DNSName("build.example")]),
     x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]),
-    x509.AuthorityKeyIdentifier(b"key", None, None),
 ]
+REFUSED: list[tuple[x509.ExtensionType, bool]] = [
+    (x509.SubjectKeyIdentifier(b"key"), True),
+    (x509.AuthorityKeyIdentifier(b"key", None, None), True),
+    (x509.PolicyConstraints(0, None), False),
+    (x509.PolicyConstraints(3, 0), False),
+    (x509.PolicyConstraints(None, 0), True),
+    (x509.InhibitAnyPolicy(0), True),
+]
+
+
+@pytest.mark.parametrize(
+    ("extension", "critical"),
+    REFUSED,
+    ids=[f"{type(item).__name__} {number}" for number, (item, _) in enumerate(REFUSED)],
+)
+def test_an_extension_that_go_refuses_or_evaluates_is_refused(extension: x509.ExtensionType, critical: bool) -> None:
+    top = root()
+    signer = leaf(top, SUBJECT, (extension, critical))
+    with pytest.raises(FormatViolation, match=extension.oid.dotted_string):
+        paths_to_authorities(signer.certificate, (), authorities(top), NOW)
+    below = leaf(intermediate(top, f"{SUBJECT},CN=i", (extension, critical)))
+    with pytest.raises(NotTrusted, match=extension.oid.dotted_string):
+        paths_to_authorities(below.certificate, below.chain[1:], authorities(top), NOW)
+
+
+def test_policies_that_restrict_no_path_are_accepted() -> None:
+    top = root()
+    ids = (x509.SubjectKeyIdentifier(b"key"), x509.AuthorityKeyIdentifier(b"key", None, None))
+    signer = leaf(top, SUBJECT, *((item, False) for item in (*ids, x509.PolicyConstraints(None, 0))))
+    assert paths_to_authorities(signer.certificate, (), authorities(top), NOW)
 
 
 @pytest.mark.parametrize("extension", UNDERSTOOD, ids=lambda item: type(item).__name__)
