@@ -145,7 +145,7 @@ def plan(image: Image, job: SigningJob) -> Plan:
     for item in job.formats:
         STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
-        identity = _identity(image, job.identity)
+        identity = signed_name(image, job.identity)
         targets = targets_of(image, recursive=job.recursive, resolve=True)
         planned = tuple(item for target in targets.found for item in _planned(image, target, identity, job))
         replaced = ReplacedSignatures(image)
@@ -265,7 +265,7 @@ def settle(item: Unsettled, record: AttachRecord) -> None:
     record.attached.append(item.planned.name)
 
 
-def _identity(image: Image, text: str) -> Reference | None:
+def signed_name(image: Image, text: str) -> Reference | None:
     """The name to sign: as given, else the image's repository and tag; None if it has neither."""
     if text:
         reference = parse_reference(text)
