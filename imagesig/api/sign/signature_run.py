@@ -61,13 +61,15 @@ class PlannedSignature(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there."""
+    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there, and
+    `unread` says which entries of it cannot be read."""
 
     image: Image
     identity: Reference | None
     signatures: tuple[PlannedSignature, ...]
     missing: tuple[Target, ...]
     replaced: ReplacedSignatures
+    unread: tuple[str, ...] = ()
 
 
 class Drafted(Struct, frozen=True):
@@ -152,7 +154,7 @@ def plan(image: Image, job: SigningJob) -> Plan:
         if job.replaced_keys is not None:
             stored = [(Found(item.target, one, item.format), item.claim) for item in planned for one in item.stored]
             replaced = replaced_signatures(image, stored, job.replaced_keys, job.now)
-    return Plan(image, identity, planned, targets.missing, replaced)
+    return Plan(image, identity, planned, targets.missing, replaced, targets.unread)
 
 
 def _planned(image: Image, target: Target, identity: Reference | None, job: SigningJob) -> list[PlannedSignature]:
