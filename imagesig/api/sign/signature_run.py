@@ -61,13 +61,15 @@ class PlannedSignature(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there."""
+    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there, and
+    `unread` says which entries of it cannot be read."""
 
     image: Image
     identity: Reference | None
     signatures: tuple[PlannedSignature, ...]
     missing: tuple[Target, ...]
     replaced: ReplacedSignatures
+    unread: tuple[str, ...] = ()
 
 
 class Drafted(Struct, frozen=True):
@@ -145,14 +147,14 @@ def plan(image: Image, job: SigningJob) -> Plan:
     for item in job.formats:
         STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
-        identity = _identity(image, job.identity)
+        identity = signed_name(image, job.identity)
         targets = targets_of(image, recursive=job.recursive, resolve=True)
         planned = tuple(item for target in targets.found for item in _planned(image, target, identity, job))
         replaced = ReplacedSignatures(image)
         if job.replaced_keys is not None:
             stored = [(Found(item.target, one, item.format), item.claim) for item in planned for one in item.stored]
             replaced = replaced_signatures(image, stored, job.replaced_keys, job.now)
-    return Plan(image, identity, planned, targets.missing, replaced)
+    return Plan(image, identity, planned, targets.missing, replaced, targets.unread)
 
 
 def _planned(image: Image, target: Target, identity: Reference | None, job: SigningJob) -> list[PlannedSignature]:
@@ -265,7 +267,7 @@ def settle(item: Unsettled, record: AttachRecord) -> None:
     record.attached.append(item.planned.name)
 
 
-def _identity(image: Image, text: str) -> Reference | None:
+def signed_name(image: Image, text: str) -> Reference | None:
     """The name to sign: as given, else the image's repository and tag; None if it has neither."""
     if text:
         reference = parse_reference(text)

@@ -63,6 +63,7 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
     warnings = (
         *_warnings(plan.identity, job.formats),
         *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+        *(f"{entry}: not signed" for entry in plan.unread),
         *plan.replaced.warnings,
     )
     return SignedImage(
@@ -81,6 +82,11 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
 def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:
     if not any(item.name == "cosign" for item in formats):
         return ("podman, CRI-O and skopeo read classic signatures only: they will find none",)
+    return identity_warnings(identity)
+
+
+def identity_warnings(identity: Reference | None) -> tuple[str, ...]:
+    """What verifiers will say of a classic signature with this name, for people."""
     if identity is None:
         return (
             "the signature names no repository: podman will refuse it, and so will imagesig once the image is in a "

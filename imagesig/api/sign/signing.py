@@ -132,14 +132,14 @@ def _sign_all(
     plans = for_each(images, lambda image: plan(image, job))
     signed = draft_and_sign(plans, key, job)
     if not job.dry_run:
-        _attach_and_settle(seal(signed, job.witnesses), progress)
+        attach_and_settle(seal(signed, job.witnesses), progress)
         for item in plans:
             item.replaced.remove()
     return tuple(signed_image(item.drafted, job) for item in signed)
 
 
-def _attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None) -> None:
-    """Raises `AttachIncomplete` with what was attached until then."""
+def attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None = None) -> None:
+    """Stores the new signatures. Raises `AttachIncomplete` with what was attached until then."""
     record, one_at_a_time = AttachRecord(item.drafted for item in sealed), Lock()
 
     def attach_one(item: Sealed) -> Attached:

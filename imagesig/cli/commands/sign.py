@@ -16,8 +16,8 @@ from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
-from imagesig.cli.output.render import word
-from imagesig.cli.output.terminal import note, say
+from imagesig.cli.output.signed import write_signed
+from imagesig.cli.output.terminal import note
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.formats import Format
@@ -89,7 +89,7 @@ def command(
         "replace": replace,
     }
     summary = Summary("planned" if dry_run else "signed")
-    writer = writer_for(output, "sign", _write_text, _entry)
+    writer = writer_for(output, "sign", write_signed, _entry)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
             outcomes = sign_many(images, key, transport=transport, **options)
@@ -109,15 +109,3 @@ def command(
 
 def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
     return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}
-
-
-def _write_text(result: SignedImage) -> None:
-    say(f"{result.pinned}")
-    say(f"  key       {result.public_key}  {result.key_id}")
-    say(f"  identity  {result.identity or '(none)'}")
-    for signature in result.signatures:
-        where = f"  {word(signature.platform)}" if signature.platform else ""
-        say(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
-    for removed in result.removed:
-        where = f"  {word(removed.platform)}" if removed.platform else ""
-        say(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {removed.origin}")
