@@ -63,6 +63,7 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
     warnings = (
         *_warnings(plan.identity, job.formats),
         *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+        *map(str, plan.unstorable),
         *plan.replaced.warnings,
     )
     return SignedImage(

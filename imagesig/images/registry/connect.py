@@ -18,6 +18,7 @@ from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network
 from imagesig.images.image import Image
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.registry.refusals import words
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.url import is_loopback, parse_url
@@ -98,6 +99,7 @@ class RegistryClient:
         proxies: Proxies | None = None,
     ) -> None:
         self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._http.words = words
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._plain_http = plain_http
 
