@@ -19,7 +19,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.url import served_url
 
 _SMALL_BYTES = 1024 * 1024
-_STORED = (201, 200, 204)
+_STORED = (200, 201, 204)
 """Statuses of a completed upload: 201, and other ones of success. 202 means that the upload goes on."""
 _TWO_REQUESTS = frozenset({400, 404, 405, 411, 415, 501})
 """Statuses of registries that refuse an upload in a single request."""

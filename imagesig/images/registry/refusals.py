@@ -50,7 +50,9 @@ def failure(response: Response, what: str, wanted: Sequence[int]) -> ImagesigErr
         return NotFound(shown, hint="check the reference")
     if response.status in (401, 403):
         return Unauthorized(shown, hint="log in with credentials that allow it")
-    error = UnexpectedResponse(f"{shown}, {' or '.join(map(str, wanted))} is needed")
+    *others, last = map(str, wanted)
+    statuses = f"{', '.join(others)} or {last}" if others else last
+    error = UnexpectedResponse(f"{shown}, {statuses} is needed")
     error.retryable = passes
     return error
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, NotFound
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, NotFound, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.merge import Merge
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from imagesig.images.abilities import Abilities
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
-_STORED = (201, 200, 202)
+_STORED = (200, 201, 202)
 """Statuses of a stored manifest: 201, and those that registries in the field answer with."""
 
 
@@ -186,7 +186,12 @@ class RegistryRepository:
         what = f"{self.name}: manifest {tag or digest}"
         if response.status not in _STORED and not is_passing(response):
             self._blobs.forget()  # the registry may have dropped blobs that were stored before
-        self._session.expect(response, what, *_STORED)
+        try:
+            self._session.expect(response, what, *_STORED)
+        except UnexpectedResponse as error:
+            if response.status in (400, 406, 415):
+                error.hint = "if this registry takes no OCI manifests, use --signature-repository"
+            raise
         stored = response.headers.get("docker-content-digest", "")
         if is_digest(stored) and stored != digest:
             raise DigestMismatch(f"{what}: the registry stored {quote(stored)} instead of {digest}")
@@ -215,7 +220,8 @@ class RegistryRepository:
         response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
         what = f"{self.name}: manifest {digest}"
         self._manifests.forget(digest)
-        if response.status in (400, 401, 403, 405, 501):
+        no_endpoint = response.status == 404 and self._answers(digest)  # still there: it does not delete at all
+        if no_endpoint or response.status in (400, 401, 403, 405, 501):
             raise DeletionRefused(
                 f"{what}: the registry does not delete it, status {response.status}",
                 hint="allow deletion in the registry, or log in with credentials that allow it",
