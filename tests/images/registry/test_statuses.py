@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from imagesig import Identity, Policy, copy, inspect, limits, sign, sign_many, verify
+from imagesig import Identity, Policy, copy, inspect, limits, remove, sign, sign_many, verify
 from imagesig.cli.output.failure import fail
 from imagesig.errors import (
     AttachIncomplete,
     ImageNotFound,
     ImagesigError,
     NoSignatures,
+    RemovalIncomplete,
     SignaturesUnsupported,
     UnexpectedResponse,
     Unreachable,
@@ -120,6 +121,19 @@ def test_a_digest_header_that_is_no_sha256_digest_says_nothing(server: InMemoryR
     server.faults.append(changed)
     sign(image, signing_key())
     assert len(verify(image, signing_key()).signatures) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+def test_a_signature_that_a_registry_does_not_delete_is_not_called_removed(
+    server: InMemoryRegistry, status: int
+) -> None:
+    image = server.add_image()
+    sign(image, signing_key(), formats=["bundle"])
+    refuses(server, status, "DELETE", "/manifests/")
+    with pytest.raises(RemovalIncomplete) as incomplete:
+        remove(image, key=signing_key())
+    assert len(incomplete.value.left) == 1
+    assert verify(image, signing_key()).verified
 
 
 # --- HEAD -------------------------------------------------------------------------------------------------------------
