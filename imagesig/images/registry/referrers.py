@@ -16,6 +16,7 @@ from imagesig.images.registry.fallback_index import (
     listed_referrers,
     no_list_of,
     referrer_entry,
+    refers_to,
     with_entry,
     without_entry,
 )
@@ -24,13 +25,12 @@ from imagesig.images.registry.session import RegistrySession
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import tag_of
 from imagesig.oci.listing import Listing
-from imagesig.oci.manifest import INDEX_TYPES, parse_index, parse_manifest
 
 
 class _Repository(Protocol):
     @property
     def name(self) -> str: ...
-    def resolve(self, tag_or_digest: str) -> Descriptor: ...
+    def find(self, tag: str) -> Descriptor | None: ...
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes: ...
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Descriptor: ...
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]: ...
@@ -117,11 +117,7 @@ class RegistryReferrers:
             ) from error
 
     def _refers(self, referrer: Descriptor, subject: str) -> bool:
-        """Whether a referrer's own bytes refer to the subject. Lists can be written by anyone who may push."""
         try:
-            content = self._repository.read(referrer, limit=limits.MANIFEST_BYTES)
-            parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
-            actual = parse(content, referrer.media_type, referrer.digest).subject
+            return refers_to(self._repository.read(referrer, limit=limits.MANIFEST_BYTES), referrer, subject)
         except MalformedError:
             return False
-        return actual is not None and actual.digest == subject

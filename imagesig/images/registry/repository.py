@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, NotFound, UnexpectedResponse
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.merge import Merge
@@ -26,13 +26,7 @@ from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
 from imagesig.oci.listing import Listing
-from imagesig.oci.manifest import (
-    INDEX_TYPES,
-    MANIFEST_TYPES,
-    OCI_MANIFEST,
-    check_document,
-    detect_media_type,
-)
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document, detect_media_type
 from imagesig.oci.reference import Reference
 from imagesig.text import quote
 
@@ -73,10 +67,17 @@ class RegistryRepository:
         return f"RegistryRepository({self.name!r})"
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
+        return self._described(tag_or_digest, self._manifest(tag_or_digest))
+
+    def find(self, tag: str) -> Descriptor | None:
+        response = self._manifest(tag)
+        return None if response.status == 404 else self._described(tag, response)
+
+    def _manifest(self, tag_or_digest: str) -> Response:
+        return self._session.request("GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT)
+
+    def _described(self, tag_or_digest: str, response: Response) -> Descriptor:
         what = f"{self.name}: manifest {tag_or_digest}"
-        response = self._session.request(
-            "GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT
-        )
         self._session.expect(response, what, 200)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
@@ -125,11 +126,7 @@ class RegistryRepository:
 
     def _answers(self, digest: str) -> bool:
         """Whether a GET gives the manifest."""
-        try:
-            self.resolve(digest)
-        except NotFound:
-            return False
-        return True
+        return self.find(digest) is not None
 
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         return self._referrers.all(digest, artifact_type)
