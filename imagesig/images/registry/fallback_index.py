@@ -96,7 +96,10 @@ def _opened(now: Tagged | None) -> tuple[dict[str, object], list[object]]:
     if now is None:
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, []
     if now.media_type not in INDEX_TYPES:
-        raise MalformedError(f"referrers tag: is a {now.media_type}; an index must not replace it")
+        raise MalformedError(
+            f"referrers tag: is a {now.media_type}; an index must not replace it",
+            hint="sign with --format cosign, or use --signature-repository",
+        )
     parse_listing(now.content, now.media_type, "referrers tag")
     document = parse_object(now.content, "referrers tag", LISTING)
     manifests = document["manifests"] or []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from imagesig.errors import (
     Unreachable,
 )
 from imagesig.images.registry.connect import registry
+from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.commands import run_here
 from tests.makers import signing_key
@@ -347,6 +349,19 @@ def test_without_a_referrers_api_the_second_signer_of_one_format_is_sent_elsewhe
         with pytest.raises(UnexpectedResponse, match="immutable") as refused:
             sign(image, signing_key(2), formats=[form])
         assert ("--format bundle" if form == "cosign" else "--signature-repository") in refused.value.hint
+
+
+def test_the_command_signs_with_the_hinted_format(key_folder: Path, key: SigningKey) -> None:
+    with InMemoryRegistry() as server:
+        image = server.add_image()
+        keeps_tags(server, 412, "PRECONDITION")
+        sign(image, signing_key(1))
+        arguments = ("sign", "--key", key_folder / "k.key", image)
+        refused = run_here(*arguments)
+        assert refused.exit_code == 1
+        assert "1 of 2 signatures were attached" in refused.stderr
+        assert run_here(*arguments, "--format", "bundle").exit_code == 0
+        assert verify(image, key).verified
 
 
 def test_a_refused_place_is_asked_once_and_the_other_one_is_used(server: InMemoryRegistry) -> None:
