@@ -25,7 +25,7 @@ def probe(repository: RegistryRepository, digest: str) -> Abilities:
     """
     answer = repository.ask("GET", f"manifests/{_NOWHERE}", actions="pull")  # some registries do not answer HEAD
     return Abilities(
-        repository.login_source,
+        repository.contact().login,
         date_of(answer.headers.get("date", "")),
         repository.lists_referrers(digest) if digest else None,
         _may_push(repository),

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from imagesig import limits
 from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
-from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.merge import Merge
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
+from imagesig.images.registry.place import Place
 from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers import RegistryReferrers
 from imagesig.images.registry.refusals import is_passing, patiently
-from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
+from imagesig.images.registry.session import DELETE, PUSH, Contact, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
@@ -42,9 +42,9 @@ class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
     def __init__(
-        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
     ) -> None:
-        self._session = RegistrySession(http, login, registry, reference, reach)
+        self._session = RegistrySession(http, login, place, reference)
         self._blobs = RegistryBlobs(self._session)
         self._manifests = RecentManifests()
         self._referrers = RegistryReferrers(self, self._session)
@@ -243,7 +243,6 @@ class RegistryRepository:
         """The answer to a request without a body, with any status. The login is for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
 
-    @property
-    def login_source(self) -> str:
-        """Where this registry's credentials come from. Nothing in it is secret."""
-        return self._session.login_source
+    def contact(self) -> Contact:
+        """How this repository is reached: proxy, login, credential files and token scopes. Nothing in it is secret."""
+        return self._session.contact()
