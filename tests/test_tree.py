@@ -30,6 +30,7 @@ GROUPS = {
     "formats/notation/test_strictness.py": "the rules of the specification, in every module of the format",
     "images/registry/test_faults.py": "the client of a registry as a whole, with one that misbehaves",
     "images/registry/test_real.py": "real registries",
+    "images/registry/test_statuses.py": "what the client makes of each status, and what a registry cannot store",
     "keys/awskms/test_faults.py": "the provider and its keys, with a KMS that misbehaves",
     "keys/awskms/test_throttling.py": "boto3 over HTTP, with a KMS that throttles",
     "keys/file/test_certificates.py": "certificates that come with keys, in files and in memory",

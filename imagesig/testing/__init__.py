@@ -1,8 +1,8 @@
 """Test tools for the authors of key providers and of programs that use imagesig.
 
 `ProviderContract` is the test suite that every key provider passes; it needs pytest. `InMemoryRegistry` is a registry
-with faults on demand. `hostile_registry` and `hostile_homes` serve images that attack their reader. Public names load
-on first use.
+with faults on demand, and `PROFILES` are kinds of registries in the field. `hostile_registry` and `hostile_homes` serve
+images that attack their reader. Public names load on first use.
 """
 
 from imagesig.lazy import lazy
@@ -12,6 +12,7 @@ PUBLIC = {
     "imagesig.testing.keys": "MemoryProvider",
     "imagesig.testing.loopback_server": "Answer Request",
     "imagesig.testing.registry": "InMemoryRegistry",
+    "imagesig.testing.profiles": "PROFILES Difference Profile",
     "imagesig.testing.hostile": "HOSTILE_HOMES HOSTILITIES hostile_home hostile_homes hostile_registry",
     "imagesig.testing.hostile.kinds": "HomeHostility HostileHome HostileRegistry Hostility Work",
 }

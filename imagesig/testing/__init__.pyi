@@ -12,6 +12,9 @@ from imagesig.testing.hostile.kinds import Work as Work
 from imagesig.testing.keys import MemoryProvider as MemoryProvider
 from imagesig.testing.loopback_server import Answer as Answer
 from imagesig.testing.loopback_server import Request as Request
+from imagesig.testing.profiles import PROFILES as PROFILES
+from imagesig.testing.profiles import Difference as Difference
+from imagesig.testing.profiles import Profile as Profile
 from imagesig.testing.registry import InMemoryRegistry as InMemoryRegistry
 
 PUBLIC: dict[str, str]

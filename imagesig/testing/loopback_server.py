@@ -93,6 +93,8 @@ class LoopbackServer:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a connection that finds no place waits a second
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Says nothing of clients that close the connection early: some tests do that."""
 

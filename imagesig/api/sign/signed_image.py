@@ -64,6 +64,7 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
         *_warnings(plan.identity, job.formats),
         *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
         *(f"{entry}: not signed" for entry in plan.unread),
+        *map(str, plan.unstorable),
         *plan.replaced.warnings,
     )
     return SignedImage(

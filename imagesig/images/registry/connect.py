@@ -14,6 +14,7 @@ from imagesig.images.image import Image
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.images.registry.place import Places
+from imagesig.images.registry.refusals import words
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.text import quote
@@ -108,6 +109,7 @@ class RegistryClient:
         proxies: Proxies | None = None,
     ) -> None:
         self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._http.words = words
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._places = Places(self._http, plain_http=plain_http, only_tls=ca_file is not None)
 
