@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from tests.peers.compiled import SharedLibrary
 from tests.peers.debian import Installed, Unpacked
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
@@ -37,6 +38,7 @@ PEERS = (
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
     Peer("openssl", Installed("openssl", ("openssl",))),
     Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
+    Peer("pkcs11-quirks", SharedLibrary.of("pkcs11-quirks", "quirks.c")),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),
