@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.peers.compiled import SharedLibrary
-from tests.peers.debian import Installed, Unpacked
+from tests.peers.debian import Installed, Unpacked, UnpackedLibrary
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
 
@@ -39,6 +39,19 @@ PEERS = (
     Peer("openssl", Installed("openssl", ("openssl",))),
     Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
     Peer("pkcs11-quirks", SharedLibrary.of("pkcs11-quirks", "quirks.c")),
+    Peer(
+        "nss-softokn",
+        UnpackedLibrary(
+            (("sid", "libnss3", "2:3.132-1"), ("bookworm", "libnspr4", "2:4.35-1")), "usr/lib/*/libsoftokn3.so"
+        ),
+    ),
+    Peer(
+        "p11-kit-client",
+        UnpackedLibrary(
+            (("bookworm", "p11-kit-modules", "0.24.1-2"), ("bookworm", "p11-kit", "0.24.1-2")),
+            "usr/lib/*/pkcs11/p11-kit-client.so",
+        ),
+    ),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),

@@ -15,6 +15,7 @@ from imagesig.errors import (
     WrongSecret,
 )
 from imagesig.keys.pkcs11.codes import code_in
+from imagesig.keys.pkcs11.encoding import NO_MECHANISM
 from imagesig.text import quote
 
 WRONG_PINS = frozenset({"CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE"})
@@ -35,7 +36,7 @@ _MEANINGS: tuple[tuple[str, _Meaning], ...] = (
     ("PIN_INCORRECT PIN_INVALID PIN_LEN_RANGE", (WrongSecret, "give the right PIN; wrong ones lock the token")),
     (
         "MECHANISM_INVALID MECHANISM_PARAM_INVALID",
-        (UnsupportedAlgorithm, "use an algorithm whose mechanism the token has: pkcs11-tool --list-mechanisms"),
+        (UnsupportedAlgorithm, NO_MECHANISM),
     ),
     (
         "KEY_FUNCTION_NOT_PERMITTED KEY_TYPE_INCONSISTENT KEY_SIZE_RANGE ACTION_PROHIBITED KEY_EXHAUSTED",
