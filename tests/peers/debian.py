@@ -83,10 +83,11 @@ class Unpacked:
 class UnpackedLibrary:
     """A recipe: a shared library of any Debian suites, unpacked into the cache, that a test loads itself.
 
-    `parts` are suites, packages and versions, the library's first; `library` is a pattern in the unpacked folder.
+    `parts` are a suite, a package, its version, and other packages of the suite; the library's package is the first.
+    `library` is a pattern in the unpacked folder.
     """
 
-    parts: tuple[tuple[str, str, str], ...]
+    parts: tuple[tuple[str, ...], ...]
     library: str
 
     def install(self, workshop: Workshop) -> str:

@@ -33,6 +33,13 @@ class Peer:
         return hashlib.sha256(repr(self.recipe).encode()).hexdigest()
 
 
+_TPM = (
+    *("swtpm", "swtpm-libs", "libtpms0", "tpm2-abrmd", "dbus-daemon", "libdbus-1-3", "libglib2.0-0", "libseccomp2"),
+    *("libtss2-esys-3.0.2-0", "libtss2-mu0", "libtss2-rc0", "libtss2-sys1", "libtss2-tctildr0", "libyaml-0-2"),
+    *("libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0", "libtss2-tcti-device0", "libtss2-tcti-cmd0", "libapparmor1"),
+)
+"""A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
+
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
@@ -50,6 +57,12 @@ PEERS = (
         UnpackedLibrary(
             (("bookworm", "p11-kit-modules", "0.24.1-2"), ("bookworm", "p11-kit", "0.24.1-2")),
             "usr/lib/*/pkcs11/p11-kit-client.so",
+        ),
+    ),
+    Peer(
+        "tpm2-pkcs11",
+        UnpackedLibrary(
+            (("bookworm", "libtpm2-pkcs11-1", "1.9.0-0.1+deb12u1", *_TPM),), "usr/lib/*/libtpm2_pkcs11.so.1"
         ),
     ),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),

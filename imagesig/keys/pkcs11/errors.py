@@ -112,3 +112,12 @@ def explain(error: Exception, what: str) -> KeyProviderError | None:
         return None
     kind, hint = _BY_NAME.get(code_in(error), _UNKNOWN)
     return kind(f"{what}: {describe_error(error)}", hint=hint)
+
+
+def not_generated(error: Exception, what: str) -> Exception:
+    """The error for a key that the token did not make: tokens often make one for their own tool."""
+    explained = explain(error, what)
+    if explained is None or type(explained) is not KeyProviderError:
+        return error
+    explained.hint = "make the key with another tool: pkcs11-tool --keypairgen --usage-sign --key-type EC:prime256v1"
+    return explained

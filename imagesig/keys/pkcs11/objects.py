@@ -11,6 +11,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, KeyUnusable
 from imagesig.keys.pkcs11.attributes import read_attribute
+from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.encoding import CURVES, public_key_from, public_key_of_certificate
 from imagesig.keys.pkcs11.errors import is_lost
 from imagesig.keys.pkcs11.tokens import text_of
@@ -126,20 +127,46 @@ def public_half(session: Any, item: TokenObject, given: PublicKey | None) -> Pub
     )
 
 
+_REFUSES_TEMPLATE = (
+    *("CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED", "CKR_TEMPLATE_INCONSISTENT", "CKR_ATTRIBUTE_TYPE_INVALID"),
+    *("CKR_ATTRIBUTE_VALUE_INVALID", "CKR_ATTRIBUTE_READ_ONLY", "CKR_ARGUMENTS_BAD"),
+)
+
+
 def generate_pair(session: Any, key_type: KeyType, label: str, identity: bytes) -> None:
+    """Makes a key pair that may only sign.
+
+    A token that refuses to be told what the key may not do (tpm2-pkcs11) decides that itself.
+    """
+    try:
+        _generate(session, key_type, label, identity, forbidding=True)
+    except Exception as error:
+        if code_in(error) not in _REFUSES_TEMPLATE:
+            raise
+        _generate(session, key_type, label, identity, forbidding=False)
+
+
+def _generate(session: Any, key_type: KeyType, label: str, identity: bytes, *, forbidding: bool) -> None:
     import pkcs11
 
-    private = {
+    private: dict[Any, Any] = {
         pkcs11.Attribute.PRIVATE: True,
         pkcs11.Attribute.SENSITIVE: True,
         pkcs11.Attribute.EXTRACTABLE: False,
     }
+    public: dict[Any, Any] = {}
+    if not forbidding:
+        from pkcs11.constants import DEFAULT
+
+        private |= dict.fromkeys((pkcs11.Attribute.DECRYPT, pkcs11.Attribute.UNWRAP, pkcs11.Attribute.DERIVE), DEFAULT)
+        public |= dict.fromkeys((pkcs11.Attribute.ENCRYPT, pkcs11.Attribute.WRAP), DEFAULT)
     options: dict[str, Any] = {
         "store": True,
         "label": label,
         "id": identity,
         "capabilities": pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
         "private_template": private,
+        "public_template": public,
     }
     if key_type.is_rsa:
         session.generate_keypair(pkcs11.KeyType.RSA, _RSA_BITS[key_type], **options)

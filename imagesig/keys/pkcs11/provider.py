@@ -30,7 +30,7 @@ from imagesig.errors import (
 from imagesig.keys.pkcs11.attributes import may_sign, read_attribute, signing_object
 from imagesig.keys.pkcs11.certificates import find_chain
 from imagesig.keys.pkcs11.codes import code_in
-from imagesig.keys.pkcs11.errors import NOT_LOGGED_IN
+from imagesig.keys.pkcs11.errors import NOT_LOGGED_IN, not_generated
 from imagesig.keys.pkcs11.key import FoundKey, Pkcs11Key
 from imagesig.keys.pkcs11.module import Module, module_at
 from imagesig.keys.pkcs11.objects import (
@@ -124,6 +124,8 @@ class Pkcs11Provider(KeyProvider):
             writable = self._module.open_session(opened.token, writable=True)
             try:
                 generate_pair(writable, key_type, wanted.object, identity)
+            except Exception as error:
+                raise not_generated(error, f"PKCS#11 key {wanted}") from error
             finally:
                 self._module.close_session(writable)
 

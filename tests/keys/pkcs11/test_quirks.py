@@ -43,12 +43,13 @@ CODE = {**CODES, "VENDOR": 0x80000388}
 
 @pytest.fixture(scope="module")
 def token(softhsm: SoftHsmToken) -> SoftHsmToken:
-    """A token with the key `signer` and its public half."""
+    """A token with the keys `signer` and `spare`."""
     token = softhsm.add("quirks", pin=PIN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOFTHSM2_CONF", str(token.config))
         with quirky_module(token.config.parent, token) as module, opened(module) as provider:
-            provider.generate("signer", KeyType.ECDSA_P256)
+            for label in ("signer", "spare"):
+                provider.generate(label, KeyType.ECDSA_P256)
     return token
 
 
@@ -258,6 +259,21 @@ def test_a_pin_in_danger_is_not_tried(module: QuirkyModule, flags: int, error: t
     assert refused.value.hint
 
 
+@pytest.mark.parametrize("name", ["GENERAL_ERROR", "TEMPLATE_INCONSISTENT", "FUNCTION_NOT_SUPPORTED", "VENDOR"])
+def test_a_token_that_makes_no_keys_is_helped_by_another_tool(module: QuirkyModule, name: str) -> None:
+    module.use(f"C_GenerateKeyPair * * return {CODE[name]:#x}")
+    with opened(module) as provider, pytest.raises(KeyProviderError) as refused:
+        provider.generate("new", KeyType.ECDSA_P256)
+    assert "pkcs11-tool" in refused.value.hint
+    assert "--usage-sign" in refused.value.hint
+
+
+def test_a_token_that_refuses_the_first_template_makes_the_key_with_the_second(module: QuirkyModule) -> None:
+    module.use("C_GenerateKeyPair * 1 return 0xd1")
+    with opened(module) as provider:
+        assert provider.generate("second", KeyType.ECDSA_P256).sign(b"message")
+
+
 # --- D1: broken slots --------------------------------------------------------------------------------------------
 
 
@@ -294,7 +310,7 @@ def test_a_token_that_hides_its_keys_without_asking_for_a_login_gets_one(module:
     module.use(NO_LOGIN_FLAG)
     sign(module)
     with opened(module) as provider:
-        assert [item.key_type for item in provider.list()].count(KeyType.ECDSA_P256) == 1
+        assert KeyType.ECDSA_P256 in [item.key_type for item in provider.list()]
 
 
 def test_without_a_pin_the_error_says_that_no_login_was_made(module: QuirkyModule) -> None:
