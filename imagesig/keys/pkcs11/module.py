@@ -31,7 +31,7 @@ from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.errors import NO_LOGIN_NEEDED, WRONG_PINS, describe_error, explain, is_ended, is_general
 from imagesig.keys.pkcs11.functions import Functions, initialize
 from imagesig.keys.pkcs11.pins import Pins, token_name
-from imagesig.keys.pkcs11.tokens import choose_token, describe_token, identity_of, needs_login
+from imagesig.keys.pkcs11.tokens import choose_token, describe_slots, identity_of, needs_login
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
 from imagesig.keys.secrets import SecretSource
 from imagesig.text import quote
@@ -42,12 +42,14 @@ T = TypeVar("T")
 class _Login(Struct):
     """One login to one token, and the number of providers that use it.
 
-    `session` is None if other code in this process logged in, or if the token wants no login.
+    `session` is None if other code in this process logged in, or if the token wants no login; `answer` is then the
+    token's answer to C_Login, if it was called.
     """
 
     session: Any = None
     users: int = 0
     tried: bool = False
+    answer: str = ""
 
 
 class Module:
@@ -166,13 +168,9 @@ class Module:
         """
         return choose_token(list(self._tokens()), wanted, self.path.name, self.functions)
 
-    def describe_tokens(self) -> Iterator[tuple[str, str]]:
-        """Every token and the state of its PIN, and every broken slot, for people. Call it inside `locked()`."""
-        for slot_id, token in self._tokens():
-            if slot_id not in self.functions.unknown:
-                yield "PKCS#11 token", describe_token(token, slot_id)
-        for slot_id, answer in sorted(self.functions.slots.items()):
-            yield "PKCS#11 slot", f"{slot_id}: {answer}"
+    def describe_slots(self) -> list[tuple[str, str]]:
+        """See `describe_slots`. Call it inside `locked()`."""
+        return describe_slots(list(self._tokens()), self.functions)
 
     def _tokens(self) -> Iterator[tuple[int, Any]]:
         import pkcs11.exceptions
@@ -195,7 +193,7 @@ class Module:
         key = identity_of(token)
         login = self._logins.get(key) or _Login()
         if not login.tried and (unasked or needs_login(token)):
-            login.session = self._open_logged_in(self._now(token), secrets)
+            login.session, login.answer = self._open_logged_in(self._now(token), secrets)
             login.tried = True
             self.logins_made += 1
         self._logins[key] = login
@@ -222,18 +220,23 @@ class Module:
             if login.session is not None:
                 self._close(login.session)
 
-    def _open_logged_in(self, token: Any, secrets: SecretSource) -> Any:
+    def answer_to_login(self, key: str) -> str:
+        """The return code of a login that made no session; empty if one was made, or none tried."""
+        login = self._logins.get(key)
+        return login.answer if login else ""
+
+    def _open_logged_in(self, token: Any, secrets: SecretSource) -> tuple[Any, str]:
         import pkcs11.exceptions
 
         pin = self.pins.for_login(token, secrets)
         try:
-            return token.open(user_pin=pin)
+            return token.open(user_pin=pin), ""
         except pkcs11.exceptions.PKCS11Error as error:
             self.functions.close_newest_session()
             code = code_in(error)
             # Other code in this process logged in, which also logs out; or the token has no users.
             if code == "CKR_USER_ALREADY_LOGGED_IN" or code in NO_LOGIN_NEEDED:
-                return None
+                return None, code
             if code not in WRONG_PINS:
                 raise
             self.pins.refuse(token, pin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -29,23 +30,29 @@ class TokenObject(Struct, frozen=True):
 def find_objects(session: Any, kind: str, wanted: Pkcs11Uri) -> list[TokenObject]:
     """The objects of one class with the wanted label and id. The search always runs to its end.
 
-    A module that refuses to search by label or id is asked for all objects of the class.
+    A module that refuses to search by label or id is asked for all objects of the class, and one that refuses the
+    class for all objects.
     """
     import pkcs11
 
-    everything = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
-    template: dict[Any, Any] = dict(everything)
-    if wanted.object:
-        template[pkcs11.Attribute.LABEL] = wanted.object
-    if wanted.id:
-        template[pkcs11.Attribute.ID] = wanted.id
+    of_class: dict[Any, Any] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
+    named = {pkcs11.Attribute.LABEL: wanted.object, pkcs11.Attribute.ID: wanted.id}
+    exact = of_class | {attribute: value for attribute, value in named.items() if value}
     try:
-        return [_described(handle, wanted) for handle in list(session.get_objects(template))]
+        return [_described(handle, wanted) for handle in list(session.get_objects(exact))]
     except Exception as error:
-        if is_lost(error) or len(template) == 1:
+        if is_lost(error):
             raise
-    found = [_described(handle, Pkcs11Uri()) for handle in list(session.get_objects(everything))]
-    return [item for item in found if names(wanted, item)]
+        refusal = error
+    for template in (of_class, {}):
+        with suppress(pkcs11.PKCS11Error):
+            found = [_described(handle, Pkcs11Uri()) for handle in list(session.get_objects(template))]
+            return [item for item in found if names(wanted, item) and (template or _is_of(item, of_class))]
+    raise refusal
+
+
+def _is_of(item: TokenObject, of_class: dict[Any, Any]) -> bool:
+    return read_attribute(item.handle, "CLASS") in of_class.values()
 
 
 def _described(handle: Any, known: Pkcs11Uri) -> TokenObject:

@@ -157,8 +157,8 @@ class Pkcs11Provider(KeyProvider):
         """See `TellsFacts.facts`. Needs no PIN."""
         yield "PKCS#11 module", str(self._module.path)
         with self.locked("PKCS#11 module"):
-            slots = list(self._module.describe_tokens())
-        yield from slots or [("PKCS#11 token", "none")]
+            slots = self._module.describe_slots()
+        yield from slots
 
     def _release(self) -> None:
         opened, self._opened = self._opened, None
@@ -293,4 +293,6 @@ class Pkcs11Provider(KeyProvider):
             return KeyUnusable(f"PKCS#11 key {wanted}: {count} private keys fit, exactly one is needed", hint=hint)
         if self._is_logged_out():
             hint += f"; {_NO_LOGIN}: {GIVE_PIN}"
+        if answer := self._module.answer_to_login(self._opened_now().login):
+            hint += f"; the token answered {answer} to the login: find who else in this process uses it"
         return KeyNotFound(f"PKCS#11 key {wanted}: no private key fits", hint=hint)

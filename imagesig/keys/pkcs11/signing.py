@@ -50,11 +50,23 @@ class Signer:
                     continue
                 if not self._learns(error, found, token, pin):
                     raise
-            return self._sign_with(call, found, request, self._pin_for(found, token))
+                return self._sign_as_learned(call, found, request, token, error)
         raise UnsupportedAlgorithm(
             f"{found.uri}: the token refuses CKM_{call[0].mechanism} for {request.algorithm} with this key",
             hint=NO_MECHANISM,
         ) from refused
+
+    def _sign_as_learned(self, call: _Call, found: FoundKey, request: ToSign, token: Any, first: Exception) -> bytes:
+        """The signature with a PIN where none was given before, or without. Raises the first error if it fails too."""
+        pin = self._pin_for(found, token)
+        try:
+            return self._sign_with(call, found, request, pin)
+        except Exception as second:
+            self._learns(second, found, token, pin)
+            if is_wrong_pin(second):
+                raise
+            self._pin_each_time.pop(found.uri, None)
+            raise first from second
 
     def _pin_for(self, found: FoundKey, token: Any) -> str | None:
         """The PIN for one signature, if the key wants it for each."""

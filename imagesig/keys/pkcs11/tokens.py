@@ -29,6 +29,8 @@ def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: s
     if len(fitting) != 1:
         there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in readable) or "none"
         broken = "".join(f"; slot {slot_id}: {answer}" for slot_id, answer in sorted(functions.slots.items()))
+        if "softhsm" in module and not any(token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED for _, token in readable):
+            broken += "; SOFTHSM2_CONF must name the configuration with the folder of your tokens"
         raise KeyNotFound(
             f"PKCS#11 module {module}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
             hint=f"tokens there: {there}{broken}" + ("; name it by slot-id=NUMBER" if functions.unknown else ""),
@@ -57,7 +59,15 @@ def needs_login(token: Any) -> bool:
     return bool(token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED)
 
 
-def describe_token(token: Any, slot_id: int) -> str:
+def describe_slots(tokens: Sequence[tuple[int, Any]], functions: Functions) -> list[tuple[str, str]]:
+    """Every token and the state of its PIN, and every broken slot, as names and values for people."""
+    found = [(slot_id, token) for slot_id, token in tokens if slot_id not in functions.unknown]
+    described = [("PKCS#11 token", _describe_token(token, slot_id)) for slot_id, token in found]
+    described += [("PKCS#11 slot", f"{slot_id}: {answer}") for slot_id, answer in sorted(functions.slots.items())]
+    return described or [("PKCS#11 token", "none")]
+
+
+def _describe_token(token: Any, slot_id: int) -> str:
     """Label, serial number, slot and the state of the PIN, for people."""
     import pkcs11
 

@@ -17,7 +17,7 @@ from imagesig.errors import ImagesigError, KeyNotFound, KeyProviderError, PinLoc
 from imagesig.keys.pkcs11.codes import CODES
 from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.secrets import SecretSource, fixed, no_secrets
-from tests.commands import run_here
+from tests.commands import run, run_here
 from tests.keys.pkcs11.test_encoding import der, openssl_parameters
 from tests.peers.quirks import QuirkyModule, quirky_module
 from tests.peers.servers import SoftHsmToken
@@ -108,6 +108,7 @@ NOT_NEEDED = {
     "the modulus": f"C_GetAttributeValue {MODULUS} *",
     "searches by label": f"C_FindObjectsInit.with {LABEL} *",
     "searches by id": f"C_FindObjectsInit.with {ID} *",
+    "searches by class": f"C_FindObjectsInit.with {CLASS} *",
 }
 NOT_NEEDED_WITH_THE_PUBLIC_KEY = {
     "the search for public keys": f"C_FindObjectsInit {PUBLIC_CLASS} *",
@@ -197,7 +198,7 @@ def test_a_login_that_does_not_exist_or_was_made_is_no_fault(module: QuirkyModul
     module.use(f"C_Login * * return {CODE[name]:#x}")
     with pytest.raises(KeyNotFound) as missing:
         sign(module)
-    assert missing.value.hint
+    assert f"CKR_{name} to the login" in missing.value.hint
 
 
 def test_a_token_that_wants_a_buffer_of_the_exact_size_signs_ed25519(module: QuirkyModule) -> None:
@@ -404,6 +405,17 @@ def test_labels_of_keys_are_compared_without_padding(module: QuirkyModule, shown
         provider.open("signer")  # all keys have that label now, and it names them
     with opened(module) as provider, pytest.raises(KeyNotFound):
         provider.open("other")
+
+
+def test_a_softhsm_without_tokens_says_what_to_set(softhsm: SoftHsmToken, tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir()
+    for number, folder in enumerate((tmp_path / "tokens", tmp_path / "none")):
+        config = tmp_path / f"{number}.conf"
+        config.write_text(f"directories.tokendir = {folder}\n")
+        environ = {"SOFTHSM2_CONF": str(config), "IMAGESIG_PKCS11_MODULE": str(softhsm.module)}
+        done = run("key", "check", "pkcs11:token=t;object=k", **environ)
+        assert done.returncode != 0
+        assert b"SOFTHSM2_CONF" in done.stderr
 
 
 # --- doctor ------------------------------------------------------------------------------------------------------
