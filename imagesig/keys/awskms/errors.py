@@ -16,6 +16,7 @@ from imagesig.errors import (
 )
 from imagesig.keys.awskms.environment import variable_of
 from imagesig.keys.awskms.refusals import meaning_of, meaning_of_login
+from imagesig.keys.tls_faults import TlsHints, system_reason, tls_failure
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -107,6 +108,12 @@ def credentials_failed(error: Exception) -> ImagesigError | None:
     return _by_system("AWS credentials", error)
 
 
+_TLS = TlsHints(
+    authority="name the authority of the server's certificate: AWS_CA_BUNDLE=FILE",
+    host="correct the endpoint: AWS_ENDPOINT_URL_KMS, or the one in the key's URI",
+    client="the server wants a client certificate, which KMS never does: correct AWS_ENDPOINT_URL_KMS",
+    plain="the endpoint speaks HTTP without TLS: correct its port, or use http:// in AWS_ENDPOINT_URL_KMS",
+)
 _CREDENTIALS_HINT = "configure AWS credentials: aws configure, aws sso login, or a role"
 
 
@@ -124,8 +131,10 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
         return AccessDenied(f"{what}: {quote(str(error))}", hint=_CREDENTIALS_HINT)
     if isinstance(error, botocore.exceptions.ConfigParseError | botocore.exceptions.ProfileNotFound):
         return InvalidArgument(f"{what}: {quote(str(error))}", hint="check AWS_PROFILE and AWS_CONFIG_FILE")
-    return KeyProviderUnavailable(
-        f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
+    reason = system_reason(error)
+    return tls_failure(what, error, _TLS) or KeyProviderUnavailable(
+        f"{what}: {type(error).__name__}{f' ({reason})' if reason else ''}",
+        hint="check the endpoint, the region and the network",
     )
 
 

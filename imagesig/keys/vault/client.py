@@ -13,8 +13,9 @@ from imagesig.deadlines import remaining
 from imagesig.errors import DeadlineExceeded, ImagesigError, KeyProviderError, KeyProviderUnavailable
 from imagesig.external import Explain, external_call
 from imagesig.keys.in_time import in_time
+from imagesig.keys.tls_faults import cause_of, system_reason, tls_failure
 from imagesig.keys.vault.refusals import reasons_in, refusal
-from imagesig.keys.vault.tls import cause_of, causes, tls_failure
+from imagesig.keys.vault.tls import HINTS
 from imagesig.text import quote, redact_keys
 from imagesig.url import redact
 
@@ -121,16 +122,14 @@ def _explained(what: str, method: str, path: str, error: Exception) -> ImagesigE
         if isinstance(late := cause_of(error, DeadlineExceeded), DeadlineExceeded):
             return late
         remaining(what)
-        return tls_failure(what, error) or _no_answer(what, error)
+        return tls_failure(what, error, HINTS) or _no_answer(what, error)
     if isinstance(error, ValueError | RecursionError):
         return KeyProviderError(f"{what}: its answer is not JSON")
     return None
 
 
 def _no_answer(what: str, error: Exception) -> KeyProviderUnavailable:
-    # Only the system's own words: another text may have the token.
-    words = next((item.strerror for item in causes(error) if isinstance(item, OSError) and item.strerror), "")
-    reason = quote(words)[1:-1] if words else type(error).__name__
+    reason = system_reason(error) or type(error).__name__
     hint = "check VAULT_ADDR and the network"
     if "unix://" in what:
         hint = "check VAULT_ADDR, and that the agent listens on this socket"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 from botocore.exceptions import ClientError
 
 from imagesig import diagnose
@@ -218,6 +222,55 @@ def test_a_key_id_with_a_line_break_is_said_to_be_one(uri: str) -> None:
         resolve_key(uri, KeySettings({}))
 
 
+# --- TLS -----
+
+
+@pytest.mark.parametrize(
+    ("names", "trusted", "from_day", "says", "hint"),
+    [
+        (["127.0.0.1"], False, -1, "issuer", "AWS_CA_BUNDLE"),
+        (["kms.example"], True, -1, "match", "AWS_ENDPOINT_URL_KMS"),
+        (["127.0.0.1"], True, -9, "expired", "clock"),
+        (["127.0.0.1"], True, -1, "", ""),
+    ],
+    ids=["issuer", "host", "expired", "good"],
+)
+def test_a_failure_of_tls_says_why(
+    kms: ScriptedKms,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    names: list[str],
+    trusted: bool,
+    from_day: int,
+    says: str,
+    hint: str,
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    start = datetime.datetime.now(datetime.UTC) + from_day * datetime.timedelta(days=1)
+    issued = authority.issue_cert(*names, not_before=start, not_after=start + datetime.timedelta(days=2))
+    issued.configure_cert(context)
+    if trusted:
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with ScriptedKms({"app": private_key()}, tls=context) as secure:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", secure.address)
+        if not says:
+            with open_key("awskms:///alias/app") as key:
+                assert key.sign(b"message")
+            return
+        with pytest.raises(KeyProviderUnavailable, match=says) as found:
+            open_key("awskms:///alias/app")
+        assert hint in found.value.hint
+        assert not found.value.retryable
+
+
+def test_https_to_a_port_without_tls_is_said(kms: ScriptedKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.address.replace("http:", "https:"))
+    with pytest.raises(KeyProviderUnavailable, match=r"wrong version number|record layer") as found:
+        open_key("awskms:///alias/app")
+    assert "http://" in found.value.hint
+
+
 # --- listing -----------------------------------------------------------------------------------------------------
 
 
@@ -270,11 +323,9 @@ def test_credentials_that_were_replaced_meanwhile_are_used_by_the_next_call(
 
 @pytest.mark.parametrize("kind", ["file", "process", "process with an end"])
 def test_credentials_in_files_and_of_programs_are_read_again(
-    kms: ScriptedKms, monkeypatch: pytest.MonkeyPatch, tmp_path: object, kind: str
+    kms: ScriptedKms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
+    folder = tmp_path
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
 
