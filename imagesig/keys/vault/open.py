@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from imagesig import limits
 from imagesig.errors import ImagesigError, InvalidArgument, SecretRequired
@@ -29,6 +29,7 @@ from imagesig.url import parse_url, redact
 _URI = re.compile(r"(hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - where the token is
+_WHERE = ("namespace", "address", "ca")
 PLAIN_HTTP = "IMAGESIG_VAULT_PLAIN_HTTP"
 _UNIX = "unix://"
 _SOCKET_BYTES = 107
@@ -54,7 +55,8 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, s
     mount = query.get("mount") or _setting(environ, "TRANSIT_SECRET_ENGINE_PATH") or DEFAULT_MOUNT
     connection, of_agent = _connection(query, variables)
     login = _login(variables, of_agent)
-    provider = VaultProvider(connection, login, mount=mount, scheme=scheme)
+    parameters = urlencode({item: query[item] for item in _WHERE if query.get(item)}, safe="/:")
+    provider = VaultProvider(connection, login, mount=mount, scheme=scheme, parameters=parameters)
     return provider, name + (f"?version={query['version']}" if "version" in query else "")
 
 

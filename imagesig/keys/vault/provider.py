@@ -118,7 +118,8 @@ class VaultProvider(KeyProvider):
     """The transit engine at one mount of one Vault.
 
     Pass a `connection` and a `login`, or your own `hvac.Client` with its token. Names of keys may have a version:
-    `app?version=3`. The ids of the keys are URIs of `scheme`.
+    `app?version=3`. The ids of the keys are URIs of `scheme`, with
+    these `parameters` of the query, such as `namespace=team`.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class VaultProvider(KeyProvider):
         client: hvac.Client | None = None,
         mount: str = DEFAULT_MOUNT,
         scheme: str = DEFAULT_SCHEME,
+        parameters: str = "",
     ) -> None:
         mount = mount.strip("/")  # `vault secrets list` prints transit/
         if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", mount, re.ASCII):
@@ -149,6 +151,7 @@ class VaultProvider(KeyProvider):
         self._client = VaultClient(client, token, connection.address if connection is not None else "")
         self._mount = mount
         self._scheme = scheme
+        self._parameters = parameters
 
     def open(self, name: str) -> VaultKey:
         """The transit key of that name. Raises as `KeyProvider.open` does."""
@@ -255,6 +258,7 @@ class VaultProvider(KeyProvider):
     def key_id(self, name: str, version: int = _LATEST) -> str:
         """The URI of the key: its name, a mount other than `transit`, and a version other than the latest."""
         query = [f"mount={self._mount}"] if self._mount != DEFAULT_MOUNT else []
+        query += [self._parameters] if self._parameters else []
         query += [f"version={version}"] if version else []
         return f"{self._scheme}://{name}" + ("?" + "&".join(query) if query else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKms]:
         yield running
 
 
-def of(operation: str, answer: Answer) -> object:
+def of(operation: str, answer: Answer) -> Callable[[Request], Answer | None]:
     """A fault: this answer to one operation."""
     return lambda request: answer if request.headers["x-amz-target"] == f"TrentService.{operation}" else None
 
@@ -144,17 +144,18 @@ CODES: list[tuple[str, int, type[KeyProviderError], bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "status", "kind", "retryable", "hint"), CODES, ids=[row[0] for row in CODES])
-def test_every_code_has_its_class_and_what_to_do(
-    kms: ScriptedKms, code: str, status: int, kind: type[KeyProviderError], retryable: bool, hint: str
-) -> None:
+def test_every_code_has_its_class_and_what_to_do(kms: ScriptedKms) -> None:
+    wrong = []
     with open_key("awskms:///alias/app") as key:
-        kms.faults.append(of("Sign", refused(code, status=status)))  # type: ignore[arg-type]
-        with pytest.raises(KeyProviderError, match=code) as found:
-            key.sign(b"message")
-    assert (type(found.value), found.value.retryable) == (kind, retryable)
-    assert hint in found.value.hint
-    assert SECRET not in f"{found.value!r} {found.value.hint}"
+        for code, status, kind, retryable, hint in CODES:
+            kms.faults[:] = [of("Sign", refused(code, status=status))]
+            with pytest.raises(KeyProviderError) as found:
+                key.sign(b"message")
+            error = found.value
+            right = (type(error), error.retryable) == (kind, retryable) and code in str(error) and hint in error.hint
+            if not right or SECRET in f"{error!r} {error.hint}":
+                wrong.append(f"{error!r} {error.hint}")
+    assert not wrong
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_every_code_has_its_class_and_what_to_do(
     [("DescribeKey", "kms:DescribeKey"), ("GetPublicKey", "kms:GetPublicKey"), ("ListKeys", "kms:ListKeys")],
 )
 def test_the_hint_names_the_action_that_is_missing(kms: ScriptedKms, operation: str, action: str) -> None:
-    kms.faults.append(of(operation, refused("AccessDeniedException")))  # type: ignore[arg-type]
+    kms.faults.append(of(operation, refused("AccessDeniedException")))
     found = list(diagnose("awskms://" if operation == "ListKeys" else "awskms:///alias/app"))
     if operation == "DescribeKey":  # signing works without it
         found = list(diagnose("awskms:///"))
@@ -289,7 +290,7 @@ def test_doctor_lists_the_keys_without_a_name(kms: ScriptedKms, uri: str) -> Non
 
 @pytest.mark.parametrize("operation", ["ListAliases", "ListKeys", "DescribeKey"])
 def test_doctor_lists_what_it_can_see_and_names_the_missing_permission(kms: ScriptedKms, operation: str) -> None:
-    kms.faults.append(of(operation, refused("AccessDeniedException")))  # type: ignore[arg-type]
+    kms.faults.append(of(operation, refused("AccessDeniedException")))
     found = listed("awskms://")
     keys = [detail for area, detail in found if area == "key"]
     assert len(keys) == 2

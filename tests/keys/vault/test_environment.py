@@ -82,6 +82,16 @@ def test_the_ids_and_lists_of_openbao_open_the_same_key_again(vault: ScriptedVau
         assert listed.uri == "openbao://app"
 
 
+def test_a_listed_uri_opens_the_same_key_without_variables() -> None:
+    with ScriptedVault({"app": [private_key()]}, token=TOKEN, namespace="team/a", mount="x/y") as vault:
+        settings = KeySettings({"VAULT_TOKEN": TOKEN})
+        provider, _ = resolve_key(f"hashivault://?namespace=team/a/&mount=x/y/&address={vault.address}", settings)
+        with provider:
+            (listed,) = provider.list()  # type: ignore[attr-defined]
+        with open_key(listed.uri, settings=settings) as key:
+            assert key.sign(b"message")
+
+
 UNUSABLE = {
     "ADDR": ["https://127.0.0.1:1\nx", "https://vault .example", "“https://127.0.0.1:1”", '"https://127.0.0.1:1"', "x"],
     "TOKEN": ["s3c\nret", "s3c ret", "“s3cret”", '"s3cret"', "'s3cret'", "s3c\u2019ret"],
