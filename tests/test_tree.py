@@ -25,6 +25,7 @@ GROUPS = {
     "cli/commands/test_copy_remove.py": "the commands copy, remove and sign --replace over local images",
     "cli/commands/test_key_homes.py": "the commands of `imagesig key` over the real homes of keys",
     "cli/commands/test_local_names.py": "the names of layouts and archives, in every command that takes them",
+    "cli/commands/test_key_services.py": "the commands doctor and key list over scripted key services",
     "cli/test_canaries.py": "every command: none writes a secret",
     "formats/notation/test_golden.py": "recorded envelopes of notation, through the whole format",
     "formats/notation/test_strictness.py": "the rules of the specification, in every module of the format",

@@ -10,9 +10,11 @@ from imagesig.lazy import lazy
 PUBLIC = {
     "imagesig.testing.contract": "ProviderContract",
     "imagesig.testing.keys": "MemoryProvider",
+    "imagesig.testing.kms": "ScriptedKms",
     "imagesig.testing.loopback_server": "Answer Request",
     "imagesig.testing.registry": "InMemoryRegistry",
     "imagesig.testing.profiles": "PROFILES Difference Profile",
+    "imagesig.testing.vault": "ScriptedVault",
     "imagesig.testing.hostile": "HOSTILE_HOMES HOSTILITIES hostile_home hostile_homes hostile_registry",
     "imagesig.testing.hostile.kinds": "HomeHostility HostileHome HostileRegistry Hostility Work",
 }
