@@ -89,7 +89,7 @@ def command(
         "replace": replace,
     }
     summary = Summary("planned" if dry_run else "signed")
-    writer = writer_for(output, "sign", _write_text, _entry)
+    writer = writer_for(output, "sign", _write_text)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
             outcomes = sign_many(images, key, transport=transport, **options)
@@ -105,10 +105,6 @@ def command(
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
-    return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}
 
 
 def _write_text(result: SignedImage) -> None:
