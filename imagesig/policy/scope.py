@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import REGISTRY, Location
@@ -60,6 +61,7 @@ def check_scope(scope: Scope) -> None:
         raise _no_scope(text, f"its transport {quote(scope.transport)} is unknown")
 
 
+@checks_arguments
 def parse_scope(text: str) -> Scope:
     """The scope for a text in a policy: a registry, namespace, repository, tag, digest, `*.domain`, or local path.
 

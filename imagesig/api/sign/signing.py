@@ -13,6 +13,7 @@ from imagesig.api.sign.signature_run import Attached, AttachRecord, Sealed, atta
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
@@ -55,6 +56,7 @@ def sign(
 ) -> tuple[SignedImage, ...]: ...
 
 
+@checks_arguments
 def sign(
     image: ImageLike | Sequence[ImageLike],
     key: str | PathLike | SigningKey,

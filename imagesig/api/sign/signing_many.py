@@ -27,6 +27,7 @@ from imagesig.api.sign.signature_run import (
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.images.open import ImageOpener, TransportLike
@@ -46,6 +47,7 @@ BATCH = 64
 """Images whose signatures the key makes together: one call per algorithm where keys are in a service."""
 
 
+@checks_arguments
 def sign_many(
     images: Iterable[ImageLike],
     key: str | PathLike | SigningKey,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument, Unreachable
 from imagesig.http.client import HttpClient
 from imagesig.http.connect import connect_seconds
@@ -24,6 +25,7 @@ from imagesig.url import is_loopback, parse_url
 from imagesig.version import __version__
 
 
+@checks_arguments
 def registry(
     reference: str | Reference,
     *,
@@ -64,6 +66,7 @@ def registry(
     return Image(home, name.digest or name.tag, signatures, name, timeout)
 
 
+@checks_arguments
 def registry_client(
     *,
     plain_http: bool = False,
