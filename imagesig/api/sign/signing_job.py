@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SigningJob(Struct, frozen=True):
-    """What is the same for all images of a run."""
+    """What is the same for all images of a run. `chosen` says whether the caller chose the formats."""
 
     formats: tuple[Format, ...]
     annotations: Annotations
@@ -32,6 +32,7 @@ class SigningJob(Struct, frozen=True):
     replaced_keys: TrustAnchors | None
     now: datetime
     witnesses: Witnesses | None
+    chosen: bool = True
 
 
 @checks_arguments
@@ -56,5 +57,13 @@ def signing_job(
     except InvalidArgument as error:
         raise InvalidArgument(f"replace: {error}", hint=error.hint) from error
     return SigningJob(
-        chosen, signable, identity, recursive, dry_run, replaced_keys, now or datetime.now(UTC), witnesses
+        chosen,
+        signable,
+        identity,
+        recursive,
+        dry_run,
+        replaced_keys,
+        now or datetime.now(UTC),
+        witnesses,
+        chosen=formats is not DEFAULT_FORMATS,
     )

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 def command(
     key_uri: str,
     images: Images,
-    formats: tuple[Format, ...],
+    formats: tuple[str | Format, ...],
     annotations: tuple[str, ...],
     identity: str,
     no_recursive: bool,
