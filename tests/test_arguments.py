@@ -47,6 +47,7 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
 }
 """Arguments with which each function succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {
+    "imagesig.worker_processes": {"count": 1},
     "imagesig.diagnose": {"key": PRIVATE, "image": IMAGE},
     "imagesig.open_key": {"uri_or_path": PRIVATE},
     "imagesig.open_public_keys": {"uri_or_path": PUBLIC},
@@ -68,6 +69,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 METHODS: dict[str, Call] = {
     "Session": (imagesig.Session, {}),
+    "PolicyFile": (imagesig.PolicyFile, {"path": "missing.toml"}),
     "aio.Session": (aio.Session, {}),
     "Transport": (Transport, {}),
     "Policy.load": (Policy.load, {"path": "missing.toml"}),

@@ -110,7 +110,7 @@ def test_a_point_whose_last_bit_is_called_unused_is_no_other_key() -> None:
 
     with pytest.raises(InvalidArgument):  # an unused bit is 0 in DER
         PublicKey.from_pem(pem_of(odd_unused))
-    # Here the bit is 0. cryptography 46 reads the key, later versions do not: we read it only in the form that is written.
+    # Here the bit is 0. cryptography 46 reads the key, later versions do not: it is read in the written form, or not.
     assert spki_or_refusal(even_unused) in (even, "refused")
 
 

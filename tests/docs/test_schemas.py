@@ -99,8 +99,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert run_here(*signed, "oci:image:1.0").exit_code == 0
         rule = f'[[rules]]\nscope = "oci:{place}"\nrequire = [{{ any = ["release", "gone"] }}]\n'
         authorities = 'authorities.release = { key_file = "release.pub" }\nauthorities.gone = { key_file = "no.pub" }\n'
-        (place / "policy.toml").write_text(f'version = 1\ndefault = "accept"\n{authorities}{rule}')
-        (place / "accept.toml").write_text('version = 1\ndefault = "accept"\n')
+        (place / "policy.toml").write_text(f'version = 1\ndefault = "insecureAcceptAnything"\n{authorities}{rule}')
+        (place / "accept.toml").write_text('version = 1\ndefault = "insecureAcceptAnything"\n')
         (place / "cut").write_text("oci:image:1.0\noci:unsigned:1.0 oci:other:1.0\n")
         (place / "list").write_text("oci:image:1.0\noci:unsigned:1.0\noci:nowhere\n")
         yield place
