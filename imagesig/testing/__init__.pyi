@@ -13,5 +13,6 @@ from imagesig.testing.keys import MemoryProvider as MemoryProvider
 from imagesig.testing.loopback_server import Answer as Answer
 from imagesig.testing.loopback_server import Request as Request
 from imagesig.testing.registry import InMemoryRegistry as InMemoryRegistry
+from imagesig.testing.uri_contract import UriContract as UriContract
 
 PUBLIC: dict[str, str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Iterator
 from importlib import util
@@ -17,9 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from imagesig import KeyProvider, KeyType, Policy, PublicKey, RemovalIncomplete, inspect, open_key, sign, verify
-from imagesig.errors import AccessDenied, KeyNotFound, KeyProviderUnavailable
 from imagesig.keys import FileProvider, KeySettings
-from imagesig.testing import Answer, InMemoryRegistry, ProviderContract, Request
+from imagesig.testing import Answer, InMemoryRegistry, ProviderContract, Request, UriContract
 from imagesig.testing.loopback_server import LoopbackServer
 from tests.docs.blocks import ROOT
 
@@ -189,26 +187,29 @@ class TestTheProvider(ProviderContract):
     def service(self, signer: Signer) -> None:
         self.signer = signer
 
+    def unreachable(self) -> Any:
+        return program("provider").ToyProvider("http://127.0.0.1:1", "s3cret")
+
+    def wrong_login(self) -> Any:
+        return program("provider").ToyProvider(f"http://{self.signer.host}", "wrong")
+
     def make_key(self, provider: KeyProvider, key_type: KeyType) -> str:
         name = self.fresh_name(key_type)
         self.signer.keys[name] = ec.generate_private_key(ec.SECP256R1())
         return name
 
 
-def test_the_factory_of_the_provider_reads_the_environment(signer: Signer) -> None:
-    provider = program("provider")
-    environ = {"TOYSIGNER_ADDR": f"http://{signer.host}", "TOYSIGNER_TOKEN": "s3cret"}
-    made, name = provider.from_uri("toysigner://release", KeySettings(environ))
-    message = hashlib.sha256(b"message").digest()
+class TestTheFactoryOfTheProvider(UriContract):
+    wrong_uris = ("toysigner://", "toysigner://a/b", "toysigner://a?b=c")
+    secrets = ("s3cret",)
 
-    assert made.open(name).sign(message)
-    for address, token, key, kind in (
-        (f"http://{signer.host}", "wrong", "release", AccessDenied),
-        (f"http://{signer.host}", "s3cret", "missing", KeyNotFound),
-        ("http://127.0.0.1:1", "s3cret", "release", KeyProviderUnavailable),
-    ):
-        with pytest.raises(kind):
-            provider.ToyProvider(address, token).open(key)
+    def resolve(self, uri: str, settings: KeySettings) -> Any:
+        return program("provider").from_uri(uri, settings)
+
+    @pytest.fixture
+    def uri(self, signer: Signer) -> str:
+        self.environ = {"TOYSIGNER_ADDR": f"http://{signer.host}", "TOYSIGNER_TOKEN": "s3cret"}
+        return "toysigner://release"
 
 
 # --- audit, air gap, rotation ------------------------------------------------------------------------------------
