@@ -25,6 +25,8 @@ from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
 if TYPE_CHECKING:
+    import logging
+
     import hvac
     import requests
     from requests.adapters import HTTPAdapter
@@ -141,10 +143,14 @@ def _adapter(connection: VaultConnection) -> HTTPAdapter:
 
 
 def _retry(what: str) -> Retry:
+    import logging
+
     from urllib3 import BaseHTTPResponse, Retry
 
     class Patient(Retry):
         """Waits as long as the server asks, within `limits.RETRY_AFTER_SECONDS` and the deadline."""
+
+        is_ours = True
 
         def sleep(self, response: BaseHTTPResponse | None = None) -> None:
             asked = self.get_retry_after(response) if response is not None else None
@@ -153,6 +159,7 @@ def _retry(what: str) -> Retry:
                 raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s, {left:.0f} s are left")
             time.sleep(pause)
 
+    logging.getLogger("urllib3.connectionpool").addFilter(_is_not_about_our_retries)
     return Patient(
         total=_ATTEMPTS,
         redirect=0,
@@ -161,6 +168,12 @@ def _retry(what: str) -> Retry:
         backoff_factor=0.2,
         raise_on_status=False,
     )
+
+
+def _is_not_about_our_retries(record: logging.LogRecord) -> bool:
+    """A filter: urllib3 warns of each retry, which is no news for the program. The last failure is our error."""
+    values = record.args if isinstance(record.args, tuple) else ()
+    return not any(getattr(value, "is_ours", False) for value in values)
 
 
 def _read_seconds() -> float:
