@@ -70,8 +70,15 @@ PURE = frozenset(
         "format_names",
     }
     | {"signature", "trust", "formats", "policy", "version"}
-    | {"http/dates.py", "http/proxies.py", "http/reach.py", "images/layout/index.py", "images/registry/link.py"}
-    | {"images/registry/challenges.py"}
+    | {
+        "http/dates.py",
+        "http/hello.py",
+        "http/proxies.py",
+        "http/reach.py",
+        "images/layout/index.py",
+        "images/registry/link.py",
+    }
+    | {"images/registry/challenges.py", "images/registry/credential_entry.py"}
     | {"images/registry/fallback_index.py", "images/directory/signature_file.py", "images/signature_manifest.py"}
     | {"images/archive/header.py", "images/archive/names.py", "images/archive/pax.py"}
     | {"keys/awskms/uri.py", "keys/pkcs11/uri.py", "keys/pkcs11/encoding.py"}

@@ -19,6 +19,9 @@ from imagesig.text import quote
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 """The two letters outside ASCII that fold to one inside: long s and the Kelvin sign."""
 
+_CACHED_CHARACTERS = 64
+"""Length of the names whose spellings are cached."""
+
 
 class Shape(Struct, frozen=True):
     """The shape of one kind of object: the members that any reader knows, not only those that imagesig uses.
@@ -129,11 +132,20 @@ def refuse_two_spellings(value: object, what: str) -> None:
             unseen += item.values()
             spellings: dict[str, str] = {}
             for name in item:
-                other = spellings.setdefault(folded(name).replace("_", ""), name)
+                other = spellings.setdefault(_spelling(name), name)
                 if other is not name:
                     raise MalformedError(
                         f"{what}: {quote(other)} and {quote(name)} are the same member for some readers"
                     )
+
+
+def _spelling(name: str) -> str:
+    return _known_spelling(name) if len(name) <= _CACHED_CHARACTERS else folded(name).replace("_", "")
+
+
+@lru_cache(maxsize=256)
+def _known_spelling(name: str) -> str:
+    return folded(name).replace("_", "")
 
 
 def folded(name: str) -> str:

@@ -51,6 +51,13 @@ class LocalHome(ABC):
     def resolve(self, tag_or_digest: str) -> Descriptor:
         """See `ImageSource`."""
 
+    def find(self, tag: str) -> Descriptor | None:
+        """See `ImageSource`."""
+        try:
+            return self.resolve(tag)
+        except NotFound:
+            return None
+
     @abstractmethod
     def _manifest(self, digest: str) -> bytes:
         """The manifest or index with this digest, hashed.

@@ -8,12 +8,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.errors import NotFound
 from imagesig.oci.descriptor import Descriptor
 
 
 class Readable(Protocol):
-    def resolve(self, tag_or_digest: str) -> Descriptor: ...
+    def find(self, tag: str) -> Descriptor | None: ...
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes: ...
 
 
@@ -30,9 +29,8 @@ Merge = Callable[[Tagged | None], Tagged | None]
 
 def read_tag(home: Readable, tag: str) -> Tagged | None:
     """What the tag names now; None if there is no such tag."""
-    try:
-        descriptor = home.resolve(tag)
-    except NotFound:
+    descriptor = home.find(tag)
+    if descriptor is None:
         return None
     return Tagged(home.read(descriptor, limit=limits.MANIFEST_BYTES), descriptor.media_type)
 

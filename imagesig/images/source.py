@@ -46,6 +46,10 @@ class ImageSource(Protocol):
         """
         ...
 
+    def find(self, tag: str) -> Descriptor | None:
+        """The same for a tag that may not exist; None if it does not, which costs less than an error and its text."""
+        ...
+
     def pin(self, tag_or_digest: str) -> str:
         """The digest to deploy for a tag or digest.
 

@@ -107,10 +107,10 @@ def resolve_key(uri_or_path: str | PathLike, settings: KeySettings) -> tuple[Key
         MissingExtra: the provider's SDK is not installed.
         KeyProviderError: a third-party provider failed or returned a wrong type.
     """
-    if isinstance(uri_or_path, PathLike):
-        uri_or_path = path_text(uri_or_path)
     if not isinstance(uri_or_path, str):
-        raise InvalidArgument(f"key {quote(uri_or_path)}: a file or a key URI is needed")
+        if not isinstance(uri_or_path, PathLike):
+            raise InvalidArgument(f"key {quote(uri_or_path)}: a file or a key URI is needed")
+        uri_or_path = path_text(uri_or_path)
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
     scheme = scheme_of(uri_or_path)

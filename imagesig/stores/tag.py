@@ -21,7 +21,7 @@ from imagesig.errors import (
     Rejection,
     RemovalIncomplete,
 )
-from imagesig.images.merge import Merge, Tagged
+from imagesig.images.merge import Merge, Tagged, read_tag
 from imagesig.images.signature_manifest import config_bytes
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
@@ -43,9 +43,9 @@ class TagStore:
         tag = tag_of(digest, SUFFIX)
         origin = f"{home.name}:{tag}"
         try:
-            descriptor = home.resolve(tag)
-            content = home.read(descriptor, limit=limits.MANIFEST_BYTES)
-            layers = parse_layers(content, descriptor.media_type, tag)
+            if (now := read_tag(home, tag)) is None:
+                return
+            layers = parse_layers(now.content, now.media_type, tag)
         except NotFound:
             return
         except LimitExceeded as error:

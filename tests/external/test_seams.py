@@ -34,7 +34,7 @@ SEAMS = [
     Seam(f"{_SERIALIZATION}:NoEncryption", "generate", "keys"),
     Seam("cryptography.hazmat.primitives.asymmetric.ec:generate_private_key", "generate", "keys"),
     Seam("cryptography.hazmat.primitives.asymmetric.ec:ECDSA", "sign_message", "keys"),
-    Seam("nacl.bindings:crypto_pwhash_scryptsalsa208sha256_ll", "open_cosign", "keys"),
+    Seam("cryptography.hazmat.primitives.kdf.scrypt:Scrypt", "open_cosign", "keys"),
     Seam("nacl.secret:SecretBox.decrypt", "open_cosign", "keys"),
     Seam("nacl.secret:SecretBox.encrypt", "generate", "keys"),
     # keys: Vault

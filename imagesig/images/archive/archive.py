@@ -22,7 +22,7 @@ from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NotF
 from imagesig.images.archive.changes import Changes, found_in
 from imagesig.images.archive.file import ArchiveFile
 from imagesig.images.archive.members import Member
-from imagesig.images.archive.two_descriptions import described_by_docker
+from imagesig.images.archive.two_descriptions import described_by_docker, has_description
 from imagesig.images.archive.writer import ArchiveWriter
 from imagesig.images.image import Image
 from imagesig.images.layout.home import LayoutHome
@@ -83,6 +83,9 @@ class Archive(LayoutHome):
         """Checks also that all readers of the archive find the same images (`two_descriptions`)."""
         super()._check_version()
         assert self._current is not None
+        if not has_description(self._current, self.name):
+            self.described = frozenset()
+            return
         listed = [parse_descriptor(entry, f"{self.name}: {INDEX} entry") for entry in self._listed(INDEX)]
         self.described = described_by_docker(
             self._current, self.name, listed, self._read_manifest, without_layers=self._form == DOCKER

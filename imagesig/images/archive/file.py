@@ -62,6 +62,8 @@ class ArchiveFile:
             raise LimitExceeded(f"{self._what}: {member.name} has {member.size} bytes, at most {most} are read")
         if member.name in self._kept:
             return self._kept[member.name]
+        if not self.compressed and member.size <= CHUNK_BYTES:
+            return next(self._pieces(_Plain(self.descriptor, member.offset), member), b"")
         with self.open(member) as chunks:
             return b"".join(chunks)
 

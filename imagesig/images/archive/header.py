@@ -41,8 +41,7 @@ def parse_header(block: bytes, what: str) -> Header:
     total = sum(block) - sum(block[148:156]) + 8 * 0x20
     if octal(block[148:156], what) != total:
         raise MalformedError(f"{what}: not a tar, or a damaged one: a header has a wrong checksum")
-    for place in _NUMBERS:
-        _check_number(block[place], what)
+    _check_numbers(block, _NUMBERS, what)
     name = _text(block[:100])
     prefix = _prefix(block, what)
     return Header(
@@ -79,8 +78,14 @@ def _octal(field_bytes: bytes) -> int | None:
     return int(match[1] or b"0", 8) if match else None
 
 
-def _check_number(field_bytes: bytes, what: str) -> None:
-    """Returns if this is a number that fits into 63 bits. In base-256 it may be negative."""
+def _check_numbers(block: bytes, places: tuple[slice, ...], what: str) -> None:
+    """Returns if there are numbers in these places that fit into 63 bits. In base-256 they may be negative."""
+    for place in places:
+        if _octal(block[place]) is None:
+            _check_large_number(block[place], what)
+
+
+def _check_large_number(field_bytes: bytes, what: str) -> None:
     first = field_bytes[0]
     if first in (0x80, 0xFF):
         value = int.from_bytes(field_bytes[1:], "big", signed=first == 0xFF)
@@ -98,12 +103,10 @@ def _prefix(block: bytes, what: str) -> bytes:
     if magic.startswith(_USTAR):
         if block[508:512] == b"tar\0":
             raise MalformedError(f"{what}: a header of star, whose prefix is shorter: readers disagree")
-        for place in _DEVICES:
-            _check_number(block[place], what)
+        _check_numbers(block, _DEVICES, what)
         return _text(block[345:500])
     if magic == _GNU:
-        for place in (*_DEVICES, *_GNU_TIMES):
-            _check_number(block[place], what)
+        _check_numbers(block, (*_DEVICES, *_GNU_TIMES), what)
     elif magic.strip(b"\0"):
         raise MalformedError(f"{what}: a header of an unknown form, which readers read differently")
     return b""

@@ -33,10 +33,19 @@ _DEPTH = 3
 Read = Callable[[Descriptor], bytes]
 
 
+def has_description(opened: ArchiveFile, name: str) -> bool:
+    """Whether the archive has a `manifest.json`. Raises `MalformedError` for a description of Docker 1.9."""
+    if DOCUMENT in opened.members.files:
+        return True
+    if any(_BEFORE_DOCKER_1_10.fullmatch(member) for member in opened.members.files):
+        raise MalformedError(f"{name}: has an OCI layout and images in the form of Docker 1.9: readers disagree")
+    return False
+
+
 def described_by_docker(
     opened: ArchiveFile, name: str, listed: list[Descriptor], read: Read, *, without_layers: bool
 ) -> frozenset[str]:
-    """The digests of the manifests that `manifest.json` also describes; empty if there is no such file.
+    """The digests of the manifests that `manifest.json` also describes.
 
     `listed` are the entries of the layout's index, and `read` reads their manifests. `without_layers` accepts a
     manifest without layers, as Docker 25.0.0 wrote it (moby#47065).
@@ -44,10 +53,6 @@ def described_by_docker(
     Raises:
         MalformedError: the two describe different images, or the same image under different names.
     """
-    if DOCUMENT not in opened.members.files:
-        if any(_BEFORE_DOCKER_1_10.fullmatch(member) for member in opened.members.files):
-            raise MalformedError(f"{name}: has an OCI layout and images in the form of Docker 1.9: readers disagree")
-        return frozenset()
     comparison = _Comparison(opened, name, read, without_layers)
     images = {digest: image for entry in listed for digest, image in comparison.images_of(entry, _DEPTH)}
     entries = read_entries(opened, name)

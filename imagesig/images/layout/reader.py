@@ -81,6 +81,19 @@ class LayoutReader(LocalHome):
     def resolve(self, tag_or_digest: str) -> Descriptor:
         entries = self._entries()
         digest = tag_or_digest if is_digest(tag_or_digest) else self._tagged(entries, tag_or_digest)
+        if digest is None:
+            raise NotFound(f"{self.name}: no manifest is tagged {quote(tag_or_digest)}")
+        return self._described(entries, digest, tag_or_digest)
+
+    def find(self, tag: str) -> Descriptor | None:
+        entries = self._entries()
+        digest = self._tagged(entries, tag)
+        try:
+            return None if digest is None else self._described(entries, digest, tag)
+        except NotFound:
+            return None
+
+    def _described(self, entries: list[Descriptor], digest: str, tag_or_digest: str) -> Descriptor:
         content = self._manifest(digest)
         listed = [entry for entry in entries if entry.digest == digest]
         claimed = {entry.media_type for entry in listed}
@@ -90,17 +103,15 @@ class LayoutReader(LocalHome):
             raise MalformedError(f"{self.name}: index.json lists {digest} with a wrong size")
         return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
 
-    def _tagged(self, entries: list[Descriptor], tag: str) -> str:
-        """The digest that a tag names."""
+    def _tagged(self, entries: list[Descriptor], tag: str) -> str | None:
+        """The digest that a tag names; None if no manifest has the tag."""
         found = {entry.digest for entry in entries if is_named(entry, tag)}
         if len(found) > 1:
             raise MalformedError(f"{self.name}: the tag {quote(tag)} names {len(found)} different manifests")
         if found:
             return next(iter(found))
         saved = saved_by_cosign(entries, tag)
-        if saved is None:
-            raise NotFound(f"{self.name}: no manifest is tagged {quote(tag)}")
-        return saved.digest
+        return None if saved is None else saved.digest
 
     def _manifest(self, digest: str) -> bytes:
         return self._read_blob(digest, limits.MANIFEST_BYTES)

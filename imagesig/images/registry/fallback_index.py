@@ -92,3 +92,14 @@ def _opened(now: Tagged | None) -> tuple[dict[str, object], list[object]]:
     manifests = document["manifests"] or []
     assert isinstance(manifests, list)
     return document, manifests
+
+
+def refers_to(content: bytes, referrer: Descriptor, subject: str) -> bool:
+    """Whether a referrer's own bytes refer to the subject. Lists can be written by anyone who may push.
+
+    Raises:
+        MalformedError: it is not a manifest.
+    """
+    parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
+    actual = parse(content, referrer.media_type, referrer.digest).subject
+    return actual is not None and actual.digest == subject

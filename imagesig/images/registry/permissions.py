@@ -25,7 +25,7 @@ def probe(repository: RegistryRepository, digest: str) -> Abilities:
     """
     answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
     return Abilities(
-        repository.login_source,
+        repository.contact().login,
         date_of(answer.headers.get("date", "")),
         repository.lists_referrers(digest) if digest else None,
         _may_push(repository),

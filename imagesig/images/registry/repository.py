@@ -22,28 +22,26 @@ from imagesig.errors import (
     RemovalIncomplete,
 )
 from imagesig.http.client import HttpClient, Response
-from imagesig.http.reach import ANYWHERE, Reach
 from imagesig.images.merge import Merge, nothing_to_settle, read_tag
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
-from imagesig.images.registry.fallback_index import listed_referrers, referrer_entry, with_entry, without_entry
+from imagesig.images.registry.fallback_index import (
+    listed_referrers,
+    referrer_entry,
+    refers_to,
+    with_entry,
+    without_entry,
+)
+from imagesig.images.registry.place import Place
 from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers_api import list_referrers
 from imagesig.images.registry.refusals import is_passing, patiently
-from imagesig.images.registry.session import DELETE, PUSH, RegistrySession
+from imagesig.images.registry.session import DELETE, PUSH, Contact, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
 from imagesig.oci.listing import Listing
-from imagesig.oci.manifest import (
-    INDEX_TYPES,
-    MANIFEST_TYPES,
-    OCI_MANIFEST,
-    check_document,
-    detect_media_type,
-    parse_index,
-    parse_manifest,
-)
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document, detect_media_type
 from imagesig.oci.reference import Reference
 from imagesig.text import quote
 
@@ -57,9 +55,9 @@ class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
     def __init__(
-        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
     ) -> None:
-        self._session = RegistrySession(http, login, registry, reference, reach)
+        self._session = RegistrySession(http, login, place, reference)
         self._blobs = RegistryBlobs(self._session)
         self._manifests = RecentManifests()
         self._has_referrers_api: bool | None = None
@@ -82,10 +80,17 @@ class RegistryRepository:
         return f"RegistryRepository({self.name!r})"
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
+        return self._described(tag_or_digest, self._manifest(tag_or_digest))
+
+    def find(self, tag: str) -> Descriptor | None:
+        response = self._manifest(tag)
+        return None if response.status == 404 else self._described(tag, response)
+
+    def _manifest(self, tag_or_digest: str) -> Response:
+        return self._session.request("GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT)
+
+    def _described(self, tag_or_digest: str, response: Response) -> Descriptor:
         what = f"{self.name}: manifest {tag_or_digest}"
-        response = self._session.request(
-            "GET", f"manifests/{tag_or_digest}", limit=limits.MANIFEST_BYTES, accept=_ACCEPT
-        )
         self._session.expect(response, what, 200)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
@@ -200,7 +205,6 @@ class RegistryRepository:
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
         response = self._put_manifest(content, media_type, "")
-        # Some registries with the API send no OCI-Subject: then the API itself is asked.
         if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
             return nothing_to_settle
         entry = referrer_entry(content, media_type)
@@ -240,14 +244,10 @@ class RegistryRepository:
             ) from error
 
     def _refers(self, referrer: Descriptor, subject: str) -> bool:
-        """Whether a referrer's own bytes refer to the subject. Lists can be written by anyone who may push."""
         try:
-            content = self.read(referrer, limit=limits.MANIFEST_BYTES)
-            parse = parse_index if referrer.media_type in INDEX_TYPES else parse_manifest
-            actual = parse(content, referrer.media_type, referrer.digest).subject
+            return refers_to(self.read(referrer, limit=limits.MANIFEST_BYTES), referrer, subject)
         except MalformedError:
             return False
-        return actual is not None and actual.digest == subject
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         from imagesig.images.registry.tag_change import TagChange  # speed: for signing only (benchmarks/test_cli.py)
@@ -275,7 +275,7 @@ class RegistryRepository:
             self._session.expect(response, what, 202)
 
     def lists_referrers(self, digest: str) -> bool:
-        """Whether there is a referrers API. Asked once, when the repository is known to exist."""
+        """Whether there is a referrers API. Not all send OCI-Subject. Asked once, of a repository that exists."""
         if self._has_referrers_api is None:
             self._has_referrers_api = list_referrers(self._session, digest) is not None
         return self._has_referrers_api
@@ -294,7 +294,6 @@ class RegistryRepository:
         """The answer to a request without a body, with any status. The login is for these actions."""
         return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
 
-    @property
-    def login_source(self) -> str:
-        """Where this registry's credentials come from. Nothing in it is secret."""
-        return self._session.login_source
+    def contact(self) -> Contact:
+        """How this repository is reached: proxy, login, credential files and token scopes. Nothing in it is secret."""
+        return self._session.contact()

@@ -24,6 +24,7 @@ from imagesig.errors import (
     KeyUnusable,
 )
 from imagesig.external import external_call
+from imagesig.http.proxies import Proxies
 from imagesig.keys.awskms.environment import check_endpoint, check_environment
 from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_failed
 from imagesig.keys.awskms.key import SPECS, TYPES, AwsKmsKey, kms_name
@@ -32,7 +33,7 @@ from imagesig.keys.in_time import in_time
 from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
-from imagesig.url import redact
+from imagesig.url import parse_url, redact
 
 if TYPE_CHECKING:
     import boto3
@@ -227,10 +228,21 @@ class AwsKmsProvider(KeyProvider):
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
             )
-            client: Any = session.client(
-                "kms", region_name=region or None, endpoint_url=self._endpoint or None, config=config
-            )
+
+            def client_with(proxies: Mapping[str, str]) -> Any:
+                return session.client(
+                    "kms",
+                    region_name=region or None,
+                    endpoint_url=self._endpoint or None,
+                    config=config.merge(Config(proxies=proxies)),
+                )
+
+            # The SDK's own rules for NO_PROXY are not those of Go; its endpoint is known only after it made a client.
+            client = client_with({})
             endpoint = str(client.meta.endpoint_url)
+            if proxy := Proxies.from_environment(os.environ).for_url(endpoint):
+                client.close()
+                client = client_with({parse_url(endpoint).scheme: proxy})
         check_endpoint(endpoint, os.environ, plain_http=self._plain_http)
         return client
 
