@@ -23,6 +23,8 @@ PUBLIC = {
     "imagesig.api.removing_many": "remove_many",
     "imagesig.api.diagnosing": "Diagnosis diagnose",
     "imagesig.api.session": "Session",
+    "imagesig.api.policy_file": "PolicyFile",
+    "imagesig.api.worker_processes": "worker_processes",
     "imagesig.signature": "SignerInfo VerifiedSignature",
     "imagesig.policy.policy": "AuthorityLike Policy",
     "imagesig.policy.identity": "Identity",

@@ -23,6 +23,7 @@ FLOORS: dict[str, int] = {
     "redacted": 0,
     "version": 0,
     "errors": 1,
+    "arguments": 2,
     "deadlines": 2,
     "url": 2,
     "naming": 2,
@@ -54,7 +55,20 @@ FLOORS: dict[str, int] = {
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
 PURE = frozenset(
-    {"text", "errors", "limits", "naming", "url", "effort", "external", "encoding", "oci", "crypto", "format_names"}
+    {
+        "text",
+        "errors",
+        "limits",
+        "arguments",
+        "naming",
+        "url",
+        "effort",
+        "external",
+        "encoding",
+        "oci",
+        "crypto",
+        "format_names",
+    }
     | {"signature", "trust", "formats", "policy", "version"}
     | {
         "http/dates.py",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.api.copy_writer import CopiedManifest, CopyWriter
 from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
@@ -53,6 +54,7 @@ class CopiedImage(Struct, frozen=True):
         return document_of(self)
 
 
+@checks_arguments
 def copy(
     source: ImageLike,
     destination: ImageLike,

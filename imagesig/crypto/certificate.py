@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import STRONG_HASHES
 from imagesig.crypto.certificate_frame import Frame, check_serial_number, frame_of
 from imagesig.crypto.certificate_pem import BEGIN, pem_blocks, to_pem
@@ -282,6 +283,7 @@ def _as_text(name: Name) -> str:
         return "(a name that cannot be read)"
 
 
+@checks_arguments
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
     """Every certificate in PEM text, in order, or the one in DER.
 

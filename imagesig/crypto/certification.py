@@ -50,7 +50,8 @@ def parse_names(subject: str, alternatives: Sequence[str] = ()) -> Names:
     Raises:
         InvalidArgument: a name in another form.
     """
-    return Names(_parse_subject(subject), tuple(_parse_alternative(item) for item in alternatives))
+    given = (alternatives,) if isinstance(alternatives, str) else alternatives
+    return Names(_parse_subject(subject), tuple(_parse_alternative(item) for item in given))
 
 
 def _parse_subject(text: str) -> bytes:

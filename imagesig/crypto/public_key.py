@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
@@ -42,6 +43,7 @@ class PublicKey(Struct, frozen=True, dict=True):
     key_type: KeyType
 
     @classmethod
+    @checks_arguments
     def from_pem(cls, pem: bytes | str) -> PublicKey:
         """Reads one PEM block, `PUBLIC KEY` or `RSA PUBLIC KEY`.
 
@@ -72,6 +74,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             return cls._from_loaded(load_pem_public_key(data), data)
 
     @classmethod
+    @checks_arguments
     def from_der(cls, spki: bytes) -> PublicKey:
         """Reads a DER SubjectPublicKeyInfo. Raises as `from_pem` does."""
         from cryptography.hazmat.primitives.serialization import load_der_public_key

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import check_fields
 from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
@@ -80,6 +81,9 @@ class Transport(RedactedStruct, frozen=True):
     """The settings for opening images by name. `registry()` explains them.
 
     It can be pickled if its `credentials` can: workers in other processes open their own connections with it.
+
+    Raises:
+        InvalidArgument: a setting of a wrong type.
     """
 
     hidden = ("credentials",)
@@ -89,6 +93,9 @@ class Transport(RedactedStruct, frozen=True):
     credentials: tuple[str, str] | CredentialSource | None = None
     timeout: float = limits.OPERATION_SECONDS
     signature_repository: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "plain_http", "ca_file", "credentials", "timeout", "signature_repository")
 
 
 class ImageOpener:

@@ -1,14 +1,15 @@
 """Test tools for the authors of key providers and of programs that use imagesig.
 
-`ProviderContract` is the test suite that every key provider passes; it needs pytest. `InMemoryRegistry` is a registry
-with faults on demand, and `PROFILES` are kinds of registries in the field. `hostile_registry` and `hostile_homes` serve
-images that attack their reader. Public names load on first use.
+`ProviderContract` is the test suite that every key provider passes, `UriContract` that of its URIs; they need pytest.
+`InMemoryRegistry` is a registry with faults on demand, and `PROFILES` are kinds of registries in the field.
+`hostile_registry` and `hostile_homes` serve images that attack their reader. Public names load on first use.
 """
 
 from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.testing.contract": "ProviderContract",
+    "imagesig.testing.uri_contract": "UriContract",
     "imagesig.testing.keys": "MemoryProvider",
     "imagesig.testing.kms": "ScriptedKms",
     "imagesig.testing.loopback_server": "Answer Request",

@@ -154,7 +154,9 @@ def test_signing_again_reports_what_is_present(key: Path, image: str) -> None:
 
 
 def test_signing_without_a_name_warns_of_podman(key: Path, image: str) -> None:
-    assert "podman" in sign(key, image).stderr
+    assert "podman" in sign(key, "--dry-run", image).stderr
+    assert "podman" not in sign(key, "--dry-run", "--format", "bundle", image).stderr
+    assert "podman" not in sign(key, "--dry-run", "--format", "cosign", image).stderr
 
 
 def test_one_platform_is_verified_through_the_index(key: Path, image: str) -> None:

@@ -14,6 +14,7 @@ from imagesig.api.sign.signature_run import Sealed, draft_and_sign, plan, seal
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
@@ -56,6 +57,7 @@ def sign(
 ) -> tuple[SignedImage, ...]: ...
 
 
+@checks_arguments
 def sign(
     image: ImageLike | Sequence[ImageLike],
     key: str | PathLike | SigningKey,

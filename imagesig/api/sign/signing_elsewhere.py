@@ -90,7 +90,7 @@ def generate_payload(
     with deadline(opened.timeout):
         root = targets_of(opened, recursive=False).found[0].descriptor
     content = payload_bytes(Claim((Subject(root.digest, annotations=signable),), str(name or "")))
-    warnings = (*identity_warnings(name), *((_OF_INDEX,) if root.media_type in INDEX_TYPES else ()))
+    warnings = (*identity_warnings(name, chosen=False), *((_OF_INDEX,) if root.media_type in INDEX_TYPES else ()))
     return Payload(str(opened), root.digest, pinned_name(opened, root.digest), str(name or ""), content, warnings)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesig.api.outcome import Outcome, shown_name
-from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.help import GroupedCommand
@@ -65,7 +64,7 @@ if TYPE_CHECKING:
 def command(
     key_uri: str,
     images: Images,
-    formats: tuple[Format, ...],
+    formats: tuple[str | Format, ...],
     annotations: tuple[str, ...],
     identity: str,
     no_recursive: bool,
@@ -89,7 +88,7 @@ def command(
         "replace": replace,
     }
     summary = Summary("planned" if dry_run else "signed")
-    writer = writer_for(output, "sign", write_signed, _entry)
+    writer = writer_for(output, "sign", write_signed)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
             outcomes = sign_many(images, key, transport=transport, **options)
@@ -105,7 +104,3 @@ def command(
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
-    return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
@@ -21,6 +22,7 @@ from imagesig.text import quote
 from imagesig.version import __version__
 
 
+@checks_arguments
 def registry(
     reference: str | Reference,
     *,
@@ -75,6 +77,7 @@ def _repository(text: str) -> Reference:
     return name
 
 
+@checks_arguments
 def registry_client(
     *,
     plain_http: bool = False,

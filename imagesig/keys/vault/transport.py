@@ -17,6 +17,8 @@ from imagesig.errors import DeadlineExceeded
 from imagesig.http.timely import timely
 
 if TYPE_CHECKING:
+    import logging
+
     import requests
     import urllib3
     from requests.adapters import HTTPAdapter
@@ -124,11 +126,15 @@ def _through(pool: urllib3.PoolManager, path: str) -> None:
 
 
 def _retry(what: str) -> Retry:
+    import logging
+
     from urllib3 import BaseHTTPResponse, Retry
     from urllib3.exceptions import MaxRetryError
 
     class Patient(Retry):
         """Waits as long as the server asks, within `limits.RETRY_AFTER_SECONDS` and the deadline."""
+
+        is_ours = True
 
         def increment(self, method: Any = None, url: Any = None, *arguments: Any, **named: Any) -> Any:
             error = named.get("error")
@@ -143,6 +149,7 @@ def _retry(what: str) -> Retry:
                 raise DeadlineExceeded(f"{what}: busy, asks to wait {pause:.0f} s, {left:.0f} s are left")
             time.sleep(pause)
 
+    logging.getLogger("urllib3.connectionpool").addFilter(_is_not_about_our_retries)
     return Patient(
         total=_ATTEMPTS,
         redirect=0,
@@ -151,6 +158,12 @@ def _retry(what: str) -> Retry:
         backoff_factor=0.2,
         raise_on_status=False,
     )
+
+
+def _is_not_about_our_retries(record: logging.LogRecord) -> bool:
+    """A filter: urllib3 warns of each retry, which is no news for the program. The last failure is our error."""
+    values = record.args if isinstance(record.args, tuple) else ()
+    return not any(getattr(value, "is_ours", False) for value in values)
 
 
 def _is_final(error: object) -> bool:

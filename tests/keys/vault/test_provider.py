@@ -86,7 +86,14 @@ class TestContract(ProviderContract):
     def provider(self, vault: VaultServer, root: hvac.Client) -> Iterator[VaultProvider]:
         self.secrets = (vault.root_token,)
         with VaultProvider(VaultConnection(vault.address), TokenLogin(vault.root_token)) as opened:
+            self.address = vault.address
             yield opened
+
+    def unreachable(self) -> VaultProvider:
+        return VaultProvider(VaultConnection("http://127.0.0.1:1"), TokenLogin("any"))
+
+    def wrong_login(self) -> VaultProvider:
+        return VaultProvider(VaultConnection(self.address), TokenLogin("hvs.wrong"))
 
 
 def test_after_a_rotation_the_latest_version_signs_and_every_version_verifies(
