@@ -10,6 +10,7 @@ PUBLIC = {
     "imagesig.api.sign.signing": "sign",
     "imagesig.api.sign.signed_image": "MadeSignature SignedImage",
     "imagesig.api.sign.signing_many": "sign_many",
+    "imagesig.api.sign.signing_elsewhere": "Payload attach generate_payload",
     "imagesig.api.verify.verifying": "VerificationResult verify",
     "imagesig.api.verify.verifying_many": "verify_many",
     "imagesig.api.outcome": "Outcome",

@@ -30,6 +30,9 @@ from imagesig.api.session import Session as Session
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage
 from imagesig.api.sign.signing import sign as sign
+from imagesig.api.sign.signing_elsewhere import Payload as Payload
+from imagesig.api.sign.signing_elsewhere import attach as attach
+from imagesig.api.sign.signing_elsewhere import generate_payload as generate_payload
 from imagesig.api.sign.signing_many import sign_many as sign_many
 from imagesig.api.stored_signatures import ImageLike as ImageLike
 from imagesig.api.verify.verifying import VerificationResult as VerificationResult

@@ -115,6 +115,7 @@ FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
     "api/copying.py copy": "parameters and their documentation",
     "api/sign/signing.py sign": "parameters and their documentation",
+    "api/sign/signing_elsewhere.py attach": "parameters and their documentation",
     "api/sign/signing_many.py sign_many": "parameters and their documentation",
     "api/verify/verifying.py verify": "parameters and their documentation",
     "api/verify/verifying_many.py verify_many": "parameters and their documentation",

@@ -185,8 +185,13 @@ def _tag_of_source(source: Image) -> str:
         return source.name.tag
     if is_digest(source.target):
         return source.home.tag_for(source.target)
-    # `docker save` names images by full references.
-    return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
+    if ":" not in source.target and "/" not in source.target:
+        return source.target
+    try:
+        # podman and `docker save` name images by full references.
+        return parse_reference(source.target).tag
+    except InvalidArgument:
+        return ""  # skopeo writes any name
 
 
 def _check_place(plan: _Plan, target: Image) -> None:

@@ -132,8 +132,8 @@ def _key(uri: str | PathLike, settings: KeySettings) -> Iterator[Diagnosis]:
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
     if not isinstance(provider, TellsFacts):
         return
-    for area, detail in provider.facts():
-        yield Diagnosis(area, State.OK, detail)
+    for area, fact in provider.facts():
+        yield _failed(area, fact) if isinstance(fact, ImagesigError) else Diagnosis(area, State.OK, fact)
 
 
 def _public_keys(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:

@@ -22,6 +22,8 @@ _COMMANDS = {
     "inspect": "imagesig.cli.commands.inspect",
     "copy": "imagesig.cli.commands.copy",
     "remove": "imagesig.cli.commands.remove",
+    "generate-payload": "imagesig.cli.commands.generate_payload",
+    "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",

@@ -268,8 +268,8 @@ class ManagesKeys(Protocol):
 class TellsFacts(Protocol):
     """Optional: providers that describe themselves in `imagesig doctor`."""
 
-    def facts(self) -> Iterator[tuple[str, str]]:
-        """Names and values for people, without secrets.
+    def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
+        """Names and values for people, without secrets. An error in place of a value says why there is none.
 
         Raises:
             KeyProviderError: the place cannot be reached or used; earlier facts remain valid.

@@ -60,6 +60,8 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
     warnings = (
         *_warnings(plan.identity, job),
         *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+        *(f"{entry}: not signed" for entry in plan.unread),
+        *map(str, plan.unstorable),
         *plan.replaced.warnings,
     )
     return SignedImage(
@@ -76,16 +78,18 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
 
 
 def _warnings(identity: Reference | None, job: SigningJob) -> tuple[str, ...]:
-    """What the name in classic signatures means for their readers; podman only if the caller chose no format."""
-    if not any(item.name == "cosign" for item in job.formats):
-        return ()
+    return identity_warnings(identity, job.chosen) if any(item.name == "cosign" for item in job.formats) else ()
+
+
+def identity_warnings(identity: Reference | None, chosen: bool) -> tuple[str, ...]:
+    """What the name in a classic signature means for its readers; podman only if the caller chose no format."""
     if identity is None:
-        podman = "" if job.chosen else "podman will refuse it, and so will "
+        podman = "" if chosen else "podman will refuse it, and so will "
         return (
-            f"the signature names no repository: {podman}imagesig {'will refuse it ' if job.chosen else ''}once the "
+            f"the signature names no repository: {podman}imagesig {'will refuse it ' if chosen else ''}once the "
             "image is in a registry; sign with the identity REPOSITORY:TAG",
         )
-    if not identity.tag and not job.chosen:
+    if not identity.tag and not chosen:
         return (
             "the signature names no tag: podman's default policy will refuse the image; sign with the identity "
             "REPOSITORY:TAG",

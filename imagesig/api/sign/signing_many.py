@@ -11,19 +11,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace as changed
 
 from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error, without_frames
+from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
-from imagesig.api.sign.signature_run import (
-    Attached,
-    AttachRecord,
-    Drafted,
-    Plan,
-    Signed,
-    attach,
-    draft_and_sign,
-    plan,
-    seal,
-    settle,
-)
+from imagesig.api.sign.signature_run import Drafted, Plan, Signed, draft_and_sign, plan, seal
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
@@ -219,6 +209,7 @@ def _settle(item: _Attempted, run: _Run) -> Outcome[SignedImage]:
             raise attached
         for unsettled in attached.unsettled:
             settle(unsettled, item.record)
+        item.record.check()
         if not run.job.dry_run:
             item.planned.plan.replaced.remove()
         return signed_image(item.drafted, run.job)

@@ -181,7 +181,7 @@ def test_the_pin_for_a_signature_is_kept_nowhere(softhsm: SoftHsmToken) -> None:
     pkcs11_tool(softhsm, *made, "--always-auth")
     with opened(softhsm) as provider:
         provider.open(label).sign(b"message", ECDSA_SHA256)
-        assert "pin" not in provider._operations[ECDSA_SHA256][1]
+        assert "pin" not in provider._signer._calls[ECDSA_SHA256][0][1]
 
 
 def test_a_key_signs_with_one_algorithm_after_another(provider: Pkcs11Provider) -> None:
