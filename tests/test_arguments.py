@@ -47,6 +47,8 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
 }
 """Arguments with which each function succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {
+    "imagesig.generate_payload": {"image": IMAGE},
+    "imagesig.attach": {"image": IMAGE, "signature": b"", "key": PUBLIC},
     "imagesig.worker_processes": {"count": 1},
     "imagesig.diagnose": {"key": PRIVATE, "image": IMAGE},
     "imagesig.open_key": {"uri_or_path": PRIVATE},
