@@ -39,8 +39,6 @@ def test_an_async_function_has_the_options_of_its_twin(name: str) -> None:
 WITHOUT_TWIN = {
     "diagnose": "for people",
     "worker_processes": "makes an executor",
-    "generate_payload": "for keys that imagesig cannot reach: people carry the payload",
-    "attach": "the same",
 }
 
 

@@ -31,7 +31,7 @@ class Contact(RedactedStruct, frozen=True):
     url: str
     proxy: ProxyDecision
     login: str
-    credentials: tuple[CredentialStep, ...]
+    credential_steps: tuple[CredentialStep, ...]
     token: TokenRequest | None
 
 
