@@ -29,6 +29,7 @@ BINARIES = SYSTEM | {
     "p11-kit-client",
     "tpm2-pkcs11",  # with swtpm, a TPM in software
     "pkcs11-quirks",  # a PKCS#11 module with one vendor's quirk at a time
+    "python3.14",  # of Debian sid, under sid's own loader
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests
     "registry",  # OCI 1.1 with the referrers API
     "registry-ggcr",  # go-containerregistry's, with its quirks

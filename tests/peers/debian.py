@@ -100,6 +100,32 @@ class UnpackedLibrary:
         return versions[0]
 
 
+@dataclass(frozen=True, slots=True)
+class UnpackedPython:
+    """A recipe: a Python of another Debian suite, with the C library of that suite, unpacked into the cache."""
+
+    suite: str
+    package: str
+    version: str
+    others: tuple[str, ...]
+
+    def install(self, workshop: Workshop) -> str:
+        """The Debian version that the archive served."""
+        with workshop.whole_root() as root:
+            got = _unpack(workshop, root, self.suite, self.package, self.version, *self.others)
+            (loader,) = root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*")
+            started = root / "usr/bin" / self.package
+            real = started.rename(started.with_name(f"{self.package}.real"))
+            loader, real = (workshop.root / path.relative_to(root) for path in (loader, real))
+            # The name of the program says where its library is, so the wrapper has the place of the real program.
+            started.write_text(
+                f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"\n'
+            )
+            started.chmod(0o755)
+        workshop.publish(workshop.root / "usr/bin" / self.package)
+        return got
+
+
 def _unpack(workshop: Workshop, root: Path, suite: str, package: str, version: str, *others: str) -> str:
     """Unpacks the package, and others of its suite, into `root`. Returns its version in the archive."""
     downloads = root / "downloads"

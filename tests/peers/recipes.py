@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.peers.compiled import SharedLibrary
-from tests.peers.debian import Installed, Unpacked, UnpackedLibrary
+from tests.peers.debian import Installed, Unpacked, UnpackedLibrary, UnpackedPython
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
 
@@ -40,6 +40,13 @@ _TPM = (
 )
 """A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
 
+_PYTHON = (
+    *("python3.14-minimal", "python3.14-venv", "libpython3.14-stdlib", "libpython3.14-minimal", "libc6", "zlib1g"),
+    *("libssl3t64", "libffi8", "libsqlite3-0", "libbz2-1.0", "liblzma5", "libexpat1", "libmpdec4", "libuuid1"),
+    *("libreadline8t64", "libtinfo6", "libncursesw6", "libzstd1", "libcrypt1", "libgcc-s1", "libstdc++6"),
+)
+"""What Python loads, without what Debian's package installs beside it."""
+
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
@@ -65,6 +72,7 @@ PEERS = (
             (("bookworm", "libtpm2-pkcs11-1", "1.9.0-0.1+deb12u1", *_TPM),), "usr/lib/*/libtpm2_pkcs11.so.1"
         ),
     ),
+    Peer("python3.14", UnpackedPython("sid", "python3.14", "3.14.10-1", _PYTHON)),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),
