@@ -21,6 +21,7 @@ GROUPS = {
     "api/test_reported_bugs.py": "bugs that authors of programs reported, across the public functions",
     "api/test_notation_images.py": "signing and verifying with the format of the Notary Project",
     "api/test_timestamping.py": "signing with timestamps, of one image and of many",
+    "docker/test_engines.py": "real engines",
     "cli/commands/test_copy_remove.py": "the commands copy, remove and sign --replace over local images",
     "cli/commands/test_key_homes.py": "the commands of `imagesig key` over the real homes of keys",
     "cli/test_canaries.py": "every command: none writes a secret",

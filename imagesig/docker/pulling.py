@@ -51,9 +51,13 @@ def pull_verified(
 
 
 def _pull(client: Any, wanted: Reference, result: VerificationResult) -> Any:
-    for message in client.api.pull(wanted.repository, tag=result.digest, stream=True, decode=True):
-        if isinstance(message, dict) and "error" in message:
-            raise TransportError(f"pulling {result.pinned}: the engine answers {quote(message['error'])}")
+    refusals = [
+        message["error"]
+        for message in client.api.pull(wanted.repository, tag=result.digest, stream=True, decode=True)
+        if isinstance(message, dict) and "error" in message
+    ]
+    if refusals:
+        raise TransportError(f"pulling {result.pinned}: the engine answers {quote(refusals[0])}")
     image = client.images.get(result.pinned)
     tag = wanted.tag or ("" if wanted.digest else "latest")
     if not tag:

@@ -24,6 +24,11 @@ BINARIES = SYSTEM | {
     "cosign2",  # 2.5.0 as Debian trixie ships it
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
+    "docker",  # Docker's command 28.5 of Debian sid
+    "docker-buildx",
+    "dockerd",  # Docker Engine 28.5 of Debian sid, as root
+    "containerd",
+    "runc",
     "vault",
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests
     "registry",  # OCI 1.1 with the referrers API

@@ -60,7 +60,7 @@ class Unpacked:
                 self._wrap(root, workshop.root)
         program = workshop.root / ("run" if self.libraries else self.program)
         workshop.publish(program)
-        workshop.run(program, "version" if self.package in {"cosign", "notation"} else "--version")
+        workshop.run(program, "version" if self.package in {"cosign", "notation", "docker-buildx"} else "--version")
         return got
 
     def present(self, cache: Path) -> bool:

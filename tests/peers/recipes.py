@@ -32,6 +32,8 @@ class Peer:
         return hashlib.sha256(repr(self.recipe).encode()).hexdigest()
 
 
+_CLI_PLUGINS = "usr/libexec/docker/cli-plugins"
+
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
@@ -51,6 +53,11 @@ PEERS = (
         ),
     ),
     Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
+    Peer("docker", Unpacked("sid", "docker-cli", "28.5.2+dfsg4-5", "usr/bin/docker")),
+    Peer("docker-buildx", Unpacked("sid", "docker-buildx", "0.29.1+ds1-4", f"{_CLI_PLUGINS}/docker-buildx")),
+    Peer("dockerd", Unpacked("sid", "docker.io", "28.5.2+dfsg4-5", "usr/sbin/dockerd")),
+    Peer("containerd", Unpacked("sid", "containerd", "2.1.9+ds1-5", "usr/bin/containerd")),
+    Peer("runc", Unpacked("bookworm", "runc", "1.1.5+ds1-1+deb12u1", "usr/sbin/runc")),  # sid's needs a newer C library
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
