@@ -29,7 +29,7 @@ from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_
 from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
-_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml"}
+_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml", "docker": "docker"}
 _CLOCK_SECONDS = 60
 
 

@@ -47,9 +47,7 @@ def main() -> None:
     elif rest[:1] and rest[0] in _BUILDS and signs(rest[1:]):
         _run(lambda: _build(options, rest[0], rest[1:], environ))
     elif is_buildx(rest, environ):
-        from imagesig.docker.command import become
-
-        _run(lambda: become([*options, "buildx", *rest], environ | default_builder(rest, options, environ)))
+        _become([*options, "buildx", *rest], environ | default_builder(rest, options, environ))
     sys.argv = ["imagesig", *rest]
     _run(None)
 
@@ -112,6 +110,21 @@ def _value(name: str, options: Sequence[str]) -> str:
         elif text.startswith(f"{name}="):
             found = text.partition("=")[2]
     return found
+
+
+def _become(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from imagesig.docker.command import become
+    from imagesig.errors import ImagesigError
+
+    try:
+        become(arguments, environ)  # speed: without loading the command, a build starts 0.1 s sooner
+    except ImagesigError as error:
+        refused = error
+
+        def fail() -> object:
+            raise refused
+
+        _run(fail)
 
 
 def _build(options: Sequence[str], subcommand: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:

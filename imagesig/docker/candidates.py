@@ -13,6 +13,8 @@ from imagesig.text import quote
 
 _DANGLING = "docker.io/library/moby-dangling"
 """The repository that the containerd image store invents for an image without a name."""
+_LOCAL = "localhost"
+"""The host that podman writes before a name without a registry. A registry on this machine has a port."""
 
 
 def candidates(attributes: object, policy: Policy, name: str) -> list[Reference]:
@@ -54,7 +56,7 @@ def _repo_digests(attributes: Mapping[str, object]) -> list[Reference]:
             reference = parse_reference(text)
         except InvalidArgument:
             continue
-        if reference.digest and reference.repository != _DANGLING:
+        if reference.digest and reference.repository != _DANGLING and reference.domain != _LOCAL:
             found[Reference(reference.domain, reference.path, "", reference.digest)] = None
     return list(found)
 
@@ -72,7 +74,7 @@ def _can_prove(candidate: Reference, asked: Reference, name: str, policy: Policy
     if candidate.repository == asked.repository:
         return True
     # `prod.example/app` is a claim about that registry: an image tagged so may come from elsewhere.
-    if name.startswith(f"{asked.domain}/"):
+    if name.startswith(f"{asked.domain}/") and asked.domain != _LOCAL:
         return False
     rule = policy.select(Location(reference=asked))
     return rule is policy.default or rule == policy.select(Location(reference=candidate))

@@ -24,7 +24,7 @@ from imagesig.images.build import build_index
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.platform import Platform
 from tests.commands import run_here
-from tests.peers.engine import DockerEngine
+from tests.peers.engine import DockerEngine, podman_service
 from tests.peers.servers import RegistryServer
 
 pytestmark = pytest.mark.interop
@@ -185,6 +185,46 @@ def test_a_client_of_docker_py_is_not_changed(docker: DockerEngine, client: Any,
     with pytest.raises(NoSignatures):
         verify(image, pub)
     plain.close()
+
+
+def test_images_of_podman_are_verified_through_its_socket(
+    name: str, pub: str, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(imagesig.registry(f"{name}:1").home, {"file": name.encode()}, "1")
+    with podman_service() as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        podman = from_env()
+        image = podman.images.pull(name, "1")
+        assert isinstance(image.verify_signature(pub).error, NoSignatures)
+
+        imagesig.sign(f"{name}:1", key)
+
+        assert image.verify_signature(pub)
+        image.tag("localhost/my-image", "1")
+        assert podman.images.get("localhost/my-image:1").verify_signature(pub)
+        pulled = pull_verified(podman, f"{name}:1", pub)
+        assert f"{name}:1" in pulled.attrs["RepoTags"]
+        assert pulled.id == image.id
+        podman.close()
+
+
+def test_the_classic_store_pushes_and_saves_another_image_than_was_pulled(
+    docker: DockerEngine, client: Any, name: str, pub: str, key: SigningKey, tmp_path: Path
+) -> None:
+    """So an image is moved with `imagesig copy`; neither store keeps the signed index."""
+    index = build_index(imagesig.registry(f"{name}:1").home, {"file": name.encode()}, "1").digest
+    imagesig.sign(f"{name}:1", key)
+    pull_verified(client, f"{name}:1", pub).tag(f"{name}/moved", "1")
+    docker.run("push", "-q", f"{name}/moved:1")
+    docker.run("save", "-o", tmp_path / "saved.tar", f"{name}:1")
+
+    pushed = imagesig.inspect(f"{name}/moved:1").digest
+    saved = imagesig.inspect(f"docker-archive:{tmp_path / 'saved.tar'}").digest
+    children = {item.digest for item in imagesig.inspect(f"{name}:1").signatures} - {index}
+
+    assert pushed != index
+    assert (pushed in children) is (docker.store == "containerd")
+    assert (saved in children | {index}) is (docker.store == "containerd")
 
 
 def test_docker_loads_and_saves_signed_archives(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from imagesig import Policy, registry, sign
 from imagesig.crypto.algorithms import KeyType
-from imagesig.docker import ImageVerdict, verify
+from imagesig.docker import ImageVerdict, from_env, verify
 from imagesig.docker.verifying import image_verdict
 from imagesig.errors import (
     AllowedUnverified,
@@ -20,6 +21,7 @@ from imagesig.errors import (
     InvalidArgument,
     KeyProviderError,
     LimitExceeded,
+    MissingExtra,
     NeverPushed,
     NoSignatureAccepted,
     NoSignatures,
@@ -121,6 +123,8 @@ def test_a_signature_of_another_key_is_false_with_its_reason(two: Registries, tm
 FALSE: list[tuple[str, type[ImagesigError], tuple[str, ...]]] = [
     ("", NeverPushed, ()),
     ("", NeverPushed, ("<none>@<none>", f"<none>@{ABSENT}", f"moby-dangling@{ABSENT}")),
+    ("my-image", NeverPushed, (f"localhost/my-image@{ABSENT}",)),
+    ("localhost/my-image:1", NeverPushed, (f"localhost/my-image@{ABSENT}",)),
     ("", NoSignatures, ("{here}/app@{digest}",)),
     ("", NotInRegistry, ("{here}/other@{digest}",)),
     ("", NotInRegistry, ("{here}/app@" + ABSENT, "{there}/other@{digest}")),
@@ -154,7 +158,9 @@ def test_what_was_never_pushed_and_what_is_not_there_are_missing_images() -> Non
     assert NeverPushed.exit_status == NotInRegistry.exit_status == 11
 
 
-@pytest.mark.parametrize("name", ["my-image", "my-image:3", "acme/app", "sha256:" + "00" * 32, "00" * 32, "0000000000"])
+@pytest.mark.parametrize(
+    "name", ["my-image", "my-image:3", "localhost/my-image", "acme/app", "sha256:" + "00" * 32, "00" * 32, "0000000000"]
+)
 def test_a_local_name_allows_every_registry(two: Registries, name: str) -> None:
     two.sign(two.here)
 
@@ -238,6 +244,19 @@ def test_too_many_digests_are_an_error_before_a_request(two: Registries) -> None
 
     with pytest.raises(LimitExceeded, match="201 digests"):
         verify(two.image(*names), two.pub)
+
+
+def test_without_docker_py_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [
+        name for name in sys.modules if name.partition(".")[0] == "docker" or name == "imagesig.docker.client"
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "docker", None)
+
+    with pytest.raises(MissingExtra) as caught:
+        from_env()
+
+    assert caught.value.hint == "run: pip install 'imagesig[docker]'"
 
 
 def test_a_verdict_without_proof_is_false() -> None:

@@ -29,6 +29,7 @@ BINARIES = SYSTEM | {
     "dockerd",  # Docker Engine 28.5 of Debian sid, as root
     "containerd",
     "runc",
+    "podman",  # 4.3.1 of Debian bookworm
     "vault",
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests
     "registry",  # OCI 1.1 with the referrers API

@@ -21,6 +21,8 @@ from tests.peers.servers import ServerFailed, serving
 
 Store = Literal["classic", "containerd"]
 ROOT = Path(__file__).parents[2]
+_TRACES = (Path("/run/docker/plugins"), Path("/run/docker"), Path("/run/containerd"))
+_LOCKS = Path("/dev/shm/libpod_lock")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def docker_engine(store: Store) -> Iterator[DockerEngine]:
     """An engine without images. Its folder has a short name: a socket's path has 107 bytes."""
     if os.geteuid() != 0:
         raise ServerFailed("dockerd does not run here: it needs root, and this is another user")
+    new = [folder for folder in _TRACES if not folder.exists()]
     home = Path(tempfile.mkdtemp(prefix="imagesig-docker-"))
     try:
         command, settings = _command(store, home)
@@ -75,9 +78,44 @@ def docker_engine(store: Store) -> Iterator[DockerEngine]:
         with serving(f"dockerd-{store}", command, home, rb"API listen on ([^\s\"]+docker\.sock)", path) as socket:
             yield DockerEngine(store, f"unix://{socket}", home / "config")
     finally:
-        # An engine that was killed leaves its folder mounted.
+        # An engine that was killed leaves its folder mounted, and each leaves folders outside of its own.
         subprocess.run(["umount", "-R", str(home / "data")], capture_output=True, check=False)
         shutil.rmtree(home, ignore_errors=True)
+        for folder in new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def podman_service() -> Iterator[str]:
+    """The address of podman's service, without images; it accepts every image."""
+    is_new = not _LOCKS.exists()
+    home = Path(tempfile.mkdtemp(prefix="imagesig-podman-"))
+    conmon = CACHE / "roots" / "podman" / "usr/bin/conmon"
+    files = {
+        ".config/containers/policy.json": json.dumps({"default": [{"type": "insecureAcceptAnything"}]}),
+        "containers.conf": f'[engine]\nconmon_path = ["{conmon}"]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n'
+        f'events_logger = "none"\ntmp_dir = "{home}/tmp"\n[engine.runtimes]\nrunc = ["{binary("runc")}"]\n',
+        "storage.conf": f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/images"\nrunroot = "{home}/run"\n',
+        "registries.conf": '[[registry]]\nprefix = "127.0.0.1"\nlocation = "127.0.0.1"\ninsecure = true\n',
+    }
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    environ = {
+        "CONTAINERS_CONF": str(home / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(home / "storage.conf"),
+        "CONTAINERS_REGISTRIES_CONF": str(home / "registries.conf"),
+    }
+    socket = home / "podman.sock"
+    command = [str(binary("podman")), "--log-level=info", "system", "service", "--time=0", f"unix://{socket}"]
+    try:
+        with serving("podman", command, home, rb'listening on \\?"([^"\\]+podman\.sock)', environ) as found:
+            yield f"unix://{found}"
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        if is_new:
+            _LOCKS.unlink(missing_ok=True)
 
 
 def _command(store: Store, home: Path) -> tuple[list[str], dict[str, object]]:

@@ -58,6 +58,16 @@ PEERS = (
     Peer("dockerd", Unpacked("sid", "docker.io", "28.5.2+dfsg4-5", "usr/sbin/dockerd")),
     Peer("containerd", Unpacked("sid", "containerd", "2.1.9+ds1-5", "usr/bin/containerd")),
     Peer("runc", Unpacked("bookworm", "runc", "1.1.5+ds1-1+deb12u1", "usr/sbin/runc")),  # sid's needs a newer C library
+    Peer(
+        "podman",  # with its libraries: sid's 5.8 needs a newer C library, and does not run under another loader
+        Unpacked(
+            "bookworm",
+            "podman",
+            "4.3.1+ds1-8+deb12u1+b3",
+            "usr/bin/podman",
+            libraries=("conmon", "libgpgme11", "libsubid4", "libassuan0", "libdevmapper1.02.1", "libseccomp2"),
+        ),
+    ),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
