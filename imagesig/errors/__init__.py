@@ -30,8 +30,8 @@
     │   ├── Unauthorized              401 or 403
     │   ├── NotFound                  a blob, manifest or tag that should be there is not
     │   │   └── ImageNotFound         the image itself
-    │   │       ├── NeverPushed       the engine's image has no name in a registry
-    │   │       └── NotInRegistry     no registry has the image that the engine names after it
+    │   │       ├── NeverPushed       an image of an engine has no name in a registry
+    │   │       └── NotInRegistry     no registry has what the engine names after it
     │   ├── UnexpectedResponse        a response that the protocol does not allow
     │   ├── DeletionRefused           the registry does not allow deletion, or not with these credentials
     │   └── Stale                     others changed the same tag more often than the retry limit
