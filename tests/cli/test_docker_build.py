@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import imagesig
 from imagesig.errors import ImageNotFound
 from tests.commands import run_here
 from tests.docker.test_engines import context
+from tests.peers import binary
 from tests.peers.engine import DockerEngine
 from tests.peers.servers import RegistryServer
 
@@ -57,6 +60,17 @@ def test_a_pushed_build_is_signed_by_its_digest_under_each_of_its_names(
     assert len({proof.digest for proof in proofs}) == 1
     kept = imagesig.inspect(f"{name}:1", recursive=False).signatures
     assert sorted(item.format for item in kept) == ["bundle", "cosign", "cosign"]
+    options = ["--insecure-ignore-tlog=true", "--allow-http-registry", "--allow-insecure-registry"]
+    cosign = subprocess.run(
+        [binary("cosign3"), "verify", "--key", "k.pub", *options, f"{name}:1"],
+        cwd=work,
+        env={"PATH": os.environ["PATH"], "HOME": str(work)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert cosign.returncode == 0, cosign.stderr
 
 
 def test_the_children_of_an_index_are_signed_too(docker_containerd: DockerEngine, work: Path, name: str) -> None:
