@@ -89,4 +89,5 @@ def has_own_command(name: str, environ: Mapping[str, str]) -> bool:
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise InvalidArgument(f"docker --help: failed ({type(error).__name__}), its commands are needed") from error
-    return re.search(rf"^\s+{re.escape(name)}\s", done.stdout.decode(errors="replace"), re.MULTILINE) is not None
+    commands = done.stdout.decode(errors="replace").partition("Invalid Plugins:")[0]
+    return re.search(rf"^\s+{re.escape(name)}\s", commands, re.MULTILINE) is not None

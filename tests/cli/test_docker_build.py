@@ -121,6 +121,28 @@ def test_a_bake_is_signed_target_by_target(installed: DockerEngine, work: Path, 
     assert digests["a:1"] == digests["a:2"] != digests["b:1"]
 
 
+def test_docker_29_builds_through_the_plugin_and_gets_the_trust_that_it_lacks(
+    docker_containerd: DockerEngine, work: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker_containerd.config))
+    monkeypatch.setenv("PYTHONPATH", docker_containerd.environ["PYTHONPATH"])
+    monkeypatch.setenv("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", str(binary("docker")))
+    assert run_here("docker", "install", "--builder", "--trust").exit_code == 2, "docker 28 has a trust of its own"
+    monkeypatch.setenv("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", str(binary("docker29")))
+    assert run_here("docker", "install", "--builder", "--trust").exit_code == 0
+
+    build = ["build", "--sign-key", "k.key", "-t", f"{name}:1", "--push", "app"]
+    docker_containerd.run(*build, cwd=work, docker="docker29")
+    listed = docker_containerd.run("--help", docker="docker29").stdout
+    installed_again = run_here("docker", "install", "--trust")
+
+    assert imagesig.verify(f"{name}:1", work / "k.pub").verified
+    assert "trust*" in listed
+    assert installed_again.exit_code == 0
+    assert run_here("docker", "uninstall").exit_code == 0
+    assert "trust" not in docker_containerd.run("--help", docker="docker29").stdout
+
+
 def test_a_build_without_push_is_refused_and_not_built(installed: DockerEngine, work: Path, name: str) -> None:
     done = installed.run("build", "--sign-key", "k.key", "-t", f"{name}:1", "app", cwd=work, check=False)
 

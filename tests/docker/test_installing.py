@@ -172,11 +172,12 @@ def test_the_plugin_does_not_run_code_of_the_folder_that_is_built(folder: Path, 
 
 HELP = {
     "28.5": "Management Commands:\n  builder     Manage builds\n  trust       Manage trust on Docker images\n",
+    "29, plugin broken": "Management Commands:\n  builder     Manage builds\n\nInvalid Plugins:\n  trust  failed\n",
     "29": "Management Commands:\n  builder     Manage builds\n  buildx*     Docker Buildx\n  trust*      A plugin\n",
 }
 
 
-@pytest.mark.parametrize(("version", "status"), [("28.5", 2), ("29", 0)])
+@pytest.mark.parametrize(("version", "status"), [("28.5", 2), ("29", 0), ("29, plugin broken", 0)])
 def test_docker_trust_is_written_only_where_docker_has_none_of_its_own(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, status: int
 ) -> None:

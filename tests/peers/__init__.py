@@ -25,6 +25,7 @@ BINARIES = SYSTEM | {
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
     "docker",  # Docker's command 28.5 of Debian sid
+    "docker29",  # Docker's command 29.7, which has no `trust`
     "docker-buildx",
     "dockerd",  # Docker Engine 28.5 of Debian sid, as root
     "containerd",

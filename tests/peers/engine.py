@@ -45,10 +45,12 @@ class DockerEngine:
             **self.extra,
         }
 
-    def run(self, *arguments: object, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """One run of `docker`."""
+    def run(
+        self, *arguments: object, cwd: Path | None = None, check: bool = True, docker: str = "docker"
+    ) -> subprocess.CompletedProcess[str]:
+        """One run of `docker`, of the version 28.5 or of `docker29`."""
         done = subprocess.run(
-            [str(binary("docker")), *map(str, arguments)],
+            [str(binary(docker)), *map(str, arguments)],
             env=self.environ,
             cwd=cwd,
             stdin=subprocess.DEVNULL,

@@ -71,6 +71,7 @@ PEERS = (
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
+    Peer("docker29", GoServer.of("docker29", "github.com/docker/cli", "github.com/docker/cli/cmd/docker")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
 )
