@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from imagesig.cli import docker_build
+from imagesig.cli.commands.sign import command as sign
 from imagesig.cli.docker_plugin import default_builder, is_buildx, split
+from imagesig.docker import build_arguments
 from tests.plugins.programs import executable
 
 ROOT = str(Path(__file__).parents[2])
@@ -110,6 +114,18 @@ def test_a_private_key_in_place_of_its_file_is_not_shown_and_reaches_no_other_pr
     assert done.returncode != 0
     assert called == []
     assert not any(line in done.stdout + done.stderr for line in pem.splitlines()[1:-1])
+
+
+def test_the_options_of_a_signature_are_those_of_sign() -> None:
+    def names(command: click.Command, *, flags: bool = False) -> set[str]:
+        options = [item for item in command.params if isinstance(item, click.Option)]
+        return {item.opts[0].removeprefix("--") for item in options if item.is_flag or not flags}
+
+    signing = docker_build._signing
+    about_images = {"identity", "images-from", "buildx-metadata", "replace", "dry-run", "output"}
+
+    assert names(signing) == names(sign) - about_images
+    assert {f"sign-{name}" for name in names(signing, flags=True)} == build_arguments._FLAGS
 
 
 def test_other_commands_are_imagesig_s(tmp_path: Path) -> None:
