@@ -44,13 +44,14 @@ PUBLIC = {
         AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded DeadlineExceeded
         DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound ImagesigError
         InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError KeyProviderUnavailable
-        KeyUnusable LimitExceeded MalformedError MissingExtra NoSignatureAccepted NoSignatures NotFound NotTrusted
+        KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted NoSignatures NotFound
+        NotInRegistry NotTrusted
         PinLocked RefusedByPolicy Rejection RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected
         SignaturesUnsupported Stale SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse
         Unreachable UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
     """,
 }
 
-MODULES = "aio errors formats images keys policy testing trust witnesses"
+MODULES = "aio docker errors formats images keys policy testing trust witnesses"
 
 __getattr__, __dir__, __all__ = lazy(__name__, PUBLIC, MODULES)

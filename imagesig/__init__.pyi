@@ -1,4 +1,5 @@
 from imagesig import aio as aio
+from imagesig import docker as docker
 from imagesig import errors as errors
 from imagesig import formats as formats
 from imagesig import images as images
@@ -68,9 +69,11 @@ from imagesig.errors import KeyUnusable as KeyUnusable
 from imagesig.errors import LimitExceeded as LimitExceeded
 from imagesig.errors import MalformedError as MalformedError
 from imagesig.errors import MissingExtra as MissingExtra
+from imagesig.errors import NeverPushed as NeverPushed
 from imagesig.errors import NoSignatureAccepted as NoSignatureAccepted
 from imagesig.errors import NoSignatures as NoSignatures
 from imagesig.errors import NotFound as NotFound
+from imagesig.errors import NotInRegistry as NotInRegistry
 from imagesig.errors import NotTrusted as NotTrusted
 from imagesig.errors import PinLocked as PinLocked
 from imagesig.errors import RefusedByPolicy as RefusedByPolicy

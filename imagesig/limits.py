@@ -72,6 +72,12 @@ STATEMENT_DIGESTS = 32
 # --- lists of images -----------------------------------------------------------------------------------------------
 IMAGE_LINE_BYTES = 4096
 """One line of a list of images; a reference with a digest has a few hundred."""
+ENGINE_NAMES = 200
+"""Digests that an engine names for one image; podman lists each earlier index of an image too."""
+BUILDX_METADATA_BYTES = 16 * 1024 * 1024
+"""The metadata file of one build; the provenance in it names every material."""
+BUILDX_METADATA_NODES = 500_000
+DOCKER_CONFIG_BYTES = 4 * 1024 * 1024
 WORKLOAD_FILE_BYTES = 4 * 1024 * 1024
 """One Kubernetes or compose file, rendered."""
 WORKLOAD_DEPTH = 64

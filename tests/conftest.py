@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagesig.keys.provider import SigningKey
+    from tests.peers.engine import DockerEngine
     from tests.peers.kms import KmsServer
 
 
@@ -104,3 +105,28 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KmsServer]:
 
     with kms_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker_classic() -> Iterator[DockerEngine]:
+    """A Docker Engine with the classic image store; a test uses names of its own."""
+    from tests.peers.engine import docker_engine
+
+    with docker_engine("classic") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker_containerd() -> Iterator[DockerEngine]:
+    """A Docker Engine with the containerd image store."""
+    from tests.peers.engine import docker_engine
+
+    with docker_engine("containerd") as engine:
+        yield engine
+
+
+@pytest.fixture(params=["classic", "containerd"])
+def docker(request: pytest.FixtureRequest) -> DockerEngine:
+    """Each of the two."""
+    engine: DockerEngine = request.getfixturevalue(f"docker_{request.param}")
+    return engine

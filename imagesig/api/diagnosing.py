@@ -31,7 +31,7 @@ from imagesig.naming import PathLike
 from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
-_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml"}
+_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml", "docker": "docker"}
 _CLOCK_SECONDS = 60
 
 

@@ -24,6 +24,13 @@ BINARIES = SYSTEM | {
     "cosign2",  # 2.5.0 as Debian trixie ships it
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
+    "docker",  # Docker's command 28.5 of Debian sid
+    "docker29",  # Docker's command 29.7, which has no `trust`
+    "docker-buildx",
+    "dockerd",  # Docker Engine 28.5 of Debian sid, as root
+    "containerd",
+    "runc",
+    "podman",  # 4.3.1 of Debian bookworm
     "vault",
     "nss-softokn",  # PKCS#11 modules: of Firefox, and one that reaches a module in another process
     "p11-kit-client",

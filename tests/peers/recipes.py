@@ -39,6 +39,7 @@ _TPM = (
     *("libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0", "libtss2-tcti-device0", "libtss2-tcti-cmd0", "libapparmor1"),
 )
 """A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
+_CLI_PLUGINS = "usr/libexec/docker/cli-plugins"
 
 _PYTHON = (
     *("python3.14-minimal", "python3.14-venv", "libpython3.14-stdlib", "libpython3.14-minimal", "libc6", "zlib1g"),
@@ -87,9 +88,25 @@ PEERS = (
         ),
     ),
     Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
+    Peer("docker", Unpacked("sid", "docker-cli", "28.5.2+dfsg4-5", "usr/bin/docker")),
+    Peer("docker-buildx", Unpacked("sid", "docker-buildx", "0.29.1+ds1-4", f"{_CLI_PLUGINS}/docker-buildx")),
+    Peer("dockerd", Unpacked("sid", "docker.io", "28.5.2+dfsg4-5", "usr/sbin/dockerd")),
+    Peer("containerd", Unpacked("sid", "containerd", "2.1.9+ds1-5", "usr/bin/containerd")),
+    Peer("runc", Unpacked("bookworm", "runc", "1.1.5+ds1-1+deb12u1", "usr/sbin/runc")),  # sid's needs a newer C library
+    Peer(
+        "podman",  # with its libraries: sid's 5.8 needs a newer C library, and does not run under another loader
+        Unpacked(
+            "bookworm",
+            "podman",
+            "4.3.1+ds1-8+deb12u1+b3",
+            "usr/bin/podman",
+            libraries=("conmon", "libgpgme11", "libsubid4", "libassuan0", "libdevmapper1.02.1", "libseccomp2"),
+        ),
+    ),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
+    Peer("docker29", GoServer.of("docker29", "github.com/docker/cli", "github.com/docker/cli/cmd/docker")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
 )
