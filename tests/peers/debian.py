@@ -60,7 +60,7 @@ class Unpacked:
                 self._wrap(root, workshop.root)
         program = workshop.root / ("run" if self.libraries else self.program)
         workshop.publish(program)
-        workshop.run(program, "version" if self.package in {"cosign", "notation"} else "--version")
+        workshop.run(program, "version" if self.package in {"cosign", "notation", "notary"} else "--version")
         return got
 
     def present(self, cache: Path) -> bool:
@@ -99,6 +99,18 @@ class Unpacked:
             f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" "{final / self.program}" "$@"\n'
         )
         wrapper.chmod(0o755)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A recipe: a further program of a package that another peer, which comes first, has unpacked."""
+
+    peer: str
+    program: str
+
+    def install(self, workshop: Workshop) -> str:
+        workshop.publish(workshop.cache / "roots" / self.peer / self.program)
+        return f"of {self.peer}"
 
 
 def ensure(workshop: Workshop, packages: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.peers.debian import Installed, Unpacked
+from tests.peers.debian import Beside, Installed, Unpacked
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
 
@@ -51,6 +51,8 @@ PEERS = (
         ),
     ),
     Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
+    Peer("notary", Unpacked("bookworm", "notary", "0.7.0+ds1-2+b6", "usr/bin/notary")),
+    Peer("notary-server", Beside("notary", "usr/bin/notary-server")),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),

@@ -1,0 +1,1 @@
+"""Docker Content Trust (notary): trust servers, whose signed data name the digest of a tag."""
