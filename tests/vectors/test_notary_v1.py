@@ -96,7 +96,7 @@ def test_repositories_of_connaisseur() -> None:
 def test_an_expired_repository_of_connaisseur_is_refused() -> None:
     folder = vectors("notary-v1") / "trust_data"
     pem = (folder / "keys" / "root.pub").read_text()
-    question = Question("docker.io/library/sample-image", (PublicKey.from_pem(pem),), AT)
+    question = Question("docker.io/phbelitz/sample-image", (PublicKey.from_pem(pem),), AT)
 
     with pytest.raises(Expired):
         fetched(originals(folder / "sample-image"), question)
@@ -111,10 +111,10 @@ def test_trust_root_keys() -> None:
     for case, pem in zip(cases, pems, strict=True):
         if not pem or "extraneous" in case["alg"]:
             continue
-        if case["alg"]:
+        if "dilithium" in case["keyRef"]:
             with pytest.raises(ImagesigError):
                 PublicKey.from_pem(pem)
-        else:
+        else:  # connaisseur does not read RSA PUBLIC KEY
             assert PublicKey.from_pem(pem)
         ran += 1
     left = {
