@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api import options as given
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 _KEYS = 1024
@@ -47,6 +48,7 @@ class Session:
     Args:
         transport: how images given by name are reached: settings, or a client with open connections.
         open_keys: opens files and key URIs of policies.
+        trust_servers: reads the trust servers of policies with content trust; by default with the user's files.
         witnesses: how timestamp services and revocation servers are reached; `online()` by default.
         key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A refused login
         or PIN is not tried again.
@@ -58,10 +60,12 @@ class Session:
         *,
         open_keys: OpenPublicKeys = open_public_keys,
         witnesses: Witnesses | None = None,
+        trust_servers: TrustServers | None = None,
         key_seconds: float = KEY_SECONDS,
     ) -> None:
         self.transport = ImageOpener(transport)
         self._keys = PolicyKeys(open_keys, key_seconds)
+        self._trust_servers = trust_servers
         self._witnesses = witnesses if witnesses is not None else cast("Witnesses", _Online())
 
     def verify(
@@ -74,6 +78,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 
@@ -90,6 +95,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 
@@ -147,6 +153,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "copy": "imagesig.cli.commands.copy",
     "remove": "imagesig.cli.commands.remove",
     "policy": "imagesig.cli.commands.policy",
+    "trust": "imagesig.cli.commands.trust",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",
     "demo": "imagesig.cli.commands.demo",

@@ -29,7 +29,16 @@ policy_from_option = click.option(
     help="Kind of policy file: imagesig's, podman's and skopeo's (containers) or notation's. Default: by its shape.",
 )
 
-_WHOM_TO_TRUST = ("keys", "threshold", "annotations", "identity", "formats", *Trust.__struct_fields__)
+_OF_TRUST_SERVERS = ("notary_server", "pins", "signers", "trust_on_first_use")
+_WHOM_TO_TRUST = (
+    "keys",
+    "threshold",
+    "annotations",
+    "identity",
+    "formats",
+    *Trust.__struct_fields__,
+    *_OF_TRUST_SERVERS,
+)
 """Parameters of `verify` that a policy file replaces."""
 
 

@@ -22,6 +22,8 @@ from imagesig.http.reach import Reach
 from imagesig.url import Origin, Url
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagesig.http.connect import Line
 
 _PLACES = 16
@@ -40,8 +42,14 @@ class Direct:
     `read_seconds` is how long one read may take now; 0 or less: no time.
     """
 
-    def __init__(self, ca_file: str | None, most: int, read_seconds: Callable[[], float]) -> None:
-        self._connector = Connector(ca_file, read_seconds)
+    def __init__(
+        self,
+        ca_file: str | None,
+        most: int,
+        read_seconds: Callable[[], float],
+        client_certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        self._connector = Connector(ca_file, read_seconds, client_certificate)
         self._most = most
         self._idle: dict[_Place, list[Line]] = {}
         self._lock = threading.Lock()

@@ -102,7 +102,8 @@ RootPin = RootKeyId | PublicKey | CertificateAuthority | PinFile
 PinLike = str | bytes | PathLike | RootPin
 """One pin: a key id, PEM text, the path of a PEM file, or a value."""
 
-_KEY_ID = re.compile(r"[0-9a-f]{64}")
+KEY_ID = re.compile(r"[0-9a-f]{64}")
+"""A key id of trust data: the SHA-256 of the key, in hex."""
 _PIN_HINT = "give the id of the root key, its public key, or the certificate authority of root certificates"
 
 
@@ -118,7 +119,7 @@ class ContentTrust(Struct, frozen=True):
     """
 
     server: str = ""
-    pin: tuple[RootPin, ...] | PinLike = ()
+    pin: tuple[PinLike, ...] | PinLike = ()
     signers: tuple[str, ...] | str = ()
     name: str = "content trust"
     first_use: bool = False
@@ -159,7 +160,7 @@ def root_pin(given: object) -> RootPin:
         return CertificateAuthority.from_pem("pinned root authority", text.encode())
     if "-----BEGIN " in text:
         return PublicKey.from_pem(text)
-    return RootKeyId(text) if _KEY_ID.fullmatch(text) else PinFile(text)
+    return RootKeyId(text) if KEY_ID.fullmatch(text) else PinFile(text)
 
 
 class TimestampAuthorities(Struct, frozen=True):
