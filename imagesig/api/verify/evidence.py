@@ -18,7 +18,6 @@ from imagesig.errors import (
     ImageNotFound,
     ImagesigError,
     KeyProviderError,
-    NoSignatureAccepted,
     NoSignatures,
     Rejection,
     TransportError,
@@ -80,14 +79,9 @@ class StoredEvidence(Struct, dict=True):
             TransportError: it does not hold, and a place with signatures did not answer, or not completely.
             LimitExceeded: it does not hold, and the image has more than is read for one image.
         """
-        broken = next((item for item in self._statements(requirement) if item.is_broken), None)
-        if broken is not None and broken.rejection is not None:
-            raise NoSignatureAccepted(
-                f"{self.evaluation.image}: its trust data cannot be verified, so its digest is not known: "
-                f"{broken.rejection.error}",
-                rejections=[broken.rejection],
-                hint=broken.rejection.error.hint,
-            )
+        for statement in self._statements(requirement):
+            if failure := statement.failure(self.evaluation.image):
+                raise failure
         verdict = self._verdict(requirement)
         if verdict.failure:
             stored = self._stored

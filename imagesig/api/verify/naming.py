@@ -17,6 +17,7 @@ from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
     KeyProviderError,
+    NoSignatureAccepted,
     NotFound,
     NotTrusted,
     Rejection,
@@ -49,6 +50,17 @@ class Statement(Struct, frozen=True):
     is_broken: bool = False
     warnings: tuple[str, ...] = ()
 
+    def failure(self, image: object) -> NoSignatureAccepted | None:
+        """Why the image is refused, whatever the other authorities say; None if the trust data can be verified."""
+        if not self.is_broken or self.rejection is None:
+            return None
+        error = self.rejection.error
+        return NoSignatureAccepted(
+            f"{image}: its trust data cannot be verified, so its digest is not known: {error}",
+            rejections=[self.rejection],
+            hint=error.hint,
+        )
+
 
 class Named(Struct, frozen=True):
     """What all trust servers of a rule say. `digest` is empty if none of them names one."""
@@ -59,6 +71,10 @@ class Named(Struct, frozen=True):
     def of(self, authorities: Iterable[ContentTrust]) -> tuple[Statement, ...]:
         wanted = tuple(authorities)
         return tuple(item for item in self.statements if item.authority in wanted)
+
+    def failure(self, image: object) -> NoSignatureAccepted | None:
+        """The first failure of a statement."""
+        return next(filter(None, (item.failure(image) for item in self.statements)), None)
 
     @property
     def warnings(self) -> tuple[str, ...]:

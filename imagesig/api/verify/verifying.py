@@ -173,6 +173,9 @@ def _named(evaluation: Evaluation, servers: TrustServers | None) -> tuple[Evalua
 
     authorities = [item for requirement in evaluation.rule.signed for item in requirement.anchors.content_trust]
     named = named_by_servers(evaluation.image, authorities, evaluation.now, servers)
+    failure = named.failure(evaluation.image)
+    if failure is not None and not evaluation.rule.warn:
+        raise failure  # before the registry is asked: its answer would not matter
     image, warnings = named.image(evaluation.image)
     return replace(evaluation, image=image, named=named), (*named.warnings, *warnings)
 
