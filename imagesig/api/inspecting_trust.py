@@ -15,7 +15,8 @@ from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
 from imagesig.content_trust.update import View
 from imagesig.deadlines import deadline
-from imagesig.errors import NoSignatures
+from imagesig.errors import InvalidArgument, NoSignatures
+from imagesig.images.open import is_local
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.trust import ContentTrust
 
@@ -80,6 +81,8 @@ def inspect_trust(
         TransportError, DeadlineExceeded: the server did not answer.
         InvalidArgument: not a reference to a registry, or an address or file that cannot be used.
     """
+    if is_local(image):
+        raise InvalidArgument(f"{image}: content trust is about tags of registries", hint="give REPO[:TAG]")
     reference = parse_reference(image)
     servers = trust_servers or TrustServers()
     if trust is None:
@@ -139,7 +142,7 @@ _NUMBERS = re.compile(r"([0-9]+)|([^0-9])", re.DOTALL)
 
 def natural(text: str) -> tuple[tuple[int, ...], ...]:
     """The key of docker's order: `v2` before `v10`, and of equal numbers the one with fewer zeros first."""
-    # A number has the place of its digits among other characters.
+    # Numbers come before all other characters.
     return tuple(
-        (ord("0"), int(number), len(number)) if number else (ord(other),) for number, other in _NUMBERS.findall(text)
+        (-1, int(number), len(number)) if number else (ord(other),) for number, other in _NUMBERS.findall(text)
     )

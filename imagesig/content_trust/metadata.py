@@ -20,6 +20,7 @@ from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape, as_bytes, as_object, as_text, members_of
 from imagesig.errors import LimitExceeded, MalformedError, UnsupportedAlgorithm
+from imagesig.oci.reference import is_tag
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -32,6 +33,8 @@ _SIGNED = Shape.of(
 _DOCUMENT = Shape.of("", signed=_SIGNED, signatures=_SIGNATURE)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _MOST_NUMBER = 2**53
+_SHOWN = 10
+"""Reasons for tags of one file that are not used."""
 _BYTES = {ROOT: limits.TRUST_ROOT_BYTES, TIMESTAMP: limits.TRUST_TIMESTAMP_BYTES}
 
 
@@ -156,7 +159,9 @@ def parse_targets(role: str, content: bytes) -> Targets:
     skipped: list[str] = []
     for tag, value in as_object(document.signed.get("targets", {}), f"{what}: targets").items():
         try:
-            tags[tag] = _file_hash(value, f"{what}: tag {quote(tag)}")
+            if not is_tag(tag):
+                raise MalformedError(f"{what}: {quote(tag)} is not a tag")
+            tags[tag] = _file_hash(value, f"{what}: tag {tag}")
         except MalformedError as error:
             skipped.append(str(error))
     delegations = as_object(document.signed.get("delegations", {"keys": {}, "roles": []}), f"{what}: delegations")
@@ -165,6 +170,8 @@ def parse_targets(role: str, content: bytes) -> Targets:
     roles = tuple(_delegation(role, item, keys, f"{what}: delegation") for item in listed)
     if len({item.name for item in roles}) != len(roles):
         raise MalformedError(f"{what}: a role is delegated twice")
+    if (more := len(skipped) - _SHOWN) > 0:
+        skipped[_SHOWN:] = [f"{what}: {more} more tags are not used"]
     return Targets(document, tags, roles, (*skipped, *unusable))
 
 

@@ -502,6 +502,25 @@ def test_a_malformed_tag_is_skipped_and_said() -> None:
     assert len(found.skipped) == 2
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "../x", "9" * 5000, "v1/x", "\u202e1"],
+    ids=["empty", "blank", "path", "long", "slash", "override"],
+)
+def test_a_name_that_is_no_tag_is_skipped_and_said(name: str) -> None:
+    found = seen(repository(tags={"1.0": tag(), name: tag()}))
+
+    assert set(releases(found)) == {"1.0"}
+    assert "is not a tag" in found.skipped[0]
+
+
+def test_reasons_for_skipped_tags_are_few() -> None:
+    found = seen(repository(tags={f"{number}/": tag() for number in range(1000)}))
+
+    assert len(found.skipped) == 11
+    assert found.skipped[-1] == "targets.json: 990 more tags are not used"
+
+
 def test_only_wanted_roles_are_fetched() -> None:
     made = repository(delegations={f"targets/{name}": Delegation([p256()], {}) for name in ("releases", "a", "b")})
     asked_for: list[str] = []

@@ -9,8 +9,9 @@ import click
 
 from imagesig.api.inspecting_trust import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
 from imagesig.cli.output.render import word
-from imagesig.cli.output.terminal import document, note, say
+from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
+from imagesig.text import printable
 
 _LEAST, _BETWEEN = 10, 3
 """The least width of a column and the blanks after it, as in docker's tables."""
@@ -38,7 +39,8 @@ def inspect(images: Sequence[str], pretty: bool, trust_server: TrustServerOption
         document(json.dumps([item.document() for item in found], indent=4, ensure_ascii=True) + "\n")
     for number, item in enumerate(found):
         if pretty:
-            say(*([""] * 2 if number else []), *_tables(item))
+            lines = [*([""] * 2 if number else []), *_tables(item)]
+            document("".join(f"{_shown(line)}\n" for line in lines))
         if not item.is_verified:
             note(f"warning: {item.name}: nothing was verified; give the root key that you trust: --pin")
         note(*(f"warning: {item.name}: {text}" for text in item.notes))
@@ -58,6 +60,11 @@ def _tables(found: InspectedTrust) -> list[str]:
     lines.append(f"  Repository Key:\t{', '.join(sorted(found.repository))}")
     lines.append(f"  Root Key:\t{', '.join(sorted(found.root))}")
     return lines
+
+
+def _shown(line: str) -> str:
+    """The line, safe to print, with its tabs."""
+    return "\t".join(map(printable, line.split("\t")))
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
