@@ -23,6 +23,7 @@ from imagesig.errors import (
     Rejection,
     TransportError,
 )
+from imagesig.oci.digest import is_digest
 from imagesig.oci.location import REGISTRY
 from imagesig.oci.reference import Reference
 from imagesig.signature import Check, Claim, Examined, Subject
@@ -81,8 +82,11 @@ class Named(Struct, frozen=True):
         return tuple(dict.fromkeys(text for item in self.statements for text in item.warnings))
 
     def image(self, image: Image) -> tuple[Image, tuple[str, ...]]:
-        """The image by the digest that was named, and a warning if the registry's tag is another one."""
-        if not self.digest or image.target == self.digest:
+        """The image by the digest that was named, and a warning if the registry's tag is another one.
+
+        An image that the caller has pinned stays the same: the caller will use that digest and no other.
+        """
+        if not self.digest or is_digest(image.target):
             return image, ()
         return replace(image, target=self.digest), _other_tag(image, self.digest)
 

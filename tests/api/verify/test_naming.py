@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import imagesig
 from imagesig import ContentTrust, Policy, Transport, TrustServers, sign, verify, verify_many
@@ -23,6 +24,7 @@ from imagesig.keys.provider import SigningKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
+from tests.commands import run_here
 from tests.content_trust.notary import Notary, notary
 from tests.content_trust.repository import NOW, Delegation, TrustRepository, certified, p256, tag
 
@@ -338,3 +340,73 @@ def test_servers_pickle_without_their_connections() -> None:
     made = pickle.loads(pickle.dumps(TrustServers(offline=True)))
 
     assert isinstance(made, TrustServers)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_copy_is_admitted_only_by_its_own_digest(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """A copy resolves the tag at the registry: what is verified must be what is copied."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f"""version = 1
+        [authorities.dct.content_trust]
+        server = "{stage.server.url}"
+        pins = [{{ key_id = "{stage.root.id}" }}]
+        [default]
+        require = [{{ any = ["dct"] }}]
+        """
+    )
+    if not moved:
+        content, kind = stage.registry.manifest("app", "signed")
+        stage.registry.put_manifest("app", content, kind, "1.0")
+
+    done = run_here("copy", "--policy", policy, "--all-platforms", f"{stage.name}:1.0", f"oci:{tmp_path}/copy:1.0")
+
+    assert (done.exit_code == 12) is moved, done.stderr
+    assert (done.exit_code == 0) is not moved, done.stderr
+    assert (tmp_path / "copy" / "index.json").exists() is not moved
+
+
+def test_a_pinned_image_is_judged_by_its_own_digest(stage: Stage) -> None:
+    pinned = replace(imagesig.registry(f"{stage.name}:1.0"), target=stage.moved)
+
+    with pytest.raises(NoSignatureAccepted, match="but the image is"):
+        verify(pinned, stage.trust(), trust_servers=TrustServers(memory=stage.memory), now=NOW)
+
+
+def test_a_policy_file_names_a_trust_server(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "root.pub").write_text(stage.root.public.pem)
+    (tmp_path / "policy.toml").write_text(
+        f"""version = 1
+        [authorities.dct.content_trust]
+        server = "{stage.server.url}"
+        pins = [{{ key_file = "root.pub" }}]
+        signers = ["alice"]
+        [authorities.release]
+        key_pem = '''{p256().public.pem}'''
+        [[rules]]
+        scope = "{stage.registry.host}"
+        require = [{{ any = ["dct", "release"] }}]
+        """
+    )
+    policy = Policy.load(tmp_path / "policy.toml")
+    with pytest.raises(NoSignatureAccepted, match="not signed by alice") as refused:
+        stage.verify(policy)
+    assert {finding.authority for finding in refused.value.findings} == {"dct", "release"}
+    stage.repository.delegations = {"targets/alice": Delegation([p256()], {"1.0": tag(stage.signed, stage.size)})}
+    assert stage.verify(policy).signatures[0].authority == "dct"
+    checked = run_here("policy", "check", tmp_path / "policy.toml")
+    assert checked.exit_code == 0, checked.stderr
+    assert "signed by any of dct, release" in checked.stdout
+
+
+def test_platforms_are_those_of_the_index_that_was_named(stage: Stage, registry: InMemoryRegistry) -> None:
+    content, _ = registry.manifest("app", "1.0")
+    stage.repository.tags = {"1.0": tag(stage.moved, len(content))}
+
+    result = stage.verify(platform="linux/amd64")
+
+    assert result.through_index
+    assert result.digest in content.decode()
