@@ -12,9 +12,9 @@ from threading import Lock
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
-from imagesig.content_trust.server import TrustServer, server_url
+from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File, Question, View, every_role, update
-from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
+from imagesig.errors import ImagesigError, InvalidArgument, TransportError, Unreachable
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.oci.reference import Reference
 from imagesig.reading import read_bounded, usage_error
@@ -86,8 +86,16 @@ class TrustServers:
             InvalidArgument: the address, a file or the memory cannot be used.
         """
         url = self.url(trust, image)
-        key = (url, image.repository, trust, roles, int(time.monotonic() // _VIEW_SECONDS))
-        return self._views.get(key, lambda: self._updated(url, trust, image, now, wanted))
+        periods = (int(time.monotonic() // _VIEW_SECONDS), int(now.timestamp() // _VIEW_SECONDS))
+        key = (url, image.repository, trust, roles, periods)
+        try:
+            view = self._views.get(key, lambda: self._updated(url, trust, image, now, wanted))
+            if view is not None and view.expires <= now:  # in the meantime
+                view = self._updated(url, trust, image, now, wanted)
+        except TransportError as error:
+            error.hint = notice(url) or error.hint
+            raise
+        return view
 
     def _updated(
         self, url: str, trust: ContentTrust, image: Reference, now: datetime, wanted: Callable[[str], bool]

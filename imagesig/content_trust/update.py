@@ -82,15 +82,19 @@ class View(Struct, frozen=True):
     skipped: tuple[str, ...]
 
     @property
+    def expires(self) -> datetime:
+        """When the first of the files expires."""
+        return min(document.expires for document in self._documents)
+
+    @property
     def files(self) -> dict[str, bytes]:
         """What to remember: the bytes of each file by role."""
-        documents = (
-            self.root.document,
-            *(item.targets.document for item in (self.targets, *self.delegated.values())),
-            self.snapshot.document,
-            self.timestamp.document,
-        )
-        return {document.role: document.content for document in documents}
+        return {document.role: document.content for document in self._documents}
+
+    @property
+    def _documents(self) -> tuple[Document, ...]:
+        targets = (item.targets.document for item in (self.targets, *self.delegated.values()))
+        return (self.root.document, *targets, self.snapshot.document, self.timestamp.document)
 
 
 def every_role(_name: str) -> bool:

@@ -22,7 +22,8 @@ from imagesig.content_trust.metadata import serialized
 from imagesig.content_trust.update import Question, View, update
 from imagesig.crypto.public_key import PublicKey
 
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""The real time: the command reads the clock."""
 GUN = "registry.example/app"
 DIGEST = "sha256:" + "ab" * 32
 Json = dict[str, Any]
