@@ -25,6 +25,7 @@ BINARIES = SYSTEM | {
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
     "vault",
+    "docker",  # Docker's command 28.5 of Debian sid
     "notary",  # 0.7.0 as Debian bookworm ships it
     "notary-server",  # of the same package
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests

@@ -51,6 +51,7 @@ PEERS = (
         ),
     ),
     Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
+    Peer("docker", Unpacked("sid", "docker-cli", "28.5.2+dfsg4-5", "usr/bin/docker")),
     Peer("notary", Unpacked("bookworm", "notary", "0.7.0+ds1-2+b6", "usr/bin/notary")),
     Peer("notary-server", Beside("notary", "usr/bin/notary-server")),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
