@@ -18,6 +18,7 @@ from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.text import quote
 from imagesig.trust import ContentTrust
 
 ADMINISTRATOR = "Repo Admin"
@@ -82,7 +83,7 @@ def inspect_trust(
         InvalidArgument: not a reference to a registry, or an address or file that cannot be used.
     """
     if is_local(image):
-        raise InvalidArgument(f"{image}: content trust is about tags of registries", hint="give REPO[:TAG]")
+        raise InvalidArgument(f"{quote(image)}: content trust is about tags of registries", hint="give REPO[:TAG]")
     reference = parse_reference(image)
     servers = trust_servers or TrustServers()
     if trust is None:

@@ -47,6 +47,10 @@ from imagesig.errors import (
 )
 from imagesig.trust.anchors import RootPin
 
+_FORGET = (
+    "ask its owner; if it was made anew, remove what is remembered of it in $XDG_STATE_HOME/imagesig/content-trust"
+)
+
 
 class File(Struct, frozen=True):
     """A file to fetch: its name below `tuf/`, its role, and the most bytes to read."""
@@ -144,7 +148,8 @@ def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Ge
     content = yield File.current(ROOT)
     if content is None:
         raise NotTrusted(
-            f"root.json: the server has no trust data, but version {known.document.version} is remembered"
+            f"root.json: the server has no trust data, but version {known.document.version} is remembered",
+            hint=_FORGET,
         ) from failure
     newest, version = parse_root(content), known.document.version
     if newest.document.version == version and content == known.document.content:
@@ -152,7 +157,8 @@ def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Ge
     if newest.document.version <= version:
         raise NotTrusted(
             f"root.json: the server has another root of version {newest.document.version}, version {version} is "
-            "remembered: the repository was rolled back or replaced"
+            "remembered: the repository was rolled back or replaced",
+            hint=_FORGET,
         ) from failure
     if newest.document.version - version > limits.TRUST_ROOT_ROTATIONS:
         raise LimitExceeded(

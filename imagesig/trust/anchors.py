@@ -13,7 +13,7 @@ from msgspec.structs import force_setattr
 
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
-from imagesig.naming import PathLike, path_text
+from imagesig.naming import PathLike, path_text, refuse_key
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class ContentTrust(Struct, frozen=True):
         force_setattr(self, "pin", tuple(map(root_pin, given)))
         signers = (self.signers,) if isinstance(self.signers, str) else tuple(self.signers)
         force_setattr(self, "signers", signers)
+        if self.server:
+            _check_server(self.server)
         if not self.pin and not self.first_use:
             raise InvalidArgument(
                 "content trust: no pin, one is needed to know whose trust data these are",
@@ -147,6 +149,17 @@ class ContentTrust(Struct, frozen=True):
         return self.signers  # type: ignore[return-value]  # set above
 
 
+def _check_server(given: object) -> None:
+    # speed: most policies have no trust server (benchmarks/test_start.py)
+    from imagesig.url import parse_url, redact
+
+    if not isinstance(given, str):
+        raise InvalidArgument(f"content trust: server {quote(given)}, a URL is needed")
+    url = parse_url(given, "trust server")
+    if url.has_login or "?" in url.target:
+        raise InvalidArgument(f"trust server {quote(redact(given))}: a URL without login and query is needed")
+
+
 def root_pin(given: object) -> RootPin:
     """The pin for a value that a caller gave. Raises `InvalidArgument` for another value."""
     if isinstance(given, RootKeyId | PublicKey | CertificateAuthority | PinFile):
@@ -160,7 +173,10 @@ def root_pin(given: object) -> RootPin:
         return CertificateAuthority.from_pem("pinned root authority", text.encode())
     if "-----BEGIN " in text:
         return PublicKey.from_pem(text)
-    return RootKeyId(text) if KEY_ID.fullmatch(text) else PinFile(text)
+    if KEY_ID.fullmatch(text):
+        return RootKeyId(text)
+    refuse_key(text, "content trust: pin", _PIN_HINT, raw=True)
+    return PinFile(text)
 
 
 class TimestampAuthorities(Struct, frozen=True):

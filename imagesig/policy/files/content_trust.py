@@ -14,7 +14,6 @@ from imagesig.policy.files.document import Node, one_of
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, ContentTrust, PinFile, RootKeyId
 from imagesig.trust.anchors import KEY_ID, RootPin
-from imagesig.url import parse_url
 
 _FIELDS = ("server", "server_ca_file", "pins", "signers", "first_use")
 _PINS = ("key_id", "key_file", "key_pem", "ca_file", "ca_pem")
@@ -25,7 +24,7 @@ def parse_content_trust(name: str, node: Node, folder: str, read: Callable[[str]
     fields = node.table(_FIELDS)
     server = fields["server"].text() if "server" in fields else ""
     if server:
-        fields["server"].made(lambda: parse_url(server, "trust server"))
+        fields["server"].made(lambda: ContentTrust(server, first_use=True))
     first_use = fields["first_use"].boolean() if "first_use" in fields else False
     pins = tuple(_pin(item, folder, read) for item in fields["pins"].items()) if "pins" in fields else ()
     signers = fields["signers"].distinct_texts() if "signers" in fields else ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec.structs import replace
 
 import imagesig
@@ -29,6 +30,7 @@ from tests.content_trust.notary import Notary, notary
 from tests.content_trust.repository import NOW, Delegation, TrustRepository, certified, p256, tag
 
 TRANSPORT = Transport(timeout=20)
+PRIVATE = p256().private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @pytest.fixture
@@ -293,12 +295,17 @@ def test_a_rule_that_warns_lets_pass_without_proof(stage: Stage) -> None:
         ({"pin": "ab" * 32, "signers": "Alice"}, "signer 'Alice'"),
         ({"pin": "ab" * 32, "name": ""}, "the name is empty"),
         ({"pin": "ab" * 32, "server": 7}, "server"),
+        ({"pin": "ab" * 32, "server": "https://user:secret@notary.example"}, "without login"),
+        ({"pin": "AB" * 64}, "may be a private key"),
+        ({"pin": "a\nb"}, "one line is needed"),
+        ({"pin": PRIVATE}, "private key"),
     ],
-    ids=["none", "both", "number", "empty", "signer", "name", "server"],
+    ids=["none", "both", "number", "empty", "signer", "name", "server", "login", "hex", "lines", "private"],
 )
 def test_a_wrong_authority_is_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidArgument, match=said):
+    with pytest.raises(InvalidArgument, match=said) as refused:
         Policy.any_of(ContentTrust(**given))
+    assert not any(text in str(refused.value) for text in ("secret", "ABAB", PRIVATE[40:60]))
 
 
 @pytest.mark.parametrize("url", ["http://notary.example", "https://a:b@notary.example", "ftp://x", "notary"])
