@@ -168,7 +168,7 @@ class TrustServerOptions(Struct, frozen=True):
     def servers(self) -> TrustServers:
         from imagesig.content_trust.servers import TrustServers
 
-        return TrustServers(offline=self.offline, ca_file=self.notary_ca)
+        return TrustServers(server=self.notary_server, offline=self.offline, ca_file=self.notary_ca)
 
 
 _SERVER: dict[str, Callable[[Any], Any]] = {

@@ -29,6 +29,7 @@ class TrustServers:
     """Reads trust servers and remembers what they said. Thread-safe; share one for many images.
 
     Args:
+        server: the URL of the server of all repositories, in place of those of the policy.
         memory: what was seen before; by default files in `$XDG_STATE_HOME/imagesig`.
         offline: asks no server. Only what is remembered and not expired is used.
         ca_file: PEM file with the authorities of all servers, instead of docker's files and the system's.
@@ -39,13 +40,21 @@ class TrustServers:
     def __init__(
         self,
         *,
+        server: str = "",
         memory: TrustMemory | None = None,
         offline: bool = False,
         ca_file: str | os.PathLike[str] | None = None,
         credentials: CredentialSource | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._given = {"memory": memory, "offline": offline, "ca_file": ca_file, "credentials": credentials}
+        self._server_url = server
+        self._given = {
+            "server": server,
+            "memory": memory,
+            "offline": offline,
+            "ca_file": ca_file,
+            "credentials": credentials,
+        }
         self._environ = os.environ if environ is None else environ
         self._memory = memory if memory is not None else FolderMemory(state_folder(self._environ))
         self._offline = offline
@@ -65,7 +74,7 @@ class TrustServers:
 
     def url(self, trust: ContentTrust, image: Reference) -> str:
         """The URL of the server for an image. Raises as `server_url` does."""
-        return server_url(trust.server, image, self._environ)
+        return server_url(self._server_url or trust.server, image, self._environ)
 
     def view(
         self,

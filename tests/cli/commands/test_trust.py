@@ -123,6 +123,23 @@ def test_a_policy_or_a_trust_policy_replaces_the_options(stage: Stage, options: 
         assert "combined" in done.output + str(done.exception)
 
 
+def test_the_option_takes_the_place_of_the_servers_of_a_policy(stage: Stage) -> None:
+    (stage.folder / "policy.toml").write_text(
+        f"""version = 1
+        [authorities.dct.content_trust]
+        server = "https://notary.invalid"
+        pins = [{{ key_id = "{stage.root.id}" }}]
+        [default]
+        require = [{{ any = ["dct"] }}]
+        """
+    )
+
+    done = run_here("verify", "--policy", stage.folder / "policy.toml", *stage.there, stage.image)
+
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[1].endswith("  dct")
+
+
 def test_inspect_shows_and_says_that_nothing_was_verified(stage: Stage) -> None:
     shown = run_here("trust", "inspect", *stage.there, stage.image, stage.repository.name)
     first, second = json.loads(shown.stdout)
