@@ -67,7 +67,7 @@ class TrustServer:
         authorities, client = _tls_files(parsed, docker_folder(environ))
         self._http = HttpClient(
             ca_file=ca_file or authorities,
-            client_certificate=client,
+            own=client,
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
         )

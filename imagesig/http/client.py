@@ -14,10 +14,11 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
-from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
+from imagesig.errors import InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable
+from imagesig.external import external_call
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
-from imagesig.http.direct import Direct
+from imagesig.http.direct import ClientFiles, Direct
 from imagesig.http.faults import What
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import Reach, like
@@ -61,25 +62,17 @@ _Once = Callable[[Url, Mapping[str, str], Reach], Response]
 class HttpClient:
     """A pool of connections. Safe to use from several threads.
 
-    `ca_file` names a PEM file of the authorities to trust instead of the system's. `client_certificate` are the PEM
-    files of a certificate and of its private key, for servers that ask for one.
+    `ca_file` names a PEM file of the authorities to trust instead of the system's. `own` is our certificate for TLS.
     """
 
     def __init__(
-        self,
-        *,
-        ca_file: Path | None = None,
-        client_certificate: tuple[Path, Path] | None = None,
-        proxies: Proxies | None = None,
-        user_agent: str,
+        self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
     ) -> None:
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         if ca_file is not None:
-            from imagesig.http.tls_files import check_authorities
-
-            check_authorities(ca_file)
-        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, client_certificate)
+            _check_authorities(ca_file)
+        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, own)
 
     def request(
         self,
@@ -286,3 +279,20 @@ def _busy(what: str, pause: float) -> Unreachable:
     failure = Unreachable(what, hint="the server is busy or broken: try again later")
     failure.retry_after = pause
     return failure
+
+
+def _check_authorities(file: Path) -> None:
+    import ssl
+
+    def explain(error: Exception) -> InvalidArgument | None:
+        if isinstance(error, ssl.SSLError):
+            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
+        if isinstance(error, FileNotFoundError):
+            return InvalidArgument(f"certificate authorities: there is no file {file}")
+        if isinstance(error, OSError | ValueError):
+            reason = getattr(error, "strerror", None) or "not a file name"
+            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
+        return None
+
+    with external_call("certificate authorities", explain):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

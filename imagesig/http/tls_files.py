@@ -1,4 +1,4 @@
-"""The files of TLS: the authorities to trust, and the client's own certificate."""
+"""The client's own certificate for TLS."""
 
 from __future__ import annotations
 
@@ -30,21 +30,3 @@ def load_client_certificate(context: ssl.SSLContext, certificate: Path, key: Pat
 
     with external_call("client certificate", explain):
         context.load_cert_chain(certificate, key, no_passphrase)
-
-
-def check_authorities(file: Path) -> None:
-    """Raises `InvalidArgument` unless the file has certificates in PEM."""
-    import ssl
-
-    def explain(error: Exception) -> InvalidArgument | None:
-        if isinstance(error, ssl.SSLError):
-            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
-        if isinstance(error, FileNotFoundError):
-            return InvalidArgument(f"certificate authorities: there is no file {file}")
-        if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or "not a file name"
-            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
-        return None
-
-    with external_call("certificate authorities", explain):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

@@ -84,15 +84,15 @@ def test_every_other_answer_is_an_error_and_never_a_missing_file(trust: Notary, 
 
 
 def test_the_token_is_for_the_whole_name_and_the_registrys_login_gets_it() -> None:
-    asked: list[tuple[list[str], str]] = []
+    asked: list[tuple[set[str], str]] = []
 
     def answer(request: Request) -> Answer:
         if request.path == "/token":
-            asked.append((request.query["scope"], request.headers.get("authorization", "")))
+            asked.append((set(request.query["scope"]), request.headers.get("authorization", "")))
             return Answer(200, json.dumps({"token": "t0ken"}).encode())
         if request.headers.get("authorization") == "Bearer t0ken":
             return Answer(200, b"{}")
-        challenge = f'Bearer realm="http://{loopback.host}/token",service="notary",scope="ignored"'
+        challenge = f'Bearer realm="http://{loopback.host}/token",service="notary",scope="repository:{GUN}:pull"'
         return Answer(401, headers={"www-authenticate": challenge})
 
     loopback = LoopbackServer(answer)
@@ -104,7 +104,7 @@ def test_the_token_is_for_the_whole_name_and_the_registrys_login_gets_it() -> No
 
     assert found == b"{}"
     basic = "Basic " + base64.b64encode(b"user:pass").decode()
-    assert asked == [([f"repository:{GUN}:pull"], basic)]
+    assert asked == [({f"repository:{GUN}:pull"}, basic)]
 
 
 def test_a_realm_elsewhere_in_plain_http_gets_no_login(trust: Notary) -> None:
