@@ -154,6 +154,16 @@ def redact(url: str) -> str:
     return scheme + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 
+def written_place(text: str) -> tuple[str, str]:
+    """Host and port as they are written, in lower case, and the rest after them. The scheme may be missing.
+
+    For names in files of the user, never for a request: it accepts any text.
+    """
+    after = text.partition("://")[2] if "://" in text else text
+    authority = re.split(r"[/?#]", after, maxsplit=1)[0]
+    return authority.rpartition("@")[2].lower(), after[len(authority) :]
+
+
 def is_loopback(host: str) -> bool:
     """Whether the text of a host says that it is this machine: `localhost`, or a loopback address.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, overload
 from imagesig.aio.runner import PER_HOST, WORKERS, Runner, seconds_for
 from imagesig.api import session
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import Stop
 from imagesig.keys.uri import open_public_keys
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from imagesig.api.removing import RemovedImage
     from imagesig.api.sign.signed_image import SignedImage
     from imagesig.api.sign.signing import Progress
+    from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
     from imagesig.content_trust.servers import TrustServers
     from imagesig.images.open import TransportLike
@@ -42,6 +44,7 @@ class Session:
     are as of `imagesig.Session`.
     """
 
+    @checks_arguments
     def __init__(
         self,
         transport: TransportLike | None = None,
@@ -79,6 +82,20 @@ class Session:
         action = functools.partial(self._session.explain, image, policy, **options)
         seconds = seconds_for(image, self._session.transport, options.get("timeout"))
         return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
+        """`imagesig.generate_payload`, with its options and errors."""
+        action = functools.partial(self._session.generate_payload, image, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def attach(
+        self, image: ImageLike, signature: bytes | str, **options: Unpack[given.SessionAttachOptions]
+    ) -> SignedImage:
+        """`imagesig.attach`, with its options and errors."""
+        action = functools.partial(self._session.attach, image, signature, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=False)
 
     async def copy(
         self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]

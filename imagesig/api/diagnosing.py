@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, resolve
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.errors import DeadlineExceeded, ImagesigError, Unreachable
 from imagesig.external import external_call
@@ -26,6 +27,7 @@ from imagesig.images.open import ImageOpener
 from imagesig.images.source import ImageHome
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
+from imagesig.naming import PathLike
 from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
@@ -52,7 +54,10 @@ class Diagnosis(Struct, frozen=True):
         return {"area": self.area, "state": self.state.value, "detail": self.detail, "hint": self.hint}
 
 
-def diagnose(key: str = "", image: ImageLike = "", *, settings: KeySettings | None = None) -> Iterator[Diagnosis]:
+@checks_arguments
+def diagnose(
+    key: str | PathLike = "", image: ImageLike = "", *, settings: KeySettings | None = None
+) -> Iterator[Diagnosis]:
     """Checks the installation, then the key and the image if they are given; each result comes as it is found.
 
     The key signs a harmless test message. The registry is asked whether this login may read, push and delete there,
@@ -112,7 +117,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
+def _key(uri: str | PathLike, settings: KeySettings) -> Iterator[Diagnosis]:
     provider, name = resolve_key(uri, settings)
     with provider:
         seconds = settings.timeout
@@ -127,8 +132,8 @@ def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
     if not isinstance(provider, TellsFacts):
         return
-    for area, detail in provider.facts():
-        yield Diagnosis(area, State.OK, detail)
+    for area, fact in provider.facts():
+        yield _failed(area, fact) if isinstance(fact, ImagesigError) else Diagnosis(area, State.OK, fact)
 
 
 def _public_keys(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:

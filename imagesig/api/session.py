@@ -16,10 +16,12 @@ from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.removing_many import remove_many
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import Progress, sign
+from imagesig.api.sign.signing_elsewhere import Payload, attach, generate_payload
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
 from imagesig.api.verify.verifying_many import verify_many
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import Once
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied
@@ -54,6 +56,7 @@ class Session:
         or PIN is not tried again.
     """
 
+    @checks_arguments
     def __init__(
         self,
         transport: TransportLike | None = None,
@@ -139,6 +142,16 @@ class Session:
         """`imagesig.sign_many`, with its options and errors."""
         return sign_many(images, key, transport=self.transport, witnesses=self._witnesses, **options)
 
+    def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
+        """`imagesig.generate_payload`, with its options and errors."""
+        return generate_payload(image, transport=self.transport, **options)
+
+    def attach(
+        self, image: ImageLike, signature: bytes | str, **options: Unpack[given.SessionAttachOptions]
+    ) -> SignedImage:
+        """`imagesig.attach`, with its options and errors."""
+        return attach(image, signature, transport=self.transport, **options)
+
     def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
         """`imagesig.inspect`, with its options and errors."""
         return inspect(image, transport=self.transport, **options)
@@ -216,6 +229,9 @@ class _Online:
         from imagesig.witnesses import online
 
         return online()
+
+    def timestamp(self, *arguments: Any) -> bytes:
+        return self._made.timestamp(*arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._made, name)

@@ -45,7 +45,7 @@ def _signature_repository(help_text: str) -> Callable[[_Command], _Command]:
 
 
 _connection: dict[str, Callable[[Any], Any]] = {
-    "plain_http": click.option("--plain-http", is_flag=True, help="Use plain HTTP (always allowed for loopback)."),
+    "plain_http": click.option("--plain-http", is_flag=True, help="Use plain HTTP (tried on loopback without it)."),
     "registry_ca": click.option(
         "--registry-ca",
         type=FilePath(),

@@ -14,14 +14,13 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
-from imagesig.errors import InvalidArgument, LimitExceeded, UnexpectedResponse, Unreachable
-from imagesig.external import external_call
+from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
-from imagesig.http.faults import What
-from imagesig.http.proxies import Proxies
-from imagesig.http.reach import Reach, like
+from imagesig.http.faults import What, check_authorities, check_port
+from imagesig.http.proxies import Proxies, ProxyDecision
+from imagesig.http.reach import Reach
 from imagesig.logs import Logger
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -65,13 +64,16 @@ class HttpClient:
     `ca_file` names a PEM file of the authorities to trust instead of the system's. `own` is our certificate for TLS.
     """
 
+    words: Callable[[Response], str] = staticmethod(lambda _: "")
+    """The server's own words in the last 429 or 5xx, to add to the error."""
+
     def __init__(
         self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
     ) -> None:
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         if ca_file is not None:
-            _check_authorities(ca_file)
+            check_authorities(ca_file)
         self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, own)
 
     def request(
@@ -163,6 +165,23 @@ class HttpClient:
         finally:
             _patience.reset(patience)
 
+    def decide_proxy(self, url: Url) -> ProxyDecision:
+        """See `Proxies.decide`."""
+        return self._proxies.decide(url)
+
+    def speaks_tls(self, url: Url, reach: Reach) -> bool | None:
+        """Whether the server of this URL speaks TLS, without a proxy; None if nothing listens there.
+
+        Raises:
+            Unreachable: no answer in time.
+            UnexpectedResponse: the server is out of reach.
+            DeadlineExceeded: the caller's deadline passed.
+        """
+        what = What("TLS with", url, None)
+        remaining(what)
+        with what.guarded():
+            return self._direct.speaks_tls(url, reach)
+
     def close(self) -> None:
         """Closes idle connections."""
         self._direct.close()
@@ -191,8 +210,7 @@ class HttpClient:
             target = served_url(response.url, response.headers.get("location", ""), "redirect")
             if target.origin != url.origin:
                 sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
-                if reach.like is None:
-                    reach = like(first.origin)
+                reach = reach.of_named(first.origin, target)
             url = target
         raise UnexpectedResponse(f"{redact(text)}: more than {limits.REDIRECTS} redirects")
 
@@ -212,13 +230,12 @@ class HttpClient:
                     return response
                 asked = wait_of(response.headers.get("retry-after", ""), time.time())
                 pause = growing_pause(attempt) if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
+                said = f"{what}: status {response.status}{self.words(response)}"
                 if attempt == attempts:
-                    raise _busy(f"{what}: status {response.status}, after {attempt} attempts", pause)
+                    raise _busy(f"{said}, after {attempt} attempts", pause)
                 if asked is not None and pause >= (left := remaining(what)):
                     raise _busy(
-                        f"{what}: status {response.status}, the server asks to wait {pause:.0f} s, the deadline is in "
-                        f"{left:.1f} s",
-                        pause,
+                        f"{said}, the server asks to wait {pause:.0f} s, the deadline is in {left:.1f} s", pause
                     )
             wait(pause, str(what))
         raise AssertionError("the last attempt returns or raises")
@@ -253,6 +270,7 @@ class HttpClient:
 
 def _answer(raw: Answer, content: bytes, what: What) -> Response:
     logger.debug("%s: %d, %d bytes", what, raw.status, len(content))
+    check_port(raw.status, content, what)
     return Response(raw.status, raw.headers, content, str(what.url))
 
 
@@ -279,20 +297,3 @@ def _busy(what: str, pause: float) -> Unreachable:
     failure = Unreachable(what, hint="the server is busy or broken: try again later")
     failure.retry_after = pause
     return failure
-
-
-def _check_authorities(file: Path) -> None:
-    import ssl
-
-    def explain(error: Exception) -> InvalidArgument | None:
-        if isinstance(error, ssl.SSLError):
-            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
-        if isinstance(error, FileNotFoundError):
-            return InvalidArgument(f"certificate authorities: there is no file {file}")
-        if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or "not a file name"
-            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
-        return None
-
-    with external_call("certificate authorities", explain):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

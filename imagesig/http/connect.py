@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
 from imagesig.http.faults import NotConnected
+from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxy
 from imagesig.http.race import first_connected
@@ -73,6 +74,26 @@ class Connector:
             self._remember(url.origin, network)
         return line
 
+    def speaks_tls(self, url: Url, reach: Reach) -> bool | None:
+        """Whether the server of this URL speaks TLS; None if nothing listens there.
+
+        Raises:
+            UnexpectedResponse: the host is out of reach.
+            TimeoutError: no answer in time.
+        """
+        try:
+            sock, _ = self._dial(url, reach)
+        except NotConnected:
+            return None
+        with sock, _abortable(sock):
+            try:
+                limit_time(sock, connect_seconds())
+                sock.sendall(client_hello(url.host))
+                limit_time(sock, connect_seconds())
+                return is_tls(sock.recv(1))
+            except ConnectionError:
+                return False
+
     def receive(self, line: Line, most: int) -> bytes:
         """The bytes that arrived; empty at the end. A read gets only the time that is left until the deadline.
 
@@ -89,17 +110,17 @@ class Connector:
 
     def _refusal(self, url: Url, reach: Reach, network: Network) -> str:
         """Why an address of the URL's host is out of reach; empty if it is in reach."""
-        if reach.like == url.origin and not reach.loopback_only:
-            return ""
+        if reach.loopback_only and network is not Network.LOOPBACK:
+            return "plain HTTP is used for this machine only, unless the user asks for it"
         home = self._homes.get(reach.like) if reach.like is not None else None
         if home is None:
             home = written_network(reach.like[1]) if reach.like is not None else Network.GLOBAL
-        if not reach.refuses(network, home):
-            return ""
-        if reach.loopback_only:
-            return "plain HTTP is used for this machine only, unless the user asks for it"
-        named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
-        return f"{network.value}{named}"
+        if reach.like != url.origin and reach.refuses(network, home):
+            named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
+            return f"{network.value}{named}"
+        if reach.has_login and url.scheme == "http" and network is not Network.LOOPBACK:
+            return "a login is sent over plain HTTP to this machine only"
+        return ""
 
     def _remember(self, registry: Origin, network: Network) -> None:
         """Remembers a registry's network. Once global, it stays global: its owner chooses its later addresses."""
@@ -122,7 +143,7 @@ class Connector:
             if not why:
                 judged.append(address)
         if refusal and not judged:
-            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: it resolves to {refusal}")
+            raise _not_contacted(url, f"it resolves to {refusal}")
         try:
             sock, address = first_connected(judged[: limits.ADDRESSES], until)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -135,7 +156,7 @@ class Connector:
     def _through(self, url: Url, proxy: Proxy, reach: Reach) -> Line:
         """A connection through a proxy. The proxy looks the name up, so only the name itself can be checked."""
         if why := self._refusal(url, reach, written_network(url.host)):
-            raise UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}")
+            raise _not_contacted(url, why)
         sock, _ = self._dial(proxy.url, ANYWHERE)
         line = self._encrypted(sock, proxy.url.host) if proxy.url.scheme == "https" else sock
         if url.scheme == "http":
@@ -170,18 +191,13 @@ class Connector:
 
     def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
         """TLS over a connection. The socket's timeout bounds the whole handshake."""
-        stop, abort = current_stop(), partial(end_traffic, sock)
         try:
-            limit_time(sock, connect_seconds())
-            if stop is not None:
-                stop.watch(abort)
-            return self._tls().wrap_socket(sock, server_hostname=host)
+            with _abortable(sock):
+                limit_time(sock, connect_seconds())
+                return self._tls().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
-        finally:
-            if stop is not None:
-                stop.forget(abort)
 
     def _encrypted_twice(self, line: socket.socket, host: str) -> Line:
         from imagesig.http.tunnel import TlsInTls
@@ -221,6 +237,24 @@ class _Tunnelled:
 
     def close(self) -> None:
         self._line.close()
+
+
+def _not_contacted(url: Url, why: str) -> UnexpectedResponse:
+    hint = "use HTTPS, or a registry that needs no login" if "a login" in why else ""
+    return UnexpectedResponse(f"{redact(str(url))} is not contacted: {why}", hint=hint)
+
+
+@contextmanager
+def _abortable(sock: socket.socket) -> Iterator[None]:
+    """A block in which a caller that cancels ends the traffic of this socket."""
+    stop, abort = current_stop(), partial(end_traffic, sock)
+    if stop is not None:
+        stop.watch(abort)
+    try:
+        yield
+    finally:
+        if stop is not None:
+            stop.forget(abort)
 
 
 def connect_seconds() -> float:

@@ -84,6 +84,10 @@ class Direct:
                 pass  # closed while idle: not a server failure
         return self._exchange(self._connector.connect(url, proxy, reach), place, method, head, body)
 
+    def speaks_tls(self, url: Url, reach: Reach) -> bool | None:
+        """See `Connector.speaks_tls`."""
+        return self._connector.speaks_tls(url, reach)
+
     def close(self) -> None:
         """Closes idle connections."""
         with self._lock:

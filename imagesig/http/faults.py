@@ -1,8 +1,10 @@
-"""Translates errors of sockets, TLS and HTTP, and unexpected ones, to `ImagesigError`."""
+"""Translates errors of sockets, TLS, its files and HTTP, and unexpected ones, to `ImagesigError`."""
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
@@ -12,6 +14,9 @@ from imagesig.text import quote
 from imagesig.url import Url, redact
 
 _LOOK = "check the host name, the network and the proxy settings"
+_MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
+_OF_TLS_PORT = re.compile(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
+"""Words of Go, nginx and Apache."""
 
 
 class NotConnected(Exception):
@@ -43,13 +48,40 @@ class What:
         if _is_of_tls(error):
             return _no_tls(self, error)
         if isinstance(error, OSError | NotHttp):
-            return Unreachable(f"{self}: {_reason(error)}", hint=_LOOK)
+            hint = _LOOK if self.url.scheme == "https" else f"{_LOOK}; {_MAY_BE_TLS}"
+            return Unreachable(f"{self}: {_reason(error)}", hint=hint)
         return None
+
+
+def check_port(status: int, body: bytes, what: What) -> None:
+    """Returns unless this is the answer of a server that speaks TLS to a request without it. Raises `Unreachable`."""
+    if status == 400 and what.url.scheme == "http" and _OF_TLS_PORT.search(body):
+        failure = Unreachable(f"{what}: the server speaks TLS, and the request was plain HTTP", hint=_MAY_BE_TLS)
+        failure.retryable = False
+        raise failure
 
 
 def not_sent(what: object, why: str) -> InvalidArgument:
     """The error for a request that cannot be written."""
     return InvalidArgument(f"{what}: not sent: {why}")
+
+
+def check_authorities(file: Path) -> None:
+    """Raises `InvalidArgument` unless this is a PEM file with certificates."""
+    import ssl
+
+    def explain(error: Exception) -> InvalidArgument | None:
+        if isinstance(error, ssl.SSLError):
+            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
+        if isinstance(error, FileNotFoundError):
+            return InvalidArgument(f"certificate authorities: there is no file {file}")
+        if isinstance(error, OSError | ValueError):
+            reason = getattr(error, "strerror", None) or "not a file name"
+            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
+        return None
+
+    with external_call("certificate authorities", explain):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
 
 
 def _is_of_tls(error: Exception) -> bool:

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from imagesig.errors import InvalidArgument
 from imagesig.redacted import RedactedStruct
+from imagesig.text import quote
 from imagesig.url import Url, is_loopback, parse_url
 
 _SCHEMES = ("http", "https")
@@ -49,10 +50,20 @@ class Proxy(RedactedStruct, frozen=True):
         return f"{self.url.scheme}://{self.url.netloc}"
 
 
+class ProxyDecision(RedactedStruct, frozen=True):
+    """The proxy for a URL, None if it is reached directly, and the reason, for people. Nothing in it is secret."""
+
+    hidden = ("proxy",)
+
+    proxy: Proxy | None
+    reason: str
+
+
 class Proxies(RedactedStruct, frozen=True):
     """Proxy URLs by the target's scheme, and the hosts that are reached directly, as in `NO_PROXY`.
 
     `cgi` says that this process answers a web request: `HTTP_PROXY` may then be the client's `Proxy` header.
+    `lower` are the settings that come from variables in lower case: schemes, and `no`.
     """
 
     hidden = ("urls",)
@@ -60,34 +71,47 @@ class Proxies(RedactedStruct, frozen=True):
     urls: Mapping[str, str] = field(default_factory=dict)
     bypass: str = ""
     cgi: bool = False
+    lower: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
-        """The settings in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; lower case names are the fallback."""
+        """The settings in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; lower case names are the fallback.
 
-        def value(name: str) -> str:
-            return environ.get(name) or environ.get(name.lower()) or ""
-
-        urls = {scheme: found for scheme in _SCHEMES if (found := value(f"{scheme.upper()}_PROXY"))}
-        return cls(urls, value("NO_PROXY"), bool(environ.get("REQUEST_METHOD")))
+        `ALL_PROXY` is not read, as in Go.
+        """
+        found = {
+            name: environ.get(f"{name.upper()}_PROXY") or environ.get(f"{name}_proxy") or ""
+            for name in (*_SCHEMES, "no")
+        }
+        lower = frozenset(name for name, value in found.items() if value and not environ.get(f"{name.upper()}_PROXY"))
+        urls = {scheme: found[scheme] for scheme in _SCHEMES if found[scheme]}
+        return cls(urls, found["no"], bool(environ.get("REQUEST_METHOD")), lower)
 
     def find(self, target: Url) -> Proxy | None:
-        """The proxy for this URL; None if it is reached directly.
+        """The proxy for this URL; None if it is reached directly. Raises as `decide` does."""
+        # speed: most processes have no proxy, and no use for a reason
+        return self.decide(target).proxy if self.urls.get(target.scheme) else None
+
+    def decide(self, target: Url) -> ProxyDecision:
+        """The proxy for this URL, and why.
 
         Raises:
             InvalidArgument: the setting cannot be read. The error does not show it.
         """
-        text = self.urls.get(target.scheme)
-        if not text or is_loopback(target.host):
-            return None
+        variable, text = self._variable(target.scheme), self.urls.get(target.scheme)
+        if not text:
+            return ProxyDecision(None, f"{variable} is not set")
+        if is_loopback(target.host):
+            return ProxyDecision(None, f"{target.host} is this machine, which is always reached directly")
         if self.cgi and target.scheme == "http":
             raise InvalidArgument(
                 "the proxy in HTTP_PROXY: not used, for REQUEST_METHOD is set and HTTP_PROXY may be a client's header",
                 hint="unset REQUEST_METHOD or HTTP_PROXY",
             )
-        if _listed(self.bypass).matches(target.host, str(target.port)):
-            return None
-        return _parsed(text, f"{target.scheme.upper()}_PROXY")
+        entry = _listed(self.bypass).entry_for(target.host, str(target.port))
+        if entry:
+            return ProxyDecision(None, f"{quote(entry)} in {self._variable('no')} names {target.host}:{target.port}")
+        return ProxyDecision(_parsed(text, variable), f"{variable} is set, and no entry of NO_PROXY names the host")
 
     def for_url(self, url: str) -> str:
         """The proxy's URL for this URL, with its login, for other clients; empty for none. Raises as `find` does."""
@@ -96,6 +120,9 @@ class Proxies(RedactedStruct, frozen=True):
             return ""
         login = proxy.login.replace("@", "%40")
         return f"{proxy.url.scheme}://{login}{'@' if login else ''}{proxy.url.netloc}"
+
+    def _variable(self, name: str) -> str:
+        return f"{name}_proxy" if name in self.lower else f"{name.upper()}_PROXY"
 
 
 def _parsed(text: str, variable: str) -> Proxy:
@@ -118,49 +145,52 @@ def _parsed(text: str, variable: str) -> Proxy:
 
 
 class _Direct(Struct, frozen=True):
-    """The entries of `NO_PROXY`. `names` start with a dot and match hosts that end with them."""
+    """The entries of `NO_PROXY`, each with its text. `names` start with a dot and match hosts that end with them."""
 
-    everything: bool = False
-    networks: tuple[_Network, ...] = ()
-    addresses: tuple[tuple[_Address, str], ...] = ()
-    names: tuple[tuple[str, str, bool], ...] = ()
+    everything: str = ""
+    networks: tuple[tuple[_Network, str], ...] = ()
+    addresses: tuple[tuple[_Address, str, str], ...] = ()
+    names: tuple[tuple[str, str, bool, str], ...] = ()
 
-    def matches(self, host: str, port: str) -> bool:
+    def entry_for(self, host: str, port: str) -> str:
+        """The entry that names this host and port; empty if there is none."""
         if self.everything:
-            return True
+            return self.everything
         address = _address(host)
         if address is not None:
-            return any(address.version == net.version and address in net for net in self.networks) or any(
-                address == listed and wanted in ("", port) for listed, wanted in self.addresses
-            )
-        return any(
-            wanted in ("", port) and (host.endswith(name) or (itself and host == name[1:]))
-            for name, wanted, itself in self.names
+            blocks = (text for net, text in self.networks if address.version == net.version and address in net)
+            listed = (text for one, wanted, text in self.addresses if address == one and wanted in ("", port))
+            return next(blocks, "") or next(listed, "")
+        matching = (
+            text
+            for name, wanted, itself, text in self.names
+            if wanted in ("", port) and (host.endswith(name) or (itself and host == name[1:]))
         )
+        return next(matching, "")
 
 
 @lru_cache(maxsize=64)
 def _listed(bypass: str) -> _Direct:
-    networks: list[_Network] = []
-    addresses: list[tuple[_Address, str]] = []
-    names: list[tuple[str, str, bool]] = []
+    networks: list[tuple[_Network, str]] = []
+    addresses: list[tuple[_Address, str, str]] = []
+    names: list[tuple[str, str, bool, str]] = []
     for entry in bypass.split(","):
         text = entry.strip(_BLANKS).lower()
         if text == "*":
-            return _Direct(everything=True)
+            return _Direct(everything=text)
         network = _network(text)
         if network is not None:
-            networks.append(network)
+            networks.append((network, text))
             continue
         host, port = _split_port(text)
         address = _address(host)
         if address is not None:
-            addresses.append((address, port))
+            addresses.append((address, port, text))
         elif host:
             name = host.removeprefix("*") if host.startswith("*.") else host
             itself = not name.startswith(".")
-            names.append((_in_ascii(f".{name}" if itself else name), port, itself))
-    return _Direct(False, tuple(networks), tuple(addresses), tuple(names))
+            names.append((_in_ascii(f".{name}" if itself else name), port, itself, text))
+    return _Direct("", tuple(networks), tuple(addresses), tuple(names))
 
 
 def _split_port(text: str) -> tuple[str, str]:

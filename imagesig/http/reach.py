@@ -11,8 +11,9 @@ import ipaddress
 from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from imagesig.url import Origin, is_loopback
+from imagesig.url import Origin, Url, is_loopback
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -57,12 +58,25 @@ class Network(Enum):
 class Reach(Struct, frozen=True):
     """Where a request may go. `like` is the registry that named the URL: addresses must be as public as its own.
 
-    `link_local` allows link-local addresses; `loopback_only` allows only this machine.
+    `link_local` allows link-local addresses; `loopback_only` allows only this machine. `has_login` says that the
+    request has a password or a token: over plain HTTP it goes to this machine only.
     """
 
     like: Origin | None = None
     link_local: bool = False
     loopback_only: bool = False
+    has_login: bool = False
+
+    def of_named(self, server: Origin, url: Url) -> Reach:
+        """The reach of a URL that this server, or content stored in it, names; this reach is the server's own.
+
+        It is the one rule for redirects, token servers, places of uploads and next pages; `served_url` reads them.
+        """
+        return Reach(like=self.like or server, loopback_only=self.loopback_only and url.scheme == "http")
+
+    def with_login(self, url: Url) -> Reach:
+        """The reach of the same request with a login. For HTTPS and for this machine it is the same one."""
+        return self if url.scheme == "https" or url.is_loopback else replace(self, has_login=True)
 
     def refuses(self, network: Network, home: Network) -> bool:
         """Whether an address is out of reach. `home` is the network of the registry `like`."""

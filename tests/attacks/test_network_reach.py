@@ -37,8 +37,8 @@ def inside() -> Iterator[InMemoryRegistry]:
         yield running
 
 
-def image_of(server: InMemoryRegistry) -> Image:
-    return registry("registry.example/team/app:1.0", plain_http=True, credentials=LOGIN, timeout=20)
+def image_of(server: InMemoryRegistry, login: tuple[str, str] = LOGIN) -> Image:
+    return registry("registry.example/team/app:1.0", plain_http=True, credentials=login, timeout=20)
 
 
 def everywhere(server: InMemoryRegistry, inside: InMemoryRegistry, *addresses: str, **names: object) -> Network:
@@ -174,7 +174,7 @@ def test_a_registry_inside_may_name_what_is_inside(
         {"10.9.9.9": server.host, "10.1.2.3": inside.host},
     ).installed(monkeypatch)
     with contextlib.suppress(ImagesigError):
-        _follow(server, image_of(server), key, named, "http://inside.example/x")
+        _follow(server, image_of(server, ("", "")), key, named, "http://inside.example/x")
     assert inside.requests
     assert ("10.1.2.3", 80) in network.tried
 

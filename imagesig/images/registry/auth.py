@@ -11,14 +11,22 @@ import threading
 import time
 from urllib.parse import urlencode
 
+from msgspec import Struct
+
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient
-from imagesig.http.reach import Reach
-from imagesig.images.registry.challenges import check_realm, parse_challenges
-from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, CredentialSource
+from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
+from imagesig.images.registry.challenges import check_realm, chosen_challenge, parse_challenges, wanted_scopes
+from imagesig.images.registry.credentials import (
+    ANONYMOUS,
+    Credential,
+    CredentialFiles,
+    CredentialSource,
+    CredentialStep,
+)
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
@@ -38,6 +46,14 @@ class _Cached(RedactedStruct, frozen=True):
     expires: float
 
 
+class TokenRequest(Struct, frozen=True):
+    """What a token server is asked for. It has no credential."""
+
+    realm: str
+    service: str
+    scopes: tuple[str, ...]
+
+
 class RegistryLogin:
     """The Authorization headers of one client: one for each registry, or for each repository and scope if the registry
     uses tokens. Thread-safe.
@@ -50,17 +66,34 @@ class RegistryLogin:
         self._credentials = credentials
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._wants_basic: set[str] = set()
+        self._asked: dict[str, TokenRequest] = {}
         self._last_credentials: dict[str, Credential] = {}
         self._lock = threading.Lock()
         # Several locks, so that logins to different repositories rarely wait for each other.
         self._logging_in = tuple(threading.Lock() for _ in range(16))
 
-    def source(self, registry: str) -> str:
-        """The user at a registry and the origin of the credentials, for people. Nothing in it is secret."""
-        credential = self._credentials(_host(registry))
+    def source(self, registry: str, repository: str) -> str:
+        """The user for a repository and the origin of the credentials, for people. Nothing in it is secret."""
+        credential = self._credential(registry, repository)
         if credential is ANONYMOUS:
             return "anonymous (no credentials found)"
         return f"{credential.username or 'a token'}, from {credential.source}"
+
+    def credential_steps(self, registry: str, repository: str) -> tuple[CredentialStep, ...]:
+        """The credential files that were read for a repository; empty if credentials come from the program."""
+        source = self._credentials
+        return source.steps(_host(registry), repository) if isinstance(source, CredentialFiles) else ()
+
+    def is_anonymous(self, registry: str, repository: str) -> bool:
+        """Whether the headers for a repository come from no credential: a token that anybody gets."""
+        host, source = _host(registry), self._credentials
+        if isinstance(source, CredentialFiles):
+            return source.for_repository(host, repository).is_empty
+        return self._last_credentials.get(host, ANONYMOUS).is_empty
+
+    def token_request(self, registry: str) -> TokenRequest | None:
+        """What the token server of a registry was asked for last; None if the registry named no token server yet."""
+        return self._asked.get(registry)
 
     def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
         """The header that was accepted last for these actions (`pull`, `pull,push`); empty if there is none.
@@ -110,22 +143,26 @@ class RegistryLogin:
     def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
         host = _host(registry)
         credential = self._credential(registry, repository)
-        challenges = {challenge.scheme: challenge for challenge in reversed(parse_challenges(text))}
-        if "bearer" in challenges:
-            bearer = challenges["bearer"]
-            realm = bearer.parameters.get("realm", "")
+        challenges = parse_challenges(text)
+        challenge = chosen_challenge(challenges)
+        if challenge is None:
+            offered = ", ".join(dict.fromkeys(one.scheme for one in challenges)) or "none"
+            raise UnexpectedResponse(f"{host}: requires a login by {quote(offered)}; Bearer or Basic is needed")
+        if challenge.scheme == "bearer":
+            realm = challenge.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
-            return self._token(realm, bearer.parameters.get("service", ""), scopes, credential, registry)
-        if "basic" in challenges:
-            if credential is ANONYMOUS or not credential.username:
-                raise _refused(host, credential)
-            header = "Basic " + _basic(credential)
-            if header == refused:
-                raise _refused(host, credential)
-            self._wants_basic.add(registry)
-            return header, float("inf")
-        offered = ", ".join(challenges) or "none"
-        raise UnexpectedResponse(f"{host}: requires a login by {quote(offered)}; Bearer or Basic is needed")
+            asked = TokenRequest(
+                realm, challenge.parameters.get("service", ""), wanted_scopes(challenge, scopes, registry)
+            )
+            self._asked[registry] = asked
+            return self._token(asked, credential, registry)
+        if credential is ANONYMOUS or not credential.username:
+            raise _refused(host, credential)
+        header = "Basic " + _basic(credential)
+        if header == refused:
+            raise _refused(host, credential)
+        self._wants_basic.add(registry)
+        return header, float("inf")
 
     def _credential(self, registry: str, repository: str) -> Credential:
         """The credential for a repository, read again for each login. For Basic, the last one is reused in `header`."""
@@ -135,18 +172,16 @@ class RegistryLogin:
         credential = self._last_credentials[host] = source(host)
         return credential
 
-    def _token(
-        self, realm: str, service: str, scopes: list[str], credential: Credential, registry: str
-    ) -> tuple[str, float]:
-        reach = self._reach_of_realm(realm, registry)
+    def _token(self, asked: TokenRequest, credential: Credential, registry: str) -> tuple[str, float]:
+        realm, reach = asked.realm, self._reach_of_realm(asked.realm, registry, credential)
         if credential.registry_token:
             return f"Bearer {credential.registry_token}", float("inf")
         if credential.identity_token:
             form = {
                 "grant_type": "refresh_token",
                 "refresh_token": _bytes_of(credential.identity_token, credential),
-                "service": service,
-                "scope": " ".join(scopes),
+                "service": asked.service,
+                "scope": " ".join(asked.scopes),
                 "client_id": _CLIENT_ID,
             }
             headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -155,8 +190,8 @@ class RegistryLogin:
                 "POST", realm, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body
             )
         else:
-            named = [("service", service)] if service else []
-            query = urlencode([*(("scope", scope) for scope in scopes), *named])
+            named = [("service", asked.service)] if asked.service else []
+            query = urlencode([*(("scope", scope) for scope in asked.scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
             base = str(parse_url(realm))  # without a fragment, which would hide the query
             url = f"{base}{'&' if '?' in base else '?'}{query}"
@@ -169,10 +204,10 @@ class RegistryLogin:
             raise UnexpectedResponse(f"token server {redact(realm)}: status {response.status}, 200 is needed")
         return _read_token(response.body, realm)
 
-    def _reach_of_realm(self, realm: str, registry: str) -> Reach:
-        """As public as the registry; plain HTTP that the user did not ask for reaches only this machine."""
-        in_clear = parse_url(realm).scheme == "http" and not self._plain_http
-        return Reach(like=parse_url(registry).origin, loopback_only=in_clear)
+    def _reach_of_realm(self, realm: str, registry: str, credential: Credential) -> Reach:
+        own, url = ANYWHERE if self._plain_http else LOOPBACK_ONLY, parse_url(realm)
+        reach = own.of_named(parse_url(registry).origin, url)
+        return reach if credential.is_empty else reach.with_login(url)
 
 
 def _host(registry: str) -> str:

@@ -6,6 +6,7 @@ Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -17,7 +18,12 @@ from imagesig.url import parse_url, redact
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # No part can match the same characters in two ways, so a hostile header costs no more than its length.
 _CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]++=*+\s*+(?=,|$)")
+"""What a challenge such as Negotiate has in place of parameters."""
 _PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+
+
+_SCOPE_CHARACTERS = 4096
 
 
 class Challenge(Struct, frozen=True):
@@ -31,8 +37,10 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """The challenges of a WWW-Authenticate header in order, up to the first malformed one."""
     challenges = []
     at = 0
-    while at < len(header) and (match := _CHALLENGE.match(header, at)):
+    while match := _CHALLENGE.match(header, at):
         at, parameters = match.end(), {}
+        if token := _TOKEN68.match(header, at):
+            at = token.end()
         while parameter := _PARAMETER.match(header, at):
             quoted = parameter[2]
             value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else parameter[3]
@@ -40,6 +48,31 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
             at = parameter.end()
         challenges.append(Challenge(match[1].lower(), parameters))
     return tuple(challenges)
+
+
+def chosen_challenge(challenges: Sequence[Challenge]) -> Challenge | None:
+    """The challenge to answer: the first Bearer that names a token server, else the first Basic."""
+    bearer = [challenge for challenge in challenges if challenge.scheme == "bearer"]
+    named = [challenge for challenge in bearer if challenge.parameters.get("realm")]
+    basic = [challenge for challenge in challenges if challenge.scheme == "basic"]
+    return next(iter((*named, *basic, *bearer)), None)
+
+
+def wanted_scopes(challenge: Challenge, own: Sequence[str], registry: str) -> tuple[str, ...]:
+    """The scopes to ask a token server for: those of the challenge, then `own` scopes, which the request needs.
+
+    A gateway that renames repositories grants its own scopes only. The challenge's come first, because some token
+    servers read one scope.
+
+    Raises:
+        UnexpectedResponse: the challenge's scopes are too long for a request.
+    """
+    text = challenge.parameters.get("scope", "")
+    if len(text) > _SCOPE_CHARACTERS:
+        raise UnexpectedResponse(
+            f"{redact(registry)}: a scope of {len(text)} characters, at most {_SCOPE_CHARACTERS} are asked for"
+        )
+    return tuple(dict.fromkeys((*text.split(), *own)))
 
 
 def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:

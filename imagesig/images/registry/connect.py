@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Self
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, Unreachable
+from imagesig.arguments import checks_arguments
+from imagesig.errors import InvalidArgument
 from imagesig.http.client import HttpClient
-from imagesig.http.connect import connect_seconds
-from imagesig.http.faults import NotConnected
-from imagesig.http.lookup import addresses
 from imagesig.http.proxies import Proxies
-from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Network, Reach, network_of
 from imagesig.images.image import Image
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.registry.place import Places
+from imagesig.images.registry.refusals import words
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
-from imagesig.url import is_loopback, parse_url
+from imagesig.text import quote
 from imagesig.version import __version__
 
 
+@checks_arguments
 def registry(
     reference: str | Reference,
     *,
@@ -38,16 +37,18 @@ def registry(
 
     Args:
         reference: in the form of docker and podman; without tag and digest it means the tag `latest`.
-        plain_http: use HTTP without TLS. It is always used for loopback addresses (`localhost`, 127.0.0.0/8, ::1) and
-            for names that end in `.localhost` and resolve to this machine.
-        ca_file: PEM file of the certificate authorities to trust instead of the system's.
+        plain_http: use HTTP without TLS. Without it, HTTP is used only for loopback addresses (`localhost`,
+            127.0.0.0/8, ::1) and names that end in `.localhost` and resolve to this machine, if no TLS is spoken there.
+        ca_file: PEM file of the certificate authorities to trust instead of the system's. With it, TLS is used on this
+            machine too.
         credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
         timeout: seconds for each signing or verification of this image.
-        signature_repository: another repository that holds the signatures.
+        signature_repository: another repository that holds the signatures, without tag and digest.
         client: connections and logins to share, with their own `plain_http`, `ca_file` and `credentials`.
 
     Raises:
-        InvalidArgument: not a reference, or a client together with settings of its own.
+        InvalidArgument: not a reference, a signature repository with a tag or digest, or a client together with
+            settings of its own.
         Unreachable: the host or port is invalid.
     """
     name = reference if isinstance(reference, Reference) else parse_reference(reference)
@@ -60,10 +61,23 @@ def registry(
         )
     client = client or registry_client(plain_http=plain_http, ca_file=ca_file, credentials=credentials)
     home = client.repository(name)
-    signatures = client.repository(parse_reference(signature_repository)) if signature_repository else home
+    signatures = client.repository(_repository(signature_repository)) if signature_repository else home
     return Image(home, name.digest or name.tag, signatures, name, timeout)
 
 
+def _repository(text: str) -> Reference:
+    """The repository of signatures. Each signature has a tag or digest of its own, so one in `text` means a mistake."""
+    name = parse_reference(text)
+    if name.tag or name.digest:
+        given = "digest" if name.digest else "tag"
+        raise InvalidArgument(
+            f"signature repository {quote(text)}: it has a {given}, a repository without tag and digest is needed",
+            hint=f"write {name.repository}",
+        )
+    return name
+
+
+@checks_arguments
 def registry_client(
     *,
     plain_http: bool = False,
@@ -98,8 +112,9 @@ class RegistryClient:
         proxies: Proxies | None = None,
     ) -> None:
         self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._http.words = words
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
-        self._plain_http = plain_http
+        self._places = Places(self._http, plain_http=plain_http, only_tls=ca_file is not None)
 
     def repository(self, reference: Reference) -> RegistryRepository:
         """The repository of this reference. Tag and digest are ignored.
@@ -107,22 +122,7 @@ class RegistryClient:
         Raises:
             Unreachable: the host or port is invalid.
         """
-        host = reference.registry_host
-        try:
-            scheme, reach = self._way(parse_url(f"https://{host}", "registry").host)
-        except InvalidArgument as error:
-            unreachable = Unreachable(str(error), hint="check the reference")
-            unreachable.retryable = False
-            raise unreachable from None
-        return RegistryRepository(self._http, self._login, f"{scheme}://{host}", reference, reach)
-
-    def _way(self, host: str) -> tuple[str, Reach]:
-        """The scheme for a host, and the addresses that may be connected."""
-        if self._plain_http or is_loopback(host):
-            return "http", ANYWHERE
-        if host.rstrip(".").endswith(".localhost") and _is_this_machine(host):
-            return "http", LOOPBACK_ONLY  # the name may resolve to another address later
-        return "https", ANYWHERE
+        return RegistryRepository(self._http, self._login, self._places.find(reference), reference)
 
     def close(self) -> None:
         """Closes idle connections. The client can still be used."""
@@ -133,12 +133,3 @@ class RegistryClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_this_machine(name: str) -> bool:
-    """Whether every address of a name is this machine. False for a name without addresses."""
-    try:
-        found = addresses(name, 0, time.monotonic() + connect_seconds())
-    except (OSError, NotConnected):
-        return False
-    return all(network_of(place[0]) is Network.LOOPBACK for _, place in found)

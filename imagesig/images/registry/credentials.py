@@ -1,16 +1,17 @@
 """Registry credentials from the files and helpers of docker and podman, read when a host is first needed.
 
 Spec: containers-auth.json(5); the docker CLI's config.json and credential-helper protocol. Within a file, a helper
-takes precedence over an inline entry, as in docker. The longest matching repository path of podman is used.
+takes precedence over an inline entry, as in docker. `imagesig.images.registry.credential_entry` finds the entry.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from imagesig import limits
@@ -19,11 +20,11 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
+from imagesig.images.registry.credential_entry import helper_for, inline_entries, server_of
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
 
-_DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
 _NOT_FOR_HELPERS = frozenset(
@@ -31,6 +32,8 @@ _NOT_FOR_HELPERS = frozenset(
 )
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
+_LINE_BREAKS = str.maketrans("", "", "\r\n")
+"""Go's base64 decoder skips them."""
 
 
 class Credential(RedactedStruct, frozen=True):
@@ -43,6 +46,11 @@ class Credential(RedactedStruct, frozen=True):
     identity_token: str = ""
     registry_token: str = ""
     source: str = "the program"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to log in with."""
+        return not (self.username or self.identity_token or self.registry_token)
 
     def __post_init__(self) -> None:
         if self.password:
@@ -70,10 +78,27 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     named = environ.get("REGISTRY_AUTH_FILE")
     return (
         *((Path(named),) if named else ()),
-        *((Path(runtime) / "containers/auth.json",) if runtime else ()),
+        Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
         config / "containers/auth.json",
         Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json",
     )
+
+
+class CredentialStep(RedactedStruct, frozen=True):
+    """What one credential file has for a repository: the key that applies, empty if there is none, and the result.
+
+    `answered` says that its credential is used. Nothing in it is secret.
+    """
+
+    file: Path
+    key: str
+    result: str
+    answered: bool = False
+
+
+class _Lookup(RedactedStruct, frozen=True):
+    credential: Credential
+    steps: tuple[CredentialStep, ...]
 
 
 class CredentialFiles:
@@ -85,7 +110,7 @@ class CredentialFiles:
     def __init__(self, files: Sequence[Path], *, path: str = "") -> None:
         self._files = tuple(files)
         self._path = path
-        self._known: dict[tuple[str, str], Credential] = {}
+        self._known: dict[tuple[str, str], _Lookup] = {}
         self._helped: dict[tuple[Path, str, str], Credential] = {}
         self._lock = threading.Lock()
 
@@ -100,23 +125,48 @@ class CredentialFiles:
             InvalidArgument: a file is not a credential file.
             Unauthorized: a credential helper failed.
         """
+        return self._looked_up(host, repository).credential
+
+    def steps(self, host: str, repository: str) -> tuple[CredentialStep, ...]:
+        """The files that were read for this repository, in order, up to the one that answered.
+
+        Raises as `for_repository` does.
+        """
+        return self._looked_up(host, repository).steps
+
+    def _looked_up(self, host: str, repository: str) -> _Lookup:
         with self._lock:  # so that several threads run a helper once
             if (host, repository) not in self._known:
                 self._known[host, repository] = self._look_up(host, repository)
             return self._known[host, repository]
 
-    def _look_up(self, host: str, repository: str) -> Credential:
+    def _look_up(self, host: str, repository: str) -> _Lookup:
+        steps: list[CredentialStep] = []
         for file in self._files:
             document = _read(file)
             if document is None:
+                steps.append(CredentialStep(file, "", "there is no such file, or it is empty"))
                 continue
-            helper = _helper_for(document, host)
-            found = self._from_helper(helper, host, file) if helper else ANONYMOUS
-            if found is ANONYMOUS:
-                found = _inline(document, host, repository, file)
-            if found is not ANONYMOUS:
-                return found
-        return ANONYMOUS
+            for key, found, result in self._in_document(document, host, repository, file):
+                steps.append(CredentialStep(file, key, result, found is not ANONYMOUS))
+                if found is not ANONYMOUS:
+                    return _Lookup(found, tuple(steps))
+        return _Lookup(ANONYMOUS, tuple(steps))
+
+    def _in_document(
+        self, document: Mapping[str, object], host: str, repository: str, file: Path
+    ) -> Iterator[tuple[str, Credential, str]]:
+        """Each key of a file that applies, with its credential and the result for people."""
+        helper, is_known = helper_for(document, host), False
+        if helper.name:
+            found = self._from_helper(helper.name, host, file)
+            answer = "has no credential" if found is ANONYMOUS else "has a credential"
+            yield helper.key, found, f"docker-credential-{helper.name} {answer} for {server_of(host)}"
+        for entry in inline_entries(document, host, repository):
+            is_known, found = True, _credential_of(entry.value, f"{file}, entry {quote(entry.key)}")
+            yield entry.key, found, "the entry is empty" if found is ANONYMOUS else "the entry has a credential"
+        if not helper.name and not is_known:
+            yield "", ANONYMOUS, f"it has no entry for {host}"
 
     def _from_helper(self, helper: str, host: str, file: Path) -> Credential:
         """The answer of a helper. Helpers know hosts, not repositories, so each runs once per host."""
@@ -128,7 +178,6 @@ class CredentialFiles:
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):
             raise InvalidArgument(f"{file}: {quote(helper)} is not the name of a credential helper")
-        import os
         import shutil
         import subprocess
 
@@ -136,12 +185,11 @@ class CredentialFiles:
         what = f"docker-credential-{helper}, configured in {file}"
         if program is None:
             raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
-        server = _DOCKER_HUB_KEYS[0] if host in _DOCKER_HUB_KEYS else host
         with external_call(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
             seconds = min(limits.HELPER_SECONDS, remaining(what))
             done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
                 [program, "get"],
-                input=server.encode(),
+                input=server_of(host).encode(),
                 capture_output=True,
                 timeout=seconds,
                 check=False,
@@ -153,8 +201,21 @@ class CredentialFiles:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
             raise Unauthorized(f"{what}: ended with status {done.returncode}", hint=f"run: docker login {host}")
-        answer = parse_object(done.stdout, what, OURS)
-        return _credential(str(answer.get("Username", "")), str(answer.get("Secret", "")), what)
+        return _answered(done.stdout, what)
+
+
+def _answered(output: bytes, what: str) -> Credential:
+    """The credential in a helper's answer. As in Go, `null` is a missing value, and names of members have no case."""
+    if output.strip() in (b"", b"null"):
+        return ANONYMOUS
+    try:
+        members = {name.lower(): value for name, value in parse_object(output, what, OURS).items()}
+    except MalformedError as error:
+        raise Unauthorized(f"{error}", hint="run the helper by hand: it must print one JSON object") from error
+    user, secret = (members.get(name) or "" for name in ("username", "secret"))
+    if not isinstance(user, str) or not isinstance(secret, str):
+        raise Unauthorized(f"{what}: its answer is not a credential: 'Username' and 'Secret' must be text")
+    return _credential(user, secret, what) if user or secret else ANONYMOUS
 
 
 def _read(file: Path) -> dict[str, object] | None:
@@ -183,54 +244,23 @@ def _unreadable(file: Path, reason: Unreadable, sentence: str) -> InvalidArgumen
     return kind(f"{file}: cannot be read ({sentence})")
 
 
-def _helper_for(document: Mapping[str, object], host: str) -> str:
-    helpers = document.get("credHelpers")
-    for key in _keys(host):
-        if isinstance(helpers, dict) and isinstance(helpers.get(key), str):
-            return str(helpers[key])
-    store = document.get("credsStore")
-    return store if isinstance(store, str) else ""
+def _credential_of(entry: Mapping[str, object], source: str) -> Credential:
+    """The credential in an entry of `auths`; `ANONYMOUS` if it is empty, as docker leaves it beside a helper."""
 
-
-def _inline(document: Mapping[str, object], host: str, repository: str, file: Path) -> Credential:
-    auths = document.get("auths")
-    if not isinstance(auths, dict):
-        return ANONYMOUS
-    for key in (*_repository_keys(host, repository), *_keys(host)):
-        entry = auths.get(key)
-        if isinstance(entry, dict):
-            return _entry(entry, f"{file}, entry {quote(key)}")
-    return ANONYMOUS
-
-
-def _repository_keys(host: str, repository: str) -> list[str]:
-    """podman's keys with a path, longest first: `host/a/b`, `host/a`."""
-    parts = repository.split("/") if repository else []
-    name = "docker.io" if host in _DOCKER_HUB_KEYS else host
-    return ["/".join((name, *parts[:count])) for count in range(len(parts), 0, -1)]
-
-
-def _keys(host: str) -> tuple[str, ...]:
-    if host in _DOCKER_HUB_KEYS:
-        return _DOCKER_HUB_KEYS
-    return (host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/", f"http://{host}")
-
-
-def _entry(entry: Mapping[str, object], source: str) -> Credential:
     def text(name: str) -> str:
         value = entry.get(name, "")
         return value if isinstance(value, str) else ""
 
     username, password = text("username"), text("password")
-    if text("auth"):
+    if encoded := text("auth").translate(_LINE_BREAKS):
         try:
-            decoded = base64.b64decode(text("auth"), validate=True).decode("utf-8")
+            decoded = base64.b64decode(encoded, validate=True).decode("utf-8")
         except (binascii.Error, ValueError):
             raise InvalidArgument(f"{source}: 'auth' is not base64 of text") from None
         username, colon, password = decoded.partition(":")
         if not colon:
             raise InvalidArgument(f"{source}: 'auth' is not user:password")
-        password = password.rstrip("\0")
+        password = password.strip("\0")
     if text("identitytoken") or text("registrytoken"):
         return Credential(username, "", text("identitytoken"), text("registrytoken"), source)
     return _credential(username, password, source) if username else ANONYMOUS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagesig.errors import ImagesigError, Unauthorized
+from imagesig.errors import ImagesigError, Unauthorized, Unreachable
 from imagesig.http.dates import date_of
 from imagesig.images.abilities import Abilities, Permission
 from imagesig.url import served_url
@@ -23,9 +23,12 @@ def probe(repository: RegistryRepository, digest: str) -> Abilities:
     Raises:
         TransportError: the registry does not answer.
     """
-    answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
+    try:
+        answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
+    except Unreachable:  # some registries answer HEAD with 500
+        answer = repository.ask("GET", f"manifests/{_NOWHERE}", actions="pull")
     return Abilities(
-        repository.login_source,
+        repository.contact().login,
         date_of(answer.headers.get("date", "")),
         repository.lists_referrers(digest) if digest else None,
         _may_push(repository),

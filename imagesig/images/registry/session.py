@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
-from imagesig.errors import LimitExceeded, Unreachable
+from imagesig.errors import LimitExceeded, TransportError, Unreachable
 from imagesig.http.client import HttpClient, Response
-from imagesig.http.reach import ANYWHERE, Reach, like
-from imagesig.images.registry.auth import RegistryLogin
-from imagesig.images.registry.refusals import failure
+from imagesig.http.proxies import ProxyDecision
+from imagesig.http.reach import Reach
+from imagesig.images.registry.auth import RegistryLogin, TokenRequest
+from imagesig.images.registry.credentials import CredentialStep
+from imagesig.images.registry.place import Place
+from imagesig.images.registry.refusals import failure, words
 from imagesig.oci.reference import Reference
+from imagesig.redacted import RedactedStruct
 from imagesig.url import parse_url, redact
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
+
+
+class Contact(RedactedStruct, frozen=True):
+    """How a repository is reached: the registry's URL, its proxy, its login, and the scopes of its last token.
+
+    Nothing in it is secret.
+    """
+
+    url: str
+    proxy: ProxyDecision
+    login: str
+    credential_steps: tuple[CredentialStep, ...]
+    token: TokenRequest | None
 
 
 class RegistrySession:
     """The requests of one repository. Safe to use from several threads."""
 
     def __init__(
-        self, http: HttpClient, login: RegistryLogin, registry: str, reference: Reference, reach: Reach = ANYWHERE
+        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
     ) -> None:
         self._http = http
         self._login = login
-        self.registry = registry
-        """The URL of the registry: scheme, host and port."""
-        self._origin = parse_url(registry, "registry").origin
-        self._own_reach, self._named_reach = reach, like(self._origin)
+        self._place = place
         self.path = reference.path
-        self.base = f"{registry}/v2/{reference.path}"
         self.name = reference.repository
 
     @property
-    def login_source(self) -> str:
-        """Where this registry's credentials come from. Nothing in it is secret."""
-        return self._login.source(self.registry)
+    def registry(self) -> str:
+        """The URL of the registry: scheme, host and port."""
+        return self._place().url
+
+    @property
+    def base(self) -> str:
+        """The URL of the repository."""
+        return f"{self.registry}/v2/{self.path}"
+
+    def contact(self) -> Contact:
+        """How this repository is reached. Raises `InvalidArgument` for a proxy or a credential file of a wrong form."""
+        url = self.registry
+        return Contact(
+            url,
+            self._http.decide_proxy(parse_url(url)),
+            self._login.source(url, self.path),
+            self._login.credential_steps(url, self.path),
+            self._login.token_request(url),
+        )
 
     def request(
         self,
@@ -80,7 +109,7 @@ class RegistrySession:
     def _stream(self, url: str, authorization: str) -> AbstractContextManager[tuple[Response, Iterator[bytes]]]:
         spend(Cost.REQUESTS, 1, self.name)
         headers = {"accept": "*/*", **_authorization(authorization)}
-        return self._http.stream(url, reach=self._reach(url), headers=headers)
+        return self._http.stream(url, reach=self._reach(url, headers), headers=headers)
 
     def upload(self, path: str, chunks: Iterable[bytes], size: int) -> Response:
         """The answer to one PUT with a body in pieces. Raises `Unreachable` if another attempt may help."""
@@ -89,27 +118,44 @@ class RegistrySession:
         headers = {"content-type": "application/octet-stream", **_authorization(used)}
         spend(Cost.REQUESTS, 1, self.name)
         response = self._http.upload(
-            "PUT", url, chunks, size, reach=self._reach(url), limit=limits.ERROR_BODY_BYTES, headers=headers
+            "PUT", url, chunks, size, reach=self._reach(url, headers), limit=limits.ERROR_BODY_BYTES, headers=headers
         )
         again = response.status == 429 or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
-            raise Unreachable(f"PUT {redact(url)}: status {response.status}", hint="try again later")
+            raise Unreachable(f"PUT {redact(url)}: status {response.status}{words(response)}", hint="try again later")
         return response
 
-    def expect(self, response: Response, what: str, status: int) -> None:
-        """Returns if the answer has this status. Raises the error for any other status."""
-        if response.status != status:
-            raise failure(response, what, status)
+    def expect(self, response: Response, what: str, *wanted: int) -> None:
+        """Returns if the answer has one of these statuses. Raises the error for any other status."""
+        if response.status not in wanted:
+            raise failure(response, what, wanted)
+
+    def head(self, path: str, *, accept: str = "", actions: str = PULL) -> bool | None:
+        """Whether a HEAD says that there is such content; None if it does not say it: then ask by GET.
+
+        Gateways and registries exist that answer HEAD with a refusal where GET works.
+        """
+        try:
+            status = self.request("HEAD", path, limit=0, accept=accept, actions=actions, attempts=1).status
+        except TransportError:
+            return None
+        return {200: True, 404: False}.get(status)
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"
 
     def _is_ours(self, url: str) -> bool:
-        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._origin
+        return url.startswith(f"{self.base}/") or parse_url(url).origin == self._place().origin
 
-    def _reach(self, url: str) -> Reach:
-        """The reach of a URL: the user named the registry itself, the registry named all other hosts."""
-        return self._own_reach if self._is_ours(url) else self._named_reach
+    def _reach(self, url: str, headers: Mapping[str, str]) -> Reach:
+        """The reach of a request: the user named the registry itself, the registry named all other hosts."""
+        place, parsed = self._place(), parse_url(url)
+        if not self._is_ours(url):
+            return place.reach.of_named(place.origin, parsed)
+        with_login = place.reach.with_login(parsed) if "authorization" in headers else place.reach
+        if with_login == place.reach or self._login.is_anonymous(place.url, self.path):
+            return place.reach
+        return with_login
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
         return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
@@ -128,7 +174,7 @@ class RegistrySession:
         most = max(limit, limits.ERROR_BODY_BYTES)
         spend(Cost.REQUESTS, 1, self.name)
         response = self._http.request(
-            method, url, reach=self._reach(url), limit=most, headers=headers, body=body, attempts=attempts
+            method, url, reach=self._reach(url, headers), limit=most, headers=headers, body=body, attempts=attempts
         )
         if response.status < 300 and len(response.body) > limit:
             raise LimitExceeded(f"{method} {redact(url)}: {len(response.body)} bytes, at most {limit} were expected")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import pytest
 
+from imagesig import inspect
 from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
-from imagesig.images.registry.auth import RegistryLogin
+from imagesig.http.proxies import Proxies
+from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.challenges import Challenge, parse_challenges
-from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import Credential
-from imagesig.testing import Answer, InMemoryRegistry
+from imagesig.images.registry.connect import RegistryClient, registry
+from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles
+from imagesig.oci.reference import parse_reference
+from imagesig.testing import Answer, InMemoryRegistry, Request
 
 REGISTRY = "https://registry.example"
 BEARER = 'Bearer realm="https://auth.example/token",service="registry.example"'
@@ -183,3 +189,104 @@ def test_a_login_by_anything_else_is_refused_with_its_name() -> None:
 def test_a_token_that_no_header_can_carry_is_refused(token: object) -> None:
     with pytest.raises(MalformedError, match="no valid token"):
         log_in(login(TokenServer(token=token)))
+
+
+# --- the challenge's own scope ----------------------------------------------------------------------------------------
+
+UPSTREAM = "repository:upstream/app:pull"
+OWN = "repository:team/app:pull"
+
+
+def gateway(server: InMemoryRegistry, challenge: str, grants: str = UPSTREAM) -> list[dict[str, list[str]]]:
+    """A gateway that renames repositories: its token server grants its own scope only. Gives what it was asked for."""
+    asked: list[dict[str, list[str]]] = []
+
+    def answer(request: Request) -> Answer | None:
+        if request.path == "/token":
+            asked.append(parse_qs(request.body.decode()) if request.method == "POST" else dict(request.query))
+            granted = grants in " ".join(asked[-1].get("scope", [])).split()
+            return Answer(200, b'{"access_token": "t0ken", "token": ""}') if granted else Answer(403)
+        if request.headers.get("authorization") == "Bearer t0ken":
+            return None
+        return Answer(401, headers={"www-authenticate": challenge.replace("REALM", f"http://{server.host}/token")})
+
+    server.faults.append(answer)
+    return asked
+
+
+CHALLENGES = {
+    "one scope": f'Bearer realm="REALM",service="s",scope="{UPSTREAM}"',
+    "a list of scopes": f'Bearer realm="REALM",service="s",scope="repository:x:pull {UPSTREAM}"',
+    "blanks around": f'Bearer realm="REALM" , service="s" , scope="  {UPSTREAM} "',
+    "no service": f'Bearer scope="{UPSTREAM}",realm="REALM"',
+    "an error beside it": f'Bearer realm="REALM",service="s",error="insufficient_scope",scope="{UPSTREAM}"',
+    "after Basic": f'Basic realm="s", Bearer realm="REALM",service="s",scope="{UPSTREAM}"',
+    "after Negotiate with a token": f'Negotiate YII=, bearer Realm="REALM", SCOPE="{UPSTREAM}"',
+    "after Negotiate with another token": f'Negotiate YI/+~==, Bearer realm="REALM",scope="{UPSTREAM}"',
+    "after a Bearer without a realm": f'Bearer error="invalid_token", Bearer realm="REALM",scope="{UPSTREAM}"',
+}
+
+
+@pytest.mark.parametrize("challenge", CHALLENGES.values(), ids=CHALLENGES)
+@pytest.mark.parametrize("kind", ["password", "identity token", "anonymous"])
+def test_a_token_is_asked_for_with_the_challenges_scope_and_ours(challenge: str, kind: str) -> None:
+    credentials = {
+        "password": Credential("user", "s3cret"),
+        "identity token": Credential(identity_token="refresh"),
+        "anonymous": ANONYMOUS,
+    }
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/app:1.0")
+        asked = gateway(server, challenge)
+        assert inspect(registry(image, credentials=lambda _host: credentials[kind])).digest
+    scopes = " ".join(asked[0]["scope"]).split()
+    assert {UPSTREAM, OWN} <= set(scopes)
+    assert scopes.index(UPSTREAM) < scopes.index(OWN)
+    assert len(scopes) == len(set(scopes))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("scope", ["", 'scope="",', f'scope="{OWN}",', f'scope="{OWN} {OWN}",'])
+def test_a_scope_is_asked_for_once(scope: str) -> None:
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/app:1.0")
+        asked = gateway(server, f'Bearer {scope}realm="REALM"', grants=OWN)
+        assert inspect(registry(image, credentials=("user", "s3cret"))).digest
+    assert asked[0]["scope"] == [OWN]
+
+
+def test_a_scope_of_any_length_is_the_images_error() -> None:
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/app:1.0")
+        asked = gateway(server, f'Bearer realm="REALM",scope="{"x" * 10_000}"')
+        with pytest.raises(UnexpectedResponse, match="scope of 10000 characters"):
+            inspect(registry(image, credentials=("user", "s3cret")))
+    assert not asked
+
+
+def test_the_login_says_what_it_asked_a_token_server_for() -> None:
+    to = login(TokenServer())
+    assert to.token_request(REGISTRY) is None
+    to.answer(f'{BEARER},scope="{UPSTREAM}"', REGISTRY, "team/app", "pull", "")
+    assert to.token_request(REGISTRY) == TokenRequest("https://auth.example/token", "registry.example", (UPSTREAM, OWN))
+
+
+def test_how_a_repository_is_reached_is_said_for_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:pr0xy-s3cret@proxy.example")
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/app:1.0")
+        gateway(server, f'Bearer realm="REALM",service="s",scope="{UPSTREAM}"')
+        entry = {"username": "user", "password": "very-s3cret"}
+        (tmp_path / "auth.json").write_text(json.dumps({"auths": {f"{server.host}/team": entry}}))
+        client = RegistryClient(CredentialFiles([tmp_path / "auth.json"]), proxies=Proxies.from_environment(os.environ))
+        home = client.repository(parse_reference(image))
+        home.resolve("1.0")
+        contact = home.contact()
+        client.close()
+    assert contact.url == f"http://{server.host}"
+    assert contact.proxy.proxy is None
+    assert "this machine" in contact.proxy.reason
+    assert contact.login.startswith("user, from ")
+    assert [(step.key, step.answered) for step in contact.credential_steps] == [(f"{server.host}/team", True)]
+    assert contact.token == TokenRequest(f"http://{server.host}/token", "s", (UPSTREAM, OWN))
+    assert "s3cret" not in repr(contact)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -198,11 +199,15 @@ def test_helpers_are_looked_for_on_path_unless_another_is_given(
 
 def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> None:
     found = [str(path) for path in credential_files({"HOME": "/h", "XDG_CONFIG_HOME": "/xdg"})]
-    assert found == ["/xdg/containers/auth.json", "/h/.docker/config.json"]
-    assert str(credential_files({})[0]).startswith("/nonexistent/")
+    assert found[1:] == ["/xdg/containers/auth.json", "/h/.docker/config.json"]
+    assert str(credential_files({})[1]).startswith("/nonexistent/")
 
 
-@pytest.mark.parametrize("text", ["dXNl cjpw", "dXNlcjpw-", "dXNlcjpw\n", "dXNlcjp", "dXNlcjr_"])
+def test_without_a_runtime_folder_podmans_login_is_below_run() -> None:
+    assert credential_files({"HOME": "/h"})[0] == Path(f"/run/containers/{os.getuid()}/auth.json")
+
+
+@pytest.mark.parametrize("text", ["dXNl cjpw", "dXNlcjpw-", "dXNlcjp", "dXNlcjr_"])
 def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidArgument, match="is not base64"):
         files(tmp_path, {"auths": {"registry.example": {"auth": text}}})("registry.example")
