@@ -28,6 +28,9 @@ PUBLIC = {
     "imagesig.signature": "SignerInfo VerifiedSignature",
     "imagesig.policy.policy": "AuthorityLike Policy",
     "imagesig.policy.identity": "Identity",
+    "imagesig.trust.anchors": "ContentTrust",
+    "imagesig.content_trust.servers": "TrustServers",
+    "imagesig.api.inspecting_trust": "InspectedTrust inspect_trust",
     "imagesig.keys.provider": "KeyProvider SigningKey",
     "imagesig.keys.uri": "open_key open_public_keys",
     "imagesig.keys.file.provider": "key_from_pem",
@@ -52,6 +55,6 @@ PUBLIC = {
     """,
 }
 
-MODULES = "aio docker errors formats images keys policy testing trust witnesses"
+MODULES = "aio content_trust docker errors formats images keys policy testing trust witnesses"
 
 __getattr__, __dir__, __all__ = lazy(__name__, PUBLIC, MODULES)

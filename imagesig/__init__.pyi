@@ -1,4 +1,5 @@
 from imagesig import aio as aio
+from imagesig import content_trust as content_trust
 from imagesig import docker as docker
 from imagesig import errors as errors
 from imagesig import formats as formats
@@ -21,6 +22,8 @@ from imagesig.api.explaining import explain as explain
 from imagesig.api.inspecting import InspectedImage as InspectedImage
 from imagesig.api.inspecting import InspectedSignature as InspectedSignature
 from imagesig.api.inspecting import inspect as inspect
+from imagesig.api.inspecting_trust import InspectedTrust as InspectedTrust
+from imagesig.api.inspecting_trust import inspect_trust as inspect_trust
 from imagesig.api.outcome import Outcome as Outcome
 from imagesig.api.policy_file import PolicyFile as PolicyFile
 from imagesig.api.removing import RemovedImage as RemovedImage
@@ -40,6 +43,7 @@ from imagesig.api.verify.verifying import VerificationResult as VerificationResu
 from imagesig.api.verify.verifying import verify as verify
 from imagesig.api.verify.verifying_many import verify_many as verify_many
 from imagesig.api.worker_processes import worker_processes as worker_processes
+from imagesig.content_trust.servers import TrustServers as TrustServers
 from imagesig.crypto.algorithms import Algorithm as Algorithm
 from imagesig.crypto.algorithms import KeyType as KeyType
 from imagesig.crypto.public_key import PublicKey as PublicKey
@@ -113,6 +117,7 @@ from imagesig.policy.policy import AuthorityLike as AuthorityLike
 from imagesig.policy.policy import Policy as Policy
 from imagesig.signature import SignerInfo as SignerInfo
 from imagesig.signature import VerifiedSignature as VerifiedSignature
+from imagesig.trust.anchors import ContentTrust as ContentTrust
 
 PUBLIC: dict[str, str]
 MODULES: str

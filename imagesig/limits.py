@@ -230,3 +230,25 @@ REFERRER_DEPTH = 4
 """Referrers of referrers: a signature of an SBOM of an image has depth 2."""
 COPIED_MANIFEST_BYTES = 256 * 1024 * 1024
 """All of them together: they are in memory until they are written."""
+
+# --- Docker Content Trust ------------------------------------------------------------------------------------------
+TRUST_TARGETS_BYTES = 8 * 1024 * 1024
+"""A targets or snapshot file; ten thousand tags have 1.2 MiB. notary reads up to 100 MiB."""
+TRUST_ROOT_BYTES = 1024 * 1024
+"""A root file: keys with their certificates, 1 to 5 KiB each."""
+TRUST_TIMESTAMP_BYTES = 64 * 1024
+"""A timestamp file; those in the wild have 0.5 KiB."""
+TRUST_NODES = 900_000
+"""JSON values of one file; a tag has about 9."""
+TRUST_SIGNATURES = 64
+"""Signatures of one file; those in the wild have 1 to 3."""
+TRUST_KEYS = 256
+"""Keys of one file, and of one role."""
+TRUST_DELEGATIONS = 100
+"""Delegated roles of one file, and files of one repository that are fetched."""
+TRUST_PATHS = 100
+"""Paths of one delegated role; docker writes one, the empty prefix."""
+TRUST_ROOT_ROTATIONS = 64
+"""Root files between the remembered one and the newest."""
+TRUST_MEMORY_BYTES = 64 * 1024 * 1024
+"""What is remembered of one repository: its metadata in base64."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.peers.servers import (
+    NotaryServer,
     RegistryServer,
     SoftHsmToken,
     VaultServer,
+    notary_server,
     registry_server,
     softhsm_token,
     vault_server,
@@ -87,6 +89,13 @@ def registry_tag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryS
 def registry_ggcr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     """go-containerregistry's registry: the referrers API with its quirks."""
     with registry_server("ggcr", tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def notary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotaryServer]:
+    """A trust server; a test uses a repository of its own."""
+    with notary_server(tmp_path_factory.mktemp("notary")) as server:
         yield server
 
 

@@ -45,6 +45,7 @@ FLOORS: dict[str, int] = {
     "images": 7,
     "witnesses": 7,
     "stores": 8,
+    "content_trust": 8,
     "api": 9,
     "aio": 10,
     "docker": 10,
@@ -83,6 +84,8 @@ PURE = frozenset(
     | {"images/registry/challenges.py", "images/registry/credential_entry.py"}
     | {"images/registry/fallback_index.py", "images/directory/signature_file.py", "images/signature_manifest.py"}
     | {"images/archive/header.py", "images/archive/names.py", "images/archive/pax.py"}
+    | {"content_trust/canonical.py", "content_trust/key.py", "content_trust/metadata.py", "content_trust/role.py"}
+    | {"content_trust/pin.py", "content_trust/update.py", "content_trust/lookup.py"}
     | {"keys/awskms/uri.py", "keys/pkcs11/uri.py", "keys/pkcs11/encoding.py"}
 )
 """Units, and single modules of others, that touch nothing outside."""

@@ -26,6 +26,7 @@ _COMMANDS = {
     "generate-payload": "imagesig.cli.commands.generate_payload",
     "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",
+    "trust": "imagesig.cli.commands.trust",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",
     "docker": "imagesig.cli.commands.docker",

@@ -28,6 +28,7 @@ from imagesig.url import Origin, Url, redact
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from imagesig.http.tunnel import TlsInTls
 
@@ -44,8 +45,14 @@ class Connector:
     `read_seconds` is how long one read may take now; 0 or less: no time.
     """
 
-    def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        ca_file: str | None,
+        read_seconds: Callable[[], float],
+        client_certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self._ca_file = ca_file
+        self._client_certificate = client_certificate
         self._read_seconds = read_seconds
         self._context: ssl.SSLContext | None = None
         self._homes: dict[Origin, Network] = {}
@@ -204,8 +211,13 @@ class Connector:
 
         with self._lock:
             if self._context is None:
-                self._context = ssl.create_default_context(cafile=self._ca_file)
-                self._context.set_alpn_protocols(["http/1.1"])
+                context = ssl.create_default_context(cafile=self._ca_file)
+                context.set_alpn_protocols(["http/1.1"])
+                if self._client_certificate is not None:
+                    from imagesig.http.tls_files import load_client_certificate
+
+                    load_client_certificate(context, *self._client_certificate)
+                self._context = context
             return self._context
 
 

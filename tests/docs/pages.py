@@ -13,7 +13,7 @@ from tests.docs.blocks import ROOT
 from tests.docs.world import World
 from tests.peers import binary
 from tests.peers.engine import DockerEngine
-from tests.peers.servers import vault_server
+from tests.peers.servers import notary_server, vault_server
 
 PREPARE = Path(__file__).parent / "prepare"
 
@@ -27,6 +27,9 @@ def prepared(page: Path, here: World, request: pytest.FixtureRequest) -> Iterato
             vault = stack.enter_context(vault_server(here.folder.parent))
             here.names["https://vault.example:8200"] = vault.address
             here.environ |= {"VAULT_ADDR": vault.address, "VAULT_TOKEN": vault.root_token}
+        if "notary.example" in text:
+            notary = stack.enter_context(notary_server(here.folder.parent))
+            here.names |= {"https://notary.example": notary.url, "notary-ca.crt": str(notary.ca_file)}
         if "awskms://" in text:
             kms = request.getfixturevalue("kms").endpoint
             here.environ |= {

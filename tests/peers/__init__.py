@@ -32,6 +32,8 @@ BINARIES = SYSTEM | {
     "runc",
     "podman",  # 4.3.1 of Debian bookworm
     "vault",
+    "notary",  # 0.7.0 as Debian bookworm ships it
+    "notary-server",  # of the same package
     "nss-softokn",  # PKCS#11 modules: of Firefox, and one that reaches a module in another process
     "p11-kit-client",
     "tpm2-pkcs11",  # with swtpm, a TPM in software

@@ -61,7 +61,8 @@ class Unpacked:
                 self._wrap(root, workshop.root)
         program = workshop.root / ("run" if self.libraries else self.program)
         workshop.publish(program)
-        workshop.run(program, "version" if self.package in {"cosign", "notation", "docker-buildx"} else "--version")
+        word = "version" if self.package in {"cosign", "docker-buildx", "notation", "notary"} else "--version"
+        workshop.run(program, word)
         return got
 
     def present(self, cache: Path) -> bool:
@@ -88,6 +89,17 @@ class Unpacked:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A recipe: a further program of a package that another peer, which comes first, has unpacked."""
+
+    peer: str
+    program: str
+
+    def install(self, workshop: Workshop) -> str:
+        workshop.publish(workshop.cache / "roots" / self.peer / self.program)
+        return f"of {self.peer}"
+
+
 class UnpackedLibrary:
     """A recipe: a shared library of any Debian suites, unpacked into the cache, that a test loads itself.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.peers.compiled import SharedLibrary
-from tests.peers.debian import Installed, Unpacked, UnpackedLibrary, UnpackedPython
+from tests.peers.debian import Beside, Installed, Unpacked, UnpackedLibrary, UnpackedPython
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
 
@@ -103,6 +103,8 @@ PEERS = (
             libraries=("conmon", "libgpgme11", "libsubid4", "libassuan0", "libdevmapper1.02.1", "libseccomp2"),
         ),
     ),
+    Peer("notary", Unpacked("bookworm", "notary", "0.7.0+ds1-2+b6", "usr/bin/notary")),
+    Peer("notary-server", Beside("notary", "usr/bin/notary-server")),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
