@@ -41,13 +41,15 @@ _HOMES = 1024
 class Connector:
     """Makes connections. Safe to use from several threads.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
-    def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, ca_file: str | None, read_seconds: Callable[[], float], context: ssl.SSLContext | None = None
+    ) -> None:
         self._ca_file = ca_file
         self._read_seconds = read_seconds
-        self._context: ssl.SSLContext | None = None
+        self._context = context
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 

@@ -1,0 +1,105 @@
+"""One TLS handshake, for people who look for its fault: what the server sends, and why it is not trusted."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from imagesig.errors import ImagesigError, Unreachable
+from imagesig.http.connect import Connector, connect_seconds
+from imagesig.http.faults import What
+from imagesig.http.proxies import Proxy
+from imagesig.http.reach import ANYWHERE
+from imagesig.url import Url
+
+if TYPE_CHECKING:
+    from imagesig.http.connect import Line
+
+
+class Authorities(Struct, frozen=True):
+    """The certificate authorities that a connection trusts: what names them, the file or folder, and those in PEM.
+
+    `pem` is empty if OpenSSL reads them from the place.
+    """
+
+    named_by: str
+    place: str
+    pem: str = ""
+
+    @classmethod
+    def of(cls, file: Path | None, environ: Mapping[str, str]) -> Authorities:
+        """The authorities in a file of the user, else in those that OpenSSL's variables name, else the system's."""
+        if file is not None:
+            return cls("--registry-ca", str(file), file.read_text("latin-1"))
+        for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            if environ.get(variable):
+                return cls(variable, environ[variable])
+        paths = ssl.get_default_verify_paths()
+        return cls("the system", paths.cafile or paths.capath or paths.openssl_cafile)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file or folder: OpenSSL says nothing about that."""
+        return not self.pem and not os.path.exists(self.place)  # noqa: PTH110 - False for what is no path at all
+
+    def context(self) -> ssl.SSLContext:
+        """A context of TLS that trusts them."""
+        return ssl.create_default_context(cadata=self.pem or None)
+
+
+class Handshake(Struct, frozen=True):
+    """The version of TLS, the certificates in DER as the server sent them, and why they are not trusted, or None."""
+
+    version: str
+    certificates: tuple[bytes, ...]
+    fault: ImagesigError | None = None
+
+
+def handshake(url: Url, proxy: Proxy | None, authorities: Authorities) -> Handshake:
+    """The result of a handshake with the server of this URL. Nothing else is sent.
+
+    Raises:
+        Unreachable: there is no connection, or no TLS at all.
+    """
+    what = What("TLS with", url, proxy)
+    try:
+        return _seen(url, proxy, what, authorities.context())
+    except Unreachable as error:
+        if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            raise
+        anything = ssl.create_default_context()
+        anything.check_hostname = False
+        anything.verify_mode = ssl.CERT_NONE
+        seen = _seen(url, proxy, what, anything)
+        return Handshake(seen.version, seen.certificates, error.without_frames())
+
+
+def _seen(url: Url, proxy: Proxy | None, what: What, context: ssl.SSLContext) -> Handshake:
+    with what.guarded(), _connected(Connector(None, connect_seconds, context), url, proxy) as line:
+        tls = getattr(line, "_sslobj", None) or getattr(getattr(line, "_tls", None), "_sslobj", None)
+        # Public since Python 3.13; before, a method of the object inside.
+        chain = tls.get_unverified_chain() if tls is not None else ()
+        return Handshake(str(tls.version()) if tls else "", tuple(_der(item) for item in chain or ()))
+
+
+@contextmanager
+def _connected(connector: Connector, url: Url, proxy: Proxy | None) -> Iterator[Line]:
+    line = connector.connect(url, proxy, ANYWHERE)
+    try:
+        yield line
+    finally:
+        with suppress(OSError):
+            line.close()
+
+
+def _der(certificate: object) -> bytes:
+    if isinstance(certificate, bytes):
+        return certificate
+    # The encoding's constant is in the private module; PEM is the default.
+    return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())  # type: ignore[attr-defined]
