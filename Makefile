@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check differential mutations fuzz mutants bench docs peers venv clean help
+.PHONY: demo test unit check differential mutations fuzz mutants bench docs registries peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, reject a forgery'
@@ -26,6 +26,7 @@ help:
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
 	@echo 'make bench   measure imagesig and its peers; with BASE=COMMIT, imagesig and an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
+	@echo 'make registries  write docs/registries.md: what works at which kind of registry'
 
 demo: .venv/.package
 	.venv/bin/imagesig demo
@@ -65,6 +66,9 @@ bench: .venv/.bench peers
 
 docs: .venv/.docs
 	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+registries: .venv/.development
+	.venv/bin/python -m tests.testing.registries
 
 peers: .venv/.development
 	.venv/bin/python -m tests.peers.install

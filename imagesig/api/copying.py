@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.api.copy_writer import CopiedManifest, CopyWriter
 from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
 from imagesig.images.closure import Piece, closure_of
@@ -53,6 +54,7 @@ class CopiedImage(Struct, frozen=True):
         return document_of(self)
 
 
+@checks_arguments
 def copy(
     source: ImageLike,
     destination: ImageLike,
@@ -183,8 +185,13 @@ def _tag_of_source(source: Image) -> str:
         return source.name.tag
     if is_digest(source.target):
         return source.home.tag_for(source.target)
-    # `docker save` names images by full references.
-    return parse_reference(source.target).tag if ":" in source.target or "/" in source.target else source.target
+    if ":" not in source.target and "/" not in source.target:
+        return source.target
+    try:
+        # podman and `docker save` name images by full references.
+        return parse_reference(source.target).tag
+    except InvalidArgument:
+        return ""  # skopeo writes any name
 
 
 def _check_place(plan: _Plan, target: Image) -> None:

@@ -12,24 +12,28 @@ from contextlib import closing
 from importlib.metadata import version
 from itertools import chain
 
-from imagesig.api.doctor.diagnosis import Diagnosis, State, each, grouped, within
+from imagesig.api.doctor.diagnosis import Diagnosis, State, each, failed, grouped, within
 from imagesig.api.doctor.repositories import Repository
 from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, resolve
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
+from imagesig.errors import ImagesigError
 from imagesig.external import external_call
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
+from imagesig.naming import PathLike
 from imagesig.version import __version__
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
 _EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml"}
 
 
+@checks_arguments
 def diagnose(
-    key: str = "",
+    key: str | PathLike = "",
     image: ImageLike = "",
     *,
     settings: KeySettings | None = None,
@@ -74,7 +78,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
+def _key(uri: str | PathLike, settings: KeySettings) -> Iterator[Diagnosis]:
     provider, name = resolve_key(uri, settings)
     with provider:
         seconds = settings.timeout
@@ -89,8 +93,8 @@ def _key(uri: str, settings: KeySettings) -> Iterator[Diagnosis]:
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
     if not isinstance(provider, TellsFacts):
         return
-    for area, detail in provider.facts():
-        yield Diagnosis(area, State.OK, detail)
+    for area, fact in provider.facts():
+        yield failed(area, fact) if isinstance(fact, ImagesigError) else Diagnosis(area, State.OK, fact)
 
 
 def _public_keys(provider: KeyProvider, name: str) -> Iterator[Diagnosis]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify_by_rule
+from imagesig.arguments import checks_arguments
 from imagesig.errors import (
     Finding,
     ImagesigError,
@@ -108,6 +109,7 @@ class Explanation(Struct, frozen=True):
         }
 
 
+@checks_arguments
 def explain(
     image: ImageLike,
     policy: Policy | AuthorityLike,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
@@ -80,6 +81,7 @@ class InspectedImage(Struct, frozen=True):
         }
 
 
+@checks_arguments
 def inspect(
     image: ImageLike,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct, to_builtins
 
@@ -15,6 +15,9 @@ from imagesig.oci.reference import without_login
 from imagesig.text import HIDDEN, quote
 
 _Result = TypeVar("_Result")
+
+Asked = Literal["verified", "signed", ""]
+"""What a run was to make of its images. It is false in the document of an image that failed, unless it is empty."""
 
 
 def document_of(result: Struct) -> dict[str, object]:
@@ -38,13 +41,15 @@ class HasDocument(Protocol):
 class Outcome(Struct, Generic[_Result], frozen=True):
     """What became of one image of many: a result or an error, never both.
 
-    `image` is the image as it was given, and `index` its position among the given images, from 0.
+    `image` is the image as it was given, and `index` its position among the given images, from 0. `asked` is what the
+    run was to make of it.
     """
 
     image: ImageLike
     index: int
     result: _Result | None = None
     error: ImagesigError | None = None
+    asked: Asked = ""
 
     def __repr__(self) -> str:
         made = f"result={self.result!r}" if self.error is None else f"error={self.error!r}"
@@ -57,18 +62,23 @@ class Outcome(Struct, Generic[_Result], frozen=True):
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the image: that of the result, or the image's name with that of the error.
 
-        The command adds `"verified": false` or `"signed": false` to an error, by what was asked.
+        An error of `verify_many` has `"verified": false` too, and one of `sign_many` has `"signed": false`.
         """
         if self.error is not None:
-            return {"image": shown_name(self.image), **self.error.document()}
+            failed: dict[str, object] = {self.asked: False} if self.asked else {}
+            return {**failed, "image": shown_name(self.image), **self.error.document()}
         assert isinstance(self.result, HasDocument)
         return self.result.document()
 
 
-def attempt(index: int, given: ImageLike, seconds: float | None, action: Callable[[], _Result]) -> Outcome[_Result]:
+def attempt(
+    index: int, given: ImageLike, seconds: float | None, action: Callable[[], _Result], asked: Asked = ""
+) -> Outcome[_Result]:
     """The outcome of `action` for one image, within so many seconds if they are limited."""
     made = result_or_error(given, seconds, action)
-    return Outcome(given, index, error=made) if isinstance(made, ImagesigError) else Outcome(given, index, made)
+    if isinstance(made, ImagesigError):
+        return Outcome(given, index, error=made, asked=asked)
+    return Outcome(given, index, made, asked=asked)
 
 
 def result_or_error(given: ImageLike, seconds: float | None, action: Callable[[], _Result]) -> _Result | ImagesigError:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
@@ -75,6 +76,7 @@ class Found(Struct, frozen=True):
         )
 
 
+@checks_arguments
 def remove(
     image: ImageLike,
     *,

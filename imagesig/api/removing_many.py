@@ -10,11 +10,13 @@ from datetime import datetime
 from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.removing import RemovalJob, RemovedImage, removal_job, remove_from
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS, in_threads
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.policy import KeyLike
 
 
+@checks_arguments
 def remove_many(
     images: Iterable[ImageLike],
     *,

@@ -20,6 +20,7 @@ from imagesig.api.sign.signing_many import sign_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
 from imagesig.api.verify.verifying_many import verify_many
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import Once
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied
@@ -52,6 +53,7 @@ class Session:
         or PIN is not tried again.
     """
 
+    @checks_arguments
     def __init__(
         self,
         transport: TransportLike | None = None,
@@ -209,6 +211,9 @@ class _Online:
         from imagesig.witnesses import online
 
         return online()
+
+    def timestamp(self, *arguments: Any) -> bytes:
+        return self._made.timestamp(*arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._made, name)

@@ -22,6 +22,8 @@ _COMMANDS = {
     "inspect": "imagesig.cli.commands.inspect",
     "copy": "imagesig.cli.commands.copy",
     "remove": "imagesig.cli.commands.remove",
+    "generate-payload": "imagesig.cli.commands.generate_payload",
+    "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",
@@ -57,11 +59,11 @@ class _Commands(click.Group):
 
 def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
     """Also on stdout, for programs that read JSON there."""
-    from imagesig.cli.options import wants_json
+    from imagesig.cli.options import json_command
     from imagesig.cli.output.render import write_json_error
 
-    if wants_json(ctx):
-        write_json_error(ctx.invoked_subcommand or "", error.document())
+    if command := json_command(ctx):
+        write_json_error(command, error.document())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

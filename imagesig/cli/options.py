@@ -17,16 +17,19 @@ from imagesig.text import holds_key, quote
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
-_OUTPUT = "imagesig.output"
+_JSON_COMMAND = "imagesig.json_command"
 
 
-def wants_json(ctx: click.Context) -> bool:
-    """Whether the running command was asked for JSON."""
-    return ctx.meta.get(_OUTPUT) == "json"
+def json_command(ctx: click.Context) -> str:
+    """The command that was asked for JSON, such as `policy check`; empty if none was."""
+    name: str = ctx.meta.get(_JSON_COMMAND, "")
+    return name
 
 
 def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    ctx.meta[_OUTPUT] = value  # all contexts of one run share it
+    if value == "json":
+        root = ctx.find_root().command_path
+        ctx.meta[_JSON_COMMAND] = ctx.command_path.removeprefix(root).strip()  # all contexts of one run share it
     return value
 
 
@@ -61,6 +64,7 @@ def choose_output(*choices: str, help_text: str = "What to write to stdout.") ->
         default=choices[0],
         show_default=True,
         help=help_text,
+        is_eager=True,  # an error in another option is a document too
         callback=_remember_output,
     )
 

@@ -17,13 +17,13 @@ from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 
 def _formats(
     names: Sequence[str], expiry: timedelta | None, timestamp_url: str, timestamp_root: Path | None
-) -> tuple[Format, ...]:
+) -> tuple[str | Format, ...]:
     chosen = select_formats(names or DEFAULT_FORMATS)
     if expiry is not None:
         chosen = expiring(chosen, expiry)
     if timestamp_url or timestamp_root is not None:
         chosen = timestamped(chosen, timestamp_url, timestamp_root)
-    return chosen
+    return chosen if names else DEFAULT_FORMATS  # then `sign` knows that the user chose none
 
 
 sign_format_options = gathered(

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import STRONG_HASHES
 from imagesig.crypto.certificate_frame import Frame, check_serial_number, frame_of
 from imagesig.crypto.certificate_pem import BEGIN, pem_blocks, to_pem
 from imagesig.crypto.public_key import PublicKey, check_issuing_key
+from imagesig.crypto.restricted import RSASSA_PSS, restricted
 from imagesig.effort import Cost, spend
 from imagesig.encoding import asn1
 from imagesig.errors import ImagesigError, LimitExceeded, MalformedError
@@ -195,7 +197,7 @@ class Certificate(Struct, frozen=True, dict=True):
     def public_key(self) -> PublicKey:
         """Raises `UnsupportedAlgorithm` for an unsupported key, and `MalformedError` for an invalid one."""
         with self._reading("its public key"):
-            return PublicKey.from_cryptography(self.x509.public_key())
+            return PublicKey.from_cryptography(self._loaded_key)
 
     @cached_property
     def issuing_key(self) -> PublicKeyTypes:
@@ -206,9 +208,15 @@ class Certificate(Struct, frozen=True, dict=True):
             MalformedError: the key cannot be read.
         """
         with self._reading("its public key"):
-            key = self.x509.public_key()
+            key = self._loaded_key
         check_issuing_key(key)
         return key
+
+    @property
+    def _loaded_key(self) -> PublicKeyTypes:
+        if self.x509.public_key_algorithm_oid.dotted_string == RSASSA_PSS:
+            raise restricted("public key")
+        return self.x509.public_key()
 
     @cached_property
     def is_self_signed(self) -> bool:
@@ -275,6 +283,7 @@ def _as_text(name: Name) -> str:
         return "(a name that cannot be read)"
 
 
+@checks_arguments
 def parse_certificates(data: bytes, what: str) -> tuple[Certificate, ...]:
     """Every certificate in PEM text, in order, or the one in DER.
 

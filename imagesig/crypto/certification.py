@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from imagesig.crypto.algorithms import Algorithm, Scheme
+from imagesig.crypto.name_strings import check_written_name
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
 from imagesig.external import external_call
@@ -49,7 +50,8 @@ def parse_names(subject: str, alternatives: Sequence[str] = ()) -> Names:
     Raises:
         InvalidArgument: a name in another form.
     """
-    return Names(_parse_subject(subject), tuple(_parse_alternative(item) for item in alternatives))
+    given = (alternatives,) if isinstance(alternatives, str) else alternatives
+    return Names(_parse_subject(subject), tuple(_parse_alternative(item) for item in given))
 
 
 def _parse_subject(text: str) -> bytes:
@@ -61,10 +63,12 @@ def _parse_subject(text: str) -> bytes:
     if _HEXADECIMAL.search(text):
         raise InvalidArgument(f"subject {quote(text)}: a value in hexadecimal, text is needed", hint=hint)
     try:
-        return x509.Name.from_rfc4514_string(text).public_bytes()
+        name = x509.Name.from_rfc4514_string(text).public_bytes()
     except (ValueError, TypeError) as error:
         detail = f" ({error})" if str(error) else ""
         raise InvalidArgument(f"subject {quote(text)}: not a distinguished name{detail}", hint=hint) from error
+    check_written_name(name, f"subject {quote(text)}")
+    return name
 
 
 def _parse_alternative(text: str) -> tuple[str, str]:

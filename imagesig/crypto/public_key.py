@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
@@ -42,6 +43,7 @@ class PublicKey(Struct, frozen=True, dict=True):
     key_type: KeyType
 
     @classmethod
+    @checks_arguments
     def from_pem(cls, pem: bytes | str) -> PublicKey:
         """Reads one PEM block, `PUBLIC KEY` or `RSA PUBLIC KEY`.
 
@@ -69,9 +71,10 @@ class PublicKey(Struct, frozen=True, dict=True):
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         with external_call("public key", _unreadable):
-            return cls._from_loaded(load_pem_public_key(data))
+            return cls._from_loaded(load_pem_public_key(data), data)
 
     @classmethod
+    @checks_arguments
     def from_der(cls, spki: bytes) -> PublicKey:
         """Reads a DER SubjectPublicKeyInfo. Raises as `from_pem` does."""
         from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -79,7 +82,7 @@ class PublicKey(Struct, frozen=True, dict=True):
         if len(spki) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(spki)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
         with external_call("public key", _unreadable):
-            return cls._from_loaded(load_der_public_key(spki))
+            return cls._from_loaded(load_der_public_key(spki), spki)
 
     @classmethod
     def from_cryptography(cls, key: PublicKeyTypes) -> PublicKey:
@@ -87,10 +90,14 @@ class PublicKey(Struct, frozen=True, dict=True):
         return cls._from_loaded(key)
 
     @classmethod
-    def _from_loaded(cls, key: PublicKeyTypes) -> PublicKey:
+    def _from_loaded(cls, key: PublicKeyTypes, given: bytes = b"") -> PublicKey:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         key_type = _key_type(key)
+        if given and key_type.is_rsa:
+            from imagesig.crypto.restricted import check_unrestricted  # speed: for RSA only (benchmarks/test_start.py)
+
+            check_unrestricted(given, "public key")
         self = cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), key_type)
         self.__dict__["_loaded"] = key
         return self

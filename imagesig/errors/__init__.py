@@ -33,7 +33,7 @@
     │   ├── UnexpectedResponse        a response that the protocol does not allow
     │   ├── DeletionRefused           the registry does not allow deletion, or not with these credentials
     │   └── Stale                     others changed the same tag more often than the retry limit
-    ├── AttachIncomplete              some signatures were attached before something failed: `.attached`, `.missing`
+    ├── AttachIncomplete              some signatures were attached, others not: `.attached`, `.missing`, `.reasons`
     ├── RemovalIncomplete             some signatures were removed before something failed: `.removed`, `.left`
     └── VerificationError             the image is not verified
         ├── NoSignatures              there is no signature of the digest `.subject`
@@ -64,6 +64,7 @@ from imagesig.text import sentence
 
 ExitStatus = Literal[1, 2, 12, 10, 11, 13]
 """What the command exits with; of several images the status that comes first here."""
+_Seq = Sequence[str]
 Label = Literal["unverified", "refused", "unsigned", "not found", "unreachable", "failed"]
 """The word for an error in the summary of many images, in the order of that summary."""
 
@@ -121,7 +122,7 @@ class InvalidArgument(ImagesigError, ValueError):
 
 
 class SignaturesUnsupported(InvalidArgument):
-    """This form of image (`dir:`, an old `docker-archive:`) cannot store signatures of this kind."""
+    """This form of image (`dir:`, an old `docker-archive:`) or this registry cannot store signatures of this kind."""
 
 
 class MissingExtra(ImagesigError, ImportError):
@@ -272,19 +273,19 @@ class _Incomplete(ImagesigError):
 
 
 class AttachIncomplete(_Incomplete):
-    """Attaching stopped halfway. Signing the same images again completes it and adds no duplicates.
+    """Some signatures were attached and others were not. Signing again adds no duplicates.
 
-    `attached` and `missing` name the signatures, in the order of attaching.
+    `attached` and `missing` name the signatures, in the order of attaching; `reasons` says why each of `missing` is.
     """
 
-    lists = ("attached", "missing")
+    lists = ("attached", "missing", "reasons")
 
     def __init__(
-        self, message: str, *, attached: Sequence[str], missing: Sequence[str], cause: ImagesigError, hint: str = ""
+        self, message: str, *, attached: _Seq, missing: _Seq, cause: ImagesigError, reasons: _Seq = (), hint: str = ""
     ) -> None:
         super().__init__(message, cause=cause, hint=hint)
-        self.attached = tuple(attached)
-        self.missing = tuple(missing)
+        self.attached, self.missing = tuple(attached), tuple(missing)
+        self.reasons = tuple(reasons) or (str(cause),) * len(self.missing)
 
 
 class RemovalIncomplete(_Incomplete):
@@ -295,12 +296,9 @@ class RemovalIncomplete(_Incomplete):
 
     lists = ("removed", "left")
 
-    def __init__(
-        self, message: str, *, removed: Sequence[str], left: Sequence[str], cause: ImagesigError, hint: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, removed: _Seq, left: _Seq, cause: ImagesigError, hint: str = "") -> None:
         super().__init__(message, cause=cause, hint=hint)
-        self.removed = tuple(removed)
-        self.left = tuple(left)
+        self.removed, self.left = tuple(removed), tuple(left)
 
 
 class VerificationError(ImagesigError):

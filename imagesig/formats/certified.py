@@ -176,3 +176,12 @@ def check_chain_of_key(chain: Sequence[Certificate], public_key: PublicKey, key_
             f"({found.fingerprint}); this one is {public_key.fingerprint}",
             hint="give the chain of this key, the signer's certificate first",
         )
+    check_names(chain, key_id)
+
+
+def check_names(chain: Sequence[Certificate], key_id: str) -> None:
+    """Raises `InvalidArgument` for a chain with names that other verifiers cannot read."""
+    from imagesig.crypto.name_strings import check_strings  # speed: for signing only (benchmarks/test_start.py)
+
+    for certificate in chain:
+        check_strings(certificate, key_id)

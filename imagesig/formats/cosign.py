@@ -85,7 +85,10 @@ class Cosign(CosignFamily, frozen=True):
         self, claim: Claim, signer: SignerInfo, at: datetime, prior: Sequence[StoredSignature]
     ) -> Draft | AlreadySigned:
         """See `Format.draft`; `at` is not used: the payload has no time."""
-        payload = payload_bytes(claim)
+        return self.draft_of(payload_bytes(claim), signer, prior)
+
+    def draft_of(self, payload: bytes, signer: SignerInfo, prior: Sequence[StoredSignature]) -> Draft | AlreadySigned:
+        """As `draft`, for a payload that is written already."""
         algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
         for stored in prior:
             same = stored.parts[0].content == payload and is_of_leaf(classic_leaf(stored), chain)
@@ -103,12 +106,7 @@ class Cosign(CosignFamily, frozen=True):
     def seal(self, draft: Draft, signatures: Sequence[bytes], timestamp: bytes = b"") -> StoredSignature:
         body = draft.body
         assert isinstance(body, _Body)
-        signature = base64.b64encode(signatures[0]).decode("ascii")
-        annotations = {SIGNATURE_ANNOTATION: signature} | (annotations_of(body.chain) if body.chain else {})
-        return StoredSignature(
-            origin="new classic signature",
-            parts=(Part(SIMPLE_SIGNING, body.payload, Annotations(annotations)),),
-        )
+        return sealed(body.payload, signatures[0], body.chain)
 
     def parse(self, stored: StoredSignature) -> Envelope:
         (part,) = stored.parts
@@ -158,6 +156,13 @@ class Cosign(CosignFamily, frozen=True):
         from imagesig.formats.certified import examine_certified
 
         return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+
+
+def sealed(payload: bytes, signature: bytes, chain: Sequence[Certificate]) -> StoredSignature:
+    """The classic signature to store, with the certificates of a chain that is not empty."""
+    encoded = base64.b64encode(signature).decode("ascii")
+    annotations = {SIGNATURE_ANNOTATION: encoded} | (annotations_of(chain) if chain else {})
+    return StoredSignature("new classic signature", (Part(SIMPLE_SIGNING, payload, Annotations(annotations)),))
 
 
 def payload_bytes(claim: Claim) -> bytes:

@@ -64,7 +64,7 @@ class CosignFamily(Struct, frozen=True):
         """The certificates to attach; empty if none were asked for.
 
         Raises:
-            InvalidArgument: the signer has none.
+            InvalidArgument: the signer has none, or other verifiers cannot read them.
         """
         if self.certificates and not signer.chain:
             raise InvalidArgument(
@@ -72,7 +72,12 @@ class CosignFamily(Struct, frozen=True):
                 "none",
                 hint="give them with --certificate-chain, or chain= in open_key; to get one: imagesig key csr",
             )
-        return signer.chain if self.certificates else ()
+        if not self.certificates:
+            return ()
+        from imagesig.formats.certified import check_names  # speed: most signers attach none (benchmarks/test_cli.py)
+
+        check_names(signer.chain, signer.key_id)
+        return signer.chain
 
 
 def check_made_by(envelope: Envelope, signer: SignerInfo) -> None:

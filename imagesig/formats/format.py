@@ -185,13 +185,16 @@ def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_nam
 
 
 def decode_base64(text: object, what: str, limit: int = limits.SIGNATURE_VALUE_BYTES) -> bytes:
-    """The bytes of a standard base64 text. Every other text for the same bytes is refused.
+    """The bytes of a standard base64 text. Line breaks are skipped; no other second text for the same bytes is read.
+
+    `openssl base64` breaks lines, and Go's decoder skips CR and LF anywhere.
 
     Raises:
         FormatViolation: the text is missing, is not base64, or has more than `limit` bytes.
     """
     if not isinstance(text, str):
         raise FormatViolation(f"{what}: {quote(text)}, base64 text is needed")
+    text = text.replace("\r", "").replace("\n", "")
     if len(text) > 4 * (limit // 3 + 1):
         raise FormatViolation(f"{what}: {len(text)} characters of base64, at most {limit} bytes are read")
     try:

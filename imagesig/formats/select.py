@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from operator import attrgetter
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument, MalformedError, SignatureRejected
 from imagesig.format_names import NAMES, FormatName, Purpose, format_names
 from imagesig.formats.format import Format
@@ -18,6 +19,7 @@ ALL_FORMATS = tuple(dict.fromkeys(item.family for item in NAMES))
 DEFAULT_FORMATS = tuple(item.name for item in NAMES if item.signs_by_default)
 
 
+@checks_arguments
 def select_formats(chosen: Iterable[str | Format], purpose: Purpose = Purpose.SIGNATURE) -> tuple[Format, ...]:
     """The formats that were chosen by name or passed as configured objects, each once.
 

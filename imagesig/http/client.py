@@ -64,6 +64,9 @@ class HttpClient:
     `ca_file` names a PEM file of the authorities to trust instead of the system's.
     """
 
+    words: Callable[[Response], str] = staticmethod(lambda _: "")
+    """The server's own words in the last 429 or 5xx, to add to the error."""
+
     def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
         self.ca_file = ca_file
         self._proxies = proxies or Proxies()
@@ -226,13 +229,12 @@ class HttpClient:
                     return response
                 asked = wait_of(response.headers.get("retry-after", ""), time.time())
                 pause = growing_pause(attempt) if asked is None else min(asked, limits.RETRY_AFTER_SECONDS)
+                said = f"{what}: status {response.status}{self.words(response)}"
                 if attempt == attempts:
-                    raise _busy(f"{what}: status {response.status}, after {attempt} attempts", pause)
+                    raise _busy(f"{said}, after {attempt} attempts", pause)
                 if asked is not None and pause >= (left := remaining(what)):
                     raise _busy(
-                        f"{what}: status {response.status}, the server asks to wait {pause:.0f} s, the deadline is in "
-                        f"{left:.1f} s",
-                        pause,
+                        f"{said}, the server asks to wait {pause:.0f} s, the deadline is in {left:.1f} s", pause
                     )
             wait(pause, str(what))
         raise AssertionError("the last attempt returns or raises")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import check_fields
 from imagesig.errors import InvalidArgument
 from imagesig.images.image import Image
 from imagesig.images.local_path import local_path
@@ -33,12 +34,8 @@ def _path_alone(rest: str) -> tuple[str, str]:
     return rest, ""
 
 
-def _path_and_tag(rest: str) -> tuple[str, str]:
-    path, colon, tag = rest.rpartition(":")
-    return (path, tag) if colon and path and "/" not in tag else (rest, "")
-
-
 def _path_and_reference(rest: str) -> tuple[str, str]:
+    # The path ends at the first colon, as in skopeo: podman names images of layouts `localhost/app:1.0`.
     path, _, reference = rest.partition(":")
     return path, reference
 
@@ -58,12 +55,14 @@ class _Form(Struct, frozen=True):
 
 
 FORMS: Mapping[str, _Form] = {
-    "oci": _Form("imagesig.images.layout.layout", "layout", "Layout", _path_and_tag),
-    "oci-archive": _Form("imagesig.images.archive.archive", "archive", "Archive", _path_and_tag),
+    "oci": _Form("imagesig.images.layout.layout", "layout", "Layout", _path_and_reference),
+    "oci-archive": _Form("imagesig.images.archive.archive", "archive", "Archive", _path_and_reference),
     "docker-archive": _Form("imagesig.images.archive.docker", "docker_archive", "", _path_and_reference),
     "dir": _Form("imagesig.images.directory.directory", "directory", "Directory", _path_alone, has_digests=False),
 }
 """Every form of local image. A further one is a folder, and a line here."""
+_DIGESTS = ("sha256", "sha384", "sha512")
+"""How a digest starts. Another text after @ is a part of the path."""
 _PREFIXES = tuple(f"{form}:" for form in FORMS)
 
 
@@ -82,6 +81,9 @@ class Transport(RedactedStruct, frozen=True):
     """The settings for opening images by name. `registry()` explains them.
 
     It can be pickled if its `credentials` can: workers in other processes open their own connections with it.
+
+    Raises:
+        InvalidArgument: a setting of a wrong type.
     """
 
     hidden = ("credentials",)
@@ -91,6 +93,9 @@ class Transport(RedactedStruct, frozen=True):
     credentials: tuple[str, str] | CredentialSource | None = None
     timeout: float = limits.OPERATION_SECONDS
     signature_repository: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "plain_http", "ca_file", "credentials", "timeout", "signature_repository")
 
 
 class ImageOpener:
@@ -263,10 +268,11 @@ def _split(text: str) -> tuple[str, str, str]:
     """The form, the path, and the tag, reference or digest (empty if there is none)."""
     form, _, rest = text.partition(":")
     before, at, digest = rest.rpartition("@")
-    if at and before and FORMS[form].has_digests:
+    if at and before and FORMS[form].has_digests and digest.startswith(_DIGESTS):
         if not is_digest(digest):
             raise InvalidArgument(f"image {quote(text)}: the part after @ is not a sha256 digest")
-        path, target = before, digest
+        # The digest decides, as in a reference with a tag and a digest.
+        path, target = FORMS[form].split(before)[0], digest
     else:
         path, target = FORMS[form].split(rest)
     if not path:

@@ -11,7 +11,8 @@ from imagesig.encoding.json import parse_object
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
+from imagesig.oci.listing import Listing, parse_listing
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, check_document, parse_manifest
 from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
 from imagesig.oci.shapes import CONFIG
 from imagesig.text import quote
@@ -30,10 +31,12 @@ class Target(Struct, frozen=True):
 
 
 class Targets(Struct, frozen=True):
-    """The image itself, then every distinct child. `missing` are children that are listed but do not exist."""
+    """The image itself, then every distinct child. `missing` are children that are listed but do not exist, and
+    `unread` says which entries cannot be read."""
 
     found: tuple[Target, ...]
     missing: tuple[Target, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targets:
@@ -41,6 +44,9 @@ def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targe
 
     With `resolve`, each child is read: size and type are those of its bytes, and children that do not exist are
     `missing`. Without it, size and type are claims of the index, and only the digest can be trusted.
+
+    Of the image itself digest, type and size are signed: its layers are not read, and an entry of an index that cannot
+    be read is `unread`.
 
     Raises:
         ImageNotFound: there is no such image.
@@ -54,12 +60,12 @@ def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targe
     except NotFound as error:
         raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
     if root.media_type not in INDEX_TYPES:
-        parse_manifest(content, root.media_type, str(image))
+        check_document(content, root.media_type, str(image), is_list=True)
         return Targets((Target(root),))
     walk = _Walk(image, resolve)
     walk.found[root.digest] = Target(root)
     walk.add_children(root, content, _DEPTH if recursive else 0)
-    return Targets(tuple(walk.found.values()), tuple(walk.missing.values()))
+    return Targets(tuple(walk.found.values()), tuple(walk.missing.values()), tuple(walk.unread))
 
 
 class _Walk:
@@ -69,12 +75,15 @@ class _Walk:
         self._image, self._resolve = image, resolve
         self.found: dict[str, Target] = {}
         self.missing: dict[str, Target] = {}
+        self.unread: list[str] = []
 
     def add_children(self, index: Descriptor, content: bytes, depth: int) -> None:
         """Adds the children of an index with this content. With depth 0, the index is only parsed."""
         image = self._image
         new: dict[str, Target] = {}
-        for child in parse_index(content, index.media_type, f"{image}: index {index.digest}").manifests:
+        listing = _children(image, index, content)
+        self.unread += [str(error) for _, error in listing.malformed[:_SHOWN]]
+        for child in listing.entries:
             if child.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and child.digest not in self.found | self.missing:
                 new.setdefault(child.digest, Target(child, str(child.platform or "unknown platform")))
         if depth == 0:
@@ -86,6 +95,9 @@ class _Walk:
             if target is None:
                 self.missing[listed.descriptor.digest] = listed
                 continue
+            if isinstance(target, str):
+                self.unread.append(target)
+                continue
             self.found[target.descriptor.digest] = target
             if target.descriptor.media_type in INDEX_TYPES:
                 if depth == 1:
@@ -93,7 +105,8 @@ class _Walk:
                 nested = image.home.read(target.descriptor, limit=limits.MANIFEST_BYTES)
                 self.add_children(target.descriptor, nested, depth - 1)
 
-    def _resolved(self, listed: Target) -> Target | None:
+    def _resolved(self, listed: Target) -> Target | str | None:
+        """The child by its own bytes; None if it does not exist, or why it cannot be read."""
         if not self._resolve:
             return listed
         remaining(f"{self._image}: reading its children")
@@ -102,6 +115,23 @@ class _Walk:
             return Target(self._image.home.resolve(listed.descriptor.digest), listed.platform)
         except NotFound:
             return None
+        except DigestMismatch:
+            raise
+        except MalformedError as error:
+            return str(error)
+
+
+def _children(image: Image, index: Descriptor, content: bytes) -> Listing:
+    """The children of an index. One that cannot be read hides no other.
+
+    Raises:
+        LimitExceeded: more than `limits.INDEX_CHILDREN`.
+    """
+    what = f"{image}: index {index.digest}"
+    listing = parse_listing(content, index.media_type, what, most=limits.INDEX_CHILDREN)
+    if listing.limited is not None:
+        raise listing.limited
+    return listing
 
 
 class Choice(Struct, frozen=True):
@@ -133,11 +163,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
                 f"{image}: is for {actual or 'a platform that its config does not name'}, not for {wanted}"
             )
         return Choice(root, wanted)
-    listed = [
-        (child, child.platform)
-        for child in parse_index(content, root.media_type, f"{image}: index {root.digest}").manifests
-        if child.platform
-    ]
+    listed = [(child, child.platform) for child in _children(image, root, content).entries if child.platform]
     chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
     if not chosen:
         there = ", ".join(quote(str(platform)) for _, platform in listed[:_SHOWN]) or "none"

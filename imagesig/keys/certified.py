@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
@@ -29,6 +30,7 @@ class CertifiedKey(WrappedKey):
         InvalidArgument: the chain is empty or not in order, leaf first.
     """
 
+    @checks_arguments
     def __init__(self, key: SigningKey, chain: Sequence[Certificate], what: str = "the certificate chain") -> None:
         check_order(chain, what)
         self._chain = tuple(chain)

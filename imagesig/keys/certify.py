@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.certification import (
     certificate_pem,
@@ -24,6 +25,7 @@ _ROTATIONS = 3
 """Attempts to sign a draft with a key that rotates meanwhile."""
 
 
+@checks_arguments
 def certificate_request(key: SigningKey, subject: str, alternative_names: Sequence[str] = ()) -> str:
     """A PKCS #10 request in PEM, signed by the key, for any certificate authority.
 
@@ -38,6 +40,7 @@ def certificate_request(key: SigningKey, subject: str, alternative_names: Sequen
     return request_pem(*_signed(key, lambda signer, _: request_to_sign(names, signer.public_key)))
 
 
+@checks_arguments
 def self_signed_certificate(
     key: SigningKey,
     subject: str,

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, final, runtime_checkable
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
@@ -93,6 +94,7 @@ class SigningKey(Closing, ABC):
         return self.info, [self._sign(request) for request in requests]
 
     @final
+    @checks_arguments
     def sign(self, message: bytes, algorithm: Algorithm | None = None) -> bytes:
         """The signature of `message`: DER for ECDSA, the fixed-length string for RSA and Ed25519.
 
@@ -108,11 +110,13 @@ class SigningKey(Closing, ABC):
         return self.sign_batch([ToSign(message, algorithm or self.info.algorithms[0])])[0]
 
     @final
+    @checks_arguments
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order, or an error. Raises as `sign` does."""
         return self.signed(requests)[1]
 
     @final
+    @checks_arguments
     def signed(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         """The result of `sign_batch`, with the signer that made all signatures: one version of the key."""
         self._refuse_closed()
@@ -150,6 +154,7 @@ class SigningKey(Closing, ABC):
         return signer, list(signatures)
 
     @final
+    @checks_arguments
     def expect(self, public_key: PublicKey) -> Self:
         """Pins the key to this public key: now and at every later signature.
 
@@ -160,6 +165,7 @@ class SigningKey(Closing, ABC):
         self._check_expected(self.info)
         return self
 
+    @checks_arguments
     def pinned_to(self, public_key: PublicKey) -> SigningKey:
         """A key that signs only with the version that has this public key; it may be this object.
 
@@ -262,8 +268,8 @@ class ManagesKeys(Protocol):
 class TellsFacts(Protocol):
     """Optional: providers that describe themselves in `imagesig doctor`."""
 
-    def facts(self) -> Iterator[tuple[str, str]]:
-        """Names and values for people, without secrets.
+    def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
+        """Names and values for people, without secrets. An error in place of a value says why there is none.
 
         Raises:
             KeyProviderError: the place cannot be reached or used; earlier facts remain valid.

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
@@ -97,6 +98,7 @@ _NO_NAME = (
 )
 
 
+@checks_arguments
 def resolve_key(uri_or_path: str | PathLike, settings: KeySettings) -> tuple[KeyProvider, str]:
     """The provider for a path or URI, and the name of the key for `provider.open`.
 
@@ -165,6 +167,7 @@ def default_settings() -> KeySettings:
     return KeySettings(environ=os.environ, secrets=from_environ(os.environ))
 
 
+@checks_arguments
 def open_key(
     uri_or_path: str | PathLike,
     *,
@@ -207,6 +210,7 @@ def open_key(
             raise
 
 
+@checks_arguments
 def open_public_keys(uri_or_path: str | PathLike, *, settings: KeySettings | None = None) -> tuple[PublicKey, ...]:
     """Every public key of a PEM file or key URI, newest first: the keys that a verifier trusts.
 

@@ -78,8 +78,16 @@ class Index(Struct, frozen=True):
         return go_json(members)
 
 
-def parse_manifest(data: bytes, media_type: str, what: str, *, nodes: int = limits.JSON_NODES) -> Manifest:
+NO_CONFIG = Descriptor.of(EMPTY_CONFIG, OCI_EMPTY)
+"""The config of a manifest that names none."""
+
+
+def parse_manifest(
+    data: bytes, media_type: str, what: str, *, nodes: int = limits.JSON_NODES, needs_config: bool = True
+) -> Manifest:
     """The manifest in `data`. `media_type` is the type that the data was served or listed as.
+
+    Without `needs_config`, a config that is missing or null is `NO_CONFIG`, as for signatures, which do not use it.
 
     Raises:
         MalformedError: not a manifest, or another reader can read it differently (CVE-2021-41190).
@@ -87,8 +95,9 @@ def parse_manifest(data: bytes, media_type: str, what: str, *, nodes: int = limi
     """
     document = _document(data, media_type, MANIFEST_TYPES, what, nodes=nodes)
     layers = _list(document.get("layers"), limits.SIGNATURE_LAYERS, f"{what}: layers")
+    config = document.get("config")
     return Manifest(
-        config=parse_descriptor(document.get("config"), f"{what}: config"),
+        config=parse_descriptor(config, f"{what}: config") if needs_config or config is not None else NO_CONFIG,
         layers=tuple(parse_descriptor(layer, f"{what}: layer {number}") for number, layer in enumerate(layers)),
         media_type=media_type,
         annotations=parse_annotations(document.get("annotations"), what),

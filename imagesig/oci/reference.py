@@ -15,7 +15,8 @@ from imagesig.oci.digest import is_digest
 from imagesig.text import HIDDEN, quote
 
 DOCKER_HUB = "docker.io"
-_NAME_CHARACTERS = 255
+_PATH_CHARACTERS = 255
+"""Docker's limit for a repository name. It excludes the host."""
 
 _DOMAIN_COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = rf"(?:{_DOMAIN_COMPONENT}(?:\.{_DOMAIN_COMPONENT})*|\[(?:[a-fA-F0-9:]+)\])(?::[0-9]+)?"
@@ -80,8 +81,8 @@ def parse_reference(text: str) -> Reference:
     if not _PATH.fullmatch(path):
         lower = " (repository names are lower case)" if path != path.lower() else ""
         raise _refused(text, f"{quote(without_login(path))} is not a repository name{lower}")
-    if len(domain) + 1 + len(path) > _NAME_CHARACTERS:
-        raise _refused(text, f"the repository name has more than {_NAME_CHARACTERS} characters")
+    if len(path) > _PATH_CHARACTERS:
+        raise _refused(text, f"the repository name has more than {_PATH_CHARACTERS} characters after the host")
     return Reference(domain, path, tag or "", digest)
 
 
@@ -101,8 +102,9 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 def _split_domain(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    # Docker's rule: the first component is a host only if it looks like one.
-    looks_like_host = "." in first or ":" in first or first == "localhost" or first != first.lower()
+    # The rule of skopeo and cosign: the first component is a host only if it has a dot or a port, or is `localhost`.
+    # Docker also takes an upper-case word for a host. Then one name would mean two images.
+    looks_like_host = "." in first or ":" in first or first == "localhost"
     domain, path = (first, rest) if slash and looks_like_host else (DOCKER_HUB, name)
     if domain == "index.docker.io":
         domain = DOCKER_HUB

@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import IdentityMismatch, InvalidArgument
 from imagesig.oci.reference import Reference, is_name_prefix, parse_reference
 from imagesig.policy.exact import check_kind
@@ -62,6 +63,7 @@ class Identity(Struct, frozen=True):
         return OF_IMAGE
 
     @staticmethod
+    @checks_arguments
     def exactly(text: str) -> ExactName:
         """Raises `InvalidArgument`: no reference, or one with a digest."""
         return ExactName.of_texts(text)
@@ -83,16 +85,19 @@ class Identity(Struct, frozen=True):
         return MatchRepository()
 
     @staticmethod
+    @checks_arguments
     def exact_reference(text: str) -> ExactReference:
         """Raises `InvalidArgument`: no reference, or one without tag and digest."""
         return ExactReference.of_texts(text)
 
     @staticmethod
+    @checks_arguments
     def exact_repository(text: str) -> ExactRepository:
         """A tag or digest in `text` is ignored. Raises `InvalidArgument`: no reference."""
         return ExactRepository.of_texts(text)
 
     @staticmethod
+    @checks_arguments
     def remap_identity(prefix: str, signed_prefix: str) -> RemapIdentity:
         """Raises `InvalidArgument`: a text is no host, and no host with a path."""
         return RemapIdentity(prefix, signed_prefix)

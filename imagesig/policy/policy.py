@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec.structs import replace
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument, RefusedByPolicy
 from imagesig.oci.annotations import NO_ANNOTATIONS
 from imagesig.oci.location import REGISTRY, Location
@@ -58,6 +59,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls(rules.default, rules.rules, rules.refuse_tag_with_digest, rules.foreign_scopes)
 
     @classmethod
+    @checks_arguments
     def load(cls, path: str | PathLike) -> Self:
         """The policy in a TOML or JSON file. Paths in it are relative to the file.
 
@@ -86,6 +88,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls.of(load_policy_of_kind(default_policy_path()))
 
     @classmethod
+    @checks_arguments
     def from_containers_policy(cls, path: str | PathLike, *, formats: Iterable[str] = ("cosign",)) -> Self:
         """The policy in a `policy.json` of podman, skopeo, buildah and CRI-O.
 
@@ -100,6 +103,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls.of(load_containers_policy(path, formats=formats))
 
     @classmethod
+    @checks_arguments
     def any_of(
         cls,
         *authorities: AuthorityLike,
@@ -118,6 +122,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls._of(authorities, 1, annotations, identity, formats)
 
     @classmethod
+    @checks_arguments
     def all_of(
         cls,
         *authorities: AuthorityLike,
@@ -129,6 +134,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls._of(authorities, None, annotations, identity, formats)
 
     @classmethod
+    @checks_arguments
     def at_least(
         cls,
         threshold: int,
@@ -146,6 +152,7 @@ class Policy(Rules, frozen=True, dict=True):
         return cls._of(authorities, threshold, annotations, identity, formats)
 
     @classmethod
+    @checks_arguments
     def from_notation(cls, path: str | PathLike, *, trust_store: str | PathLike = "", scope: str = "") -> Self:
         """The policy in notation's `trustpolicy.json` or `trustpolicy.oci.json`, or in the folder that has one.
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
-from imagesig.oci.digest import is_digest
 from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.policy.exact import check_kind
@@ -60,6 +60,7 @@ def check_scope(scope: Scope) -> None:
         raise _no_scope(text, f"its transport {quote(scope.transport)} is unknown")
 
 
+@checks_arguments
 def parse_scope(text: str) -> Scope:
     """The scope for a text in a policy: a registry, namespace, repository, tag, digest, `*.domain`, or local path.
 
@@ -93,11 +94,8 @@ def _check_path(text: str, transport: str, path: str) -> None:
         raise _no_scope(text, "the path has characters that no file name has") from None
     if "\0" in path or sizes[0] > _PATH_BYTES or max(sizes[1:]) > _FILE_NAME_BYTES:
         raise _no_scope(text, "the path has a NUL byte, or is too long for a file")
-    # A location ends before the tag or digest: a rule for a path with one would never apply.
-    digest = parts[-1].rpartition("@")[2]
-    if (transport == "docker-archive" and ":" in path) or (
-        transport != "dir" and (_TAGGED.search(parts[-1]) or is_digest(digest))
-    ):
+    # A location ends before the tag or digest (`sha256:` reads like a tag): a rule for such a path would never apply.
+    if (transport == "docker-archive" and ":" in path) or (transport != "dir" and _TAGGED.search(parts[-1])):
         raise _no_scope(text, "a local scope has no tag and no digest; it covers every image at its path")
 
 

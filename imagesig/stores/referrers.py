@@ -182,7 +182,9 @@ def _manifest(reading: Reading, referrer: Descriptor, wanted: Wanted, origin: st
     """The manifest of a signature; None if it is another artifact."""
     pay(Cost.MANIFEST_BYTES, referrer, limits.SIGNATURE_MANIFEST_BYTES, origin)
     content = reading.read(referrer, limits.SIGNATURE_MANIFEST_BYTES)
-    manifest = parse_manifest(content, referrer.media_type, origin, nodes=limits.SIGNATURE_MANIFEST_NODES)
+    manifest = parse_manifest(
+        content, referrer.media_type, origin, nodes=limits.SIGNATURE_MANIFEST_NODES, needs_config=False
+    )
     kinds = (*(layer.media_type for layer in manifest.layers), manifest.artifact_type, manifest.config.media_type)
     if not any(wanted(kind) for kind in kinds):
         return None

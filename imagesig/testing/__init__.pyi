@@ -10,8 +10,14 @@ from imagesig.testing.hostile.kinds import HostileRegistry as HostileRegistry
 from imagesig.testing.hostile.kinds import Hostility as Hostility
 from imagesig.testing.hostile.kinds import Work as Work
 from imagesig.testing.keys import MemoryProvider as MemoryProvider
+from imagesig.testing.kms import ScriptedKms as ScriptedKms
 from imagesig.testing.loopback_server import Answer as Answer
 from imagesig.testing.loopback_server import Request as Request
+from imagesig.testing.profiles import PROFILES as PROFILES
+from imagesig.testing.profiles import Difference as Difference
+from imagesig.testing.profiles import Profile as Profile
 from imagesig.testing.registry import InMemoryRegistry as InMemoryRegistry
+from imagesig.testing.uri_contract import UriContract as UriContract
+from imagesig.testing.vault import ScriptedVault as ScriptedVault
 
 PUBLIC: dict[str, str]

@@ -21,7 +21,14 @@ from threading import Barrier
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import KeyExists, KeyMismatch, KeyProviderError, UnsupportedAlgorithm
+from imagesig.errors import (
+    AccessDenied,
+    KeyExists,
+    KeyMismatch,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    UnsupportedAlgorithm,
+)
 from imagesig.keys.provider import KeyProvider, ManagesKeys, SigningKey
 from imagesig.testing.contract_hooks import LONG_MESSAGE_BYTES, ContractHooks, pytest
 
@@ -185,6 +192,22 @@ class ProviderContract(ContractHooks):
                 key.sign(b"message", signing_algorithms(self.key_types[0])[0])
         with pytest.raises(KeyProviderError):
             provider.open(name)
+
+    def test_a_home_that_does_not_answer_is_unavailable(self) -> None:
+        provider = self.unreachable()
+        if provider is None:
+            pytest.skip("the home is always there: override unreachable if it is a service")
+        with provider, pytest.raises(KeyProviderUnavailable) as caught:
+            provider.open(self.missing_name())
+        assert caught.value.retryable
+
+    def test_a_wrong_login_is_denied(self, provider: KeyProvider, name: str) -> None:
+        stranger = self.wrong_login()
+        if stranger is None:
+            pytest.skip("the home has no logins: override wrong_login if it has")
+        with stranger, pytest.raises(AccessDenied) as caught:
+            stranger.open(name)
+        assert not caught.value.retryable
 
     # --- threads ------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,14 @@ class ContractHooks:
         """A well-formed name that no key of the place has."""
         return "contract-no-such-key"
 
+    def unreachable(self) -> KeyProvider | None:
+        """A provider of the same kind whose home does not answer; None if the home is part of this machine."""
+        return None
+
+    def wrong_login(self) -> KeyProvider | None:
+        """A provider of the same keys with a login that the home refuses; None if there are no logins."""
+        return None
+
     def max_message(self, _algorithm: Algorithm) -> int:
         """The longest message in bytes that the place signs with this algorithm; at most 1 MiB is tried."""
         return LONG_MESSAGE_BYTES

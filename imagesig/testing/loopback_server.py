@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_UNIX
+from typing import Any
 from urllib.parse import parse_qs
 
 from msgspec import Struct, field
@@ -50,14 +54,19 @@ class Answer(Struct, frozen=True):
 
 
 class LoopbackServer:
-    """Gives each request the answer that `answer` returns, from `start` to `stop`."""
+    """Gives each request the answer that `answer` returns, from `start` to `stop`.
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+    It speaks TLS with a context `tls`, and listens on a Unix socket at the path `unix` instead of a port.
+    """
+
+    def __init__(
+        self, answer: Callable[[Request], Answer], *, tls: ssl.SSLContext | None = None, unix: str = ""
+    ) -> None:
         closing = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+            disable_nagle_algorithm = not unix  # an option of TCP
             wbufsize = -1  # headers and body in one packet
 
             def handle_any(self) -> None:
@@ -68,14 +77,18 @@ class LoopbackServer:
                 request = Request(self.command, path, parse_qs(query), headers, body)
                 _send(self, answer(request), closing)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_LIST = handle_any  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
                 """Logs nothing: the answering function may log the requests."""
 
         self._closing = closing
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        address: Any = unix or ("127.0.0.1", 0)
+        self._server = (_UnixServer if unix else _Server)(address, Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            # The handshake is made by the thread of the connection, so one that fails does not stop the server.
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def host(self) -> str:
@@ -93,8 +106,17 @@ class LoopbackServer:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a connection that finds no place waits a second
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Says nothing of clients that close the connection early: some tests do that."""
+
+
+class _UnixServer(_Server):
+    address_family = AF_UNIX
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # without a look-up of the host's name
 
 
 def _send(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:

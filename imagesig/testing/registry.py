@@ -33,6 +33,7 @@ class InMemoryRegistry:
 
     `referrers_api`, `oci_subject`: whether there is a referrers API, and whether a PUT is answered with OCI-Subject.
     `deletes`, `mounts`: whether manifests are deleted, and blobs mounted from another repository.
+    `lists_types`: whether the referrers API gives the artifact types.
     `basic`: the user name and password that are wanted; `bearer`: the same, at a token server under `/token`.
     """
 
@@ -43,13 +44,14 @@ class InMemoryRegistry:
         oci_subject: bool = True,
         deletes: bool = True,
         mounts: bool = True,
+        lists_types: bool = False,
         basic: tuple[str, str] | None = None,
         bearer: tuple[str, str] | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self._referrers_api, self._oci_subject = referrers_api, oci_subject
-        self._deletes, self._mounts = deletes, mounts
+        self._deletes, self._mounts, self._lists_types = deletes, mounts, lists_types
         self._basic, self._bearer = basic, bearer
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -91,6 +93,10 @@ class InMemoryRegistry:
     def manifest(self, name: str, reference: str) -> tuple[bytes, str]:
         """The bytes and the media type of a stored manifest. Raises `KeyError` if nothing is stored."""
         return self._manifests[name, reference]
+
+    def has_manifest(self, name: str, reference: str) -> bool:
+        """Whether a manifest is stored under this tag or digest."""
+        return (name, reference) in self._manifests
 
     def put_manifest(self, name: str, content: bytes, media_type: str, tag: str = "") -> str:
         """Stores any bytes as a manifest, without checks, under their digest and a tag. Gives the digest."""
@@ -218,7 +224,8 @@ class InMemoryRegistry:
         found = []
         for (where, reference), (content, media_type) in self._manifests.items():
             if where == name and reference.startswith("sha256:") and _subject_of(content) == digest:
-                found.append({"mediaType": media_type, "digest": reference, "size": len(content)})
+                entry = {"mediaType": media_type, "digest": reference, "size": len(content)}
+                found.append(entry | (_type_of(content) if self._lists_types else {}))
         document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
         return _content(json.dumps(document).encode(), _INDEX)
 
@@ -229,6 +236,12 @@ def _subject_of(content: bytes) -> str:
         return str(json.loads(content)["subject"]["digest"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
+
+
+def _type_of(content: bytes) -> dict[str, str]:
+    """The artifact type of a manifest, as a member of its entry: its own, or that of its config."""
+    document = json.loads(content)
+    return {"artifactType": document.get("artifactType") or document.get("config", {}).get("mediaType", "")}
 
 
 def _actions(request: Request) -> str:

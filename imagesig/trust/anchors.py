@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NewType, Self
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
 
@@ -65,6 +66,7 @@ class CertificateAuthority(Struct, frozen=True):
     role: Role = Role.CA
 
     @classmethod
+    @checks_arguments
     def from_pem(cls, name: str, pem: bytes, holders: Iterable[str] = (), role: Role = Role.CA) -> Self:
         """The authority with these certificates (PEM, or one in DER) and holders (parsed by `Holder.of`).
 
@@ -79,7 +81,8 @@ class CertificateAuthority(Struct, frozen=True):
             certificates = parse_certificates(pem, name)
         except MalformedError as error:
             raise InvalidArgument(str(error), hint="give certificates in PEM") from error
-        return cls(name, certificates, tuple(Holder.of(text) for text in holders), role)
+        texts = (holders,) if isinstance(holders, str) else holders
+        return cls(name, certificates, tuple(Holder.of(text) for text in texts), role)
 
 
 class TimestampAuthorities(Struct, frozen=True):

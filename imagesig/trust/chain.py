@@ -20,6 +20,7 @@ from imagesig.trust.profile import (
     CODE_SIGNING,
     check_authority,
     check_hash,
+    check_may_sign,
     extensions_of,
     not_issued,
     purposes_of,
@@ -138,32 +139,42 @@ def _accepting(signer: Certificate, authorities: Sequence[CertificateAuthority])
 
 # --- paths -----------------------------------------------------------------------------------------------------------
 
+# A critical key identifier is not in it: RFC 5280 section 4.2.1.1 forbids it, and Go refuses it.
 _UNDERSTOOD = frozenset(
     {
-        "2.5.29.14",  # subject key identifier
         "2.5.29.15",  # key usage
         "2.5.29.17",  # subject alternative name
         "2.5.29.19",  # basic constraints
         "2.5.29.32",  # certificate policies: none is required
-        "2.5.29.35",  # authority key identifier
         "2.5.29.37",  # extended key usage
     }
 )
 _NAME_CONSTRAINTS = "2.5.29.30"
+_POLICY_CONSTRAINTS = "2.5.29.36"
 
 
 def _check_cosign_signer(signer: Certificate) -> None:
-    if CODE_SIGNING not in (purposes_of(signer) or ()):
+    purposes = purposes_of(signer)
+    if purposes is None:
+        # RFC 5280 section 4.2.1.12: the purpose is not restricted then. Only keyUsage can still exclude signatures.
+        check_may_sign(signer)
+    elif CODE_SIGNING not in purposes:
         raise FormatViolation(f"signer's certificate {signer.label}: its extendedKeyUsage has no codeSigning")
     check_hash(signer)
     _check_extensions(signer)
 
 
 def _check_extensions(certificate: Certificate) -> None:
-    """Refuses unknown critical extensions, and name constraints even if they are not critical."""
+    """Refuses unknown critical extensions, and those that restrict a path even if they are not critical.
+
+    These are name constraints, and policy constraints that require an explicit policy.
+    """
     for extension in extensions_of(certificate):
         oid = extension.oid.dotted_string
-        if oid == _NAME_CONSTRAINTS or (extension.critical and oid not in _UNDERSTOOD):
+        restricts = oid == _NAME_CONSTRAINTS or (
+            oid == _POLICY_CONSTRAINTS and getattr(extension.value, "require_explicit_policy", 0) is not None
+        )
+        if restricts or (extension.critical and oid not in _UNDERSTOOD):
             raise FormatViolation(f"certificate {certificate.label}: its extension {oid} is not understood")
 
 

@@ -11,6 +11,7 @@ from typing import Self, assert_never
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import InvalidArgument, MalformedError, NotTrusted
@@ -57,6 +58,7 @@ class Holder(Struct, frozen=True):
             _attributes(self.value)
 
     @classmethod
+    @checks_arguments
     def of(cls, text: str) -> Self:
         """The holder that the text looks like: a subject such as `C=US, O=Example`, URI, e-mail address or DNS name.
 

@@ -73,6 +73,7 @@ def check_issuance(chain: Sequence[Certificate]) -> None:
         )
     for certificate in chain:
         check_hash(certificate)
+        check_key_identifiers(certificate)
     for number, (certificate, issuer) in enumerate(pairwise(chain)):
         if certificate.is_self_signed:
             raise FormatViolation(
@@ -125,6 +126,15 @@ def check_signer(certificate: Certificate) -> None:
         raise FormatViolation(f"{what}: its key is Ed25519, an ECDSA or RSA key is needed")
 
 
+def check_may_sign(certificate: Certificate) -> None:
+    """Raises `FormatViolation` if a certificate has a keyUsage that excludes signatures other than certificates'."""
+    from cryptography import x509
+
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is not None and not (usage.value.digital_signature or usage.value.content_commitment):
+        raise FormatViolation(f"signer's certificate {certificate.label}: keyUsage has no digitalSignature")
+
+
 def check_authority(certificate: Certificate, below: int, *, lenient: bool = False) -> None:
     """The rules for an issuer's certificate; `below` is the number of authorities between it and the signer.
 
@@ -153,6 +163,19 @@ def check_hash(certificate: Certificate) -> None:
     if certificate.has_weak_signature:
         used = certificate.signature_hash or "an algorithm that is not known"
         raise FormatViolation(f"certificate {certificate.label}: signed with {used}, SHA-256 or more is needed")
+
+
+def check_key_identifiers(certificate: Certificate) -> None:
+    """Raises `FormatViolation` if a key identifier is critical: RFC 5280 forbids it, and Go refuses it."""
+    from cryptography import x509
+
+    for kind in (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier):
+        found = _extension(certificate, kind)
+        if found is not None and found.critical:
+            raise FormatViolation(
+                f"certificate {certificate.label}: its extension {kind.oid.dotted_string}, a key identifier, is "
+                "critical, one that is not critical is needed"
+            )
 
 
 def signer_key(certificate: Certificate) -> PublicKey:

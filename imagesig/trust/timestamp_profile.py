@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_KNOWN = frozenset(f"2.5.29.{number}" for number in (14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 46, 54))
-"""Extensions of RFC 5280 section 4.2. Other critical extensions are refused.
+_KNOWN = frozenset(f"2.5.29.{number}" for number in (15, 17, 18, 19, 30, 31, 32, 33, 36, 37, 46, 54))
+"""Extensions of RFC 5280 section 4.2 that may be critical. Other critical extensions are refused.
 
 Constraints on names and policies are accepted but not evaluated, as in the specification, because the root is pinned.
 """

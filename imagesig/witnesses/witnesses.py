@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
 from imagesig.signature import TimestampRequest
@@ -48,6 +49,7 @@ class Witnesses(Struct, frozen=True):
             close()
 
 
+@checks_arguments
 def online(
     *,
     crl_folder: Path | None = None,
@@ -73,6 +75,7 @@ def online(
     return Witnesses(fetcher, checker, timestamp_seconds)
 
 
+@checks_arguments
 def offline(*, crl_folder: Path | None = None) -> Witnesses:
     """No access to the network: only CRLs in the folder show revocations.
 

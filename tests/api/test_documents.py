@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,12 @@ def test_every_error_has_a_document_of_json(error: ImagesigError) -> None:
     assert {"error", "message", "hint", "retryable", "rejections", "findings", "reasons"} <= document.keys()
     assert all(document[name] for name in error.lists)
     assert Outcome("app:1", 0, error=error).document() == {"image": "app:1", **document}
+
+
+def test_the_document_of_a_failed_outcome_says_what_the_image_is_not(key: SigningKey) -> None:
+    (verified,), (signed,) = verify_many(["oci:/nowhere"], key), sign_many(["oci:/nowhere"], key)
+    with ThreadPoolExecutor() as executor:
+        (remote,) = verify_many(["oci:/nowhere"], key.info.public_key, executor=executor)
+
+    assert verified.document()["verified"] is remote.document()["verified"] is False
+    assert signed.document()["signed"] is False

@@ -118,6 +118,34 @@ def test_an_empty_member_of_a_listing_is_as_good_as_a_missing_one(members: dict[
         assert verify(image_at(server), signing_key()).verified
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{"mediaType": ""}, {"artifactType": ""}, {"config": None}, {"schemaVersion": None}, {"annotations": None}],
+    ids=json.dumps,
+)
+@pytest.mark.parametrize("form", ["cosign", "bundle"])
+def test_an_empty_member_of_a_signatures_manifest_is_as_good_as_a_missing_one(
+    members: dict[str, Any], form: str
+) -> None:
+    with a_registry() as server:
+        digest = signed(server, form)
+        is_classic = form == "cosign"
+        at = digest.replace(":", "-") + ".sig" if is_classic else listing(server, digest)[0]["digest"]
+        changed = stored(server, at) | members
+        if not is_classic:
+            del server._manifests[NAME, at]
+            server.faults.append(
+                lists([{"mediaType": MANIFEST, "digest": store(server, changed), "size": len(json.dumps(changed))}])
+            )
+        else:
+            store(server, changed, MANIFEST, at)
+        assert verify(image_at(server), signing_key()).verified
+        with pytest.raises(NoSignatureAccepted):
+            verify(image_at(server), signing_key(9))
+        (made,) = sign(image_at(server), signing_key(), formats=[form]).signatures
+        assert made.state == "present"
+
+
 @pytest.mark.parametrize("api", [True, False])
 @pytest.mark.parametrize("types", [True, False])
 def test_a_thousand_and_one_foreign_referrers_hide_no_good_one(api: bool, types: bool) -> None:

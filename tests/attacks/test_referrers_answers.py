@@ -7,7 +7,7 @@ import json
 import pytest
 
 from imagesig import sign, verify
-from imagesig.errors import ImagesigError, NoSignatures, TransportError, UnexpectedResponse
+from imagesig.errors import AttachIncomplete, ImagesigError, NoSignatures, TransportError, UnexpectedResponse
 from imagesig.images.build import build_index
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.hostile.registries.stage import INDEX, NAME, foreign
@@ -159,8 +159,12 @@ def test_a_fallback_tag_that_is_no_index_is_no_list_and_stays() -> None:
         with pytest.raises(NoSignatures):
             verify(image_at(server), signing_key())
         before = server._manifests[NAME, tag]
-        with pytest.raises(ImagesigError):
+        with pytest.raises(ImagesigError) as refused:
             sign(image_at(server), signing_key(), formats=["bundle"])
+        assert "--format cosign" in refused.value.hint
+        with pytest.raises(AttachIncomplete):
+            sign(image_at(server), signing_key())
+        assert verify(image_at(server), signing_key()).verified
         assert server._manifests[NAME, tag] == before
 
 

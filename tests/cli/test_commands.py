@@ -154,7 +154,9 @@ def test_signing_again_reports_what_is_present(key: Path, image: str) -> None:
 
 
 def test_signing_without_a_name_warns_of_podman(key: Path, image: str) -> None:
-    assert "podman" in sign(key, image).stderr
+    assert "podman" in sign(key, "--dry-run", image).stderr
+    assert "podman" not in sign(key, "--dry-run", "--format", "bundle", image).stderr
+    assert "podman" not in sign(key, "--dry-run", "--format", "cosign", image).stderr
 
 
 def test_one_platform_is_verified_through_the_index(key: Path, image: str) -> None:
@@ -238,6 +240,11 @@ WRONG = {
     "timeout of nothing": (2, ["inspect", "--timeout", "0", "localhost:9/x:1"]),
     "timeout that is no number": (2, ["inspect", "--timeout", "nan", "localhost:9/x:1"]),
     "signature repository": (2, ["inspect", "--signature-repository", "A B", "localhost:9/x:1"]),
+    "signature repository with a tag": (2, ["inspect", "--signature-repository", "a.example/s:1", "localhost:9/x:1"]),
+    "signature repository with a digest": (
+        2,
+        ["inspect", "--signature-repository", f"a.example/s@sha256:{'0' * 64}", "localhost:9/x:1"],
+    ),
     "no key": (1, ["sign", "--key", "nosuch.key", "oci:image:1.0"]),
     "key without a name": (2, ["sign", "--key", "", "oci:image:1.0"]),
     "key that is a folder": (1, ["sign", "--key", ".", "oci:image:1.0"]),

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 import pytest
 
 from imagesig.crypto.algorithms import KeyType, ToSign
-from imagesig.errors import BadSignature, KeyMismatch, KeyUnusable
+from imagesig.errors import (
+    AccessDenied,
+    BadSignature,
+    KeyMismatch,
+    KeyNotFound,
+    KeyProviderUnavailable,
+    KeyUnusable,
+)
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.provider import KeyProvider, SigningKey
+from imagesig.keys.uri import KeySettings
 from imagesig.signature import SignerInfo
-from imagesig.testing import ProviderContract
+from imagesig.testing import ProviderContract, UriContract
 
 
 class _Key(SigningKey):
@@ -175,3 +183,43 @@ def test_the_contract_fails_a_repr_with_a_secret() -> None:
 
     with pytest.raises(AssertionError):
         _Contract().test_no_secret_shows_in_a_repr_or_an_error(Missing(_NeverCloses), "any")
+
+
+class _Failing(_Provider):
+    def __init__(self, error: Exception) -> None:
+        super().__init__(_Key)
+        self._error = error
+
+    def open(self, name: str) -> SigningKey:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [KeyNotFound("none"), AccessDenied("no")], ids=["not found", "denied"])
+def test_the_contract_fails_a_provider_that_hides_that_its_home_does_not_answer(error: Exception) -> None:
+    class Contract(_Contract):
+        def unreachable(self) -> KeyProvider:
+            return _Failing(error)
+
+    with pytest.raises(type(error)):
+        Contract().test_a_home_that_does_not_answer_is_unavailable()
+
+
+@pytest.mark.parametrize("error", [KeyNotFound("none"), KeyProviderUnavailable("no")], ids=["not found", "unavailable"])
+def test_the_contract_fails_a_provider_that_takes_a_wrong_login_for_something_else(error: Exception) -> None:
+    class Contract(_Contract):
+        def wrong_login(self) -> KeyProvider:
+            return _Failing(error)
+
+    with pytest.raises(type(error)):
+        Contract().test_a_wrong_login_is_denied(_Provider(_Key), "any")
+
+
+def test_the_contract_of_uris_fails_a_factory_that_takes_everything() -> None:
+    class Contract(UriContract):
+        wrong_uris = ("toy://",)
+
+        def resolve(self, uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:
+            return _Provider(_Key), uri
+
+    with pytest.raises(pytest.fail.Exception):
+        Contract().test_a_wrong_uri_is_an_invalid_argument()

@@ -50,6 +50,9 @@ class TestEncryptedKeyFiles(ProviderContract):
         with FileProvider(tmp_path, secrets=fixed(_PASSPHRASE)) as provider:
             yield provider
 
+    def wrong_login(self) -> KeyProvider:
+        return FileProvider(self.directory, secrets=fixed("wrong"))
+
     def make_key(self, provider: KeyProvider, key_type: KeyType) -> str:
         name = self.fresh_name(key_type)
         (self.directory / name).write_bytes(_key_file(key_type, encrypted=True))

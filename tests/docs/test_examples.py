@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import imagesig
-from tests.docs.blocks import PAGES, RUNNABLE, Block, blocks, page_name
+from tests.docs.blocks import PAGES, ROOT, RUNNABLE, Block, blocks, page_name
 from tests.docs.pages import prepared
 from tests.docs.world import BlockFailed, World, world
 from tests.public_names import PACKAGES
@@ -54,9 +54,14 @@ def test_a_block_is_well_formed_even_if_it_is_not_run(block: Block) -> None:
         yaml.safe_load(block.source)
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
-def test_blocks_import_public_names_from_public_packages(block: Block) -> None:
-    for node in ast.walk(ast.parse(block.source)):
+PROGRAMS = sorted((ROOT / "docs" / "examples").glob("*.py"))
+SOURCES = [(str(block), block.source) for block in BLOCKS if block.language == "python"]
+SOURCES += [(program.name, program.read_text(encoding="utf-8")) for program in PROGRAMS]
+
+
+@pytest.mark.parametrize("source", [source for _, source in SOURCES], ids=[name for name, _ in SOURCES])
+def test_blocks_and_programs_import_public_names_from_public_packages(source: str) -> None:
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "imagesig":
             assert node.module in PUBLIC
             loaded = import_module(node.module)

@@ -46,7 +46,7 @@ SEAMS = [
     Seam("requests.adapters:HTTPAdapter.init_poolmanager", "open_vault", "keys"),
     Seam("urllib3.connectionpool:HTTPConnectionPool.urlopen", "open_vault", "keys"),
     Seam("urllib3.response:HTTPResponse.read1", "open_vault", "keys"),
-    Seam("hvac.utils:raise_for_error", "open_vault", "keys"),
+    Seam("imagesig.keys.vault.refusals:json.loads", "open_vault", "keys"),
     # keys: AWS KMS
     Seam("boto3:Session", "open_kms", "keys"),
     Seam("boto3:Session.client", "open_kms", "keys"),
@@ -117,7 +117,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, quick_retries: None) -> None:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("imagesig.keys.awskms.provider._ATTEMPTS", 1)
-    monkeypatch.setattr("imagesig.keys.vault.connection._ATTEMPTS", 0)
+    monkeypatch.setattr("imagesig.keys.vault.transport._ATTEMPTS", 0)
 
 
 @pytest.mark.parametrize("seam", list(_cases()))

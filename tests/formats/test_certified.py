@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from msgspec.structs import replace
 
 from imagesig import limits
@@ -147,9 +148,15 @@ def test_another_holder_is_refused(form: str) -> None:
 
 @forms
 def test_a_certificate_for_something_else_is_refused(form: str) -> None:
-    signer = leaf(intermediate(root()), purposes=None)
+    signer = leaf(intermediate(root()), purposes=[ExtendedKeyUsageOID.SERVER_AUTH])
     with pytest.raises(FormatViolation, match="codeSigning"):
         authenticate(stored(form, signer), trusted(signer))
+
+
+@forms
+def test_a_certificate_for_nothing_in_particular_is_accepted(form: str) -> None:
+    signer = leaf(intermediate(root()), purposes=None)
+    assert authenticate(stored(form, signer), trusted(signer)).authority == "acme"
 
 
 @forms
@@ -208,8 +215,8 @@ def test_a_classic_signature_by_a_trusted_key_also_fits_the_authority_of_its_cer
     anchors = replace(trusted(signer), keys=(TrustedKey("key", (signer.private_key.public_key,)),))
     assert [item.authority for item in authenticate(stored("classic", signer), anchors).by_all] == ["key", "acme"]
     other = leaf(root(), key=private_key(number=66))
-    expired_purpose = leaf(intermediate(root()), purposes=None)
-    for chain in (other.chain, expired_purpose.chain, certified(KeyType.ECDSA_P384).chain):
+    for_servers = leaf(intermediate(root()), purposes=[ExtendedKeyUsageOID.SERVER_AUTH])
+    for chain in (other.chain, for_servers.chain, certified(KeyType.ECDSA_P384).chain):
         assert [item.authority for item in authenticate(stored("classic", signer, chain), anchors).by_all] == ["key"]
     part = stored("classic", signer).parts[0]
     garbage = replace(part, annotations=Annotations({**part.annotations, CERTIFICATE_ANNOTATION: "garbage"}))

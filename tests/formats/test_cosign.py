@@ -192,7 +192,7 @@ def test_s_replaced_by_n_minus_s_verifies_too() -> None:
     assert authenticate(classic(data, signature=other))
 
 
-@pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}\x00", ""])
+@pytest.mark.parametrize("change", [" {}", "{}\t", "{}=", "{}\x00", ""])
 def test_base64_with_anything_around_it_is_refused(change: str) -> None:
     data = json.dumps(payload()).encode()
     with pytest.raises((FormatViolation, SignatureInvalid)):

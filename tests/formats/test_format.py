@@ -24,10 +24,22 @@ def test_base64_is_read(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", range(1, 7))
-@pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}==", "{}====", "={}", "{}\x00", "{}A"])
+@pytest.mark.parametrize(
+    "change", [" {}", "{}\t", "{}\v", "{}\f", "{}\x85", "{}\u2028", "{}=", "{}==", "{}====", "={}", "{}\x00", "{}A"]
+)
 def test_base64_with_anything_around_it_is_refused_for_every_length(change: str, length: int) -> None:
     with pytest.raises(FormatViolation, match="not standard base64"):
         decode_base64(change.format(base64.b64encode(b"\xff" * length).decode()), "x")
+
+
+@pytest.mark.parametrize("length", range(1, 7))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n", "\n\r"])
+def test_line_breaks_in_base64_are_skipped_as_go_does(end: str, length: int) -> None:
+    text = base64.b64encode(b"\xff" * length).decode()
+    for written in (text + end, end + text, end.join(text)):
+        assert decode_base64(written, "x") == b"\xff" * length
+    with pytest.raises(FormatViolation, match="not standard base64"):
+        decode_base64(f"{text[:-1]} {end}{text[-1]}", "x")
 
 
 @pytest.mark.parametrize("text", ["AB==", "AAB=", "A", "AA", "AAA", "-_-_", "AA\u00e4=", "\ud800AAA"])

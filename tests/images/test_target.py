@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from imagesig import inspect, sign, verify
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded
+from imagesig import copy, inspect, sign, verify
+from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError
 from imagesig.images.build import build_image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.target import targets_of
@@ -113,3 +113,87 @@ def test_a_child_is_called_by_its_platform_and_read_only_if_it_is_resolved(home:
     assert [item.descriptor.size for item in resolved.missing] == [9]
     index(home, replace(child, platform=None))
     assert targets_of(image, recursive=True).found[1].platform == "unknown platform"
+
+
+# --- documents that other tools wrote ---------------------------------------------------------------------------------
+
+SHA512 = "sha512:" + "ab" * 64
+LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + "ab" * 32, "size": 3}
+CONFIG = {"mediaType": OCI_CONFIG, "digest": "sha256:" + "cd" * 32, "size": 3}
+ODD_ROOTS: dict[str, dict[str, object]] = {
+    "layers missing": {"config": CONFIG},
+    "layers null": {"config": CONFIG, "layers": None},
+    "a layer with sha512": {"config": CONFIG, "layers": [LAYER, LAYER | {"digest": SHA512}]},
+    "a config with sha512": {"config": CONFIG | {"digest": SHA512}, "layers": [LAYER]},
+    "a layer without a media type": {"config": CONFIG, "layers": [LAYER | {"mediaType": ""}]},
+    "a layer with an odd media type": {"config": CONFIG, "layers": [LAYER | {"mediaType": "tar, gzip"}]},
+    "a layer without a size": {"config": CONFIG, "layers": [{"digest": LAYER["digest"]}]},
+    "a config without a media type": {"config": CONFIG | {"mediaType": ""}, "layers": []},
+    "1001 layers": {"config": CONFIG, "layers": [LAYER] * 1001},
+}
+
+
+@pytest.mark.parametrize("name", ODD_ROOTS)
+def test_of_the_image_itself_only_digest_type_and_size_are_signed(
+    name: str, home: Layout, tmp_path: Path, key: SigningKey
+) -> None:
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, **ODD_ROOTS[name]}
+    home.put_manifest(json.dumps(document).encode(), OCI_MANIFEST, "1.0")
+    image = f"oci:{tmp_path}/layout:1.0"
+    made = sign(image, key, identity="registry.example/app:1.0")
+    assert [item.state for item in made.signatures] == ["attached", "attached"]
+    assert verify(image, key).digest == made.digest
+    assert len(inspect(image).signatures) == 2
+
+
+def test_a_root_that_can_be_read_as_another_kind_is_not_signed(home: Layout, tmp_path: Path, key: SigningKey) -> None:
+    """CVE-2021-41190 stays closed."""
+    image = f"oci:{tmp_path}/layout:1.0"
+    for document in (
+        {"mediaType": OCI_MANIFEST, "config": CONFIG, "layers": [], "manifests": []},
+        {"mediaType": OCI_MANIFEST, "config": CONFIG, "Layers": []},
+        {"mediaType": OCI_INDEX, "layers": []},
+        {"mediaType": OCI_INDEX, "manifests": 7},
+    ):
+        content = json.dumps({"schemaVersion": 2, **document}).encode()
+        home.put_manifest(content, str(document["mediaType"]), "1.0")
+        with pytest.raises(MalformedError):
+            sign(image, key, identity="registry.example/app:1.0")
+
+
+ODD_CHILDREN: dict[str, object] = {
+    "no media type": {"digest": LAYER["digest"], "size": 3},
+    "an empty media type": LAYER | {"mediaType": ""},
+    "no size": {"mediaType": OCI_MANIFEST, "digest": LAYER["digest"]},
+    "a negative size": {"mediaType": OCI_MANIFEST, "digest": LAYER["digest"], "size": -1},
+    "sha512": {"mediaType": OCI_MANIFEST, "digest": SHA512, "size": 3},
+    "an upper-case digest": {"mediaType": OCI_MANIFEST, "digest": "sha256:" + "AB" * 32, "size": 3},
+    "null": None,
+    "a null annotation": {"mediaType": OCI_MANIFEST, "digest": LAYER["digest"], "size": 3, "annotations": {"a": None}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_CHILDREN)
+def test_an_odd_child_is_named_and_the_others_are_signed(
+    name: str, home: Layout, tmp_path: Path, key: SigningKey
+) -> None:
+    good = build_image(home, {"a": b"b"}, AMD64)
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [ODD_CHILDREN[name], good.to_json()]}
+    home.put_manifest(json.dumps(document).encode(), OCI_INDEX, "1.0")
+    image = f"oci:{tmp_path}/layout:1.0"
+    made = sign(image, key, formats=["cosign"], identity="registry.example/app:1.0")
+    assert [item.digest for item in made.signatures][1:] == [good.digest]
+    assert [warning.endswith(": not signed") for warning in made.warnings] == [True]
+    assert "manifests 0" in made.warnings[0]
+    assert verify(image, key).digest == made.digest
+    assert verify(image, key, platform="linux/amd64").digest == good.digest
+    assert copy(image, f"oci:{tmp_path}/there", platform="linux/amd64").digest == good.digest
+
+
+def test_a_child_with_other_bytes_is_an_error(home: Layout, tmp_path: Path, key: SigningKey) -> None:
+    good = build_image(home, {"a": b"b"}, AMD64)
+    index(home, good)
+    path = tmp_path / "layout" / "blobs" / "sha256" / good.digest.removeprefix("sha256:")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(DigestMismatch):
+        sign(layout(tmp_path / "layout", "1.0"), key, identity="registry.example/app:1.0")

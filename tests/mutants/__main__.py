@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -103,34 +102,38 @@ def _sample(only: str, size: int, seed: int) -> list[Mutant]:
 
 def _ranked(mutants: Sequence[Mutant], seed: int) -> Iterator[tuple[bytes, Mutant]]:
     """Each mutant with a rank that depends on nothing but itself: an edit elsewhere leaves the sample as it is."""
-    occurrences: Counter[tuple[str, ...]] = Counter()
     for mutant in mutants:
-        key = _key(mutant)
-        occurrences[key] += 1
-        yield sha256(repr((seed, *key, occurrences[key])).encode()).digest(), mutant
+        yield sha256(repr((seed, *_key(mutant))).encode()).digest(), mutant
 
 
 def _source(module: str) -> str:
     return (ROOT / "imagesig" / module).read_text(encoding="utf-8")
 
 
-def _key(mutant: Mutant) -> tuple[str, str, str, str]:
-    return mutant.module, mutant.operator, mutant.before, mutant.after
+_Key = tuple[str, str, str, str, int]
 
 
-def _excused() -> set[tuple[str, str, str, str]]:
+def _key(mutant: Mutant) -> _Key:
+    return mutant.module, mutant.operator, mutant.before, mutant.after, mutant.occurrence
+
+
+def _excused() -> set[_Key]:
     listed = tomllib.loads(SURVIVORS.read_text(encoding="utf-8")).get("survivor", [])
-    return {(item["module"], item["operator"], item["before"], item["after"]) for item in listed}
+    return {
+        (item["module"], item["operator"], item["before"], item["after"], occurrence)
+        for item in listed
+        for occurrence in item.get("occurrences", [1])
+    }
 
 
-def _line(verdict: Verdict, excused: set[tuple[str, str, str, str]]) -> str:
+def _line(verdict: Verdict, excused: set[_Key]) -> str:
     if verdict.killer:
         return f"killed: {verdict.mutant}  ({verdict.how}: {verdict.killer})"
     listed = "  (listed)" if _key(verdict.mutant) in excused else ""
     return f"survived: {verdict.mutant}  ({verdict.met} of {verdict.of} tests){listed}"
 
 
-def _summary(verdicts: Sequence[Verdict], excused: set[tuple[str, str, str, str]], seconds: float) -> int:
+def _summary(verdicts: Sequence[Verdict], excused: set[_Key], seconds: float) -> int:
     killed = [verdict for verdict in verdicts if verdict.killer]
     survived = [verdict for verdict in verdicts if not verdict.killer]
     alive = [verdict for verdict in survived if _key(verdict.mutant) not in excused]

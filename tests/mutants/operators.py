@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -36,6 +37,8 @@ class Mutant:
     line: int
     before: str
     after: str
+    occurrence: int = 1
+    """The number of this mutant among those of the module with the same operator and text."""
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line}  {self.operator}: {self.before} -> {self.after}"
@@ -43,6 +46,7 @@ class Mutant:
 
 def mutants_of(module: str, source: str) -> Iterator[Mutant]:
     """Every mutant of a module, in the order of its nodes."""
+    occurrences: Counter[tuple[str, str, str]] = Counter()
     tree = ast.parse(source)
     skipped = _skipped(tree)
     for number, node in enumerate(ast.walk(tree)):
@@ -53,7 +57,9 @@ def mutants_of(module: str, source: str) -> Iterator[Mutant]:
             changed = change(copy.deepcopy(node))
             after = ast.unparse(changed) if changed is not None else "(nothing)"
             if before != after:
-                yield Mutant(module, number, operator, getattr(node, "lineno", 0), before[:120], after[:120])
+                same = (operator, before[:120], after[:120])
+                occurrences[same] += 1
+                yield Mutant(module, number, operator, getattr(node, "lineno", 0), *same[1:], occurrences[same])
 
 
 def mutated(source: str, mutant: Mutant) -> ast.Module:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from typing import Any
 
 import pytest
 
-from tests.mutants.__main__ import DECIDING, MODULES, SURVIVORS, _ranked
+from tests.mutants.__main__ import DECIDING, MODULES, SURVIVORS, _excused, _key, _ranked, _source
 from tests.mutants.lines import ROOT
 from tests.mutants.operators import mutants_of, mutated
 
@@ -20,11 +21,28 @@ def test_what_is_changed_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("item", LISTED, ids=lambda item: f"{item['module']}: {item['before'][:30]}")
-def test_a_listed_survivor_is_a_mutant_and_has_a_reason(item: dict[str, str]) -> None:
+def test_a_listed_survivor_is_a_mutant_and_has_a_reason(item: dict[str, Any]) -> None:
     source = (ROOT / "imagesig" / item["module"]).read_text("utf-8")
-    mutants = {(mutant.operator, mutant.before, mutant.after) for mutant in mutants_of(item["module"], source)}
-    assert (item["operator"], item["before"], item["after"]) in mutants
+    text = (item["operator"], item["before"], item["after"])
+    same = [
+        mutant.occurrence
+        for mutant in mutants_of(item["module"], source)
+        if (mutant.operator, mutant.before, mutant.after) == text
+    ]
+    assert set(item.get("occurrences", [1])) <= set(same)
+    assert len(same) == 1 or "occurrences" in item, f"which of {len(same)} mutants of the same text?"
     assert len(item["reason"]) > 10
+
+
+def test_a_survivor_excuses_no_other_mutant_of_the_same_text() -> None:
+    first, second = (mutant for mutant in mutants_of("m.py", "a = 1\nb = 1\n") if mutant.operator == "one more")
+    assert (first.before, first.after) == (second.before, second.after)
+    assert _key(first) != _key(second)
+
+    excused = _excused()
+    listed = [item for item in LISTED if item["module"] == "text.py" and item["before"] == "2"]
+    others = [mutant for mutant in mutants_of("text.py", _source("text.py")) if mutant.before == "2"]
+    assert sum(_key(mutant) in excused for mutant in others) == len(listed[0]["occurrences"])
 
 
 def test_a_mutant_differs_from_its_source_in_one_place() -> None:

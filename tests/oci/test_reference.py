@@ -18,7 +18,8 @@ from tests.makers import DIGEST, private_key
         ("docker.io/alpine", "docker.io/library/alpine"),
         ("index.docker.io/alpine", "docker.io/library/alpine"),
         ("localhost/app", "localhost/app"),
-        ("HOST/app", "HOST/app"),
+        ("HOST:5000/app", "HOST:5000/app"),
+        ("HOST.example/app", "HOST.example/app"),
         ("host:5000/app:1", "host:5000/app:1"),
         ("[::1]:5000/app", "[::1]:5000/app"),
         ("a.example/b/c:t@" + DIGEST, "a.example/b/c:t@" + DIGEST),
@@ -44,7 +45,10 @@ def test_a_tag_of_tags_characters_is_read(tag: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a.example/", "a.example//b", "a.example/B", "-a.example/b", "a.example/b/", "a b", "ab" * 32, "a/.."],
+    [
+        *("", "a.example/", "a.example//b", "a.example/B", "-a.example/b", "a.example/b/", "a b", "ab" * 32, "a/.."),
+        *("HOST/app", "Host/app", "hosT/app:1", "LOCALHOST/app", "Localhost/a/b", f"HOST/app@{DIGEST}"),
+    ],
 )
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
@@ -52,10 +56,11 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 
 
 def test_a_name_has_as_many_characters_as_docker_reads() -> None:
-    longest = "a.example/" + "b" * 245
-    assert parse_reference(longest).path == "b" * 245
-    with pytest.raises(InvalidArgument, match="255 characters"):
-        parse_reference(longest + "b")
+    for host in ("a.example/", f"{'a' * 60}.example:5000/", "docker.io/library/"):
+        longest = host + "b" * (255 - len("library/" if "library" in host else ""))
+        assert len(parse_reference(longest).path) == 255
+        with pytest.raises(InvalidArgument, match="255 characters after the host"):
+            parse_reference(longest + "b")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ BINARIES = SYSTEM | {
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
     "vault",
+    "nss-softokn",  # PKCS#11 modules: of Firefox, and one that reaches a module in another process
+    "p11-kit-client",
+    "tpm2-pkcs11",  # with swtpm, a TPM in software
+    "pkcs11-quirks",  # a PKCS#11 module with one vendor's quirk at a time
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests
     "registry",  # OCI 1.1 with the referrers API
     "registry-ggcr",  # go-containerregistry's, with its quirks

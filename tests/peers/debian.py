@@ -55,7 +55,7 @@ class Unpacked:
     def install(self, workshop: Workshop) -> str:
         """The Debian version that the archive served."""
         with workshop.whole_root() as root:
-            got = self._unpack(workshop, root)
+            got = _unpack(workshop, root, self.suite, self.package, self.version, *self.libraries)
             if self.libraries:
                 self._wrap(root, workshop.root)
         program = workshop.root / ("run" if self.libraries else self.program)
@@ -67,28 +67,6 @@ class Unpacked:
         """Always true: the stamp and the link in `bin` decide."""
         return True
 
-    def _unpack(self, workshop: Workshop, root: Path) -> str:
-        options = _suite_options(workshop, self.suite)
-        downloads = root / "downloads"
-        downloads.mkdir()
-        workshop.run("apt-get", *options, "download", self.package, *self.libraries, cwd=downloads)
-        for archive in sorted(downloads.glob("*.deb")):
-            workshop.run("dpkg", "-x", archive, root)
-        (main,) = downloads.glob(f"{self.package}_*.deb")
-        got = workshop.run("dpkg-deb", "-f", main, "Version").strip()
-        shutil.rmtree(downloads)
-        if _major_minor(got) != _major_minor(self.version):
-            raise InstallFailed(
-                f"Debian {self.suite} serves {self.package} {got}, needed {self.version} or one like it: "
-                "try the new one with the interop tests and pin it in tests/peers/recipes.py"
-            )
-        if got != self.version:
-            print(
-                f"NOTICE: {self.package} of Debian {self.suite} is {got} now; imagesig was tried with {self.version}",
-                flush=True,
-            )
-        return got
-
     def _wrap(self, root: Path, final: Path) -> None:
         loaders = list(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
         if len(loaders) != 1:
@@ -99,6 +77,47 @@ class Unpacked:
             f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" "{final / self.program}" "$@"\n'
         )
         wrapper.chmod(0o755)
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedLibrary:
+    """A recipe: a shared library of any Debian suites, unpacked into the cache, that a test loads itself.
+
+    `parts` are a suite, a package, its version, and other packages of the suite; the library's package is the first.
+    `library` is a pattern in the unpacked folder.
+    """
+
+    parts: tuple[tuple[str, ...], ...]
+    library: str
+
+    def install(self, workshop: Workshop) -> str:
+        """The Debian version that the archive served."""
+        with workshop.whole_root() as root:
+            versions = [_unpack(workshop, root, *part) for part in self.parts]
+        (library,) = workshop.root.glob(self.library)
+        library.chmod(0o755)
+        workshop.publish(library)
+        return versions[0]
+
+
+def _unpack(workshop: Workshop, root: Path, suite: str, package: str, version: str, *others: str) -> str:
+    """Unpacks the package, and others of its suite, into `root`. Returns its version in the archive."""
+    downloads = root / "downloads"
+    downloads.mkdir()
+    workshop.run("apt-get", *_suite_options(workshop, suite), "download", package, *others, cwd=downloads)
+    for archive in sorted(downloads.glob("*.deb")):
+        workshop.run("dpkg", "-x", archive, root)
+    (main,) = downloads.glob(f"{package}_*.deb")
+    got = workshop.run("dpkg-deb", "-f", main, "Version").strip()
+    shutil.rmtree(downloads)
+    if _major_minor(got) != _major_minor(version):
+        raise InstallFailed(
+            f"Debian {suite} serves {package} {got}, needed {version} or one like it: "
+            "try the new one with the interop tests and pin it in tests/peers/recipes.py"
+        )
+    if got != version:
+        print(f"NOTICE: {package} of Debian {suite} is {got} now; imagesig was tried with {version}", flush=True)
+    return got
 
 
 def ensure(workshop: Workshop, packages: tuple[str, ...]) -> None:

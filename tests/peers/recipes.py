@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.peers.debian import Installed, Unpacked
+from tests.peers.compiled import SharedLibrary
+from tests.peers.debian import Installed, Unpacked, UnpackedLibrary
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.workshop import Workshop
 
@@ -32,11 +33,38 @@ class Peer:
         return hashlib.sha256(repr(self.recipe).encode()).hexdigest()
 
 
+_TPM = (
+    *("swtpm", "swtpm-libs", "libtpms0", "tpm2-abrmd", "dbus-daemon", "libdbus-1-3", "libglib2.0-0", "libseccomp2"),
+    *("libtss2-esys-3.0.2-0", "libtss2-mu0", "libtss2-rc0", "libtss2-sys1", "libtss2-tctildr0", "libyaml-0-2"),
+    *("libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0", "libtss2-tcti-device0", "libtss2-tcti-cmd0", "libapparmor1"),
+)
+"""A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
+
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
     Peer("pkcs11-tool", Installed("pkcs11-tool", ("opensc",))),
     Peer("openssl", Installed("openssl", ("openssl",))),
     Peer("hyperfine", Installed("hyperfine", ("hyperfine",))),
+    Peer("pkcs11-quirks", SharedLibrary.of("pkcs11-quirks", "quirks.c")),
+    Peer(
+        "nss-softokn",
+        UnpackedLibrary(
+            (("sid", "libnss3", "2:3.132-1"), ("bookworm", "libnspr4", "2:4.35-1")), "usr/lib/*/libsoftokn3.so"
+        ),
+    ),
+    Peer(
+        "p11-kit-client",
+        UnpackedLibrary(
+            (("bookworm", "p11-kit-modules", "0.24.1-2"), ("bookworm", "p11-kit", "0.24.1-2")),
+            "usr/lib/*/pkcs11/p11-kit-client.so",
+        ),
+    ),
+    Peer(
+        "tpm2-pkcs11",
+        UnpackedLibrary(
+            (("bookworm", "libtpm2-pkcs11-1", "1.9.0-0.1+deb12u1", *_TPM),), "usr/lib/*/libtpm2_pkcs11.so.1"
+        ),
+    ),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),

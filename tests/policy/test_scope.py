@@ -238,11 +238,10 @@ def test_every_scope_that_is_looked_up_can_be_written(host: str, parts: list[str
 
 @pytest.mark.parametrize("length", [240, 253, 254, 255])
 def test_the_longest_repository_can_be_a_scope(length: int) -> None:
-    host = "registry.example/"
-    name = host + "a" * (length - len(host))
+    name = "registry.example/" + "a" * length
     assert parse_scope(name) == Scope("docker", name)
     with pytest.raises(InvalidArgument):
-        parse_scope(host + "a" * (256 - len(host)))
+        parse_scope("registry.example/" + "a" * 256)
 
 
 @given(

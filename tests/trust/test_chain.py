@@ -141,8 +141,33 @@ def test_the_path_length_is_kept() -> None:
         paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
 
 
-@pytest.mark.parametrize("purposes", [None, [ExtendedKeyUsageOID.SERVER_AUTH]])
-def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectIdentifier] | None) -> None:
+def test_a_signer_without_extended_key_usage_is_not_restricted() -> None:
+    top = root()
+    for signer in (leaf(top, purposes=None), leaf(top, purposes=None, usage=None)):
+        ((authority, path),) = paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
+        assert (authority.name, path) == ("acme", signer.chain)
+
+
+@pytest.mark.parametrize("uses", [("key_cert_sign", "crl_sign"), ("key_encipherment",), ("key_agreement",)])
+def test_a_signer_without_extended_key_usage_whose_key_usage_excludes_signatures_is_refused(
+    uses: tuple[str, ...],
+) -> None:
+    top = root()
+    signer = leaf(top, purposes=None, usage=(key_usage(*uses), True))
+    with pytest.raises(FormatViolation, match="digitalSignature"):
+        paths_to_authorities(signer.certificate, signer.chain[1:], authorities(top), NOW)
+
+
+@pytest.mark.parametrize(
+    "purposes",
+    [
+        [ExtendedKeyUsageOID.SERVER_AUTH],
+        [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE],
+        [ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION],
+    ],
+    ids=["TLS", "any", "others"],
+)
+def test_a_signer_that_is_not_for_code_signing_is_refused(purposes: list[ObjectIdentifier]) -> None:
     top = root()
     signer = leaf(top, purposes=purposes)
     with pytest.raises(FormatViolation, match="codeSigning"):
@@ -255,11 +280,39 @@ def test_one_of_several_holders_is_enough() -> None:
 
 
 UNDERSTOOD: list[x509.ExtensionType] = [
-    x509.SubjectKeyIdentifier(b"key"),
     x509.SubjectAlternativeName([x509.DNSName("build.example")]),
     x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]),
-    x509.AuthorityKeyIdentifier(b"key", None, None),
 ]
+REFUSED: list[tuple[x509.ExtensionType, bool]] = [
+    (x509.SubjectKeyIdentifier(b"key"), True),
+    (x509.AuthorityKeyIdentifier(b"key", None, None), True),
+    (x509.PolicyConstraints(0, None), False),
+    (x509.PolicyConstraints(3, 0), False),
+    (x509.PolicyConstraints(None, 0), True),
+    (x509.InhibitAnyPolicy(0), True),
+]
+
+
+@pytest.mark.parametrize(
+    ("extension", "critical"),
+    REFUSED,
+    ids=[f"{type(item).__name__} {number}" for number, (item, _) in enumerate(REFUSED)],
+)
+def test_an_extension_that_go_refuses_or_evaluates_is_refused(extension: x509.ExtensionType, critical: bool) -> None:
+    top = root()
+    signer = leaf(top, SUBJECT, (extension, critical))
+    with pytest.raises(FormatViolation, match=extension.oid.dotted_string):
+        paths_to_authorities(signer.certificate, (), authorities(top), NOW)
+    below = leaf(intermediate(top, f"{SUBJECT},CN=i", (extension, critical)))
+    with pytest.raises(NotTrusted, match=extension.oid.dotted_string):
+        paths_to_authorities(below.certificate, below.chain[1:], authorities(top), NOW)
+
+
+def test_policies_that_restrict_no_path_are_accepted() -> None:
+    top = root()
+    ids = (x509.SubjectKeyIdentifier(b"key"), x509.AuthorityKeyIdentifier(b"key", None, None))
+    signer = leaf(top, SUBJECT, *((item, False) for item in (*ids, x509.PolicyConstraints(None, 0))))
+    assert paths_to_authorities(signer.certificate, (), authorities(top), NOW)
 
 
 @pytest.mark.parametrize("extension", UNDERSTOOD, ids=lambda item: type(item).__name__)

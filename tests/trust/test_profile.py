@@ -106,3 +106,17 @@ def test_every_purpose_beside_code_signing_that_means_something_else_is_refused(
         with pytest.raises(FormatViolation, match="extendedKeyUsage is for"):
             check_signer(leaf(root(), purposes=[CODE_SIGNING, purpose]).certificate)
     check_signer(leaf(root(), purposes=[CODE_SIGNING, ObjectIdentifier("1.2.3")]).certificate)
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_a_key_identifier_may_not_be_critical_anywhere_in_a_chain(critical: bool) -> None:
+    for identifier in (x509.SubjectKeyIdentifier(b"key"), x509.AuthorityKeyIdentifier(b"key", None, None)):
+        for chain in (
+            leaf(root(), SUBJECT, (identifier, critical)).chain,
+            leaf(intermediate(root(), f"{SUBJECT},CN=i", (identifier, critical))).chain,
+        ):
+            if critical:
+                with pytest.raises(FormatViolation, match=identifier.oid.dotted_string):
+                    check_issuance(chain)
+            else:
+                check_issuance(chain)

@@ -499,10 +499,8 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, m
 @pytest.mark.parametrize(
     "extension",
     [
-        x509.SubjectKeyIdentifier(b"key"),
         x509.SubjectAlternativeName([x509.DNSName("tsa.example")]),
         x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)]),
-        x509.AuthorityKeyIdentifier(b"key", None, None),
         x509.InhibitAnyPolicy(1),
         x509.FreshestCRL([point("http://a.example")]),
     ],
@@ -511,3 +509,14 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, m
 def test_an_extension_that_is_known_may_be_critical(extension: x509.ExtensionType) -> None:
     service = BETWEEN.tsa(extra=(x509.Extension(extension.oid, True, extension),))
     assert examine(by(service, BETWEEN)).chain[0] == service.certificate
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [x509.SubjectKeyIdentifier(b"key"), x509.AuthorityKeyIdentifier(b"key", None, None)],
+    ids=lambda item: type(item).__name__,
+)
+def test_a_critical_key_identifier_is_refused_as_by_go(extension: x509.ExtensionType) -> None:
+    service = BETWEEN.tsa(extra=(x509.Extension(extension.oid, True, extension),))
+    with pytest.raises(TimestampInvalid, match=extension.oid.dotted_string):
+        examine(by(service, BETWEEN))

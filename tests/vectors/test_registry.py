@@ -41,6 +41,9 @@ def test_references() -> None:
     left_out: Counter[str] = Counter()
     ran = 0
     for text in cases["normalized"]["valid"]:
+        if "LOCALDOMAIN/" in text:
+            left_out["host of one upper-case word, which skopeo and cosign refuse"] += 1
+            continue
         if "@sha512:" in text or "@sha384:" in text:
             left_out["digest that imagesig does not compute"] += 1
             continue

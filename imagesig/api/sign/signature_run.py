@@ -4,14 +4,14 @@
     Drafted   the format has drafted what is new                    `draft_and_sign`
     Signed    the key has signed the drafts                         `draft_and_sign`
     Sealed    ready to store, with timestamps                       `seal`
-    Attached  stored; other writers may still overwrite it          `attach`, then `settle`
+    Attached  stored; other writers may still overwrite it          `attaching.attach`, then `attaching.settle`
 
 Nothing is written before `attach`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,28 +19,23 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from imagesig.api.removing import Found
-from imagesig.api.sign.audit import record_signature
 from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
-from imagesig.errors import AttachIncomplete, ImagesigError, InvalidArgument, KeyProviderError
+from imagesig.errors import InvalidArgument, KeyProviderError, SignaturesUnsupported
 from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
-from imagesig.logs import Logger
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject, TimestampRequest
 from imagesig.stores import STORES
-from imagesig.stores.store import Settle
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
-
-logger = Logger("imagesig")
 
 _ROTATIONS = 3
 """How often a key may rotate between drafting and signing before signing gives up."""
@@ -61,13 +56,19 @@ class PlannedSignature(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there."""
+    """The signatures to make for one image. `missing` are manifests that its index lists and that are not there.
+
+    `unread` says which entries of the index cannot be read, and `unstorable` why some signatures cannot be stored, as
+    far as reading showed it.
+    """
 
     image: Image
     identity: Reference | None
     signatures: tuple[PlannedSignature, ...]
     missing: tuple[Target, ...]
     replaced: ReplacedSignatures
+    unread: tuple[str, ...] = ()
+    unstorable: tuple[SignaturesUnsupported, ...] = ()
 
 
 class Drafted(Struct, frozen=True):
@@ -106,53 +107,37 @@ class Sealed(Struct, frozen=True):
     signatures: tuple[tuple[PlannedSignature, StoredSignature], ...]
 
 
-class Unsettled(Struct, frozen=True):
-    """A signature that is stored, and how to make sure that no other writer dropped it."""
-
-    planned: PlannedSignature
-    confirm: Settle
-
-
-class Attached(Struct, frozen=True):
-    """An image whose new signatures are stored."""
-
-    drafted: Drafted
-    unsettled: tuple[Unsettled, ...]
-
-
-class AttachRecord:
-    """The names of the new signatures, and of those that are attached. Thread-safe."""
-
-    def __init__(self, drafted: Iterable[Drafted]) -> None:
-        self._names = [planned.name for item in drafted for planned, _ in item.new]
-        self.attached: list[str] = []
-
-    def incomplete(self, cause: ImagesigError) -> ImagesigError:
-        """The error that says what was attached before `cause`; `cause` itself if nothing was."""
-        if not self.attached:
-            return cause
-        return AttachIncomplete(
-            f"{len(self.attached)} of {len(self._names)} signatures were attached, then: {cause}",
-            attached=self.attached,
-            missing=[name for name in self._names if name not in self.attached],
-            cause=cause,
-            hint=cause.hint or "sign again: what is there stays, what is missing is added",
-        )
-
-
 def plan(image: Image, job: SigningJob) -> Plan:
-    """Resolves the image and reads its stored signatures; nothing is written."""
+    """Resolves the image and reads its stored signatures; nothing is written.
+
+    Raises:
+        SignaturesUnsupported: no signature can be stored, or one of them in no image of this form.
+    """
     for item in job.formats:
         STORES[item.storage].check(image.signatures)
     with deadline(image.timeout):
-        identity = _identity(image, job.identity)
+        identity = signed_name(image, job.identity)
         targets = targets_of(image, recursive=job.recursive, resolve=True)
         planned = tuple(item for target in targets.found for item in _planned(image, target, identity, job))
         replaced = ReplacedSignatures(image)
         if job.replaced_keys is not None:
             stored = [(Found(item.target, one, item.format), item.claim) for item in planned for one in item.stored]
             replaced = replaced_signatures(image, stored, job.replaced_keys, job.now)
-    return Plan(image, identity, planned, targets.missing, replaced)
+    unstorable = _unstorable(image, job)
+    if len(unstorable) == len(job.formats):
+        raise unstorable[0]
+    return Plan(image, identity, planned, targets.missing, replaced, targets.unread, unstorable)
+
+
+def _unstorable(image: Image, job: SigningJob) -> tuple[SignaturesUnsupported, ...]:
+    """Why signatures of some formats cannot be stored: reading a registry can show that."""
+    found = []
+    for item in job.formats:
+        try:
+            STORES[item.storage].check(image.signatures)
+        except SignaturesUnsupported as error:
+            found.append(error)
+    return tuple(found)
 
 
 def _planned(image: Image, target: Target, identity: Reference | None, job: SigningJob) -> list[PlannedSignature]:
@@ -231,41 +216,7 @@ def _timestamps(made: Sequence[SignedDraft], witnesses: Witnesses | None) -> lis
     return for_each(wanted, fetch)
 
 
-def attach(sealed: Sealed, record: AttachRecord) -> Attached:
-    """Stores the new signatures of one image and records each; `settle` them once all images are attached."""
-    if not sealed.signatures:
-        return Attached(sealed.drafted, ())
-    try:
-        return _stored(sealed, record)
-    finally:
-        for planned, _ in sealed.signatures:
-            record_signature(planned, sealed.drafted.signer, attached=planned.name in record.attached)
-
-
-def _stored(sealed: Sealed, record: AttachRecord) -> Attached:
-    image = sealed.drafted.plan.image
-    unsettled = []
-    with deadline(image.timeout), image.signatures.transaction() as at_once:
-        for planned, stored in sealed.signatures:
-            store = STORES[planned.format.storage]
-            unsettled.append(Unsettled(planned, store.attach(image.signatures, planned.target.descriptor, stored)))
-            if not at_once:
-                record.attached.append(planned.name)
-    if at_once:
-        record.attached.extend(planned.name for planned, _ in sealed.signatures)
-    logger.info("signed %s", image)
-    return Attached(sealed.drafted, tuple(unsettled))
-
-
-def settle(item: Unsettled, record: AttachRecord) -> None:
-    """Makes sure that no other writer dropped the signature; if it fails, the signature is recorded as missing."""
-    record.attached.remove(item.planned.name)
-    with deadline(item.planned.image.timeout):
-        item.confirm()
-    record.attached.append(item.planned.name)
-
-
-def _identity(image: Image, text: str) -> Reference | None:
+def signed_name(image: Image, text: str) -> Reference | None:
     """The name to sign: as given, else the image's repository and tag; None if it has neither."""
     if text:
         reference = parse_reference(text)

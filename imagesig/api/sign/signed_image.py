@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from imagesig.api.outcome import document_of
@@ -11,7 +9,6 @@ from imagesig.api.removing import RemovedSignature
 from imagesig.api.sign.signature_run import Drafted
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import pinned_name
-from imagesig.formats import Format
 from imagesig.oci.reference import Reference
 from imagesig.signature import AlreadySigned
 
@@ -61,8 +58,10 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
         for planned, draft in zip(plan.signatures, drafted.drafts, strict=True)
     )
     warnings = (
-        *_warnings(plan.identity, job.formats),
+        *_warnings(plan.identity, job),
         *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
+        *(f"{entry}: not signed" for entry in plan.unread),
+        *map(str, plan.unstorable),
         *plan.replaced.warnings,
     )
     return SignedImage(
@@ -78,15 +77,19 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
     )
 
 
-def _warnings(identity: Reference | None, formats: Sequence[Format]) -> tuple[str, ...]:
-    if not any(item.name == "cosign" for item in formats):
-        return ("podman, CRI-O and skopeo read classic signatures only: they will find none",)
+def _warnings(identity: Reference | None, job: SigningJob) -> tuple[str, ...]:
+    return identity_warnings(identity, job.chosen) if any(item.name == "cosign" for item in job.formats) else ()
+
+
+def identity_warnings(identity: Reference | None, chosen: bool) -> tuple[str, ...]:
+    """What the name in a classic signature means for its readers; podman only if the caller chose no format."""
     if identity is None:
+        podman = "" if chosen else "podman will refuse it, and so will "
         return (
-            "the signature names no repository: podman will refuse it, and so will imagesig once the image is in a "
-            "registry; sign with the identity REPOSITORY:TAG",
+            f"the signature names no repository: {podman}imagesig {'will refuse it ' if chosen else ''}once the "
+            "image is in a registry; sign with the identity REPOSITORY:TAG",
         )
-    if not identity.tag:
+    if not identity.tag and not chosen:
         return (
             "the signature names no tag: podman's default policy will refuse the image; sign with the identity "
             "REPOSITORY:TAG",

@@ -8,11 +8,13 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, overload
 
+from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
-from imagesig.api.sign.signature_run import Attached, AttachRecord, Sealed, attach, draft_and_sign, plan, seal, settle
+from imagesig.api.sign.signature_run import Sealed, draft_and_sign, plan, seal
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
@@ -55,6 +57,7 @@ def sign(
 ) -> tuple[SignedImage, ...]: ...
 
 
+@checks_arguments
 def sign(
     image: ImageLike | Sequence[ImageLike],
     key: str | PathLike | SigningKey,
@@ -99,7 +102,8 @@ def sign(
         ImageNotFound, TransportError: an image could not be read; nothing was signed.
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
         TimestampInvalid, Revoked: the timestamp service gave none that a verifier would accept; nothing was attached.
-        AttachIncomplete: some signatures were attached before one failed; signing again completes it.
+        SignaturesUnsupported: the image's home can store none of them; nothing was signed.
+        AttachIncomplete: some signatures were attached, and the error says why others were not.
         RemovalIncomplete: all is signed, and some signatures to be replaced are still there.
     """
     images = [image] if isinstance(image, str | Image) else list(images_of(image, "sign"))
@@ -132,14 +136,14 @@ def _sign_all(
     plans = for_each(images, lambda image: plan(image, job))
     signed = draft_and_sign(plans, key, job)
     if not job.dry_run:
-        _attach_and_settle(seal(signed, job.witnesses), progress)
+        attach_and_settle(seal(signed, job.witnesses), progress)
         for item in plans:
             item.replaced.remove()
     return tuple(signed_image(item.drafted, job) for item in signed)
 
 
-def _attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None) -> None:
-    """Raises `AttachIncomplete` with what was attached until then."""
+def attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None = None) -> None:
+    """Stores the new signatures. Raises `AttachIncomplete` with what was attached until then."""
     record, one_at_a_time = AttachRecord(item.drafted for item in sealed), Lock()
 
     def attach_one(item: Sealed) -> Attached:
@@ -152,6 +156,7 @@ def _attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None) -> N
     try:
         attached = for_each(sealed, attach_one)
         for_each([item for image in attached for item in image.unsettled], lambda item: settle(item, record))
+        record.check()
     except ImagesigError as error:
         incomplete = record.incomplete(error)
         if incomplete is error:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from imagesig.api.removing import anchors_of
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations, check_annotations
 from imagesig.policy import KeyLike
 from imagesig.policy.authority import keys_of
-from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SigningJob(Struct, frozen=True):
-    """What is the same for all images of a run."""
+    """What is the same for all images of a run. `chosen` says whether the caller chose the formats."""
 
     formats: tuple[Format, ...]
     annotations: Annotations
@@ -32,8 +32,10 @@ class SigningJob(Struct, frozen=True):
     replaced_keys: TrustAnchors | None
     now: datetime
     witnesses: Witnesses | None
+    chosen: bool = True
 
 
+@checks_arguments
 def signing_job(
     *,
     formats: Iterable[str | Format] = DEFAULT_FORMATS,
@@ -46,18 +48,22 @@ def signing_job(
     witnesses: Witnesses | None = None,
 ) -> SigningJob:
     """The options of `sign`, checked. Raises `InvalidArgument`, `KeyProviderError`."""
-    if not isinstance(formats, Iterable):
-        raise InvalidArgument(f"formats {quote(formats)}: names of formats are needed")
-    if now is not None and not isinstance(now, datetime):
-        raise InvalidArgument(f"now {quote(now)}: a time is needed")
     given = formats if isinstance(formats, str) else tuple(formats)
-    for item in given:
-        if not isinstance(item, str) and not hasattr(item, "storage"):
-            raise InvalidArgument(f"format {quote(item)}: a name or a format is needed")
     chosen = select_formats(given)
     signable = check_annotations(annotations, "annotation")
-    old = keys_of(replace)
-    replaced_keys = anchors_of(old) if old else None
+    try:
+        old = keys_of(replace)
+        replaced_keys = anchors_of(old) if old else None
+    except InvalidArgument as error:
+        raise InvalidArgument(f"replace: {error}", hint=error.hint) from error
     return SigningJob(
-        chosen, signable, identity, recursive, dry_run, replaced_keys, now or datetime.now(UTC), witnesses
+        chosen,
+        signable,
+        identity,
+        recursive,
+        dry_run,
+        replaced_keys,
+        now or datetime.now(UTC),
+        witnesses,
+        chosen=formats is not DEFAULT_FORMATS,
     )

@@ -11,22 +11,13 @@ from msgspec import Struct, field
 from msgspec.structs import replace as changed
 
 from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error, without_frames
+from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
-from imagesig.api.sign.signature_run import (
-    Attached,
-    AttachRecord,
-    Drafted,
-    Plan,
-    Signed,
-    attach,
-    draft_and_sign,
-    plan,
-    seal,
-    settle,
-)
+from imagesig.api.sign.signature_run import Drafted, Plan, Signed, draft_and_sign, plan, seal
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS, batches, in_threads
 from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, RemovalIncomplete
 from imagesig.images.open import ImageOpener, TransportLike
@@ -46,6 +37,7 @@ BATCH = 64
 """Images whose signatures the key makes together: one call per algorithm where keys are in a service."""
 
 
+@checks_arguments
 def sign_many(
     images: Iterable[ImageLike],
     key: str | PathLike | SigningKey,
@@ -137,7 +129,7 @@ def _outcomes(
             return plan(opener.open(given), run.job)
 
         made = result_or_error(given, run.seconds_left, planned)
-        return Outcome(given, index, error=made) if isinstance(made, ImagesigError) else _Planned(index, given, made)
+        return _failed(given, index, made) if isinstance(made, ImagesigError) else _Planned(index, given, made)
 
     try:
         # Planning is ahead of attaching, so that a registry that does not answer delays no other image.
@@ -152,18 +144,22 @@ def _outcomes(
             run.key.close()
 
 
+def _failed(given: ImageLike, index: int, error: ImagesigError) -> Outcome[SignedImage]:
+    return Outcome(given, index, error=error, asked="signed")
+
+
 def _sign_batch(batch: Sequence[_Planned], run: _Run) -> Generator[Outcome[SignedImage], None, None]:
     """Drafts, signs, attaches and settles what was planned; errors of the key are raised."""
     if not batch:
         return
     signed = _draft_and_sign(batch, run)
     if isinstance(signed, ImagesigError):
-        yield from (Outcome(item.given, item.index, error=without_frames(signed)) for item in batch)
+        yield from (_failed(item.given, item.index, without_frames(signed)) for item in batch)
         return
     if isinstance(signed, Exception):
         # It is not known which image causes it: each is tried alone, and the one that fails has the error.
         if len(batch) == 1:
-            yield Outcome(batch[0].given, batch[0].index, error=internal_error(signed, batch[0].given))
+            yield _failed(batch[0].given, batch[0].index, internal_error(signed, batch[0].given))
             return
         for item in batch:
             yield from _sign_batch([item], run)
@@ -213,13 +209,14 @@ def _settle(item: _Attempted, run: _Run) -> Outcome[SignedImage]:
             raise attached
         for unsettled in attached.unsettled:
             settle(unsettled, item.record)
+        item.record.check()
         if not run.job.dry_run:
             item.planned.plan.replaced.remove()
         return signed_image(item.drafted, run.job)
 
     is_new = isinstance(attached, Attached) and attached.unsettled
     seconds = run.seconds_left if is_new else None
-    outcome = attempt(item.planned.index, item.planned.given, seconds, settle_and_remove)
+    outcome = attempt(item.planned.index, item.planned.given, seconds, settle_and_remove, "signed")
     if outcome.error is None or isinstance(outcome.error, RemovalIncomplete):
         return outcome
     return changed(outcome, error=item.record.incomplete(outcome.error))

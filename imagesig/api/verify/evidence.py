@@ -151,10 +151,13 @@ class StoredEvidence(Struct, dict=True):
         return Subject(digest, found.media_type, found.size)
 
     def _unsigned(self) -> ImagesigError:
-        """`NoSignatures`, or `ImageNotFound`: one more request tells them apart."""
+        """`NoSignatures`, or `ImageNotFound`: one more request, or two, tell them apart."""
         image, digest = self.evaluation.image, self.manifest.digest
         if not image.home.has(digest):
-            return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
+            try:
+                resolve(image, digest)  # some registries answer every HEAD with 404
+            except ImageNotFound:
+                return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
         names, count = ", ".join(item.name for item in self._formats), len(self._others)
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         return NoSignatures(

@@ -70,16 +70,17 @@ def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[Verifi
         pickle.dumps(outcome)
     except Exception as error:  # noqa: BLE001 - as above
         if outcome.error is None:
-            return Outcome("", outcome.index, error=InternalError.of(error, shown_name(text)))
+            return _failed("", outcome.index, InternalError.of(error, shown_name(text)))
         # The error's class is of another package: it becomes our class that it derives from.
         kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
         has_plain_init = vars(kind).get("__init__") is None
-        return Outcome(
-            "",
-            outcome.index,
-            error=(kind if has_plain_init else ImagesigError)(str(outcome.error), hint=outcome.error.hint),
-        )
+        portable = (kind if has_plain_init else ImagesigError)(str(outcome.error), hint=outcome.error.hint)
+        return _failed("", outcome.index, portable)
     return outcome
+
+
+def _failed(given: ImageLike, index: int, error: ImagesigError) -> Outcome[VerificationResult]:
+    return Outcome(given, index, error=error, asked="verified")
 
 
 _runs: OrderedDict[tuple[int, str], VerificationRun] = OrderedDict()
@@ -177,7 +178,7 @@ class _Batch(Struct, frozen=True):
     def refused(self) -> Iterator[Outcome[VerificationResult]]:
         for index, image in self.given:
             if isinstance(image, Image):
-                yield attempt(index, image, None, lambda image=image: _refuse(image))  # type: ignore[misc]
+                yield attempt(index, image, None, lambda image=image: _refuse(image), "verified")  # type: ignore[misc]
 
 
 def _batched(images: Iterable[ImageLike]) -> Iterator[_Batch]:
@@ -199,13 +200,13 @@ def _received(batch: _Batch, future: Future[bytes]) -> Iterator[Outcome[Verifica
         try:
             outcomes = pickle.loads(future.result())  # noqa: S301 - from a worker, which this process trusts
         except Exception as error:  # noqa: BLE001 - another package's __setstate__ may raise anything
-            outcomes = [Outcome("", at, error=InternalError.of(error, shown_name(text))) for at, text in batch.named]
+            outcomes = [_failed("", at, InternalError.of(error, shown_name(text))) for at, text in batch.named]
         for outcome in outcomes:
             yield replace(outcome, image=given[outcome.index])
         return
     lost = future.exception() if future.done() and not future.cancelled() else None
     for index, text in batch.named:
-        yield Outcome(given[index], index, error=_lost(text, lost) if lost else overdue(text))
+        yield _failed(given[index], index, _lost(text, lost) if lost else overdue(text))
 
 
 def _lost(text: str, cause: BaseException) -> ImagesigError:

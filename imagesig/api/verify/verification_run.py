@@ -53,7 +53,7 @@ class VerificationRun:
 
     def outcome(self, index: int, given: ImageLike, seconds: float | None) -> Outcome[VerificationResult]:
         """The outcome for one image, within so many seconds if they are limited."""
-        return attempt(index, given, seconds, lambda: self._verify(given))
+        return attempt(index, given, seconds, lambda: self._verify(given), "verified")
 
     def _verify(self, given: ImageLike) -> VerificationResult:
         job = self._job

@@ -15,6 +15,7 @@ from msgspec import Struct
 from imagesig.api.stored_signatures import ImageLike, pinned_name
 from imagesig.api.verify.evidence import Evaluation
 from imagesig.api.verify.subjects import Judged, judge_image
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import AllowedUnverified, Finding, Rejection
@@ -71,6 +72,7 @@ class VerificationResult(Struct, frozen=True):
         }
 
 
+@checks_arguments
 def verify(
     image: ImageLike,
     policy: Policy | AuthorityLike,

@@ -11,6 +11,7 @@ from imagesig.api.outcome import Outcome
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
 from imagesig.api.verify.verification_run import ORDERED_WINDOW, VerificationJob, VerificationRun
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS, in_threads
 from imagesig.images.open import ImageOpener, Transport, TransportLike
 from imagesig.keys.uri import open_public_keys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
 
+@checks_arguments
 def verify_many(
     images: Iterable[ImageLike],
     policy: Policy | AuthorityLike,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesig.api.outcome import Outcome, shown_name
-from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.help import GroupedCommand
@@ -16,8 +15,8 @@ from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
-from imagesig.cli.output.render import word
-from imagesig.cli.output.terminal import note, say
+from imagesig.cli.output.signed import write_signed
+from imagesig.cli.output.terminal import note
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.formats import Format
@@ -65,7 +64,7 @@ if TYPE_CHECKING:
 def command(
     key_uri: str,
     images: Images,
-    formats: tuple[Format, ...],
+    formats: tuple[str | Format, ...],
     annotations: tuple[str, ...],
     identity: str,
     no_recursive: bool,
@@ -89,7 +88,7 @@ def command(
         "replace": replace,
     }
     summary = Summary("planned" if dry_run else "signed")
-    writer = writer_for(output, "sign", _write_text, _entry)
+    writer = writer_for(output, "sign", write_signed)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
             outcomes = sign_many(images, key, transport=transport, **options)
@@ -105,19 +104,3 @@ def command(
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _entry(outcome: Outcome[SignedImage]) -> dict[str, object]:
-    return outcome.document() if outcome.ok else {"signed": False, **outcome.document()}
-
-
-def _write_text(result: SignedImage) -> None:
-    say(f"{result.pinned}")
-    say(f"  key       {result.public_key}  {result.key_id}")
-    say(f"  identity  {result.identity or '(none)'}")
-    for signature in result.signatures:
-        where = f"  {word(signature.platform)}" if signature.platform else ""
-        say(f"  {signature.state:9} {signature.format:7} {signature.digest}{where}")
-    for removed in result.removed:
-        where = f"  {word(removed.platform)}" if removed.platform else ""
-        say(f"  {removed.state:9} {removed.format:7} {removed.digest}{where}  {removed.origin}")

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from imagesig.api.outcome import Outcome
 from imagesig.api.verify.verifying import VerificationResult
 from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.help import GroupedCommand
@@ -164,7 +163,7 @@ def command(
 def _writer(output: str, *, quiet: bool) -> Writer[VerificationResult]:
     if output in REPORTS:
         return ReportWriter(REPORTS[output])
-    return writer_for(output, "verify", _say_nothing if quiet else _write_text, _entry)
+    return writer_for(output, "verify", _say_nothing if quiet else _write_text)
 
 
 def _say_nothing(_result: VerificationResult) -> None:
@@ -188,7 +187,3 @@ def _write_text(result: VerificationResult) -> None:
     note_rejections(result)
     # speed: a system call for each image releases the lock that the verifying threads want (benchmarks/test_fleet.py)
     say(*lines, flush=False)
-
-
-def _entry(outcome: Outcome[VerificationResult]) -> dict[str, object]:
-    return outcome.document() if outcome.ok else {"verified": False, **outcome.document()}

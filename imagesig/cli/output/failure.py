@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import zip_longest
 from typing import TYPE_CHECKING, get_args
 
 from imagesig.cli.output.terminal import note
@@ -42,8 +43,8 @@ def fail(error: ImagesigError, where: str = "") -> int:
     if isinstance(error, AttachIncomplete):
         for name in error.attached:
             note(f"  attached: {name}")
-        for name in error.missing:
-            note(f"  missing:  {name}")
+        for name, reason in zip_longest(error.missing, error.reasons, fillvalue=""):
+            note(f"  missing:  {name}{': ' if reason else ''}{reason}")
     if isinstance(error, RemovalIncomplete):
         for name in error.removed:
             note(f"  removed: {name}")

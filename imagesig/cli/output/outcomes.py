@@ -81,13 +81,13 @@ class TextWriter(Generic[_Result]):
 class JsonWriter(Generic[_Result]):
     """The document that `write_json` writes, image by image, with the summary as one more member."""
 
-    def __init__(self, command: str, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
-        self._command, self._entry = command, entry
+    def __init__(self, command: str) -> None:
+        self._command = command
         self._started = False
 
     def add(self, outcome: Outcome[_Result]) -> None:
         self._open()
-        text = json.dumps(self._entry(outcome), indent=2, ensure_ascii=True).replace("\n", "\n    ")
+        text = json.dumps(outcome.document(), indent=2, ensure_ascii=True).replace("\n", "\n    ")
         document(f"{',' if self._started else ''}\n    {text}", flush=False)
         self._started = True
 
@@ -106,11 +106,8 @@ class JsonWriter(Generic[_Result]):
 class JsonLinesWriter(Generic[_Result]):
     """A line of JSON for each image."""
 
-    def __init__(self, entry: Callable[[Outcome[_Result]], dict[str, object]]) -> None:
-        self._entry = entry
-
     def add(self, outcome: Outcome[_Result]) -> None:
-        document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **self._entry(outcome)}) + "\n")
+        document(json.dumps({"imagesig": JSON_VERSION, "index": outcome.index, **outcome.document()}) + "\n")
 
     def end(self, summary: Summary) -> None:
         """Writes no summary; the last line has the error that cut the list short, if there is one."""
@@ -167,13 +164,8 @@ def _until_broken(outcomes: Iterable[Outcome[_Result]], summary: Summary) -> Ite
         summary.statuses.add(error.exit_status)
 
 
-def writer_for(
-    output: str,
-    command: str,
-    show: Callable[[_Result], None],
-    entry: Callable[[Outcome[_Result]], dict[str, object]],
-) -> Writer[_Result]:
+def writer_for(output: str, command: str, show: Callable[[_Result], None]) -> Writer[_Result]:
     """The writer of an `--output` choice."""
     if output == "json":
-        return JsonWriter(command, entry)
-    return JsonLinesWriter(entry) if output == "jsonl" else TextWriter(show)
+        return JsonWriter(command)
+    return JsonLinesWriter() if output == "jsonl" else TextWriter(show)

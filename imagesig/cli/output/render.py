@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
 
 JSON_VERSION = 1
+_RESULTS = {"doctor": "findings"}
+"""The member with the results of a command; `images` of the others."""
+_WITHOUT_LISTS = ("key", "policy")
+"""Groups of commands with other results: they are missing if the command fails."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
 
 
@@ -26,8 +30,9 @@ def write_json(command: str, members: Mapping[str, object]) -> None:
 
 def write_json_error(command: str, error: dict[str, object]) -> None:
     """Writes the document of a command that failed before it had results: the error takes their place."""
-    results: dict[str, object] = {} if command == "key" else {"images": []}
-    write_json(command, {**results, **error})
+    group = command.partition(" ")[0]
+    no_results: dict[str, object] = {} if group in _WITHOUT_LISTS else {_RESULTS.get(command, "images"): []}
+    write_json(command, {**no_results, **error})
 
 
 def word(untrusted: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.deadlines import remaining
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.archive.changes import Changes, found_in
@@ -41,6 +42,7 @@ _open: ContextVar[frozenset[int]] = ContextVar("imagesig_archive_transactions", 
 """The ids of the `Archive` objects whose transaction the current code is in."""
 
 
+@checks_arguments
 def archive(file: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
     """The image in an archive that a tag or digest names; without one, the only image.
 

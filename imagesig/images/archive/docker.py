@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import (
     ImageNotFound,
     InvalidArgument,
@@ -44,6 +45,7 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _SIGNATURES_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
 
 
+@checks_arguments
 def docker_archive(
     file: str | os.PathLike[str], reference: str = "", *, timeout: float = limits.OPERATION_SECONDS
 ) -> Image:

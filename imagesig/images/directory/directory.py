@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, MalformedError, NotFound
 from imagesig.images.directory.signature_file import signature_file
 from imagesig.images.directory.signature_list import FILE_BYTES, SignatureList, signature_manifest
@@ -37,6 +38,7 @@ _SIGNATURE_TAG = re.compile(r"sha256-([0-9a-f]{64})\.sig")
 _OTHER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
 
 
+@checks_arguments
 def directory(path: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
     """The image in a `dir:` directory.
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.images.files import chunks_of, locked
 from imagesig.images.folder import Folder
@@ -28,6 +29,7 @@ from imagesig.oci.digest import is_digest
 _BLOBS = "blobs/sha256"
 
 
+@checks_arguments
 def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
     """The image in an OCI layout that a tag or digest names; without one, the only image.
 

@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from urllib.parse import quote as percent_encoded
 
 from imagesig import limits
-from imagesig.errors import Unauthorized, UnexpectedResponse
+from imagesig.errors import TransportError, UnexpectedResponse
 from imagesig.http.client import Response
-from imagesig.images.registry.refusals import patiently
+from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import PUSH, RegistrySession
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.url import served_url
 
 _SMALL_BYTES = 1024 * 1024
+_STORED = (200, 201, 204)
+"""Statuses of a completed upload: 201, and other ones of success. 202 means that the upload goes on."""
+_TWO_REQUESTS = frozenset({400, 404, 405, 411, 415, 501})
+"""Statuses of registries that refuse an upload in a single request."""
 
 
 class RegistryBlobs:
@@ -36,12 +40,14 @@ class RegistryBlobs:
     def has(self, descriptor: Descriptor) -> bool:
         if descriptor.digest in self._there:
             return True
-        head = self._session.request("HEAD", f"blobs/{descriptor.digest}", limit=0, actions=PUSH)
-        if head.status == 404:
-            return False
-        self._session.expect(head, self._what(descriptor), 200)
-        self._there.add(descriptor.digest)
-        return True
+        path = f"blobs/{descriptor.digest}"
+        found = self._session.head(path, actions=PUSH)
+        if found is None:
+            with self._session.stream(path) as (response, _):
+                found = response.status == 200  # if it is there and cannot be read, it is sent again
+        if found:
+            self._there.add(descriptor.digest)
+        return found
 
     @contextmanager
     def open(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
@@ -56,13 +62,15 @@ class RegistryBlobs:
         if descriptor.digest in self._there or (len(content) > _SMALL_BYTES and self.has(descriptor)):
             return descriptor
         done = patiently(lambda: self._upload(content, descriptor), what)
-        self._session.expect(done, f"{what}: upload", 201)
+        self._session.expect(done, f"{what}: upload", *_STORED)
         self._there.add(descriptor.digest)
         return descriptor
 
     def _upload(self, content: bytes, descriptor: Descriptor) -> Response:
         start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
-        if start.status != 202:
+        if start.status in _TWO_REQUESTS and not is_passing(start):
+            start = self._begin_upload(b"", descriptor.digest)
+        if start.status == 201 or start.status >= 400:
             return start
         return self._session.request(
             "PUT",
@@ -77,7 +85,7 @@ class RegistryBlobs:
         what = self._what(descriptor)
         start = self._begin_upload(b"", descriptor.digest)
         done = self._session.upload(self._place(start, descriptor), checked(chunks, descriptor, what), descriptor.size)
-        self._session.expect(done, f"{what}: upload", 201)
+        self._session.expect(done, f"{what}: upload", *_STORED)
         self._there.add(descriptor.digest)
 
     def mount(self, descriptor: Descriptor, source: RegistrySession) -> bool:
@@ -93,8 +101,8 @@ class RegistryBlobs:
                 actions=PUSH,
                 pull_from=source.path,
             )
-        except Unauthorized:
-            self._unmountable.add(source.path)  # this login may not read there: the bytes are sent instead
+        except TransportError:
+            self._unmountable.add(source.path)  # this login may not read there, or mounts fail: the bytes are sent
             return False
         if response.status == 201:
             self._there.add(descriptor.digest)

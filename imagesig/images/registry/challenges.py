@@ -37,7 +37,7 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """The challenges of a WWW-Authenticate header in order, up to the first malformed one."""
     challenges = []
     at = 0
-    while at < len(header) and (match := _CHALLENGE.match(header, at)):
+    while match := _CHALLENGE.match(header, at):
         at, parameters = match.end(), {}
         if token := _TOKEN68.match(header, at):
             at = token.end()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
@@ -14,11 +15,14 @@ from imagesig.images.image import Image
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.images.registry.place import Places
+from imagesig.images.registry.refusals import words
 from imagesig.images.registry.repository import RegistryRepository
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.text import quote
 from imagesig.version import __version__
 
 
+@checks_arguments
 def registry(
     reference: str | Reference,
     *,
@@ -39,11 +43,12 @@ def registry(
             machine too.
         credentials: user and password, a function from host to `Credential`, or None for docker's and podman's files.
         timeout: seconds for each signing or verification of this image.
-        signature_repository: another repository that holds the signatures.
+        signature_repository: another repository that holds the signatures, without tag and digest.
         client: connections and logins to share, with their own `plain_http`, `ca_file` and `credentials`.
 
     Raises:
-        InvalidArgument: not a reference, or a client together with settings of its own.
+        InvalidArgument: not a reference, a signature repository with a tag or digest, or a client together with
+            settings of its own.
         Unreachable: the host or port is invalid.
     """
     name = reference if isinstance(reference, Reference) else parse_reference(reference)
@@ -56,10 +61,23 @@ def registry(
         )
     client = client or registry_client(plain_http=plain_http, ca_file=ca_file, credentials=credentials)
     home = client.repository(name)
-    signatures = client.repository(parse_reference(signature_repository)) if signature_repository else home
+    signatures = client.repository(_repository(signature_repository)) if signature_repository else home
     return Image(home, name.digest or name.tag, signatures, name, timeout)
 
 
+def _repository(text: str) -> Reference:
+    """The repository of signatures. Each signature has a tag or digest of its own, so one in `text` means a mistake."""
+    name = parse_reference(text)
+    if name.tag or name.digest:
+        given = "digest" if name.digest else "tag"
+        raise InvalidArgument(
+            f"signature repository {quote(text)}: it has a {given}, a repository without tag and digest is needed",
+            hint=f"write {name.repository}",
+        )
+    return name
+
+
+@checks_arguments
 def registry_client(
     *,
     plain_http: bool = False,
@@ -94,6 +112,7 @@ class RegistryClient:
         proxies: Proxies | None = None,
     ) -> None:
         self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._http.words = words
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._places = Places(self._http, plain_http=plain_http, only_tls=ca_file is not None)
 

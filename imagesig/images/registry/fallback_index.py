@@ -24,9 +24,23 @@ def listed_referrers(now: Tagged | None, subject: str, what: str) -> Listing:
     Raises:
         MalformedError: the index cannot be read.
     """
-    if now is None or now.media_type not in INDEX_TYPES or sha256(now.content) == subject:
+    if now is None or now.media_type not in INDEX_TYPES or is_subject(now, subject):
         return Listing()
     return parse_listing(now.content, now.media_type, what)
+
+
+def is_subject(now: Tagged | None, subject: str) -> bool:
+    """Whether the tag names the image itself: the registry reads the tag as the digest."""
+    return now is not None and sha256(now.content) == subject
+
+
+def no_list_of(subject: str) -> SignaturesUnsupported:
+    """The error for a registry that can store no list of referrers."""
+    return SignaturesUnsupported(
+        f"referrers tag: this registry has no referrers API, and serves the image itself under the tag that lists "
+        f"the referrers of {subject}",
+        hint="sign with --format cosign, which this registry can store",
+    )
 
 
 def referrer_entry(content: bytes, media_type: str) -> Descriptor:
@@ -47,12 +61,8 @@ def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | 
         SignaturesUnsupported: the registry reads the tag as the digest, so it cannot store the index.
         MalformedError: the tag does not name an index, and is not changed.
     """
-    if now is not None and sha256(now.content) == subject:
-        raise SignaturesUnsupported(
-            f"referrers tag: this registry has no referrers API, and serves the image itself under the tag that lists "
-            f"the referrers of {subject}",
-            hint="sign with --format cosign, which this registry can store",
-        )
+    if is_subject(now, subject):
+        raise no_list_of(subject)
     document, manifests = _opened(now)
     true = {"mediaType": entry.media_type, "size": entry.size}
     same = [other for other in manifests if isinstance(other, dict) and other.get("digest") == entry.digest]
@@ -86,7 +96,10 @@ def _opened(now: Tagged | None) -> tuple[dict[str, object], list[object]]:
     if now is None:
         return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, []
     if now.media_type not in INDEX_TYPES:
-        raise MalformedError(f"referrers tag: is a {now.media_type}; an index must not replace it")
+        raise MalformedError(
+            f"referrers tag: is a {now.media_type}; an index must not replace it",
+            hint="sign with --format cosign, or use --signature-repository",
+        )
     parse_listing(now.content, now.media_type, "referrers tag")
     document = parse_object(now.content, "referrers tag", LISTING)
     manifests = document["manifests"] or []

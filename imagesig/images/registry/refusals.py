@@ -5,7 +5,7 @@ Spec: OCI distribution-spec, "Error Codes".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from imagesig import limits
 from imagesig.deadlines import growing_pause, wait
@@ -16,6 +16,8 @@ from imagesig.http.client import Response
 from imagesig.text import quote
 
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
+_SAID = ("message", "error", "details", "detail")
+"""Where gateways and token servers have the text of an error, instead of in the registries' list `errors`."""
 _PASSING = frozenset({(400, "DIGEST_INVALID"), (404, "BLOB_UPLOAD_UNKNOWN")})
 """Refusals of an upload with a correct digest.
 
@@ -27,11 +29,7 @@ the completing request was lost, and the request was repeated.
 
 def is_passing(response: Response) -> bool:
     """Whether an upload with a correct digest was refused for a passing reason."""
-    return _passes(response.status, _errors(response.body))
-
-
-def _passes(status: int, errors: list[tuple[object, object]]) -> bool:
-    return any((status, code) in _PASSING for code, _ in errors)
+    return any((response.status, code) in _PASSING for code, _ in _listed(_document(response.body)))
 
 
 def patiently(upload: Callable[[], Response], what: str) -> Response:
@@ -44,26 +42,42 @@ def patiently(upload: Callable[[], Response], what: str) -> Response:
     return upload()
 
 
-def failure(response: Response, what: str, wanted: int) -> ImagesigError:
-    """The error for an answer with another status than `wanted`, with the registry's own code and message quoted."""
-    errors = _errors(response.body)
-    quoted = next((f" ({quote(code)}: {quote(message)})" for code, message in errors), "")
-    passes = _passes(response.status, errors)
-    shown = f"{what}: status {response.status}{quoted}"
+def failure(response: Response, what: str, wanted: Sequence[int]) -> ImagesigError:
+    """The error for an answer with none of the wanted statuses, with the registry's own words."""
+    passes = is_passing(response)
+    shown = f"{what}: status {response.status}{words(response)}"
     if response.status == 404 and not passes:
         return NotFound(shown, hint="check the reference")
     if response.status in (401, 403):
         return Unauthorized(shown, hint="log in with credentials that allow it")
-    error = UnexpectedResponse(f"{shown}, {wanted} is needed")
+    *others, last = map(str, wanted)
+    statuses = f"{', '.join(others)} or {last}" if others else last
+    error = UnexpectedResponse(f"{shown}, {statuses} is needed")
     error.retryable = passes
     return error
 
 
-def _errors(body: bytes) -> list[tuple[object, object]]:
-    """The codes and messages in the body; empty if it is not a list of errors."""
+def words(response: Response) -> str:
+    """The server's own code and message, in brackets, to add to an error; empty if the body has none."""
+    document = _document(response.body)
+    for code, message in _listed(document):
+        return f" ({quote(code)}: {quote(message)})"
+    said: object = next((document[name] for name in _SAID if isinstance(document.get(name), str)), "")
+    if not document and response.headers.get("content-type", "").startswith("text/plain"):
+        said = response.body[: limits.ERROR_BODY_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
+    return f" ({quote(said)})" if said else ""
+
+
+def _document(body: bytes) -> Mapping[str, object]:
+    """The JSON object in the body; empty if it has another form."""
     try:
-        errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error", _ERROR).get("errors")
+        return parse_object(body[: limits.ERROR_BODY_BYTES], "error", _ERROR)
     except MalformedError:
-        return []
+        return {}
+
+
+def _listed(document: Mapping[str, object]) -> list[tuple[object, object]]:
+    """The codes and messages of the registries' list of errors."""
+    errors = document.get("errors")
     listed = errors if isinstance(errors, list) else []
     return [(error.get("code"), error.get("message")) for error in listed if isinstance(error, dict)]

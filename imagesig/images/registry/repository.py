@@ -12,34 +12,19 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from imagesig import limits
-from imagesig.errors import (
-    DeletionRefused,
-    DigestMismatch,
-    ImagesigError,
-    LimitExceeded,
-    MalformedError,
-    NotFound,
-    RemovalIncomplete,
-)
+from imagesig.errors import DeletionRefused, DigestMismatch, LimitExceeded, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
-from imagesig.images.merge import Merge, nothing_to_settle, read_tag
+from imagesig.images.merge import Merge
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
-from imagesig.images.registry.fallback_index import (
-    listed_referrers,
-    referrer_entry,
-    refers_to,
-    with_entry,
-    without_entry,
-)
 from imagesig.images.registry.place import Place
 from imagesig.images.registry.recent import RecentManifests
-from imagesig.images.registry.referrers_api import list_referrers
+from imagesig.images.registry.referrers import RegistryReferrers
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, Contact, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256, tag_of
+from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
 from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document, detect_media_type
 from imagesig.oci.reference import Reference
@@ -49,6 +34,8 @@ if TYPE_CHECKING:
     from imagesig.images.abilities import Probe
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
+_STORED = (200, 201, 202)
+"""Statuses of a stored manifest: 201, and those that registries in the field answer with."""
 
 
 class RegistryRepository:
@@ -60,7 +47,7 @@ class RegistryRepository:
         self._session = RegistrySession(http, login, place, reference)
         self._blobs = RegistryBlobs(self._session)
         self._manifests = RecentManifests()
-        self._has_referrers_api: bool | None = None
+        self._referrers = RegistryReferrers(self, self._session)
         self._writing: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -134,21 +121,20 @@ class RegistryRepository:
         return self._blobs.open(descriptor)
 
     def has(self, digest: str) -> bool:
-        response = self._session.request("HEAD", f"manifests/{digest}", limit=0, accept=_ACCEPT)
-        if response.status == 404:
-            return False
-        self._session.expect(response, f"{self.name}: manifest {digest}", 200)
-        return True
+        found = self._session.head(f"manifests/{digest}", accept=_ACCEPT)
+        return self._answers(digest) if found is None else found
+
+    def _answers(self, digest: str) -> bool:
+        """Whether a GET gives the manifest."""
+        return self.find(digest) is not None
 
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
-        listed = list_referrers(self._session, digest, artifact_type)
-        if listed is not None:
-            return listed
-        tag = tag_of(digest)
-        return listed_referrers(read_tag(self, tag), digest, f"{self.name}: {tag}")
+        return self._referrers.all(digest, artifact_type)
 
     def check_holds(self, *, referrers: bool) -> None:
-        """See `ImageTarget`. A registry holds both, with or without a referrers API."""
+        """See `ImageTarget`. A registry holds both, unless it turned out that it can store no list of referrers."""
+        if referrers:
+            self._referrers.check_storable()
 
     def transaction(self, *, resume: bool = False) -> AbstractContextManager[bool]:
         return nullcontext(False)
@@ -195,59 +181,24 @@ class RegistryRepository:
     def _stored(self, response: Response, content: bytes, tag: str) -> Response:
         digest = sha256(content)
         what = f"{self.name}: manifest {tag or digest}"
-        if response.status != 201 and not is_passing(response):
+        if response.status not in _STORED and not is_passing(response):
             self._blobs.forget()  # the registry may have dropped blobs that were stored before
-        self._session.expect(response, what, 201)
-        stored = response.headers.get("docker-content-digest", digest)
-        if stored != digest:
+        try:
+            self._session.expect(response, what, *_STORED)
+        except UnexpectedResponse as error:
+            if response.status in (400, 406, 415):
+                error.hint = "if this registry takes no OCI manifests, use --signature-repository"
+            raise
+        stored = response.headers.get("docker-content-digest", "")
+        if is_digest(stored) and stored != digest:
             raise DigestMismatch(f"{what}: the registry stored {quote(stored)} instead of {digest}")
         return response
 
     def add_referrer(self, content: bytes, subject: Descriptor, media_type: str = OCI_MANIFEST) -> Callable[[], None]:
-        response = self._put_manifest(content, media_type, "")
-        if response.headers.get("oci-subject") == subject.digest or self.lists_referrers(subject.digest):
-            return nothing_to_settle
-        entry = referrer_entry(content, media_type)
-        return self.change_tag(tag_of(subject.digest), lambda now: with_entry(now, entry, subject.digest))
+        return self._referrers.add(content, subject, media_type)
 
     def remove_referrer(self, referrer: Descriptor, subject: str) -> Callable[[], None]:
-        refers = self._refers(referrer, subject)
-        if self.lists_referrers(subject):
-            if not refers:
-                raise DeletionRefused(
-                    f"{self.name}: {referrer.digest} is listed as a referrer of {subject}, but does not refer to it",
-                    hint="remove it from the image that it is attached to",
-                )
-            self.delete_manifest(referrer.digest)
-            return nothing_to_settle
-        settle_change = self.change_tag(tag_of(subject), lambda now: without_entry(now, referrer.digest))
-
-        def settle() -> None:
-            settle_change()
-            if refers:
-                self._delete_unlisted(referrer.digest)
-
-        return settle
-
-    def _delete_unlisted(self, digest: str) -> None:
-        """Deletes a referrer that is no longer listed. It does not matter if the registry refuses that."""
-        try:
-            self.delete_manifest(digest)
-        except (DeletionRefused, NotFound):
-            pass
-        except ImagesigError as error:
-            raise RemovalIncomplete(
-                f"{self.name}: {digest} is no longer listed, but still there: {error}",
-                removed=(digest,),
-                left=(),
-                cause=error,
-            ) from error
-
-    def _refers(self, referrer: Descriptor, subject: str) -> bool:
-        try:
-            return refers_to(self.read(referrer, limit=limits.MANIFEST_BYTES), referrer, subject)
-        except MalformedError:
-            return False
+        return self._referrers.remove(referrer, subject)
 
     def change_tag(self, tag: str, merge: Merge, *, uploads: bool = False) -> Callable[[], None]:
         from imagesig.images.registry.tag_change import TagChange  # speed: for signing only (benchmarks/test_cli.py)
@@ -266,19 +217,17 @@ class RegistryRepository:
         response = self._session.request("DELETE", f"manifests/{digest}", limit=limits.ERROR_BODY_BYTES, actions=DELETE)
         what = f"{self.name}: manifest {digest}"
         self._manifests.forget(digest)
-        if response.status in (400, 401, 403, 405, 501):
+        no_endpoint = response.status == 404 and self._answers(digest)  # still there: it does not delete at all
+        if no_endpoint or response.status in (400, 401, 403, 405, 501):
             raise DeletionRefused(
                 f"{what}: the registry does not delete it, status {response.status}",
                 hint="allow deletion in the registry, or log in with credentials that allow it",
             )
-        if response.status not in (200, 202):
-            self._session.expect(response, what, 202)
+        self._session.expect(response, what, 202, 200, 204)
 
     def lists_referrers(self, digest: str) -> bool:
-        """Whether there is a referrers API. Not all send OCI-Subject. Asked once, of a repository that exists."""
-        if self._has_referrers_api is None:
-            self._has_referrers_api = list_referrers(self._session, digest) is not None
-        return self._has_referrers_api
+        """Whether there is a referrers API. Asked once, when the repository is known to exist."""
+        return self._referrers.has_api(digest)
 
     def _lock_of(self, tag: str) -> threading.Lock:
         """The lock for changes of a tag in this process."""

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
-from imagesig.errors import LimitExceeded, Unreachable
+from imagesig.errors import LimitExceeded, TransportError, Unreachable
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialStep
 from imagesig.images.registry.place import Place
-from imagesig.images.registry.refusals import failure
+from imagesig.images.registry.refusals import failure, words
 from imagesig.oci.reference import Reference
 from imagesig.url import parse_url, redact
 
@@ -158,13 +158,24 @@ class RegistrySession:
         )
         again = response.status == 429 or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
-            raise Unreachable(f"PUT {redact(url)}: status {response.status}", hint="try again later")
+            raise Unreachable(f"PUT {redact(url)}: status {response.status}{words(response)}", hint="try again later")
         return response
 
-    def expect(self, response: Response, what: str, status: int) -> None:
-        """Returns if the answer has this status. Raises the error for any other status."""
-        if response.status != status:
-            raise failure(response, what, status)
+    def expect(self, response: Response, what: str, *wanted: int) -> None:
+        """Returns if the answer has one of these statuses. Raises the error for any other status."""
+        if response.status not in wanted:
+            raise failure(response, what, wanted)
+
+    def head(self, path: str, *, accept: str = "", actions: str = PULL) -> bool | None:
+        """Whether a HEAD says that there is such content; None if it does not say it: then ask by GET.
+
+        Gateways and registries exist that answer HEAD with a refusal where GET works.
+        """
+        try:
+            status = self.request("HEAD", path, limit=0, accept=accept, actions=actions, attempts=1).status
+        except TransportError:
+            return None
+        return {200: True, 404: False}.get(status)
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"

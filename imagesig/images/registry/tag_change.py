@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.deadlines import growing_pause, seconds_left, wait
-from imagesig.errors import Stale, TransportError
+from imagesig.errors import Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.images.merge import Merge, Readable, Tagged, read_tag
 
 _SETTLE_FACTOR = 3.0
@@ -61,6 +61,7 @@ class TagChange(Struct):
                 break
             except TransportError as error:
                 if attempt == limits.UPLOAD_ATTEMPTS or not error.retryable or error.retry_after >= seconds_left():
+                    self._explain(error)
                     raise
                 wait(error.retry_after or growing_pause(attempt), self._what)
         self._seen, ended = merged, time.monotonic()
@@ -92,6 +93,12 @@ class TagChange(Struct):
                 f"{self._what} was changed by others {limits.MERGE_ATTEMPTS} times while imagesig wrote it",
                 hint="sign again when fewer signers work on this image; nothing is added twice",
             )
+
+    def _explain(self, error: TransportError) -> None:
+        """Adds a hint to a refused write of a tag that exists: many registries can keep tags as they are."""
+        if self._seen is not None and isinstance(error, Unauthorized | UnexpectedResponse):
+            other = "sign with --format bundle" if self.tag.endswith(".sig") else "use --signature-repository"
+            error.hint = f"if this registry does not let a tag be changed, {other}"
 
     @property
     def _what(self) -> str:

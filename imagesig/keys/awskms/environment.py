@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
-from imagesig.keys.tls_files import check_authorities
+from imagesig.keys.tls_files import authorities_in
 from imagesig.reading import check_file
 from imagesig.text import quote
 from imagesig.url import parse_url
@@ -37,7 +37,7 @@ def check_environment(environ: Mapping[str, str]) -> None:
         if environ.get(name):
             check_file(environ[name], name, limit=limits.CLOUD_TOKEN_BYTES, may_be_missing=True)
     if environ.get(AUTHORITIES):
-        check_authorities(environ[AUTHORITIES], AUTHORITIES, may_be_folder=False)
+        authorities_in(environ[AUTHORITIES], AUTHORITIES, may_be_folder=False)
     for name in SECRETS:
         if not all("!" <= character <= "~" for character in environ.get(name, "")):
             raise InvalidArgument(

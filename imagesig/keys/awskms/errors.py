@@ -4,58 +4,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from imagesig.errors import (
     AccessDenied,
     ImagesigError,
     InvalidArgument,
-    KeyExists,
-    KeyNotFound,
     KeyProviderError,
     KeyProviderUnavailable,
-    KeyUnusable,
     MissingExtra,
 )
 from imagesig.keys.awskms.environment import variable_of
+from imagesig.keys.awskms.refusals import meaning_of, meaning_of_login
+from imagesig.keys.tls_faults import TlsHints, system_reason, tls_failure
 from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 
 class DryRunSucceeded(KeyProviderError):
     """KMS would perform the operation. Spec: AWS KMS Developer Guide, "Testing your permissions"."""
 
 
-_BAD_CREDENTIALS = (
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "ExpiredTokenException",
-    "SignatureDoesNotMatch",
-)
+_STALE = ("UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken")
 
 
-def refusal(what: str, operation: str, response: Mapping[str, Any]) -> KeyProviderError:
-    error = response.get("Error", {})
-    code = str(error.get("Code", ""))
-    text = f"{what}: {code}: {quote(error.get('Message', ''))}"
-    action = "kms:" + "".join(part.capitalize() for part in operation.split("_"))
+def credentials_are_stale(error: AccessDenied) -> bool:
+    """Whether AWS does not know the credentials, or they expired: others may have taken their place."""
+    response = getattr(error.__cause__, "response", None)
+    details = response.get("Error") if isinstance(response, Mapping) else None
+    return isinstance(details, Mapping) and str(details.get("Code")).removesuffix("Exception") in _STALE
+
+
+def refusal(what: str, operation: str, error: ClientError) -> KeyProviderError:
+    """The error for a refusal by KMS, or by the service that issues credentials."""
+    response = error.response
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+    text = f"{what}: {code}: {quote(message)}"
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    name = "".join(part.capitalize() for part in operation.split("_"))
+    asked = str(error.operation_name)
+    if asked in _LOGINS:
+        return meaning_of_login(code, status, asked).error(f"AWS credentials: {asked}: {text}")
     if code == "DryRunOperationException":
         return DryRunSucceeded(text)
-    if code in ("NotFoundException", "NotFound"):
-        return KeyNotFound(text, hint="check the key, its region and the account")
-    if code in ("AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"):
-        return AccessDenied(text, hint=f"the caller needs {action} on this key, in IAM or in the key's policy")
-    if code in _BAD_CREDENTIALS:
-        return AccessDenied(text, hint="renew or correct the AWS credentials")
-    if code in ("DisabledException", "KMSInvalidStateException"):
-        return KeyUnusable(text, hint="enable the key: aws kms enable-key")
-    if code in ("InvalidKeyUsageException", "UnsupportedOperationException"):
-        return KeyUnusable(text, hint="name a key whose usage is SIGN_VERIFY")
-    if code == "AlreadyExistsException":
-        return KeyExists(text, hint="choose another alias")
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if status >= 500 or "Throttl" in code or code in ("LimitExceededException", "KMSInternalException"):
-        return KeyProviderUnavailable(text, hint="KMS is busy or throttles this account: try again later")
-    return KeyProviderError(text)
+    return meaning_of(code, status, message, f"kms:{name}").error(text)
+
+
+_LOGINS = ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials", "CreateToken")
 
 
 def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | None:
@@ -63,7 +61,7 @@ def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | 
     import botocore.exceptions
 
     if isinstance(error, botocore.exceptions.ClientError):
-        return refusal(what, operation, error.response)
+        return refusal(what, operation, error)
     if isinstance(error, botocore.exceptions.BotoCoreError):
         return _by_sdk(what, error)
     return _by_system(what, error)
@@ -78,11 +76,20 @@ def client_failed(error: Exception) -> ImagesigError | None:
     if isinstance(error, botocore.exceptions.BotoCoreError | ValueError):
         # A decoder's message may contain the text of a file or variable.
         reason = type(error).__name__ if isinstance(error, UnicodeError) else quote(str(error))
-        return InvalidArgument(
-            f"KMS: no client ({reason})",
-            hint="set AWS_REGION, or give the key's ARN, which contains the region",
-        )
+        return InvalidArgument(f"KMS: no client ({reason})", hint=_client_hint(error))
     return _by_system("KMS", error)
+
+
+def _client_hint(error: Exception) -> str:
+    import botocore.exceptions
+
+    if isinstance(error, botocore.exceptions.NoRegionError):
+        return "set AWS_REGION, or give the key's ARN, which contains the region"
+    if isinstance(error, botocore.exceptions.InvalidRegionError):
+        return "correct AWS_REGION: it is the name of a region, such as eu-central-1"
+    if isinstance(error, botocore.exceptions.ProfileNotFound | botocore.exceptions.ConfigParseError):
+        return "check AWS_PROFILE and AWS_CONFIG_FILE"
+    return "correct this setting of the AWS SDK in the environment or in AWS_CONFIG_FILE"
 
 
 def credentials_failed(error: Exception) -> ImagesigError | None:
@@ -92,7 +99,7 @@ def credentials_failed(error: Exception) -> ImagesigError | None:
     if isinstance(error, botocore.exceptions.BotoCoreError):
         return _by_sdk("AWS credentials", error)
     if isinstance(error, botocore.exceptions.ClientError):
-        return AccessDenied(f"AWS credentials: {quote(str(error))}", hint=_CREDENTIALS_HINT)
+        return refusal("AWS credentials", "", error)
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
         return AccessDenied(
             f"AWS credentials: the output of a file or credential_process cannot be read ({type(error).__name__})",
@@ -101,6 +108,12 @@ def credentials_failed(error: Exception) -> ImagesigError | None:
     return _by_system("AWS credentials", error)
 
 
+_TLS = TlsHints(
+    authority="name the authority of the server's certificate: AWS_CA_BUNDLE=FILE",
+    host="correct the endpoint: AWS_ENDPOINT_URL_KMS, or the one in the key's URI",
+    client="the server wants a client certificate, which KMS never does: correct AWS_ENDPOINT_URL_KMS",
+    plain="the endpoint speaks HTTP without TLS: correct its port, or use http:// in AWS_ENDPOINT_URL_KMS",
+)
 _CREDENTIALS_HINT = "configure AWS credentials: aws configure, aws sso login, or a role"
 
 
@@ -118,8 +131,10 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
         return AccessDenied(f"{what}: {quote(str(error))}", hint=_CREDENTIALS_HINT)
     if isinstance(error, botocore.exceptions.ConfigParseError | botocore.exceptions.ProfileNotFound):
         return InvalidArgument(f"{what}: {quote(str(error))}", hint="check AWS_PROFILE and AWS_CONFIG_FILE")
-    return KeyProviderUnavailable(
-        f"{what}: {type(error).__name__}", hint="check the endpoint, the region and the network"
+    reason = system_reason(error)
+    return tls_failure(what, error, _TLS) or KeyProviderUnavailable(
+        f"{what}: {type(error).__name__}{f' ({reason})' if reason else ''}",
+        hint="check the endpoint, the region and the network",
     )
 
 

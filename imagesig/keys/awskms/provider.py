@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
@@ -26,8 +28,9 @@ from imagesig.errors import (
 from imagesig.external import external_call
 from imagesig.http.proxies import Proxies
 from imagesig.keys.awskms.environment import check_endpoint, check_environment
-from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_failed
+from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_are_stale, credentials_failed
 from imagesig.keys.awskms.key import SPECS, TYPES, AwsKmsKey, kms_name
+from imagesig.keys.awskms.refusals import OTHER_STATE, SIGNING_STATES, STATES
 from imagesig.keys.awskms.uri import parse_key_id, region_of
 from imagesig.keys.in_time import in_time
 from imagesig.keys.provider import KeyInfo, KeyProvider
@@ -41,11 +44,6 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 10, 3
 _LISTED_KEYS = 10_000
 
-_HINTS = {
-    "Disabled": "enable it: aws kms enable-key",
-    "PendingDeletion": "cancel the deletion: aws kms cancel-key-deletion, then enable-key",
-}
-
 
 def _problem(metadata: Mapping[str, Any]) -> str:
     """Why a key cannot sign; empty if it can."""
@@ -54,7 +52,14 @@ def _problem(metadata: Mapping[str, Any]) -> str:
     if metadata.get("KeySpec") not in TYPES:
         return f"its type is {metadata.get('KeySpec')}, one of {', '.join(TYPES)} is needed"
     state = metadata.get("KeyState", "Enabled")
-    return "" if state == "Enabled" else f"its state is {state}, Enabled is needed"
+    return "" if state in SIGNING_STATES else f"its state is {state}, Enabled is needed"
+
+
+def _unusable(message: str, metadata: Mapping[str, Any]) -> KeyProviderError:
+    state = str(metadata.get("KeyState", "Enabled"))
+    if state in SIGNING_STATES:
+        return KeyUnusable(message, hint="name another key")
+    return STATES.get(state, OTHER_STATE).error(message)
 
 
 def _metadata(answer: Mapping[str, Any], what: str) -> Mapping[str, Any]:
@@ -89,6 +94,7 @@ class AwsKmsProvider(KeyProvider):
     ) -> None:
         self._given = client
         self._session = session
+        self._owns_session = client is None and session is None
         self._region = region
         self._endpoint = endpoint
         self._plain_http = plain_http
@@ -125,24 +131,40 @@ class AwsKmsProvider(KeyProvider):
         return self.open(arn)
 
     def list(self) -> Iterator[KeyInfo]:
-        """Every key of the account and region that AWS does not manage, by its alias if it has one."""
-        listed = self._pages("list_aliases", "Aliases")
-        aliases = {
-            item["TargetKeyId"]: item["AliasName"] for item in listed if {"TargetKeyId", "AliasName"} <= item.keys()
-        }
-        for item in self._pages("list_keys", "Keys"):
-            arn = str(_member(item, "KeyArn", "list_keys"))
-            try:
-                metadata = _metadata(self.call("describe_key", arn), arn)
-            except (AccessDenied, KeyNotFound) as error:  # not allowed, or deleted since the listing
-                yield KeyInfo(f"awskms:///{arn}", None, str(error))
-                continue
-            if metadata.get("KeyManager") == "AWS":
-                continue
-            name = aliases.get(item.get("KeyId"), arn)
-            problem = _problem(metadata)
-            key_type = None if problem else TYPES[metadata["KeySpec"]]
-            yield KeyInfo(f"awskms:///{name}", key_type, problem or arn)
+        """Every key of the account and region that AWS does not manage, by its alias if it has one.
+
+        If the keys must not be listed, the keys with an alias come, then the error.
+        """
+        aliases, no_aliases = self._listed("list_aliases", "Aliases", "TargetKeyId", "AliasName")
+        keys, no_keys = self._listed("list_keys", "Keys", "KeyId", "KeyArn")
+        if no_keys is not None and no_aliases is not None:
+            raise AccessDenied(str(no_keys), hint=f"{no_keys.hint}; so does kms:ListAliases")
+        for number, arn in (keys or aliases).items():
+            if (info := self._listed_key(aliases.get(number, arn), arn)) is not None:
+                yield replace(info, detail=f"{info.detail}; {no_aliases.hint}") if no_aliases else info
+        if no_keys is not None:
+            raise no_keys
+
+    def _listed(self, operation: str, member: str, key: str, value: str) -> tuple[dict[str, str], AccessDenied | None]:
+        try:
+            pages = self._pages(operation, member)
+            found = [(item, _member(item, value, operation)) for item in pages if value == "KeyArn" or key in item]
+            return {str(item.get(key, name)): str(name) for item, name in found}, None
+        except AccessDenied as error:
+            if credentials_are_stale(error):
+                raise
+            return {}, error
+
+    def _listed_key(self, name: str, arn: str) -> KeyInfo | None:
+        uri = f"awskms:///{name}"
+        try:
+            metadata = _metadata(self.call("describe_key", arn), arn)
+        except (AccessDenied, KeyNotFound) as error:  # not allowed, or deleted since the listing
+            return KeyInfo(uri, None, f"{error}; {error.hint}" if error.hint else str(error))
+        if metadata.get("KeyManager") == "AWS":
+            return None
+        problem = _problem(metadata)
+        return KeyInfo(uri, None if problem else TYPES[metadata["KeySpec"]], problem or str(metadata.get("Arn", arn)))
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """See `TellsFacts.facts`. It contacts nothing, except a metadata service that gives the credentials."""
@@ -171,8 +193,7 @@ class AwsKmsProvider(KeyProvider):
         except AccessDenied:
             metadata = {}  # the state shows at the first signature; cosign needs this permission too
         if to_sign and metadata and (problem := _problem(metadata)):
-            hint = _HINTS.get(str(metadata.get("KeyState")), "name another key")
-            raise KeyUnusable(f"KMS {key_id}: {problem}", hint=hint)
+            raise _unusable(f"KMS {key_id}: {problem}", metadata)
         answer = self.call("get_public_key", key_id)
         arn = str(metadata.get("Arn") or answer.get("KeyId") or key_id)
         try:
@@ -189,16 +210,28 @@ class AwsKmsProvider(KeyProvider):
     def call(self, operation: str, key_id: str, **arguments: object) -> Mapping[str, Any]:
         """The answer of one KMS operation. The SDK retries throttled calls `_ATTEMPTS` times.
 
+        If AWS refuses the credentials that this provider found, it looks for them once more: files, programs and
+        variables may have new ones.
+
         Raises:
             KeyProviderError: KMS refused or was not reached; see the tree in `imagesig.errors`.
         """
+        try:
+            return self._call_once(operation, key_id, arguments)
+        except AccessDenied as error:
+            if not self._owns_session or not credentials_are_stale(error):
+                raise
+            with self._lock:
+                self._session, self._made = None, {}
+            return self._call_once(operation, key_id, arguments)
+
+    def _call_once(self, operation: str, key_id: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
         what = f"KMS {operation}" + (f" {key_id}" if key_id else "")
         remaining(what)
         region = region_of(key_id) or self._region
-        if key_id:
-            arguments["KeyId"] = key_id
+        given = {**arguments, "KeyId": key_id} if key_id else arguments
         with external_call(what, lambda error: call_failed(what, operation, error)):
-            answer = in_time(what, lambda: getattr(self._client(region), operation)(**arguments))
+            answer = in_time(what, lambda: getattr(self._client(region), operation)(**given))
         return answer if isinstance(answer, Mapping) else {}
 
     def _client(self, region: str) -> Any:

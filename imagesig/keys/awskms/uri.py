@@ -18,7 +18,7 @@ _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ID = rf"(?:{_UUID}|{_MULTI_REGION})"
 _ARN = re.compile(rf"arn:aws(?:-[a-z-]+)?:kms:(?P<region>[a-z0-9-]+):[0-9]{{12}}:(?:key/{_ID}|(?P<alias>{_ALIAS}))")
 _KEY = re.compile(rf"{_ID}|(?P<alias>{_ALIAS})")
-_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)/(?P<key>[^?#]*)", re.IGNORECASE)
+_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)(?:/(?P<key>[^?#]*))?", re.IGNORECASE)
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 
 
@@ -37,6 +37,10 @@ def parse_key_id(key_id: str) -> AwsKmsUri:
     if match:
         return AwsKmsUri("", key_id, match["alias"] or "", match["region"])
     match = _KEY.fullmatch(key_id)
+    if any(character.isspace() for character in key_id):
+        raise InvalidArgument(
+            f"KMS key {quote(key_id)}: it has a line break or a blank", hint="write it without blanks and line breaks"
+        )
     if not match:
         raise InvalidArgument(
             f"KMS key {quote(key_id)}: a key id, alias/NAME or an ARN is needed", hint="write awskms:///alias/NAME"
@@ -51,7 +55,7 @@ def region_of(key_id: str) -> str:
 
 
 def parse_awskms_uri(uri: str) -> AwsKmsUri:
-    """The parts of the URI. The key may be empty, for listing.
+    """The parts of the URI. The key may be empty, for listing, and then its slash may be missing too.
 
     Raises:
         InvalidArgument: not an `awskms://` URI.

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.restricted import check_unrestricted
 from imagesig.encoding import asn1
 from imagesig.errors import KeyUnusable, LimitExceeded, MalformedError, UnsupportedAlgorithm, WrongSecret
 from imagesig.external import external_call
+from imagesig.keys.file.password_encryption import cipher_of_pkcs12, keys_in_pkcs12, unread_cipher
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.trust.path import climb
+
+_CONVERT = "convert it: openssl pkcs12 -in FILE -out FILE.pem, then openssl pkcs12 -export -in FILE.pem -out NEW.p12"
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
@@ -23,22 +27,63 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
     `ask_passphrase` is called only if the file opens neither without a passphrase nor with an empty one.
 
     Raises:
-        KeyUnusable: the file has no private key.
+        KeyUnusable: the file has no private key or several, or its encryption is not read.
         WrongSecret: the passphrase is wrong or the file is damaged; PKCS#12 does not distinguish the two.
         UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
     """
-    content = _load(data, None) or _load(data, b"") or _load(data, ask_passphrase())
+    passphrase = b""
+    content = _load(data, None) or _load(data, b"")
     if content is None:
+        passphrase = ask_passphrase()
+        content = _load(data, passphrase)
+    if content is None:
+        if cipher := cipher_of_pkcs12(data):  # OpenSSL may read it, so the passphrase may be wrong
+            raise WrongSecret(
+                f"{subject}: the passphrase is wrong, or the file is encrypted in a way that is not read ({cipher})",
+                hint=_CONVERT,
+            )
         raise WrongSecret(f"{subject}: the passphrase is wrong, or the file is damaged")
     if content.key is None:
         raise KeyUnusable(f"{subject}: the PKCS#12 file has no private key")
+    _check_keys(data, passphrase, content, subject)
     try:
         key = PrivateKey.of(content.key)
     except UnsupportedAlgorithm as error:
         raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
     if content.cert is None:
         return key
-    return PrivateKey(key.loaded, key.public_key, _chain(content))
+    chain = _chain(content)
+    try:
+        _ = chain[0].public_key  # a certificate for a restricted key
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithm(f"{subject}: {error}", hint=error.hint) from None
+    return PrivateKey(key.loaded, key.public_key, chain)
+
+
+def _check_keys(data: bytes, passphrase: bytes, content: PKCS12KeyAndCertificates, subject: str) -> None:
+    """Returns if the file has one private key, and not one of RSA that is restricted to PSS."""
+    try:
+        found = keys_in_pkcs12(data, passphrase)
+    except MalformedError as error:
+        raise KeyUnusable(f"{subject}: its keys cannot be counted: {error}", hint=_CONVERT) from error
+    if len(found) > 1:
+        raise KeyUnusable(
+            f"{subject}: the PKCS#12 file has {len(found)} private keys, exactly one is needed",
+            hint="write the one to sign with into a file of its own: openssl pkcs12 -export -inkey KEY -in CERTIFICATE",
+        )
+    for key, is_readable in found:
+        if is_readable:
+            check_unrestricted(key, subject)
+            return
+    # Its encryption is outdated. OpenSSL writes a certificate for this key, which is restricted if the key is.
+    if content.cert is None and _is_rsa(content):
+        raise unread_cipher(subject, "an outdated one, for a key of RSA", _CONVERT)
+
+
+def _is_rsa(content: PKCS12KeyAndCertificates) -> bool:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    return isinstance(content.key, RSAPrivateKey)
 
 
 def _load(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
@@ -184,6 +185,7 @@ class MemoryProvider(KeyProvider):
         return content
 
 
+@checks_arguments
 def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningKey:
     """The private key in PEM text, with the certificates in the same text.
 

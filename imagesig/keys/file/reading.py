@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from imagesig.crypto.certificate_pem import BEGIN
+from imagesig.crypto.restricted import check_unrestricted
 from imagesig.errors import (
     KeyProviderError,
     KeyUnusable,
@@ -28,6 +29,7 @@ from imagesig.keys.chain import chain_in
 from imagesig.keys.file import cosign_key
 from imagesig.keys.file.disk import read_key_file
 from imagesig.keys.file.form import PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
+from imagesig.keys.file.password_encryption import cipher_of_pkcs8, decrypted_pkcs8, unread_cipher
 from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
@@ -36,7 +38,7 @@ from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 _LEGACY_ENCRYPTION = re.compile(
     rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
 )
-_CONVERT = "convert it: openssl pkcs8 -topk8 -in FILE -out FILE.pem"
+CONVERT = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW.pem"
 
 
 def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> PrivateKey:
@@ -63,9 +65,11 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
         return _load(lambda: _from_pkcs8(pkcs8), subject)
     if form is Form.ENCRYPTED:
         if label in PLAIN_LABELS and not _LEGACY_ENCRYPTION.search(pem):
-            raise KeyUnusable(f"{subject}: its encryption is not supported", hint=_CONVERT)
+            raise unread_cipher(subject, "its DEK-Info", CONVERT)
         passphrase = passphrase_for(subject, secrets)
-        return _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
+        if label in PLAIN_LABELS:
+            return _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
+        return _from_encrypted_pkcs8(pem, passphrase, subject)
     if label == b"PRIVATE KEY":
         return _load(lambda: _from_pkcs8(_der(pem)), subject)
     return _load(lambda: _from_pem(pem, None), subject)
@@ -123,6 +127,25 @@ def _from_pem(pem: bytes, passphrase: bytes | None) -> PrivateKey:
     return PrivateKey.of(load_pem_private_key(pem, passphrase))
 
 
+def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> PrivateKey:
+    try:
+        encrypted = _der(pem)
+    except ValueError:
+        encrypted = b""  # the error below says so
+    try:
+        key = _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
+    except WrongSecret:
+        if cipher := cipher_of_pkcs8(encrypted):
+            raise unread_cipher(subject, cipher, CONVERT) from None
+        raise
+    if key.public_key.key_type.is_rsa:
+        pkcs8 = decrypted_pkcs8(encrypted, passphrase)
+        if pkcs8 is None:  # it may be restricted to PSS
+            raise unread_cipher(subject, "an outdated one, for a key of RSA", CONVERT)
+        check_unrestricted(pkcs8, subject)
+    return key
+
+
 def _der(pem: bytes) -> bytes:
     return base64.b64decode(b"".join(pem.split(b"-----")[2].split()), validate=True)
 
@@ -133,6 +156,7 @@ _ED25519_VERSION_2 = bytes.fromhex("3051020101300506032b657004220420")
 def _from_pkcs8(der: bytes) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+    check_unrestricted(der, "private key")
     if der.startswith(_ED25519_VERSION_2):
         return _from_ed25519_version_2(der)
     return PrivateKey.of(load_der_private_key(der, None))

@@ -63,8 +63,6 @@ def may_sign(handle: Any) -> bool:
 
 def signing_object(handle: Any) -> Any:
     """The same object with the method `sign`, which python-pkcs11 omits if the module hides CKA_SIGN."""
-    if hasattr(handle, "sign"):
-        return handle
     return _signing_kind()(handle.wrapper)
 
 
@@ -73,4 +71,6 @@ def _signing_kind() -> type[Any]:
     import pkcs11._pkcs11
 
     library: Any = pkcs11._pkcs11
-    return type("PrivateKey", (library.PrivateKey, library.SignMixin, library.Object), {})
+    # python-pkcs11 asks the module for the type of key at each signature, and needs it only to choose a mechanism.
+    members = {"key_type": None}
+    return type("PrivateKey", (library.PrivateKey, library.SignMixin, library.Object), members)

@@ -12,7 +12,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError
 from imagesig.keys.chain import is_certificate_of
 from imagesig.keys.pkcs11.attributes import read_attribute
-from imagesig.keys.pkcs11.objects import find_objects
+from imagesig.keys.pkcs11.objects import find_optional
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
 from imagesig.trust.path import climb
 
@@ -33,7 +33,7 @@ def find_chain(session: Any, key: Pkcs11Uri, public_key: PublicKey) -> tuple[Cer
 
 
 def _certificates(session: Any) -> Iterator[tuple[bytes, Certificate]]:
-    for item in find_objects(session, "CERTIFICATE", Pkcs11Uri()):
+    for item in find_optional(session, "CERTIFICATE", Pkcs11Uri()):
         value = read_attribute(item.handle, "VALUE")
         try:
             yield item.id, Certificate.from_der(bytes(value or b""))

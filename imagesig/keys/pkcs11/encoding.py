@@ -23,7 +23,17 @@ CURVES = {
     KeyType.ED25519: bytes.fromhex("06032b6570"),
 }
 """EC_PARAMS: the DER of the curve's object identifier (RFC 5480, RFC 8410)."""
-_ED25519_NAME = b"\x13\x0cedwards25519"
+_CURVE_NAMES = {
+    name: key_type
+    for names, key_type in (
+        ("prime256v1 secp256r1 p-256", KeyType.ECDSA_P256),
+        ("secp384r1 p-384", KeyType.ECDSA_P384),
+        ("secp521r1 p-521", KeyType.ECDSA_P521),
+        ("edwards25519 ed25519 1.3.101.112", KeyType.ED25519),
+    )
+    for name in names.split()
+}
+_EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 _DIGEST_INFO = {
     Hash.SHA256: bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -31,22 +41,77 @@ _DIGEST_INFO = {
     Hash.SHA512: bytes.fromhex("3051300d060960864801650304020305000440"),
 }
 """The bytes before the digest in DigestInfo. Spec: RFC 8017 section 9.2, note 1."""
+NO_MECHANISM = (
+    "use another algorithm or type of key. If the module is p11-kit's client, name the token's own module: the client "
+    "passes only some mechanisms"
+)
+"""The hint for a token that lacks a mechanism."""
 
 
 def key_type_of_curve(parameters: bytes) -> KeyType:
-    """The key type for EC_PARAMS. Raises `KeyUnusable` for an unsupported curve."""
-    if parameters == _ED25519_NAME:
-        return KeyType.ED25519
+    """The key type for EC_PARAMS: an object identifier, a name, or P-256, P-384 and P-521 written out.
+
+    Raises:
+        KeyUnusable: an unsupported curve.
+    """
     for key_type, known in CURVES.items():
         if parameters == known:
             return key_type
-    raise KeyUnusable(f"its curve is {parameters[:16].hex()}, one of P-256, P-384, P-521 and Ed25519 is needed")
+    if parameters[:1] in (b"\x13", b"\x0c"):  # PrintableString, UTF8String
+        name = parameters[2:].decode("ascii", "replace").lower()
+        if name in _CURVE_NAMES:
+            return _CURVE_NAMES[name]
+    written_out = _written_out(parameters) if parameters[:1] == b"\x30" else None
+    if written_out is not None:
+        return written_out
+    raise KeyUnusable(
+        f"its curve is {parameters[:16].hex()}, one of P-256, P-384, P-521 and Ed25519 is needed",
+        hint="use a key of one of these curves",
+    )
+
+
+def _written_out(parameters: bytes) -> KeyType | None:
+    """The curve of SpecifiedECDomain (X9.62), which `cryptography` compares with the curves that it knows."""
+    from cryptography.exceptions import UnsupportedAlgorithm as UnknownCurve
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    for key_type, curve in _curves().items():
+        point = ec.derive_private_key(1, curve).public_key().public_numbers()
+        size = FIELD_BYTES[key_type]
+        encoded = b"\0\x04" + point.x.to_bytes(size) + point.y.to_bytes(size)
+        algorithm = _der(0x30, _EC_PUBLIC_KEY + parameters)
+        try:
+            key = load_der_public_key(_der(0x30, algorithm + _der(0x03, encoded)))
+        except (ValueError, UnknownCurve):
+            continue
+        if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == curve.name:
+            return key_type
+    return None
+
+
+def _curves() -> dict[KeyType, Any]:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return {
+        KeyType.ECDSA_P256: ec.SECP256R1(),
+        KeyType.ECDSA_P384: ec.SECP384R1(),
+        KeyType.ECDSA_P521: ec.SECP521R1(),
+    }
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 128:
+        return bytes([tag, size]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
 
 
 def ec_public_key(parameters: bytes, point: bytes) -> PublicKey:
     """The public key of EC_PARAMS and EC_POINT.
 
-    In the standard EC_POINT is an OCTET STRING. Some modules write a BIT STRING or the bare point.
+    In the standard EC_POINT is an OCTET STRING. Some modules write a BIT STRING or the bare point, or compress it.
 
     Raises:
         KeyUnusable: an unsupported curve, or not a point of it.
@@ -56,31 +121,24 @@ def ec_public_key(parameters: bytes, point: bytes) -> PublicKey:
         return PublicKey.from_der(_ED25519_SPKI + _bare_point(point, 32))
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    curves = {
-        KeyType.ECDSA_P256: ec.SECP256R1(),
-        KeyType.ECDSA_P384: ec.SECP384R1(),
-        KeyType.ECDSA_P521: ec.SECP521R1(),
-    }
-    bare = _bare_point(point, 1 + 2 * FIELD_BYTES[key_type])
+    bare = _bare_point(point, 1 + 2 * FIELD_BYTES[key_type], 1 + FIELD_BYTES[key_type])
     try:
-        return PublicKey.from_cryptography(ec.EllipticCurvePublicKey.from_encoded_point(curves[key_type], bare))
+        return PublicKey.from_cryptography(ec.EllipticCurvePublicKey.from_encoded_point(_curves()[key_type], bare))
     except ValueError as error:
         raise KeyUnusable(f"its EC_POINT is not a point of {key_type.value}") from error
 
 
-def _bare_point(point: bytes, size: int) -> bytes:
-    # Decide by the length: an uncompressed point and an OCTET STRING both begin with 04.
-    if len(point) == size:
-        return point
-    header = len(point) - size
-    tag, unused = point[:1], b""
-    if tag == b"\x03":
-        header, unused = header - 1, b"\x00"
-    length = len(point) - header
-    written = bytes([length]) if length < 128 else b"\x81" + bytes([length])
-    if tag in (b"\x04", b"\x03") and length < 256 and point[:header] + unused == tag + written + unused:
-        return point[-size:]
-    raise KeyUnusable(f"its EC_POINT has {len(point)} bytes in an unknown encoding, a point of {size} bytes is needed")
+def _bare_point(point: bytes, *sizes: int) -> bytes:
+    for size in sizes:
+        # Decide by the length: an uncompressed point and an OCTET STRING both begin with 04.
+        if len(point) == size:
+            return point
+        bare = point[-size:]
+        if point in (_der(0x04, bare), _der(0x03, b"\0" + bare)):
+            return bare
+    raise KeyUnusable(
+        f"its EC_POINT has {len(point)} bytes in an unknown encoding, a point of {sizes[0]} bytes is needed"
+    )
 
 
 def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
@@ -107,16 +165,19 @@ class Operation(Struct, frozen=True):
     parameter: tuple[str, str, int] | None = None
 
 
-def operation_for(algorithm: Algorithm, mechanisms: Collection[str]) -> Operation:
-    """The operation for a token with these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`).
+def operations_for(algorithm: Algorithm, mechanisms: Collection[str]) -> list[Operation]:
+    """The operations for a token with these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`), the best first.
+
+    No mechanisms means that they are unknown: each operation may work.
 
     Raises:
         UnsupportedAlgorithm: the token has no mechanism for this algorithm.
     """
-    for operation in _candidates(algorithm):
-        if operation.mechanism in mechanisms:
-            return operation
-    raise UnsupportedAlgorithm(f"the token has no mechanism for {algorithm}")
+    candidates = _candidates(algorithm)
+    found = [item for item in candidates if item.mechanism in mechanisms] if mechanisms else candidates
+    if not found:
+        raise UnsupportedAlgorithm(f"the token has no mechanism for {algorithm}", hint=NO_MECHANISM)
+    return found
 
 
 def algorithms_for(key_type: KeyType, mechanisms: Collection[str]) -> tuple[Algorithm, ...]:
@@ -129,10 +190,12 @@ def algorithms_for(key_type: KeyType, mechanisms: Collection[str]) -> tuple[Algo
     found = tuple(
         algorithm
         for algorithm in possible
-        if any(operation.mechanism in mechanisms for operation in _candidates(algorithm))
+        if not mechanisms or any(operation.mechanism in mechanisms for operation in _candidates(algorithm))
     )
     if not found:
-        raise UnsupportedAlgorithm(f"the token has no mechanism that signs with a key of type {key_type.value}")
+        raise UnsupportedAlgorithm(
+            f"the token has no mechanism that signs with a key of type {key_type.value}", hint=NO_MECHANISM
+        )
     return found
 
 

@@ -6,6 +6,7 @@ The types are functions, so that `except` imports the SDK only after an exceptio
 from __future__ import annotations
 
 from imagesig.errors import (
+    AccessDenied,
     KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
@@ -13,32 +14,89 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
     WrongSecret,
 )
+from imagesig.keys.pkcs11.codes import code_in
+from imagesig.keys.pkcs11.encoding import NO_MECHANISM
 from imagesig.text import quote
 
+WRONG_PINS = frozenset({"CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE"})
+NO_LOGIN_NEEDED = frozenset({"CKR_USER_TYPE_INVALID", "CKR_FUNCTION_NOT_SUPPORTED"})
+"""What tokens without users answer to a login."""
+NOT_LOGGED_IN = "CKR_USER_NOT_LOGGED_IN"
 
-def wrong_pin_errors() -> tuple[type[Exception], ...]:
-    import pkcs11.exceptions as p11
+_Meaning = tuple[type[KeyProviderError], str]
+_MEANINGS: tuple[tuple[str, _Meaning], ...] = (
+    ("PIN_LOCKED", (PinLocked, "the security officer has to set a new PIN")),
+    ("PIN_EXPIRED PIN_TOO_WEAK", (AccessDenied, "set a new PIN with the token's own tool")),
+    ("USER_PIN_NOT_INITIALIZED", (AccessDenied, "set the user's PIN: pkcs11-tool --init-pin")),
+    (
+        "USER_ANOTHER_ALREADY_LOGGED_IN USER_TOO_MANY_TYPES",
+        (AccessDenied, "end the login of the other user, for example the security officer"),
+    ),
+    ("USER_TYPE_INVALID", (AccessDenied, "use a token with a PIN of the normal user")),
+    ("PIN_INCORRECT PIN_INVALID PIN_LEN_RANGE", (WrongSecret, "give the right PIN; wrong ones lock the token")),
+    (
+        "MECHANISM_INVALID MECHANISM_PARAM_INVALID",
+        (UnsupportedAlgorithm, NO_MECHANISM),
+    ),
+    (
+        "KEY_FUNCTION_NOT_PERMITTED KEY_TYPE_INCONSISTENT KEY_SIZE_RANGE ACTION_PROHIBITED KEY_EXHAUSTED",
+        (KeyUnusable, "name a key that may sign"),
+    ),
+    (
+        "SESSION_HANDLE_INVALID SESSION_CLOSED OBJECT_HANDLE_INVALID KEY_HANDLE_INVALID USER_NOT_LOGGED_IN "
+        "CRYPTOKI_NOT_INITIALIZED OPERATION_ACTIVE OPERATION_NOT_INITIALIZED",
+        (KeyProviderUnavailable, "try again; if it stays, find the library in this process that logged out"),
+    ),
+    (
+        "DEVICE_REMOVED TOKEN_NOT_PRESENT DEVICE_ERROR TOKEN_NOT_RECOGNIZED",
+        (KeyProviderUnavailable, "check that the token is connected"),
+    ),
+    (
+        "DEVICE_MEMORY SESSION_COUNT TOKEN_RESOURCE_EXCEEDED",
+        (KeyProviderUnavailable, "check that the token is connected; close sessions of other programs"),
+    ),
+    ("HOST_MEMORY", (KeyProviderUnavailable, "free memory on this machine")),
+    (
+        "TOKEN_WRITE_PROTECTED SESSION_READ_ONLY",
+        (KeyProviderError, "make the key with the token's own tool, or allow writing to the token"),
+    ),
+    ("FUNCTION_CANCELED FUNCTION_REJECTED", (AccessDenied, "confirm the request at the token")),
+    (
+        "TEMPLATE_INCONSISTENT TEMPLATE_INCOMPLETE ATTRIBUTE_VALUE_INVALID ATTRIBUTE_TYPE_INVALID ATTRIBUTE_READ_ONLY "
+        "CURVE_NOT_SUPPORTED DOMAIN_PARAMS_INVALID FUNCTION_NOT_SUPPORTED",
+        (KeyProviderError, "the token does not do this: use another type of key, or the token's own tool"),
+    ),
+)
+_BY_NAME = {f"CKR_{name}": meaning for names, meaning in _MEANINGS for name in names.split()}
+_UNKNOWN: _Meaning = (
+    KeyProviderError,
+    "see the log and the documentation of the module; `imagesig doctor pkcs11:token=LABEL` shows what works",
+)
 
-    return p11.PinIncorrect, p11.PinInvalid, p11.PinLenRange
+
+def is_wrong_pin(error: Exception) -> bool:
+    return code_in(error) in WRONG_PINS
 
 
-def mechanism_errors() -> tuple[type[Exception], ...]:
-    import pkcs11.exceptions as p11
-
-    return p11.MechanismInvalid, p11.MechanismParamInvalid
+def is_about_mechanism(error: Exception) -> bool:
+    return code_in(error) in ("CKR_MECHANISM_INVALID", "CKR_MECHANISM_PARAM_INVALID")
 
 
 def is_ended(error: Exception) -> bool:
-    # python-pkcs11 has no class for CKR_CRYPTOKI_NOT_INITIALIZED.
-    return "not initialized" in str(error)
+    return code_in(error) == "CKR_CRYPTOKI_NOT_INITIALIZED"
 
 
-# python-pkcs11 has no class for CKR_KEY_FUNCTION_NOT_PERMITTED either.
-_NOT_PERMITTED = "0x68"
+def is_general(error: Exception) -> bool:
+    """Whether the module says only that something failed: many say so when their connection is gone."""
+    return code_in(error) in ("CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED")
 
 
 def describe_error(error: Exception) -> str:
-    return type(error).__name__ + (f": {quote(str(error))}" if str(error) else "")
+    """The exception's type if it has one of its own, else the name of the return code, else its text."""
+    kind, code = type(error).__name__, code_in(error)
+    if kind == "PKCS11Error" and code:
+        return code
+    return kind + (f": {quote(str(error))}" if str(error) else "")
 
 
 def is_lost(error: Exception) -> bool:
@@ -52,18 +110,14 @@ def explain(error: Exception, what: str) -> KeyProviderError | None:
 
     if not isinstance(error, p11.PKCS11Error):
         return None
-    text = f"{what}: {describe_error(error)}"
-    if _NOT_PERMITTED in str(error):
-        return KeyUnusable(f"{text} (CKR_KEY_FUNCTION_NOT_PERMITTED)", hint="name a key that may sign")
-    if isinstance(error, p11.PinLocked):
-        return PinLocked(text, hint="the security officer has to set a new PIN")
-    if isinstance(error, wrong_pin_errors()):
-        return WrongSecret(text)
-    if isinstance(error, mechanism_errors()):
-        return UnsupportedAlgorithm(text, hint="use an algorithm whose mechanism the token has")
-    handles = p11.SessionHandleInvalid | p11.SessionClosed | p11.ObjectHandleInvalid | p11.KeyHandleInvalid
-    if isinstance(error, handles | p11.UserNotLoggedIn) or is_ended(error):
-        return KeyProviderUnavailable(text, hint="find the library in this process that logged out")
-    if isinstance(error, p11.DeviceRemoved | p11.TokenNotPresent | p11.DeviceError | p11.DeviceMemory):
-        return KeyProviderUnavailable(text, hint="check that the token is connected")
-    return KeyProviderError(text)
+    kind, hint = _BY_NAME.get(code_in(error), _UNKNOWN)
+    return kind(f"{what}: {describe_error(error)}", hint=hint)
+
+
+def not_generated(error: Exception, what: str) -> Exception:
+    """The error for a key that the token did not make: tokens often make one for their own tool."""
+    explained = explain(error, what)
+    if explained is None or type(explained) is not KeyProviderError:
+        return error
+    explained.hint = "make the key with another tool: pkcs11-tool --keypairgen --usage-sign --key-type EC:prime256v1"
+    return explained

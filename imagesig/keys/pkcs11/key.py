@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class FoundKey(Struct, frozen=True):
     """A private key object in the session of one generation, with its full URI and public key.
 
-    `always_authenticate`: the key needs the PIN again for every signature (CKA_ALWAYS_AUTHENTICATE).
+    `always_authenticate`: the token says that the key needs the PIN for every signature (CKA_ALWAYS_AUTHENTICATE).
     """
 
     handle: Any

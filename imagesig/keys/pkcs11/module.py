@@ -27,9 +27,11 @@ from imagesig.errors import (
 )
 from imagesig.external import explained, external_call
 from imagesig.keys.pkcs11.attributes import lenient_attributes
-from imagesig.keys.pkcs11.errors import describe_error, explain, is_ended, wrong_pin_errors
+from imagesig.keys.pkcs11.codes import code_in
+from imagesig.keys.pkcs11.errors import NO_LOGIN_NEEDED, WRONG_PINS, describe_error, explain, is_ended, is_general
+from imagesig.keys.pkcs11.functions import Functions, initialize
 from imagesig.keys.pkcs11.pins import Pins, token_name
-from imagesig.keys.pkcs11.tokens import choose_token, describe_token, identity_of
+from imagesig.keys.pkcs11.tokens import choose_token, describe_slots, identity_of, needs_login
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
 from imagesig.keys.secrets import SecretSource
 from imagesig.text import quote
@@ -38,10 +40,16 @@ T = TypeVar("T")
 
 
 class _Login(Struct):
-    """One login to one token, and the number of providers that use it."""
+    """One login to one token, and the number of providers that use it.
 
-    session: Any
-    users: int
+    `session` is None if other code in this process logged in, or if the token wants no login; `answer` is then the
+    token's answer to C_Login, if it was called.
+    """
+
+    session: Any = None
+    users: int = 0
+    tried: bool = False
+    answer: str = ""
 
 
 class Module:
@@ -56,34 +64,38 @@ class Module:
         self.generation = 0
         self._lock = threading.RLock()
         self._lib: Any = None
-        self._is_ours = False
         self._former: list[Any] = []
         self._pid = 0
         self._sessions: list[Any] = []
         self._logins: dict[str, _Login] = {}
         self.logins_made = 0
         self.pins = Pins()
+        self.functions = Functions()
 
     @contextmanager
-    def locked(self, what: str) -> Iterator[Any]:
+    def locked(self, what: str, *, again: bool = False) -> Iterator[Any]:
         """The initialised library, for one thread at a time. Its exceptions become ours and name `what`.
 
-        After an error that invalidates sessions or the login, the next use opens them again.
+        After an error that invalidates sessions or the login, the next use opens them again. `again`: such an error
+        came before, so it ends only what cannot do without the call that failed.
         """
         with self._lock:
             try:
                 if self._lib is None or self._pid != os.getpid():
                     self._initialize()
+                self.functions.tolerant = again
                 yield self._lib
             except ImagesigError:
                 raise
             except Exception as error:
                 raise self._refusal(error, what) from error
+            finally:
+                self.functions.raise_interrupt()
 
     def _refusal(self, error: Exception, what: str) -> ImagesigError:
         name = f"{what} ({self.path.name})"
         refusal = explained(error, name, lambda error: explain(error, name))
-        if isinstance(refusal, KeyProviderUnavailable):
+        if isinstance(refusal, KeyProviderUnavailable) or is_general(error):
             self.start_anew(ended=is_ended(error))
         return refusal
 
@@ -102,7 +114,9 @@ class Module:
             # Not `pkcs11.lib`, which caches modules by path and fails if one is already initialised.
             kind: Any = pkcs11._pkcs11.lib
             lib = kind.__new__(kind, str(self.path))
-            self._is_ours = _is_initialized_now(lib)
+            self.functions = Functions()
+            self.functions.replace_in(lib)
+            initialize(lib)
         except pkcs11.exceptions.PKCS11Error as error:
             hint = "check that this is a PKCS#11 module, and its configuration"
             if "softhsm" in self.path.name:
@@ -123,7 +137,7 @@ class Module:
             self._lib = None
             return
         for session in (*sessions, *logins):
-            _close(session)
+            self._close(session)
 
     def open_session(self, token: Any, *, writable: bool = False) -> Any:
         """A new session, without a login. Call it inside `locked()`."""
@@ -135,43 +149,65 @@ class Module:
         """Closes a session of `open_session`, unless it is closed already. Call it inside `locked()`."""
         if session in self._sessions:
             self._sessions.remove(session)
-            _close(session)
+            self._close(session)
+
+    def _close(self, session: Any) -> None:
+        import pkcs11.exceptions
+
+        try:
+            session.close()
+        except pkcs11.exceptions.PKCS11Error:
+            # It may be closed already. If only the logout failed, it is still open.
+            self.functions.close_session(session.handle)
 
     def token(self, wanted: Pkcs11Uri) -> Any:
         """The only token that fits. Call it inside `locked()`.
 
         Raises:
-            KeyNotFound: none or several fit; the hint lists all tokens.
+            KeyNotFound: none or several fit; the hint lists all tokens, and the slots that cannot be read.
         """
-        return choose_token(list(self._tokens()), wanted, self.path.name)
+        return choose_token(list(self._tokens()), wanted, self.path.name, self.functions)
 
-    def describe_tokens(self) -> tuple[str, ...]:
-        """Every token and the state of its PIN, for people. Call it inside `locked()`."""
-        return tuple(describe_token(token, slot_id) for slot_id, token in self._tokens())
+    def describe_slots(self) -> list[tuple[str, str]]:
+        """See `describe_slots`. Call it inside `locked()`."""
+        return describe_slots(list(self._tokens()), self.functions)
 
     def _tokens(self) -> Iterator[tuple[int, Any]]:
         import pkcs11.exceptions
 
+        self.functions.slots.clear()
         for slot in self._lib.get_slots(token_present=True):
             # Skip a card that was removed or is unknown to the module.
             with suppress(pkcs11.exceptions.TokenNotPresent, pkcs11.exceptions.TokenNotRecognised):
                 yield slot.slot_id, slot.get_token()
 
-    def log_in(self, token: Any, secrets: SecretSource) -> str:
+    def log_in(self, token: Any, secrets: SecretSource, *, unasked: bool = False) -> str:
         """Logs in unless this process is logged in. Returns the argument for `log_out`. Call it inside `locked()`.
+
+        `unasked`: also if the token says that it needs no login.
 
         Raises:
             SecretRequired, PinLocked: see `Pins.for_login`.
             WrongSecret: the PIN is wrong; it is never tried again on this token.
         """
         key = identity_of(token)
-        login = self._logins.get(key)
-        if login is None:
-            # Read the token again: its flags show how many tries are left.
-            login = self._logins[key] = _Login(self._open_logged_in(token.slot.get_token(), secrets), 0)
+        login = self._logins.get(key) or _Login()
+        if not login.tried and (unasked or needs_login(token)):
+            login.session, login.answer = self._open_logged_in(self._now(token), secrets)
+            login.tried = True
             self.logins_made += 1
+        self._logins[key] = login
         login.users += 1
         return key
+
+    def _now(self, token: Any) -> Any:
+        """The token read again, if that works: its flags show how many tries are left."""
+        import pkcs11.exceptions
+
+        with suppress(pkcs11.exceptions.PKCS11Error):
+            now = token.slot.get_token()
+            return token if token.slot.slot_id in self.functions.unknown else now
+        return token
 
     def log_out(self, key: str, generation: int) -> None:
         """Ends the use of a login by one provider; the last one logs out. Call it inside `locked()`."""
@@ -182,34 +218,31 @@ class Module:
         if login.users == 0:
             del self._logins[key]
             if login.session is not None:
-                _close(login.session)
+                self._close(login.session)
 
-    def _open_logged_in(self, token: Any, secrets: SecretSource) -> Any:
-        import pkcs11
+    def answer_to_login(self, key: str) -> str:
+        """The return code of a login that made no session; empty if one was made, or none tried."""
+        login = self._logins.get(key)
+        return login.answer if login else ""
+
+    def _open_logged_in(self, token: Any, secrets: SecretSource) -> tuple[Any, str]:
         import pkcs11.exceptions
 
-        if not token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
-            return None
         pin = self.pins.for_login(token, secrets)
         try:
-            return token.open(user_pin=pin)
-        except pkcs11.exceptions.UserAlreadyLoggedIn:
-            return None  # other code in this process logged in; it also logs out
-        except wrong_pin_errors():
+            return token.open(user_pin=pin), ""
+        except pkcs11.exceptions.PKCS11Error as error:
+            self.functions.close_newest_session()
+            code = code_in(error)
+            # Other code in this process logged in, which also logs out; or the token has no users.
+            if code == "CKR_USER_ALREADY_LOGGED_IN" or code in NO_LOGIN_NEEDED:
+                return None, code
+            if code not in WRONG_PINS:
+                raise
             self.pins.refuse(token, pin)
-            self._drop_leaked_session()
-            raise WrongSecret(
-                f"{token_name(token)}: the PIN is wrong",
-                hint="give the right PIN; wrong ones lock the token",
-            ) from None
-
-    def _drop_leaked_session(self) -> None:
-        # After a refused login python-pkcs11 loses the handle of the open session. Only initialising the module again
-        # closes it. That affects nobody while there is no other login and we initialised the module.
-        if self._is_ours and not self._logins:
-            self._lib.reinitialize()
-            self._sessions = []
-            self.generation += 1
+        raise WrongSecret(
+            f"{token_name(token)}: the PIN is wrong", hint="give the right PIN; wrong ones lock the token"
+        )
 
 
 _modules: dict[tuple[int, int], Module] = {}
@@ -265,27 +298,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
-
-
-def _is_initialized_now(lib: Any) -> bool:
-    """Initialises the module. False if other code in this process, or the parent process, did that before.
-
-    Then the module is usable, and others finalize it.
-    """
-    import pkcs11.exceptions
-
-    try:
-        lib.initialize()
-    except pkcs11.exceptions.PKCS11Error as error:
-        if "already initialized" not in str(error):
-            raise
-        return False
-    return True
-
-
-def _close(session: Any) -> None:
-    import pkcs11.exceptions
-
-    # An invalid session is closed already.
-    with suppress(pkcs11.exceptions.PKCS11Error):
-        session.close()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import KeyUnusable
+from imagesig.errors import ImagesigError, KeyUnusable
 from imagesig.keys.pkcs11.attributes import read_attribute
+from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.encoding import CURVES, public_key_from, public_key_of_certificate
+from imagesig.keys.pkcs11.errors import is_lost
+from imagesig.keys.pkcs11.tokens import text_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
 
 _RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
@@ -23,33 +28,84 @@ class TokenObject(Struct, frozen=True):
 
 
 def find_objects(session: Any, kind: str, wanted: Pkcs11Uri) -> list[TokenObject]:
-    """The objects of one class with the wanted label and id. The search always runs to its end."""
+    """The objects of one class with the wanted label and id. The search always runs to its end.
+
+    A module that refuses to search by label or id is asked for all objects of the class, and one that refuses the
+    class for all objects.
+    """
     import pkcs11
 
-    template: dict[Any, Any] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
-    if wanted.object:
-        template[pkcs11.Attribute.LABEL] = wanted.object
-    if wanted.id:
-        template[pkcs11.Attribute.ID] = wanted.id
-    found = []
-    for handle in list(session.get_objects(template)):
-        label, identity = read_attribute(handle, "LABEL"), read_attribute(handle, "ID")
-        found.append(TokenObject(handle, label if isinstance(label, str) else "", bytes(identity or b"")))
-    return found
+    of_class: dict[Any, Any] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass[kind]}
+    named = {pkcs11.Attribute.LABEL: wanted.object, pkcs11.Attribute.ID: wanted.id}
+    exact = of_class | {attribute: value for attribute, value in named.items() if value}
+    try:
+        return [_described(handle, wanted) for handle in list(session.get_objects(exact))]
+    except Exception as error:
+        if is_lost(error):
+            raise
+        refusal = error
+    for template in (of_class, {}):
+        with suppress(pkcs11.PKCS11Error):
+            found = [_described(handle, Pkcs11Uri()) for handle in list(session.get_objects(template))]
+            return [item for item in found if names(wanted, item) and (template or _is_of(item, of_class))]
+    raise refusal
+
+
+def _is_of(item: TokenObject, of_class: dict[Any, Any]) -> bool:
+    return read_attribute(item.handle, "CLASS") in of_class.values()
+
+
+def _described(handle: Any, known: Pkcs11Uri) -> TokenObject:
+    """The object with its label and id; those of `known`, by which it was found, if the module does not show them."""
+    label, identity = read_attribute(handle, "LABEL"), read_attribute(handle, "ID")
+    return TokenObject(handle, label if isinstance(label, str) else known.object, bytes(identity or known.id))
+
+
+def names(wanted: Pkcs11Uri, item: TokenObject) -> bool:
+    """Whether label and id are the wanted ones, apart from padding."""
+    label = text_of(wanted.object)
+    return (not label or label == text_of(item.label)) and wanted.id in (b"", item.id)
+
+
+def find_optional(session: Any, kind: str, wanted: Pkcs11Uri) -> list[TokenObject]:
+    """What `find_objects` finds; nothing if the module refuses to search objects of this class."""
+    try:
+        return find_objects(session, kind, wanted)
+    except Exception as error:
+        if is_lost(error):
+            raise
+        return []
 
 
 def read_public_key(item: TokenObject) -> PublicKey:
-    names = ("EC_PARAMS", "EC_POINT", "MODULUS", "PUBLIC_EXPONENT")
-    return public_key_from({name: read_attribute(item.handle, name) for name in names})
+    """Raises as `public_key_from` does."""
+    attributes = ("EC_PARAMS", "EC_POINT", "MODULUS", "PUBLIC_EXPONENT")
+    return public_key_from({name: read_attribute(item.handle, name) for name in attributes})
 
 
-def public_keys_shown(session: Any, wanted: Pkcs11Uri) -> list[PublicKey]:
-    """The distinct public keys of the public key objects that fit; if there are none, of the certificates."""
-    shown = [read_public_key(item) for item in find_objects(session, "PUBLIC_KEY", wanted)]
-    if not shown:
-        certificates = [read_attribute(item.handle, "VALUE") for item in find_objects(session, "CERTIFICATE", wanted)]
-        shown = [public_key_of_certificate(bytes(der or b"")) for der in certificates]
-    return list(dict.fromkeys(shown))
+def public_keys_shown(session: Any, wanted: Pkcs11Uri, unread: list[ImagesigError]) -> list[PublicKey]:
+    """The distinct public keys of the public key objects that fit; if there are none, of the certificates.
+
+    What cannot be read is left out, and its error added to `unread`.
+    """
+    shown = _readable(read_public_key, find_optional(session, "PUBLIC_KEY", wanted), unread)
+    return shown or _readable(_certified_key, find_optional(session, "CERTIFICATE", wanted), unread)
+
+
+def _certified_key(item: TokenObject) -> PublicKey:
+    return public_key_of_certificate(bytes(read_attribute(item.handle, "VALUE") or b""))
+
+
+def _readable(
+    read: Callable[[TokenObject], PublicKey], items: list[TokenObject], unread: list[ImagesigError]
+) -> list[PublicKey]:
+    found = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except ImagesigError as error:
+            unread.append(error)
+    return list(dict.fromkeys(found))
 
 
 def public_half(session: Any, item: TokenObject, given: PublicKey | None) -> PublicKey:
@@ -61,37 +117,63 @@ def public_half(session: Any, item: TokenObject, given: PublicKey | None) -> Pub
     Raises:
         KeyUnusable: there is none, or several fit.
     """
-    names = [Pkcs11Uri(id=item.id), Pkcs11Uri(id=item.id, object=item.label)] if item.id else []
-    names += [Pkcs11Uri(object=item.label)] if item.label and not item.id else []
-    for name in names:
-        shown = public_keys_shown(session, name)
+    unread: list[ImagesigError] = []
+    uris = [Pkcs11Uri(id=item.id), Pkcs11Uri(id=item.id, object=item.label)] if item.id else []
+    uris += [Pkcs11Uri(object=item.label)] if item.label and not item.id else []
+    for uri in uris:
+        shown = public_keys_shown(session, uri, unread)
         if len(shown) == 1:
             return shown[0]
-    try:
-        return read_public_key(item)
-    except KeyUnusable as error:
-        if given is not None:
-            return given
-        raise KeyUnusable(
-            f"PKCS#11 key {Pkcs11Uri(object=item.label, id=item.id)}: {error}",
-            hint="give its public key: --expect FILE, or expect=",
-        ) from None
+    if own := _readable(read_public_key, [item], unread):
+        return own[0]
+    if given is not None:
+        return given
+    raise KeyUnusable(
+        f"PKCS#11 key {Pkcs11Uri(object=item.label, id=item.id)}: {unread[0]}",
+        hint="give its public key: --expect FILE, or expect=",
+    )
+
+
+_REFUSES_TEMPLATE = (
+    *("CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED", "CKR_TEMPLATE_INCONSISTENT", "CKR_ATTRIBUTE_TYPE_INVALID"),
+    *("CKR_ATTRIBUTE_VALUE_INVALID", "CKR_ATTRIBUTE_READ_ONLY", "CKR_ARGUMENTS_BAD"),
+)
 
 
 def generate_pair(session: Any, key_type: KeyType, label: str, identity: bytes) -> None:
+    """Makes a key pair that may only sign.
+
+    A token that refuses to be told what the key may not do (tpm2-pkcs11) decides that itself.
+    """
+    try:
+        _generate(session, key_type, label, identity, forbidding=True)
+    except Exception as error:
+        if code_in(error) not in _REFUSES_TEMPLATE:
+            raise
+        _generate(session, key_type, label, identity, forbidding=False)
+
+
+def _generate(session: Any, key_type: KeyType, label: str, identity: bytes, *, forbidding: bool) -> None:
     import pkcs11
 
-    private = {
+    private: dict[Any, Any] = {
         pkcs11.Attribute.PRIVATE: True,
         pkcs11.Attribute.SENSITIVE: True,
         pkcs11.Attribute.EXTRACTABLE: False,
     }
+    public: dict[Any, Any] = {}
+    if not forbidding:
+        from pkcs11.constants import DEFAULT
+
+        private |= dict.fromkeys((pkcs11.Attribute.DECRYPT, pkcs11.Attribute.UNWRAP, pkcs11.Attribute.DERIVE), DEFAULT)
+        public |= dict.fromkeys((pkcs11.Attribute.ENCRYPT, pkcs11.Attribute.WRAP), DEFAULT)
     options: dict[str, Any] = {
         "store": True,
         "label": label,
         "id": identity,
         "capabilities": pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
         "private_template": private,
+        "public_template": public,
     }
     if key_type.is_rsa:
         session.generate_keypair(pkcs11.KeyType.RSA, _RSA_BITS[key_type], **options)

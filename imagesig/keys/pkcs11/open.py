@@ -23,7 +23,7 @@ _PROXY_MODULES = (
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, str]:
-    """The provider, and the URI as the key's name. See `imagesig.keys.uri.ProviderFactory`.
+    """The provider, and the URI as the key's name; empty if the URI names only a token. See `ProviderFactory`.
 
     The module is the URI's `module-path`, else IMAGESIG_PKCS11_MODULE or COSIGN_PKCS11_MODULE_PATH, else p11-kit's
     proxy. The PIN comes from the URI's `pin-source`, else from `settings.secrets`.
@@ -51,7 +51,7 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[Pkcs11Provider, 
         public_key=settings.expected,
         secrets=secrets,
     )
-    return provider, str(parsed)
+    return provider, str(parsed) if parsed.object or parsed.id else ""
 
 
 def _check_configuration(module: Path, environ: Mapping[str, str]) -> None:

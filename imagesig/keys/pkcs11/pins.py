@@ -9,6 +9,8 @@ from imagesig.keys.pkcs11.tokens import identity_of, text_of
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 from imagesig.text import quote
 
+GIVE_PIN = "set IMAGESIG_PKCS11_PIN, give --passphrase-file, or write ?pin-source=file:/PATH in the URI"
+
 
 class Pins:
     """The PINs of one module's tokens. Call its methods inside `Module.locked()`."""
@@ -62,7 +64,7 @@ class Pins:
         if pin is None:
             raise SecretRequired(
                 f"{name}: a PIN is needed and none was given",
-                hint="set IMAGESIG_PKCS11_PIN, give --passphrase-file, or write ?pin-source=file:/PATH in the URI",
+                hint=GIVE_PIN,
             )
         if (identity_of(token), hash(pin)) in self._refused:
             raise WrongSecret(f"{name}: this PIN was refused before and is not tried again", hint="give the right PIN")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
+from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
 from imagesig.errors import (
@@ -25,28 +25,32 @@ from imagesig.errors import (
     KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
-    UnsupportedAlgorithm,
+    SecretRequired,
 )
 from imagesig.keys.pkcs11.attributes import may_sign, read_attribute, signing_object
 from imagesig.keys.pkcs11.certificates import find_chain
-from imagesig.keys.pkcs11.encoding import Operation, algorithms_for, operation_for
-from imagesig.keys.pkcs11.errors import mechanism_errors, wrong_pin_errors
+from imagesig.keys.pkcs11.codes import code_in
+from imagesig.keys.pkcs11.errors import NOT_LOGGED_IN, not_generated
 from imagesig.keys.pkcs11.key import FoundKey, Pkcs11Key
 from imagesig.keys.pkcs11.module import Module, module_at
 from imagesig.keys.pkcs11.objects import (
     TokenObject,
     find_objects,
     generate_pair,
+    names,
     public_half,
     public_keys_shown,
 )
-from imagesig.keys.pkcs11.tokens import text_of
-from imagesig.keys.pkcs11.uri import Pkcs11Uri, parse_pkcs11_uri
+from imagesig.keys.pkcs11.pins import GIVE_PIN
+from imagesig.keys.pkcs11.signing import Signer
+from imagesig.keys.pkcs11.tokens import needs_login, text_of
+from imagesig.keys.pkcs11.uri import Pkcs11Uri, key_uri
 from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.keys.secrets import SecretSource, no_secrets
 
 _ID_BYTES = 16
 _MAY_NOT_SIGN = "the key may not sign (CKA_SIGN is false)"
+_NO_LOGIN = "no login was made, because the token asks for none"
 T = TypeVar("T")
 
 
@@ -85,28 +89,28 @@ class Pkcs11Provider(KeyProvider):
         self._public_key = public_key
         self._secrets = secrets
         self._opened: _Opened | None = None
-        self._mechanisms: frozenset[str] = frozenset()
-        self._operations: dict[Algorithm, tuple[Operation, dict[str, Any]]] = {}
+        self._signer = Signer(self._module, secrets)
+        self._log_in_unasked = False
 
     # --- the interface -------------------------------------------------------------------------------------------
 
     def open(self, name: str) -> Pkcs11Key:
         """The private key with this URI (`object`, `id` or both) or label. Raises as `KeyProvider.open` does."""
-        return Pkcs11Key(self, self._key_uri(name))
+        return Pkcs11Key(self, key_uri(name))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key, without a login if the token allows that."""
-        wanted = self._key_uri(name)
+        wanted = key_uri(name)
 
         def read() -> PublicKey:
-            shown = public_keys_shown(self._open(log_in=False).session, wanted)
+            shown = public_keys_shown(self._open(log_in=False).session, wanted, [])
             return shown[0] if len(shown) == 1 else self.find(wanted).public_key
 
         return (self.attempt(f"PKCS#11 key {wanted}", read),)
 
     def generate(self, name: str, key_type: KeyType) -> Pkcs11Key:
         """Creates a key pair that cannot leave the token. Raises as `ManagesKeys.generate` does."""
-        wanted = self._key_uri(name)
+        wanted = key_uri(name)
         if not wanted.object:
             raise InvalidArgument(f"PKCS#11 key {wanted}: a new key needs a label", hint="write object=NAME")
         identity = wanted.id or os.urandom(_ID_BYTES)
@@ -120,6 +124,8 @@ class Pkcs11Provider(KeyProvider):
             writable = self._module.open_session(opened.token, writable=True)
             try:
                 generate_pair(writable, key_type, wanted.object, identity)
+            except Exception as error:
+                raise not_generated(error, f"PKCS#11 key {wanted}") from error
             finally:
                 self._module.close_session(writable)
 
@@ -131,6 +137,10 @@ class Pkcs11Provider(KeyProvider):
 
         def read() -> Sequence[KeyInfo]:
             found = self._private_keys(Pkcs11Uri())
+            if not found and self._is_logged_out():
+                raise SecretRequired(
+                    f"PKCS#11 token {self._wanted}: no private key is visible, {_NO_LOGIN}", hint=GIVE_PIN
+                )
             return [self._describe(self._opened_now().session, item) for item in found]
 
         yield from self.attempt("PKCS#11 token", read)
@@ -147,8 +157,8 @@ class Pkcs11Provider(KeyProvider):
         """See `TellsFacts.facts`. Needs no PIN."""
         yield "PKCS#11 module", str(self._module.path)
         with self.locked("PKCS#11 module"):
-            tokens = self._module.describe_tokens()
-        yield from (("PKCS#11 token", token) for token in tokens or ("none",))
+            slots = self._module.describe_slots()
+        yield from slots
 
     def _release(self) -> None:
         opened, self._opened = self._opened, None
@@ -177,9 +187,11 @@ class Pkcs11Provider(KeyProvider):
         try:
             with self._module.locked(what):
                 return work()
-        except KeyProviderUnavailable:
+        except KeyProviderUnavailable as error:
             self._refuse_closed()
-            with self._module.locked(what):
+            # A token that says it needs no login may be wrong.
+            self._log_in_unasked |= isinstance(error.__cause__, Exception) and code_in(error.__cause__) == NOT_LOGGED_IN
+            with self._module.locked(what, again=True):
                 return work()
 
     @property
@@ -203,52 +215,27 @@ class Pkcs11Provider(KeyProvider):
         if not may_sign(item.handle):
             raise KeyUnusable(f"{uri}: {_MAY_NOT_SIGN}", hint="name a key that may sign")
         public_key = public_half(opened.session, item, self._public_key)
-        algorithms = algorithms_for(public_key.key_type, self._mechanisms_of(opened.token))
+        algorithms = self._signer.algorithms(public_key.key_type, opened.token)
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
         chain = find_chain(opened.session, uri, public_key)
         return FoundKey(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
 
     def sign(self, found: FoundKey, request: ToSign) -> bytes:
-        """One C_Sign. Call it inside `locked()`."""
-        token = self._opened_now().token
-        operation, options = self._operation(request.algorithm, token)
-        pin = self._module.pins.for_signing(token, self._secrets) if found.always_authenticate else None
-        if pin is not None:
-            options = {**options, "pin": pin}
-        try:
-            return bytes(found.handle.sign(operation.data(request), **options))
-        except mechanism_errors() as error:
-            raise UnsupportedAlgorithm(
-                f"{found.uri}: the token refuses CKM_{operation.mechanism} for {request.algorithm} with this key"
-            ) from error
-        except wrong_pin_errors():
-            if pin is not None:
-                self._module.pins.refuse(token, pin)
-            raise
+        """One signature. Call it inside `locked()`."""
+        return self._signer.sign(found, request, self._opened_now().token)
 
     # --- inside --------------------------------------------------------------------------------------------------
-
-    def _key_uri(self, name: str) -> Pkcs11Uri:
-        uri = parse_pkcs11_uri(name) if name.lower().startswith("pkcs11:") else Pkcs11Uri(object=name)
-        if not uri.object and not uri.id:
-            raise InvalidArgument(f"PKCS#11 key {uri}: object=LABEL or id=%XX is needed to name a key")
-        if uri.type not in ("", "private", "public"):
-            raise InvalidArgument(
-                f"PKCS#11 key {uri}: type={uri.type} is not a key", hint="write type=private, or leave it out"
-            )
-        return Pkcs11Uri(object=uri.object, id=uri.id)
 
     def _open(self, *, log_in: bool) -> _Opened:
         """The open session, with a login if one is needed. Call it inside `locked()`."""
         opened = self._opened
         if opened is None or opened.generation != self._module.generation:
             token = self._module.token(self._wanted)
-            login = self._module.log_in(token, self._secrets) if log_in else ""
-            # Log in first: after a refused login the module starts again, and older sessions are invalid.
+            login = self._module.log_in(token, self._secrets, unasked=self._log_in_unasked) if log_in else ""
             session = self._module.open_session(token)
             opened = self._opened = _Opened(session, token, self._module.generation, login)
         elif log_in and not opened.login:
-            opened.login = self._module.log_in(opened.token, self._secrets)
+            opened.login = self._module.log_in(opened.token, self._secrets, unasked=self._log_in_unasked)
         return opened
 
     def _opened_now(self) -> _Opened:
@@ -261,40 +248,51 @@ class Pkcs11Provider(KeyProvider):
 
     def _private_keys(self, wanted: Pkcs11Uri) -> Sequence[TokenObject]:
         logins = self._module.logins_made
-        session = self._open(log_in=True).session
-        found = find_objects(session, "PRIVATE_KEY", wanted)
-        if found or logins != self._module.logins_made or find_objects(session, "PRIVATE_KEY", Pkcs11Uri()):
+        found = self._find_private(wanted)
+        if found or logins != self._module.logins_made:
+            return found
+        if self._logs_in_unasked():
+            return self._find_private(wanted)
+        if find_objects(self._opened_now().session, "PRIVATE_KEY", Pkcs11Uri()):
             return found
         # After a logout by other code in this process a token lists no private keys, without an error.
         self._module.start_anew()
-        return find_objects(self._open(log_in=True).session, "PRIVATE_KEY", wanted)
+        return self._find_private(wanted)
 
-    def _operation(self, algorithm: Algorithm, token: Any) -> tuple[Operation, dict[str, Any]]:
-        """The mechanism for this algorithm, and the arguments of python-pkcs11's `sign`."""
-        # speed: looked up once for each algorithm, a twentieth of a signature (benchmarks/test_pkcs11.py)
-        if known := self._operations.get(algorithm):
-            return known
-        import pkcs11
+    def _find_private(self, wanted: Pkcs11Uri) -> Sequence[TokenObject]:
+        """The private keys with this label and id; if there are none, those whose padded label is meant."""
+        session = self._open(log_in=True).session
+        found = find_objects(session, "PRIVATE_KEY", wanted)
+        if found or not wanted.object:
+            return found
+        everything = find_objects(session, "PRIVATE_KEY", Pkcs11Uri())
+        return [item for item in everything if names(wanted, item)]
 
-        operation = operation_for(algorithm, self._mechanisms_of(token))
-        parameter: Any = None
-        if operation.parameter:
-            hash_name, mgf, salt = operation.parameter
-            parameter = (pkcs11.Mechanism[hash_name], pkcs11.MGF[mgf], salt)
-        options = {"mechanism": pkcs11.Mechanism[operation.mechanism], "mechanism_param": parameter}
-        return self._operations.setdefault(algorithm, (operation, options))
+    def _is_logged_out(self) -> bool:
+        """Whether no login was made because the token says that it needs none."""
+        return not needs_login(self._opened_now().token) and not self._log_in_unasked
 
-    def _mechanisms_of(self, token: Any) -> frozenset[str]:
-        if not self._mechanisms:
-            self._mechanisms = frozenset(getattr(item, "name", str(item)) for item in token.slot.get_mechanisms())
-        return self._mechanisms
+    def _logs_in_unasked(self) -> bool:
+        """Logs in to a token that says it needs no login and shows no key, once, if there is a PIN."""
+        opened, logins = self._opened_now(), self._module.logins_made
+        if not self._is_logged_out():
+            return False
+        try:
+            login = self._module.log_in(opened.token, self._secrets, unasked=True)
+        except SecretRequired:
+            return False
+        self._log_in_unasked = True
+        self._module.log_out(login, opened.generation)  # this provider uses the login once
+        return logins != self._module.logins_made
 
     def _not_one(self, session: Any, wanted: Pkcs11Uri, count: int) -> ImagesigError:
         there = [str(self._uri_of(item)) for item in find_objects(session, "PRIVATE_KEY", Pkcs11Uri())]
         listed = "; ".join([*there[:20], *([f"and {len(there) - 20} more"] if len(there) > 20 else [])]) or "none"
+        hint = f"private keys there: {listed}"
         if count:
-            return KeyUnusable(
-                f"PKCS#11 key {wanted}: {count} private keys fit, exactly one is needed",
-                hint=f"private keys there: {listed}",
-            )
-        return KeyNotFound(f"PKCS#11 key {wanted}: no private key fits", hint=f"private keys there: {listed}")
+            return KeyUnusable(f"PKCS#11 key {wanted}: {count} private keys fit, exactly one is needed", hint=hint)
+        if self._is_logged_out():
+            hint += f"; {_NO_LOGIN}: {GIVE_PIN}"
+        if answer := self._module.answer_to_login(self._opened_now().login):
+            hint += f"; the token answered {answer} to the login: find who else in this process uses it"
+        return KeyNotFound(f"PKCS#11 key {wanted}: no private key fits", hint=hint)

@@ -6,26 +6,34 @@ from collections.abc import Sequence
 from typing import Any
 
 from imagesig.errors import KeyNotFound
+from imagesig.keys.pkcs11.functions import Functions
 from imagesig.keys.pkcs11.uri import Pkcs11Uri
 from imagesig.text import quote
 
 
-def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: str) -> Any:
+def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: str, functions: Functions) -> Any:
     """The only token that fits, among tokens with their slot numbers. `module` is the module's name.
 
+    A token that cannot be read fits only by the number of its slot.
+
     Raises:
-        KeyNotFound: none or several fit; the hint lists all tokens.
+        KeyNotFound: none or several fit; the hint lists all tokens and the broken slots.
     """
     import pkcs11
 
-    fitting = [token for slot_id, token in tokens if _fits(token, slot_id, wanted)]
+    readable = [(slot_id, token) for slot_id, token in tokens if slot_id not in functions.unknown]
+    by_slot = wanted.slot_id is not None
+    fitting = [token for slot_id, token in (tokens if by_slot else readable) if _fits(token, slot_id, wanted)]
     if len(fitting) > 1:  # SoftHSM also shows a slot for the next token
         fitting = [token for token in fitting if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
     if len(fitting) != 1:
-        there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in tokens) or "none"
+        there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in readable) or "none"
+        broken = "".join(f"; slot {slot_id}: {answer}" for slot_id, answer in sorted(functions.slots.items()))
+        if "softhsm" in module and not any(token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED for _, token in readable):
+            broken += "; SOFTHSM2_CONF must name the configuration with the folder of your tokens"
         raise KeyNotFound(
             f"PKCS#11 module {module}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
-            hint=f"tokens there: {there}",
+            hint=f"tokens there: {there}{broken}" + ("; name it by slot-id=NUMBER" if functions.unknown else ""),
         )
     return fitting[0]
 
@@ -33,17 +41,33 @@ def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: s
 def _fits(token: Any, slot_id: int, wanted: Pkcs11Uri) -> bool:
     if wanted.slot_id is not None:  # as in cosign, the slot has priority over the label
         return slot_id == wanted.slot_id
-    return (
-        wanted.token in ("", text_of(token.label))
-        and wanted.serial in ("", text_of(token.serial))
-        and wanted.manufacturer in ("", text_of(token.manufacturer_id))
-        and wanted.model in ("", text_of(token.model))
-        and wanted.slot_description in ("", text_of(token.slot.slot_description))
-        and wanted.slot_manufacturer in ("", text_of(token.slot.manufacturer_id))
+    pairs = (
+        (wanted.token, token.label),
+        (wanted.serial, token.serial),
+        (wanted.manufacturer, token.manufacturer_id),
+        (wanted.model, token.model),
+        (wanted.slot_description, token.slot.slot_description),
+        (wanted.slot_manufacturer, token.slot.manufacturer_id),
     )
+    return all(not text_of(named) or text_of(named) == text_of(shown) for named, shown in pairs)
 
 
-def describe_token(token: Any, slot_id: int) -> str:
+def needs_login(token: Any) -> bool:
+    """Whether the token says that private keys need a login. Some say no and hide the keys nevertheless."""
+    import pkcs11
+
+    return bool(token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED)
+
+
+def describe_slots(tokens: Sequence[tuple[int, Any]], functions: Functions) -> list[tuple[str, str]]:
+    """Every token and the state of its PIN, and every broken slot, as names and values for people."""
+    found = [(slot_id, token) for slot_id, token in tokens if slot_id not in functions.unknown]
+    described = [("PKCS#11 token", _describe_token(token, slot_id)) for slot_id, token in found]
+    described += [("PKCS#11 slot", f"{slot_id}: {answer}") for slot_id, answer in sorted(functions.slots.items())]
+    return described or [("PKCS#11 token", "none")]
+
+
+def _describe_token(token: Any, slot_id: int) -> str:
     """Label, serial number, slot and the state of the PIN, for people."""
     import pkcs11
 
@@ -62,6 +86,6 @@ def identity_of(token: Any) -> str:
 
 
 def text_of(value: str | bytes | None) -> str:
-    """The text of a fixed-size field, without its padding."""
+    """The text of a fixed-size field, without its padding: blanks by the standard, NUL by some modules."""
     decoded = value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
     return decoded.rstrip(" \0")

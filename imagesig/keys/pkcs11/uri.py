@@ -106,6 +106,25 @@ def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:
     )
 
 
+def key_uri(name: str) -> Pkcs11Uri:
+    """The label and the id of a key, from its URI or label.
+
+    Raises:
+        InvalidArgument: the URI names no key.
+    """
+    uri = parse_pkcs11_uri(name) if name.lower().startswith(_SCHEME) else Pkcs11Uri(object=name)
+    if not uri.object and not uri.id:
+        raise InvalidArgument(
+            f"PKCS#11 key {uri}: object=LABEL or id=%XX is needed to name a key",
+            hint="`imagesig key list pkcs11:token=LABEL` shows the keys",
+        )
+    if uri.type not in ("", "private", "public"):
+        raise InvalidArgument(
+            f"PKCS#11 key {uri}: type={uri.type} is not a key", hint="write type=private, or leave it out"
+        )
+    return Pkcs11Uri(object=uri.object, id=uri.id)
+
+
 def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
     known, misplaced = (_TEXTS, _QUERY) if where == "path" else (_QUERY, _TEXTS)
     found: dict[str, bytes] = {}

@@ -10,31 +10,41 @@ from typing import TYPE_CHECKING, Any
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.errors import (
-    AccessDenied,
-    DeadlineExceeded,
-    ImagesigError,
-    KeyNotFound,
-    KeyProviderError,
-    KeyProviderUnavailable,
-    KeyUnusable,
-)
+from imagesig.errors import DeadlineExceeded, ImagesigError, KeyProviderError, KeyProviderUnavailable
 from imagesig.external import Explain, external_call
 from imagesig.keys.in_time import in_time
+from imagesig.keys.tls_faults import cause_of, system_reason, tls_failure
+from imagesig.keys.vault.refusals import reasons_in, refusal
+from imagesig.keys.vault.tls import HINTS
 from imagesig.text import quote, redact_keys
 from imagesig.url import redact
 
 if TYPE_CHECKING:
     import hvac
 
+_STATUSES = {
+    "InvalidRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "InvalidPath": 404,
+    "UnsupportedOperation": 405,
+    "PreconditionFailed": 412,
+    "RateLimitExceeded": 429,
+    "InternalServerError": 500,
+    "VaultNotInitialized": 501,
+    "BadGateway": 502,
+    "VaultDown": 503,
+}
+"""The statuses of hvac's exceptions, for a user's own client that raises them."""
+
 
 class VaultClient:
     """Calls Vault with the token that `token` returns for each call. Thread-safe."""
 
-    def __init__(self, client: hvac.Client, token: Callable[[VaultClient], str]) -> None:
+    def __init__(self, client: hvac.Client, token: Callable[[VaultClient], str], address: str = "") -> None:
         self._client = client
         self._token = token
-        self.address: str = client.url
+        self.address: str = address or client.url
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The `data` of Vault's answer, which may be empty. Logs in first. Raises as `request` does."""
@@ -46,23 +56,23 @@ class VaultClient:
         """Vault's whole answer to one request with this token.
 
         Raises:
-            AccessDenied: 403, or an expired token.
-            KeyNotFound: 404.
-            KeyUnusable: 400: Vault refuses this operation with this key.
-            KeyProviderUnavailable: Vault is sealed, in standby, busy or not reachable.
-            KeyProviderError: a redirect, or an answer that is not a JSON object.
+            KeyProviderError: a refusal (see `refusals`), a redirect, or an answer that is not a JSON object.
+            KeyProviderUnavailable: Vault is not reachable.
         """
         what = f"Vault {self.address}: {method} {path}"
         left = remaining(what)
-        options: dict[str, Any] = {"timeout": (min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left))}
+        options: dict[str, Any] = {
+            "timeout": (min(limits.CONNECT_SECONDS, left), min(limits.READ_SECONDS, left)),
+            "raise_exception": False,  # hvac's exceptions do not have the status
+        }
         if body is not None:
             options["json"] = body
         if token:
             redact_keys(token)
             options["headers"] = {"X-Vault-Token": token}
-        with external_call(what, lambda error: _explained(what, path, error)):
+        with external_call(what, lambda error: _explained(what, method, path, error)):
             answer = in_time(what, lambda: self._client.adapter.request(method.lower(), f"/v1/{path}", **options))
-            return _checked(answer, what)
+            return _checked(answer, what, method, path)
 
     @staticmethod
     def _data(answer: dict[str, Any], path: str) -> dict[str, Any]:
@@ -77,48 +87,53 @@ class VaultClient:
             self._client.adapter.close()
 
 
-def _checked(answer: object, what: str) -> dict[str, Any]:
+def _checked(answer: object, what: str, method: str, path: str) -> dict[str, Any]:
     if isinstance(answer, dict):
         return answer
-    status = getattr(answer, "status_code", 0)
+    status = int(getattr(answer, "status_code", 0))
     if status == 204:
         return {}
-    location = getattr(answer, "headers", {}).get("location", "")
     if 300 <= status < 400:
+        location = getattr(answer, "headers", {}).get("location", "")
         # Following would send the token to a place that the answer chooses.
         raise KeyProviderError(
-            f"{what}: redirected to {quote(redact(str(location)) or 'nowhere')}, which is not followed",
+            f"{what}: status {status}, redirected to {quote(redact(str(location)) or 'nowhere')}: not followed",
             hint="point VAULT_ADDR at the active node or its load balancer",
         )
-    raise KeyProviderError(f"{what}: status {status} without a JSON object")
+    if status >= 400:
+        raise refusal(what, method, path, status, reasons_in(bytes(getattr(answer, "content", b""))))
+    raise KeyProviderError(
+        f"{what}: status {status}, but its answer is not JSON", hint="check that VAULT_ADDR is the address of Vault"
+    )
 
 
-def _explained(what: str, path: str, error: Exception) -> ImagesigError | None:
+def _explained(what: str, method: str, path: str, error: Exception) -> ImagesigError | None:
     """Explains exceptions of hvac, requests and the JSON reader. Shows only their types: texts may have the token."""
     import hvac.exceptions
     import requests
 
     if isinstance(error, hvac.exceptions.VaultError):
-        return _refusal(what, path, error)
+        reasons = "; ".join(text for text in (getattr(error, "errors", None) or []) if isinstance(text, str))
+        return refusal(what, method, path, _STATUSES.get(type(error).__name__, 0), reasons)
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return KeyProviderError(f"{what}: its answer is not JSON")
-    if isinstance(error, requests.exceptions.RequestException):
+    if isinstance(error, requests.exceptions.RequestException | OSError):
         # Our `DeadlineExceeded` is an OSError, and `requests` wraps OSErrors.
-        for cause in error.args:
-            if isinstance(cause, DeadlineExceeded):
-                return cause
+        if isinstance(late := cause_of(error, DeadlineExceeded), DeadlineExceeded):
+            return late
         remaining(what)
-        return KeyProviderUnavailable(
-            f"{what}: no answer ({type(error).__name__})", hint="check VAULT_ADDR, the network and the CA"
-        )
-    if isinstance(error, OSError):
-        # A TLS file that was removed, or a socket error that `requests` did not wrap.
-        return KeyProviderUnavailable(
-            f"{what}: no answer ({type(error).__name__})", hint="check the network and the TLS files"
-        )
+        return tls_failure(what, error, HINTS) or _no_answer(what, error)
     if isinstance(error, ValueError | RecursionError):
         return KeyProviderError(f"{what}: its answer is not JSON")
     return None
+
+
+def _no_answer(what: str, error: Exception) -> KeyProviderUnavailable:
+    reason = system_reason(error) or type(error).__name__
+    hint = "check VAULT_ADDR and the network"
+    if "unix://" in what:
+        hint = "check VAULT_ADDR, and that the agent listens on this socket"
+    return KeyProviderUnavailable(f"{what}: no answer ({reason})", hint=hint)
 
 
 def unreadable(what: str) -> Explain:
@@ -130,28 +145,3 @@ def unreadable(what: str) -> Explain:
         return KeyProviderError(f"{what}: its answer does not follow Vault's API ({type(error).__name__})")
 
     return explain
-
-
-def _refusal(what: str, path: str, error: Exception) -> KeyProviderError:
-    import hvac.exceptions as vault
-
-    reasons = [text for text in (getattr(error, "errors", None) or []) if isinstance(text, str)]
-    text = f" ({quote('; '.join(reasons))})" if reasons else ""
-    if isinstance(error, vault.Forbidden | vault.Unauthorized):
-        capability = "read" if path.rpartition("/")[0].endswith("keys") else "update"
-        return AccessDenied(
-            f"{what}: permission denied{text}",
-            hint=f'renew the token, or add to its policy: path "{path}" {{ capabilities = ["{capability}"] }}',
-        )
-    if isinstance(error, vault.InvalidPath):
-        unmounted = any("no handler for route" in item for item in reasons)
-        hint = "mount the transit engine, or give its mount: ?mount=NAME" if unmounted else "check the key's name"
-        return KeyNotFound(f"{what}: not found{text}", hint=hint)
-    if isinstance(error, vault.InvalidRequest | vault.ParamValidationError):
-        return KeyUnusable(f"{what}: refused{text}")
-    if isinstance(error, vault.VaultDown | vault.VaultNotInitialized):
-        sealed = any("sealed" in item for item in reasons)
-        return KeyProviderUnavailable(f"{what}: {'sealed' if sealed else 'not available'}{text}", hint="unseal Vault")
-    if isinstance(error, vault.RateLimitExceeded | vault.BadGateway | vault.InternalServerError):
-        return KeyProviderUnavailable(f"{what}: {type(error).__name__}{text}", hint="try again later")
-    return KeyProviderError(f"{what}: {type(error).__name__}{text}")

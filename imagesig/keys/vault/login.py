@@ -14,7 +14,7 @@ from urllib.parse import quote as escape
 
 from msgspec import Struct
 
-from imagesig.errors import AccessDenied, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
+from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
 from imagesig.external import external_call
 from imagesig.keys.vault.client import unreadable
 from imagesig.keys.vault.connection import header_text
@@ -28,23 +28,51 @@ _LOOK_AFTER_SECONDS = 60.0
 
 
 class TokenLogin:
-    """A token that the user gives; renewed if possible. Thread-safe."""
+    """A token that the user gives; renewed if possible. Thread-safe.
 
-    def __init__(self, token: str, what: str = "Vault token") -> None:
-        if not token:
+    `again` reads the token once more after Vault refused it: a file may have a new one meanwhile. An `optional` token
+    may be empty: an agent adds its own.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        what: str = "Vault token",
+        *,
+        again: Callable[[], str] | None = None,
+        optional: bool = False,
+    ) -> None:
+        if not token and not optional:
             raise SecretRequired(
                 "Vault: no token",
                 hint="set VAULT_TOKEN, write ~/.vault-token (vault login), or set IMAGESIG_VAULT_AUTH",
             )
         self._token = header_text(token, what)
+        self._what = what
+        self._again = again
         self._due = time.monotonic() + _LOOK_AFTER_SECONDS
         self._lock = threading.Lock()
 
     def __call__(self, client: VaultClient) -> str:
         with self._lock:
-            if time.monotonic() >= self._due:
+            if self._token and time.monotonic() >= self._due:
                 self._renew(client)
         return self._token
+
+    def forget(self) -> bool:
+        """Drops a token that Vault refused. Returns whether there is another one."""
+        if self._again is None:
+            return False
+        with self._lock:
+            try:
+                token = header_text(self._again(), self._what)
+            except ImagesigError:
+                return False
+            if not token or token == self._token:
+                return False
+            self._token = token
+            self._due = time.monotonic() + _LOOK_AFTER_SECONDS
+            return True
 
     def _renew(self, client: VaultClient) -> None:
         """Renews a token that has a lease. Failures are ignored: the following call reports them."""
@@ -59,7 +87,7 @@ class TokenLogin:
             self._due = time.monotonic() + _LOOK_AFTER_SECONDS
 
     def __repr__(self) -> str:
-        return "TokenLogin()"
+        return "TokenLogin()" if self._token else "TokenLogin(of the agent)"
 
 
 class Method(Struct, frozen=True):
@@ -108,10 +136,11 @@ class MethodLogin:
                 self._log_in(client)
             return self._token
 
-    def forget(self) -> None:
+    def forget(self) -> bool:
         """Drops a token that Vault refused; the next call logs in again."""
         with self._lock:
             self._token = ""
+        return True
 
     def _log_in(self, client: VaultClient) -> None:
         try:

@@ -5,28 +5,36 @@ Spec: cosign's key references; the query may have `mount`, `version`, `namespace
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from imagesig import limits
 from imagesig.errors import ImagesigError, InvalidArgument, SecretRequired
 from imagesig.http.proxies import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
-from imagesig.keys.tls_files import check_authorities, check_client_certificate
+from imagesig.keys.tls_files import authorities_in, checked_authorities, load_client_certificate
 from imagesig.keys.uri import KeySettings
 from imagesig.keys.vault.connection import VaultConnection, header_text
+from imagesig.keys.vault.environment import ADDRESSES, Variables, cleaned, is_true
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.keys.vault.provider import DEFAULT_MOUNT, VaultProvider
 from imagesig.reading import Unreadable, text_bounded
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
-_URI = re.compile(r"(?:hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+_URI = re.compile(r"(hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - where the token is
-_TRUE = frozenset({"1", "t", "true"})
+_WHERE = ("namespace", "address", "ca")
+PLAIN_HTTP = "IMAGESIG_VAULT_PLAIN_HTTP"
+_UNIX = "unix://"
+_SOCKET_BYTES = 107
+"""The longest path of a Unix socket. Spec: unix(7)."""
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]*")
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, str]:
@@ -40,11 +48,16 @@ def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, s
     match = _URI.fullmatch(uri)
     if match is None:
         raise InvalidArgument(f"key URI {quote(uri)}: hashivault://NAME is needed")
-    query = _parse_query(match[2] or "", uri)
+    scheme, name = match[1].lower(), match[2]
+    query = _parse_query(match[3] or "", uri)
     environ = settings.environ
-    mount = query.get("mount") or environ.get("TRANSIT_SECRET_ENGINE_PATH") or DEFAULT_MOUNT
-    provider = VaultProvider(_connection(query, environ), _login(environ), mount=mount)
-    return provider, match[1] + (f"?version={query['version']}" if "version" in query else "")
+    variables = Variables.of_scheme(scheme, environ)
+    mount = query.get("mount") or _setting(environ, "TRANSIT_SECRET_ENGINE_PATH") or DEFAULT_MOUNT
+    connection, of_agent = _connection(query, variables)
+    login = _login(variables, of_agent)
+    parameters = urlencode({item: query[item] for item in _WHERE if query.get(item)}, safe="/:")
+    provider = VaultProvider(connection, login, mount=mount, scheme=scheme, parameters=parameters)
+    return provider, name + (f"?version={query['version']}" if "version" in query else "")
 
 
 def _parse_query(text: str, uri: str) -> dict[str, str]:
@@ -60,39 +73,80 @@ def _parse_query(text: str, uri: str) -> dict[str, str]:
     return query
 
 
-def _connection(query: Mapping[str, str], environ: Mapping[str, str]) -> VaultConnection:
-    address, named_by = _first(query, environ, "address", "VAULT_ADDR", "BAO_ADDR")
+def _connection(query: Mapping[str, str], variables: Variables) -> tuple[VaultConnection, bool]:
+    """The connection, and whether it is to an agent, which may add a token of its own."""
+    address, named_by = _address(query, variables)
+    is_unix = address.startswith(_UNIX)
+    namespace, namespace_from = _either(query, "namespace", variables, "NAMESPACE")
+    server_name, server_name_from = variables.find("TLS_SERVER_NAME")
+    if not _SERVER_NAME.fullmatch(server_name):
+        raise InvalidArgument(f"{server_name_from} {quote(server_name)}: a host name is needed")
+    connection = VaultConnection(
+        address=address if is_unix else address.rstrip("/"),
+        namespace=header_text(namespace, namespace_from),
+        ca_pem=_authorities(query, variables),
+        client_certificate=_client_certificate(variables),
+        verify_tls=not variables.switch("SKIP_VERIFY"),
+        server_name=server_name,
+        proxies={} if is_unix else _proxies(variables.environ, address),
+        plain_http=is_true(_setting(variables.environ, PLAIN_HTTP), PLAIN_HTTP),
+    )
+    return connection, is_unix or named_by.endswith("AGENT_ADDR")
+
+
+def _address(query: Mapping[str, str], variables: Variables) -> tuple[str, str]:
+    address, named_by = query.get("address", ""), "?address="
+    for name in ADDRESSES if not address else ():
+        address, named_by = variables.find(name)
+        if address:
+            break
     if not address:
         raise InvalidArgument("Vault: no address", hint="set VAULT_ADDR, or write hashivault://NAME?address=URL")
+    if address.startswith(_UNIX):
+        if not 0 < len(os.fsencode(address)) - len(_UNIX) <= _SOCKET_BYTES:
+            raise InvalidArgument(
+                f"{named_by} {quote(address)}: unix:///PATH/OF/SOCKET is needed, of at most {_SOCKET_BYTES} bytes"
+            )
+        return address, named_by
     url = parse_url(address, named_by)
     if url.has_login:
         raise InvalidArgument(
             f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not accept"
         )
-    namespace, namespace_from = _first(query, environ, "namespace", "VAULT_NAMESPACE")
-    ca, ca_from = _first(query, environ, "ca", "VAULT_CACERT", "VAULT_CAPATH")
-    if ca:
-        check_authorities(ca, ca_from, may_be_folder=ca_from != "VAULT_CACERT")
-    certificate, key = environ.get("VAULT_CLIENT_CERT"), environ.get("VAULT_CLIENT_KEY")
-    if certificate and key:
-        check_client_certificate(certificate, key)
-    return VaultConnection(
-        address=address.rstrip("/"),
-        namespace=header_text(namespace, namespace_from),
-        ca=Path(ca) if ca else None,
-        client_certificate=(certificate, key) if certificate and key else None,
-        verify_tls=environ.get("VAULT_SKIP_VERIFY", "").lower() not in _TRUE,
-        server_name=environ.get("VAULT_TLS_SERVER_NAME", ""),
-        proxies=_proxies(environ, address),
-        plain_http=environ.get("IMAGESIG_VAULT_PLAIN_HTTP", "").lower() in _TRUE,
-    )
+    return address, named_by
 
 
-def _first(query: Mapping[str, str], environ: Mapping[str, str], parameter: str, *variables: str) -> tuple[str, str]:
-    """The value in the URI or in the first of these variables that is set, and its source."""
-    if query.get(parameter):
-        return query[parameter], f"?{parameter}="
-    return next(((environ[name], name) for name in variables if environ.get(name)), ("", ""))
+def _either(query: Mapping[str, str], parameter: str, variables: Variables, name: str) -> tuple[str, str]:
+    """The value in the URI or in the variable, and its source."""
+    return (query[parameter], f"?{parameter}=") if query.get(parameter) else variables.find(name)
+
+
+def _authorities(query: Mapping[str, str], variables: Variables) -> str:
+    """The authorities to trust, in PEM; empty for the system's. Go's client has this order too."""
+    file, named_by = _either(query, "ca", variables, "CACERT")
+    if file:
+        return authorities_in(file, named_by, may_be_folder=named_by == "?ca=")
+    pem, named_by = variables.find("CACERT_BYTES", lines=True)
+    if pem:
+        return checked_authorities(pem.encode("utf-8", "replace"), named_by)
+    folder, named_by = variables.find("CAPATH")
+    return authorities_in(folder, named_by, may_be_folder=True) if folder else ""
+
+
+def _client_certificate(variables: Variables) -> tuple[str, str] | None:
+    (certificate, certificate_from), (key, key_from) = variables.find("CLIENT_CERT"), variables.find("CLIENT_KEY")
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        missing, given = (key_from, certificate_from) if certificate else (certificate_from, key_from)
+        raise InvalidArgument(f"{missing} is not set, but {given} is", hint=f"set both, or unset {given}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    load_client_certificate(context, certificate, key, (certificate_from, key_from))
+    return certificate, key
+
+
+def _setting(environ: Mapping[str, str], variable: str) -> str:
+    return cleaned(environ.get(variable, ""), variable)
 
 
 def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
@@ -101,11 +155,12 @@ def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
     return {address.partition(":")[0].lower(): proxy} if proxy else {}
 
 
-def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
-    method = environ.get("IMAGESIG_VAULT_AUTH", "token").lower()
+def _login(variables: Variables, of_agent: bool) -> TokenLogin | MethodLogin:
+    environ = variables.environ
+    method = _setting(environ, "IMAGESIG_VAULT_AUTH").lower() or "token"
     if method == "token":
-        token, named_by = _first({}, environ, "", "VAULT_TOKEN", "BAO_TOKEN")
-        return TokenLogin(token, named_by) if token else TokenLogin(_token_file(environ), "~/.vault-token")
+        token, named_by = _token(variables)
+        return TokenLogin(token, named_by, again=lambda: _token(variables)[0], optional=of_agent)
     makers: dict[str, Callable[[], MethodLogin]] = {
         "approle": lambda: app_role(
             _needed(environ, "ROLE_ID"), _file(environ, "SECRET_ID_FILE"), _mount(environ, "approle")
@@ -123,12 +178,18 @@ def _login(environ: Mapping[str, str]) -> TokenLogin | MethodLogin:
     return makers[method]()
 
 
-def _token_file(environ: Mapping[str, str]) -> str:
-    path = Path(environ.get("HOME") or "/nonexistent") / ".vault-token"
+def _token(variables: Variables) -> tuple[str, str]:
+    """The token and its source; empty if there is none. cosign takes OpenBao's variable for Vault, too."""
+    for found in (variables, Variables(variables.environ, ("BAO_",))):
+        token, named_by = found.find("TOKEN")
+        if token:
+            return token, named_by
+    path = Path(variables.environ.get("HOME") or "/nonexistent") / ".vault-token"
     try:
-        return text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing).strip()
+        text = text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing)
     except SecretRequired:
-        return ""
+        return "", "~/.vault-token"
+    return text.strip(), "~/.vault-token"
 
 
 def _token_missing(reason: Unreadable, sentence: str) -> ImagesigError:
@@ -139,17 +200,17 @@ def _token_missing(reason: Unreadable, sentence: str) -> ImagesigError:
 
 def _needed(environ: Mapping[str, str], name: str) -> str:
     variable = f"IMAGESIG_VAULT_{name}"
-    if not environ.get(variable):
+    if not (value := _setting(environ, variable)):
         raise SecretRequired(f"Vault login: {variable} is not set", hint=f"set {variable}")
-    return environ[variable]
+    return value
 
 
 def _file(environ: Mapping[str, str], name: str, default: str = "") -> Callable[[], str]:
     """A function that reads the file for each login: projected tokens change."""
-    path = Path(environ.get(f"IMAGESIG_VAULT_{name}") or default or _needed(environ, name))
+    path = Path(_setting(environ, f"IMAGESIG_VAULT_{name}") or default or _needed(environ, name))
     read = from_file(path, f"IMAGESIG_VAULT_{name}")
     return lambda: (read(SecretRequest(SecretKind.PASSPHRASE, str(path))) or "").strip()
 
 
 def _mount(environ: Mapping[str, str], default: str) -> str:
-    return environ.get("IMAGESIG_VAULT_AUTH_MOUNT", default).strip("/")
+    return _setting(environ, "IMAGESIG_VAULT_AUTH_MOUNT").strip("/") or default

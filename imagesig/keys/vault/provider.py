@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import hvac
 
 DEFAULT_MOUNT = "transit"
+DEFAULT_SCHEME = "hashivault"
 _NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 _BATCH_BYTES = 8 * 1024 * 1024
 MESSAGE_BYTES = 768 * 1024
@@ -117,7 +118,8 @@ class VaultProvider(KeyProvider):
     """The transit engine at one mount of one Vault.
 
     Pass a `connection` and a `login`, or your own `hvac.Client` with its token. Names of keys may have a version:
-    `app?version=3`.
+    `app?version=3`. The ids of the keys are URIs of `scheme`, with
+    these `parameters` of the query, such as `namespace=team`.
     """
 
     def __init__(
@@ -127,7 +129,10 @@ class VaultProvider(KeyProvider):
         *,
         client: hvac.Client | None = None,
         mount: str = DEFAULT_MOUNT,
+        scheme: str = DEFAULT_SCHEME,
+        parameters: str = "",
     ) -> None:
+        mount = mount.strip("/")  # `vault secrets list` prints transit/
         if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", mount, re.ASCII):
             raise InvalidArgument(f"Vault mount {quote(mount)}: a path such as transit or team/transit is needed")
         if client is None:
@@ -143,8 +148,10 @@ class VaultProvider(KeyProvider):
         token: Callable[[VaultClient], str] = login or (lambda _client: str(given.token or ""))
         if not self._owned:
             client.adapter.allow_redirects = False  # a redirect would get the token, so override the owner's setting
-        self._client = VaultClient(client, token)
+        self._client = VaultClient(client, token, connection.address if connection is not None else "")
         self._mount = mount
+        self._scheme = scheme
+        self._parameters = parameters
 
     def open(self, name: str) -> VaultKey:
         """The transit key of that name. Raises as `KeyProvider.open` does."""
@@ -187,22 +194,29 @@ class VaultProvider(KeyProvider):
             try:
                 versions = self.read(name)
             except ImagesigError as error:
-                yield KeyInfo(self.key_id(name), None, str(error))
+                detail = f"{error}; {error.hint}" if isinstance(error, AccessDenied) else str(error)
+                yield KeyInfo(self.key_id(name), None, detail)
             else:
                 yield KeyInfo(self.key_id(name), versions.key_type, f"{len(versions.public_keys)} versions")
 
-    def facts(self) -> Iterator[tuple[str, str]]:
+    def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
         """See `TellsFacts.facts`."""
         yield "Vault address", self._client.address
+        yield "Vault", _fact(self._state)
+        yield "Vault login", _fact(self._logged_in)
+        yield "transit mount", self._mount
+
+    def _state(self) -> str:
         state = self._client.request("GET", "sys/seal-status")
-        yield "Vault", f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
+        return f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
+
+    def _logged_in(self) -> str:
         token = self._call("GET", "auth/token/lookup-self")
         seconds = token.get("ttl")
         lifetime = f"{seconds} s left" if seconds else "does not expire"
         policies = token.get("policies")
         named = ", ".join(map(str, policies)) if isinstance(policies, list) else ""
-        yield "Vault login", f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
-        yield "transit mount", self._mount
+        return f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
 
     def read(self, name: str) -> KeyVersions:
         """Type and public keys of one transit key: one request.
@@ -244,17 +258,17 @@ class VaultProvider(KeyProvider):
     def key_id(self, name: str, version: int = _LATEST) -> str:
         """The URI of the key: its name, a mount other than `transit`, and a version other than the latest."""
         query = [f"mount={self._mount}"] if self._mount != DEFAULT_MOUNT else []
+        query += [self._parameters] if self._parameters else []
         query += [f"version={version}"] if version else []
-        return f"hashivault://{name}" + ("?" + "&".join(query) if query else "")
+        return f"{self._scheme}://{name}" + ("?" + "&".join(query) if query else "")
 
     def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, Any]:
         try:
             return self._client.call(method, path, body)
         except AccessDenied:
-            if not isinstance(self._login, MethodLogin):
+            # The token may have been revoked, or have expired: take a new one, once.
+            if self._login is None or not self._login.forget():
                 raise
-            # The token may have been revoked: log in again, once.
-            self._login.forget()
             return self._client.call(method, path, body)
 
     def _release(self) -> None:
@@ -263,6 +277,13 @@ class VaultProvider(KeyProvider):
 
     def __repr__(self) -> str:
         return f"VaultProvider({self._client.address!r}, mount={self._mount!r})"
+
+
+def _fact(ask: Callable[[], str]) -> str | ImagesigError:
+    try:
+        return ask()
+    except ImagesigError as error:
+        return error
 
 
 def _split_version(name: str) -> tuple[str, int]:

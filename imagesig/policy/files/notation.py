@@ -204,7 +204,7 @@ def _with(level: Enforcement, actions: Mapping[str, Action]) -> Enforcement:
 
 
 def _verify_timestamp(value: object, what: str) -> bool:
-    if value not in (None, "always", "afterCertExpiry"):
+    if value not in (None, "", "always", "afterCertExpiry"):  # notation reads an empty one as none
         raise InvalidArgument(f"{what}: verifyTimestamp {quote(value)}, always or afterCertExpiry is needed")
     return value == "afterCertExpiry"
 

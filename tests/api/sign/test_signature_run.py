@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagesig import Image, SigningKey, registry, sign, sign_many, verify
-from imagesig.api.sign.signature_run import AttachRecord, attach, draft_and_sign, plan, seal, settle
+from imagesig.api.sign.attaching import AttachRecord, attach, settle
+from imagesig.api.sign.signature_run import draft_and_sign, plan, seal
 from imagesig.api.sign.signing_job import signing_job
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import KeyProviderError, NoSignatures, Stale, VerificationError
@@ -76,7 +77,7 @@ def test_a_signature_that_does_not_settle_is_recorded_as_missing(image: Image, k
     record.attached.remove(second)
     error = record.incomplete(Stale("overwritten"))
     assert (error.attached, error.missing) == ((first,), (second,))
-    assert str(error) == "1 of 2 signatures were attached, then: overwritten"
+    assert str(error) == "1 of 2 signatures were attached; missing: overwritten"
 
 
 def test_after_a_rotation_the_drafts_name_the_new_version_of_the_key(image: Image, keys: list[SigningKey]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagesig import sign
+from imagesig import sign, sign_many
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
@@ -43,9 +45,27 @@ def test_with_a_tag_in_the_identity_there_is_no_warning(repository: str, key: Si
     assert signed.identity == f"{repository}:1.0"
 
 
-def test_signing_only_bundles_warns_that_podman_finds_nothing(repository: str, key: SigningKey) -> None:
-    (warning,) = sign(f"{repository}:1.0", key, formats=["bundle"]).warnings
-    assert "podman" in warning
+@pytest.mark.parametrize("formats", [["bundle"], ["cosign"], ["cosign", "bundle"], "cosign"], ids=str)
+def test_who_chooses_the_formats_is_not_warned_of_podman(
+    repository: str, key: SigningKey, formats: list[str] | str, tmp_path: Path
+) -> None:
+    digest = registry(repository).home.resolve("1.0").digest
+    build_image(Layout.create(tmp_path), {"a": b"b"}, PLATFORMS[0], "1.0")
+
+    without_tag = sign(f"{repository}@{digest}", key, formats=formats).warnings
+    (many,) = sign_many([f"{repository}@{digest}"], key, formats=formats, dry_run=True)
+    without_name = sign(f"oci:{tmp_path}:1.0", key, formats=formats).warnings
+
+    assert many.result is not None
+    assert (without_tag, many.result.warnings) == ((), ())
+    assert not any("podman" in warning for warning in without_name)
+    assert bool(without_name) is ("cosign" in formats)
+
+
+def test_a_layout_signed_without_a_name_warns_of_podman_and_of_imagesig(key: SigningKey, tmp_path: Path) -> None:
+    build_image(Layout.create(tmp_path), {"a": b"b"}, PLATFORMS[0], "1.0")
+    (warning,) = sign(f"oci:{tmp_path}:1.0", key).warnings
+    assert "podman will refuse it, and so will imagesig once" in warning
 
 
 @pytest.mark.parametrize(

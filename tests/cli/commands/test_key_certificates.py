@@ -13,6 +13,7 @@ from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from tests.cli.test_commands import imagesig
+from tests.commands import run_here
 from tests.issuers import Issuer, pem
 from tests.makers import private_key
 
@@ -116,3 +117,21 @@ def test_a_format_with_certificates_says_that_the_key_has_none(key: str, image: 
     done = imagesig("sign", "--key", key, "--format", "bundle-x509", image)
     assert done.returncode == 2
     assert "--certificate-chain" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["csr", "self-sign"])
+@pytest.mark.parametrize(
+    ("subject", "attribute"),
+    [
+        ("1.2.840.113549.1.9.1=mü@acme.example", "emailAddress"),
+        ("DC=ü", "DC"),
+        ("C=U_", "C"),
+        ("2.5.4.5=a_1", "serialNumber"),
+    ],
+)
+def test_a_value_outside_its_string_type_is_refused_by_its_name(
+    command: str, subject: str, attribute: str, key: str
+) -> None:
+    done = run_here("key", command, key, "--subject", subject)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{attribute} has characters that a" in str(done.exception)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import inspect, limits, sign, verify
-from imagesig.api.sign import signature_run
+from imagesig.api.sign import attaching
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
     AttachIncomplete,
@@ -676,7 +676,7 @@ def test_a_registry_that_keeps_referrers_without_saying_so_gets_no_fallback_tag(
 
 
 def test_signing_logs_under_its_own_name() -> None:
-    assert signature_run.logger.name == "imagesig"
+    assert attaching.logger.name == "imagesig"
 
 
 def test_no_referrers_written_as_null_is_an_image_without_signatures(server: InMemoryRegistry, key: SigningKey) -> None:

@@ -17,7 +17,8 @@ def test_every_partition_is_accepted(partition: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "awskms://",
+        "awskms:",
+        "awskms://endpoint?",
         "awskms:///alias/",
         "awskms://user@host/alias/a",
         "awskms:///alias/a?x=1",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from asn1crypto import pkcs12 as asn1_pkcs12
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -128,3 +129,28 @@ def test_a_weak_key_is_refused_by_the_name_of_its_file() -> None:
 def test_the_file_is_recognised_by_its_contents() -> None:
     assert form_of(_file()) is Form.PKCS12
     assert has_private_key(_file())
+
+
+# --- one private key, and no other ------------------------------------------------------------------------------------
+
+
+def _merged(*files: bytes) -> bytes:
+    """One file with the contents of several, without a MAC."""
+    contents = [item for data in files for item in asn1_pkcs12.Pfx.load(data).authenticated_safe]
+    safe = asn1_pkcs12.AuthenticatedSafe(contents).dump()
+    return bytes(asn1_pkcs12.Pfx({"version": 3, "auth_safe": {"content_type": "data", "content": safe}}).dump())
+
+
+@pytest.mark.parametrize("passphrase", [None, b"swordfish"], ids=["plain", "encrypted"])
+def test_a_file_with_two_private_keys_is_refused(passphrase: bytes | None) -> None:
+    one = _file(passphrase=passphrase)
+    both = _merged(one, _file(_STRANGER, passphrase=passphrase))
+    secrets = fixed("swordfish")
+    assert read_private_key(_merged(one), "app.p12", secrets).public_key == PrivateKey.of(_SIGNER.key).public_key
+    with pytest.raises(KeyUnusable, match=r"^app\.p12: .*has 2 private keys, exactly one is needed"):
+        read_private_key(both, "app.p12", secrets)
+
+
+def test_a_key_that_is_there_twice_is_one_key() -> None:
+    twice = _merged(_file(passphrase=None), _file(passphrase=None))
+    assert read_private_key(twice, "app.p12", no_secrets).public_key == PrivateKey.of(_SIGNER.key).public_key

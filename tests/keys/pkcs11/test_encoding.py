@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -23,10 +25,11 @@ from imagesig.keys.pkcs11.encoding import (
     algorithms_for,
     ec_public_key,
     key_type_of_curve,
-    operation_for,
+    operations_for,
     public_key_from,
 )
 from tests.makers import private_key
+from tests.peers import binary
 
 ECDSA_TYPES = [KeyType.ECDSA_P256, KeyType.ECDSA_P384, KeyType.ECDSA_P521]
 
@@ -59,6 +62,47 @@ def test_a_point_of_the_wrong_length_or_off_the_curve_is_refused(key_type: KeyTy
             ec_public_key(CURVES[key_type], wrong)
 
 
+@pytest.mark.parametrize("key_type", ECDSA_TYPES)
+def test_a_compressed_point_is_read_in_all_three_forms(key_type: KeyType) -> None:
+    public = private_key(key_type).loaded.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    bare = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    for written in (bare, der(4, bare), der(3, b"\0" + bare)):
+        assert ec_public_key(CURVES[key_type], written) == private_key(key_type).public_key
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("options", [[], ["-no_seed"]], ids=["seed", "no seed"])
+@pytest.mark.parametrize("curve", ["prime256v1", "secp384r1", "secp521r1"])
+def test_a_curve_written_out_is_the_one_with_that_name(curve: str, options: list[str]) -> None:
+    written_out, named = (
+        openssl_parameters(curve, "-param_enc", form, *options) for form in ("explicit", "named_curve")
+    )
+    assert key_type_of_curve(written_out) is key_type_of_curve(named)
+
+
+@pytest.mark.interop
+def test_another_curve_written_out_and_a_changed_one_are_refused() -> None:
+    changed = openssl_parameters("prime256v1", "-param_enc", "explicit").replace(b"\x6b\x17\xd1", b"\x6b\x17\xd2")
+    for parameters in (openssl_parameters("secp256k1", "-param_enc", "explicit"), changed, b"\x30\x00", b"\x30"):
+        with pytest.raises(KeyUnusable, match="curve"):
+            key_type_of_curve(parameters)
+
+
+def openssl_parameters(curve: str, *options: str) -> bytes:
+    command = [str(binary("openssl")), "ecparam", "-name", curve, "-outform", "DER", *options]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "key_type"),
+    [("prime256v1", KeyType.ECDSA_P256), ("P-384", KeyType.ECDSA_P384), ("secp521r1", KeyType.ECDSA_P521)],
+)
+def test_a_curve_may_be_named_in_words(name: str, key_type: KeyType) -> None:
+    for tag in (0x13, 0x0C):
+        assert key_type_of_curve(der(tag, name.encode())) is key_type
+
+
 @pytest.mark.parametrize("parameters", [CURVES[KeyType.ED25519], b"\x13\x0cedwards25519"])
 def test_ed25519_is_read_under_both_names(parameters: bytes) -> None:
     key = private_key(KeyType.ED25519)
@@ -78,30 +122,30 @@ def test_a_token_that_shows_no_public_key_is_refused() -> None:
 
 def test_raw_rsa_gets_digest_info() -> None:
     request = ToSign(b"message", RSA_PKCS1V15_SHA256)
-    raw = operation_for(request.algorithm, {"RSA_PKCS"}).data(request)
+    raw = operations_for(request.algorithm, {"RSA_PKCS"})[0].data(request)
     assert raw.endswith(request.digest)
     assert len(raw) == 19 + 32
-    assert operation_for(request.algorithm, {"RSA_PKCS", "SHA256_RSA_PKCS"}).data(request) == b"message"
+    assert operations_for(request.algorithm, {"RSA_PKCS", "SHA256_RSA_PKCS"})[0].data(request) == b"message"
 
 
 def test_pss_names_hash_mgf_and_salt() -> None:
     for mechanisms in ({"RSA_PKCS_PSS"}, {"SHA384_RSA_PKCS_PSS"}):
-        assert operation_for(RSA_PSS_SHA384, mechanisms).parameter == ("SHA384", "SHA384", 48)
+        assert operations_for(RSA_PSS_SHA384, mechanisms)[0].parameter == ("SHA384", "SHA384", 48)
 
 
 def test_ecdsa_is_hashed_here_and_ed25519_is_not() -> None:
-    assert len(operation_for(ECDSA_SHA256, {"ECDSA"}).data(ToSign(b"m", ECDSA_SHA256))) == 32
-    assert operation_for(ED25519, {"EDDSA"}).data(ToSign(b"m", ED25519)) == b"m"
+    assert len(operations_for(ECDSA_SHA256, {"ECDSA"})[0].data(ToSign(b"m", ECDSA_SHA256))) == 32
+    assert operations_for(ED25519, {"EDDSA"})[0].data(ToSign(b"m", ED25519)) == b"m"
 
 
 def test_a_mechanism_that_is_missing_is_an_error() -> None:
     for algorithm in (ECDSA_SHA256, ED25519, ED25519PH):
         with pytest.raises(UnsupportedAlgorithm):
-            operation_for(algorithm, set())
+            operations_for(algorithm, {"AES_GCM"})
 
 
 def test_ecdsa_may_be_hashed_by_a_token_that_does_not_sign_digests() -> None:
-    operation = operation_for(ECDSA_SHA256, {"ECDSA_SHA256"})
+    (operation,) = operations_for(ECDSA_SHA256, {"ECDSA_SHA256"})
     data = operation.data(ToSign(b"message", ECDSA_SHA256))
     assert (operation.mechanism, data) == ("ECDSA_SHA256", b"message")
 
@@ -118,6 +162,11 @@ def test_a_key_names_only_what_its_token_can_do(
     key_type: KeyType, mechanisms: set[str], algorithms: tuple[Algorithm, ...]
 ) -> None:
     assert algorithms_for(key_type, mechanisms) == algorithms
+
+
+def test_mechanisms_that_are_not_known_are_all_tried() -> None:
+    assert [item.mechanism for item in operations_for(ECDSA_SHA256, ())] == ["ECDSA", "ECDSA_SHA256"]
+    assert algorithms_for(KeyType.ED25519, ()) == (ED25519,)
 
 
 def test_a_token_without_any_mechanism_for_a_key_is_an_error() -> None:

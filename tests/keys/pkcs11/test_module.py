@@ -32,7 +32,7 @@ class Token:
 
     def __init__(self, flags: pkcs11.TokenFlag, pin_pad: str = "") -> None:
         self.flags, self.pin_pad = flags, pin_pad
-        self.slot = SimpleNamespace(get_token=lambda: self)
+        self.slot = SimpleNamespace(slot_id=0, get_token=lambda: self)
         self.tried: list[Any] = []
 
     def open(self, *, user_pin: Any) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from urllib3 import Retry
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ECDSA_SHA256, ToSign
@@ -193,6 +195,19 @@ def test_a_connection_that_breaks_is_made_again(double: Double, provider: VaultP
     double.breaks = 100
     with pytest.raises(KeyProviderUnavailable, match="no answer"):
         key.sign(b"message")
+
+
+def test_retries_write_nothing_to_the_log_of_the_program(
+    double: Double, provider: VaultProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = VaultProvider(VaultConnection("http://127.0.0.1:1"), TokenLogin(TOKEN))
+    double.fault = lambda _method, _path: (503, {"retry-after": "0"}, b"{}")
+    for unavailable in (gone, provider):
+        with unavailable, pytest.raises(KeyProviderUnavailable):
+            unavailable.open("app")
+    logging.getLogger("urllib3.connectionpool").warning("Retrying (%r)", Retry(1))
+
+    assert [record.getMessage()[:8] for record in caplog.records if record.levelno >= logging.WARNING] == ["Retrying"]
 
 
 def test_a_truncated_answer_is_an_error(double: Double, provider: VaultProvider) -> None:

@@ -105,6 +105,17 @@ def test_timestamps_may_be_needed_only_after_expiry() -> None:
     assert found.timestamps.after_expiry_only
 
 
+def test_an_empty_verify_timestamp_is_the_default_as_in_notation() -> None:
+    stores = ["ca:team", "tsa:public"]
+    found = [
+        signed(policy(statement(signatureVerification={"level": "strict", **given}, trustStores=stores))).timestamps
+        for given in ({}, {"verifyTimestamp": ""}, {"verifyTimestamp": "always"})
+    ]
+    assert found[0] == found[1] == found[2]
+    assert found[0] is not None
+    assert not found[0].after_expiry_only
+
+
 def test_skip_accepts_anything() -> None:
     found = policy(statement(**SKIPPED)).select(Location(reference=parse_reference("registry.example/team/app")))
     assert found.requirements == (AcceptAnything(),)
@@ -172,7 +183,7 @@ def test_a_rule_has_the_name_of_its_statement() -> None:
         {"registryScopes": ["registry.example:0/x"]},
         {"registryScopes": ["registry.example:70000/x"]},
         {"registryScopes": ["[1:2]/x"]},
-        {"registryScopes": ["registry.example/" + "x" * 240]},
+        {"registryScopes": ["registry.example/" + "x" * 256]},
         {"registryScopes": ["registry.example"]},
         {"signatureVerification": None},
         {"signatureVerification": "strict"},

@@ -1,0 +1,184 @@
+"""`checks_arguments`: a public function that refuses arguments of a wrong type, by the annotations of its parameters.
+
+A wrong type would otherwise surface as an `AttributeError` far below, or pass unnoticed: `allow_unverified="no"` is
+true. Only arguments that are given are checked. Values are not shown, because they may be secrets.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar
+
+from imagesig.errors import InvalidArgument
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+_Fits = Callable[[object], bool]
+
+
+def checks_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """The function, which raises `InvalidArgument` with the parameter's name for an argument of a wrong type.
+
+    Annotations that are not known here are not checked; the function does that itself.
+    """
+    code, kinds = function.__code__, dict[str, "_Kind | None"]()
+    names = code.co_varnames[: code.co_argcount]
+
+    @functools.wraps(function)
+    def wrapped(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        for name, value in (*zip(names, args), *kwargs.items()):  # noqa: B905 - there may be `*args`, or defaults
+            if name not in kinds:
+                kinds[name] = _kind_of(function.__annotations__.get(name, ""), function.__globals__)
+            kind = kinds[name]
+            if kind is not None and not kind.fits(value):
+                raise InvalidArgument(
+                    f"{_name_of(function)}: {name} is of type {type(value).__name__}, {kind.needed} is needed"
+                )
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def check_fields(value: object, *names: str) -> None:
+    """Returns if the fields of a struct have the types of their annotations. Raises as a checked function."""
+    kind = type(value)
+    for name in names:
+        expected = _kind_of(kind.__annotations__[name], {})
+        found = getattr(value, name)
+        if expected is not None and not expected.fits(found):
+            raise InvalidArgument(
+                f"{kind.__name__}: {name} is of type {type(found).__name__}, {expected.needed} is needed"
+            )
+
+
+class _Kind:
+    """What an annotation accepts, and how an error names it."""
+
+    def __init__(self, parts: Mapping[str, _Fits]) -> None:
+        self._fits = tuple(parts.values())
+        self.needed = " or ".join(_WORDS.get(part, part) for part in parts if part != "None")
+
+    def fits(self, value: object) -> bool:
+        return any(fits(value) for fits in self._fits)
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return function.__qualname__.removesuffix(".__init__")
+
+
+@functools.cache
+def _parts(annotation: str) -> tuple[tuple[str, str], ...]:
+    """The alternatives of an annotation, each with what is in its brackets: `Sequence` and `str` of `Sequence[str]`."""
+    parts, depth = [["", ""]], 0
+    for character in annotation.replace(" ", ""):
+        depth -= character == "]"
+        if depth:
+            parts[-1][1] += character
+        elif character == "|":
+            parts.append(["", ""])
+        elif character not in "[]":
+            parts[-1][0] += character
+        depth += character == "["
+    return tuple((name, inner) for name, inner in parts)
+
+
+def _kind_of(annotation: object, names: Mapping[str, Any]) -> _Kind | None:
+    """The kind of an annotation; None if a part of it is not known. `names` are those of its module."""
+    found: dict[str, _Fits] = {}
+    for part, inner in _parts(annotation) if isinstance(annotation, str) else ():
+        known = names.get(part)
+        if part in _LISTS:
+            # Not unions of ours, such as images: one of many that is wrong is an outcome, not the end of the run.
+            item = _kind_of(inner, {inner: names[inner]} if isinstance(names.get(inner), type) else {})
+            fits: _Fits | None = functools.partial(_is_list, item, _LISTS[part])
+        elif part in _KNOWN:
+            fits = _KNOWN[part]
+        else:
+            fits = functools.partial(_is_instance, known) if _is_class(known) else None
+        if fits is None:
+            return None
+        found[part] = fits
+    return _Kind(found) if found else None
+
+
+def _is_class(known: object) -> bool:
+    """Whether `isinstance` takes it: a class, or a union of classes."""
+    parts = known.__args__ if isinstance(known, UnionType) else (known,)
+    return all(isinstance(part, type) for part in parts)
+
+
+def _is_instance(kind: Any, value: object) -> bool:
+    return isinstance(value, kind)
+
+
+def _is_list(item: _Kind | None, kind: type, value: object) -> bool:
+    """Whether it is a list; its items are checked too, if it can be read twice.
+
+    One text is taken where a list of texts is meant, by the functions themselves.
+    """
+    if not isinstance(value, kind) or isinstance(value, bytes | Mapping):
+        return False
+    items = (value,) if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
+    return item is None or all(map(item.fits, items))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is not None
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) or hasattr(type(value), "__fspath__")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(item, str) for item in value)
+
+
+def _has(*names: str) -> _Fits:
+    return lambda value: not isinstance(value, type) and any(hasattr(value, name) for name in names)
+
+
+_LISTS: dict[str, type] = {"Sequence": Sequence, "Iterable": Iterable}
+_KNOWN: dict[str, _Fits] = {
+    "None": lambda value: value is None,
+    "str": lambda value: isinstance(value, str),
+    "bytes": lambda value: isinstance(value, bytes),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": _is_number,
+    "datetime": _is_time,
+    "Path": _is_path,
+    "PathLike": _is_path,
+    "os.PathLike": _is_path,
+    "Mapping": lambda value: isinstance(value, Mapping),
+    "tuple": _is_pair,
+    **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit", "SecretSource", "CredentialSource"), callable),
+    # By what they have: an import of their modules would load sockets and processes.
+    "Witnesses": _has("timestamp"),
+    "Executor": _has("submit"),
+    "Certificate": _has("der"),
+    "Format": _has("storage"),
+    "TransportLike": _has("plain_http", "repository", "open_source"),
+}
+_WORDS = {
+    "str": "text",
+    "bool": "True or False",
+    "int": "a whole number",
+    "float": "a number",
+    "datetime": "a time with an offset from UTC",
+    "Mapping": "a mapping",
+    "tuple": "a pair of texts",
+    "Sequence": "a list",
+    "Iterable": "a list",
+    "ImageLike": "a reference, a local image such as oci:PATH, or an Image",
+    "TransportLike": "a Transport or a registry client",
+    **dict.fromkeys(("Path", "PathLike", "os.PathLike"), "a path"),
+    **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit"), "a function"),
+}

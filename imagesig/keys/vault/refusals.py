@@ -1,0 +1,111 @@
+"""What each refusal of Vault means: the class of the error, whether trying again helps, and what to do.
+
+Spec: Vault's HTTP API, "HTTP status codes"; `sys/health` for 472 and 473.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from imagesig.errors import AccessDenied, KeyNotFound, KeyProviderError, KeyProviderUnavailable, KeyUnusable
+from imagesig.text import quote
+
+_TEXT_BYTES = 4096
+_LOG_IN = "log in again: run vault login, or set VAULT_TOKEN to a valid token"
+_PLAIN = ("http request to an https server", "plain http request was sent to https")
+"""What Go's server, and nginx, say of HTTP to a port with TLS."""
+
+
+class _Meaning(Struct, frozen=True):
+    kind: type[KeyProviderError]
+    says: str
+    hint: str
+
+
+_AGAIN = "try again later"
+_FRONT = "try again later; if it stays, check the load balancer in front of Vault, and vault status"
+_MEANINGS = {
+    400: _Meaning(KeyUnusable, "refused", "check the type, the version and the settings of the key"),
+    405: _Meaning(KeyNotFound, "no such operation there", "name the mount of a transit engine: ?mount=NAME"),
+    408: _Meaning(KeyProviderUnavailable, "timed out", _AGAIN),
+    412: _Meaning(KeyProviderUnavailable, "this node does not have the newest state yet", _AGAIN),
+    413: _Meaning(KeyProviderError, "the request is too large", "raise max_request_size of Vault's listener"),
+    425: _Meaning(KeyProviderUnavailable, "too early", _AGAIN),
+    429: _Meaning(KeyProviderUnavailable, "too many requests", "try again later, or raise Vault's rate limit quota"),
+    472: _Meaning(
+        KeyProviderError,
+        "this is a disaster recovery secondary, which has no keys",
+        "point VAULT_ADDR at the primary cluster",
+    ),
+    473: _Meaning(
+        KeyProviderUnavailable,
+        "this is a performance standby",
+        "point VAULT_ADDR at the active node or its load balancer",
+    ),
+    500: _Meaning(KeyProviderUnavailable, "internal error", "try again later; Vault's log has the reason"),
+    501: _Meaning(KeyProviderUnavailable, "not initialised", "initialise it: vault operator init"),
+    502: _Meaning(KeyProviderUnavailable, "a server behind it failed", _FRONT),
+    503: _Meaning(KeyProviderUnavailable, "not available", _FRONT),
+    504: _Meaning(KeyProviderUnavailable, "a server behind it did not answer in time", _FRONT),
+}
+_OTHER_FAILURE = _Meaning(KeyProviderUnavailable, "failed", _FRONT)
+_OTHER_REFUSAL = _Meaning(KeyProviderError, "refused", "check that VAULT_ADDR is the address of Vault")
+
+
+def refusal(what: str, method: str, path: str, status: int, reasons: str) -> KeyProviderError:
+    """The error for one request that was answered with this status. `reasons` are Vault's words."""
+    low = reasons.lower()
+    text = f"status {status}" + (f", {quote(reasons)}" if reasons else "")
+    if any(words in low for words in _PLAIN):
+        failure = KeyProviderUnavailable(
+            f"{what}: HTTP was sent to a port that speaks TLS ({text})", hint="use https:// in VAULT_ADDR"
+        )
+        failure.retryable = False
+        return failure
+    if status in (401, 403) or "missing client token" in low:
+        return AccessDenied(f"{what}: permission denied ({text})", hint=_permission(method, path, status, low))
+    if status == 404 or "key not found" in low:
+        return KeyNotFound(f"{what}: not found ({text})", hint=_missing(low))
+    meaning = _MEANINGS.get(status, _OTHER_FAILURE if status >= 500 else _OTHER_REFUSAL)
+    if "sealed" in low:
+        meaning = _Meaning(KeyProviderUnavailable, "sealed", "unseal Vault: vault operator unseal")
+    return meaning.kind(f"{what}: {meaning.says} ({text})", hint=meaning.hint)
+
+
+def _permission(method: str, path: str, status: int, reasons: str) -> str:
+    if status == 401 or "invalid token" in reasons or "bad token" in reasons or "missing client token" in reasons:
+        return _LOG_IN
+    needed = json.dumps(_needed(method, path))
+    return f'renew the token, or add to its policy: path "{path}" {{ capabilities = {needed} }}'
+
+
+def _needed(method: str, path: str) -> tuple[str, ...]:
+    """The capabilities that a request needs. Spec: Vault's policies, "Capabilities"."""
+    if method in ("GET", "LIST"):
+        return ("read",) if method == "GET" else ("list",)
+    return ("create", "update") if path.rpartition("/")[0].endswith("keys") else ("update",)
+
+
+def _missing(reasons: str) -> str:
+    if "route" in reasons:
+        return "mount the transit engine, or give its mount and namespace: ?mount=NAME&namespace=NAME"
+    return "check the key's name, its mount and its namespace"
+
+
+def reasons_in(body: bytes) -> str:
+    """Vault's reasons in the body of a refusal, on one line; empty for a page of HTML and other documents."""
+    text = body[:_TEXT_BYTES].decode("utf-8", "replace")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return _line(text) if "<" not in text else next((words for words in _PLAIN if words in text.lower()), "")
+    errors = document.get("errors") if isinstance(document, Mapping) else None
+    return _line("; ".join(item for item in errors if isinstance(item, str))) if isinstance(errors, list) else ""
+
+
+def _line(text: str) -> str:
+    """On one line: `2 errors occurred: * permission denied * invalid token`."""
+    return " ".join(text.split())

@@ -1,0 +1,185 @@
+"""What each refusal of Vault becomes: its class, whether trying again helps, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from imagesig.errors import AccessDenied, KeyNotFound, KeyProviderError, KeyProviderUnavailable, KeyUnusable
+from imagesig.keys import KeySettings, open_key, resolve_key
+from imagesig.keys.vault.provider import VaultProvider
+from imagesig.testing import Answer, Request, ScriptedVault
+from tests.makers import private_key
+
+TOKEN = "hvs.s3cret-token"
+
+
+@pytest.fixture
+def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedVault]:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with ScriptedVault({"app": [private_key()]}, token=TOKEN) as running:
+        yield running
+
+
+def refusal(vault: ScriptedVault, answer: Answer, name: str = "app") -> KeyProviderError:
+    """The error for this answer to the first request of a key."""
+    vault.faults.append(lambda _request: answer)
+    with pytest.raises(KeyProviderError) as refused:
+        open_key(f"hashivault://{name}", settings=settings(vault))
+    assert TOKEN not in f"{refused.value!r} {refused.value.hint}"
+    return refused.value
+
+
+def settings(vault: ScriptedVault, **more: str) -> KeySettings:
+    return KeySettings({"VAULT_ADDR": vault.address, "VAULT_TOKEN": TOKEN, **more})
+
+
+def because(status: int, *reasons: str) -> Answer:
+    body = json.dumps({"errors": reasons}).encode()
+    return Answer(status, body, {"content-type": "application/json", "retry-after": "0"})
+
+
+STATUSES: dict[int, tuple[type[KeyProviderError], bool, str]] = {
+    400: (KeyUnusable, False, ""),
+    401: (AccessDenied, False, "token"),
+    403: (AccessDenied, False, "capabilities"),
+    404: (KeyNotFound, False, "name"),
+    405: (KeyNotFound, False, "transit"),
+    408: (KeyProviderUnavailable, True, "again"),
+    412: (KeyProviderUnavailable, True, "again"),
+    413: (KeyProviderError, False, "max_request_size"),
+    418: (KeyProviderError, False, "VAULT_ADDR"),
+    425: (KeyProviderUnavailable, True, "again"),
+    429: (KeyProviderUnavailable, True, "again"),
+    472: (KeyProviderError, False, "primary"),
+    473: (KeyProviderUnavailable, True, "active node"),
+    500: (KeyProviderUnavailable, True, "log"),
+    501: (KeyProviderUnavailable, True, "operator init"),
+    502: (KeyProviderUnavailable, True, "load balancer"),
+    503: (KeyProviderUnavailable, True, "status"),
+    504: (KeyProviderUnavailable, True, "load balancer"),
+}
+
+
+@pytest.mark.parametrize("form", ["JSON", "HTML"])
+def test_every_status_is_in_the_message_and_explained(vault: ScriptedVault, form: str) -> None:
+    provider, _ = resolve_key("hashivault://", settings(vault))
+    wrong = []
+    for status in range(400, 600):
+        kind, retryable, hint = STATUSES.get(
+            status, (KeyProviderUnavailable, True, "") if status >= 500 else (KeyProviderError, False, "")
+        )
+        page = Answer(status, b"<html>s3cret</html>", {"retry-after": "0"})
+        answer = because(status, "some reason") if form == "JSON" else page
+        vault.faults[:] = [lambda _, answer=answer: answer]
+        with pytest.raises(KeyProviderError) as refused:
+            provider.open("app")
+        error = refused.value
+        right = (type(error), error.retryable) == (kind, retryable) and str(status) in str(error) and error.hint
+        if not right or hint not in error.hint or "html" in str(error) or TOKEN in repr(error):
+            wrong.append(f"{status}: {error!r} {error.hint}")
+    provider.close()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "retryable", "says", "hint"),
+    [
+        (because(403, "permission denied"), AccessDenied, False, "permission denied", '"transit/keys/app"'),
+        (
+            because(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"),
+            AccessDenied,
+            False,
+            "invalid token",
+            "log in again",
+        ),
+        (because(403, "bad token"), AccessDenied, False, "bad token", "log in again"),
+        (because(400, "missing client token"), AccessDenied, False, "missing client token", "VAULT_TOKEN"),
+        (because(404, 'no handler for route "x".'), KeyNotFound, False, "no handler", "?mount="),
+        (because(400, "signing key not found"), KeyNotFound, False, "signing key not found", "name"),
+        (because(503, "Vault is sealed"), KeyProviderUnavailable, True, "sealed", "unseal"),
+        (because(500, "local node not active but active cluster node not found"), KeyProviderUnavailable, True, "", ""),
+        (
+            Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),
+            KeyProviderUnavailable,
+            False,
+            "HTTPS server",
+            "https://",
+        ),
+        (
+            Answer(400, b"<p>The plain HTTP request was sent to HTTPS port", {"content-type": "text/html"}),
+            KeyProviderUnavailable,
+            False,
+            "TLS",
+            "https://",
+        ),
+    ],
+)  # fmt: skip
+def test_what_vault_says_leads_to_what_to_do(
+    vault: ScriptedVault, answer: Answer, kind: type[KeyProviderError], retryable: bool, says: str, hint: str
+) -> None:
+    error = refusal(vault, answer)
+    assert (type(error), error.retryable) == (kind, retryable), error
+    assert says in str(error)
+    assert hint in error.hint
+    assert "\\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "act", "path", "capabilities"),
+    [
+        (("GET", "/v1/transit/keys/app"), "open", "transit/keys/app", '["read"]'),
+        (("POST", "/v1/transit/sign/app/sha2-256"), "sign", "transit/sign/app/sha2-256", '["update"]'),
+        (("LIST", "/v1/transit/keys"), "list", "transit/keys", '["list"]'),
+        (("POST", "/v1/transit/keys/new"), "generate", "transit/keys/new", '["create", "update"]'),
+        (("GET", "/v1/auth/token/lookup-self"), "facts", "auth/token/lookup-self", '["read"]'),
+    ],
+    ids=["open", "sign", "list", "generate", "facts"],
+)
+def test_the_hint_names_the_capability_that_is_missing(
+    vault: ScriptedVault, refuses: tuple[str, str], act: str, path: str, capabilities: str
+) -> None:
+    from imagesig.crypto.algorithms import KeyType
+
+    def refuse(request: Request) -> Answer | None:
+        return because(403, "permission denied") if (request.method, request.path) == refuses else None
+
+    vault.faults.append(refuse)
+    provider, _ = resolve_key("hashivault://", settings(vault))
+    assert isinstance(provider, VaultProvider)
+    acts = {
+        "open": lambda: provider.open("app"),
+        "sign": lambda: provider.open("app").sign(b"m"),
+        "list": lambda: list(provider.list()),
+        "generate": lambda: provider.generate("new", KeyType.ECDSA_P256),
+        "facts": lambda: next(value for _, value in provider.facts() if isinstance(value, AccessDenied)),
+    }
+    if act == "facts":
+        denied = acts[act]()
+        assert isinstance(denied, AccessDenied)
+    else:
+        with provider, pytest.raises(AccessDenied) as refused:
+            acts[act]()
+        denied = refused.value
+    assert f'path "{path}" {{ capabilities = {capabilities} }}' in denied.hint
+
+
+@pytest.mark.parametrize("status", [412, 429, 502, 503, 504])
+def test_what_passes_is_asked_again(vault: ScriptedVault, status: int) -> None:
+    left = [because(status, "later")] * 2
+    vault.faults.append(lambda _request: left.pop() if left else None)
+    with open_key("hashivault://app", settings=settings(vault)) as key:
+        assert key.sign(b"message")
+
+
+def test_a_key_that_may_not_be_read_is_listed_with_the_missing_capability(vault: ScriptedVault) -> None:
+    vault.keys["other"] = [private_key(number=1)]
+    vault.faults.append(lambda request: because(403, "permission denied") if request.path.endswith("/other") else None)
+    provider, _ = resolve_key("hashivault://", settings(vault))
+    assert isinstance(provider, VaultProvider)
+    app, other = provider.list()
+    assert app.key_type is not None
+    assert other.key_type is None
+    assert 'path "transit/keys/other" { capabilities = ["read"] }' in other.detail

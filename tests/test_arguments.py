@@ -1,0 +1,270 @@
+"""Every public function, called with a wrong type in every parameter: an `InvalidArgument` that names the parameter."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagesig
+from imagesig import (
+    Identity,
+    InternalError,
+    InvalidArgument,
+    KeyType,
+    Policy,
+    PublicKey,
+    Transport,
+    aio,
+)
+from imagesig.api import options
+from imagesig.errors import ImagesigError
+from imagesig.images.build import build_index
+from imagesig.images.layout.layout import Layout
+from imagesig.keys import CertifiedKey, FileProvider
+from imagesig.trust import CertificateAuthority, Holder
+from tests.public_names import PACKAGES, table
+
+Call = tuple[Callable[..., Any], dict[str, Any]]
+
+IMAGE, PUBLIC, PRIVATE = "oci:image:1", "release.pub", "release.key"
+OF_IMAGES: dict[str, dict[str, Any]] = {
+    "sign": {"image": IMAGE, "key": PRIVATE, "dry_run": True},
+    "sign_many": {"images": [IMAGE], "key": PRIVATE, "dry_run": True},
+    "verify": {"image": IMAGE, "policy": PUBLIC},
+    "verify_many": {"images": [IMAGE], "policy": PUBLIC},
+    "explain": {"image": IMAGE, "policy": PUBLIC},
+    "inspect": {"image": IMAGE},
+    "copy": {"source": IMAGE, "destination": "oci:there:1"},
+    "remove": {"image": IMAGE, "key": PUBLIC, "dry_run": True},
+    "remove_many": {"images": [IMAGE], "key": PUBLIC, "dry_run": True},
+}
+"""Arguments with which each function succeeds."""
+OTHERS: dict[str, dict[str, Any]] = {
+    "imagesig.worker_processes": {"count": 1},
+    "imagesig.diagnose": {"key": PRIVATE, "image": IMAGE},
+    "imagesig.open_key": {"uri_or_path": PRIVATE},
+    "imagesig.open_public_keys": {"uri_or_path": PUBLIC},
+    "imagesig.key_from_pem": {"pem": "PEM"},
+    "imagesig.registry": {"reference": "registry.example/app:1"},
+    "imagesig.registry_client": {},
+    "imagesig.layout": {"directory": "image", "target": "1"},
+    "imagesig.archive": {"file": "missing.tar"},
+    "imagesig.docker_archive": {"file": "missing.tar"},
+    "imagesig.directory": {"path": "missing"},
+    "imagesig.keys.resolve_key": {"uri_or_path": PRIVATE, "settings": None},
+    "imagesig.keys.certificate_request": {"key": None, "subject": "CN=release"},
+    "imagesig.keys.self_signed_certificate": {"key": None, "subject": "C=US,ST=WA,O=Acme,CN=release"},
+    "imagesig.policy.parse_scope": {"text": "registry.example"},
+    "imagesig.trust.parse_certificates": {"data": b"", "what": "certificates"},
+    "imagesig.witnesses.offline": {},
+    "imagesig.witnesses.online": {},
+    "imagesig.formats.select_formats": {"chosen": ["cosign"]},
+}
+METHODS: dict[str, Call] = {
+    "Session": (imagesig.Session, {}),
+    "PolicyFile": (imagesig.PolicyFile, {"path": "missing.toml"}),
+    "aio.Session": (aio.Session, {}),
+    "Transport": (Transport, {}),
+    "Policy.load": (Policy.load, {"path": "missing.toml"}),
+    "Policy.from_containers_policy": (Policy.from_containers_policy, {"path": "missing.json"}),
+    "Policy.from_notation": (Policy.from_notation, {"path": "missing.json"}),
+    "Policy.any_of": (lambda **given: Policy.any_of(PUBLIC, **given), {}),
+    "Policy.all_of": (lambda **given: Policy.all_of(PUBLIC, **given), {}),
+    "Policy.at_least": (lambda threshold, **given: Policy.at_least(threshold, PUBLIC, **given), {"threshold": 1}),
+    "Identity.exactly": (Identity.exactly, {"text": "registry.example/app:1"}),
+    "Identity.exact_reference": (Identity.exact_reference, {"text": "registry.example/app:1"}),
+    "Identity.exact_repository": (Identity.exact_repository, {"text": "registry.example/app"}),
+    "Identity.remap_identity": (Identity.remap_identity, {"prefix": "a.example", "signed_prefix": "b.example"}),
+    "PublicKey.from_pem": (PublicKey.from_pem, {"pem": ""}),
+    "PublicKey.from_der": (PublicKey.from_der, {"spki": b""}),
+    "CertificateAuthority.from_pem": (CertificateAuthority.from_pem, {"name": "ca", "pem": b""}),
+    "Holder.of": (Holder.of, {"text": "email:a@example.com"}),
+}
+PARAMETERS = {
+    "Policy.any_of": ["annotations", "identity", "formats"],
+    "Policy.all_of": ["annotations", "identity", "formats"],
+    "Policy.at_least": ["threshold", "annotations", "identity", "formats"],
+}
+"""Of functions that take authorities before them."""
+AUTHORS_ONLY = {
+    **dict.fromkeys(
+        ("imagesig.formats.reader_of", "imagesig.trust.examine_timestamp", "imagesig.witnesses.request_timestamp"),
+        "takes values that imagesig itself makes",
+    ),
+    **dict.fromkeys(
+        [f"imagesig.keys.{login}" for login in ("app_role", "jwt", "kubernetes", "userpass")], "makes a login to Vault"
+    ),
+    **dict.fromkeys(
+        [f"imagesig.testing.{name}" for name in ("hostile_home", "hostile_homes", "hostile_registry")], "for tests"
+    ),
+}
+"""Functions without a row here, and why."""
+
+ANY = (7, -1.5, float("nan"), True, None, "oci:nowhere", b"oci:nowhere", [], [7], {"a": 1}, Path("nowhere"))
+MORE = (datetime(2026, 1, 1), datetime.now(UTC), len, IMAGE.encode(), {})
+
+
+def public_functions() -> dict[str, Callable[..., Any]]:
+    """Every public function by its dotted name, each once."""
+    found: dict[int, tuple[str, Callable[..., Any]]] = {}
+    for package in PACKAGES:
+        for name in table(package):
+            item = getattr(import_module(package), name)
+            if inspect.isfunction(item):
+                found.setdefault(id(item), (f"{package}.{name}", item))
+    return dict(found.values())
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of all parameters; those of `**options: Unpack[…]` are among them."""
+    names = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            typed = parameter.annotation.removeprefix("Unpack[").removesuffix("]").removeprefix("given.")
+            names += getattr(options, typed).__annotations__
+        else:
+            names.append(parameter.name)
+    return names
+
+
+def result(value: Any) -> Any:
+    """What a call gives in the end, whatever the way: outcomes, or what an asynchronous function returns."""
+    if isinstance(value, Awaitable):
+        return asyncio.run(value)  # type: ignore[arg-type]
+    if isinstance(value, AsyncIterator):
+
+        async def collected() -> list[Any]:
+            return [item async for item in value]
+
+        value = asyncio.run(collected())
+    return [raised(item) for item in value] if hasattr(value, "__next__") or isinstance(value, list) else value
+
+
+def raised(item: Any) -> Any:
+    error = getattr(item, "error", None)
+    if error is not None:
+        raise error
+    return item
+
+
+def error_of(function: Callable[..., Any], arguments: dict[str, Any]) -> ImagesigError | None:
+    """The error of imagesig that the call raises, if it raises one."""
+    try:
+        result(function(**arguments))
+    except ImagesigError as error:
+        return error
+    return None
+
+
+def calls() -> dict[str, Call]:
+    found: dict[str, Call] = dict(METHODS)
+    for name, arguments in OF_IMAGES.items():
+        found[name] = (getattr(imagesig, name), arguments)
+        found[f"aio.{name}"] = (getattr(aio, name), arguments)
+        found[f"Session.{name}"] = (getattr(imagesig.Session(), name), arguments)
+        found[f"aio.Session.{name}"] = (getattr(aio.Session(), name), arguments)
+    functions = public_functions()
+    return found | {name: (functions[name], arguments) for name, arguments in OTHERS.items()}
+
+
+CALLS = calls()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("arguments")
+    key = FileProvider(place).generate(PRIVATE, KeyType.ECDSA_P256)
+    (place / PUBLIC).write_text(key.info.public_key.pem)
+    build_index(Layout.create(place / "image"), {"a": b"b"}, "1")
+    imagesig.sign(f"oci:{place / 'image'}:1", key)
+    return place
+
+
+@pytest.fixture
+def arguments(place: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, dict[str, Any]]:
+    """The arguments of each call, with an open key and settings where one is needed."""
+    monkeypatch.chdir(place)
+    key = imagesig.open_key(PRIVATE)
+    opened = {"key": key, "settings": imagesig.keys.KeySettings(environ={}), "pem": (place / PRIVATE).read_text()}
+    return {
+        name: {item: opened[item] if value in (None, "PEM") else value for item, value in given.items()}
+        for name, (_, given) in CALLS.items()
+    }
+
+
+def test_every_public_function_has_a_row() -> None:
+    assert public_functions().keys() - {f"imagesig.{name}" for name in OF_IMAGES} == OTHERS.keys() | AUTHORS_ONLY.keys()
+    assert OF_IMAGES.keys() == set(aio.__all__) - {"Session"}
+    assert OF_IMAGES.keys() <= set(dir(imagesig.Session)) & set(dir(aio.Session))
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_value_of_no_type_is_refused_by_the_name_of_its_parameter(
+    arguments: Mapping[str, dict[str, Any]], name: str
+) -> None:
+    function = CALLS[name][0]
+    for parameter in PARAMETERS.get(name) or parameters(function):
+        for wrong in (object(), [object()]) if parameter == "formats" else (object(),):
+            with pytest.raises(InvalidArgument) as caught:
+                result(function(**{**arguments[name], parameter: wrong}))
+            assert parameter in str(caught.value), f"{parameter}: {caught.value}"
+            assert "0x" not in str(caught.value), "the value may be a secret"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in CALLS if "aio." not in name and "Session." not in name))
+def test_a_value_of_any_type_is_taken_or_refused_and_never_an_error_of_python(
+    arguments: Mapping[str, dict[str, Any]], name: str
+) -> None:
+    function = CALLS[name][0]
+    for parameter in PARAMETERS.get(name) or parameters(function):
+        for value in (*ANY, *MORE):
+            if value is len and parameter in ("admit", "progress"):
+                continue  # what the caller's function raises is the caller's
+            error = error_of(function, {**arguments[name], parameter: value})
+            assert not isinstance(error, InternalError), f"{parameter}={value!r}: {error.__cause__!r}"
+
+
+@pytest.mark.parametrize("name", ["verify", "aio.verify", "Session.verify", "aio.Session.verify", "verify_many"])
+@pytest.mark.parametrize(
+    "option", [{"now": "x"}, {"now": datetime(2026, 1, 1)}, {"allow_unverified": "no"}], ids=["text", "naive", "no"]
+)
+def test_an_option_that_would_be_read_wrongly_is_refused(
+    arguments: Mapping[str, dict[str, Any]], name: str, option: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidArgument, match=next(iter(option))):
+        result(CALLS[name][0](**arguments[name], **option))
+
+
+def test_a_text_is_taken_where_a_list_of_texts_is_meant(arguments: Mapping[str, dict[str, Any]]) -> None:
+    key = imagesig.open_key(Path(PRIVATE))
+
+    assert imagesig.sign(IMAGE, key, formats="cosign", dry_run=True).signatures
+    assert Policy.any_of(PUBLIC, formats="cosign")
+    assert imagesig.keys.certificate_request(key, "CN=release", "dns:release.example")
+    assert list(imagesig.diagnose(Path(PRIVATE)))
+
+
+def test_a_key_says_which_argument_is_wrong(arguments: Mapping[str, dict[str, Any]]) -> None:
+    key: Any = imagesig.open_key(PRIVATE)
+    for call, parameter in (
+        (lambda: key.sign("text"), "message"),
+        (lambda: key.sign_batch([7]), "requests"),
+        (lambda: key.sign_batch("x"), "requests"),
+        (lambda: key.expect(PUBLIC), "public_key"),
+        (lambda: CertifiedKey(key, "x"), "chain"),
+        (lambda: imagesig.open_key(PRIVATE, chain=[7]), "chain"),
+    ):
+        with pytest.raises(InvalidArgument, match=parameter):
+            call()
+
+
+def test_the_signature_of_a_checked_function_is_shown() -> None:
+    assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
+    assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"
