@@ -14,14 +14,16 @@ from itertools import chain
 
 from imagesig.api.doctor.diagnosis import Diagnosis, State, each, failed, grouped, within
 from imagesig.api.doctor.repositories import Repository
+from imagesig.api.doctor.servers import endpoint
 from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, resolve
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
-from imagesig.errors import ImagesigError
+from imagesig.errors import ImagesigError, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.keys.endpoint import HasEndpoint
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
 from imagesig.naming import PathLike
@@ -82,12 +84,24 @@ def _key(uri: str | PathLike, settings: KeySettings) -> Iterator[Diagnosis]:
     provider, name = resolve_key(uri, settings)
     with provider:
         seconds = settings.timeout
+        yield from each("key's home", within(seconds, _server(provider, settings)))
         yield from each("key's home", within(seconds, _facts(provider)))
         if name:
             yield from each("public key", within(seconds, _public_keys(provider, name)))
             yield from each("signing", within(seconds, _signing(provider, name)))
         else:
             yield from each("keys", within(seconds, _listed_keys(provider)))
+
+
+def _server(provider: KeyProvider, settings: KeySettings) -> Iterator[Diagnosis]:
+    if not isinstance(provider, HasEndpoint):
+        return
+    try:
+        found = provider.endpoint()
+    except ImagesigError:
+        return  # the facts fail for the same reason, and say it
+    if found is not None:
+        yield from endpoint(found, settings.environ)
 
 
 def _facts(provider: KeyProvider) -> Iterator[Diagnosis]:
@@ -126,7 +140,7 @@ def _image(given: ImageLike, transport: TransportLike | None) -> Iterator[Diagno
         repository = Repository.of(image.home, image.timeout)
         yield from grouped(of_image, repository.reached())
         digests: list[str] = []
-        yield from grouped(of_image, repository.steps.run("image", lambda: _resolved(image, digests)))
+        yield from grouped(of_image, repository.steps.run("image", lambda: _resolved(image, digests, repository)))
         digest = digests[0] if digests else ""
         if image.signatures.identity == image.home.identity:
             yield from grouped(of_image, repository.used(digest))
@@ -138,10 +152,14 @@ def _image(given: ImageLike, transport: TransportLike | None) -> Iterator[Diagno
             yield from grouped(of_image, repository.steps.run("signatures", lambda: _signatures(image)))
 
 
-def _resolved(image: Image, digests: list[str]) -> Iterator[Diagnosis]:
-    with deadline(image.timeout), external_call("image"):
-        digests.append(resolve(image).digest)
-    yield Diagnosis("image", State.OK, f"{image}: {digests[0]}")
+def _resolved(image: Image, digests: list[str], repository: Repository) -> Iterator[Diagnosis]:
+    try:
+        with deadline(image.timeout), external_call("image"):
+            digests.append(resolve(image).digest)
+    except Unauthorized as error:
+        yield Diagnosis("image", State.FAILED, f"{error}; the login is {repository.login}", error.hint)
+    else:
+        yield Diagnosis("image", State.OK, f"{image}: {digests[0]}")
 
 
 def _signatures(image: Image) -> Iterator[Diagnosis]:

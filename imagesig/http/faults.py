@@ -29,6 +29,11 @@ _TLS_HINTS = (
         ("certificate required", "alert bad certificate", "alert unknown ca"),
         "the server asks for a client's certificate, which imagesig does not send to registries: use another address",
     ),
+    (
+        ("eof occurred",),
+        "the server ends the connection: it may ask for a client's certificate, which imagesig does not send to "
+        "registries; check the proxy and the network",
+    ),
     (("alert",), "ask the administrator which versions of TLS the server accepts"),
     (("expired", "not yet valid"), "renew the server's certificate, or correct this machine's clock"),
     (("mismatch", "doesn't match"), "use a host name that the server's certificate has, or renew the certificate"),

@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,30 +14,35 @@ from msgspec import Struct
 
 from imagesig.errors import ImagesigError, Unreachable
 from imagesig.http.connect import Connector, connect_seconds
+from imagesig.http.dates import date_of
+from imagesig.http.direct import Direct
 from imagesig.http.faults import What
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import ANYWHERE
+from imagesig.redacted import RedactedStruct
 from imagesig.url import Url
 
 if TYPE_CHECKING:
     from imagesig.http.connect import Line
 
 
-class Authorities(Struct, frozen=True):
-    """The certificate authorities that a connection trusts: what names them, the file or folder, and those in PEM.
+class Authorities(RedactedStruct, frozen=True):
+    """The certificate authorities that a connection trusts: what names them, and their file or folder.
 
-    `pem` is empty if OpenSSL reads them from the place.
+    `context` is the TLS context that trusts them, None for one that reads them from OpenSSL's usual places.
     """
+
+    hidden = ("context",)
 
     named_by: str
     place: str
-    pem: str = ""
+    context: ssl.SSLContext | None = None
 
     @classmethod
     def of(cls, file: Path | None, environ: Mapping[str, str]) -> Authorities:
         """The authorities in a file of the user, else in those that OpenSSL's variables name, else the system's."""
         if file is not None:
-            return cls("--registry-ca", str(file), file.read_text("latin-1"))
+            return cls("--registry-ca", str(file), ssl.create_default_context(cafile=str(file)))
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             if environ.get(variable):
                 return cls(variable, environ[variable])
@@ -46,11 +52,12 @@ class Authorities(Struct, frozen=True):
     @property
     def is_missing(self) -> bool:
         """Whether there is no such file or folder: OpenSSL says nothing about that."""
-        return not self.pem and not os.path.exists(self.place)  # noqa: PTH110 - False for what is no path at all
+        return self.context is None and not os.path.exists(self.place)  # noqa: PTH110 - False for what is no path at all
 
-    def context(self) -> ssl.SSLContext:
-        """A context of TLS that trusts them."""
-        return ssl.create_default_context(cadata=self.pem or None)
+    @property
+    def is_anybody(self) -> bool:
+        """Whether every certificate is accepted."""
+        return self.context is not None and self.context.verify_mode is ssl.CERT_NONE
 
 
 class Handshake(Struct, frozen=True):
@@ -69,15 +76,29 @@ def handshake(url: Url, proxy: Proxy | None, authorities: Authorities) -> Handsh
     """
     what = What("TLS with", url, proxy)
     try:
-        return _seen(url, proxy, what, authorities.context())
+        return _seen(url, proxy, what, authorities.context or ssl.create_default_context())
     except Unreachable as error:
         if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
             raise
-        anything = ssl.create_default_context()
-        anything.check_hostname = False
-        anything.verify_mode = ssl.CERT_NONE
-        seen = _seen(url, proxy, what, anything)
+        seen = _seen(url, proxy, what, any_certificate())
         return Handshake(seen.version, seen.certificates, error.without_frames())
+
+
+def any_certificate() -> ssl.SSLContext:
+    """A context that accepts every certificate: what it reads is proven by nothing."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def server_time(url: Url, proxy: Proxy | None, context: ssl.SSLContext | None) -> datetime | None:
+    """The time in the server's answer to one request without a login; None if it sends none. Raises as `handshake`."""
+    what = What("GET", url, proxy)
+    with what.guarded():
+        answer = Direct(None, 1, connect_seconds, context).open("GET", url, {}, None, proxy, ANYWHERE)
+        answer.close()
+        return date_of(answer.headers.get("date", ""))
 
 
 def _seen(url: Url, proxy: Proxy | None, what: What, context: ssl.SSLContext) -> Handshake:

@@ -29,6 +29,11 @@ class Repository:
     def __init__(self) -> None:
         self.steps = Steps()
 
+    @property
+    def login(self) -> str:
+        """The user and the origin of the credentials; empty for a local home."""
+        return ""
+
     def reached(self) -> Iterator[Diagnosis]:
         """How the home is reached."""
         return iter(())
@@ -46,6 +51,10 @@ class RegistryRepository(Repository):
         self._probe = probe
         self._seconds = seconds
         self._contact = probe.contact
+
+    @property
+    def login(self) -> str:
+        return self._contact.login
 
     def reached(self) -> Iterator[Diagnosis]:
         """Address, proxy, TLS, first answer, clock and credentials: no request has a login."""

@@ -8,16 +8,24 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from imagesig.api.doctor.diagnosis import Diagnosis, State, failed
+from imagesig.api.doctor.diagnosis import Diagnosis, State, Steps, failed
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import ImagesigError, MalformedError
 from imagesig.external import external_call
-from imagesig.http.handshake import Authorities, Handshake, handshake
-from imagesig.http.proxies import Proxy, ProxyDecision, unused_entries
+from imagesig.http.handshake import Authorities, Handshake, any_certificate, handshake, server_time
+from imagesig.http.proxies import Proxies, Proxy, ProxyDecision, unused_entries
+from imagesig.keys.endpoint import Endpoint
 from imagesig.text import quote
 from imagesig.url import parse_url
 
 _CLOCK_SECONDS = 60
+_DATES = ("expired", "not yet valid")
+_OPTIONS = {
+    "": "--registry-ca FILE, or ca_file=",
+    "Vault ": "VAULT_CACERT=FILE, or ?ca=FILE",
+    "KMS ": "AWS_CA_BUNDLE=FILE",
+}
+"""What names the authorities, by the beginning of the steps' names."""
 _SHOWN_CERTIFICATES = 5
 _SHOWN_NAMES = 10
 
@@ -54,15 +62,44 @@ def _ignored(area: str, variable: str, why: str, hint: str) -> Diagnosis:
     return Diagnosis(area, State.NOTE, f"{variable} has no effect here: {why}", hint)
 
 
+def endpoint(found: Endpoint, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """The steps for the server of a key service."""
+    prefix, url, steps = f"{found.name} ", parse_url(found.url), Steps()
+    proxies = Proxies.from_environment(environ)
+
+    def encrypted() -> Iterator[Diagnosis]:
+        if found.context is None:
+            yield Diagnosis(f"{prefix}TLS", State.OK if url.is_loopback else State.NOTE, "not used")
+        elif found.server_name:
+            yield Diagnosis(
+                f"{prefix}TLS", State.NOTE, f"not tried: {found.server_name} is the name in its certificate"
+            )
+        else:
+            usual = Authorities.of(None, environ)
+            named_by, place = found.authorities if found.authorities[0] else (usual.named_by, usual.place)
+            authorities = Authorities(named_by, place, found.context)
+            yield from tls(prefix, found.url, proxies.decide(url), authorities)
+
+    def timed() -> Iterator[Diagnosis]:
+        yield clock(f"{prefix}clock", found.name, server_time(url, proxies.find(url), found.context))
+
+    yield from steps.run(
+        f"{prefix}proxy", lambda: proxy(f"{prefix}proxy", found.url, lambda: proxies.decide(url), environ), needed=True
+    )
+    yield from steps.run(f"{prefix}TLS", encrypted, needed=True)
+    if not found.server_name:
+        yield from steps.run(f"{prefix}clock", timed)
+
+
 def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities) -> Iterator[Diagnosis]:
     """Whether the server's certificates are trusted, by which authorities, and what the server sends.
 
     `prefix` begins the names of the steps.
     """
-    trusted = f"the authorities in {authorities.place} ({authorities.named_by})"
+    area, trusted = f"{prefix}TLS", f"the authorities in {authorities.place} ({authorities.named_by})"
     if authorities.is_missing:
         hint = "name a PEM file with the authorities: --registry-ca FILE, or SSL_CERT_FILE"
-        yield Diagnosis(f"{prefix}TLS", State.FAILED, f"no authority is trusted: {trusted} do not exist", hint)
+        yield Diagnosis(area, State.FAILED, f"no authority is trusted: {trusted} do not exist", hint)
         return
     try:
         seen = handshake(parse_url(url), decision.proxy, authorities)
@@ -70,17 +107,22 @@ def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities
         yield _unconnected(prefix, error, decision)
         return
     certificates = [_certificate(der) for der in seen.certificates[:_SHOWN_CERTIFICATES]]
-    if seen.fault is None:
-        yield Diagnosis(f"{prefix}TLS", State.OK, f"{seen.version}, trusted by {trusted}")
+    if authorities.is_anybody:
+        yield Diagnosis(area, State.NOTE, f"{seen.version}, every certificate is accepted", "unset VAULT_SKIP_VERIFY")
+    elif seen.fault is None:
+        yield Diagnosis(area, State.OK, f"{seen.version}, trusted by {trusted}")
     else:
-        hint = _hint(seen, [item for item in certificates if isinstance(item, Certificate)], decision.proxy)
-        yield Diagnosis(f"{prefix}TLS", State.FAILED, f"{seen.fault}; trusted are {trusted}", hint)
+        hint = _hint(seen, [item for item in certificates if isinstance(item, Certificate)], decision.proxy, prefix)
+        yield Diagnosis(area, State.FAILED, f"{seen.fault}; trusted are {trusted}", hint)
     for number, item in enumerate(certificates, 1):
         place = f"{number} of {len(seen.certificates)}"
         if isinstance(item, ImagesigError):
             yield Diagnosis(f"{prefix}certificate", State.NOTE, f"{place}: {item}")
         else:
             yield _described(f"{prefix}certificate", place, item, datetime.now(UTC))
+    if seen.fault is not None and any(word in str(seen.fault) for word in _DATES):
+        whose = "the server, whose certificate is not trusted"
+        yield clock(f"{prefix}clock", whose, server_time(parse_url(url), decision.proxy, any_certificate()))
 
 
 def _unconnected(prefix: str, error: ImagesigError, decision: ProxyDecision) -> Diagnosis:
@@ -126,23 +168,24 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
         return tuple(str(name.value) for name in found.value)
 
 
-def _hint(seen: Handshake, certificates: list[Certificate], through: Proxy | None) -> str:
+def _hint(seen: Handshake, certificates: list[Certificate], through: Proxy | None, prefix: str) -> str:
     """What to do about certificates that are not trusted."""
     assert seen.fault is not None
     if "--registry-ca" not in seen.fault.hint or not certificates:
         return seen.fault.hint
     last = certificates[-1]
-    wanted = last.label if last.subject_der == last.issuer_der else quote(last.issuer)
+    is_root = last.subject_der == last.issuer_der
+    wanted = last.label if is_root else quote(last.issuer)
     maker = f" (the proxy {through} may have made it)" if through else ""
-    sends = ", or let the server send its whole chain" if len(certificates) == 1 and last.label != wanted else ""
-    return f"name a PEM file with the certificate of {wanted}{maker}: --registry-ca FILE, or ca_file={sends}"
+    sends = ", or let the server send its whole chain" if len(certificates) == 1 and not is_root else ""
+    return f"name a PEM file with the certificate of {wanted}{maker}: {_OPTIONS[prefix]}{sends}"
 
 
-def clock(area: str, whose: str, server_time: datetime | None) -> Diagnosis:
+def clock(area: str, whose: str, time: datetime | None) -> Diagnosis:
     """How far this machine's clock is from a server's."""
-    if server_time is None:
+    if time is None:
         return Diagnosis(area, State.NOTE, f"{whose} sends no time")
-    seconds = (datetime.now(UTC) - server_time).total_seconds()
+    seconds = (datetime.now(UTC) - time).total_seconds()
     if abs(seconds) <= _CLOCK_SECONDS:
         return Diagnosis(area, State.OK, f"agrees with the clock of {whose}")
     direction = "ahead of" if seconds > 0 else "behind"

@@ -73,7 +73,7 @@ def _split(names: tuple[str, ...]) -> tuple[str, str]:
 
 def _write(item: Diagnosis, *, is_first: bool) -> None:
     if is_first:
-        say("", item.group)
+        say(*([] if item.group == "imagesig" else [""]), item.group)
     say_marked(f"{item.state.value:6}", f" {item.area:16} {item.detail}", color=_COLORS[item.state])
     if item.hint:
         say(f"{'':6} {'':16} -> {item.hint}")
