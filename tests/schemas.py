@@ -143,6 +143,10 @@ DEFS: dict[str, Schema] = {
             "removed": listed(record(REMOVED)),
         }
     ),
+    "payload": record(
+        {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
+        description="What is to be signed elsewhere.",
+    ),
     "unsigned_image": record({"signed": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "copied_image": record(
         {
@@ -228,6 +232,8 @@ def _documents() -> dict[str, Schema]:
     """The documents of a command that succeeds, and of one that fails, by command."""
     images = {
         "copy": [named("copied_image")],
+        "attach": [named("signed_image")],
+        "generate-payload": [named("payload")],
         "inspect": [named("inspected_image"), named("partly_inspected_image")],
         "remove": [named("image_without_signatures"), named("image_with_signatures")],
     }
@@ -280,7 +286,7 @@ def _document(command: str, members: dict[str, Schema], optional: dict[str, Sche
 def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
     results = {} if command.startswith(("key ", "policy ")) else {"images": NO_RESULTS}
-    optional = HALF_DONE if command == "sign" else {}
+    optional = HALF_DONE if command in ("sign", "attach") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(
         command, {**results, **ERROR} if command != "doctor" else {**ERROR, "findings": NO_RESULTS}, optional

@@ -44,6 +44,8 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
     "copy": {"source": IMAGE, "destination": "oci:there:1"},
     "remove": {"image": IMAGE, "key": PUBLIC, "dry_run": True},
     "remove_many": {"images": [IMAGE], "key": PUBLIC, "dry_run": True},
+    "generate_payload": {"image": IMAGE, "identity": "registry.example/app:1"},
+    "attach": {"image": IMAGE, "signature": b"", "key": PUBLIC},
 }
 """Arguments with which each function succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {

@@ -75,6 +75,7 @@ PURE = frozenset(
         "http/hello.py",
         "http/proxies.py",
         "http/reach.py",
+        "keys/pkcs11/codes.py",
         "images/layout/index.py",
         "images/registry/link.py",
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, overload
 from imagesig.aio.runner import Runner, seconds_for
 from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
-from imagesig.api.sign import signing, signing_many
+from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify import verifying, verifying_many
 from imagesig.deadlines import Stop
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from imagesig.api.explaining import Explanation
     from imagesig.api.inspecting import InspectedImage
     from imagesig.api.options import (
+        AttachOptions,
         CopyOptions,
         ExplainOptions,
         InspectOptions,
+        PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
         SignManyOptions,
@@ -40,12 +42,13 @@ if TYPE_CHECKING:
     from imagesig.api.removing import RemovedImage
     from imagesig.api.sign.signed_image import SignedImage
     from imagesig.api.sign.signing import Progress
+    from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import VerificationResult
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
-__all__ = ["Session", "copy", "explain", "inspect", "remove", "remove_many"]
+__all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
 __all__ += ["sign", "sign_many", "verify", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
@@ -75,6 +78,20 @@ async def explain(image: ImageLike, policy: Policy | AuthorityLike, **options: U
     action = functools.partial(explaining.explain, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
     return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def generate_payload(image: ImageLike, **options: Unpack[PayloadOptions]) -> Payload:
+    """`imagesig.generate_payload`, with its options and errors."""
+    action = functools.partial(signing_elsewhere.generate_payload, image, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def attach(image: ImageLike, signature: bytes | str, **options: Unpack[AttachOptions]) -> SignedImage:
+    """`imagesig.attach`, with its options and errors."""
+    action = functools.partial(signing_elsewhere.attach, image, signature, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=False)
 
 
 async def copy(source: ImageLike, destination: ImageLike, **options: Unpack[CopyOptions]) -> CopiedImage:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagesig.api.removing import RemovedImage
     from imagesig.api.sign.signed_image import SignedImage
     from imagesig.api.sign.signing import Progress
+    from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
     from imagesig.images.open import TransportLike
     from imagesig.keys import SigningKey
@@ -77,6 +78,20 @@ class Session:
         action = functools.partial(self._session.explain, image, policy, **options)
         seconds = seconds_for(image, self._session.transport, options.get("timeout"))
         return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
+        """`imagesig.generate_payload`, with its options and errors."""
+        action = functools.partial(self._session.generate_payload, image, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def attach(
+        self, image: ImageLike, signature: bytes | str, **options: Unpack[given.SessionAttachOptions]
+    ) -> SignedImage:
+        """`imagesig.attach`, with its options and errors."""
+        action = functools.partial(self._session.attach, image, signature, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=False)
 
     async def copy(
         self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]

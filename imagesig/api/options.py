@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
+from pathlib import Path
 from typing import TypedDict
 
 from imagesig.api.copying import Admit
 from imagesig.api.sign.signing_many import OnKeyError
 from imagesig.api.verify.verifying import OpenPublicKeys
+from imagesig.crypto.certificate import Certificate
 from imagesig.formats import Format
 from imagesig.images.open import TransportLike
 from imagesig.images.transfer import BlobCount
@@ -65,6 +67,35 @@ class SessionSignManyOptions(SessionSignOptions, total=False):
     workers: int
     deadline: float | None
     on_key_error: OnKeyError
+
+
+class SessionPayloadOptions(TypedDict, total=False):
+    """Of `Session.generate_payload`."""
+
+    annotations: Mapping[str, str]
+    identity: str
+    timeout: float | None
+
+
+class PayloadOptions(SessionPayloadOptions, total=False):
+    """Of `generate_payload`."""
+
+    transport: TransportLike | None
+
+
+class SessionAttachOptions(SessionPayloadOptions, total=False):
+    """Of `Session.attach`."""
+
+    key: KeyLike | None
+    payload: bytes
+    chain: bytes | str | Path | Sequence[Certificate]
+    now: datetime | None
+
+
+class AttachOptions(SessionAttachOptions, total=False):
+    """Of `attach`."""
+
+    transport: TransportLike | None
 
 
 class SessionVerifyOptions(TypedDict, total=False):

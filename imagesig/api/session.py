@@ -16,6 +16,7 @@ from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.removing_many import remove_many
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import Progress, sign
+from imagesig.api.sign.signing_elsewhere import Payload, attach, generate_payload
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
@@ -134,6 +135,16 @@ class Session:
     ) -> Generator[Outcome[SignedImage], None, None]:
         """`imagesig.sign_many`, with its options and errors."""
         return sign_many(images, key, transport=self.transport, witnesses=self._witnesses, **options)
+
+    def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
+        """`imagesig.generate_payload`, with its options and errors."""
+        return generate_payload(image, transport=self.transport, **options)
+
+    def attach(
+        self, image: ImageLike, signature: bytes | str, **options: Unpack[given.SessionAttachOptions]
+    ) -> SignedImage:
+        """`imagesig.attach`, with its options and errors."""
+        return attach(image, signature, transport=self.transport, **options)
 
     def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
         """`imagesig.inspect`, with its options and errors."""

@@ -64,8 +64,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             raise InvalidArgument(
                 "public key: this is a private key", hint="export its public half: imagesig key export KEY_URI"
             )
-        # speed: most keys have this form; the general reader loads all of `cryptography`'s formats
-        # (benchmarks/test_cli.py)
+        # speed: most keys have this form; the general reader loads all formats (benchmarks/test_cli.py)
         if (match := _P256_PEM.fullmatch(data)) and (key := _plain_p256(base64.b64decode(match[1] + match[2]))):
             return key
         from cryptography.hazmat.primitives.serialization import load_pem_public_key

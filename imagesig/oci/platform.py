@@ -80,7 +80,8 @@ def normalised(platform: Platform) -> Platform:
         case "x86_64" | "x86-64" | "amd64":
             architecture, variant = "amd64", "" if variant == "v1" else variant
         case "aarch64" | "arm64":
-            architecture, variant = "arm64", "" if variant in ("8", "v8") else variant
+            architecture = "arm64"
+            variant = {"8": "", "v8": "", "v8.0": "", "9": "v9", "9.0": "v9", "v9.0": "v9"}.get(variant, variant)
         case "armhf":
             architecture, variant = "arm", "v7"
         case "armel":

@@ -13,17 +13,19 @@ from imagesig.testing.contract_hooks import pytest
 
 
 class UriContract:
-    """The tests that every factory of key URIs passes. Subclass it as `Test...` and override its hooks::
+    """The tests that every factory of key URIs passes.
 
-    class TestMyUris(UriContract):
-        wrong_uris = ("mine://", "mine://a?unknown=1")
+    Subclass it as `Test...` and override its hooks::
 
-        def resolve(self, uri, settings):
-            return from_uri(uri, settings)
+        class TestMyUris(UriContract):
+            wrong_uris = ("mine://", "mine://a?unknown=1")
 
-        @pytest.fixture
-        def uri(self):
-            return "mine://release"
+            def resolve(self, uri, settings):
+                return from_uri(uri, settings)
+
+            @pytest.fixture
+            def uri(self):
+                return "mine://release"
     """
 
     wrong_uris: tuple[str, ...] = ()

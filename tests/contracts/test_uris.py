@@ -80,7 +80,7 @@ class TestKeysInAToken(_Ours):
 
 @pytest.mark.interop
 class TestKeysInAwsKms(_Ours):
-    wrong_uris = ("awskms://", "awskms://host/alias/", "awskms://host/alias/a?unknown=1")
+    wrong_uris = ("awskms://user@host/alias/a", "awskms://host/alias/", "awskms://host/alias/a?unknown=1")
 
     @pytest.fixture
     def uri(self, kms: KmsServer, monkeypatch: pytest.MonkeyPatch) -> str:

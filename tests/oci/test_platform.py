@@ -159,3 +159,11 @@ def test_a_config_names_each_part_of_its_platform() -> None:
             assert found is not None
             assert getattr(found, field) == ""
         assert platform_of_config(config | {name: 7}) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [("v8.0", ""), ("8", ""), ("V8", ""), ("9", "v9"), ("9.0", "v9"), ("v9.0", "v9"), ("v9", "v9"), ("v8.1", "v8.1")],
+)
+def test_variants_of_arm64_are_normalised_as_by_containerd(written: str, normal: str) -> None:
+    assert normalised(Platform("linux", "arm64", written)) == Platform("linux", "arm64", normal)

@@ -101,7 +101,7 @@ class RegistryRepository(Repository):
     def _credentials(self) -> Iterator[Diagnosis]:
         contact = self._contact
         with deadline(self._seconds):
-            steps, login = contact.credentials, contact.login
+            steps, login = contact.credential_steps, contact.login
         for step in steps:
             key = f", {step.key}" if step.key else ""
             yield Diagnosis(

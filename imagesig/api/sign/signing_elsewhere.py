@@ -16,6 +16,7 @@ from imagesig.api.sign.signed_image import SignedImage, identity_warnings, signe
 from imagesig.api.sign.signing import attach_and_settle
 from imagesig.api.sign.signing_job import signing_job
 from imagesig.api.stored_signatures import ImageLike, pinned_name
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import deadline
 from imagesig.errors import FormatViolation, InvalidArgument, MalformedError, SignatureInvalid, SubjectMismatch
@@ -67,6 +68,7 @@ class Payload(Struct, frozen=True):
         }
 
 
+@checks_arguments
 def generate_payload(
     image: ImageLike,
     *,
@@ -94,6 +96,7 @@ def generate_payload(
     return Payload(str(opened), root.digest, pinned_name(opened, root.digest), str(name or ""), content, warnings)
 
 
+@checks_arguments
 def attach(
     image: ImageLike,
     signature: bytes | str,

@@ -49,11 +49,11 @@ class Contact:
 
     @property
     def login(self) -> str:
-        """The user and the origin of the credentials. Raises as `credentials` does."""
+        """The user and the origin of the credentials. Raises as `credential_steps` does."""
         return self._login.source(self.url, self._path)
 
     @property
-    def credentials(self) -> tuple[CredentialStep, ...]:
+    def credential_steps(self) -> tuple[CredentialStep, ...]:
         """The credential files that were read.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import textwrap
@@ -14,10 +15,14 @@ from imagesig import (
     InvalidArgument,
     KeyMismatch,
     KeyType,
+    Payload,
     Policy,
+    Session,
     SignatureInvalid,
+    SignedImage,
     SubjectMismatch,
     UnsupportedAlgorithm,
+    aio,
     attach,
     generate_payload,
     inspect,
@@ -219,3 +224,19 @@ def test_the_commands_give_the_same_bytes_and_results(image: str, tmp_path: Path
     assert [item["state"] for item in shown["signatures"]] == ["attached"]
     assert "present   cosign" in run_here(*arguments, *same, image).stdout
     assert run_here("verify", "--key", tmp_path / "pub", "--identity", NAME, image).exit_code == 0
+
+
+def test_sessions_give_the_same(image: str) -> None:
+    async def asynchronously() -> tuple[Payload, SignedImage]:
+        async with aio.Session() as session:
+            return await session.generate_payload(image), await session.attach(
+                image, signed(content), key=KEY.public_key
+            )
+
+    with Session() as session:
+        content = session.generate_payload(image).payload
+        session.attach(image, signed(content), key=KEY.public_key)
+    made, attached = asyncio.run(asynchronously())
+    assert made.payload == content == asyncio.run(aio.generate_payload(image)).payload
+    assert attached == asyncio.run(aio.attach(image, signed(content), key=KEY.public_key))
+    assert stored(image) == 1

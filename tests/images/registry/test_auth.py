@@ -287,6 +287,6 @@ def test_how_a_repository_is_reached_is_said_for_the_doctor(tmp_path: Path, monk
     assert contact.proxy.proxy is None
     assert "this machine" in contact.proxy.reason
     assert contact.login.startswith("user, from ")
-    assert [(step.key, step.answered) for step in contact.credentials] == [(f"{server.host}/team", True)]
+    assert [(step.key, step.answered) for step in contact.credential_steps] == [(f"{server.host}/team", True)]
     assert contact.token == TokenRequest(f"http://{server.host}/token", "s", (UPSTREAM, OWN))
     assert "s3cret" not in repr(contact)

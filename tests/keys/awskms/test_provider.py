@@ -58,6 +58,11 @@ class TestContract(ProviderContract):
         with AwsKmsProvider(session=session, endpoint=kms.endpoint) as opened:
             yield opened
 
+    def unreachable(self) -> AwsKmsProvider:
+        return AwsKmsProvider(
+            session=boto3.Session("any", "any", region_name="us-east-1"), endpoint="http://127.0.0.1:1"
+        )
+
     def fresh_name(self, key_type: KeyType) -> str:
         return alias()
 
