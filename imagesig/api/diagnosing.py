@@ -12,7 +12,7 @@ from contextlib import closing
 from importlib.metadata import version
 from itertools import chain
 
-from imagesig.api.doctor.diagnosis import Diagnosis, State, each, failed, grouped, within
+from imagesig.api.doctor.diagnosis import Diagnosis, State, each, failed, grouped, unrepeated, within
 from imagesig.api.doctor.repositories import Repository
 from imagesig.api.doctor.servers import endpoint
 from imagesig.api.inspecting import inspect
@@ -49,7 +49,7 @@ def diagnose(
     """
     yield from grouped("imagesig", each("imagesig", _installation()))
     if key:
-        yield from grouped("key", each("key", _key(key, settings or default_settings())))
+        yield from grouped("key", unrepeated(each("key", _key(key, settings or default_settings()))))
     if image:
         yield from grouped("image", each("image", _image(image, transport)))
 
@@ -84,8 +84,8 @@ def _key(uri: str | PathLike, settings: KeySettings) -> Iterator[Diagnosis]:
     provider, name = resolve_key(uri, settings)
     with provider:
         seconds = settings.timeout
-        yield from each("key's home", within(seconds, _server(provider, settings)))
-        yield from each("key's home", within(seconds, _facts(provider)))
+        yield from each("key store", within(seconds, _server(provider, settings)))
+        yield from each("key store", within(seconds, _facts(provider)))
         if name:
             yield from each("public key", within(seconds, _public_keys(provider, name)))
             yield from each("signing", within(seconds, _signing(provider, name)))

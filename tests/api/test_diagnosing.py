@@ -46,7 +46,9 @@ def test_a_key_that_works_signs_a_test_message(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_is_a_diagnosis(tmp_path: Path) -> None:
-    assert seen(str(tmp_path / "missing.key"))["signing"][0] is State.FAILED
+    found = seen(str(tmp_path / "missing.key"))
+    assert found["public key"][0] is State.FAILED
+    assert found["signing"] == (State.NOTE, "fails as the step public key does")
     assert seen("nosuch://key")["key"][0] is State.FAILED
 
 

@@ -68,6 +68,16 @@ def grouped(group: str, steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
     return (replace(step, group=step.group or group) for step in steps)
 
 
+def unrepeated(steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
+    """The results. A failure with the text of an earlier one only names the step that failed first."""
+    first: dict[str, str] = {}
+    for step in steps:
+        if step.state is State.FAILED and first.setdefault(step.detail, step.area) != step.area:
+            yield replace(step, state=State.NOTE, detail=f"fails as the step {first[step.detail]} does", hint="")
+        else:
+            yield step
+
+
 class Steps:
     """Runs the steps for one server in order, each caught.
 

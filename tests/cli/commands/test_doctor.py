@@ -6,7 +6,10 @@ import base64
 import datetime
 import json
 import os
+import re
 import socket
+import ssl
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from email.utils import format_datetime
@@ -241,8 +244,6 @@ def two_keys(rig: Rig) -> list[str]:
 
 
 def vault(rig: Rig, *faults: Fault, tls: bool = False) -> ScriptedVault:
-    import ssl
-
     context = None
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -280,6 +281,18 @@ def kms_of_old(rig: Rig) -> list[str]:
     credentials = {"AWS_ACCESS_KEY_ID": "AKIASCRIPTED", "AWS_SECRET_ACCESS_KEY": "s3cret"}
     rig.env(AWS_ENDPOINT_URL=server.address, AWS_REGION=server.region, **credentials)
     return ["awskms:///alias/release"]
+
+
+def kms_of(rig: Rig, **variables: str) -> list[str]:
+    credentials = {"AWS_ACCESS_KEY_ID": "AKIASCRIPTED", "AWS_SECRET_ACCESS_KEY": "s3cret"}
+    rig.env(**credentials | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"} | variables)
+    return ["awskms:///alias/release"]
+
+
+def vault_of(rig: Rig, **variables: str) -> list[str]:
+    vault(rig, tls=True)
+    rig.env(VAULT_CACERT=str(trusted(rig.authority, rig.folder)), **variables)
+    return ["hashivault://release"]
 
 
 def old_registry(rig: Rig) -> list[str]:
@@ -361,8 +374,33 @@ ROWS = {
     "E Vault with an old clock": Row(vault_of_old, "Vault clock", ("ahead of the clock of Vault", "chrony")),
     "E1 an unknown issuer": Row(vault_of_unknown_issuer, "Vault TLS", ("VAULT_CACERT", "ca.pem", "Acme Roots")),
     "E1 a file that is away": Row(vault_without_file, "key", ("VAULT_CACERT", "/nowhere/vault.pem")),
+    "E1 the authorities of a Vault": Row(lambda rig: vault_of(rig), "Vault TLS", ("ca.pem", "VAULT_CACERT"), "ok"),
+    "E1 any certificate": Row(
+        lambda rig: vault_of(rig, VAULT_SKIP_VERIFY="1"),
+        "Vault TLS",
+        ("every certificate", "VAULT_SKIP_VERIFY"),
+        "note",
+    ),
+    "E2 a token with a line break": Row(
+        lambda rig: vault_of(rig, VAULT_TOKEN=CANARIES["Vault token"] + "\nx"), "key", ("VAULT_TOKEN",)
+    ),
+    "E a proxy that Vault has none for": Row(
+        lambda rig: vault_of(rig, HTTPS_PROXY="http://p.example"), "Vault proxy", ("none", "this machine"), "ok"
+    ),
+    "E a proxy that is not for https": Row(
+        lambda rig: vault_of(rig, HTTP_PROXY="http://p.example"),
+        "Vault proxy",
+        ("HTTP_PROXY", "set HTTPS_PROXY"),
+        "note",
+    ),
+    "F2 no region": Row(kms_of, "key store", ("set AWS_REGION",)),
+    "F2 a secret key with a line break": Row(
+        lambda rig: kms_of(rig, AWS_REGION="eu-west-1", AWS_SECRET_ACCESS_KEY=CANARIES["AWS secret key"] + "\nx"),
+        "key store",
+        ("AWS_SECRET_ACCESS_KEY", "line break"),
+    ),
     "F2 KMS with an old clock": Row(kms_of_old, "KMS clock", ("ahead of the clock of KMS", "chrony")),
-    "G2 two private keys": Row(two_keys, "signing", ("x.key",)),
+    "G2 two private keys": Row(two_keys, "public key", ("x.key",)),
 }
 
 
@@ -411,3 +449,56 @@ def test_the_text_is_grouped_and_ends_with_what_failed(rig: Rig) -> None:
     done = run_here("doctor")
     assert done.output.startswith("imagesig\nok     imagesig ")
     assert done.output.endswith("\nnothing failed\n")
+
+
+SEAMS = {
+    "imagesig.images.registry.session.Contact.url": "address",
+    "imagesig.images.registry.session.Contact.proxy": "proxy",
+    "imagesig.api.doctor.servers.tls": "TLS",
+    "imagesig.images.registry.permissions.RegistryProbe.greet": "registry",
+    "imagesig.images.registry.session.Contact.credential_steps": "credentials",
+    "imagesig.api.diagnosing.resolve": "image",
+    "imagesig.images.registry.session.Contact.token": "token",
+    "imagesig.images.registry.permissions.RegistryProbe.referrers": "referrers",
+    "imagesig.images.registry.permissions.RegistryProbe.push": "push",
+    "imagesig.images.registry.permissions.RegistryProbe.delete": "delete",
+    "imagesig.api.diagnosing.inspect": "signatures",
+}
+
+
+@pytest.mark.parametrize("kind", [KeyError, OSError, MemoryError])
+@pytest.mark.parametrize("seam", SEAMS)
+def test_an_exception_of_any_kind_ends_one_step_only(rig: Rig, seam: str, kind: type[Exception]) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise kind(CANARIES["registry password"])
+
+    rig.trust()
+    image = rig.tls()
+    rig.monkeypatch.setattr(seam, property(fail) if "Contact" in seam else fail)
+
+    status, steps = doctor(image)
+
+    failed = [step for step in steps if step.area == SEAMS[seam]]
+    assert any(kind.__name__ in step.detail for step in failed)
+    assert status == 1
+    assert {"credentials", "image", "token", "push", "delete"} <= {step.area for step in steps}
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "doctor.rst"
+
+
+def test_the_page_shows_what_the_command_prints(rig: Rig) -> None:
+    rig.env(XDG_RUNTIME_DIR=str(rig.folder / "run"), SSL_CERT_FILE=str(trusted(trustme.CA(), rig.folder)))
+    image = rig.tls(to=rig.registry(basic=LOGIN).host)
+    printed = run_here("doctor", image).output
+    about_image = printed.partition("\n\n")[2]
+    shown = about_image.replace(image.partition("/")[0], "registry.example").replace(str(rig.folder), "/home/me")
+    shown = re.sub(r"OU=Testing cert #[^']*", "CN=registry.example", re.sub(r"OU=Testing CA #[^']*,", "", shown))
+    shown = shown.replace("/home/me/ca.pem (SSL_CERT_FILE)", "/etc/ssl/certs/ca-certificates.crt (the system)")
+    shown = shown.replace("/home/me/run", "/run/user/1000").replace(
+        "'127.0.0.1', 'localhost', '::1'", "'registry.example'"
+    )
+    shown = shown.replace("team/app", "acme/app")
+
+    (text,) = re.findall(r"code-block:: text\n\n((?:   .*\n|\n)*)", PAGE.read_text())
+    assert textwrap.dedent(text).strip().splitlines() == shown.strip().splitlines()
