@@ -16,7 +16,7 @@ from imagesig.errors import ImagesigError, Unreachable
 from imagesig.http.connect import Connector, connect_seconds
 from imagesig.http.dates import date_of
 from imagesig.http.direct import Direct
-from imagesig.http.faults import What
+from imagesig.http.faults import What, check_authorities
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import ANYWHERE
 from imagesig.redacted import RedactedStruct
@@ -50,9 +50,18 @@ class Authorities(RedactedStruct, frozen=True):
         return cls("the system", paths.cafile or paths.capath or paths.openssl_cafile)
 
     @property
-    def is_missing(self) -> bool:
-        """Whether there is no such file or folder: OpenSSL says nothing about that."""
-        return self.context is None and not os.path.exists(self.place)  # noqa: PTH110 - False for what is no path at all
+    def problem(self) -> str:
+        """Why there is no authority in the file or folder; empty if there is one. OpenSSL says nothing about that."""
+        if self.context is not None:
+            return ""
+        if not os.path.exists(self.place):  # noqa: PTH110 - False for what is no path at all
+            return "does not exist"
+        if os.path.isfile(self.place):  # noqa: PTH113 - the same
+            try:
+                check_authorities(Path(self.place))
+            except ImagesigError:
+                return "has no certificate in PEM form"
+        return ""
 
     @property
     def is_anybody(self) -> bool:

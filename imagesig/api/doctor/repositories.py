@@ -12,6 +12,7 @@ from imagesig.errors import ImagesigError
 from imagesig.http.handshake import Authorities
 from imagesig.images.abilities import Allowance, Permission, Probe
 from imagesig.images.source import ImageHome
+from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
 _LOGS_IN = "log in as a user who may push, or use another signature repository"
@@ -115,12 +116,12 @@ class RegistryRepository(Repository):
         yield Diagnosis("login", State.OK if found else State.NOTE, f"as {login}", "" if found else hint)
 
     def used(self, digest: str) -> Iterator[Diagnosis]:
-        """Token scopes, referrers and permissions. Without a digest, referrers are not asked for."""
+        """Referrers, permissions and token scopes. Without a digest, referrers are not asked for."""
         run = self.steps.run
-        yield from run("token", self._token)
         if digest:
             yield from run("referrers", lambda: self._referrers(digest))
         yield from run("push", lambda: self._allowed("push", self._probe.push, f"signing needs it: {_LOGS_IN}"))
+        yield from run("token", self._token)
         yield from run("delete", self._delete)
 
     def _token(self) -> Iterator[Diagnosis]:
@@ -132,9 +133,17 @@ class RegistryRepository(Repository):
             decision = self._contact.proxy_for(asked.realm)
         through = f", through the proxy {decision.proxy}" if decision.proxy else ""
         service = f", service {asked.service}" if asked.service else ""
-        scopes = ", ".join(asked.scopes)
+        scopes = ", ".join(map(quote, asked.scopes))
         detail = f"{redact(asked.realm)}{service}, asked for the scopes {scopes}{through}"
-        yield Diagnosis("token", State.OK, detail)
+        if not asked.granted:
+            yield Diagnosis("token", State.OK, detail)
+            return
+        granted = ", ".join(map(quote, asked.granted))
+        missing = _actions(asked.scopes) - _actions(asked.granted)
+        hint = (
+            f"the token server does not let this login {' and '.join(sorted(missing))}: {_LOGS_IN}" if missing else ""
+        )
+        yield Diagnosis("token", State.NOTE if missing else State.OK, f"{detail}; the token grants {granted}", hint)
 
     def _referrers(self, digest: str) -> Iterator[Diagnosis]:
         with deadline(self._seconds):
@@ -164,3 +173,8 @@ class RegistryRepository(Repository):
         else:
             detail = f"{seen.permission.value}{': ' if seen.answer else ''}{seen.answer}"
             yield Diagnosis(area, State.NOTE, detail, hint)
+
+
+def _actions(scopes: tuple[str, ...]) -> set[str]:
+    """The actions in scopes such as `repository:team/app:pull,push`."""
+    return {action for scope in scopes for action in scope.rpartition(":")[2].split(",")}

@@ -97,10 +97,6 @@ def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities
     `prefix` begins the names of the steps.
     """
     area, trusted = f"{prefix}TLS", f"the authorities in {authorities.place} ({authorities.named_by})"
-    if authorities.is_missing:
-        hint = "name a PEM file with the authorities: --registry-ca FILE, or SSL_CERT_FILE"
-        yield Diagnosis(area, State.FAILED, f"no authority is trusted: {trusted} do not exist", hint)
-        return
     try:
         seen = handshake(parse_url(url), decision.proxy, authorities)
     except ImagesigError as error:
@@ -109,8 +105,15 @@ def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities
     certificates = [_certificate(der) for der in seen.certificates[:_SHOWN_CERTIFICATES]]
     if authorities.is_anybody:
         yield Diagnosis(area, State.NOTE, f"{seen.version}, every certificate is accepted", "unset VAULT_SKIP_VERIFY")
+    elif seen.fault is None and authorities.problem:
+        detail = f"{seen.version}, trusted, but {authorities.place} ({authorities.named_by}) {authorities.problem}"
+        yield Diagnosis(area, State.NOTE, detail, f"correct or unset {authorities.named_by}")
     elif seen.fault is None:
         yield Diagnosis(area, State.OK, f"{seen.version}, trusted by {trusted}")
+    elif authorities.problem:
+        detail = f"{seen.fault}; {authorities.place} ({authorities.named_by}) {authorities.problem}"
+        hint = "name a PEM file with the authorities: --registry-ca FILE, or SSL_CERT_FILE"
+        yield Diagnosis(area, State.FAILED, detail, hint)
     else:
         hint = _hint(seen, [item for item in certificates if isinstance(item, Certificate)], decision.proxy, prefix)
         yield Diagnosis(area, State.FAILED, f"{seen.fault}; trusted are {trusted}", hint)

@@ -137,6 +137,12 @@ def without_authorities(rig: Rig) -> list[str]:
     return [rig.tls()]
 
 
+def odd_authorities(rig: Rig) -> list[str]:
+    (rig.folder / "roots.pem").write_text("not a certificate\n")
+    rig.env(SSL_CERT_FILE=str(rig.folder / "roots.pem"))
+    return [rig.tls()]
+
+
 def other_host(rig: Rig) -> list[str]:
     rig.trust()
     return [rig.tls("registry.internal.example")]
@@ -230,6 +236,33 @@ def two_scopes(rig: Rig) -> list[str]:
     return [f"{server.host}/team/app:1.0"]
 
 
+def narrow_token(rig: Rig) -> list[str]:
+    """A token server that grants `pull` only, and says so in the token."""
+    server = rig.registry()
+    access = [{"type": "repository", "name": "team/app", "actions": ["pull"]}]
+    claims = base64.urlsafe_b64encode(json.dumps({"access": access}).encode()).decode().rstrip("=")
+
+    def serve(request: Request) -> Answer | None:
+        if request.path == "/token":
+            return Answer(200, json.dumps({"token": f"e30.{claims}.{CANARIES['AWS secret key']}"}).encode())
+        if request.headers.get("authorization") and request.method == "GET":
+            return server.own_answer(request)
+        realm = f'Bearer realm="http://{server.host}/token",service="s"'
+        return Answer(401, headers={"www-authenticate": realm})
+
+    server.faults.append(serve)
+    rig.logins({"auths": {server.host: {"username": LOGIN[0], "password": LOGIN[1]}}})
+    return [f"{server.host}/team/app:1.0"]
+
+
+def set_and_image(**variables: str) -> Callable[[Rig], list[str]]:
+    def setup(rig: Rig) -> list[str]:
+        rig.env(**variables)
+        return [rig.image()]
+
+    return setup
+
+
 def tag_is_digest(rig: Rig) -> list[str]:
     server = rig.registry(referrers_api=False)
     manifest, media_type = server.manifest("team/app", "1.0")
@@ -319,6 +352,7 @@ ROWS = {
     "B1 the clock beside it": Row(expired, "clock", ("agrees",), "ok"),
     "B1 a missing intermediate": Row(only_leaf, "TLS", ("Testing CA", "let the server send its whole chain")),
     "B1 a file of authorities that is away": Row(without_authorities, "TLS", ("/nowhere/roots.pem", "SSL_CERT_FILE")),
+    "B1 a file without authorities": Row(odd_authorities, "TLS", ("roots.pem", "SSL_CERT_FILE", "no certificate")),
     "B1 a client's certificate is wanted": Row(wants_a_client, "registry", ("a client's certificate",)),
     "B1 plain HTTP where TLS is named": Row(plain_where_tls_is_named, "TLS", ("no trusted TLS", "--plain-http")),
     "B1 plain HTTP to TLS": Row(plain_to_tls, "registry", ("speaks TLS", "leave out --plain-http")),
@@ -329,6 +363,19 @@ ROWS = {
     "B2 a proxy that refuses": Row(proxy_refuses, "connection", ("status 407", "user and password in HTTPS_PROXY")),
     "B2 entries that name nothing": Row(no_proxy_of_odd_form, "proxy", ("'https://r.example'", "by commas"), "note"),
     "B2 a blank between entries": Row(no_proxy_of_odd_form, "proxy", ("'a.example b.example'", "by commas"), "note"),
+    "B2 a variable that is not read": Row(
+        set_and_image(ALL_PROXY="http://p.example"), "proxy", ("ALL_PROXY", "set HTTPS_PROXY"), "note"
+    ),
+    "B2 two spellings": Row(
+        set_and_image(HTTP_PROXY="http://p.example", http_proxy="http://q.example"),
+        "proxy",
+        ("unset http_proxy",),
+        "note",
+    ),
+    "B2 this machine": Row(set_and_image(HTTP_PROXY="http://p.example"), "proxy", ("this machine", "direct"), "ok"),
+    "B10 a variable that is not read": Row(
+        set_and_image(DOCKER_AUTH_CONFIG="{}"), "credentials", ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE"), "note"
+    ),
     "B3 referrers are refused": Row(faulty(answers("GET", "/referrers/", 403)), "referrers", ("status 403", "log in")),
     "B3 referrers fail": Row(faulty(answers("GET", "/referrers/", 503)), "referrers", ("status 503",)),
     "B3 no such endpoint": Row(faulty(answers("GET", "/referrers/", 406)), "referrers", ("status 406",), "note"),
@@ -352,6 +399,9 @@ ROWS = {
     ),
     "B11 a token is refused": Row(two_scopes, "image", ("requires a login", "docker login")),
     "B11 the scopes": Row(two_scopes, "token", ("upstream/app:pull", "team/app:pull", "service gateway"), "ok"),
+    "B11 a token that grants less": Row(
+        narrow_token, "token", ("'repository:team/app:pull,push'", "grants 'repository:team/app:pull'", "push"), "note"
+    ),
     "B12 an upload elsewhere": Row(
         faulty(answers("POST", "/uploads/", 202, location="http://169.254.169.254/x")), "push", ("169.254.169.254",)
     ),
@@ -423,8 +473,8 @@ def test_the_steps_of_a_registry_come_in_the_order_in_which_they_fail(rig: Rig) 
     areas = list(dict.fromkeys(step.area for step in steps))
     first = areas.index("address")
     assert areas[first:] == [
-        *("address", "proxy", "TLS", "certificate", "registry", "clock", "credentials", "login", "image", "token"),
-        *("referrers", "push", "delete", "signatures"),
+        *("address", "proxy", "TLS", "certificate", "registry", "clock", "credentials", "login", "image"),
+        *("referrers", "push", "token", "delete", "signatures"),
     ]
 
 
