@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError
 from imagesig.external import external_call
+from imagesig.text import sentence
 
 
 class State(Enum):
@@ -64,8 +65,10 @@ def within(seconds: float, steps: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
 
 
 def grouped(group: str, steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
-    """The results, each with this group."""
-    return (replace(step, group=step.group or group) for step in steps)
+    """The results, each with this group. Servers and files may repeat secrets in any text: known ones are removed."""
+    for step in steps:
+        detail, hint = sentence(step.detail), sentence(step.hint)
+        yield replace(step, group=step.group or group, detail=detail, hint=hint)
 
 
 def unrepeated(steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:

@@ -132,17 +132,15 @@ class RegistryRepository(Repository):
         with deadline(self._seconds):
             decision = self._contact.proxy_for(asked.realm)
         through = f", through the proxy {decision.proxy}" if decision.proxy else ""
-        service = f", service {asked.service}" if asked.service else ""
+        service = f", service {quote(asked.service)}" if asked.service else ""
         scopes = ", ".join(map(quote, asked.scopes))
         detail = f"{redact(asked.realm)}{service}, asked for the scopes {scopes}{through}"
         if not asked.granted:
             yield Diagnosis("token", State.OK, detail)
             return
         granted = ", ".join(map(quote, asked.granted))
-        missing = _actions(asked.scopes) - _actions(asked.granted)
-        hint = (
-            f"the token server does not let this login {' and '.join(sorted(missing))}: {_LOGS_IN}" if missing else ""
-        )
+        missing = " and ".join(sorted(_actions(asked.scopes) - _actions(asked.granted)))
+        hint = f"signing needs {missing}: {_LOGS_IN}" if missing else ""
         yield Diagnosis("token", State.NOTE if missing else State.OK, f"{detail}; the token grants {granted}", hint)
 
     def _referrers(self, digest: str) -> Iterator[Diagnosis]:
@@ -176,5 +174,6 @@ class RegistryRepository(Repository):
 
 
 def _actions(scopes: tuple[str, ...]) -> set[str]:
-    """The actions in scopes such as `repository:team/app:pull,push`."""
-    return {action for scope in scopes for action in scope.rpartition(":")[2].split(",")}
+    """What signing needs of the actions in scopes such as `repository:team/app:pull,push`."""
+    found = {action for scope in scopes for action in scope.rpartition(":")[2].split(",")}
+    return found & {"pull", "push"}

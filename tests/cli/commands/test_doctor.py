@@ -398,7 +398,7 @@ ROWS = {
         refused_login, "image", ("status 401", "the login is user", "auth.json", "log in")
     ),
     "B11 a token is refused": Row(two_scopes, "image", ("requires a login", "docker login")),
-    "B11 the scopes": Row(two_scopes, "token", ("upstream/app:pull", "team/app:pull", "service gateway"), "ok"),
+    "B11 the scopes": Row(two_scopes, "token", ("upstream/app:pull", "team/app:pull", "service 'gateway'"), "ok"),
     "B11 a token that grants less": Row(
         narrow_token, "token", ("'repository:team/app:pull,push'", "grants 'repository:team/app:pull'", "push"), "note"
     ),
@@ -499,6 +499,28 @@ def test_the_text_is_grouped_and_ends_with_what_failed(rig: Rig) -> None:
     done = run_here("doctor")
     assert done.output.startswith("imagesig\nok     imagesig ")
     assert done.output.endswith("\nnothing failed\n")
+
+
+def test_a_registry_that_repeats_the_password_everywhere_does_not_get_it_shown(rig: Rig) -> None:
+    server = rig.registry()
+    secret = "registry-K4narie/#+%'"
+
+    def repeat(request: Request) -> Answer | None:
+        claims = {"access": [{"type": secret, "name": secret, "actions": [secret]}]}
+        token = f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.x"
+        if request.path == "/token":
+            return Answer(200, json.dumps({"token": token}).encode())
+        if request.headers.get("authorization"):
+            return Answer(403, json.dumps({"errors": [{"code": secret, "message": secret}]}).encode())
+        realm = f'Bearer realm="http://{server.host}/token",service="{secret}",scope="{secret}"'
+        return Answer(401, headers={"www-authenticate": realm})
+
+    server.faults.append(repeat)
+    rig.logins({"auths": {server.host: {"username": LOGIN[0], "password": secret}}})
+    for output in ("json", "text"):
+        done = run_here("doctor", "--output", output, f"{server.host}/team/app:1.0")
+        assert done.output.count("(secret)") > 5
+        assert "registry-K4narie" not in done.output, done.output
 
 
 SEAMS = {
