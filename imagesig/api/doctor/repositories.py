@@ -149,7 +149,7 @@ class RegistryRepository(Repository):
         if seen.api:
             yield Diagnosis("referrers", State.OK, "the registry has the API")
             return
-        detail = f"no API (status {seen.status}): listed in a fallback tag that writers share"
+        detail = f"no API: listed in a fallback tag that writers share (status {seen.status})"
         yield Diagnosis("referrers", State.NOTE, detail)
         if seen.problem:
             hint = "sign with --format cosign, or use --signature-repository"

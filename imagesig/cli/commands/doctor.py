@@ -56,7 +56,7 @@ def command(
     if output == "json":
         write_json("doctor", {"findings": [item.document() for item in found]})
     else:
-        say("", f"failed: {', '.join(failed)}" if failed else "nothing failed")
+        say("", f"failed: {', '.join(failed)}" if failed else "no failures")
     if failed:
         raise click.exceptions.Exit(FAILED)
 

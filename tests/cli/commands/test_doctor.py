@@ -498,7 +498,7 @@ def test_the_text_is_grouped_and_ends_with_what_failed(rig: Rig) -> None:
     assert done.output.endswith("\nfailed: TLS\n")
     done = run_here("doctor")
     assert done.output.startswith("imagesig\nok     imagesig ")
-    assert done.output.endswith("\nnothing failed\n")
+    assert done.output.endswith("\nno failures\n")
 
 
 def test_a_registry_that_repeats_the_password_everywhere_does_not_get_it_shown(rig: Rig) -> None:
