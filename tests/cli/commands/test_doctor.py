@@ -192,6 +192,11 @@ def proxy_refuses(rig: Rig) -> list[str]:
     return [name]
 
 
+def no_proxy_decides(rig: Rig) -> list[str]:
+    rig.env(https_proxy="http://proxy.example:3128", no_proxy="10.0.0.0/8,.example:443")
+    return [rig.outside()]
+
+
 def no_proxy_of_odd_form(rig: Rig) -> list[str]:
     rig.env(HTTPS_PROXY="http://proxy.example", NO_PROXY="https://r.example,a.example b.example")
     return [rig.outside()]
@@ -361,6 +366,10 @@ ROWS = {
     "B2 a proxy of odd form": Row(proxy_of_odd_form, "proxy", ("HTTPS_PROXY", "%2F")),
     "B2 a proxy that is away": Row(proxy_is_away, "connection", ("proxy.example:3128", "HTTPS_PROXY", "NO_PROXY")),
     "B2 a proxy that refuses": Row(proxy_refuses, "connection", ("status 407", "user and password in HTTPS_PROXY")),
+    "B2 the proxy that is used": Row(
+        proxy_is_away, "proxy", ("http://proxy.example:3128", "HTTPS_PROXY is set", "add r.example to NO_PROXY"), "ok"
+    ),
+    "B2 the entry that decides": Row(no_proxy_decides, "proxy", ("none: '.example:443' in no_proxy names r.ex",), "ok"),
     "B2 entries that name nothing": Row(no_proxy_of_odd_form, "proxy", ("'https://r.example'", "by commas"), "note"),
     "B2 a blank between entries": Row(no_proxy_of_odd_form, "proxy", ("'a.example b.example'", "by commas"), "note"),
     "B2 a variable that is not read": Row(
