@@ -13,8 +13,8 @@ from imagesig.api.copy_writer import CopiedManifest as CopiedManifest
 from imagesig.api.copying import Admit as Admit
 from imagesig.api.copying import CopiedImage as CopiedImage
 from imagesig.api.copying import copy as copy
-from imagesig.api.diagnosing import Diagnosis as Diagnosis
 from imagesig.api.diagnosing import diagnose as diagnose
+from imagesig.api.doctor.diagnosis import Diagnosis as Diagnosis
 from imagesig.api.explaining import ExplainedAuthority as ExplainedAuthority
 from imagesig.api.explaining import ExplainedRequirement as ExplainedRequirement
 from imagesig.api.explaining import Explanation as Explanation

@@ -70,6 +70,7 @@ class HttpClient:
     def __init__(
         self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
     ) -> None:
+        self.ca_file = ca_file
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         if ca_file is not None:

@@ -42,7 +42,7 @@ _HOMES = 1024
 class Connector:
     """Makes connections. Safe to use from several threads.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
     def __init__(
@@ -50,11 +50,12 @@ class Connector:
         ca_file: str | None,
         read_seconds: Callable[[], float],
         client_certificate: tuple[Path, Path] | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._ca_file = ca_file
         self._client_certificate = client_certificate
         self._read_seconds = read_seconds
-        self._context: ssl.SSLContext | None = None
+        self._context = context
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 

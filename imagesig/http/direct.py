@@ -23,6 +23,8 @@ from imagesig.http.reach import Reach
 from imagesig.url import Origin, Url
 
 if TYPE_CHECKING:
+    import ssl
+
     from imagesig.http.connect import Line
 
 _PLACES = 16
@@ -40,7 +42,7 @@ _Place = tuple[Origin, Proxy | None, Reach]
 class Direct:
     """Connections to any number of servers. Safe to use from several threads: each request has its own connection.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class Direct:
         most: int,
         read_seconds: Callable[[], float],
         own: ClientFiles = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        self._connector = Connector(ca_file, read_seconds, own)
+        self._connector = Connector(ca_file, read_seconds, own, context)
         self._most = most
         self._idle: dict[_Place, list[Line]] = {}
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ import pytest
 
 import imagesig
 from imagesig import diagnose, open_key, open_public_keys
-from imagesig.api.diagnosing import State
+from imagesig.api.doctor.diagnosis import State
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import InternalError, KeyNotFound, KeyProviderError
 from imagesig.keys import KeySettings
