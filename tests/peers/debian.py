@@ -100,6 +100,7 @@ class Beside:
         return f"of {self.peer}"
 
 
+@dataclass(frozen=True, slots=True)
 class UnpackedLibrary:
     """A recipe: a shared library of any Debian suites, unpacked into the cache, that a test loads itself.
 
@@ -139,7 +140,7 @@ class UnpackedPython:
             loader, real = (workshop.root / path.relative_to(root) for path in (loader, real))
             # The name of the program says where its library is, so the wrapper has the place of the real program.
             started.write_text(
-                f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"\n'
+                f'#!/bin/sh\nunset PWD OLDPWD\nexec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"\n'
             )
             started.chmod(0o755)
         workshop.publish(workshop.root / "usr/bin" / self.package)
