@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from imagesig.docker.config_file import read_config, section, write_config
-from imagesig.errors import InvalidArgument
+from imagesig.errors import InvalidArgument, LimitExceeded
+from imagesig.reading import read_bounded
 
 PLUGIN = "imagesig"
 _MARK = "# Written by imagesig docker install; imagesig docker uninstall removes it."
@@ -87,10 +88,10 @@ def _exists(path: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return _MARK.encode() in file.read(1024)
+    try:
+        return _MARK.encode() in read_bounded(path, 1024, "docker's plugin", links=False)
+    except (InvalidArgument, LimitExceeded):
+        return False  # the plugins of others are programs
 
 
 def _memory(config: dict[str, Any], where: Path) -> dict[str, Any]:
