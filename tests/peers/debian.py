@@ -139,9 +139,8 @@ class UnpackedPython:
             real = started.rename(started.with_name(f"{self.package}.real"))
             loader, real = (workshop.root / path.relative_to(root) for path in (loader, real))
             # The name of the program says where its library is, so the wrapper has the place of the real program.
-            started.write_text(
-                f'#!/bin/sh\nunset PWD OLDPWD\nexec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"\n'
-            )
+            run = f'exec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"'
+            started.write_text(f"#!/bin/sh\nunset PWD OLDPWD\n{run}\n")
             started.chmod(0o755)
         workshop.publish(workshop.root / "usr/bin" / self.package)
         return got
