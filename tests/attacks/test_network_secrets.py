@@ -80,6 +80,20 @@ def test_a_loopback_registrys_login_does_not_reach_the_proxy(key: SigningKey, mo
 
 
 @pytest.mark.parametrize(
+    "host", ["registry.localhost", "localhost4", "ip6-localhost", "registry.localdomain", "registry.example"]
+)
+def test_no_login_reaches_a_proxy_in_clear_text(key: SigningKey, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The proxy looks the name up: it is not this machine, whatever the name says."""
+    with InMemoryRegistry(basic=("user", "s3cret")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        image = registry(f"{host}:5000/team/app:1.0", plain_http=True, credentials=("user", "s3cret"))
+        with pytest.raises(ImagesigError, match="a login is sent over plain HTTP"):
+            verify(image, key)
+        assert proxy.requests
+        assert not any("authorization" in request.headers for request in proxy.requests)
+
+
+@pytest.mark.parametrize(
     ("bypass", "direct"),
     [
         ("10.0.0.0/8", True),
