@@ -14,7 +14,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing, parse_listing
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, check_document, parse_manifest
 from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
-from imagesig.oci.shapes import CONFIG, LISTING
+from imagesig.oci.shapes import CONFIG, DOCUMENT
 from imagesig.text import quote
 
 _DEPTH = 3
@@ -188,7 +188,7 @@ def _check_unread(content: bytes, children: Listing, wanted: Platform) -> None:
     """Raises `MalformedError` if an entry that cannot be read is for the wanted platform: other readers may read it."""
     if not children.malformed:
         return
-    entries = parse_object(content, "index", LISTING)["manifests"]
+    entries = parse_object(content, "index", DOCUMENT)["manifests"]
     assert isinstance(entries, list)
     for place, error in children.malformed:
         entry = entries[place]
