@@ -28,6 +28,7 @@ from imagesig.url import Origin, Url, redact
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from imagesig.http.tunnel import TlsInTls
 
@@ -42,13 +43,20 @@ _HOMES = 1024
 class Connector:
     """Makes connections. Safe to use from several threads.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
-    def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        ca_file: str | None,
+        read_seconds: Callable[[], float],
+        client_certificate: tuple[Path, Path] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._ca_file = ca_file
+        self._client_certificate = client_certificate
         self._read_seconds = read_seconds
-        self._context: ssl.SSLContext | None = None
+        self._context = context
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 
@@ -205,8 +213,13 @@ class Connector:
 
         with self._lock:
             if self._context is None:
-                self._context = ssl.create_default_context(cafile=self._ca_file)
-                self._context.set_alpn_protocols(["http/1.1"])
+                context = ssl.create_default_context(cafile=self._ca_file)
+                context.set_alpn_protocols(["http/1.1"])
+                if self._client_certificate is not None:
+                    from imagesig.http.tls_files import load_client_certificate
+
+                    load_client_certificate(context, *self._client_certificate)
+                self._context = context
             return self._context
 
 
