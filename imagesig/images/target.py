@@ -165,7 +165,6 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
             )
         return Choice(root, wanted)
     children = _children(image, root, content)
-    _check_unread(content, children, wanted)
     listed = [(child, child.platform) for child in children.entries if child.platform]
     chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
     if not chosen:
@@ -177,6 +176,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
             f"platform {quote(text)}: {len(chosen)} manifests fit ({seen}); give the variant or version too"
         )
     child, platform = chosen[0]
+    _check_unread(content, children, wanted, child.digest)
     try:
         descriptor = image.home.resolve(child.digest)
     except NotFound as error:
@@ -184,15 +184,21 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
     return Choice(descriptor, wanted, platform)
 
 
-def _check_unread(content: bytes, children: Listing, wanted: Platform) -> None:
-    """Raises `MalformedError` if an entry that cannot be read is for the wanted platform: other readers may read it."""
+def _check_unread(content: bytes, children: Listing, wanted: Platform, chosen: str) -> None:
+    """Returns unless an entry that cannot be read is for the wanted platform, and for another digest than the chosen.
+
+    Raises:
+        MalformedError: there is one, which other readers may read and choose.
+    """
     if not children.malformed:
         return
     entries = parse_object(content, "index", DOCUMENT)["manifests"]
     assert isinstance(entries, list)
     for place, error in children.malformed:
         entry = entries[place]
-        members = entry.get("platform") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or entry.get("digest") == chosen:
+            continue
+        members = entry.get("platform")
         platform = platform_of_config(members) if isinstance(members, dict) else None
         if platform is not None and fits(platform, wanted):
             raise MalformedError(

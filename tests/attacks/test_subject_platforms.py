@@ -371,3 +371,15 @@ def test_skopeo_chooses_the_entry_that_imagesig_cannot_read(tmp_path: Path) -> N
     options = ["--insecure-policy", "--override-os=linux", "--override-arch=amd64"]
     subprocess.run([binary("skopeo"), *options, "copy", source, f"dir:{target}"], check=True, capture_output=True)
     assert sha256((target / "manifest.json").read_bytes()) == evil.digest
+
+
+@pytest.mark.parametrize("odd", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_entry_for_the_chosen_manifest_itself_does_not_matter(
+    home: Image, key: SigningKey, odd: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    good = image_of(home.home, {"os": "linux", "architecture": "amd64"})
+    sign(at(home, good.digest), key)
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [odd(entry), entry]}
+    home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    assert accepts(home, key, "linux/amd64")
