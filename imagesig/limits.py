@@ -109,6 +109,10 @@ CBOR_DEPTH = 8
 KEY_FILE_BYTES = 1024 * 1024
 PUBLIC_KEY_BYTES = 64 * 1024
 SECRET_FILE_BYTES = 64 * 1024
+DERIVATION_ROUNDS = 10_000_000
+"""Rounds to derive a key from a passphrase; tools write 2,000 to 1,300,000."""
+DERIVATION_BYTES = 1024 * 1024 * 1024
+"""Memory that scrypt reads and writes to derive a key; OpenSSL writes 16 MiB by default."""
 CLOUD_TOKEN_BYTES = 1024 * 1024
 """A token, configuration or certificate file that an SDK reads."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024

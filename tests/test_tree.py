@@ -36,6 +36,7 @@ GROUPS = {
     "keys/awskms/test_faults.py": "the provider and its keys, with a KMS that misbehaves",
     "keys/awskms/test_throttling.py": "boto3 over HTTP, with a KMS that throttles",
     "keys/file/test_certificates.py": "certificates that come with keys, in files and in memory",
+    "keys/pkcs11/test_buffers.py": "what modules write into memory of ours, in functions.py",
     "keys/pkcs11/test_quirks.py": "the provider and its keys, with modules that answer otherwise than SoftHSM",
     "keys/pkcs11/test_real_modules.py": "the provider and its keys, in modules beside SoftHSM",
     "keys/vault/test_faults.py": "the provider, its keys and its connection, with a Vault that misbehaves",

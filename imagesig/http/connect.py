@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Line = socket.socket | TlsInTls
     """The socket of one connection, plain or with TLS inside TLS."""
 
+_LOGIN_IN_CLEAR = "a login is sent over plain HTTP to this machine only"
 _HOMES = 1024
 """Largest number of registries whose networks are remembered."""
 
@@ -119,9 +120,7 @@ class Connector:
         if reach.like != url.origin and reach.refuses(network, home):
             named = "" if reach.like is None else f", and {reach.like[1]}, which names it, is not"
             return f"{network.value}{named}"
-        if reach.has_login and url.scheme == "http" and network is not Network.LOOPBACK:
-            return "a login is sent over plain HTTP to this machine only"
-        return ""
+        return _LOGIN_IN_CLEAR if _has_clear_login(url, reach) and network is not Network.LOOPBACK else ""
 
     def _remember(self, registry: Origin, network: Network) -> None:
         """Remembers a registry's network. Once global, it stays global: its owner chooses its later addresses."""
@@ -156,7 +155,9 @@ class Connector:
 
     def _through(self, url: Url, proxy: Proxy, reach: Reach) -> Line:
         """A connection through a proxy. The proxy looks the name up, so only the name itself can be checked."""
-        if why := self._refusal(url, reach, written_network(url.host)):
+        why = self._refusal(url, reach, written_network(url.host))
+        # A name such as `app.localhost` is this machine for us, and means the proxy's machine there.
+        if why := why or (_LOGIN_IN_CLEAR if _has_clear_login(url, reach) else ""):
             raise _not_contacted(url, why)
         sock, _ = self._dial(proxy.url, ANYWHERE)
         line = self._encrypted(sock, proxy.url.host) if proxy.url.scheme == "https" else sock
@@ -238,6 +239,10 @@ class _Tunnelled:
 
     def close(self) -> None:
         self._line.close()
+
+
+def _has_clear_login(url: Url, reach: Reach) -> bool:
+    return reach.has_login and url.scheme == "http"
 
 
 def _not_contacted(url: Url, why: str) -> UnexpectedResponse:

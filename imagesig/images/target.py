@@ -14,7 +14,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing, parse_listing
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, check_document, parse_manifest
 from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
-from imagesig.oci.shapes import CONFIG
+from imagesig.oci.shapes import CONFIG, DOCUMENT
 from imagesig.text import quote
 
 _DEPTH = 3
@@ -153,6 +153,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
         InvalidArgument: not a platform, or one that several children have.
         ImageNotFound: no child has it, or the child does not exist.
         DigestMismatch: the bytes do not have the digest.
+        MalformedError: an entry that cannot be read is for this platform too, so other readers may choose that one.
     """
     wanted = parse_platform(text)
     content = image.home.read(root, limit=limits.MANIFEST_BYTES)
@@ -163,7 +164,8 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
                 f"{image}: is for {actual or 'a platform that its config does not name'}, not for {wanted}"
             )
         return Choice(root, wanted)
-    listed = [(child, child.platform) for child in _children(image, root, content).entries if child.platform]
+    children = _children(image, root, content)
+    listed = [(child, child.platform) for child in children.entries if child.platform]
     chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
     if not chosen:
         there = ", ".join(quote(str(platform)) for _, platform in listed[:_SHOWN]) or "none"
@@ -174,11 +176,35 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
             f"platform {quote(text)}: {len(chosen)} manifests fit ({seen}); give the variant or version too"
         )
     child, platform = chosen[0]
+    _check_unread(content, children, wanted, child.digest)
     try:
         descriptor = image.home.resolve(child.digest)
     except NotFound as error:
         raise ImageNotFound(f"{image}: lists {platform} as {child.digest}, which does not exist") from error
     return Choice(descriptor, wanted, platform)
+
+
+def _check_unread(content: bytes, children: Listing, wanted: Platform, chosen: str) -> None:
+    """Returns unless an entry that cannot be read is for the wanted platform, and for another digest than the chosen.
+
+    Raises:
+        MalformedError: there is one, which other readers may read and choose.
+    """
+    if not children.malformed:
+        return
+    entries = parse_object(content, "index", DOCUMENT)["manifests"]
+    assert isinstance(entries, list)
+    for place, error in children.malformed:
+        entry = entries[place]
+        if not isinstance(entry, dict) or entry.get("digest") == chosen:
+            continue
+        members = entry.get("platform")
+        platform = platform_of_config(members) if isinstance(members, dict) else None
+        if platform is not None and fits(platform, wanted):
+            raise MalformedError(
+                f"{error}; it is for {wanted}, and other readers may choose it",
+                hint="name the image for the platform by its digest",
+            ) from error
 
 
 def check_platform(image: Image, choice: Choice) -> None:

@@ -91,7 +91,7 @@ class TagStore:
 
         def merge(now: Tagged | None) -> Tagged | None:
             layers = _layers(now, tag)
-            if any(_is_same(other, layer) for other in layers):
+            if _identity(layer) in _identities(layers, tag):
                 return None
             if len(layers) >= limits.SIGNATURE_LAYERS:
                 raise LimitExceeded(
@@ -164,7 +164,8 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
         if now is None:
             return theirs
         layers = _layers(now, tag)
-        missing = [layer for layer in carried if not any(_is_same(other, layer) for other in layers)]
+        present = _identities(layers, tag)
+        missing = [layer for layer in carried if _identity(layer) not in present]
         if not missing:
             return None
         if len(layers) + len(missing) > limits.SIGNATURE_LAYERS:
@@ -211,14 +212,17 @@ def _read(layer: object, tag: str) -> Descriptor | None:
         return None
 
 
-def _is_same(other: object, layer: Descriptor) -> bool:
-    # A layer with another size or type is unreadable, so it is not the same.
-    return (
-        isinstance(other, dict)
-        and (other.get("digest"), other.get("size"), other.get("mediaType"))
-        == (layer.digest, layer.size, layer.media_type)
-        and (other.get("annotations") or {}) == dict(layer.annotations)
-    )
+def _identity(layer: Descriptor) -> tuple[object, ...]:
+    """What two entries for the same signature have in common."""
+    return layer.digest, layer.size, layer.media_type, layer.annotations
+
+
+def _identities(layers: list[object], tag: str) -> set[tuple[object, ...]]:
+    """The identities of the layers that can be read. Anyone may push many layers, so they are not compared one by one.
+
+    A layer that verifiers cannot read is not the same one, and does not keep a good one from being added.
+    """
+    return {_identity(read) for layer in layers if (read := _read(layer, tag)) is not None}
 
 
 def _written(home: ImageHome, now: Tagged | None, layers: list[object]) -> Tagged:

@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from imagesig import Policy, verify
-from imagesig.errors import ImagesigError
+from imagesig.errors import ImagesigError, LimitExceeded
+from imagesig.images.layout.layout import Layout
+from imagesig.images.merge import Tagged
+from imagesig.images.registry.fallback_index import with_entry
+from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
+from imagesig.oci.manifest import OCI_CONFIG
+from imagesig.stores.tag import merged
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST, NAME
 from tests.attacks.hostile_listings import a_registry, answers, image_at, lists, pushed, signed, store
@@ -128,3 +134,33 @@ def test_a_listing_that_holds_a_great_many_tokens_is_quickly_refused() -> None:
         with pytest.raises(ImagesigError):
             verify(image_at(server), signing_key())
         assert time.process_time() - started < 2 * SECONDS
+
+
+def _layers(count: int, first: int = 0) -> Tagged:
+    """A signature manifest whose layers differ in their annotations only."""
+    layers = [
+        {"mediaType": "a/b", "digest": sha256(b""), "size": 1, "annotations": {"n": str(first + number)}}
+        for number in range(count)
+    ]
+    config = Descriptor.of(b"{}", OCI_CONFIG).to_json()
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
+    return Tagged(json.dumps(document).encode(), MANIFEST)
+
+
+def test_two_long_lists_of_signatures_are_merged_quickly(tmp_path: Path) -> None:
+    merge = merged(Layout.create(tmp_path / "layout"), "t", _layers(4000))
+    began = time.process_time()
+    with pytest.raises(LimitExceeded, match="8000 layers"):
+        merge(_layers(4000, 4000))
+    assert time.process_time() - began < SECONDS
+
+
+def test_an_entry_that_a_fallback_index_has_very_often_is_corrected_quickly() -> None:
+    entry = Descriptor(MANIFEST, sha256(b"entry"), 5)
+    wrong = [{"digest": entry.digest, "size": number} for number in range(15_000)]
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": wrong}
+    began = time.process_time()
+    corrected = with_entry(Tagged(json.dumps(index).encode(), INDEX), entry, sha256(b"subject"))
+    assert time.process_time() - began < SECONDS
+    assert corrected is not None
+    assert {(item["mediaType"], item["size"]) for item in json.loads(corrected.content)["manifests"]} == {(MANIFEST, 5)}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from imagesig import ImagesigError, SigningKey, registry, verify
-from imagesig.errors import InvalidArgument
+from imagesig.errors import InvalidArgument, Unauthorized
+from imagesig.images.registry.connect import RegistryClient
+from imagesig.images.registry.credential_entry import helper_for
+from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.testing import InMemoryRegistry
 from tests.cli.test_commands import imagesig as command
 
@@ -75,6 +80,20 @@ def test_a_loopback_registrys_login_does_not_reach_the_proxy(key: SigningKey, mo
 
 
 @pytest.mark.parametrize(
+    "host", ["registry.localhost", "localhost4", "ip6-localhost", "registry.localdomain", "registry.example"]
+)
+def test_no_login_reaches_a_proxy_in_clear_text(key: SigningKey, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The proxy looks the name up: it is not this machine, whatever the name says."""
+    with InMemoryRegistry(basic=("user", "s3cret")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        image = registry(f"{host}:5000/team/app:1.0", plain_http=True, credentials=("user", "s3cret"))
+        with pytest.raises(ImagesigError, match="a login is sent over plain HTTP"):
+            verify(image, key)
+        assert proxy.requests
+        assert not any("authorization" in request.headers for request in proxy.requests)
+
+
+@pytest.mark.parametrize(
     ("bypass", "direct"),
     [
         ("10.0.0.0/8", True),
@@ -103,3 +122,32 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5+Cpb5AMzxbJGpBcXgPRmyPLBTtR
 CXqTjzJt+Wq1YnBbS0YpqTS1BVDlhiPQyRmIpLmmXT9NvnBPXl0VIzxGdg==
 -----END PUBLIC KEY-----
 """
+
+
+@pytest.mark.parametrize("scheme", ["https://", "http://", ""])
+@pytest.mark.parametrize("auth", ["dXNlcjp3cm9uZw==", "not base64"])
+def test_a_login_in_a_key_of_a_credential_file_is_not_shown(
+    tmp_path: Path, key: SigningKey, scheme: str, auth: str
+) -> None:
+    file = tmp_path / "auth.json"
+    with InMemoryRegistry(basic=("user", "another")) as server:
+        entry = {f"{scheme}me:hunter2tw@{server.host}/v1/": {"auth": auth}}
+        file.write_text(json.dumps({"auths": entry}))
+        files = CredentialFiles((file,))
+        with pytest.raises(ImagesigError) as failed, RegistryClient(files) as client:
+            verify(registry(f"{server.host}/team/app:1.0", client=client), key)
+        done = command("doctor", f"{server.host}/team/app:1.0", REGISTRY_AUTH_FILE=str(file), HOME=str(tmp_path))
+    assert str(file) in done.stdout + done.stderr
+    assert "hunter" not in f"{failed.value} {failed.value.hint} {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("name", ["credHelpers", "auths"])
+def test_a_login_in_a_key_is_not_in_the_steps(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "config.json"
+    value = "none" if name == "credHelpers" else {}
+    file.write_text(json.dumps({name: {"https://me:hunter2tw@registry.example": value}}))
+    files = CredentialFiles((file,), path=str(tmp_path))
+    with suppress(Unauthorized):
+        assert "hunter" not in repr(files.steps("registry.example", "app"))
+    document = json.loads(file.read_bytes())
+    assert helper_for(document, "registry.example").key == ("https://registry.example" if value else "")

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 import imagesig
-from imagesig import aio, errors
+from imagesig import aio, errors, registry, verify
 from imagesig.api.outcome import Outcome
 from imagesig.api.verify.remote_workers import Chunk, verify_chunk
 from imagesig.cli.processes import ForkPool
-from imagesig.errors import ImagesigError, InternalError
+from imagesig.errors import ImagesigError, InternalError, UnexpectedResponse
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.commands import run
-from tests.makers import private_key
+from tests.makers import private_key, signing_key
 
 PEM = private_key().to_pem(None).decode()
 
@@ -370,3 +370,23 @@ def test_a_chunk_is_answered_in_order(images: list[str]) -> None:
     )
     outcomes = verify_chunk(Chunk("run", job, tuple(enumerate(images))))
     assert [outcome.index for outcome in outcomes] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "parameter", ['service="' + 9000 * "s" + '"', 'scope="' + 4000 * ":" + '"'], ids=["service", "scope"]
+)
+def test_a_challenge_that_makes_a_url_too_long_is_the_registrys_fault(parameter: str) -> None:
+    with InMemoryRegistry() as server:
+        challenge = {"www-authenticate": f'Bearer realm="http://{server.host}/token",{parameter}'}
+        server.faults.append(lambda _: Answer(401, b"", challenge))
+        with pytest.raises(UnexpectedResponse, match="token server"):
+            verify(registry(f"{server.host}/team/app:1.0", credentials=("", "")), signing_key())
+
+
+def test_a_place_of_an_upload_that_becomes_too_long_is_the_registrys_fault() -> None:
+    with InMemoryRegistry() as server:
+        image = registry(f"{server.host}/team/app:1.0", credentials=("", ""))
+        place = {"location": "/v2/team/app/blobs/uploads/" + 8100 * "a"}
+        server.faults.append(lambda request: Answer(202, b"", place) if request.method == "POST" else None)
+        with pytest.raises(UnexpectedResponse, match="Location"):
+            image.home.put_blob(b"content", "application/octet-stream")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 from msgspec.structs import replace
 
 from imagesig import Policy, SigningKey, copy, registry, sign, verify
-from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument
+from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, MalformedError
 from imagesig.images.build import build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.source import ImageHome
 from imagesig.keys.file.provider import FileKey
 from imagesig.oci.descriptor import Descriptor, Platform
+from imagesig.oci.digest import sha256, tag_of
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Manifest
 from imagesig.policy import Identity, Rule
 from imagesig.policy.requirement import AcceptAnything
@@ -26,6 +28,7 @@ from tests.attacks.subject_homes import NAME
 from tests.chains import certified, trusting
 from tests.cli.test_commands import imagesig as command
 from tests.makers import NOW
+from tests.peers import binary
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 ARM6 = Platform("linux", "arm", "v6")
@@ -290,3 +293,93 @@ def test_a_child_that_is_not_there_is_not_signed_and_that_is_said(home: Image, k
     assert missing.digest not in {made.digest for made in signed.signatures}
     assert there.digest in {made.digest for made in signed.signatures}
     assert any(missing.digest in warning for warning in signed.warnings)
+
+
+def _without_size(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "size"}
+
+
+UNREADABLE = {
+    "no size": _without_size,
+    "a negative size": lambda entry: entry | {"size": -1},
+    "an empty media type": lambda entry: entry | {"mediaType": ""},
+    "no media type": lambda entry: {name: value for name, value in entry.items() if name != "mediaType"},
+    "a null annotation": lambda entry: entry | {"annotations": {"a": None}},
+    "another spelling of the platform": lambda entry: entry | {"size": -1, "platform": {"os": "Linux", **X86_64}},
+}
+X86_64 = {"architecture": "x86_64"}
+
+
+@pytest.mark.parametrize("odd", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_entry_that_only_other_readers_read_is_not_passed_over_for_a_platform(
+    home: Image, key: SigningKey, odd: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """skopeo and containerd take the first entry for the platform, and imagesig would verify the second."""
+    good = image_of(home.home, {"os": "linux", "architecture": "amd64"})
+    evil = image_of(home.home, {"os": "linux", "architecture": "amd64", "author": "somebody else"})
+    sign(at(home, good.digest), key)
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    unsigned = odd(entry | {"digest": evil.digest, "size": evil.size})
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unsigned, entry]}
+    home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    by = Policy.any_of(key, identity=ANY_NAME)
+    with pytest.raises(MalformedError, match="linux/amd64"):
+        verify(home, by, platform="linux/amd64")
+
+
+@pytest.mark.parametrize("odd", [None, {"platform": {"os": "linux", "architecture": "arm64"}}, {"digest": "sha256:1"}])
+def test_an_unreadable_entry_for_another_platform_hides_none(
+    home: Image, key: SigningKey, odd: dict[str, Any] | None
+) -> None:
+    good = image_of(home.home, {"os": "linux", "architecture": "amd64"})
+    sign(at(home, good.digest), key)
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [odd, entry]}
+    home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    assert accepts(home, key, "linux/amd64")
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [{"Digest": "sha256:" + 64 * "0"}, {"Platform": {"os": "linux"}}, {"SIZE": 3}, {"platform": {"OS": "linux"}}],
+)
+def test_an_index_with_two_spellings_in_an_entry_has_no_platforms(
+    home: Image, key: SigningKey, twin: dict[str, Any]
+) -> None:
+    good = image_of(home.home, {"os": "linux", "architecture": "amd64"})
+    sign(at(home, good.digest), key)
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry | twin, entry]}
+    described = home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    by = Policy.any_of(key, identity=ANY_NAME)
+    # The tag of a list of referrers is read entry by entry, where an index that is an image is not.
+    home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, tag_of(described.digest))
+    for target in ("1.0", described.digest, tag_of(described.digest)):
+        with pytest.raises(MalformedError, match=r"case|may choose it"):
+            verify(at(home, target), by, platform="linux/amd64")
+
+
+@pytest.mark.interop
+def test_skopeo_chooses_the_entry_that_imagesig_cannot_read(tmp_path: Path) -> None:
+    made = Layout.create(tmp_path / "layout")
+    good, evil = (build_image(made, {"a": content}, AMD64) for content in (b"good", b"evil"))
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    unsigned = _without_size(entry) | {"digest": evil.digest}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unsigned, entry]}
+    made.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    source, target = f"oci:{tmp_path / 'layout'}:1.0", tmp_path / "copied"
+    options = ["--insecure-policy", "--override-os=linux", "--override-arch=amd64"]
+    subprocess.run([binary("skopeo"), *options, "copy", source, f"dir:{target}"], check=True, capture_output=True)
+    assert sha256((target / "manifest.json").read_bytes()) == evil.digest
+
+
+@pytest.mark.parametrize("odd", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_entry_for_the_chosen_manifest_itself_does_not_matter(
+    home: Image, key: SigningKey, odd: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    good = image_of(home.home, {"os": "linux", "architecture": "amd64"})
+    sign(at(home, good.digest), key)
+    entry = Descriptor(good.media_type, good.digest, good.size, platform=AMD64).to_json()
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [odd(entry), entry]}
+    home.home.put_manifest(json.dumps(index).encode(), OCI_INDEX, "1.0")
+    assert accepts(home, key, "linux/amd64")

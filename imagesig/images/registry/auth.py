@@ -36,7 +36,7 @@ from imagesig.images.registry.credentials import (
 )
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
-from imagesig.url import parse_url, redact
+from imagesig.url import parse_url, redact, served_url
 
 _CLIENT_ID = "imagesig"
 _TOKEN_SECONDS = 60.0
@@ -204,9 +204,10 @@ class RegistryLogin:
             query = urlencode([*(("scope", scope) for scope in asked.scopes), *named])
             headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
             base = str(parse_url(realm))  # without a fragment, which would hide the query
-            url = f"{base}{'&' if '?' in base else '?'}{query}"
+            # The registry named most of it, so a URL that is too long is its fault.
+            url = served_url(registry, f"{base}{'&' if '?' in base else '?'}{query}", "token server")
             response = self._http.request(
-                "GET", url, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False
+                "GET", str(url), reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, follow=False
             )
         if response.status in (400, 401, 403):
             raise _refused(_host(registry), credential)

@@ -130,7 +130,7 @@ class RegistryBlobs:
             raise UnexpectedResponse(f"{what}: the registry named no URL for the upload")
         location = served_url(start.url, start.headers["location"], "Location")
         separator = "&" if "?" in location.target else "?"
-        return f"{location}{separator}digest={descriptor.digest}"
+        return str(served_url(start.url, f"{location}{separator}digest={descriptor.digest}", "Location"))
 
     def _what(self, descriptor: Descriptor) -> str:
         return f"{self._session.name}: blob {descriptor.digest}"

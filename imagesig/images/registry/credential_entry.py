@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from imagesig.redacted import RedactedStruct
-from imagesig.url import written_place
+from imagesig.url import redact, written_place
 
 HUB_SERVER = "https://index.docker.io/v1/"
 """The key of Docker Hub in docker's files, and its name for credential helpers."""
@@ -22,7 +22,7 @@ _STORE = "credsStore"
 
 
 class InlineEntry(RedactedStruct, frozen=True):
-    """One entry of `auths`, which has the credential itself."""
+    """One entry of `auths`, which has the credential itself. `key` is shown to people: without a login."""
 
     hidden = ("value",)
 
@@ -41,7 +41,7 @@ def helper_for(document: Mapping[str, object], host: str) -> Helper:
     """The helper that a file names for a host. An empty name in `credHelpers` turns `credsStore` off for the host."""
     for key, name in _matching(document.get("credHelpers"), _canonical(host)):
         if isinstance(name, str):
-            return Helper(key, name)
+            return Helper(redact(key), name)
     store = document.get(_STORE)
     return Helper(_STORE, store) if isinstance(store, str) and store else Helper()
 
@@ -52,7 +52,7 @@ def inline_entries(document: Mapping[str, object], host: str, repository: str) -
     for count in range(len(parts), 0, -1):
         for key, value in _matching(document.get("auths"), "/".join(parts[:count])):
             if isinstance(value, dict):
-                yield InlineEntry(key, value)
+                yield InlineEntry(redact(key), value)
 
 
 def server_of(host: str) -> str:

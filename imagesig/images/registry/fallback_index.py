@@ -65,11 +65,15 @@ def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | 
         raise no_list_of(subject)
     document, manifests = _opened(now)
     true = {"mediaType": entry.media_type, "size": entry.size}
-    same = [other for other in manifests if isinstance(other, dict) and other.get("digest") == entry.digest]
-    if any(other.items() >= true.items() for other in same):
+    same = {
+        place: other | true
+        for place, other in enumerate(manifests)
+        if isinstance(other, dict) and other.get("digest") == entry.digest
+    }
+    if any(manifests[place] == corrected for place, corrected in same.items()):
         return None
     if same:  # it is listed already, with another type or size
-        document["manifests"] = [other | true if other in same else other for other in manifests]
+        document["manifests"] = [same.get(place, other) for place, other in enumerate(manifests)]
         return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
     if len(manifests) >= limits.REFERRERS:
         raise LimitExceeded(f"referrers tag: {len(manifests)} entries, at most {limits.REFERRERS} are read")

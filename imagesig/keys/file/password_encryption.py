@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from imagesig import limits
 from imagesig.encoding import asn1
 from imagesig.errors import ImagesigError, KeyUnusable, MalformedError
 from imagesig.external import external_call
@@ -25,7 +26,6 @@ _READ_CIPHERS = frozenset({*_AES_BYTES, _TRIPLE_DES, "rc2"})
 _READ_SCHEMES = frozenset({"pkcs12_sha1_tripledes_3key", "pkcs12_sha1_rc2_40", "pkcs12_sha1_rc4_128", "pbes1_md5_des"})
 """The ciphers and the older schemes that `cryptography` reads."""
 _SCRYPT = "1.3.6.1.4.1.11591.4.11"
-_SCRYPT_BYTES = 1024 * 1024 * 1024
 _HASHES = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
 _BLOCK = 64
 """Bytes of a block of SHA-1."""
@@ -34,6 +34,50 @@ _BLOCK = 64
 def unread_cipher(subject: str, cipher: str, hint: str) -> KeyUnusable:
     """The error for a key whose encryption is not read. It is no wrong passphrase."""
     return KeyUnusable(f"{subject}: encrypted in a way that is not read ({cipher}), AES-CBC is needed", hint=hint)
+
+
+def check_derivation(data: bytes, subject: str, *, is_pkcs12: bool = False) -> None:
+    """Returns unless opening this file would take more time or memory than any tool asks for.
+
+    The file's author chooses both, and they are spent before a wrong passphrase is noticed.
+
+    Raises:
+        KeyUnusable: it would.
+    """
+    try:
+        with external_call("private key", asn1.unreadable("the private key")):
+            costs = list(_derivation_costs(data, is_pkcs12))
+    except ImagesigError:
+        return  # the reader that needs it says so
+    for cost, most, unit in costs:
+        if cost > most:
+            raise KeyUnusable(f"{subject}: its passphrase is derived with {cost} {unit}, at most {most} are read")
+
+
+def _derivation_costs(data: bytes, is_pkcs12: bool) -> Iterator[tuple[int, int, str]]:
+    """The rounds, or the bytes of scrypt, of each derivation, with their limit and unit."""
+    algorithms = list(_algorithms(data)) if is_pkcs12 else [_encrypted_key(data)["encryption_algorithm"]]
+    rounds = [_rounds_of_mac(data)] if is_pkcs12 else []
+    for algorithm in algorithms:
+        parameters = algorithm["parameters"]
+        if algorithm["algorithm"].native != "pbes2":
+            rounds.append(parameters["iterations"].native)
+            continue
+        function = parameters["key_derivation_func"]
+        if function["algorithm"].native == "pbkdf2":
+            rounds.append(function["parameters"]["iteration_count"].native)
+        else:
+            _, cost, block, parallel = _scrypt_parameters(function["parameters"])
+            yield 128 * cost * block * parallel, limits.DERIVATION_BYTES, "bytes"
+    for count in rounds:
+        yield count, limits.DERIVATION_ROUNDS, "rounds"
+
+
+def _rounds_of_mac(data: bytes) -> int:
+    from asn1crypto import pkcs12
+
+    mac = pkcs12.Pfx.load(data)["mac_data"].native
+    return int(mac["iterations"]) if mac else 0
 
 
 def cipher_of_pkcs8(der: bytes) -> str:
@@ -180,13 +224,19 @@ def _derived(function: Any, passphrase: bytes, size: int) -> bytes | None:
         salt, count = parameters["salt"].native, parameters["iteration_count"].native
         return hashlib.pbkdf2_hmac(hash_name, passphrase, salt, count, size) if hash_name in _HASHES else None
     if name in (_SCRYPT, "scrypt"):
-        from asn1crypto import core
-
-        given = core.SequenceOf.load(parameters.dump(), spec=core.Any)
-        salt, *numbers = (item.parse().native for item in given)
-        cost, block, parallel = numbers[:3]
-        return hashlib.scrypt(passphrase, salt=salt, n=cost, r=block, p=parallel, dklen=size, maxmem=_SCRYPT_BYTES)
+        salt, cost, block, parallel = _scrypt_parameters(parameters)
+        memory = 128 * block * (cost + parallel + 4)  # RFC 7914 section 5, and a little more
+        return hashlib.scrypt(passphrase, salt=salt, n=cost, r=block, p=parallel, dklen=size, maxmem=memory)
     return None
+
+
+def _scrypt_parameters(parameters: Any) -> tuple[bytes, int, int, int]:
+    """Salt, cost, block size and parallelization."""
+    from asn1crypto import core
+
+    given = core.SequenceOf.load(parameters.dump(), spec=core.Any)
+    salt, cost, block, parallel = [item.parse().native for item in given][:4]
+    return salt, cost, block, parallel
 
 
 def _opened(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ from imagesig.crypto.restricted import check_unrestricted
 from imagesig.encoding import asn1
 from imagesig.errors import KeyUnusable, LimitExceeded, MalformedError, UnsupportedAlgorithm, WrongSecret
 from imagesig.external import external_call
-from imagesig.keys.file.password_encryption import cipher_of_pkcs12, keys_in_pkcs12, unread_cipher
+from imagesig.keys.file.password_encryption import check_derivation, cipher_of_pkcs12, keys_in_pkcs12, unread_cipher
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.trust.path import climb
 
@@ -31,6 +31,7 @@ def read_pkcs12(data: bytes, subject: str, ask_passphrase: Callable[[], bytes]) 
         WrongSecret: the passphrase is wrong or the file is damaged; PKCS#12 does not distinguish the two.
         UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
     """
+    check_derivation(data, subject, is_pkcs12=True)
     passphrase = b""
     content = _load(data, None) or _load(data, b"")
     if content is None:

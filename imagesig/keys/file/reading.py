@@ -29,7 +29,7 @@ from imagesig.keys.chain import chain_in
 from imagesig.keys.file import cosign_key
 from imagesig.keys.file.disk import read_key_file
 from imagesig.keys.file.form import PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
-from imagesig.keys.file.password_encryption import cipher_of_pkcs8, decrypted_pkcs8, unread_cipher
+from imagesig.keys.file.password_encryption import check_derivation, cipher_of_pkcs8, decrypted_pkcs8, unread_cipher
 from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
@@ -132,6 +132,7 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
         encrypted = _der(pem)
     except ValueError:
         encrypted = b""  # the error below says so
+    check_derivation(encrypted, subject)
     try:
         key = _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
     except WrongSecret:

@@ -15,6 +15,7 @@ from imagesig.keys.pkcs11.codes import CODES, code_in, name_of_code
 
 _ULONG, _POINTER = ctypes.c_ulong, ctypes.c_void_p
 _UNAVAILABLE = _ULONG(-1).value
+_WORD_BYTES = 8
 _SIZE_OF_SLOT_INFO, _SIZE_OF_TOKEN_INFO, _TOKEN_FLAGS_AT = 108, 204, 96
 _SERIAL, _READ_WRITE = 0x04, 0x02
 _PRIVATE_KEY = 3
@@ -189,11 +190,14 @@ class Functions:
 
     def _attribute_value(self, session: int, item: int, attributes: Any, count: int) -> int:
         """An attribute that the module refuses for any reason is one that the object does not have."""
+        sizes = [attributes[place].size for place in range(count)]
         code: int = self._real["attribute_value"](session, item, attributes, count)
         if code in _EXPECTED or self._matters(code):
             return code
         missing = False
-        for place in range(count):
+        for place, size in enumerate(sizes):
+            # The module may have replaced it by -1, for which it could write past the end of the buffer.
+            attributes[place].size = size
             if count == 1 or self._real["attribute_value"](session, item, ctypes.byref(attributes[place]), 1):
                 attributes[place].size, missing = _UNAVAILABLE, True
         return _TYPE_INVALID if missing else _OK
@@ -237,6 +241,8 @@ def _table_of(lib: Any) -> ctypes.c_void_p | None:
     """
     import pkcs11._pkcs11
 
+    if ctypes.sizeof(_ULONG) != _WORD_BYTES or ctypes.sizeof(_POINTER) != _WORD_BYTES:
+        return None  # the sizes of structures above are those of 64 bits
     library: Any = pkcs11._pkcs11
     if library.HasFuncList.__basicsize__ - object.__basicsize__ != 3 * ctypes.sizeof(_POINTER):
         return None
