@@ -284,6 +284,14 @@ def test_a_wrong_use_is_explained_with_its_status(key: Path, image: str, name: s
     assert not done.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["key"], ["policy"]], ids=lambda group: " ".join(("imagesig", *group)))
+def test_a_group_without_a_command_shows_its_help_line_by_line(group: list[str]) -> None:
+    done = imagesig(*group)
+    assert done.returncode == 2
+    assert done.stderr == imagesig(*group, "--help").stdout
+    assert not done.stdout
+
+
 @pytest.mark.parametrize(
     ("status", "arguments"),
     [
