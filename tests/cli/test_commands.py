@@ -14,6 +14,7 @@ from typing import TextIO
 
 import pytest
 
+from imagesig import PublicKey
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
@@ -107,6 +108,15 @@ def test_another_key_ends_with_status_12_and_every_reason(key: Path, image: str,
     done = imagesig("verify", "--key", str(tmp_path / "other.pub"), image)
     assert done.returncode == 12
     assert done.stderr.count(": none of the trusted keys made this signature") == 3  # the error, and each signature
+
+
+def test_the_key_that_a_bundle_names_is_shown_as_its_fingerprint(key: Path, image: str, tmp_path: Path) -> None:
+    sign(key, "--identity", NAME, image)
+    fingerprint = PublicKey.from_pem(Path(public_half(key)).read_text()).fingerprint
+    imagesig("key", "generate", str(tmp_path / "other.key"))
+    refused = imagesig("verify", "--key", str(tmp_path / "other.pub"), image).stderr
+    assert f"it names the key '{fingerprint}'" in refused
+    assert f"key hint    {fingerprint}\n" in imagesig("inspect", image).stdout
 
 
 def test_an_invalid_reference_ends_with_status_2(key: Path) -> None:
