@@ -11,8 +11,9 @@ import imagesig
 project = "imagesig"
 author = "The imagesig maintainers"
 release = version = imagesig.__version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"imagesig {release}"
 exclude_patterns = ["_build"]
 autodoc_member_order = "bysource"

@@ -103,7 +103,9 @@ def _missing_is_no_image(image: Image) -> Iterator[None]:
     except ImageNotFound:
         raise
     except NotFound as error:
-        raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
+        raise ImageNotFound(
+            f"{image}: there is no such image", hint="check the reference, or push the image first"
+        ) from error
 
 
 def pinned_name(image: Image, digest: str) -> str:

@@ -29,6 +29,8 @@ from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 from imagesig.trust.anchors import ALWAYS
 
+_SHA256_BYTES = 32
+
 
 class Format(Protocol):
     """One signature format. An instance may have options of its own; none of its functions does I/O."""
@@ -165,8 +167,20 @@ def find_signer(
     if not anchors.keys:
         raise SignatureInvalid("the signature has no certificate, and the policy trusts no bare key")
     names = ", ".join(trusted.name for trusted in anchors.keys)
-    hint = f"; it names the key {quote(envelope.key_hint)}" if envelope.key_hint else ""
+    hint = f"; it names the key {quote(readable_hint(envelope.key_hint))}" if envelope.key_hint else ""
     raise SignatureInvalid(f"none of the trusted keys made this signature (trusted: {names}{hint})")
+
+
+def readable_hint(key_hint: str) -> str:
+    """The fingerprint of a key, as imagesig writes it everywhere, for the base64 that Sigstore bundles have.
+
+    Another hint is given as it is.
+    """
+    try:
+        digest = base64.b64decode(key_hint, validate=True)
+    except ValueError:
+        return key_hint
+    return f"sha256:{digest.hex()}" if len(digest) == _SHA256_BYTES else key_hint
 
 
 def choose_algorithm(signer: SignerInfo, wanted: Sequence[Algorithm], format_name: str) -> Algorithm:

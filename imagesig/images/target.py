@@ -58,7 +58,9 @@ def targets_of(image: Image, *, recursive: bool, resolve: bool = False) -> Targe
         root = image.home.resolve(image.target)
         content = image.home.read(root, limit=limits.MANIFEST_BYTES)
     except NotFound as error:
-        raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
+        raise ImageNotFound(
+            f"{image}: there is no such image", hint="check the reference, or push the image first"
+        ) from error
     if root.media_type not in INDEX_TYPES:
         check_document(content, root.media_type, str(image), is_list=True)
         return Targets((Target(root),))

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import pytest
 
+from imagesig import PublicKey
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
@@ -107,6 +108,15 @@ def test_another_key_ends_with_status_12_and_every_reason(key: Path, image: str,
     done = imagesig("verify", "--key", str(tmp_path / "other.pub"), image)
     assert done.returncode == 12
     assert done.stderr.count(": none of the trusted keys made this signature") == 3  # the error, and each signature
+
+
+def test_the_key_that_a_bundle_names_is_shown_as_its_fingerprint(key: Path, image: str, tmp_path: Path) -> None:
+    sign(key, "--identity", NAME, image)
+    fingerprint = PublicKey.from_pem(Path(public_half(key)).read_text()).fingerprint
+    imagesig("key", "generate", str(tmp_path / "other.key"))
+    refused = imagesig("verify", "--key", str(tmp_path / "other.pub"), image).stderr
+    assert f"it names the key '{fingerprint}'" in refused
+    assert f"key hint    {fingerprint}\n" in imagesig("inspect", image).stdout
 
 
 def test_an_invalid_reference_ends_with_status_2(key: Path) -> None:
@@ -281,6 +291,14 @@ def test_a_wrong_use_is_explained_with_its_status(key: Path, image: str, name: s
     assert done.returncode == status, done.stderr
     assert done.stderr.lower().count("error:") == 1
     assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("group", [[], ["key"], ["policy"]], ids=lambda group: " ".join(("imagesig", *group)))
+def test_a_group_without_a_command_shows_its_help_line_by_line(group: list[str]) -> None:
+    done = imagesig(*group)
+    assert done.returncode == 2
+    assert done.stderr == imagesig(*group, "--help").stdout
     assert not done.stdout
 
 

@@ -139,10 +139,10 @@ def attach(
     anchors = anchors_of(keys_of(certificates[0].public_key if key is None else key))
     formats = (Cosign(certificates=bool(certificates)),)
     job = signing_job(formats=formats, annotations=annotations, identity=identity, recursive=False, now=now)
-    planned = plan(ImageOpener(transport, timeout).open(image), job)
-    content = payload or payload_bytes(planned.signatures[0].claim)
+    named = plan(ImageOpener(transport, timeout).open(image), job)
+    content = payload or payload_bytes(named.signatures[0].claim)
     stored, examined = _verified(_as_bytes(signature), content, certificates, anchors, job.now)
-    planned = _planned_as_signed(planned, examined.claim)
+    planned = _planned_as_signed(named, examined.claim)
     if certificates:
         check_leaf(certificates, (examined.public_key,), examined.authority, "the certificate chain")
     signer = SignerInfo(examined.public_key, examined.authority, chain=certificates)
@@ -150,7 +150,20 @@ def attach(
     draft = formats[0].draft_of(content, signer, item.stored)
     drafted = Drafted(planned, signer, (draft,))
     attach_and_settle([Sealed(drafted, () if isinstance(draft, AlreadySigned) else ((item, stored),))])
-    return signed_image(drafted, job)
+    return _with_warning(signed_image(drafted, job), planned.identity, named.identity)
+
+
+def _with_warning(made: SignedImage, signed: Reference | None, own: Reference | None) -> SignedImage:
+    """The result, with a warning if verifiers refuse the signature for the image's own name."""
+    if signed is None or own is None:
+        return made
+    if signed.repository == own.repository and (not signed.tag or not own.tag or signed.tag == own.tag):
+        return made
+    warning = (
+        f"the payload names {signed}, the image is {own}: verifiers refuse the signature under that name; sign a "
+        "payload with the image's name, or verify with the identity in the payload"
+    )
+    return replace(made, warnings=(*made.warnings, warning))
 
 
 def _as_bytes(signature: bytes | str) -> bytes:

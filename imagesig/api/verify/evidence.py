@@ -186,5 +186,5 @@ class StoredEvidence(Struct, dict=True):
         return NoSignatures(
             f"{image}: {digest} has no signature (looked for: {names} in {image.signatures.name}){others}",
             subject=digest,
-            hint="sign it, or name the repository with its signatures",
+            hint="sign it, or name its repository of signatures: --signature-repository, or signature_repository=",
         )

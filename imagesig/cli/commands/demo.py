@@ -14,6 +14,7 @@ from imagesig.cli.options import FilePath
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.formats.format import readable_hint
 from imagesig.images.build import build_index
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.keys.file.provider import FileProvider
@@ -66,8 +67,8 @@ def _run(folder: Path) -> None:
 
     _say("5. show who signed, without verifying it")
     for seen in inspect(image, recursive=False).signatures:
-        name = seen.claim.reference if seen.claim and seen.claim.reference else f"key hint {seen.key_hint}"
-        _show(f"{seen.format:7} {name}  {dict(seen.annotations)}")
+        name = seen.claim.reference if seen.claim and seen.claim.reference else readable_hint(seen.key_hint)
+        _show(f"{seen.format:7} {name}  " + ", ".join(f"{item}={text}" for item, text in seen.annotations.items()))
 
     _say("6. change one byte of the image, keep the signatures, and verify again")
     changed = build_index(home, {"bin/hello": b"#!/bin/sh\necho hellO\n"}, "1.0")

@@ -11,6 +11,7 @@ from imagesig.cli.output.failure import fail
 from imagesig.cli.output.render import certificate_line, word, write_json
 from imagesig.cli.output.terminal import say
 from imagesig.cli.transport import open_images, transport_options
+from imagesig.formats.format import readable_hint
 from imagesig.images.open import Transport
 
 
@@ -50,7 +51,7 @@ def _write_text(found: InspectedImage) -> None:
         say(f"  {signature.format or 'unknown':7} {signature.digest}{where}")
         say(f"    stored      {signature.origin}")
         if signature.key_hint:
-            say(f"    key hint    {signature.key_hint}")
+            say(f"    key hint    {readable_hint(signature.key_hint)}")
         if signature.claim and signature.claim.reference is not None:
             say(f"    signed as   {signature.claim.reference}")
         for certificate in signature.chain:

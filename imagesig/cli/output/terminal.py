@@ -84,6 +84,9 @@ def note_at_once(line: str) -> None:
 
 def note_usage(error: click.ClickException) -> None:
     """Writes click's message about wrong usage. It may repeat what was typed, but never a private key."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # the message is the help
+        note(*error.format_message().splitlines())
+        return
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         note(*context.get_usage().splitlines())

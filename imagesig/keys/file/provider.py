@@ -117,6 +117,10 @@ class FileProvider(KeyProvider):
         write_private_key(path, private_key, passphrase)
         return FileKey(private_key, str(path))
 
+    def is_encrypted(self, name: str) -> bool:
+        """Whether opening the private key in the file of that name needs a passphrase."""
+        return form_of(read_key_file(self._path(name)).content) is not Form.PLAIN
+
     def list(self) -> Iterator[KeyInfo]:
         """The private key files of the folder, without subfolders, sorted by name.
 

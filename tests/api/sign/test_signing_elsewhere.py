@@ -15,6 +15,7 @@ from imagesig import (
     InvalidArgument,
     KeyMismatch,
     KeyType,
+    NoSignatureAccepted,
     Payload,
     Policy,
     Session,
@@ -26,6 +27,7 @@ from imagesig import (
     attach,
     generate_payload,
     inspect,
+    registry,
     sign,
     verify,
 )
@@ -35,6 +37,7 @@ from imagesig.errors import FormatViolation, ImagesigError, MalformedError
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.keys.file.private_key import PrivateKey
+from imagesig.testing import InMemoryRegistry
 from imagesig.trust import CertificateAuthority
 from tests.chains import leaf, pem, root
 from tests.commands import run_here
@@ -203,6 +206,30 @@ def test_warnings_say_what_podman_will_refuse(tmp_path: Path) -> None:
         item.digest for item in sign(index, signing_key(), dry_run=True, identity=NAME).signatures if item.platform
     )
     assert generate_payload(f"oci:{tmp_path}/image@{child}", identity=NAME).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "warns"),
+    [
+        (NAME, False),
+        ("registry.example/team/app", False),
+        ("registry.example/team/other:1.0", True),
+        (f"{NAME}0", True),
+    ],
+    ids=["the image", "no tag", "another repository", "another tag"],
+)
+def test_a_payload_with_the_name_of_another_image_is_attached_with_a_warning(named: str, warns: bool) -> None:
+    with InMemoryRegistry() as server:
+        repository = registry(f"{server.host}/team/app:1.0")
+        build_image(repository.home, {"app": b"1"}, PLATFORMS[0], "1.0")
+        named = named.replace("registry.example", server.host)
+        content = generate_payload(repository, identity=named).payload
+        result = attach(repository, signed(content), key=KEY.public_key, payload=content)
+        about_names = [warning for warning in result.warnings if "the payload names" in warning]
+        assert [named in warning for warning in about_names] == [True] * warns
+        if warns:
+            with pytest.raises(NoSignatureAccepted):
+                verify(repository, KEY.public_key)
 
 
 def test_the_commands_give_the_same_bytes_and_results(image: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
-from imagesig.keys.file.form import form_of
+from imagesig.keys.file.form import Form, form_of
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
@@ -52,6 +52,18 @@ def at_a_terminal(answers: list[str], *arguments: str, cwd: Path) -> tuple[int, 
     finally:
         os.close(ours)
     return process.wait(timeout=60), shown.decode()
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize(("passphrase", "warns"), [("", True), ("s3cret-one", False)])
+def test_a_new_key_file_that_is_not_encrypted_is_called_that(
+    tmp_path: Path, passphrase: str, warns: bool, output: str
+) -> None:
+    environ = {"IMAGESIG_PASSPHRASE": passphrase} if passphrase else {}
+    done = imagesig("key", "generate", "app.key", "--output", output, cwd=tmp_path, **environ)
+    assert done.returncode == 0, done.stderr
+    assert ("warning: app.key is not encrypted" in done.stderr) is warns
+    assert form_of((tmp_path / "app.key").read_bytes()) is (Form.PLAIN if warns else Form.COSIGN)
 
 
 def test_a_terminal_is_asked_twice_for_a_new_passphrase_and_shows_none(tmp_path: Path) -> None:

@@ -1,1 +1,0 @@
-vault_key
