@@ -75,6 +75,8 @@ def copy(
     Existing content is not sent again: run an interrupted copy again to resume it. Signatures that the destination
     already has stay. The tag is moved last: it names the complete image, or what it named before.
 
+    What is missing at the source, or has no digest to copy it by, is `left out`, with a warning.
+
     Args:
         source: the image to copy.
         destination: a layout or archive is created if it does not exist. Without a tag, it gets the source's.
