@@ -230,6 +230,10 @@ DOCKER_MANIFEST_BYTES = 1024 * 1024
 # --- copying -------------------------------------------------------------------------------------------------------
 COPIED_MANIFESTS = 10_000
 """Manifests in one copy: the image, its platforms, and their referrers."""
+COPIED_LAYERS = 10_000
+"""Layers of one copied manifest, about as many as fit into `JSON_NODES`; images have at most 127, artifacts more."""
+UNSIZED_BLOB_BYTES = 4 * 1024 * 1024 * 1024
+"""One blob whose size no manifest names: it is read twice."""
 REFERRER_DEPTH = 4
 """Referrers of referrers: a signature of an SBOM of an image has depth 2."""
 COPIED_MANIFEST_BYTES = 256 * 1024 * 1024

@@ -7,14 +7,24 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from imagesig.concurrency import for_each
-from imagesig.errors import MalformedError, NotFound, SignaturesUnsupported
-from imagesig.images.closure import Piece, distinct_blobs
+from imagesig.errors import (
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    SignaturesUnsupported,
+    TransportError,
+    Unauthorized,
+    UnexpectedResponse,
+)
+from imagesig.images.closure import LeftOut
 from imagesig.images.image import Image
-from imagesig.images.merge import Tagged
+from imagesig.images.merge import Merge, Tagged
+from imagesig.images.piece import Piece, distinct_blobs
 from imagesig.images.source import ImageHome
 from imagesig.images.transfer import BlobCount, Transfer
+from imagesig.oci.descriptor import Descriptor
 from imagesig.stores.store import Settle
-from imagesig.stores.tag import merged
+from imagesig.stores.tag import merged, readable
 
 _MERGED_SUFFIXES = (".sig", ".att")
 """Tags whose manifest is a list of layers, to which others can be added. An SBOM (`.sbom`) is one document."""
@@ -25,8 +35,8 @@ class CopiedManifest(Struct, frozen=True):
 
     `kind` is `image`, `platform`, `tagged` (`.sig`, `.att`, `.sbom`), `referrer` or `part` of one; `label` is the
     platform, the suffix or the artifact type. `state` is `copied`, `merged` (into the manifest of the destination),
-    `present` (it was there), `kept` (the destination already has a different one, which is kept), or `left out` (the
-    destination cannot store it; a warning says why).
+    `present` (it was there), `kept` (the destination already has a different one, which is kept), or `left out` (it is
+    missing, cannot be read, or the destination cannot store it; a warning says why).
     """
 
     digest: str
@@ -36,11 +46,24 @@ class CopiedManifest(Struct, frozen=True):
     state: str
 
 
-class CopyWriter:
-    """Writes one copy. `progress` is called with the count of blobs after each one."""
+def copied_manifest(piece: Piece, state: str) -> CopiedManifest:
+    """What the result of a copy says of one piece."""
+    return CopiedManifest(piece.descriptor.digest, piece.kind, piece.label, piece.subject, state)
 
-    def __init__(self, source: Image, target: Image, progress: Callable[[BlobCount], None] | None = None) -> None:
+
+class CopyWriter:
+    """Writes one copy. `progress` is called with the count of blobs after each one; `left_out` is not copied."""
+
+    def __init__(
+        self,
+        source: Image,
+        target: Image,
+        progress: Callable[[BlobCount], None] | None = None,
+        left_out: Sequence[LeftOut] = (),
+    ) -> None:
         self._source = source
+        self._left_out = {item.piece.descriptor.digest: item for item in left_out}
+        self._missing: set[str] = set()
         self._target = target
 
         def report(_count: BlobCount) -> None:
@@ -64,27 +87,54 @@ class CopyWriter:
         """Writes everything, in an order that never leaves the destination with less than it had."""
         image = [piece for piece in pieces if piece.kind in ("image", "platform")]
         attached = [piece for piece in pieces if piece.kind not in ("image", "platform")]
-        self._send(image, self._images, self._source.home)
-        self._send(attached, self._signatures, self._source.signatures)
+        needed = {blob.digest for piece in image if not piece.is_index for blob in piece.blobs}
+        self._send(image, self._images, self._source.home, needed)
+        self._send(attached, self._signatures, self._source.signatures, set())
         states = [self._store(piece, self._target.home) for piece in image]
         listed = self._listed_referrers(attached)
         states += [self._attach(piece, listed) for piece in attached]
         for_each(self._settles, lambda settle: settle())
         if tag:
             states[len(image) - 1] = self._move_tag(image[-1], tag)
-        return tuple(
-            CopiedManifest(piece.descriptor.digest, piece.kind, piece.label, piece.subject, state)
-            for piece, state in zip([*image, *attached], states, strict=True)
-        )
+        return tuple(copied_manifest(piece, state) for piece, state in zip([*image, *attached], states, strict=True))
 
-    def _send(self, pieces: Sequence[Piece], transfer: Transfer, source: ImageHome) -> None:
-        for_each(distinct_blobs(pieces), lambda blob: transfer.blob(blob, source), stop=transfer.stop)
+    def _send(self, pieces: Sequence[Piece], transfer: Transfer, source: ImageHome, needed: set[str]) -> None:
+        """Sends the blobs of these pieces. One that is not needed and that the source does not have is left out."""
+
+        def send(blob: Descriptor) -> None:
+            try:
+                transfer.blob(blob, source)
+            except NotFound:
+                if blob.digest in needed or not _lacks(source, blob):
+                    raise
+                self._missing.add(blob.digest)
+
+        for_each(distinct_blobs(pieces), send, stop=transfer.stop)
+        for piece in pieces:
+            for blob in piece.blobs if self._missing else ():
+                if blob.digest in self._missing:
+                    self.warnings.append(f"left out: blob {blob.digest} of {piece.descriptor.digest}: is missing")
 
     def _store(self, piece: Piece, home: ImageHome) -> str:
         if home.has(piece.descriptor.digest):
             return "present"
-        home.put_manifest(piece.content, piece.descriptor.media_type)
+        try:
+            home.put_manifest(piece.content, piece.descriptor.media_type)
+        except TransportError as error:
+            lost = self._lost(piece)
+            if not lost or isinstance(error, Unauthorized):
+                raise
+            raise NotFound(
+                f"{error}; the manifest is incomplete: {lost[0]}",
+                hint="copy one platform that exists: --platform OS/ARCH" if piece.is_index else "",
+            ) from error
         return "copied"
+
+    def _lost(self, piece: Piece) -> list[str]:
+        """What is left out of a manifest, which may be why a registry refuses it."""
+        children = [str(self._left_out[child]) for child in sorted(piece.manifests) if child in self._left_out]
+        blobs = [f"blob {blob.digest} is missing" for blob in piece.blobs if blob.digest in self._missing]
+        return [*children, *blobs, *piece.contents.unread]
 
     def _move_tag(self, root: Piece, tag: str) -> str:
         home = self._target.home
@@ -109,27 +159,45 @@ class CopyWriter:
             return self._attach_tagged(piece)
         if piece.descriptor.digest in listed:
             return "present"
+        if any(blob.digest in self._missing for blob in piece.blobs):
+            return "left out"
         subject = piece.subject_descriptor
         try:
             self._settles.append(home.add_referrer(piece.content, subject, piece.descriptor.media_type))
-        except SignaturesUnsupported as error:
+        except (SignaturesUnsupported, NotFound, UnexpectedResponse) as error:
+            if not isinstance(error, SignaturesUnsupported) and not piece.contents.unread:
+                raise
             self.warnings.append(f"left out: {piece.label or 'referrer'} {piece.descriptor.digest}: {error}")
             return "left out"
         return "copied"
 
     def _attach_tagged(self, piece: Piece) -> str:
-        home = self._target.signatures
         copied = Tagged(piece.content, piece.descriptor.media_type)
-        merge = merged(home, piece.tag, copied) if piece.label in _MERGED_SUFFIXES else None
+        try:
+            return self._add_tagged(piece, copied)
+        except (NotFound, UnexpectedResponse):
+            if piece.label not in _MERGED_SUFFIXES or not piece.contents.unread:
+                raise
+            # The destination refuses the entries that cannot be read; the others are worth more than the same bytes.
+            return self._add_tagged(piece, readable(self._target.signatures, piece.tag, copied))
+
+    def _add_tagged(self, piece: Piece, copied: Tagged) -> str:
+        home = self._target.signatures
+        merge = _merge_of(home, piece, copied)
         state = "present"
 
         def changed(now: Tagged | None) -> Tagged | None:
             nonlocal state
-            if now is not None and merge is None:
+            try:
+                wanted = copied if merge is None or now is None else merge(now)
+            except LimitExceeded:
+                raise
+            except MalformedError:
+                wanted = copied  # the destination has something else under this tag
+            if now is not None and wanted is copied:
                 if now.content != copied.content:
                     state = "kept"
                 return None
-            wanted = copied if merge is None else merge(now)
             if wanted is not None:
                 state = "merged" if now else "copied"
             return wanted
@@ -138,3 +206,23 @@ class CopyWriter:
         if state == "kept":
             self.warnings.append(f"{piece.tag}: the destination already has a different one; it is kept")
         return state
+
+
+def _merge_of(home: ImageHome, piece: Piece, copied: Tagged) -> Merge | None:
+    """How the piece is added to what the tag names; None if that is one document, or the piece is no list."""
+    if piece.label not in _MERGED_SUFFIXES:
+        return None
+    try:
+        return merged(home, piece.tag, copied)
+    except MalformedError:
+        return None
+
+
+def _lacks(source: ImageHome, blob: Descriptor) -> bool:
+    """Whether the source does not have the blob: the destination answers "not found" too."""
+    try:
+        with source.open_blob(blob) as chunks:
+            next(chunks, b"")
+    except NotFound:
+        return True
+    return False

@@ -9,16 +9,17 @@ from contextlib import ExitStack
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.copy_writer import CopiedManifest, CopyWriter
+from imagesig.api.copy_writer import CopiedManifest, CopyWriter, copied_manifest
 from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, resolve
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.errors import ImageNotFound, InvalidArgument, SignaturesUnsupported
-from imagesig.images.closure import Piece, closure_of
+from imagesig.images.closure import LeftOut, closure_of
 from imagesig.images.directory.signature_file import is_file_only
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike, check_destination
+from imagesig.images.piece import Piece
 from imagesig.images.target import check_platform, child_for_platform
 from imagesig.images.transfer import BlobCount
 from imagesig.logs import Logger
@@ -74,6 +75,8 @@ def copy(
     Existing content is not sent again: run an interrupted copy again to resume it. Signatures that the destination
     already has stay. The tag is moved last: it names the complete image, or what it named before.
 
+    What is missing at the source, or has no digest to copy it by, is `left out`, with a warning.
+
     Args:
         source: the image to copy.
         destination: a layout or archive is created if it does not exist. Without a tag, it gets the source's.
@@ -113,12 +116,12 @@ def copy(
         target = to_opener.open_destination(destination, signatures_beside=destination_transport is None)
         tag = _tag(target, opened, plan.root)
         _check_place(plan, target)
-        writer = CopyWriter(opened, target, progress)
+        writer = CopyWriter(opened, target, progress, plan.left_out)
         # Both begin before the first write and end after the last one, when an archive appears under its name.
         stack.enter_context(target.home.transaction(resume=True))
         if target.signatures is not target.home:
             stack.enter_context(target.signatures.transaction(resume=True))
-        copied = writer.run(plan.pieces, tag)
+        copied = writer.run(plan.pieces, tag) + tuple(copied_manifest(item.piece, "left out") for item in plan.left_out)
     logger.info("copied %s", opened)
     digest = plan.root.digest
     there = str(replace(target, target=tag or digest))
@@ -134,6 +137,7 @@ class _Plan(Struct, frozen=True):
     root: Descriptor
     platform: str
     pieces: tuple[Piece, ...]
+    left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -149,7 +153,8 @@ def _plan(image: Image, *, all_platforms: bool, platform: str, signatures: bool)
                 "(--all-platforms copies the whole index)"
             )
     closure = closure_of(image, root, attached=signatures)
-    return _Plan(root, chosen, closure.pieces, (*warnings, *closure.left_out))
+    warnings += [str(item) for item in closure.left_out]
+    return _Plan(root, chosen, closure.pieces, closure.left_out, (*warnings, *closure.warnings))
 
 
 def _child(image: Image, top: Descriptor, platform: str, *, asked: bool) -> Descriptor:

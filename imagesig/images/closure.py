@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.concurrency import for_each
-from imagesig.errors import LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
+from imagesig.errors import (
+    BudgetExceeded,
+    DigestMismatch,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    SignaturesUnsupported,
+)
 from imagesig.images.image import Image
+from imagesig.images.piece import Piece, is_document
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import tag_of
-from imagesig.oci.listing import Listing
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Index, Manifest, parse_index, parse_manifest
-from imagesig.redacted import RedactedStruct
+from imagesig.oci.digest import is_digest, tag_of
+from imagesig.oci.listing import UNKNOWN_SIZE, Contents
+from imagesig.text import quote
 
 ATTACHED_SUFFIXES = (".sig", ".att", ".sbom")
 """Suffixes of cosign's tags for a digest: signatures, attestations, SBOMs."""
@@ -24,56 +32,34 @@ _SHOWN = 10
 """Entries of one list that a warning names."""
 
 
-class Piece(RedactedStruct, frozen=True):
-    """One manifest or index. `tag` is the tag that names it, if any; `subject` is the digest that it belongs to.
+class LeftOut(Struct, frozen=True):
+    """A manifest that cannot be copied, and why."""
 
-    `kind` is `image`, `platform`, `tagged`, `referrer` or `part` (of an index that refers to the image).
-    """
+    piece: Piece
+    reason: str
 
-    hidden = ("content",)
-
-    kind: str
-    descriptor: Descriptor
-    content: bytes
-    label: str = ""
-    subject: str = ""
-    tag: str = ""
-
-    @property
-    def blobs(self) -> tuple[Descriptor, ...]:
-        """The blobs that it names: everything but manifests and indexes."""
-        document = _parse(self.content, self.descriptor)
-        if isinstance(document, Manifest):
-            return (document.config, *document.layers)
-        return tuple(child for child in document.manifests if not _is_document(child))
-
-    @property
-    def subject_descriptor(self) -> Descriptor:
-        """The subject in a referrer's own bytes."""
-        subject = _parse(self.content, self.descriptor).subject
-        if subject is None or subject.digest != self.subject:
-            raise MalformedError(
-                f"{self.descriptor.digest}: is listed as a referrer of {self.subject}, but does not refer to it"
-            )
-        return subject
+    def __str__(self) -> str:
+        piece = self.piece
+        return f"left out: {quote(piece.label) if piece.label else piece.kind} {piece.descriptor.digest}: {self.reason}"
 
 
 class Closure(Struct, frozen=True):
-    """Every piece, each after its parts. `left_out` names the entries of lists that could not be read."""
+    """Every piece, each after its parts. `warnings` names the entries of lists that could not be read."""
 
     pieces: tuple[Piece, ...]
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def closure_of(image: Image, root: Descriptor, *, attached: bool) -> Closure:
     """The image with all its platforms and, if `attached`, everything that belongs to it.
 
-    An entry of a list of referrers that cannot be read is left out: anyone who may push can add one.
+    What cannot be read is left out: a child that is missing, an entry without a digest, and what anyone who may push
+    can add to a list of referrers. Bytes with another digest are an error.
 
     Raises:
-        NotFound: a platform that the index lists is missing.
         LimitExceeded: more content than `imagesig.limits` allows.
-        SignaturesUnsupported: a referrer has a media type that is not supported.
+        DigestMismatch: the bytes of a manifest do not match its descriptor.
     """
     collector = _Collector(image)
     collector.add(Piece("image", root, b""), image.home, _INDEX_DEPTH)
@@ -86,13 +72,14 @@ def closure_of(image: Image, root: Descriptor, *, attached: bool) -> Closure:
         for piece in found:
             collector.add(piece, image.signatures, _INDEX_DEPTH)
         level = [piece.descriptor.digest for piece in collector.pieces[known:]]
-    return Closure(tuple(collector.pieces), tuple(collector.left_out))
+    return Closure(tuple(collector.pieces), tuple(collector.left_out), tuple(collector.warnings))
 
 
 class _Collector:
     def __init__(self, image: Image) -> None:
         self.pieces: list[Piece] = []
-        self.left_out: list[str] = []
+        self.left_out: list[LeftOut] = []
+        self.warnings: list[str] = []
         self._image = image
         self._seen: set[tuple[str, str]] = set()
         self._left = limits.COPIED_MANIFEST_BYTES
@@ -103,19 +90,43 @@ class _Collector:
         if at in self._seen:
             return
         self._seen.add(at)
-        content = self._read(piece, home)
-        document = _parse(content, piece.descriptor)
-        if isinstance(document, Index):
+        try:
+            piece, contents = self._read(piece, home)
+        except (NotFound, MalformedError) as error:
+            self._leave_out(piece, error)
+            return
+        children: frozenset[str] = frozenset()
+        if piece.is_index:
             if depth == 0:
                 raise LimitExceeded(f"{self._image}: indexes nested more than {_INDEX_DEPTH} deep")
-            kind = "platform" if piece.kind in ("image", "platform") else "part"
-            for child in document.manifests:
-                if _is_document(child):
-                    self.add(Piece(kind, child, b"", str(child.platform or "")), home, depth - 1)
-        label = piece.label or document.artifact_type
-        self.pieces.append(Piece(piece.kind, piece.descriptor, content, label, piece.subject, piece.tag))
+            children = self._add_children(piece, contents, home, depth - 1)
+        self._note(contents.unread, f"entries of {piece.descriptor.digest}")
+        self.pieces.append(replace(piece, label=piece.label or contents.artifact_type, manifests=children))
         if len(self.pieces) > limits.COPIED_MANIFESTS:
             raise LimitExceeded(f"{self._image}: more than {limits.COPIED_MANIFESTS} manifests belong to it")
+
+    def _add_children(self, index: Piece, contents: Contents, home: ImageSource, depth: int) -> frozenset[str]:
+        """Adds the children that are manifests, and gives their digests and those of what is left out."""
+        kind = "platform" if index.kind in ("image", "platform") else "part"
+        found = set()
+        for child in contents.entries:
+            piece = Piece(kind, child, b"", str(child.platform or ""))
+            try:
+                piece = replace(piece, descriptor=_by_its_bytes(child, home))
+            except (NotFound, MalformedError) as error:
+                self._leave_out(piece, error)
+            else:
+                if not is_document(piece.descriptor):
+                    continue  # a blob
+                self.add(piece, home, depth)
+            found.add(child.digest)
+        return frozenset(found)
+
+    def _leave_out(self, piece: Piece, error: NotFound | MalformedError) -> None:
+        """Notes why a piece cannot be copied. Raises the error if it concerns the copy as a whole."""
+        if piece.kind == "image" or isinstance(error, DigestMismatch | BudgetExceeded):
+            raise error
+        self.left_out.append(LeftOut(piece, "is missing" if isinstance(error, NotFound) else str(error)))
 
     def attached_to(self, digest: str) -> list[Piece]:
         """The manifests that are tagged for this digest or refer to it, not read yet."""
@@ -128,62 +139,59 @@ class _Collector:
                     descriptor = home.resolve(tag)
                 except NotFound:
                     continue
+                except MalformedError as error:
+                    # Signature files are part of the image's folder; a tag of a registry anyone who may push can make.
+                    if home.stores_signature_files or isinstance(error, DigestMismatch | BudgetExceeded):
+                        raise
+                    self.warnings.append(f"left out: {tag}: {error}")
+                    continue
                 found.append(Piece("tagged", descriptor, b"", suffix, digest, tag))
             listing = home.referrers(digest)
         except SignaturesUnsupported:
             return []  # this form of image cannot hold any
         if listing.limited is not None:
             raise listing.limited
-        self._note_malformed(listing, digest)
+        self._note([str(error) for _, error in listing.malformed], f"entries of the referrers of {digest}")
         return found + [Piece("referrer", item, b"", item.artifact_type, digest) for item in listing.entries]
 
-    def _note_malformed(self, listing: Listing, digest: str) -> None:
-        malformed = listing.malformed
-        self.left_out += [f"left out: {error}" for _, error in malformed[:_SHOWN]]
-        if more := len(malformed[_SHOWN:]):
-            self.left_out.append(f"left out: {more} further entries of the referrers of {digest}")
+    def _note(self, reasons: Sequence[str], what: str) -> None:
+        self.warnings += [f"left out: {reason}" for reason in reasons[:_SHOWN]]
+        if more := len(reasons[_SHOWN:]):
+            self.warnings.append(f"left out: {more} further {what}")
 
-    def _read(self, piece: Piece, home: ImageSource) -> bytes:
+    def _read(self, piece: Piece, home: ImageSource) -> tuple[Piece, Contents]:
         descriptor = piece.descriptor
-        if not _is_document(descriptor):
-            raise SignaturesUnsupported(
-                f"{home.name}: {descriptor.digest} refers to the image as {descriptor.media_type}, which is not read",
-                hint="copy without signatures: --no-signatures, or signatures=False",
-            )
+        if not is_document(descriptor):
+            raise MalformedError(f"refers to the image as {quote(descriptor.media_type)}, which is not read")
+        if not is_digest(descriptor.digest):
+            raise MalformedError("only manifests with a SHA-256 digest are copied")
+        if descriptor.size > limits.MANIFEST_BYTES:
+            raise LimitExceeded(f"{descriptor.size} bytes, at most {limits.MANIFEST_BYTES} are read")
         self._left -= descriptor.size
         if self._left < 0:
-            raise LimitExceeded(f"{self._image}: more than {limits.COPIED_MANIFEST_BYTES} bytes of manifests")
-        try:
-            return home.read(descriptor, limit=limits.MANIFEST_BYTES)
-        except NotFound as error:
-            if piece.kind != "platform":
-                raise
-            raise NotFound(
-                f"{self._image}: lists {piece.label or 'the manifest'} {descriptor.digest}, which is missing",
-                hint="copy one platform that exists: --platform OS/ARCH",
-            ) from error
+            raise BudgetExceeded(f"{self._image}: more than {limits.COPIED_MANIFEST_BYTES} bytes of manifests")
+        piece = replace(piece, content=home.read(descriptor, limit=limits.MANIFEST_BYTES))
+        contents = piece.contents
+        if piece.kind == "referrer":
+            piece.subject_descriptor  # noqa: B018 - raises if it refers to something else
+        return piece, contents
 
 
-def distinct_blobs(pieces: Iterable[Piece]) -> tuple[Descriptor, ...]:
-    """Every distinct blob of these pieces.
+def _by_its_bytes(child: Descriptor, home: ImageSource) -> Descriptor:
+    """A child of an index, with size and media type of its own bytes if the index does not name them.
+
+    A child of another media type is a blob, as for crane.
 
     Raises:
-        MalformedError: two pieces give different sizes for a blob.
+        NotFound, MalformedError: it is listed as a manifest of unknown size, and cannot be read.
     """
-    found: dict[str, Descriptor] = {}
-    for piece in pieces:
-        for blob in piece.blobs:
-            if found.setdefault(blob.digest, blob).size != blob.size:
-                raise MalformedError(
-                    f"blob {blob.digest}: has {blob.size} bytes in one manifest, and another size in others"
-                )
-    return tuple(found.values())
-
-
-def _is_document(descriptor: Descriptor) -> bool:
-    return descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES)
-
-
-def _parse(content: bytes, descriptor: Descriptor) -> Manifest | Index:
-    parse = parse_index if descriptor.media_type in INDEX_TYPES else parse_manifest
-    return parse(content, descriptor.media_type, descriptor.digest)
+    is_named = child.size != UNKNOWN_SIZE if is_document(child) else child.media_type != ""
+    if is_named or not is_digest(child.digest):
+        return child
+    try:
+        own = home.resolve(child.digest)
+    except (NotFound, MalformedError) as error:
+        if is_document(child) or isinstance(error, DigestMismatch | BudgetExceeded):
+            raise
+        return child  # a blob, or missing
+    return replace(child, media_type=own.media_type, size=own.size)

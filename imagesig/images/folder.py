@@ -77,7 +77,9 @@ class Folder:
             with self.open(name, links=links) as file:
                 if os.fstat(file.fileno()).st_size != descriptor.size:
                     return False
-                seen = hash_of(chunks_of(file, self._what), f"{self._what}: hashing {descriptor.digest}")
+                seen = hash_of(
+                    chunks_of(file, self._what), descriptor.digest, f"{self._what}: hashing {descriptor.digest}"
+                )
         except (NotFound, MalformedError):
             return False
         return seen == descriptor.digest

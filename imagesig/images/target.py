@@ -11,8 +11,8 @@ from imagesig.encoding.json import parse_object
 from imagesig.errors import DigestMismatch, ImageNotFound, InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.listing import Listing, parse_listing
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, check_document, parse_manifest
+from imagesig.oci.listing import UNKNOWN_SIZE, Listing, parse_contents, parse_listing
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, check_document
 from imagesig.oci.platform import Platform, best, fits, is_as_listed, parse_platform, platform_of_config
 from imagesig.oci.shapes import CONFIG, DOCUMENT
 from imagesig.text import quote
@@ -234,7 +234,9 @@ def _platform_of(image: Image, manifest: Descriptor, content: bytes) -> Platform
     """The platform in an image's config; None if it names none."""
     what = f"{image}: config"
     try:
-        config = parse_manifest(content, manifest.media_type, str(image)).config
+        config = parse_contents(content, manifest.media_type, str(image)).config
+        if config is None or config.size == UNKNOWN_SIZE:
+            return None
         return platform_of_config(parse_object(image.home.read(config, limit=limits.CONFIG_BYTES), what, CONFIG))
     except DigestMismatch:
         raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.deadlines import growing_pause, wait
@@ -13,8 +15,11 @@ from imagesig.errors import NotFound, TransportError
 from imagesig.images.source import ImageHome, ImageSource
 from imagesig.logs import Logger
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import is_digest
 
 logger = Logger("imagesig")
+
+_T = TypeVar("_T")
 
 _WHOLE_BYTES = 1024 * 1024
 """Largest blob that is sent with one request."""
@@ -60,33 +65,35 @@ class Transfer:
             DigestMismatch: the source has other bytes.
             TransportError: reading or writing failed after all retries.
         """
+        descriptor = self._sized(descriptor, source)
         if self._target.has_blob(descriptor):
             self._add(BlobCount(present=1))
-        elif self._target.mount_blob(descriptor, source):
+        # distribution says that it mounted a blob with another digest, and does not find it later.
+        elif is_digest(descriptor.digest) and self._target.mount_blob(descriptor, source):
             self._add(BlobCount(mounted=1))
         else:
             try:
-                self._send_with_retries(descriptor, source)
+                _with_retries(lambda: self._send(descriptor, source), descriptor)
             except NotFound:
                 if any(word in descriptor.media_type for word in _ELSEWHERE):
                     return
                 raise
             self._add(BlobCount(sent=1, sent_bytes=descriptor.size))
 
-    def _send_with_retries(self, descriptor: Descriptor, source: ImageSource) -> None:
-        for attempt in range(1, limits.HTTP_ATTEMPTS + 1):
-            try:
-                self._send(descriptor, source)
-                return
-            except TransportError as error:
-                if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
-                    raise
-                pause = error.retry_after or growing_pause(attempt)
-            # A broken stream starts again from the beginning: nothing of it was kept.
-            wait(pause, f"blob {descriptor.digest}")
+    def _sized(self, descriptor: Descriptor, source: ImageSource) -> Descriptor:
+        """The descriptor with the number of its bytes, which are read and hashed if it names none."""
+        if descriptor.size >= 0:
+            return descriptor
+
+        def measure() -> int:
+            with source.open_blob(descriptor) as chunks:
+                return sum(len(chunk) for chunk in self._until_stopped(chunks))
+
+        return replace(descriptor, size=_with_retries(measure, descriptor))
 
     def _send(self, descriptor: Descriptor, source: ImageSource) -> None:
-        if descriptor.size <= _WHOLE_BYTES:
+        # A registry's upload in one request is of a SHA-256 digest: the others are sent as streams.
+        if descriptor.size <= _WHOLE_BYTES and is_digest(descriptor.digest):
             content = source.read(descriptor, limit=_WHOLE_BYTES)
             self._target.put_blob(content, descriptor.media_type)
             return
@@ -105,3 +112,17 @@ class Transfer:
             logger.debug("%s: %s", self._target.name, self.count)
             if self._progress is not None:
                 self._progress(self.count)
+
+
+def _with_retries(attempted: Callable[[], _T], descriptor: Descriptor) -> _T:
+    """What the function gives. A broken stream starts again from the beginning: nothing of it was kept."""
+    attempt = 1
+    while True:
+        try:
+            return attempted()
+        except TransportError as error:
+            if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
+                raise
+            pause = error.retry_after or growing_pause(attempt)
+        wait(pause, f"blob {descriptor.digest}")
+        attempt += 1

@@ -66,7 +66,7 @@ def parse_descriptor(value: object, what: str) -> Descriptor:
         size=size,
         annotations=parse_annotations(members.get("annotations"), what),
         artifact_type=parse_text(members.get("artifactType"), what, "artifactType"),
-        platform=_parse_platform(members.get("platform"), what),
+        platform=parse_listed_platform(members.get("platform"), what),
     )
 
 
@@ -86,7 +86,8 @@ def parse_annotations(value: object, what: str) -> Annotations:
     return Annotations(value)
 
 
-def _parse_platform(value: object, what: str) -> Platform | None:
+def parse_listed_platform(value: object, what: str) -> Platform | None:
+    """The platform of a child; None if there is none. Raises `MalformedError` if a member has a wrong type."""
     if value is None:
         return None
     members = members_of(value, PLATFORM, f"{what}: platform")

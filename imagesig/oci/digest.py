@@ -1,4 +1,4 @@
-"""Digests: `sha256:` and 64 lower-case hex digits. No other form is accepted."""
+"""Digests: `sha256:` and 64 lower-case hex digits. Blobs are also copied by SHA-384 and SHA-512."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from imagesig.errors import MalformedError
 from imagesig.text import quote
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_ADDRESS = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _TAG_OF_DIGEST = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?")
 
 
@@ -29,6 +30,38 @@ def parse_digest(text: object, what: str) -> str:
 
 def is_digest(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
+
+
+def is_address(text: object) -> bool:
+    """Whether content can be copied by this digest: it has one of the algorithms that Go's tools recompute.
+
+    Signatures and their subjects have SHA-256 digests only: see `parse_digest`.
+    """
+    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+
+
+def hasher(address: str) -> hashlib._Hash:
+    """A new hash with the algorithm of this digest, which is checked: `is_address`.
+
+    Raises:
+        MalformedError: it is not one.
+    """
+    if not is_address(address):
+        raise MalformedError(f"digest {quote(address)}: sha256, sha384 or sha512 with lower-case hex digits is needed")
+    hashed: hashlib._Hash = getattr(hashlib, address.partition(":")[0])()
+    return hashed
+
+
+def address_of(hashed: hashlib._Hash, like: str) -> str:
+    """The digest in a hash that `hasher` gave for the digest `like`."""
+    return f"{like.partition(':')[0]}:{hashed.hexdigest()}"
+
+
+def digest_like(address: str, data: bytes) -> str:
+    """The digest of these bytes, by the algorithm of another digest. Raises as `hasher` does."""
+    hashed = hasher(address)
+    hashed.update(data)
+    return address_of(hashed, address)
 
 
 def sha256(data: bytes) -> str:

@@ -179,6 +179,11 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
     return merge
 
 
+def readable(home: ImageHome, tag: str, theirs: Tagged) -> Tagged:
+    """Another signature manifest without the layers that cannot be read, for a home that refuses those."""
+    return _written(home, theirs, [layer for layer in _layers(theirs, tag) if _read(layer, tag) is not None])
+
+
 def without(home: ImageHome, tag: str, dropped: Callable[[Descriptor], bool]) -> Merge:
     """The change that removes the dropped layers from a tag. Nothing changes if there are none."""
 

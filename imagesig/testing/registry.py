@@ -192,7 +192,7 @@ class InMemoryRegistry:
             return Answer(201, headers={"location": f"/v2/{name}/blobs/{mounted[1]}"})
         if request.method == "POST" and not request.body:
             return Answer(202, headers={"location": f"/v2/{name}/blobs/uploads/session"})
-        if digest != _digest(request.body):
+        if digest != _digest(request.body, digest.partition(":")[0]):
             return Answer(400, _error("DIGEST_INVALID"))
         self._blobs[name, digest] = request.body
         return Answer(201, headers={"location": f"/v2/{name}/blobs/{digest}"})
@@ -201,7 +201,7 @@ class InMemoryRegistry:
         digest, document = _digest(request.body), json.loads(request.body)
         if reference.startswith("sha256:") and reference != digest:
             return Answer(400, _error("DIGEST_INVALID"))
-        for layer in [document.get("config"), *document.get("layers", [])]:
+        for layer in [document.get("config"), *(document.get("layers") or [])]:
             if layer and (name, layer["digest"]) not in self._blobs:
                 return Answer(404, _error("MANIFEST_BLOB_UNKNOWN"))
         stored = (request.body, request.headers.get("content-type", ""))
@@ -264,8 +264,10 @@ def _content(body: bytes, media_type: str) -> Answer:
     return Answer(200, body, {"content-type": media_type, "docker-content-digest": _digest(body)})
 
 
-def _digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+def _digest(content: bytes, algorithm: str = "sha256") -> str:
+    if algorithm not in ("sha256", "sha384", "sha512"):
+        return ""
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def _error(code: str) -> bytes:

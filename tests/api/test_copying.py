@@ -16,7 +16,6 @@ from imagesig.errors import (
     ImageNotFound,
     InvalidArgument,
     LimitExceeded,
-    MalformedError,
     NoSignatures,
     NotFound,
     SignaturesUnsupported,
@@ -300,7 +299,7 @@ def test_signature_files_with_openpgp_messages_are_not_lost_silently(tmp_path: P
     assert (tmp_path / "other" / "signature-1").read_bytes() == b"\x90openpgp"
 
 
-def test_a_referrer_of_an_unknown_type_is_an_error(server: InMemoryRegistry, tmp_path: Path) -> None:
+def test_a_referrer_of_an_unknown_type_is_left_out_and_named(server: InMemoryRegistry, tmp_path: Path) -> None:
     image = image_at(server)
     built = build_image(image.home, {"a": b"b"}, PLATFORMS[0], "1.0")
     old = {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "digest": "sha256:" + "0" * 64, "size": 7}
@@ -312,8 +311,9 @@ def test_a_referrer_of_an_unknown_type_is_an_error(server: InMemoryRegistry, tmp
             else None
         )
     )
-    with pytest.raises(SignaturesUnsupported, match="artifact"):
-        copy(image, f"oci:{tmp_path / 'to'}")
+    copied = copy(image, f"oci:{tmp_path / 'to'}")
+    assert [item.state for item in copied.manifests] == ["copied", "left out"]
+    assert "artifact" in copied.warnings[0]
 
 
 # --- hostile and broken sources ---------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_a_source_that_fails_to_list_signatures_is_an_error_not_unsigned(
     assert not (tmp_path / "to").exists()
 
 
-def test_a_listed_manifest_that_does_not_refer_to_the_image_is_refused(
+def test_a_listed_manifest_that_does_not_refer_to_the_image_is_left_out_and_named(
     server: InMemoryRegistry, tmp_path: Path
 ) -> None:
     image = image_at(server)
@@ -355,8 +355,10 @@ def test_a_listed_manifest_that_does_not_refer_to_the_image_is_refused(
             else None
         )
     )
-    with pytest.raises(MalformedError, match="is listed as a referrer"):
-        copy(image, f"oci:{tmp_path / 'to'}:1.0")
+    copied = copy(image, f"oci:{tmp_path / 'to'}:1.0")
+    assert [(item.digest, item.state) for item in copied.manifests[1:]] == [(other.digest, "left out")]
+    assert "is listed as a referrer" in copied.warnings[0]
+    assert not open_image(f"oci:{tmp_path / 'to'}:1.0").home.has(other.digest)
 
 
 def test_an_entry_of_a_listing_that_cannot_be_read_is_left_out_and_named(
@@ -397,14 +399,17 @@ def _too_many() -> Listing:
     return Listing(limited=LimitExceeded("too many"))
 
 
-def test_a_listed_platform_that_is_missing_is_an_error_with_a_hint(tmp_path: Path) -> None:
+def test_a_listed_platform_that_is_missing_is_left_out_and_named(tmp_path: Path) -> None:
     home = Layout.create(tmp_path / "sparse")
     there = build_image(home, {"a": b"b"}, PLATFORMS[0])
     missing = Descriptor(OCI_MANIFEST, "sha256:" + "0" * 64, 100, platform=PLATFORMS[1])
     home.put_manifest(Index((there, missing)).to_bytes(), OCI_INDEX, "1.0")
-    with pytest.raises(NotFound, match="linux/arm64") as raised:
-        copy(f"oci:{tmp_path / 'sparse'}:1.0", f"oci:{tmp_path / 'to'}", all_platforms=True)
-    assert "--platform" in raised.value.hint
+    copied = copy(f"oci:{tmp_path / 'sparse'}:1.0", f"oci:{tmp_path / 'to'}", all_platforms=True)
+    assert {item.label: item.state for item in copied.manifests if item.kind == "platform"} == {
+        "linux/amd64": "copied",
+        "linux/arm64/v8": "left out",
+    }
+    assert "linux/arm64" in copied.warnings[0]
     assert copy(f"oci:{tmp_path / 'sparse'}:1.0", f"oci:{tmp_path / 'to'}", platform="linux/amd64").digest
 
 

@@ -134,7 +134,7 @@ class Archive(LayoutHome):
         known = self._hashed.setdefault(source, {})
         if descriptor.digest not in known:
             with source.open(member) as chunks:
-                seen = hash_of(chunks, f"{self.name}: hashing {descriptor.digest}")
+                seen = hash_of(chunks, descriptor.digest, f"{self.name}: hashing {descriptor.digest}")
             known[descriptor.digest] = seen == descriptor.digest
         return known[descriptor.digest]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import stat
 import tarfile
@@ -19,6 +18,8 @@ from imagesig.errors import ImagesigError, InvalidArgument, TransportError
 from imagesig.images.archive.file import ArchiveFile
 from imagesig.images.archive.header import BLOCK_BYTES
 from imagesig.images.archive.members import Member
+from imagesig.images.stream import hash_of
+from imagesig.oci.digest import is_address
 
 _POLL_SECONDS = 0.05
 _END = bytes(2 * BLOCK_BYTES)
@@ -127,13 +128,12 @@ class ArchiveWriter:
         if not os.path.sameopenfile(left.descriptor, self._file.fileno()):
             return {}  # another file has its name now
         for member in sorted(left.members.files.values(), key=lambda member: member.offset):
-            folder, _, name = member.name.rpartition("/")
-            hashed = hashlib.sha256()
-            with left.open(member) as chunks:
-                for chunk in chunks:
-                    hashed.update(chunk)
-            if folder != "blobs/sha256" or hashed.hexdigest() != name:
+            digest = member.name.removeprefix("blobs/").replace("/", ":")
+            if not member.name.startswith("blobs/") or not is_address(digest):
                 break
+            with left.open(member) as chunks:
+                if hash_of(chunks, digest, f"{self._what}: hashing {digest}") != digest:
+                    break
             found[member.name] = member
         return found
 

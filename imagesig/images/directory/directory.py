@@ -25,9 +25,10 @@ from imagesig.images.local_home import LocalHome
 from imagesig.images.local_path import local_path
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest, sha256
+from imagesig.oci.digest import is_address, is_digest, sha256
 from imagesig.oci.kind import kind_of
-from imagesig.oci.manifest import MANIFEST_TYPES, OCI_MANIFEST, parse_manifest
+from imagesig.oci.listing import parse_contents, parse_layers
+from imagesig.oci.manifest import OCI_MANIFEST
 from imagesig.signature import Part
 from imagesig.text import quote
 
@@ -174,16 +175,14 @@ class Directory(LocalHome):
 
     def _write_signatures(self, digest: str, content: bytes, media_type: str) -> None:
         files = []
-        for layer in parse_manifest(content, media_type, f"{self.name}: signatures").layers:
+        for layer in parse_layers(content, media_type, f"{self.name}: signatures").entries:
             part = Part(layer.media_type, self.read(layer, limit=FILE_BYTES), layer.annotations)
             files.append(signature_file(part))
         self._signatures(digest).replace(files)
 
     def _write_blobs(self, content: bytes, media_type: str) -> None:
-        if media_type not in MANIFEST_TYPES:
-            return
-        manifest = parse_manifest(content, media_type, f"{self.name}: manifest")
-        for blob in (manifest.config, *manifest.layers):
+        contents = parse_contents(content, media_type, f"{self.name}: manifest")
+        for blob in (*contents.entries, *((contents.config,) if contents.config else ())):
             if blob.digest in self._in_memory and not self._folder.matches(_hex(blob.digest), blob):
                 self._folder.write(_hex(blob.digest), self._in_memory[blob.digest])
 
@@ -209,6 +208,6 @@ class Directory(LocalHome):
 
 def _hex(digest: str) -> str:
     """The file name of a blob. The digest is checked, because it becomes a path (CVE-2024-3727)."""
-    if not is_digest(digest):
+    if not is_address(digest):
         raise MalformedError(f"dir: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed")
-    return digest.removeprefix("sha256:")
+    return digest.partition(":")[2]

@@ -12,6 +12,7 @@ from imagesig.deadlines import remaining
 from imagesig.errors import LimitExceeded, MalformedError, NotFound
 from imagesig.images.layout.index import IMAGE_NAME
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.listing import Contents, parse_contents
 from imagesig.oci.manifest import (
     DOCKER_MANIFEST,
     INDEX_TYPES,
@@ -19,7 +20,6 @@ from imagesig.oci.manifest import (
     OCI_CONFIG,
     Manifest,
     parse_index,
-    parse_manifest,
 )
 
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -34,13 +34,19 @@ def is_image_manifest(manifest: Manifest) -> bool:
 
     cosign's signatures, attestations and SBOMs have an image config too, but documents as layers.
     """
-    kinds = [layer.media_type for layer in manifest.layers]
-    return has_image_config(manifest) and not all(_is_document(kind) for kind in kinds)
+    return has_image_config(manifest) and not all(_is_document(layer.media_type) for layer in manifest.layers)
 
 
 def has_image_config(manifest: Manifest) -> bool:
     """Whether tools read the config as an image config. In Docker's manifests they ignore its type."""
     return manifest.media_type == DOCKER_MANIFEST or manifest.config.media_type in (OCI_CONFIG, DOCKER_CONFIG)
+
+
+def _is_unpacked(contents: Contents, media_type: str) -> bool:
+    """Whether tools may unpack the manifest. What cannot be read may be an image config or a layer for them."""
+    is_config = contents.config is None or contents.config.media_type in (OCI_CONFIG, DOCKER_CONFIG, "")
+    is_document = all(_is_document(entry.media_type) for entry in contents.entries)
+    return (is_config or media_type == DOCKER_MANIFEST) and not (is_document and not contents.unread)
 
 
 def is_loadable(entry: Descriptor, read: Read, depth: int = _DEPTH) -> bool:
@@ -54,7 +60,7 @@ def is_loadable(entry: Descriptor, read: Read, depth: int = _DEPTH) -> bool:
         return True
     try:
         if entry.media_type in MANIFEST_TYPES:
-            return is_image_manifest(parse_manifest(read(entry), entry.media_type, entry.digest))
+            return _is_unpacked(parse_contents(read(entry), entry.media_type, entry.digest), entry.media_type)
         if entry.media_type not in INDEX_TYPES:
             return False
         children = parse_index(read(entry), entry.media_type, entry.digest).manifests

@@ -35,16 +35,13 @@ from imagesig.images.layout.index import (
 from imagesig.images.layout.loadable import is_loadable
 from imagesig.images.local_home import LocalHome
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
-from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
+from imagesig.oci.digest import digest_like, is_address, is_digest, is_tag_of_digest, sha256
 from imagesig.oci.kind import kind_of
-from imagesig.oci.listing import Listing
+from imagesig.oci.listing import Listing, parse_contents
 from imagesig.oci.manifest import (
-    INDEX_TYPES,
     MANIFEST_TYPES,
     detect_media_type,
-    parse_index,
     parse_layout_index,
-    parse_manifest,
 )
 from imagesig.oci.shapes import LAYOUT
 from imagesig.text import quote
@@ -133,8 +130,7 @@ class LayoutReader(LocalHome):
                 continue
             try:
                 media_type = detect_media_type(content, name)
-                parse = parse_index if media_type in INDEX_TYPES else parse_manifest
-                document = parse(content, media_type, name)
+                document = parse_contents(content, media_type, name)
             except BudgetExceeded as error:
                 limited = error.without_frames()
                 break
@@ -180,7 +176,7 @@ class LayoutReader(LocalHome):
             content = self._read_manifest(entry)
         except NotFound:
             return False  # an error is raised when the entry is resolved
-        return parse_manifest(content, entry.media_type, entry.digest).subject is not None
+        return parse_contents(content, entry.media_type, entry.digest).has_subject
 
     def _read_manifest(self, entry: Descriptor) -> bytes:
         return self.read(entry, limit=limits.MANIFEST_BYTES)
@@ -203,14 +199,14 @@ class LayoutReader(LocalHome):
 
     def _blob(self, digest: str) -> str:
         """The path of a blob. The digest is checked, because it becomes a path (CVE-2024-3727)."""
-        if not is_digest(digest):
+        if not is_address(digest):
             raise MalformedError(
                 f"{self.name}: digest {quote(digest)}, sha256: and 64 lower-case hex digits are needed"
             )
-        return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+        return f"blobs/{digest.replace(':', '/')}"
 
     def _read_blob(self, digest: str, most: int) -> bytes:
         content = self._file(self._blob(digest), most)
-        if sha256(content) != digest:
-            raise DigestMismatch(f"{self.name}: the blob {digest} has other bytes, {sha256(content)}")
+        if (seen := digest_like(digest, content)) != digest:
+            raise DigestMismatch(f"{self.name}: the blob {digest} has other bytes, {seen}")
         return content

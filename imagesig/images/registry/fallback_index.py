@@ -5,13 +5,15 @@ Spec: OCI distribution-spec 1.1, "Referrers Tag Schema".
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import LimitExceeded, MalformedError, SignaturesUnsupported
 from imagesig.images.merge import Tagged
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
-from imagesig.oci.listing import Listing, parse_listing
+from imagesig.oci.listing import Listing, parse_contents, parse_listing
 from imagesig.oci.manifest import INDEX_TYPES, OCI_INDEX, parse_index, parse_manifest
 from imagesig.oci.shapes import LISTING
 
@@ -46,12 +48,9 @@ def no_list_of(subject: str) -> SignaturesUnsupported:
 def referrer_entry(content: bytes, media_type: str) -> Descriptor:
     """The descriptor for the referrer with these bytes in a listing."""
     descriptor = Descriptor.of(content, media_type)
-    if media_type in INDEX_TYPES:
-        index = parse_index(content, media_type, "referrer")
-        return Descriptor(media_type, descriptor.digest, descriptor.size, index.annotations, index.artifact_type)
-    manifest = parse_manifest(content, media_type, "referrer")
-    artifact_type = manifest.artifact_type or manifest.config.media_type
-    return Descriptor(media_type, descriptor.digest, descriptor.size, manifest.annotations, artifact_type)
+    contents = parse_contents(content, media_type, "referrer")
+    artifact_type = contents.artifact_type or (contents.config.media_type if contents.config else "")
+    return replace(descriptor, annotations=contents.annotations, artifact_type=artifact_type)
 
 
 def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | None:

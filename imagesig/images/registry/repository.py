@@ -24,7 +24,7 @@ from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import DELETE, PUSH, Contact, RegistrySession
 from imagesig.images.source import ImageSource
 from imagesig.oci.descriptor import Descriptor
-from imagesig.oci.digest import is_digest, is_tag_of_digest, sha256
+from imagesig.oci.digest import digest_like, is_digest, is_tag_of_digest, sha256
 from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document, detect_media_type
 from imagesig.oci.reference import Reference
@@ -109,8 +109,9 @@ class RegistryRepository:
             path, accept = f"blobs/{descriptor.digest}", "*/*"
         response = self._session.request("GET", path, limit=descriptor.size, accept=accept)
         self._session.expect(response, what, 200)
-        if sha256(response.body) != descriptor.digest or len(response.body) != descriptor.size:
-            seen = f"{len(response.body)} bytes arrived, with digest {sha256(response.body)}"
+        digest = digest_like(descriptor.digest, response.body)
+        if digest != descriptor.digest or len(response.body) != descriptor.size:
+            seen = f"{len(response.body)} bytes arrived, with digest {digest}"
             raise DigestMismatch(f"{what}: {seen}; {descriptor.size} bytes were expected")
         if path.startswith("manifests/"):
             check_document(response.body, descriptor.media_type, what, is_list=True)
