@@ -16,9 +16,10 @@ from imagesig import limits
 from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
 from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
+from imagesig.http.authorities import check_authorities
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import Direct
-from imagesig.http.faults import What, check_authorities, check_port
+from imagesig.http.faults import What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
+from imagesig.http.authorities import check_authorities, is_untrusted, state_of_authorities
 from imagesig.http.faults import NotConnected
 from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
@@ -48,17 +50,29 @@ class Connector:
         self._ca_file = ca_file
         self._read_seconds = read_seconds
         self._context: ssl.SSLContext | None = None
+        self._trusted: object = None
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 
     def connect(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
         """A connection for requests to this URL: to its server, or to the proxy, with a tunnel for HTTPS.
 
+        If a certificate is not trusted and the files of authorities changed meanwhile, they are read again.
+
         Raises:
             UnexpectedResponse: the host is out of reach.
             Unreachable: the proxy refuses.
+            InvalidArgument: a file of authorities was replaced by something else.
             NotConnected, TimeoutError, ssl.SSLError, OSError, NotHttp: no connection, or not in time.
         """
+        try:
+            return self._connected(url, proxy, reach)
+        except OSError as error:
+            if not is_untrusted(error) or not self._forget_authorities():
+                raise
+        return self._connected(url, proxy, reach)
+
+    def _connected(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
         if proxy is not None:
             return self._through(url, proxy, reach)
         sock, network = self._dial(url, reach)
@@ -204,9 +218,20 @@ class Connector:
 
         with self._lock:
             if self._context is None:
+                self._trusted = state_of_authorities(self._ca_file)
+                if self._ca_file is not None:
+                    check_authorities(Path(self._ca_file))
                 self._context = ssl.create_default_context(cafile=self._ca_file)
                 self._context.set_alpn_protocols(["http/1.1"])
             return self._context
+
+    def _forget_authorities(self) -> bool:
+        """Whether the files of authorities changed since they were read; the next connection reads them again."""
+        with self._lock:
+            changed = self._context is not None and self._trusted != state_of_authorities(self._ca_file)
+            if changed:
+                self._context = None
+            return changed
 
 
 class _Tunnelled:

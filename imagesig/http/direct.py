@@ -11,8 +11,10 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from imagesig import limits
 from imagesig.deadlines import current_stop
 from imagesig.http.answer import Answer
 from imagesig.http.connect import Connector, connect_seconds, end_traffic, limit_time
@@ -23,6 +25,9 @@ from imagesig.url import Origin, Url
 
 if TYPE_CHECKING:
     from imagesig.http.connect import Line
+
+    _Idle = tuple[Line, float]
+    """A connection, and since when it is idle."""
 
 _PLACES = 16
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -43,7 +48,7 @@ class Direct:
     def __init__(self, ca_file: str | None, most: int, read_seconds: Callable[[], float]) -> None:
         self._connector = Connector(ca_file, read_seconds)
         self._most = most
-        self._idle: dict[_Place, list[Line]] = {}
+        self._idle: dict[_Place, list[_Idle]] = {}
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)
 
@@ -71,7 +76,10 @@ class Direct:
         if kept is not None:
             try:
                 return self._exchange(kept, place, method, head, body)
-            except ConnectionError:
+            except TimeoutError:
+                self._forget(place)  # a router dropped it without a word, and the others with it
+                raise
+            except OSError:
                 pass  # closed while idle: not a server failure
         return self._exchange(self._connector.connect(url, proxy, reach), place, method, head, body)
 
@@ -116,10 +124,15 @@ class Direct:
             if len(idle) >= self._most:
                 line.close()
             else:
-                idle.append(line)
+                idle.append((line, monotonic()))
             if len(self._idle) > _PLACES:
-                for old in self._idle.pop(next(iter(self._idle))):
+                for old, _ in self._idle.pop(next(iter(self._idle))):
                     old.close()
+
+    def _forget(self, place: _Place) -> None:
+        with self._lock:
+            for line, _ in self._idle.pop(place, []):
+                line.close()
 
     def _kept(self, place: _Place) -> Line | None:
         while True:
@@ -127,8 +140,9 @@ class Direct:
                 idle = self._idle.get(place)
                 if not idle:
                     return None
-                line = idle.pop()
-            if _is_silent(line):
+                line, since = idle.pop()
+            # Routers and proxies drop an idle connection without a word: a request on it would wait for nothing.
+            if monotonic() - since < limits.IDLE_SECONDS and _is_silent(line):
                 return line
             line.close()
 
@@ -197,8 +211,8 @@ def _is_silent(line: Line) -> bool:
     return not poll.poll(0)
 
 
-def _close_all(idle: dict[_Place, list[Line]]) -> None:
+def _close_all(idle: dict[_Place, list[_Idle]]) -> None:
     while idle:
         _, lines = idle.popitem()
-        for line in lines:
+        for line, _ in lines:
             line.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
@@ -17,6 +16,20 @@ _LOOK = "check the host name, the network and the proxy settings"
 _MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
 _OF_TLS_PORT = re.compile(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
+_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+_TLS_HINTS = (
+    (
+        ("WRONG_VERSION", "record layer"),
+        "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http=",
+    ),
+    (("certificate has expired",), "renew the certificate of the server, or correct the clock of this machine"),
+    (("certificate is not yet valid",), "correct the clock of this machine, or the certificate of the server"),
+    (
+        ("mismatch", "not valid for"),
+        "the certificate is for another name: use a name that it has, or renew the certificate",
+    ),
+)
+"""Words of OpenSSL and Python, and what to do."""
 
 
 class NotConnected(Exception):
@@ -66,34 +79,18 @@ def not_sent(what: object, why: str) -> InvalidArgument:
     return InvalidArgument(f"{what}: not sent: {why}")
 
 
-def check_authorities(file: Path) -> None:
-    """Raises `InvalidArgument` unless this is a PEM file with certificates."""
-    import ssl
-
-    def explain(error: Exception) -> InvalidArgument | None:
-        if isinstance(error, ssl.SSLError):
-            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
-        if isinstance(error, FileNotFoundError):
-            return InvalidArgument(f"certificate authorities: there is no file {file}")
-        if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or "not a file name"
-            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
-        return None
-
-    with external_call("certificate authorities", explain):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
-
-
 def _is_of_tls(error: Exception) -> bool:
+    """Whether there was no TLS connection for a reason that stays. A server that stops ends handshakes too."""
     ssl = sys.modules.get("ssl")  # loaded for HTTPS only
-    return ssl is not None and isinstance(error, ssl.SSLError | ssl.CertificateError)
+    if ssl is None or not isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return False
+    passes = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return not passes and "ALERT_INTERNAL_ERROR" not in str(error)
 
 
 def _no_tls(what: What, error: Exception) -> Unreachable:
     reason = _reason(error)
-    hint = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
-    if "WRONG_VERSION" in reason or "record layer" in reason:
-        hint = "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http="
+    hint = next((hint for words, hint in _TLS_HINTS if any(word in reason for word in words)), _AUTHORITY)
     failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
@@ -104,7 +101,7 @@ def _reason(error: Exception) -> str:
     innermost: BaseException = error
     while (inner := innermost.__cause__ or innermost.__context__) is not None:
         innermost = inner
-    text = getattr(innermost, "strerror", None) or getattr(innermost, "verify_message", None)
+    text = getattr(innermost, "verify_message", None) or getattr(innermost, "strerror", None)
     if not text and not isinstance(innermost, OSError):
         text = str(innermost)
     return quote(text).strip("'\"") if text else type(innermost).__name__
