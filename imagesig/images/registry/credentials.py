@@ -33,6 +33,8 @@ _NOT_FOR_HELPERS = frozenset(
 )
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
+_KEPT = 1024
+"""Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 """Go's base64 decoder skips them."""
 
@@ -142,7 +144,10 @@ class CredentialFiles:
         with self._lock:  # so that several threads run a helper once
             known = self._known.get((host, repository))
             if known is None or known.began < since:
+                self._known.pop((host, repository), None)
                 known = self._known[host, repository] = self._look_up(host, repository, since)
+                if len(self._known) > _KEPT:
+                    self._known.pop(next(iter(self._known)))
             return known
 
     def _look_up(self, host: str, repository: str, since: float) -> _Lookup:

@@ -18,10 +18,13 @@ from typing import Any
 import pytest
 import trustme
 
-from imagesig import InvalidArgument, Session, SigningKey, Transport, aio
+from imagesig import InvalidArgument, Session, SigningKey, Transport, aio, registry
 from imagesig.errors import ImagesigError, Unauthorized, Unreachable
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.loopback_server import LoopbackServer
+from tests.peers.servers import distribution
 
 Act = Callable[..., Any]
 
@@ -111,7 +114,7 @@ def server() -> Iterator[InMemoryRegistry]:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "step"), [("sync", 1), ("aio", 5)])
+@pytest.mark.parametrize(("kind", "step"), [("sync", 3), ("aio", 5)])
 @pytest.mark.parametrize("expired", [401, 403])
 @pytest.mark.usefixtures("quick_retries")
 def test_a_token_that_expires_at_any_request_is_replaced(
@@ -263,6 +266,16 @@ def test_many_refused_images_ask_a_helper_once_for_each_and_no_more(
     assert (docker / "asked").read_text().count("x") <= 1 + len(images)
 
 
+def test_the_credentials_of_a_bounded_number_of_repositories_are_kept(docker: Path) -> None:
+    write_credentials(docker, "registry.example", "basic", "first")
+    source = CredentialFiles((docker / "config.json",))
+    for number in range(1025):
+        assert source.for_repository("registry.example", f"app{number}").password == "first"
+    write_credentials(docker, "registry.example", "basic", "second")
+    assert source.for_repository("registry.example", "app1024").password == "first"
+    assert source.for_repository("registry.example", "app0").password == "second"
+
+
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +353,31 @@ def test_connections_that_a_router_forgot_cost_one_wait_and_not_one_each(
         monkeypatch.setattr("imagesig.limits.READ_SECONDS", 0.5)
         assert session.verify(images[0], key).verified
     network.close()
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_registry_that_restarts_at_its_address_is_used_by_the_next_call(
+    key: SigningKey, tmp_path: Path, kind: str
+) -> None:
+    running = contextlib.ExitStack()
+    host = running.enter_context(distribution(tmp_path)).host
+
+    def work(act: Act) -> None:
+        build_image(registry(f"{host}/app:1").home, {"a": b"b"}, PLATFORMS[0], tag="1")
+        act("sign", f"{host}/app:1", key)
+        for outage in (False, True):
+            running.close()
+            if outage:
+                with pytest.raises(Unreachable) as gone:
+                    act("verify", f"{host}/app:1", key)
+                assert gone.value.retryable
+                assert gone.value.hint
+            running.enter_context(distribution(tmp_path, host))
+            assert act("verify", f"{host}/app:1", key).verified
+
+    with running:
+        with_session(work, None, kind)
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
