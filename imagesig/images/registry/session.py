@@ -120,7 +120,7 @@ class RegistrySession:
         response = self._http.upload(
             "PUT", url, chunks, size, reach=self._reach(url, headers), limit=limits.ERROR_BODY_BYTES, headers=headers
         )
-        again = response.status == 429 or response.status >= 500
+        again = response.status in (408, 429) or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
             raise Unreachable(f"PUT {redact(url)}: status {response.status}{words(response)}", hint="try again later")
         return response

@@ -355,6 +355,26 @@ def test_connections_that_a_router_forgot_cost_one_wait_and_not_one_each(
     network.close()
 
 
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+def test_a_408_of_a_proxy_that_gives_up_an_idle_connection_is_asked_again(
+    server: InMemoryRegistry, key: SigningKey, method: str
+) -> None:
+    image, left = server.add_image("app:1"), [2]
+
+    def give_up(request: Request) -> Answer | None:
+        if request.method != method or not left[0]:
+            return None
+        left[0] -= 1
+        return Answer(408, headers={"connection": "close"})
+
+    server.faults.append(give_up)
+    with Session() as session:
+        session.sign(image, key)
+        assert session.verify(image, key).verified
+    assert not left[0]
+
+
 @pytest.mark.interop
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_registry_that_restarts_at_its_address_is_used_by_the_next_call(
