@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check differential mutations fuzz mutants bench docs registries peers venv clean help
+.PHONY: demo test unit check differential mutations fuzz mutants soak campaign bench docs registries peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, reject a forgery'
@@ -24,6 +24,8 @@ help:
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (in total), TARGET=NAME for one parser'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
+	@echo 'make soak    sign and verify for SECONDS=NUMBER (300) while servers restart and tokens expire'
+	@echo 'make campaign  build the optional peers (ten minutes once, needs Rust) and run their tests'
 	@echo 'make bench   measure imagesig and its peers; with BASE=COMMIT, imagesig and an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
 	@echo 'make registries  write docs/registries.md: what works at which kind of registry'
@@ -60,6 +62,16 @@ fuzz: .venv/.development
 SAMPLE ?= 600
 mutants: .venv/.development
 	.venv/bin/python -m tests.mutants --fresh --sample $(SAMPLE) $(if $(ONLY),--only $(ONLY))
+
+SECONDS ?= 300
+soak: .venv/.development peers
+	.venv/bin/python -m tests.soak --seconds $(SECONDS)
+
+# `make peers` leaves these out.
+OPTIONAL_PEERS = kryoptic
+campaign: .venv/.development peers
+	.venv/bin/python -m tests.peers.install $(OPTIONAL_PEERS)
+	$(PYTEST) -m campaign
 
 bench: .venv/.bench peers
 	.venv/bin/python -m $(if $(BASE),benchmarks.versions $(BASE),benchmarks)

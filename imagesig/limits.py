@@ -170,6 +170,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 UPLOAD_BYTES_PER_SECOND = 16 * 1024 * 1024
 """The minimum speed at which a registry checks an upload before it answers."""
+IDLE_SECONDS = 50.0
+"""How long a connection is kept without a request: below a minute, after which common load balancers drop it."""
 OPERATION_SECONDS = 180.0
 """Default deadline of one image's signing or verification; cosign's is three minutes too."""
 RETRY_AFTER_SECONDS = 30.0

@@ -32,6 +32,7 @@ GROUPS = {
     "formats/notation/test_golden.py": "recorded envelopes of notation, through the whole format",
     "formats/notation/test_strictness.py": "the rules of the specification, in every module of the format",
     "images/registry/test_faults.py": "the client of a registry as a whole, with one that misbehaves",
+    "images/registry/test_long_lives.py": "sessions that outlive tokens, credentials, connections and certificates",
     "images/registry/test_real.py": "real registries",
     "images/registry/test_statuses.py": "what the client makes of each status, and what a registry cannot store",
     "keys/awskms/test_faults.py": "the provider and its keys, with a KMS that misbehaves",

@@ -24,7 +24,7 @@ from imagesig.api.verify.verifying_many import verify_many
 from imagesig.arguments import checks_arguments
 from imagesig.concurrency import Once
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import AccessDenied
+from imagesig.errors import AccessDenied, PinLocked, WrongSecret
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_public_keys
@@ -52,8 +52,8 @@ class Session:
         open_keys: opens files and key URIs of policies.
         trust_servers: reads the trust servers of policies with content trust; by default with the user's files.
         witnesses: how timestamp services and revocation servers are reached; `online()` by default.
-        key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A refused login
-        or PIN is not tried again.
+        key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A wrong PIN
+        or passphrase is not tried again.
     """
 
     @checks_arguments
@@ -211,11 +211,11 @@ class PolicyKeys:
         with self._lock:
             refused = self._refused.get(text)
         if refused is not None:
-            raise refused.with_traceback(None)  # three wrong PINs lock a token
+            raise refused.with_traceback(None)  # three wrong PINs lock a token; an expired login passes
         period = int(time.monotonic() // self._seconds)
         try:
             return self._opened.get((text, period), lambda: self._open_keys(text))
-        except AccessDenied as error:
+        except (WrongSecret, PinLocked) as error:
             with self._lock:
                 self._refused[text] = error
             raise

@@ -16,9 +16,10 @@ from imagesig import limits
 from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
 from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
+from imagesig.http.authorities import check_authorities
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
-from imagesig.http.faults import What, check_authorities, check_port
+from imagesig.http.faults import What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger
@@ -28,7 +29,7 @@ from imagesig.url import Url, parse_url, redact, served_url
 
 logger = Logger("imagesig.http")
 
-_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+_TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
@@ -65,7 +66,7 @@ class HttpClient:
     """
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
-    """The server's own words in the last 429 or 5xx, to add to the error."""
+    """The server's own words in the last 408, 429 or 5xx, to add to the error."""
 
     def __init__(
         self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
@@ -89,7 +90,7 @@ class HttpClient:
         follow: bool = True,
         attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
-        """The answer, with any status except 429 and 5xx, which are retried up to `attempts` times.
+        """The answer, with any status except 408, 429 and 5xx, which are retried up to `attempts` times.
 
         `reach` says where the request may go. Redirects of GET and HEAD are followed if `follow`: without credentials
         once the origin changes, never from HTTPS to HTTP, and only to hosts as public as the server that redirects.
@@ -97,7 +98,7 @@ class HttpClient:
 
         Raises:
             LimitExceeded: the body has more than `limit` bytes.
-            Unreachable: no connection, no valid certificate, or 429 or 5xx to the end.
+            Unreachable: no connection, no valid certificate, or 408, 429 or 5xx to the end.
             DeadlineExceeded: the caller's deadline passed.
             UnexpectedResponse: a redirect that is not followed, or an address out of reach.
             InvalidArgument: not an HTTP URL, a header that cannot be sent, or unreadable proxy settings.

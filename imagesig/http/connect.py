@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
+from imagesig.http.authorities import TlsContext, is_untrusted
 from imagesig.http.faults import NotConnected
 from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
@@ -53,21 +55,30 @@ class Connector:
         client_certificate: tuple[Path, Path] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._ca_file = ca_file
-        self._client_certificate = client_certificate
+        self._tls = TlsContext(ca_file, client_certificate, context)
         self._read_seconds = read_seconds
-        self._context = context
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 
     def connect(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
         """A connection for requests to this URL: to its server, or to the proxy, with a tunnel for HTTPS.
 
+        If a certificate is not trusted and the files of authorities changed meanwhile, they are read again.
+
         Raises:
             UnexpectedResponse: the host is out of reach.
             Unreachable: the proxy refuses.
+            InvalidArgument: a file of authorities was replaced by something else.
             NotConnected, TimeoutError, ssl.SSLError, OSError, NotHttp: no connection, or not in time.
         """
+        try:
+            return self._connected(url, proxy, reach)
+        except OSError as error:
+            if not is_untrusted(error) or not self._tls.forget_changed():
+                raise
+        return self._connected(url, proxy, reach)
+
+    def _connected(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
         if proxy is not None:
             return self._through(url, proxy, reach)
         sock, network = self._dial(url, reach)
@@ -196,7 +207,7 @@ class Connector:
         try:
             with _abortable(sock):
                 limit_time(sock, connect_seconds())
-                return self._tls().wrap_socket(sock, server_hostname=host)
+                return self._tls.get().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
@@ -205,22 +216,7 @@ class Connector:
         from imagesig.http.tunnel import TlsInTls
 
         limit_time(line, connect_seconds())
-        return TlsInTls(line, self._tls(), host)
-
-    def _tls(self) -> ssl.SSLContext:
-        # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
-        import ssl
-
-        with self._lock:
-            if self._context is None:
-                context = ssl.create_default_context(cafile=self._ca_file)
-                context.set_alpn_protocols(["http/1.1"])
-                if self._client_certificate is not None:
-                    from imagesig.http.tls_files import load_client_certificate
-
-                    load_client_certificate(context, *self._client_certificate)
-                self._context = context
-            return self._context
+        return TlsInTls(line, self._tls.get(), host)
 
 
 class _Tunnelled:

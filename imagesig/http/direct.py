@@ -12,8 +12,10 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from imagesig import limits
 from imagesig.deadlines import current_stop
 from imagesig.http.answer import Answer
 from imagesig.http.connect import Connector, connect_seconds, end_traffic, limit_time
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     import ssl
 
     from imagesig.http.connect import Line
+
+    _Idle = tuple[Line, float]
+    """A connection, and since when it is idle."""
 
 _PLACES = 16
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -55,7 +60,7 @@ class Direct:
     ) -> None:
         self._connector = Connector(ca_file, read_seconds, own, context)
         self._most = most
-        self._idle: dict[_Place, list[Line]] = {}
+        self._idle: dict[_Place, list[_Idle]] = {}
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)
 
@@ -83,7 +88,10 @@ class Direct:
         if kept is not None:
             try:
                 return self._exchange(kept, place, method, head, body)
-            except ConnectionError:
+            except TimeoutError:
+                self._forget(place)  # a router dropped it without a word, and the others with it
+                raise
+            except OSError:
                 pass  # closed while idle: not a server failure
         return self._exchange(self._connector.connect(url, proxy, reach), place, method, head, body)
 
@@ -128,10 +136,15 @@ class Direct:
             if len(idle) >= self._most:
                 line.close()
             else:
-                idle.append(line)
+                idle.append((line, monotonic()))
             if len(self._idle) > _PLACES:
-                for old in self._idle.pop(next(iter(self._idle))):
+                for old, _ in self._idle.pop(next(iter(self._idle))):
                     old.close()
+
+    def _forget(self, place: _Place) -> None:
+        with self._lock:
+            for line, _ in self._idle.pop(place, []):
+                line.close()
 
     def _kept(self, place: _Place) -> Line | None:
         while True:
@@ -139,8 +152,9 @@ class Direct:
                 idle = self._idle.get(place)
                 if not idle:
                     return None
-                line = idle.pop()
-            if _is_silent(line):
+                line, since = idle.pop()
+            # Routers and proxies drop an idle connection without a word: a request on it would wait for nothing.
+            if monotonic() - since < limits.IDLE_SECONDS and _is_silent(line):
                 return line
             line.close()
 
@@ -209,8 +223,8 @@ def _is_silent(line: Line) -> bool:
     return not poll.poll(0)
 
 
-def _close_all(idle: dict[_Place, list[Line]]) -> None:
+def _close_all(idle: dict[_Place, list[_Idle]]) -> None:
     while idle:
         _, lines = idle.popitem()
-        for line in lines:
+        for line, _ in lines:
             line.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
@@ -17,8 +16,6 @@ _LOOK = "check the host name, the network and the proxy settings"
 _MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
 _OF_TLS_PORT = re.compile(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
-
-
 _OTHER_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
 _TLS_HINTS = (
     (
@@ -88,27 +85,13 @@ def not_sent(what: object, why: str) -> InvalidArgument:
     return InvalidArgument(f"{what}: not sent: {why}")
 
 
-def check_authorities(file: Path) -> None:
-    """Raises `InvalidArgument` unless this is a PEM file with certificates."""
-    import ssl
-
-    def explain(error: Exception) -> InvalidArgument | None:
-        if isinstance(error, ssl.SSLError):
-            return InvalidArgument(f"certificate authorities: {file} has no certificate in PEM form")
-        if isinstance(error, FileNotFoundError):
-            return InvalidArgument(f"certificate authorities: there is no file {file}")
-        if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or "not a file name"
-            return InvalidArgument(f"certificate authorities: {file} cannot be read ({reason})")
-        return None
-
-    with external_call("certificate authorities", explain):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
-
-
 def _is_of_tls(error: Exception) -> bool:
+    """Whether there was no TLS connection for a reason that stays. A server that stops ends handshakes too."""
     ssl = sys.modules.get("ssl")  # loaded for HTTPS only
-    return ssl is not None and isinstance(error, ssl.SSLError | ssl.CertificateError)
+    if ssl is None or not isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return False
+    passes = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return not passes and "ALERT_INTERNAL_ERROR" not in str(error)
 
 
 def _no_tls(what: What, error: Exception) -> Unreachable:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from imagesig.errors import ImagesigError, Unreachable
+from imagesig.http.authorities import check_authorities
 from imagesig.http.connect import Connector, connect_seconds
 from imagesig.http.dates import date_of
 from imagesig.http.direct import Direct
-from imagesig.http.faults import What, check_authorities
+from imagesig.http.faults import What
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import ANYWHERE
 from imagesig.redacted import RedactedStruct

@@ -11,7 +11,6 @@ import pytest
 
 import imagesig
 from imagesig import (
-    AccessDenied,
     InvalidArgument,
     KeyProviderUnavailable,
     KeyType,
@@ -21,6 +20,7 @@ from imagesig import (
     SigningKey,
     Transport,
     VerificationError,
+    WrongSecret,
     registry,
     registry_client,
 )
@@ -110,7 +110,7 @@ def test_a_session_is_used_by_many_threads(server: InMemoryRegistry, key: Signin
     assert results == [True] * 8
 
 
-def test_a_refused_login_is_not_tried_again_and_an_unavailable_store_is(
+def test_a_wrong_secret_is_not_tried_again_and_an_unavailable_store_is(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     name, tried = f"{server.host}/app:1", []
@@ -118,7 +118,7 @@ def test_a_refused_login_is_not_tried_again_and_an_unavailable_store_is(
     def open_keys(text: str) -> tuple[PublicKey, ...]:
         tried.append(text)
         if text == "wrong://pin":
-            raise AccessDenied("wrong PIN")
+            raise WrongSecret("wrong PIN")
         raise KeyProviderUnavailable("sealed")
 
     session = Session(with_login(), open_keys=open_keys, key_seconds=1e-9)

@@ -1,8 +1,8 @@
 """Installs every peer into the cache: `python3 -m tests.peers.install [NAME...]`, or `make peers`.
 
-Each peer is built once and stamped with its recipe; a changed recipe rebuilds that peer only, and an
-interrupted run goes on where it stopped. Two runs at once wait for each other. A peer that cannot be installed fails
-the run, which prints its name and the end of its log.
+An optional peer is installed only if it is named, as `make campaign` does. Each peer is built once and stamped with its
+recipe; a changed recipe rebuilds that peer only, and an interrupted run goes on where it stopped. Two runs at once wait
+for each other. A peer that cannot be installed fails the run, which prints its name and the end of its log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOG_LINES = 25
 
 
 def main(names: list[str]) -> int:
-    """The exit status: 0 when every required peer among `names` (none: all of them) is installed."""
+    """The exit status: 0 when every peer of `names` (none: all that are not optional) is installed."""
     unknown = set(names) - {peer.name for peer in PEERS}
     if unknown:
         print(
@@ -32,11 +32,11 @@ def main(names: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    return install_all([peer for peer in PEERS if not names or peer.name in names])
+    return install_all([peer for peer in PEERS if (peer.name in names if names else not peer.optional)])
 
 
 def install_all(wanted: Sequence[Peer]) -> int:
-    """0 when every required one of them is installed, 1 otherwise."""
+    """0 when every one of them is installed, 1 otherwise."""
     peers.CACHE.mkdir(parents=True, exist_ok=True)
     print(f"peers in {peers.CACHE}", flush=True)
     with _one_run_at_a_time():
@@ -47,7 +47,7 @@ def install_all(wanted: Sequence[Peer]) -> int:
 
 
 def _install(peer: Peer) -> bool:
-    """Whether the peer is installed, or is not required."""
+    """Whether the peer is installed."""
     stamped = _stamped_version(peer)
     if stamped:
         print(f"  {peer.name:<16} {stamped:<28} already there", flush=True)
@@ -58,13 +58,12 @@ def _install(peer: Peer) -> bool:
         version = peer.recipe.install(workshop)
     except InstallFailed as error:
         tail = "\n".join(workshop.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
-        verdict = "FAILED" if peer.required else "NOTICE: not installed, the benchmarks that use it will fail"
         print(
-            f"  {peer.name:<16} {verdict}: {error}\n--- the end of {workshop.log}\n{tail}\n---",
+            f"  {peer.name:<16} FAILED: {error}\n--- the end of {workshop.log}\n{tail}\n---",
             file=sys.stderr,
             flush=True,
         )
-        return not peer.required
+        return False
     _stamp(peer).write_text(json.dumps({"recipe": peer.fingerprint, "version": version}) + "\n")
     print(f"  {peer.name:<16} {version:<28} {time.monotonic() - started:.1f} s", flush=True)
     return True

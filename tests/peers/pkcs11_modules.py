@@ -1,4 +1,4 @@
-"""Real PKCS#11 modules beside SoftHSM, each with a token: NSS softokn, tpm2-pkcs11, p11-kit's client and server."""
+"""Real PKCS#11 modules beside SoftHSM, each with a token: NSS softokn, tpm2-pkcs11, p11-kit's client, kryoptic."""
 
 from __future__ import annotations
 
@@ -92,6 +92,27 @@ def p11_kit_token(tmp: Path, behind: ModuleToken, environ: Mapping[str, str]) ->
         with _answering(folder / "socket", [str(remote), str(behind.module)], environ):
             yield ModuleToken(copy, behind.label, behind.pin)
     shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def kryoptic_token(tmp: Path, pin: str) -> Iterator[ModuleToken]:
+    """An empty token of kryoptic, in a database of its own. It reads its configuration in C_Initialize."""
+    folder = Path(tempfile.mkdtemp(prefix="kryoptic-", dir=tmp))
+    module = binary("kryoptic").resolve()
+    config = folder / "kryoptic.conf"
+    config.write_text(f'[[slots]]\nslot = 42\ndbtype = "sqlite"\ndbargs = "{folder}/token.sql"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KRYOPTIC_CONF", str(config))
+        tool, officer = [str(binary("pkcs11-tool")), "--module", str(module)], ["--so-pin", pin]
+        steps = (
+            [*tool, "--init-token", "--slot", "42", "--label", "kryoptic", *officer],
+            [*tool, "--login", "--login-type", "so", *officer, "--init-pin", "--new-pin", pin, "--slot", "42"],
+        )
+        for step in steps:
+            done = subprocess.run(step, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ServerFailed(f"pkcs11-tool failed with kryoptic; it printed:\n{done.stdout}{done.stderr}")
+        yield ModuleToken(module, "kryoptic", pin)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Protocol
 from tests.peers.compiled import SharedLibrary
 from tests.peers.debian import Beside, Installed, Unpacked, UnpackedLibrary, UnpackedPython
 from tests.peers.golang import GoInstall, GoServer
+from tests.peers.rust import Kryoptic
 from tests.peers.workshop import Workshop
 
 
@@ -21,11 +22,11 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One real tool; a peer that is not `required` is used by the benchmarks only."""
+    """One real tool. An `optional` one takes long to build: it is made only if it is named, for `make campaign`."""
 
     name: str
     recipe: Recipe
-    required: bool = True
+    optional: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -111,5 +112,6 @@ PEERS = (
     Peer("docker29", GoServer.of("docker29", "github.com/docker/cli", "github.com/docker/cli/cmd/docker")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
+    Peer("kryoptic", Kryoptic("1.5.4", openssl="300.6.1"), optional=True),
 )
 """The quick ones first: a machine without network fails in seconds."""

@@ -81,14 +81,21 @@ def registry_server(kind: Literal["referrers", "tag", "ggcr"], tmp: Path) -> Ite
     """An empty registry: `referrers` as OCI 1.1 specifies, `tag` without the referrers API, `ggcr` with its quirks."""
     home = _own_folder(tmp, f"registry-{kind}")
     if kind == "tag":
-        config = home / "config.yml"
-        config.write_text(_DISTRIBUTION.format(storage=json.dumps(str(home / "storage"))))
-        command = [str(binary("docker-registry")), "serve", str(config)]
-        ready = rb'msg="listening on (127\.0\.0\.1:\d+)"'
-    else:
-        command = [str(binary("registry" if kind == "referrers" else "registry-ggcr")), "127.0.0.1:0"]
-        ready = rb"^listening on (127\.0\.0\.1:\d+)$"
-    with serving(f"registry-{kind}", command, home, ready) as host:
+        with distribution(home) as server:
+            yield server
+        return
+    command = [str(binary("registry" if kind == "referrers" else "registry-ggcr")), "127.0.0.1:0"]
+    with serving(f"registry-{kind}", command, home, rb"^listening on (127\.0\.0\.1:\d+)$") as host:
+        yield RegistryServer(host)
+
+
+@contextlib.contextmanager
+def distribution(home: Path, address: str = "127.0.0.1:0") -> Iterator[RegistryServer]:
+    """A registry without the referrers API, which keeps its content in `home`: it can be started again, there."""
+    config = home / "config.yml"
+    config.write_text(_DISTRIBUTION.format(storage=json.dumps(str(home / "storage")), address=address))
+    command = [str(binary("docker-registry")), "serve", str(config)]
+    with serving("registry-tag", command, home, rb'msg="listening on (127\.0\.0\.1:\d+)"') as host:
         yield RegistryServer(host)
 
 
@@ -168,7 +175,7 @@ storage:
   delete: {{enabled: true}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
 http:
-  addr: 127.0.0.1:0
+  addr: {address}
   secret: only-for-tests
 """
 

@@ -37,8 +37,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def _peer(tmp_path: Path, body: str = "echo fine", *, required: bool = True) -> Peer:
-    return Peer("registry", Script(body, tmp_path / "count"), required)
+def _peer(tmp_path: Path, body: str = "echo fine", *, optional: bool = False) -> Peer:
+    return Peer("registry", Script(body, tmp_path / "count"), optional)
 
 
 def test_a_peer_is_installed_once(cache: Path, tmp_path: Path) -> None:
@@ -84,12 +84,15 @@ def test_a_failed_peer_leaves_nothing_that_looks_installed(cache: Path, tmp_path
         binary("registry")
 
 
-def test_a_peer_of_the_benchmarks_alone_does_not_fail_the_run_but_says_so(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_optional_peer_is_installed_only_if_it_is_named_and_then_its_failure_fails_the_run(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert install.install_all([_peer(tmp_path, "exit 1", required=False)]) == 0
+    monkeypatch.setattr(install, "PEERS", (_peer(tmp_path, "exit 1", optional=True),))
 
-    assert "NOTICE: not installed" in capsys.readouterr().err
+    assert install.main([]) == 0
+    assert not (tmp_path / "count").exists()
+    assert install.main(["registry"]) == 1
+    assert "FAILED: peers not installed: registry" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_refused(cache: Path) -> None:

@@ -21,6 +21,7 @@ from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, Unexp
 from imagesig.http.client import HttpClient
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
 from imagesig.images.registry.challenges import (
+    Challenge,
     check_realm,
     chosen_challenge,
     granted_scopes,
@@ -51,6 +52,7 @@ class _Cached(RedactedStruct, frozen=True):
 
     header: str
     expires: float
+    challenge: str
 
 
 class TokenRequest(Struct, frozen=True):
@@ -140,52 +142,69 @@ class RegistryLogin:
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
             header, seconds = self._log_in(challenge, registry, repository, scopes, refused)
-            self._keep(key, header, seconds)
+            self._keep(key, _Cached(header, time.monotonic() + seconds, challenge))
             return header
 
-    def _keep(self, key: tuple[str, str, str], header: str, seconds: float) -> None:
+    def challenge_of(self, registry: str, repository: str) -> str:
+        """The last challenge for a repository; empty if none is known. Registries exist that send none again."""
+        with self._lock:
+            known = [(at[:2], cached.challenge) for at, cached in self._headers.items()]
+        return next((challenge for at, challenge in reversed(known) if at == (registry, repository)), "")
+
+    def _keep(self, key: tuple[str, str, str], cached: _Cached) -> None:
         with self._lock:
             self._headers.pop(key, None)
-            self._headers[key] = _Cached(header, time.monotonic() + seconds)
+            self._headers[key] = cached
             if len(self._headers) > _KEPT_HEADERS:
                 self._headers.pop(next(iter(self._headers)))
 
     def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
-        host = _host(registry)
-        credential = self._credential(registry, repository)
-        challenges = parse_challenges(text)
-        challenge = chosen_challenge(challenges)
-        if challenge is None:
-            offered = ", ".join(dict.fromkeys(one.scheme for one in challenges)) or "none"
-            raise UnexpectedResponse(f"{host}: requires a login by {quote(offered)}; Bearer or Basic is needed")
+        began = time.monotonic()
+        challenge = _challenge_in(text, registry)
         if challenge.scheme == "bearer":
             realm = challenge.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
-            asked = TokenRequest(
-                realm, challenge.parameters.get("service", ""), wanted_scopes(challenge, scopes, registry)
-            )
-            self._asked[registry] = asked
-            return self._token(asked, credential, registry)
-        if credential is ANONYMOUS or not credential.username:
-            raise _refused(host, credential)
+            service = challenge.parameters.get("service", "")
+            self._asked[registry] = TokenRequest(realm, service, wanted_scopes(challenge, scopes, registry))
+
+        def by(credential: Credential) -> tuple[str, float]:
+            if challenge.scheme == "bearer":
+                return self._token(self._asked[registry], credential, registry, refused)
+            return self._basic(credential, registry, refused)
+
+        known = self._credential(registry, repository)
+        if known.is_empty and refused:
+            known = self._credential(registry, repository, since=began)  # a user may have logged in meanwhile
+        try:
+            return by(known)
+        except Unauthorized:
+            rotated = self._credential(registry, repository, since=began)
+            if rotated == known:
+                raise
+        return by(rotated)
+
+    def _basic(self, credential: Credential, registry: str, refused: str) -> tuple[str, float]:
         header = "Basic " + _basic(credential)
-        if header == refused:
-            raise _refused(host, credential)
+        if not credential.username or header == refused:
+            raise _refused(_host(registry), credential)
         self._wants_basic.add(registry)
         return header, float("inf")
 
-    def _credential(self, registry: str, repository: str) -> Credential:
-        """The credential for a repository, read again for each login. For Basic, the last one is reused in `header`."""
+    def _credential(self, registry: str, repository: str, *, since: float = float("-inf")) -> Credential:
+        """The credential for a repository. One of files and helpers that was read before `since` is read again."""
         host, source = _host(registry), self._credentials
         if isinstance(source, CredentialFiles):
-            return source.for_repository(host, repository)
+            return source.for_repository(host, repository, since=since)
         credential = self._last_credentials[host] = source(host)
         return credential
 
-    def _token(self, asked: TokenRequest, credential: Credential, registry: str) -> tuple[str, float]:
+    def _token(self, asked: TokenRequest, credential: Credential, registry: str, refused: str) -> tuple[str, float]:
         realm, reach = asked.realm, self._reach_of_realm(asked.realm, registry, credential)
         if credential.registry_token:
-            return f"Bearer {credential.registry_token}", float("inf")
+            header = f"Bearer {credential.registry_token}"
+            if header == refused:
+                raise _refused(_host(registry), credential)
+            return header, float("inf")
         if credential.identity_token:
             form = {
                 "grant_type": "refresh_token",
@@ -219,6 +238,16 @@ class RegistryLogin:
         own, url = ANYWHERE if self._plain_http else LOOPBACK_ONLY, parse_url(realm)
         reach = own.of_named(parse_url(registry).origin, url)
         return reach if credential.is_empty else reach.with_login(url)
+
+
+def _challenge_in(text: str, registry: str) -> Challenge:
+    """The challenge to answer. Raises `UnexpectedResponse` if it is not Bearer or Basic."""
+    challenges = parse_challenges(text)
+    challenge = chosen_challenge(challenges)
+    if challenge is None:
+        offered = ", ".join(dict.fromkeys(one.scheme for one in challenges)) or "none"
+        raise UnexpectedResponse(f"{_host(registry)}: requires a login by {quote(offered)}; Bearer or Basic is needed")
+    return challenge
 
 
 def _host(registry: str) -> str:

@@ -11,6 +11,7 @@ import binascii
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _NOT_FOR_HELPERS = frozenset(
 )
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
+_KEPT = 1024
+"""Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 """Go's base64 decoder skips them."""
 
@@ -99,10 +102,11 @@ class CredentialStep(RedactedStruct, frozen=True):
 class _Lookup(RedactedStruct, frozen=True):
     credential: Credential
     steps: tuple[CredentialStep, ...]
+    began: float
 
 
 class CredentialFiles:
-    """A `CredentialSource` over credential files. Each host is looked up once. Thread-safe.
+    """A `CredentialSource` over credential files. Each host is looked up once, and again after a refusal. Thread-safe.
 
     Helpers are searched on `path`.
     """
@@ -111,21 +115,23 @@ class CredentialFiles:
         self._files = tuple(files)
         self._path = path
         self._known: dict[tuple[str, str], _Lookup] = {}
-        self._helped: dict[tuple[Path, str, str], Credential] = {}
+        self._helped: dict[tuple[Path, str, str], tuple[Credential, float]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, host: str) -> Credential:
         """The credential for a host. Raises as `for_repository` does."""
         return self.for_repository(host, "")
 
-    def for_repository(self, host: str, repository: str) -> Credential:
+    def for_repository(self, host: str, repository: str, *, since: float = float("-inf")) -> Credential:
         """The credential for this repository of the host: podman can keep several for one host.
+
+        A look-up that began before `since` (of `time.monotonic`) is made again: files and helpers may have another one.
 
         Raises:
             InvalidArgument: a file is not a credential file.
             Unauthorized: a credential helper failed.
         """
-        return self._looked_up(host, repository).credential
+        return self._looked_up(host, repository, since).credential
 
     def steps(self, host: str, repository: str) -> tuple[CredentialStep, ...]:
         """The files that were read for this repository, in order, up to the one that answered.
@@ -134,32 +140,36 @@ class CredentialFiles:
         """
         return self._looked_up(host, repository).steps
 
-    def _looked_up(self, host: str, repository: str) -> _Lookup:
+    def _looked_up(self, host: str, repository: str, since: float = float("-inf")) -> _Lookup:
         with self._lock:  # so that several threads run a helper once
-            if (host, repository) not in self._known:
-                self._known[host, repository] = self._look_up(host, repository)
-            return self._known[host, repository]
+            known = self._known.get((host, repository))
+            if known is None or known.began < since:
+                self._known.pop((host, repository), None)
+                known = self._known[host, repository] = self._look_up(host, repository, since)
+                if len(self._known) > _KEPT:
+                    self._known.pop(next(iter(self._known)))
+            return known
 
-    def _look_up(self, host: str, repository: str) -> _Lookup:
-        steps: list[CredentialStep] = []
+    def _look_up(self, host: str, repository: str, since: float) -> _Lookup:
+        began, steps = time.monotonic(), list[CredentialStep]()
         for file in self._files:
             document = _read(file)
             if document is None:
                 steps.append(CredentialStep(file, "", "there is no such file, or it is empty"))
                 continue
-            for key, found, result in self._in_document(document, host, repository, file):
+            for key, found, result in self._in_document(document, host, repository, file, since):
                 steps.append(CredentialStep(file, key, result, found is not ANONYMOUS))
                 if found is not ANONYMOUS:
-                    return _Lookup(found, tuple(steps))
-        return _Lookup(ANONYMOUS, tuple(steps))
+                    return _Lookup(found, tuple(steps), began)
+        return _Lookup(ANONYMOUS, tuple(steps), began)
 
     def _in_document(
-        self, document: Mapping[str, object], host: str, repository: str, file: Path
+        self, document: Mapping[str, object], host: str, repository: str, file: Path, since: float
     ) -> Iterator[tuple[str, Credential, str]]:
         """Each key of a file that applies, with its credential and the result for people."""
         helper, is_known = helper_for(document, host), False
         if helper.name:
-            found = self._from_helper(helper.name, host, file)
+            found = self._from_helper(helper.name, host, file, since)
             answer = "has no credential" if found is ANONYMOUS else "has a credential"
             yield helper.key, found, f"docker-credential-{helper.name} {answer} for {server_of(host)}"
         for entry in inline_entries(document, host, repository):
@@ -168,12 +178,15 @@ class CredentialFiles:
         if not helper.name and not is_known:
             yield "", ANONYMOUS, f"it has no entry for {host}"
 
-    def _from_helper(self, helper: str, host: str, file: Path) -> Credential:
+    def _from_helper(self, helper: str, host: str, file: Path, since: float) -> Credential:
         """The answer of a helper. Helpers know hosts, not repositories, so each runs once per host."""
         key = (file, helper, host)
-        if key not in self._helped:
-            self._helped[key] = self._ask(helper, host, file)
-        return self._helped[key]
+        credential, began = self._helped.get(key, (ANONYMOUS, float("-inf")))
+        if key not in self._helped or began < since:
+            began = time.monotonic()
+            credential = self._ask(helper, host, file)
+            self._helped[key] = (credential, began)
+        return credential
 
     def _ask(self, helper: str, host: str, file: Path) -> Credential:
         if not _HELPER_NAME.fullmatch(helper):

@@ -32,6 +32,11 @@ def is_passing(response: Response) -> bool:
     return any((response.status, code) in _PASSING for code, _ in _listed(_document(response.body)))
 
 
+def says_expired(response: Response) -> bool:
+    """Whether a 403 says that the login expired, as ECR does; other registries answer 401 with a challenge."""
+    return response.status == 403 and "expired" in words(response).lower()
+
+
 def patiently(upload: Callable[[], Response], what: str) -> Response:
     """The answer to an upload, which is repeated after a refusal for a passing reason."""
     for attempt in range(1, limits.UPLOAD_ATTEMPTS):

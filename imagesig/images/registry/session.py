@@ -15,7 +15,7 @@ from imagesig.http.reach import Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialStep
 from imagesig.images.registry.place import Place
-from imagesig.images.registry.refusals import failure, words
+from imagesig.images.registry.refusals import failure, says_expired, words
 from imagesig.oci.reference import Reference
 from imagesig.url import parse_url, redact
 
@@ -156,7 +156,7 @@ class RegistrySession:
         response = self._http.upload(
             "PUT", url, chunks, size, reach=self._reach(url, headers), limit=limits.ERROR_BODY_BYTES, headers=headers
         )
-        again = response.status == 429 or response.status >= 500
+        again = response.status in (408, 429) or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
             raise Unreachable(f"PUT {redact(url)}: status {response.status}{words(response)}", hint="try again later")
         return response
@@ -199,9 +199,16 @@ class RegistrySession:
     def _answer(self, url: str, response: Response, actions: str, used: str, pull_from: str = "") -> str:
         """The header to try again with, if the answer is a challenge; empty if it is not."""
         # Only a challenge of the registry itself is answered, not one of a server that it redirects to.
-        if response.status != 401 or not self._is_ours(url) or not self._is_ours(response.url):
+        if not self._is_ours(url) or not self._is_ours(response.url):
             return ""
-        challenge = response.headers.get("www-authenticate", "")
+        if response.status == 401:
+            challenge = response.headers.get("www-authenticate", "")
+        elif used and says_expired(response):
+            challenge = self._login.challenge_of(self.registry, self.path)
+            if not challenge:
+                return ""
+        else:
+            return ""
         return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)
 
     def _send(

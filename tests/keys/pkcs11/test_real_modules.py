@@ -11,7 +11,7 @@ from imagesig.errors import UnsupportedAlgorithm
 from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.secrets import fixed
 from imagesig.testing import ProviderContract
-from tests.peers.pkcs11_modules import ModuleToken, nss_token, p11_kit_token, tpm_token
+from tests.peers.pkcs11_modules import ModuleToken, kryoptic_token, nss_token, p11_kit_token, tpm_token
 from tests.peers.servers import SoftHsmToken
 
 pytestmark = pytest.mark.interop
@@ -40,6 +40,12 @@ def tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleToken]:
         yield token
 
 
+@pytest.fixture(scope="module")
+def kryoptic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleToken]:
+    with kryoptic_token(tmp_path_factory.mktemp("kryoptic"), "s3cret-pin") as token:
+        yield token
+
+
 def opened(token: ModuleToken) -> Pkcs11Provider:
     return Pkcs11Provider(token.module, token=token.label, secrets=fixed(token.pin))
 
@@ -61,6 +67,17 @@ class TestP11KitClient(ProviderContract):
     def provider(self, p11_kit: ModuleToken) -> Iterator[Pkcs11Provider]:
         self.secrets = (p11_kit.pin,)
         with opened(p11_kit) as provider:
+            yield provider
+
+
+@pytest.mark.campaign
+class TestKryoptic(ProviderContract):
+    key_types = (KeyType.ECDSA_P256, KeyType.ECDSA_P384, KeyType.ECDSA_P521, KeyType.ED25519)
+
+    @pytest.fixture
+    def provider(self, kryoptic: ModuleToken) -> Iterator[Pkcs11Provider]:
+        self.secrets = (kryoptic.pin,)
+        with opened(kryoptic) as provider:
             yield provider
 
 
