@@ -21,13 +21,17 @@ PUBLIC = {
     "imagesig.api.copy_writer": "CopiedManifest",
     "imagesig.api.removing": "RemovedImage RemovedSignature remove",
     "imagesig.api.removing_many": "remove_many",
-    "imagesig.api.diagnosing": "Diagnosis diagnose",
+    "imagesig.api.diagnosing": "diagnose",
+    "imagesig.api.doctor.diagnosis": "Diagnosis",
     "imagesig.api.session": "Session",
     "imagesig.api.policy_file": "PolicyFile",
     "imagesig.api.worker_processes": "worker_processes",
     "imagesig.signature": "SignerInfo VerifiedSignature",
     "imagesig.policy.policy": "AuthorityLike Policy",
     "imagesig.policy.identity": "Identity",
+    "imagesig.trust.anchors": "ContentTrust",
+    "imagesig.content_trust.servers": "TrustServers",
+    "imagesig.api.inspecting_trust": "InspectedTrust inspect_trust",
     "imagesig.keys.provider": "KeyProvider SigningKey",
     "imagesig.keys.uri": "open_key open_public_keys",
     "imagesig.keys.file.provider": "key_from_pem",
@@ -44,13 +48,14 @@ PUBLIC = {
         AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded DeadlineExceeded
         DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound ImagesigError
         InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError KeyProviderUnavailable
-        KeyUnusable LimitExceeded MalformedError MissingExtra NoSignatureAccepted NoSignatures NotFound NotTrusted
+        KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted NoSignatures NotFound
+        NotInRegistry NotTrusted
         PinLocked RefusedByPolicy Rejection RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected
         SignaturesUnsupported Stale SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse
         Unreachable UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
     """,
 }
 
-MODULES = "aio errors formats images keys policy testing trust witnesses"
+MODULES = "aio content_trust docker errors formats images keys policy testing trust witnesses"
 
 __getattr__, __dir__, __all__ = lazy(__name__, PUBLIC, MODULES)

@@ -1,4 +1,6 @@
 from imagesig import aio as aio
+from imagesig import content_trust as content_trust
+from imagesig import docker as docker
 from imagesig import errors as errors
 from imagesig import formats as formats
 from imagesig import images as images
@@ -11,8 +13,8 @@ from imagesig.api.copy_writer import CopiedManifest as CopiedManifest
 from imagesig.api.copying import Admit as Admit
 from imagesig.api.copying import CopiedImage as CopiedImage
 from imagesig.api.copying import copy as copy
-from imagesig.api.diagnosing import Diagnosis as Diagnosis
 from imagesig.api.diagnosing import diagnose as diagnose
+from imagesig.api.doctor.diagnosis import Diagnosis as Diagnosis
 from imagesig.api.explaining import ExplainedAuthority as ExplainedAuthority
 from imagesig.api.explaining import ExplainedRequirement as ExplainedRequirement
 from imagesig.api.explaining import Explanation as Explanation
@@ -20,6 +22,8 @@ from imagesig.api.explaining import explain as explain
 from imagesig.api.inspecting import InspectedImage as InspectedImage
 from imagesig.api.inspecting import InspectedSignature as InspectedSignature
 from imagesig.api.inspecting import inspect as inspect
+from imagesig.api.inspecting_trust import InspectedTrust as InspectedTrust
+from imagesig.api.inspecting_trust import inspect_trust as inspect_trust
 from imagesig.api.outcome import Outcome as Outcome
 from imagesig.api.policy_file import PolicyFile as PolicyFile
 from imagesig.api.removing import RemovedImage as RemovedImage
@@ -39,6 +43,7 @@ from imagesig.api.verify.verifying import VerificationResult as VerificationResu
 from imagesig.api.verify.verifying import verify as verify
 from imagesig.api.verify.verifying_many import verify_many as verify_many
 from imagesig.api.worker_processes import worker_processes as worker_processes
+from imagesig.content_trust.servers import TrustServers as TrustServers
 from imagesig.crypto.algorithms import Algorithm as Algorithm
 from imagesig.crypto.algorithms import KeyType as KeyType
 from imagesig.crypto.public_key import PublicKey as PublicKey
@@ -68,9 +73,11 @@ from imagesig.errors import KeyUnusable as KeyUnusable
 from imagesig.errors import LimitExceeded as LimitExceeded
 from imagesig.errors import MalformedError as MalformedError
 from imagesig.errors import MissingExtra as MissingExtra
+from imagesig.errors import NeverPushed as NeverPushed
 from imagesig.errors import NoSignatureAccepted as NoSignatureAccepted
 from imagesig.errors import NoSignatures as NoSignatures
 from imagesig.errors import NotFound as NotFound
+from imagesig.errors import NotInRegistry as NotInRegistry
 from imagesig.errors import NotTrusted as NotTrusted
 from imagesig.errors import PinLocked as PinLocked
 from imagesig.errors import RefusedByPolicy as RefusedByPolicy
@@ -110,6 +117,7 @@ from imagesig.policy.policy import AuthorityLike as AuthorityLike
 from imagesig.policy.policy import Policy as Policy
 from imagesig.signature import SignerInfo as SignerInfo
 from imagesig.signature import VerifiedSignature as VerifiedSignature
+from imagesig.trust.anchors import ContentTrust as ContentTrust
 
 PUBLIC: dict[str, str]
 MODULES: str

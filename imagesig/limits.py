@@ -72,6 +72,12 @@ STATEMENT_DIGESTS = 32
 # --- lists of images -----------------------------------------------------------------------------------------------
 IMAGE_LINE_BYTES = 4096
 """One line of a list of images; a reference with a digest has a few hundred."""
+ENGINE_NAMES = 200
+"""Digests that an engine names for one image; podman lists each earlier index of an image too."""
+BUILDX_METADATA_BYTES = 16 * 1024 * 1024
+"""The metadata file of one build; the provenance in it names every material."""
+BUILDX_METADATA_NODES = 500_000
+DOCKER_CONFIG_BYTES = 4 * 1024 * 1024
 WORKLOAD_FILE_BYTES = 4 * 1024 * 1024
 """One Kubernetes or compose file, rendered."""
 WORKLOAD_DEPTH = 64
@@ -226,3 +232,25 @@ REFERRER_DEPTH = 4
 """Referrers of referrers: a signature of an SBOM of an image has depth 2."""
 COPIED_MANIFEST_BYTES = 256 * 1024 * 1024
 """All of them together: they are in memory until they are written."""
+
+# --- Docker Content Trust ------------------------------------------------------------------------------------------
+TRUST_TARGETS_BYTES = 8 * 1024 * 1024
+"""A targets or snapshot file; ten thousand tags have 1.2 MiB. notary reads up to 100 MiB."""
+TRUST_ROOT_BYTES = 1024 * 1024
+"""A root file: keys with their certificates, 1 to 5 KiB each."""
+TRUST_TIMESTAMP_BYTES = 64 * 1024
+"""A timestamp file; those in the wild have 0.5 KiB."""
+TRUST_NODES = 900_000
+"""JSON values of one file; a tag has about 9."""
+TRUST_SIGNATURES = 64
+"""Signatures of one file; those in the wild have 1 to 3."""
+TRUST_KEYS = 256
+"""Keys of one file, and of one role."""
+TRUST_DELEGATIONS = 100
+"""Delegated roles of one file, and files of one repository that are fetched."""
+TRUST_PATHS = 100
+"""Paths of one delegated role; docker writes one, the empty prefix."""
+TRUST_ROOT_ROTATIONS = 64
+"""Root files between the remembered one and the newest."""
+TRUST_MEMORY_BYTES = 64 * 1024 * 1024
+"""What is remembered of one repository: its metadata in base64."""

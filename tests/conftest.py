@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.peers.servers import (
+    NotaryServer,
     RegistryServer,
     SoftHsmToken,
     VaultServer,
+    notary_server,
     registry_server,
     softhsm_token,
     vault_server,
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagesig.keys.provider import SigningKey
+    from tests.peers.engine import DockerEngine
     from tests.peers.kms import KmsServer
 
 
@@ -90,6 +93,13 @@ def registry_ggcr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry
 
 
 @pytest.fixture(scope="session")
+def notary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotaryServer]:
+    """A trust server; a test uses a repository of its own."""
+    with notary_server(tmp_path_factory.mktemp("notary")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsmToken]:
     """A SoftHSM token; a test names its keys so that they collide with no other test's."""
     # A PIN that no fingerprint contains: tests look for it in what is printed.
@@ -104,3 +114,28 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KmsServer]:
 
     with kms_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker_classic() -> Iterator[DockerEngine]:
+    """A Docker Engine with the classic image store; a test uses names of its own."""
+    from tests.peers.engine import docker_engine
+
+    with docker_engine("classic") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker_containerd() -> Iterator[DockerEngine]:
+    """A Docker Engine with the containerd image store."""
+    from tests.peers.engine import docker_engine
+
+    with docker_engine("containerd") as engine:
+        yield engine
+
+
+@pytest.fixture(params=["classic", "containerd"])
+def docker(request: pytest.FixtureRequest) -> DockerEngine:
+    """Each of the two."""
+    engine: DockerEngine = request.getfixturevalue(f"docker_{request.param}")
+    return engine

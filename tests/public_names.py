@@ -12,7 +12,7 @@ import imagesig
 PACKAGE = Path(imagesig.__file__).parent
 PACKAGES = (
     *("imagesig", "imagesig.keys", "imagesig.images", "imagesig.policy", "imagesig.trust", "imagesig.witnesses"),
-    *("imagesig.testing", "imagesig.formats"),
+    *("imagesig.testing", "imagesig.formats", "imagesig.docker", "imagesig.content_trust"),
 )
 """Packages with a table. `imagesig.errors` and `imagesig.aio` are public too, each as a module."""
 

@@ -18,6 +18,7 @@ import pytest
 
 import imagesig
 from tests.interop.homes import Homes, open_homes
+from tests.peers import CACHE
 from tests.peers.kms import KmsServer
 from tests.peers.servers import SoftHsmToken, VaultServer
 
@@ -85,7 +86,7 @@ def _empty_environment(folder: Path, python: str | Path = sys.executable) -> Env
 
 
 def _other_pythons() -> dict[str, Path]:
-    """One interpreter of each supported minor version other than the running one, from PATH and from pyenv."""
+    """One interpreter of each supported minor version other than the running one: on PATH, of pyenv, or a peer."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     # pyenv's shims stand for versions that may not be switched on; its versions/ folder holds the real ones.
     on_path = [Path(folder) for folder in os.get_exec_path() if Path(folder).name != "shims"]
@@ -95,6 +96,8 @@ def _other_pythons() -> dict[str, Path]:
             match = re.fullmatch(r"python3\.(\d+)", candidate.name)
             if match and int(match[1]) >= OLDEST and int(match[1]) != sys.version_info.minor:
                 found.setdefault(candidate.name, candidate)
+    if sys.version_info[:2] != (3, 14):
+        found.setdefault("python3.14", CACHE / "bin" / "python3.14")
     return found
 
 

@@ -22,6 +22,7 @@ GROUPS = {
     "api/test_notation_images.py": "signing and verifying with the format of the Notary Project",
     "api/test_signatures_of_others.py": "signatures as other programs write them, from the stored text to the verdict",
     "api/test_timestamping.py": "signing with timestamps, of one image and of many",
+    "docker/test_engines.py": "real engines",
     "cli/commands/test_copy_remove.py": "the commands copy, remove and sign --replace over local images",
     "cli/commands/test_key_homes.py": "the commands of `imagesig key` over the real homes of keys",
     "cli/commands/test_local_names.py": "the names of layouts and archives, in every command that takes them",

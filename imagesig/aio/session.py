@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.images.open import TransportLike
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
@@ -50,12 +51,15 @@ class Session:
         *,
         open_keys: OpenPublicKeys = open_public_keys,
         witnesses: Witnesses | None = None,
+        trust_servers: TrustServers | None = None,
         key_seconds: float = session.KEY_SECONDS,
         workers: int = WORKERS,
         per_host: int = PER_HOST,
     ) -> None:
         self._runner = Runner(workers, per_host)
-        self._session = session.Session(transport, open_keys=open_keys, witnesses=witnesses, key_seconds=key_seconds)
+        self._session = session.Session(
+            transport, open_keys=open_keys, witnesses=witnesses, trust_servers=trust_servers, key_seconds=key_seconds
+        )
 
     async def verify(
         self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionVerifyOptions]

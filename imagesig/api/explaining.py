@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, assert_never
 
 from msgspec import Struct
@@ -26,9 +27,10 @@ from imagesig.policy import AuthorityLike, KeyReference, Policy, Requirement, Ru
 from imagesig.policy.authority import Authority
 from imagesig.policy.describe import describe_authority
 from imagesig.policy.scope import scopes_of
-from imagesig.trust import CertificateAuthority, TrustedKey
+from imagesig.trust import CertificateAuthority, ContentTrust, TrustedKey
 
 if TYPE_CHECKING:
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 _UNVERIFIED = "the image passes without proof"
@@ -117,6 +119,7 @@ def explain(
     open_keys: OpenPublicKeys = open_public_keys,
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    trust_servers: TrustServers | None = None,
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> Explanation:
@@ -135,16 +138,15 @@ def explain(
     scopes = tuple(
         (str(scope), policy.rules[scope].name if scope in policy.rules else "") for scope in scopes_of(opened.location)
     )
-    requirements = tuple(_explained(opened, item, open_keys, now, witnesses) for item in rule.requirements)
+    judge = partial(_judged, opened, now=now, witnesses=witnesses, trust_servers=trust_servers)
+    requirements = tuple(_explained(item, open_keys, judge) for item in rule.requirements)
     return Explanation(str(opened), scopes, rule, requirements)
 
 
 def _explained(
-    image: Image,
     requirement: Requirement,
     open_keys: OpenPublicKeys,
-    now: datetime | None,
-    witnesses: Witnesses | None,
+    judge: Callable[[Requirement], VerificationResult | ImagesigError],
 ) -> ExplainedRequirement:
     if not requirement.needs_evidence:
         return ExplainedRequirement(requirement, not requirement.refusal, problem=requirement.refusal or _UNVERIFIED)
@@ -156,7 +158,7 @@ def _explained(
         opened = requirement.opened(open_once)
     except InvalidArgument as error:
         return ExplainedRequirement(requirement, None, authorities, problem=str(error))
-    result = _judged(image, opened, now, witnesses)
+    result = judge(opened)
     findings = {item.authority: item for item in getattr(result, "findings", ())}
     return ExplainedRequirement(
         requirement,
@@ -170,7 +172,7 @@ def _explained(
 
 def _opened(authority: Authority, open_keys: OpenPublicKeys) -> ExplainedAuthority:
     match authority:
-        case TrustedKey() | CertificateAuthority():
+        case TrustedKey() | CertificateAuthority() | ContentTrust():
             return ExplainedAuthority(authority)
         case KeyReference():
             try:
@@ -182,11 +184,23 @@ def _opened(authority: Authority, open_keys: OpenPublicKeys) -> ExplainedAuthori
 
 
 def _judged(
-    image: Image, requirement: Requirement, now: datetime | None, witnesses: Witnesses | None
+    image: Image,
+    requirement: Requirement,
+    *,
+    now: datetime | None,
+    witnesses: Witnesses | None,
+    trust_servers: TrustServers | None,
 ) -> VerificationResult | ImagesigError:
     """The result of `verify` with this requirement alone."""
     try:
-        return verify_by_rule(image, Rule((requirement,)), allow_unverified=True, now=now, witnesses=witnesses)
+        return verify_by_rule(
+            image,
+            Rule((requirement,)),
+            allow_unverified=True,
+            now=now,
+            witnesses=witnesses,
+            trust_servers=trust_servers,
+        )
     except ImagesigError as error:
         return error
 

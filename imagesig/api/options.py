@@ -14,6 +14,7 @@ from typing import TypedDict
 from imagesig.api.copying import Admit
 from imagesig.api.sign.signing_many import OnKeyError
 from imagesig.api.verify.verifying import OpenPublicKeys
+from imagesig.content_trust.servers import TrustServers
 from imagesig.crypto.certificate import Certificate
 from imagesig.formats import Format
 from imagesig.images.open import TransportLike
@@ -111,6 +112,7 @@ class VerifyOptions(SessionVerifyOptions, total=False):
     """Of `verify` and `verify_many`."""
 
     witnesses: Witnesses | None
+    trust_servers: TrustServers | None
     transport: TransportLike | None
     open_keys: OpenPublicKeys
 
@@ -208,4 +210,5 @@ class ExplainOptions(SessionExplainOptions, total=False):
 
     open_keys: OpenPublicKeys
     witnesses: Witnesses | None
+    trust_servers: TrustServers | None
     transport: TransportLike | None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api import options as given
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 _KEYS = 1024
@@ -49,6 +50,7 @@ class Session:
     Args:
         transport: how images given by name are reached: settings, or a client with open connections.
         open_keys: opens files and key URIs of policies.
+        trust_servers: reads the trust servers of policies with content trust; by default with the user's files.
         witnesses: how timestamp services and revocation servers are reached; `online()` by default.
         key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A wrong PIN
         or passphrase is not tried again.
@@ -61,10 +63,12 @@ class Session:
         *,
         open_keys: OpenPublicKeys = open_public_keys,
         witnesses: Witnesses | None = None,
+        trust_servers: TrustServers | None = None,
         key_seconds: float = KEY_SECONDS,
     ) -> None:
         self.transport = ImageOpener(transport)
         self._keys = PolicyKeys(open_keys, key_seconds)
+        self._trust_servers = trust_servers
         self._witnesses = witnesses if witnesses is not None else cast("Witnesses", _Online())
 
     def verify(
@@ -77,6 +81,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 
@@ -93,6 +98,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 
@@ -160,6 +166,7 @@ class Session:
             transport=self.transport,
             open_keys=self._keys.open,
             witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
             **options,
         )
 

@@ -70,8 +70,14 @@ class Images:
         InvalidArgument, MissingExtra: a workload file cannot be read.
     """
 
-    def __init__(self, arguments: Sequence[str], images_from: str = "", workload_files: Sequence[Path] = ()) -> None:
-        if not arguments and not images_from and not workload_files:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        images_from: str = "",
+        workload_files: Sequence[Path] = (),
+        buildx_metadata: Sequence[Path] = (),
+    ) -> None:
+        if not arguments and not images_from and not workload_files and not buildx_metadata:
             raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --workload")
         if images_from and not os.path.lexists(images_from):
             refuse_key(images_from, "--images-from", "give the path of a file with one image per line", raw=True)
@@ -83,7 +89,8 @@ class Images:
             for workloads in self.workloads
             for mention in workloads.mentions
         ]
-        self._known = list(_distinct([*self._arguments, *mentioned]))
+        built = [image for path in buildx_metadata for image in _built(path)]
+        self._known = list(_distinct([*self._arguments, *mentioned, *built]))
 
     @property
     def known(self) -> list[ListedImage] | None:
@@ -147,12 +154,34 @@ images_or_workloads_options = gathered(
     },
 )
 """The same with `--workload`."""
+images_or_builds_options = gathered(
+    "images",
+    Images,
+    _listed
+    | {
+        "buildx_metadata": click.option(
+            "--buildx-metadata",
+            multiple=True,
+            type=FilePath(),
+            metavar="FILE",
+            help="What buildx wrote for --metadata-file: sign the images that it pushed; repeatable.",
+        )
+    },
+)
+"""The same with `--buildx-metadata`."""
 
 
 def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:
     from imagesig.cli.workloads.file import read_workloads
 
     return tuple(read_workloads(path) for path in paths)
+
+
+def _built(path: Path) -> Iterator[ListedImage]:
+    from imagesig.docker.buildx_metadata import read_metadata
+
+    for image in read_metadata(path):
+        yield from (ListedImage(name, str(path)) for name in image.pushed)
 
 
 def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:

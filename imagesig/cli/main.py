@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from types import FrameType
 
@@ -25,8 +26,10 @@ _COMMANDS = {
     "generate-payload": "imagesig.cli.commands.generate_payload",
     "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",
+    "trust": "imagesig.cli.commands.trust",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",
+    "docker": "imagesig.cli.commands.docker",
     "demo": "imagesig.cli.commands.demo",
     "completion": "imagesig.cli.commands.completion",
 }
@@ -84,27 +87,31 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> None:
-    """Runs the command and ends the process with its exit status."""
+def main(action: Callable[[], object] | None = None) -> None:
+    """Runs the command, or an action in its place, and ends the process with its exit status."""
     # speed: a command ends before its garbage matters; collecting takes a tenth of loading (benchmarks/test_cli.py)
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000)
     signal.signal(signal.SIGINT, _interrupt)
     prepare()
-    status = _status()
+    status = _status(action or _command)
     if threading.active_count() == 1:
         end_at_once(status)
     sys.exit(status)
 
 
-def _status() -> int:
-    """Runs the command, writes what is left of its output, and gives its exit status."""
+def _command() -> object:
+    # click returns the status of `Exit` here, and None if a command returns.
+    return cli.main(prog_name="imagesig", standalone_mode=False)
+
+
+def _status(action: Callable[[], object]) -> int:
+    """Runs the action, writes what is left of its output, and gives its exit status."""
     try:
-        # click returns the status of `Exit` here, and None if a command returns.
-        status = cli.main(prog_name="imagesig", standalone_mode=False) or 0
+        status = action() or 0
         finish()
-        return int(status)
+        return int(status)  # type: ignore[call-overload, no-any-return]
     except ImagesigError as error:
         return fail(error)
     except click.ClickException as error:

@@ -29,7 +29,18 @@ policy_from_option = click.option(
     help="Kind of policy file: imagesig's, podman's and skopeo's (containers) or notation's. Default: by its shape.",
 )
 
-_WHOM_TO_TRUST = ("keys", "threshold", "annotations", "identity", "formats", *Trust.__struct_fields__)
+_OVERRIDES = "notary_server"
+"""The parameter that takes the place of the servers in a policy file."""
+_OF_TRUST_SERVERS = ("notary_server", "pins", "signers", "trust_on_first_use")
+_WHOM_TO_TRUST = (
+    "keys",
+    "threshold",
+    "annotations",
+    "identity",
+    "formats",
+    *Trust.__struct_fields__,
+    *_OF_TRUST_SERVERS,
+)
 """Parameters of `verify` that a policy file replaces."""
 
 
@@ -77,8 +88,8 @@ def policy_of_command(policy_file: Path | None, policy_from: str | None, make: C
             return make()
         policy_file = default_policy_path()
         note(f"policy: {policy_file}")
-    elif given:
-        raise click.UsageError(f"--policy cannot be combined with {given[0]}: put it into the policy", context)
+    elif replaced := [option for option in given if option != options.get(_OVERRIDES)]:
+        raise click.UsageError(f"--policy cannot be combined with {replaced[0]}: put it into the policy", context)
     return load_policy(policy_file, policy_from)
 
 

@@ -11,7 +11,7 @@ from imagesig.cli.output.policy_text import Problem
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.policy import KeyReference, Policy, Rule, Signed
 from imagesig.policy.authority import Authority, OpenPublicKeys, one_key
-from imagesig.trust import CertificateAuthority, TrustedKey
+from imagesig.trust import CertificateAuthority, ContentTrust, TrustedKey
 
 
 class OpenedKeys:
@@ -64,7 +64,7 @@ class OpenedKeys:
 
     def _opened(self, item: Authority, must_differ: bool) -> Authority:
         match item:
-            case TrustedKey() | CertificateAuthority():
+            case TrustedKey() | CertificateAuthority() | ContentTrust():
                 return item
             case KeyReference():
                 if item not in self._known and (must_differ or self._must_open(item)):

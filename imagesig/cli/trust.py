@@ -1,4 +1,4 @@
-"""The options by which `imagesig verify` takes certificate authorities, or a trust policy of notation's."""
+"""The options by which `imagesig verify` takes certificate authorities, trust servers, or notation's trust policy."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.cli.options import FilePath
+from imagesig.cli.options import FilePath, Name, gathered
 from imagesig.errors import InvalidArgument
 from imagesig.policy import Identity, Policy
 from imagesig.reading import read_bounded, usage_error
-from imagesig.trust import CertificateAuthority
+from imagesig.trust import CertificateAuthority, ContentTrust
+
+if TYPE_CHECKING:
+    from imagesig.content_trust.servers import TrustServers
 
 _Command = Callable[..., object]
 
@@ -34,6 +37,7 @@ class Trust(Struct, frozen=True):
     def policy(
         self,
         keys: Sequence[str],
+        servers: Sequence[ContentTrust],
         *,
         threshold: int,
         annotations: Mapping[str, str],
@@ -42,11 +46,8 @@ class Trust(Struct, frozen=True):
     ) -> Policy:
         """The policy that the options describe. Raises `InvalidArgument` for options that cannot be combined."""
         if self.trust_policy or self.notation:
-            if keys or self.authorities or self.holders or threshold != 1 or annotations or identity or formats:
-                raise InvalidArgument(
-                    "verify: a trust policy cannot be combined with --key, --ca, --certificate-identity, --threshold, "
-                    "--annotation, --identity or --format"
-                )
+            if keys or servers or threshold != 1 or annotations or identity or formats:
+                raise _not_combined()
             return self._trust_policy()
         if self.trust_store or self.scope:
             raise InvalidArgument("verify: --trust-store and --scope need --trust-policy or --notation")
@@ -54,15 +55,20 @@ class Trust(Struct, frozen=True):
             raise InvalidArgument(
                 "verify: --certificate-identity needs --ca, the authority that certified the identity"
             )
-        if not keys and not self.authorities:
+        if not keys and not self.authorities and not servers:
             raise InvalidArgument(
                 "verify: no trusted key or CA given",
                 hint="give --key PUBLIC_KEY, --ca ROOTS.pem, --policy FILE or --trust-policy FILE",
             )
+        trusted: list[CertificateAuthority | ContentTrust]
         trusted = [CertificateAuthority.from_pem(str(path), _read(path), self.holders) for path in self.authorities]
-        return Policy.at_least(threshold, *keys, *trusted, annotations=annotations, identity=identity, formats=formats)
+        return Policy.at_least(
+            threshold, *keys, *trusted, *servers, annotations=annotations, identity=identity, formats=formats
+        )
 
     def _trust_policy(self) -> Policy:
+        if self.authorities or self.holders:
+            raise _not_combined()
         from imagesig.policy.files.load_notation import TRUST_STORE, notation_folder
 
         own = notation_folder(os.environ)
@@ -72,6 +78,13 @@ class Trust(Struct, frozen=True):
         if not store and not beside.is_dir():
             store = own / TRUST_STORE
         return Policy.from_notation(path, trust_store=store, scope=self.scope)
+
+
+def _not_combined() -> InvalidArgument:
+    return InvalidArgument(
+        "verify: a trust policy cannot be combined with --key, --ca, --certificate-identity, --threshold, "
+        "--annotation, --identity, --format or --notary-server"
+    )
 
 
 def trust_options(command: _Command) -> _Command:
@@ -121,3 +134,85 @@ def trust_options(command: _Command) -> _Command:
 
 def _read(path: Path) -> bytes:
     return read_bounded(path, limits.CERTIFICATE_FILE_BYTES, "--ca", streams=True, explain=usage_error(f"--ca {path}"))
+
+
+class TrustServerOptions(Struct, frozen=True):
+    """The values of the options."""
+
+    notary_server: str = ""
+    pins: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+    notary_ca: Path | None = None
+    offline: bool = False
+    trust_on_first_use: bool = False
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a trust server is to be believed."""
+        return bool(self.notary_server or self.pins or self.signers or self.trust_on_first_use)
+
+    def authority(self) -> ContentTrust:
+        """The authority that the options describe.
+
+        Raises:
+            InvalidArgument: nothing is pinned.
+        """
+        if not self.pins and not self.trust_on_first_use:
+            raise InvalidArgument(
+                "verify: --notary-server and --signer need --pin, the root key of the trust data",
+                hint="give its id, public key or certificate authority; `imagesig trust inspect` shows the id",
+            )
+        name = f"content trust of {self.notary_server}" if self.notary_server else "content trust"
+        return ContentTrust(self.notary_server, self.pins, self.signers, name, self.trust_on_first_use)
+
+    def servers(self) -> TrustServers:
+        from imagesig.content_trust.servers import TrustServers
+
+        return TrustServers(server=self.notary_server, offline=self.offline, ca_file=self.notary_ca)
+
+
+_SERVER: dict[str, Callable[[Any], Any]] = {
+    "notary_server": click.option(
+        "--notary-server",
+        type=Name(),
+        default="",
+        metavar="URL",
+        help="Trust server. Default: $DOCKER_CONTENT_TRUST_SERVER, or docker's own rule.",
+    ),
+    "pins": click.option(
+        "--pin",
+        "pins",
+        multiple=True,
+        metavar="KEYID|FILE",
+        help="Root of the trust data: key id, or PEM file with its public key or CA; repeatable.",
+    ),
+    "notary_ca": click.option(
+        "--notary-ca", type=FilePath(), metavar="FILE", help="PEM file with the authorities of the trust server's TLS."
+    ),
+    "offline": click.option("--offline", is_flag=True, help="Ask no trust server; use what is remembered."),
+}
+trust_server_options = gathered(
+    "trust_server",
+    TrustServerOptions,
+    _SERVER
+    | {
+        "signers": click.option(
+            "--signer",
+            "signers",
+            multiple=True,
+            type=Name(),
+            metavar="NAME",
+            help="Signer who must have signed the released tag too; repeatable.",
+        ),
+        "trust_on_first_use": click.option(
+            "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
+        ),
+    },
+)
+inspected_server_options = gathered("trust_server", TrustServerOptions, _SERVER)
+
+
+def uses_trust_server(policy: Policy) -> bool:
+    """Whether an authority of the policy is a trust server."""
+    rules = (policy.default, *policy.rules.values())
+    return any(type(item) is ContentTrust for rule in rules for signed in rule.signed for item in signed.authorities)

@@ -21,6 +21,7 @@ from imagesig.naming import is_key_uri
 from imagesig.policy import Policy
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.requirement import formats_of
+from imagesig.trust import ContentTrust
 
 if TYPE_CHECKING:
     from imagesig.cli.processes import ForkPool
@@ -84,7 +85,12 @@ def _with_open_keys(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
     """The policy with its keys opened; None if one needs a login or a PIN, or fails: its images have the error."""
     for rule in (policy.default, *policy.rules.values()):
         for requirement in rule.signed:
-            if requirement.certificate_authorities or any(is_key_uri(item.text) for item in requirement.references):
+            named = any(type(item) is ContentTrust for item in requirement.authorities)
+            if (
+                named
+                or requirement.certificate_authorities
+                or any(is_key_uri(item.text) for item in requirement.references)
+            ):
                 return None
     try:
         rules = {scope: rule.opened(open_keys) for scope, rule in policy.rules.items()}

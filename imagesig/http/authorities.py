@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesig.errors import InvalidArgument
 from imagesig.external import external_call
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def check_authorities(file: Path) -> None:
@@ -28,7 +33,47 @@ def check_authorities(file: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
 
 
-def state_of_authorities(ca_file: str | None) -> object:
+class Trust:
+    """The TLS context of a client, made when it is first needed. Thread-safe. A `given` one is used as it is."""
+
+    def __init__(
+        self, ca_file: str | None, client_certificate: tuple[Path, Path] | None, given: ssl.SSLContext | None
+    ) -> None:
+        self._ca_file = ca_file
+        self._client_certificate = client_certificate
+        self._context = given
+        self._read: object = None  # until the files of authorities are read
+        self._lock = threading.Lock()
+
+    def context(self) -> ssl.SSLContext:
+        """The context. Raises `InvalidArgument` if a file is not what it must be."""
+        # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
+        import ssl
+
+        with self._lock:
+            if self._context is None:
+                self._read = _state_of_authorities(self._ca_file)
+                if self._ca_file is not None:
+                    check_authorities(Path(self._ca_file))
+                context = ssl.create_default_context(cafile=self._ca_file)
+                context.set_alpn_protocols(["http/1.1"])
+                if self._client_certificate is not None:
+                    from imagesig.http.tls_files import load_client_certificate
+
+                    load_client_certificate(context, *self._client_certificate)
+                self._context = context
+            return self._context
+
+    def forget_if_changed(self) -> bool:
+        """Whether the files of authorities changed since they were read; `context` reads them again then."""
+        with self._lock:
+            changed = self._read is not None and self._read != _state_of_authorities(self._ca_file)
+            if changed:
+                self._context = None
+            return changed
+
+
+def _state_of_authorities(ca_file: str | None) -> object:
     """A value that changes when the file of authorities does, or the system's file or folder if `ca_file` is None."""
     if ca_file is not None:
         return _state(ca_file)

@@ -18,7 +18,7 @@ from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
 from imagesig.http.authorities import check_authorities
 from imagesig.http.dates import wait_of
-from imagesig.http.direct import Direct
+from imagesig.http.direct import ClientFiles, Direct
 from imagesig.http.faults import What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
@@ -62,18 +62,21 @@ _Once = Callable[[Url, Mapping[str, str], Reach], Response]
 class HttpClient:
     """A pool of connections. Safe to use from several threads.
 
-    `ca_file` names a PEM file of the authorities to trust instead of the system's.
+    `ca_file` names a PEM file of the authorities to trust instead of the system's. `own` is our certificate for TLS.
     """
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
     """The server's own words in the last 408, 429 or 5xx, to add to the error."""
 
-    def __init__(self, *, ca_file: Path | None = None, proxies: Proxies | None = None, user_agent: str) -> None:
+    def __init__(
+        self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
+    ) -> None:
+        self.ca_file = ca_file
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         if ca_file is not None:
             check_authorities(ca_file)
-        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds)
+        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, own)
 
     def request(
         self,
@@ -293,6 +296,5 @@ def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
 
 
 def _busy(what: str, pause: float) -> Unreachable:
-    failure = Unreachable(what, hint="the server is busy or broken: try again later")
-    failure.retry_after = pause
+    (failure := Unreachable(what, hint="the server is busy or broken: try again later")).retry_after = pause
     return failure

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
-from imagesig.http.authorities import check_authorities, is_untrusted, state_of_authorities
+from imagesig.http.authorities import Trust, is_untrusted
 from imagesig.http.faults import NotConnected
 from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
@@ -30,6 +29,7 @@ from imagesig.url import Origin, Url, redact
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from imagesig.http.tunnel import TlsInTls
 
@@ -43,14 +43,18 @@ _HOMES = 1024
 class Connector:
     """Makes connections. Safe to use from several threads.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
-    def __init__(self, ca_file: str | None, read_seconds: Callable[[], float]) -> None:
-        self._ca_file = ca_file
+    def __init__(
+        self,
+        ca_file: str | None,
+        read_seconds: Callable[[], float],
+        client_certificate: tuple[Path, Path] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._read_seconds = read_seconds
-        self._context: ssl.SSLContext | None = None
-        self._trusted: object = None
+        self._trust = Trust(ca_file, client_certificate, context)
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
 
@@ -68,7 +72,7 @@ class Connector:
         try:
             return self._connected(url, proxy, reach)
         except OSError as error:
-            if not is_untrusted(error) or not self._forget_authorities():
+            if not is_untrusted(error) or not self._trust.forget_if_changed():
                 raise
         return self._connected(url, proxy, reach)
 
@@ -201,7 +205,7 @@ class Connector:
         try:
             with _abortable(sock):
                 limit_time(sock, connect_seconds())
-                return self._tls().wrap_socket(sock, server_hostname=host)
+                return self._trust.context().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
@@ -210,28 +214,7 @@ class Connector:
         from imagesig.http.tunnel import TlsInTls
 
         limit_time(line, connect_seconds())
-        return TlsInTls(line, self._tls(), host)
-
-    def _tls(self) -> ssl.SSLContext:
-        # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
-        import ssl
-
-        with self._lock:
-            if self._context is None:
-                self._trusted = state_of_authorities(self._ca_file)
-                if self._ca_file is not None:
-                    check_authorities(Path(self._ca_file))
-                self._context = ssl.create_default_context(cafile=self._ca_file)
-                self._context.set_alpn_protocols(["http/1.1"])
-            return self._context
-
-    def _forget_authorities(self) -> bool:
-        """Whether the files of authorities changed since they were read; the next connection reads them again."""
-        with self._lock:
-            changed = self._context is not None and self._trusted != state_of_authorities(self._ca_file)
-            if changed:
-                self._context = None
-            return changed
+        return TlsInTls(line, self._trust.context(), host)
 
 
 class _Tunnelled:

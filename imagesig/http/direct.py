@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from imagesig.http.reach import Reach
 from imagesig.url import Origin, Url
 
 if TYPE_CHECKING:
+    import ssl
+
     from imagesig.http.connect import Line
 
     _Idle = tuple[Line, float]
@@ -33,6 +36,8 @@ _PLACES = 16
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BREAKS_A_LINE = re.compile(r"[\r\n\0]")
 
+ClientFiles = tuple[Path, Path] | None
+"""The PEM files of a client's certificate and of its private key, if it has one."""
 _Place = tuple[Origin, Proxy | None, Reach]
 """The purpose of a connection. One that was checked for one reach is not used for another."""
 
@@ -42,11 +47,18 @@ _Place = tuple[Origin, Proxy | None, Reach]
 class Direct:
     """Connections to any number of servers. Safe to use from several threads: each request has its own connection.
 
-    `read_seconds` is how long one read may take now; 0 or less: no time.
+    `read_seconds` is how long one read may take now; 0 or less: no time. `context` takes the place of the usual one.
     """
 
-    def __init__(self, ca_file: str | None, most: int, read_seconds: Callable[[], float]) -> None:
-        self._connector = Connector(ca_file, read_seconds)
+    def __init__(
+        self,
+        ca_file: str | None,
+        most: int,
+        read_seconds: Callable[[], float],
+        own: ClientFiles = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._connector = Connector(ca_file, read_seconds, own, context)
         self._most = most
         self._idle: dict[_Place, list[_Idle]] = {}
         self._lock = threading.Lock()

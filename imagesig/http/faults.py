@@ -9,27 +9,33 @@ from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
 from imagesig.external import external_call
 from imagesig.http.answer import NotHttp
-from imagesig.text import quote
+from imagesig.text import printable, quote
 from imagesig.url import Url, redact
 
 _LOOK = "check the host name, the network and the proxy settings"
 _MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
 _OF_TLS_PORT = re.compile(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
-_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+_OTHER_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
 _TLS_HINTS = (
     (
-        ("WRONG_VERSION", "record layer"),
+        ("wrong version", "record layer", "packet length"),
         "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http=",
     ),
-    (("certificate has expired",), "renew the certificate of the server, or correct the clock of this machine"),
-    (("certificate is not yet valid",), "correct the clock of this machine, or the certificate of the server"),
     (
-        ("mismatch", "not valid for"),
-        "the certificate is for another name: use a name that it has, or renew the certificate",
+        ("certificate required", "alert bad certificate", "alert unknown ca"),
+        "the server asks for a client's certificate, which imagesig does not send to registries: use another address",
     ),
+    (
+        ("eof occurred",),
+        "the server ends the connection: it may ask for a client's certificate, which imagesig does not send to "
+        "registries; check the proxy and the network",
+    ),
+    (("alert",), "ask the administrator which versions of TLS the server accepts"),
+    (("expired", "not yet valid"), "renew the server's certificate, or correct this machine's clock"),
+    (("mismatch", "doesn't match"), "use a host name that the server's certificate has, or renew the certificate"),
 )
-"""Words of OpenSSL and Python, and what to do."""
+"""Words of OpenSSL, in lower case, and what to do."""
 
 
 class NotConnected(Exception):
@@ -90,7 +96,8 @@ def _is_of_tls(error: Exception) -> bool:
 
 def _no_tls(what: What, error: Exception) -> Unreachable:
     reason = _reason(error)
-    hint = next((hint for words, hint in _TLS_HINTS if any(word in reason for word in words)), _AUTHORITY)
+    words = reason.lower().replace("_", " ")
+    hint = next((hint for known, hint in _TLS_HINTS if any(word in words for word in known)), _OTHER_AUTHORITY)
     failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure
@@ -101,7 +108,9 @@ def _reason(error: Exception) -> str:
     innermost: BaseException = error
     while (inner := innermost.__cause__ or innermost.__context__) is not None:
         innermost = inner
-    text = getattr(innermost, "verify_message", None) or getattr(innermost, "strerror", None)
+    if refused := getattr(innermost, "verify_message", None):
+        return f"certificate verify failed: {printable(str(refused))}"
+    text = getattr(innermost, "strerror", None)
     if not text and not isinstance(innermost, OSError):
         text = str(innermost)
     return quote(text).strip("'\"") if text else type(innermost).__name__

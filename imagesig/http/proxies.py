@@ -169,6 +169,16 @@ class _Direct(Struct, frozen=True):
         return next(matching, "")
 
 
+def unused_entries(bypass: str) -> tuple[str, ...]:
+    """The entries of `NO_PROXY` that can name no host: URLs, paths and entries that are separated by blanks."""
+    entries = (entry.strip(_BLANKS) for entry in bypass.split(","))
+    return tuple(
+        entry
+        for entry in entries
+        if ("/" in entry and _network(entry) is None) or any(char in _BLANKS for char in entry)
+    )
+
+
 @lru_cache(maxsize=64)
 def _listed(bypass: str) -> _Direct:
     networks: list[tuple[_Network, str]] = []

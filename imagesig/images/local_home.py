@@ -22,7 +22,7 @@ from imagesig.oci.location import Location
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document
 
 if TYPE_CHECKING:
-    from imagesig.images.abilities import Abilities
+    from imagesig.images.abilities import Probe
 
 
 class LocalHome(ABC):
@@ -140,7 +140,7 @@ class LocalHome(ABC):
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         return Listing()
 
-    def probe(self, digest: str) -> Abilities | None:
+    def probe(self) -> Probe | None:
         return None
 
     # --- writing -------------------------------------------------------------------------------------------------

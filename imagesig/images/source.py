@@ -16,7 +16,7 @@ from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import OCI_MANIFEST
 
 if TYPE_CHECKING:
-    from imagesig.images.abilities import Abilities
+    from imagesig.images.abilities import Probe
 
 
 class ImageSource(Protocol):
@@ -111,11 +111,8 @@ class ImageTarget(Protocol):
         """Whether signatures are stored as signature files, which may hold OpenPGP messages."""
         ...
 
-    def probe(self, digest: str) -> Abilities | None:
-        """What the registry supports and the login may do, found out without changes; None for a local home.
-
-        `digest` is of an image in this home, or empty.
-        """
+    def probe(self) -> Probe | None:
+        """Finds out what the registry supports and the login may do; None for a local home."""
         ...
 
     def check_holds(self, *, referrers: bool) -> None:

@@ -42,7 +42,7 @@ class KeyInfo(Struct, frozen=True):
 
 
 _KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "_release")
-_PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "_release")
+_PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "endpoint", "_release")
 
 
 class SigningKey(Closing, ABC):
@@ -224,7 +224,7 @@ class KeyProvider(Closing, ABC):
             raise KeyUnusable(f"{type(self).__name__}: the provider is closed; make a new one")
 
 
-_NEEDS_OPEN = frozenset({"check", "open", "public_keys", "generate", "list", "facts"})
+_NEEDS_OPEN = frozenset({"check", "open", "public_keys", "generate", "list", "facts", "endpoint"})
 _RESULTS = {"info": SignerInfo, "open": SigningKey, "generate": SigningKey, "pinned_to": SigningKey}
 
 

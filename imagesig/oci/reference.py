@@ -95,6 +95,11 @@ def is_name_prefix(text: str) -> bool:
     return bool(_DOMAIN_ALONE.fullmatch(domain)) and (not slash or bool(_PATH.fullmatch(path)))
 
 
+def is_tag(text: str) -> bool:
+    """Whether this can be a tag of an image."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _split_tag(text: str) -> tuple[str, str | None]:
     name, colon, tag = text.rpartition(":")
     return (name, tag) if colon and "/" not in tag and not tag.endswith("]") else (text, None)

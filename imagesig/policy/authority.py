@@ -1,4 +1,4 @@
-"""The keys and certificate authorities whose signatures a requirement accepts."""
+"""The keys, certificate authorities and trust servers whose signatures a requirement accepts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from imagesig.naming import PathLike, is_raw_key, path_text
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
-from imagesig.trust import CertificateAuthority, Role, TimestampAuthorities, TrustAnchors, TrustedKey, Window
+from imagesig.trust import (
+    CertificateAuthority,
+    ContentTrust,
+    Role,
+    TimestampAuthorities,
+    TrustAnchors,
+    TrustedKey,
+    Window,
+)
 from imagesig.trust.anchors import ALWAYS
 
 
@@ -79,16 +87,16 @@ def keys_of(given: KeyLike | Sequence[KeyLike]) -> tuple[KeyLike, ...]:
     return tuple(given)
 
 
-Authority = TrustedKey | KeyReference | CertificateAuthority
+Authority = TrustedKey | KeyReference | CertificateAuthority | ContentTrust
 
 
-def authority(given: KeyLike | KeyReference | CertificateAuthority) -> Authority:
+def authority(given: KeyLike | KeyReference | CertificateAuthority | ContentTrust) -> Authority:
     """The authority for a value that a caller gave.
 
     Raises:
         InvalidArgument: the value is no key.
     """
-    if isinstance(given, TrustedKey | KeyReference | CertificateAuthority):
+    if isinstance(given, TrustedKey | KeyReference | CertificateAuthority | ContentTrust):
         return given
     if isinstance(given, PathLike):
         return KeyReference(path_text(given))
@@ -119,7 +127,7 @@ def _no_key(given: object) -> InvalidArgument:
     )
 
 
-KINDS = (TrustedKey, KeyReference, CertificateAuthority)
+KINDS = (TrustedKey, KeyReference, CertificateAuthority, ContentTrust)
 """Every kind of authority. An object of a subclass is of no known kind."""
 
 _FILE_URI = re.compile(r"file:(?://[^/?#]*)?(?=[^/]*/)", re.IGNORECASE)
@@ -139,6 +147,8 @@ def check_authority(given: object) -> Authority:
             return _checked_reference(given)
         if type(given) is CertificateAuthority:
             return _checked_certificate_authority(given)
+        if type(given) is ContentTrust:
+            return _checked_content_trust(given)
     except InvalidArgument as error:
         raise InvalidArgument(f"policy: key {quote(getattr(given, 'name', ''))}: {error}", hint=error.hint) from None
     known = ", ".join(kind.__name__ for kind in KINDS)
@@ -180,6 +190,24 @@ def _checked_certificate_authority(given: CertificateAuthority) -> CertificateAu
     return given
 
 
+def _checked_content_trust(given: ContentTrust) -> ContentTrust:
+    for value, what in ((given.name, "name"), (given.server, "server"), (given.ca_file, "ca_file")):
+        check_kind(value, (str,), what)
+    _check_name(given.name)
+    check_kind(given.first_use, (bool,), "first_use")
+    for pin in given.pins:
+        if type(pin) is CertificateAuthority:
+            _checked_certificate_authority(pin)
+    for signer in checked_tuple(given.signers, "signers"):
+        if not isinstance(signer, str) or not SIGNER.fullmatch(signer):
+            raise InvalidArgument(f"signer {quote(signer)}, lower-case letters, digits, - and _ are needed")
+    return given
+
+
+SIGNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,200}", re.ASCII)
+"""A name of a signer, as docker has them."""
+
+
 def _check_name(name: str) -> None:
     check_kind(name, (str,), "name")
     if not name:
@@ -200,7 +228,7 @@ def opened(given: Authority, open_public_keys: OpenPublicKeys) -> Authority:
     match given:
         case KeyReference():
             return given.opened(open_public_keys)
-        case TrustedKey() | CertificateAuthority():
+        case TrustedKey() | CertificateAuthority() | ContentTrust():
             return given
         case _:
             assert_never(given)
@@ -210,6 +238,7 @@ def anchors_of(authorities: Iterable[Authority], timestamps: TimestampAuthoritie
     """The trust anchors that formats verify with. Raises `InvalidArgument` for a key that is not opened."""
     keys: list[TrustedKey] = []
     certified: list[CertificateAuthority] = []
+    named: list[ContentTrust] = []
     for item in authorities:
         match item:
             case KeyReference():
@@ -218,9 +247,11 @@ def anchors_of(authorities: Iterable[Authority], timestamps: TimestampAuthoritie
                 keys.append(item)
             case CertificateAuthority():
                 certified.append(item)
+            case ContentTrust():
+                named.append(item)
             case _:
                 assert_never(item)
-    return TrustAnchors(distinct_keys(keys), tuple(certified), timestamps)
+    return TrustAnchors(distinct_keys(keys), tuple(certified), timestamps, content_trust=tuple(named))
 
 
 def check_distinct(authorities: Sequence[Authority], needed: int) -> None:
@@ -265,7 +296,7 @@ def one_key(authorities: Iterable[Authority]) -> tuple[str, str] | None:
                     if fingerprint in (item.fingerprint, "") or not item.fingerprint:
                         return other, name
                 pinned[item.fingerprint] = name
-            case CertificateAuthority():
+            case CertificateAuthority() | ContentTrust():
                 pass
             case _:
                 assert_never(item)

@@ -195,7 +195,8 @@ def _as_credited(fits: Sequence[VerifiedSignature], signers: Mapping[str, bytes]
 
 def _names(requirement: Signed) -> tuple[str, ...]:
     anchors = requirement.anchors
-    return (*(key.name for key in anchors.keys), *(item.name for item in anchors.authorities))
+    named = (item.name for item in anchors.content_trust)
+    return (*(key.name for key in anchors.keys), *(item.name for item in anchors.authorities), *named)
 
 
 def _finding(

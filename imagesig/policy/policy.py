@@ -20,9 +20,9 @@ from imagesig.policy.requirement import PathLike, Rule, Rules
 from imagesig.policy.scope import Scope, as_one_name, check_scope, lookup_order, one_host
 from imagesig.policy.signed import Signed
 from imagesig.text import quote
-from imagesig.trust import CertificateAuthority
+from imagesig.trust import CertificateAuthority, ContentTrust
 
-AuthorityLike = KeyLike | KeyReference | CertificateAuthority
+AuthorityLike = KeyLike | KeyReference | CertificateAuthority | ContentTrust
 
 
 class Policy(Rules, frozen=True, dict=True):

@@ -7,7 +7,8 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.trust.anchors": """
-        CertificateAuthority Role Strangers TimestampAuthorities TrustAnchors TrustedKey Window
+        CertificateAuthority ContentTrust PinFile Role RootKeyId Strangers TimestampAuthorities TrustAnchors TrustedKey
+        Window
     """,
     "imagesig.trust.holder": "Holder HolderKind",
     "imagesig.trust.revocation": "CertificateStatus RevocationStatus",

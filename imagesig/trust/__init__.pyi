@@ -1,7 +1,10 @@
 from imagesig.crypto.certificate import Certificate as Certificate
 from imagesig.crypto.certificate import parse_certificates as parse_certificates
 from imagesig.trust.anchors import CertificateAuthority as CertificateAuthority
+from imagesig.trust.anchors import ContentTrust as ContentTrust
+from imagesig.trust.anchors import PinFile as PinFile
 from imagesig.trust.anchors import Role as Role
+from imagesig.trust.anchors import RootKeyId as RootKeyId
 from imagesig.trust.anchors import Strangers as Strangers
 from imagesig.trust.anchors import TimestampAuthorities as TimestampAuthorities
 from imagesig.trust.anchors import TrustAnchors as TrustAnchors

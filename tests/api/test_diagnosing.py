@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import diagnose, sign
-from imagesig.api.diagnosing import State
+from imagesig.api.doctor.diagnosis import State
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
@@ -46,7 +46,9 @@ def test_a_key_that_works_signs_a_test_message(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_is_a_diagnosis(tmp_path: Path) -> None:
-    assert seen(str(tmp_path / "missing.key"))["signing"][0] is State.FAILED
+    found = seen(str(tmp_path / "missing.key"))
+    assert found["public key"][0] is State.FAILED
+    assert found["signing"] == (State.NOTE, "fails as the step public key does")
     assert seen("nosuch://key")["key"][0] is State.FAILED
 
 
@@ -61,7 +63,7 @@ def test_probing_a_registry_leaves_nothing_behind(server: InMemoryRegistry, imag
     found = seen(image=image)
 
     assert found["referrers"] == (State.OK, "the registry has the API")
-    assert found["login"][1].startswith("as anonymous")
+    assert found["login"] == (State.NOTE, "as anonymous (no credentials found)")
     assert found["signatures"] == (State.NOTE, "0 stored (none), not verified")
     written = [item for item in server.requests[before:] if item.method in ("PUT", "PATCH")]
     assert written == []
@@ -69,8 +71,8 @@ def test_probing_a_registry_leaves_nothing_behind(server: InMemoryRegistry, imag
 
 def test_a_wrong_clock_is_a_failure(server: InMemoryRegistry, image: str) -> None:
     def years_ago(request: Request) -> Answer | None:
-        if request.method == "HEAD":
-            return Answer(404, headers={"date": format_datetime(NOW.replace(year=2020), usegmt=True)})
+        if request.path == "/v2/":
+            return Answer(200, headers={"date": format_datetime(NOW.replace(year=2020), usegmt=True)})
         return None
 
     server.faults.append(years_ago)
@@ -85,14 +87,15 @@ def test_a_missing_permission_differs_from_an_operation_that_the_registry_lacks(
 
     server.faults.append(refuse)
     found = seen(image=image)
-    assert found["push"][1] == "denied to this login"
-    assert found["delete"][1] == "not supported by this registry"
+    assert found["push"][1].startswith("denied to this login: ")
+    assert "status 403" in found["push"][1]
+    assert found["delete"][1].startswith("not supported by this registry: ")
 
 
-def test_an_unreachable_registry_is_one_diagnosis() -> None:
+def test_an_unreachable_registry_is_one_failure() -> None:
     found = seen(image="127.0.0.1:9/app:1")
-    assert found["image"][0] is State.FAILED
-    assert "push" not in found
+    assert [area for area, (state, _) in found.items() if state is State.FAILED] == ["registry"]
+    assert found["push"] == (State.NOTE, "not tried: the step registry failed")
 
 
 def test_stored_signatures_are_counted_and_not_trusted(image: str, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 import imagesig.aio
 from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
-from imagesig.api.diagnosing import State, diagnose
+from imagesig.api.diagnosing import diagnose
+from imagesig.api.doctor.diagnosis import State
 from imagesig.api.explaining import explain
 from imagesig.cli.processes import ForkPool
 from imagesig.errors import (

@@ -30,7 +30,7 @@ NAMES = ("acme/app", "team/app", "prod/app")
 """Repositories that hold the image with the tag 1.0 in both registries, but in `inside.example`."""
 
 _PROGRAMS = {"imagesig": "imagesig", "vault": "tests.docs.vault_command"}
-_TOOLS = {"cosign": "cosign3", "cosign2": "cosign2", "skopeo": "skopeo", "notation": "notation"}
+_TOOLS = {"cosign": "cosign3", "cosign2": "cosign2", "skopeo": "skopeo", "notation": "notation", "notary": "notary"}
 
 
 class BlockFailed(Exception):

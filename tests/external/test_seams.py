@@ -46,7 +46,6 @@ SEAMS = [
     Seam("requests.adapters:HTTPAdapter.init_poolmanager", "open_vault", "keys"),
     Seam("urllib3.connectionpool:HTTPConnectionPool.urlopen", "open_vault", "keys"),
     Seam("urllib3.response:HTTPResponse.read1", "open_vault", "keys"),
-    Seam("imagesig.keys.vault.refusals:json.loads", "open_vault", "keys"),
     # keys: AWS KMS
     Seam("boto3:Session", "open_kms", "keys"),
     Seam("boto3:Session.client", "open_kms", "keys"),

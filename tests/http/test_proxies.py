@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagesig.errors import InvalidArgument
-from imagesig.http.proxies import Proxies
+from imagesig.http.proxies import Proxies, unused_entries
 from imagesig.url import parse_url
 
 # golang.org/x/net v0.56.0, http/httpproxy/proxy_test.go, UseProxyTests and noProxy.
@@ -157,3 +157,17 @@ def test_what_gos_trim_space_removes_is_removed_around_a_host(blank: str) -> Non
 @pytest.mark.parametrize("other", "\u1fff\x1c", ids=ascii)
 def test_another_character_is_part_of_the_host(other: str) -> None:
     assert find(Proxies({"http": "http://proxy"}, f"{other}registry.example"), "http://registry.example/")
+
+
+@pytest.mark.parametrize(
+    ("bypass", "unused"),
+    [
+        ("", ()),
+        ("*, .corp.example ,*.x.example,host:81,[fd00::1]:443,10.0.0.0/8,fd00::/8,::ffff:10.0.0.0/104", ()),
+        ("https://r.example", ("https://r.example",)),
+        ("r.example/path,10.0.0.0/33,10.0.0.0/", ("r.example/path", "10.0.0.0/33", "10.0.0.0/")),
+        ("a.example b.example, c.example", ("a.example b.example",)),
+    ],
+)
+def test_entries_that_name_no_host_are_found(bypass: str, unused: tuple[str, ...]) -> None:
+    assert unused_entries(bypass) == unused

@@ -12,7 +12,7 @@ import pytest
 
 import imagesig
 from imagesig import diagnose, open_key, open_public_keys
-from imagesig.api.diagnosing import State
+from imagesig.api.doctor.diagnosis import State
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import InternalError, KeyNotFound, KeyProviderError
 from imagesig.keys import KeySettings
@@ -160,14 +160,17 @@ def test_an_unexpected_exception_of_our_provider_is_an_internal_error(monkeypatc
 KEYS = Path(imagesig.__file__).parent / "keys"
 SDKS = {"pkcs11", "hvac", "requests", "urllib3", "boto3", "botocore", "cryptography", "nacl", "asn1crypto", "cbor2"}
 UNDER_A_LOCK = {
-    f"pkcs11/{name}.py" for name in ("attributes", "encoding", "errors", "objects", "pins", "provider", "tokens")
+    f"pkcs11/{name}.py"
+    for name in ("attributes", "encoding", "errors", "functions", "objects", "pins", "signing", "tokens")
 }
 """Called inside `Module.locked` only, which explains every exception."""
 GUARDED = {
     "pkcs11/module.py": "`Module.locked` holds everything but `module_at`, which has its own block",
     "vault/client.py": "`request` holds `_explained` and `_refusal`",
-    "vault/connection.py": "`connect` holds `_session`, `VaultClient.request` holds `_read`",
+    "vault/transport.py": "`VaultConnection.connect` holds `session`, `VaultClient.request` all that it calls later",
     "file/private_key.py": "`generate` and `sign` hold the functions that they call",
+    "file/password_encryption.py": "its public functions hold the others",
+    "file/pkcs12.py": "`_is_rsa` asks of what kind a key is that `_load` made",
     "file/reading.py": "`_load` holds the functions that it calls",
     "awskms/errors.py": "explains what `external_call` blocks of awskms/provider.py caught",
     "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",

@@ -24,12 +24,22 @@ BINARIES = SYSTEM | {
     "cosign2",  # 2.5.0 as Debian trixie ships it
     "notation",  # 1.3.2 as Debian sid ships it
     "skopeo",  # 1.22.0 of Debian sid, under sid's own loader
+    "docker",  # Docker's command 28.5 of Debian sid
+    "docker29",  # Docker's command 29.7, which has no `trust`
+    "docker-buildx",
+    "dockerd",  # Docker Engine 28.5 of Debian sid, as root
+    "containerd",
+    "runc",
+    "podman",  # 4.3.1 of Debian bookworm
     "vault",
+    "notary",  # 0.7.0 as Debian bookworm ships it
+    "notary-server",  # of the same package
     "nss-softokn",  # PKCS#11 modules: of Firefox, and one that reaches a module in another process
     "p11-kit-client",
     "tpm2-pkcs11",  # with swtpm, a TPM in software
     "kryoptic",  # optional: `make campaign` builds it
     "pkcs11-quirks",  # a PKCS#11 module with one vendor's quirk at a time
+    "python3.14",  # of Debian sid, under sid's own loader
     "readers",  # Go's own readers of tar, YAML and more, for the differential tests
     "registry",  # OCI 1.1 with the referrers API
     "registry-ggcr",  # go-containerregistry's, with its quirks

@@ -42,8 +42,9 @@ class Unpacked:
     """A recipe: a program of any Debian suite, unpacked into the cache.
 
     `version` is the Debian version this project was tried with. A newer one of the same major.minor is taken with a
-    notice; any other stops the run, since what it agrees with is then unknown. With `libraries` the program runs under
-    their suite's own loader, for a program whose C library is newer than the machine's.
+    notice; any other stops the run, since what it agrees with is then unknown. With `libraries` the program runs with
+    them; if one is the C library, under their suite's own loader, for a program that needs a newer one than the
+    machine's.
     """
 
     suite: str
@@ -60,7 +61,8 @@ class Unpacked:
                 self._wrap(root, workshop.root)
         program = workshop.root / ("run" if self.libraries else self.program)
         workshop.publish(program)
-        workshop.run(program, "version" if self.package in {"cosign", "notation"} else "--version")
+        word = "version" if self.package in {"cosign", "docker-buildx", "notation", "notary"} else "--version"
+        workshop.run(program, word)
         return got
 
     def present(self, cache: Path) -> bool:
@@ -68,15 +70,34 @@ class Unpacked:
         return True
 
     def _wrap(self, root: Path, final: Path) -> None:
+        wrapper = root / "run"
+        wrapper.write_text(f'#!/bin/sh\n{self._run_line(root, final)} "{final / self.program}" "$@"\n')
+        wrapper.chmod(0o755)
+
+    def _run_line(self, root: Path, final: Path) -> str:
+        """What runs the program, in a line of shell."""
+        if "libc6" not in self.libraries:
+            # The program may run itself again from /proc/self/exe, as podman does: that must not be a loader.
+            folders = [final / folder.relative_to(root) for folder in root.glob("*/lib/*-linux-gnu*")]
+            folders += [final / folder.relative_to(root) for folder in root.glob("lib/*-linux-gnu*")]
+            return f'LD_LIBRARY_PATH="{os.pathsep.join(map(str, folders))}" exec'
         loaders = list(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
         if len(loaders) != 1:
             raise InstallFailed(f"the C library of Debian {self.suite} has {len(loaders)} loaders, needed one")
         loader = final / loaders[0].relative_to(root)
-        wrapper = root / "run"
-        wrapper.write_text(
-            f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" "{final / self.program}" "$@"\n'
-        )
-        wrapper.chmod(0o755)
+        return f'exec "{loader}" --library-path "{loader.parent}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A recipe: a further program of a package that another peer, which comes first, has unpacked."""
+
+    peer: str
+    program: str
+
+    def install(self, workshop: Workshop) -> str:
+        workshop.publish(workshop.cache / "roots" / self.peer / self.program)
+        return f"of {self.peer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,31 @@ class UnpackedLibrary:
         library.chmod(0o755)
         workshop.publish(library)
         return versions[0]
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedPython:
+    """A recipe: a Python of another Debian suite, with the C library of that suite, unpacked into the cache."""
+
+    suite: str
+    package: str
+    version: str
+    others: tuple[str, ...]
+
+    def install(self, workshop: Workshop) -> str:
+        """The Debian version that the archive served."""
+        with workshop.whole_root() as root:
+            got = _unpack(workshop, root, self.suite, self.package, self.version, *self.others)
+            (loader,) = root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*")
+            started = root / "usr/bin" / self.package
+            real = started.rename(started.with_name(f"{self.package}.real"))
+            loader, real = (workshop.root / path.relative_to(root) for path in (loader, real))
+            # The name of the program says where its library is, so the wrapper has the place of the real program.
+            run = f'exec "{loader}" --library-path "{loader.parent}" --argv0 "$0" "{real}" "$@"'
+            started.write_text(f"#!/bin/sh\nunset PWD OLDPWD\n{run}\n")
+            started.chmod(0o755)
+        workshop.publish(workshop.root / "usr/bin" / self.package)
+        return got
 
 
 def _unpack(workshop: Workshop, root: Path, suite: str, package: str, version: str, *others: str) -> str:

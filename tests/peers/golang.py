@@ -40,26 +40,31 @@ class GoInstall:
 
 @dataclass(frozen=True, slots=True)
 class GoServer:
-    """A recipe: a server whose source is in `servers_src/`; go.mod and go.sum pin every module of it."""
+    """A recipe: a server whose source is in `servers_src/`; go.mod and go.sum pin every module of it.
+
+    `program` is a published program to build in its place, for a module that has no go.mod of its own.
+    """
 
     folder: str
     module: str
     sources: str = ""
+    program: str = "."
 
     @classmethod
-    def of(cls, folder: str, module: str) -> GoServer:
+    def of(cls, folder: str, module: str, program: str = ".") -> GoServer:
         """The server in `folder`, named after the version of `module`; changing a source changes the recipe."""
         digest = hashlib.sha256()
         for source in sorted((SERVERS / folder).iterdir()):
             digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-        return cls(folder, module, digest.hexdigest())
+        return cls(folder, module, digest.hexdigest(), program)
 
     def install(self, workshop: Workshop) -> str:
         """The version of `module` in go.mod."""
         go = _toolchain(workshop)
         source = SERVERS / self.folder
         with workshop.whole_root() as root:
-            workshop.run(go, "build", "-mod=readonly", "-o", root / self.folder, ".", cwd=source, env=_GO_ENVIRONMENT)
+            command = [go, "build", "-mod=readonly", "-o", root / self.folder, self.program]
+            workshop.run(*command, cwd=source, env=_GO_ENVIRONMENT)
         workshop.publish(workshop.root / self.folder)
         match = re.search(rf"{re.escape(self.module)} v(\S+)", (source / "go.mod").read_text())
         return match[1] if match else "of unknown version"

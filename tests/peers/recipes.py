@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.peers.compiled import SharedLibrary
-from tests.peers.debian import Installed, Unpacked, UnpackedLibrary
+from tests.peers.debian import Beside, Installed, Unpacked, UnpackedLibrary, UnpackedPython
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.rust import Kryoptic
 from tests.peers.workshop import Workshop
@@ -40,6 +40,14 @@ _TPM = (
     *("libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0", "libtss2-tcti-device0", "libtss2-tcti-cmd0", "libapparmor1"),
 )
 """A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
+_CLI_PLUGINS = "usr/libexec/docker/cli-plugins"
+
+_PYTHON = (
+    *("python3.14-minimal", "python3.14-venv", "libpython3.14-stdlib", "libpython3.14-minimal", "libc6", "zlib1g"),
+    *("libssl3t64", "libffi8", "libsqlite3-0", "libbz2-1.0", "liblzma5", "libexpat1", "libmpdec4", "libuuid1"),
+    *("libreadline8t64", "libtinfo6", "libncursesw6", "libzstd1", "libcrypt1", "libgcc-s1", "libstdc++6"),
+)
+"""What Python loads, without what Debian's package installs beside it."""
 
 PEERS = (
     Peer("softhsm2-util", Installed("softhsm2-util", ("softhsm2",))),
@@ -66,6 +74,7 @@ PEERS = (
             (("bookworm", "libtpm2-pkcs11-1", "1.9.0-0.1+deb12u1", *_TPM),), "usr/lib/*/libtpm2_pkcs11.so.1"
         ),
     ),
+    Peer("python3.14", UnpackedPython("sid", "python3.14", "3.14.10-1", _PYTHON)),
     Peer("docker-registry", Unpacked("bookworm", "docker-registry", "2.8.2+ds1-1", "usr/bin/docker-registry")),
     Peer("cosign2", Unpacked("trixie", "cosign", "2.5.0-2+b5", "usr/bin/cosign")),
     Peer("cosign311", Unpacked("sid", "cosign", "3.1.1-2", "usr/bin/cosign")),
@@ -80,9 +89,27 @@ PEERS = (
         ),
     ),
     Peer("notation", Unpacked("sid", "notation", "1.3.2-2", "usr/bin/notation")),
+    Peer("docker", Unpacked("sid", "docker-cli", "28.5.2+dfsg4-5", "usr/bin/docker")),
+    Peer("docker-buildx", Unpacked("sid", "docker-buildx", "0.29.1+ds1-4", f"{_CLI_PLUGINS}/docker-buildx")),
+    Peer("dockerd", Unpacked("sid", "docker.io", "28.5.2+dfsg4-5", "usr/sbin/dockerd")),
+    Peer("containerd", Unpacked("sid", "containerd", "2.1.9+ds1-5", "usr/bin/containerd")),
+    Peer("runc", Unpacked("bookworm", "runc", "1.1.5+ds1-1+deb12u1", "usr/sbin/runc")),  # sid's needs a newer C library
+    Peer(
+        "podman",  # with its libraries: sid's 5.8 needs a newer C library, and does not run under another loader
+        Unpacked(
+            "bookworm",
+            "podman",
+            "4.3.1+ds1-8+deb12u1+b3",
+            "usr/bin/podman",
+            libraries=("conmon", "libgpgme11", "libsubid4", "libassuan0", "libdevmapper1.02.1", "libseccomp2"),
+        ),
+    ),
+    Peer("notary", Unpacked("bookworm", "notary", "0.7.0+ds1-2+b6", "usr/bin/notary")),
+    Peer("notary-server", Beside("notary", "usr/bin/notary-server")),
     Peer("readers", GoServer.of("readers", "k8s.io/apimachinery")),
     Peer("registry", GoServer.of("registry", "cuelabs.dev/go/oci/ociregistry")),
     Peer("registry-ggcr", GoServer.of("registry-ggcr", "github.com/google/go-containerregistry")),
+    Peer("docker29", GoServer.of("docker29", "github.com/docker/cli", "github.com/docker/cli/cmd/docker")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
     Peer("kryoptic", Kryoptic("1.5.4", openssl="300.6.1"), optional=True),

@@ -1,4 +1,4 @@
-"""Real servers on loopback during a `with` block: Vault, three kinds of registry, and a SoftHSM token.
+"""Real servers on loopback during a `with` block: Vault, three kinds of registry, a trust server, and a SoftHSM token.
 
 Every server listens on a port that the kernel chose (`127.0.0.1:0`) and writes it to its log, so two runs never
 collide. Its output goes to a file beside its data; if it fails to start, the error has the end of that file. It ends
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -130,6 +131,40 @@ def softhsm_module() -> Path:
         if module.exists():
             return module
     raise MissingPeer(f"libsofthsm2.so: not found in {', '.join(folders)}, needed by this test; run `make peers`")
+
+
+@dataclass(frozen=True, slots=True)
+class NotaryServer:
+    """A trust server over HTTPS, in memory; `ca_file` has the authority of its certificate."""
+
+    url: str
+    ca_file: Path
+
+
+@contextlib.contextmanager
+def notary_server(tmp: Path) -> Iterator[NotaryServer]:
+    """An empty trust server, with Ed25519 keys for snapshots and timestamps."""
+    home = _own_folder(tmp, "notary")
+    files: list[str] = []
+    ca_file = _certificate(home, files)
+    with socket.socket() as free:  # it does not say which port the kernel chose
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    config = home / "config.json"
+    settings = {
+        "server": {"http_addr": address, "tls_cert_file": files[0], "tls_key_file": files[1]},
+        "trust_service": {"type": "local"},
+        "storage": {"backend": "memory"},
+        "logging": {"level": "info"},
+    }
+    config.write_text(json.dumps(settings))
+    command = [str(binary("notary-server")), "-config", str(config), "-logf", "logfmt"]
+    with serving("notary-server", command, home, rb"Starting on (127\.0\.0\.1:\d+)"):
+        for _ in range(500):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(address[10:])), 1):
+                break
+            time.sleep(0.01)
+        yield NotaryServer(f"https://{address}", ca_file)
 
 
 _DISTRIBUTION = """\

@@ -32,17 +32,22 @@ from imagesig.policy.verdict import RuleVerdict, Verdict
 from imagesig.signature import Examined, Subject
 
 if TYPE_CHECKING:
+    from imagesig.api.verify.naming import Named, Statement
     from imagesig.api.verify.revoking import Answers
     from imagesig.witnesses import RevocationChecker, Witnesses
 
 
 class Evaluation(Struct, frozen=True, dict=True):
-    """One rule for one image, at the time `now`. `witnesses` are `online()` if they are None."""
+    """One rule for one image, at the time `now`. `witnesses` are `online()` if they are None.
+
+    `named` is what the trust servers of the rule say; None if it has none.
+    """
 
     image: Image
     rule: Rule
     now: datetime
     witnesses: Witnesses | None = None
+    named: Named | None = None
 
     def judge(self, manifest: Manifest) -> RuleVerdict:
         """The rule's verdict for one manifest of the image. Raises as `judge_rule` does."""
@@ -74,6 +79,9 @@ class StoredEvidence(Struct, dict=True):
             TransportError: it does not hold, and a place with signatures did not answer, or not completely.
             LimitExceeded: it does not hold, and the image has more than is read for one image.
         """
+        for statement in self._statements(requirement):
+            if failure := statement.failure(self.evaluation.image):
+                raise failure
         verdict = self._verdict(requirement)
         if verdict.failure:
             stored = self._stored
@@ -81,8 +89,9 @@ class StoredEvidence(Struct, dict=True):
             for unread in (stored.failed, stored.limited):
                 if unread:
                     raise unread from verdict.failure
-            if not stored.rejections and len(self._others) == len(stored.found):
-                raise self._unsigned()
+            named = any(item.examined for item in self._statements(requirement))
+            if not named and not stored.rejections and len(self._others) == len(stored.found):
+                raise self._unsigned(requirement)
             raise verdict.failure
         return verdict
 
@@ -94,7 +103,14 @@ class StoredEvidence(Struct, dict=True):
 
     @cached_property
     def _stored(self) -> Stored:
+        if not any(item.anchors.keys or item.anchors.authorities for item in self.evaluation.rule.signed):
+            return Stored()  # trust servers alone decide
         return stored_signatures(self.evaluation.image, self.manifest.digest, self._formats)
+
+    def _statements(self, requirement: Signed) -> tuple[Statement, ...]:
+        """What the trust servers of the requirement say."""
+        named = self.evaluation.named
+        return named.of(requirement.anchors.content_trust) if named is not None else ()
 
     def _verdict(self, requirement: Signed) -> Verdict:
         examined, rejections = self._examine(requirement)
@@ -121,6 +137,11 @@ class StoredEvidence(Struct, dict=True):
         accepted = select_formats(requirement.formats) if requirement.formats else ()
         examined: list[Examined] = []
         rejections = list(stored.rejections)
+        for statement in self._statements(requirement):
+            if statement.examined is not None:
+                examined.append(statement.examined)
+            if statement.rejection is not None:
+                rejections.append(statement.rejection)
         for item, found_as in stored.found:
             # Each requirement has its own readers: one for JWS only does not read what another one reads as COSE.
             item_format = reader_of(item, accepted) if accepted else found_as
@@ -143,14 +164,15 @@ class StoredEvidence(Struct, dict=True):
     def _subject(self, examined: Sequence[Examined]) -> Subject:
         """The manifest as a subject, with media type and size if a signature states them; may cost one request."""
         digest, found = self.manifest.digest, self.manifest.descriptor
-        if not any(subject.media_type for signature in examined for subject in signature.claim.subjects):
+        claimed = [subject for signature in examined for subject in signature.claim.subjects]
+        if not any(subject.media_type or subject.size >= 0 for subject in claimed):
             return Subject(digest)
         if found is None:
             found = resolve(self.evaluation.image, digest)
             self.manifest = Manifest(digest, found)
         return Subject(digest, found.media_type, found.size)
 
-    def _unsigned(self) -> ImagesigError:
+    def _unsigned(self, requirement: Signed) -> ImagesigError:
         """`NoSignatures`, or `ImageNotFound`: one more request, or two, tell them apart."""
         image, digest = self.evaluation.image, self.manifest.digest
         if not image.home.has(digest):
@@ -160,6 +182,7 @@ class StoredEvidence(Struct, dict=True):
                 return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
         names, count = ", ".join(item.name for item in self._formats), len(self._others)
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
+        others += "".join(f"; {item.rejection}" for item in self._statements(requirement) if item.rejection)
         return NoSignatures(
             f"{image}: {digest} has no signature (looked for: {names} in {image.signatures.name}){others}",
             subject=digest,

@@ -15,10 +15,12 @@ from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, ve
 from imagesig.concurrency import Once
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError
+from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.policy import Policy, Rule
 
 if TYPE_CHECKING:
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 ORDERED_WINDOW = 256
@@ -37,6 +39,7 @@ class VerificationJob(Struct, frozen=True):
     transport: TransportLike | None
     open_keys: OpenPublicKeys
     timeout: float | None = None
+    trust_servers: TrustServers | None = None
 
 
 class VerificationRun:
@@ -45,6 +48,7 @@ class VerificationRun:
     def __init__(self, job: VerificationJob, witnesses: Witnesses | None = None) -> None:
         self._job = job
         self._witnesses = witnesses
+        self._trust_servers = job.trust_servers
         self._lock = Lock()
         self._opener = ImageOpener(job.transport, job.timeout)
         # A key that could not be opened is not tried again for every image: three wrong PINs lock a token.
@@ -61,21 +65,34 @@ class VerificationRun:
         rule = job.policy.select(image.location)
         with deadline(image.timeout):
             opened = self._rules.get(id(rule), lambda: rule.opened(job.open_keys))
+            if any(item.anchors.content_trust for item in opened.signed):
+                return self._judge(image, opened)  # trust servers name the digest
             digest = pin(image)
             key = (image.home.identity, image.signatures.identity, str(image), digest, id(rule))
             pinned = image if image.target == digest else replace(image, target=digest)
-            result = self._verdicts.get(
-                key,
-                lambda: verify_by_rule(
-                    pinned,
-                    opened,
-                    platform=job.platform,
-                    allow_unverified=job.allow_unverified,
-                    now=job.now,
-                    witnesses=self._witnesses_for(opened),
-                ),
-            )
+            result = self._verdicts.get(key, lambda: self._judge(pinned, opened))
         return result if result.image == str(image) else replace(result, image=str(image))
+
+    def _judge(self, image: Image, rule: Rule) -> VerificationResult:
+        job = self._job
+        return verify_by_rule(
+            image,
+            rule,
+            platform=job.platform,
+            allow_unverified=job.allow_unverified,
+            now=job.now,
+            witnesses=self._witnesses_for(rule),
+            trust_servers=self._servers_for(rule),
+        )
+
+    def _servers_for(self, rule: Rule) -> TrustServers | None:
+        """The same for all images, so that tags of one repository cost one update; None without trust servers."""
+        with self._lock:
+            if self._trust_servers is None and any(item.anchors.content_trust for item in rule.signed):
+                from imagesig.content_trust.servers import TrustServers
+
+                self._trust_servers = TrustServers()
+            return self._trust_servers
 
     def _witnesses_for(self, rule: Rule) -> Witnesses | None:
         """The same for all images, because it remembers the answers of servers; None if the rule trusts only keys."""

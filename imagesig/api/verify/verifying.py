@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.stored_signatures import ImageLike, pinned_name
 from imagesig.api.verify.evidence import Evaluation
@@ -27,6 +28,7 @@ from imagesig.policy import AuthorityLike, Policy, Rule
 from imagesig.signature import VerifiedSignature
 
 if TYPE_CHECKING:
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 logger = Logger("imagesig")
@@ -83,6 +85,7 @@ def verify(
     witnesses: Witnesses | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
     transport: TransportLike | None = None,
+    trust_servers: TrustServers | None = None,
     timeout: float | None = None,
 ) -> VerificationResult:
     """Proof that an image's signatures satisfy a policy; raises if they do not.
@@ -93,7 +96,8 @@ def verify(
     returns a result without proof if the policy allows that. `now` is the time to judge at; the clock's by default.
     `witnesses` check whether certificates were revoked; `online()` by default. `open_keys` opens files and key URIs of
     the policy. `transport` is how an image given by name is reached: settings, or a client with open connections.
-    `timeout` are seconds for this call, in place of those of the transport or image.
+    `trust_servers` reads the trust servers of a policy with content trust. `timeout` are seconds for this call, in
+    place of those of the transport or image.
 
     Raises:
         NoSignatures: the image has no signature in the accepted formats.
@@ -112,7 +116,13 @@ def verify(
     with deadline(opened.timeout):
         rule = policy.select(opened.location).opened(open_keys)
     return verify_by_rule(
-        opened, rule, platform=platform, allow_unverified=allow_unverified, now=now, witnesses=witnesses
+        opened,
+        rule,
+        platform=platform,
+        allow_unverified=allow_unverified,
+        now=now,
+        witnesses=witnesses,
+        trust_servers=trust_servers,
     )
 
 
@@ -124,10 +134,15 @@ def verify_by_rule(
     allow_unverified: bool = False,
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    trust_servers: TrustServers | None = None,
 ) -> VerificationResult:
     """`verify` with a rule whose keys are open. Other arguments and errors as for `verify`."""
     evaluation = Evaluation(image, rule, now or datetime.now(UTC), witnesses)
+    warnings: tuple[str, ...] = ()
     with deadline(image.timeout):
+        if any(item.anchors.content_trust for item in rule.signed):
+            evaluation, warnings = _named(evaluation, trust_servers)
+            image = evaluation.image
         judged = _judge_platform(image, platform, evaluation) if platform else judge_image(image, evaluation.judge)
     verdict = judged.verdict
     result = VerificationResult(
@@ -140,7 +155,7 @@ def verify_by_rule(
         through_index=judged.through_index,
         verified=verdict.verified,
         rule=rule.name,
-        warnings=verdict.warnings,
+        warnings=(*warnings, *verdict.warnings),
         findings=verdict.findings,
     )
     if not result.verified and not allow_unverified:
@@ -151,6 +166,20 @@ def verify_by_rule(
         )
     logger.info("verified %s", image)
     return result
+
+
+def _named(evaluation: Evaluation, servers: TrustServers | None) -> tuple[Evaluation, tuple[str, ...]]:
+    """The evaluation of the digest that the rule's trust servers name, and warnings."""
+    # speed: most rules have no trust server (benchmarks/test_start.py)
+    from imagesig.api.verify.naming import named_by_servers
+
+    authorities = [item for requirement in evaluation.rule.signed for item in requirement.anchors.content_trust]
+    named = named_by_servers(evaluation.image, authorities, evaluation.now, servers)
+    failure = named.failure(evaluation.image)
+    if failure is not None and not evaluation.rule.warn:
+        raise failure  # before the registry is asked: its answer would not matter
+    image, warnings = named.image(evaluation.image)
+    return replace(evaluation, image=image, named=named), (*named.warnings, *warnings)
 
 
 def _judge_platform(image: Image, platform: str, evaluation: Evaluation) -> Judged:

@@ -20,6 +20,7 @@ from imagesig.policy import AuthorityLike, Policy
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.witnesses import Witnesses
 
 
@@ -38,6 +39,7 @@ def verify_many(
     timeout: float | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
     witnesses: Witnesses | None = None,
+    trust_servers: TrustServers | None = None,
     in_order: bool = False,
 ) -> Generator[Outcome[VerificationResult], None, None]:
     """Verifies images, each as `verify` does, and gives an outcome for every one of them as it finishes.
@@ -59,6 +61,7 @@ def verify_many(
         platform, allow_unverified, now: as of `verify`.
         transport, timeout: as of `verify`, for each image; with an `executor`, `transport` is a `Transport`.
         open_keys: opens files and key URIs of the policy.
+        trust_servers: as of `verify`.
         witnesses: as of `verify`; each worker of an `executor` makes its own.
         in_order: outcomes in the order of the images; a slow one delays at most `ORDERED_WINDOW` others.
 
@@ -71,7 +74,7 @@ def verify_many(
         policy = Policy.any_of(policy)
     if executor is not None:
         transport = _sendable(transport, timeout)
-    job = VerificationJob(policy, platform, allow_unverified, now, transport, open_keys, timeout)
+    job = VerificationJob(policy, platform, allow_unverified, now, transport, open_keys, timeout, trust_servers)
     ends = None if deadline is None else time.monotonic() + deadline
     if executor is not None:
         from imagesig.api.verify.remote_workers import verify_remotely

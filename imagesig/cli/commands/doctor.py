@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from imagesig.api.diagnosing import Diagnosis, State, diagnose
+from imagesig.api.diagnosing import diagnose
+from imagesig.api.doctor.diagnosis import Diagnosis, State
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import output_option
@@ -15,8 +16,7 @@ from imagesig.cli.output.failure import FAILED
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.cli.settings import key_settings
-from imagesig.cli.transport import open_images, transport_options
-from imagesig.images.image import Image
+from imagesig.cli.transport import transport_options
 from imagesig.images.open import Transport
 from imagesig.naming import is_key_uri
 
@@ -46,17 +46,18 @@ def command(
     file, otherwise an image.
     """
     key, reference = _split(names)
-    image: Image | str = ""
-    if reference:
-        (image,) = open_images([reference], transport)
-    found = []
-    for item in diagnose(key, image, settings=key_settings(passphrase_file, timeout=transport.timeout)):
-        found.append(item)
+    settings = key_settings(passphrase_file, timeout=transport.timeout)
+    found: list[Diagnosis] = []
+    for item in diagnose(key, reference, settings=settings, transport=transport):
         if output == "text":
-            _write(item)
+            _write(item, is_first=not found or found[-1].group != item.group)
+        found.append(item)
+    failed = dict.fromkeys(item.area for item in found if item.state is State.FAILED)
     if output == "json":
         write_json("doctor", {"findings": [item.document() for item in found]})
-    if any(item.state is State.FAILED for item in found):
+    else:
+        say("", f"failed: {', '.join(failed)}" if failed else "no failures")
+    if failed:
         raise click.exceptions.Exit(FAILED)
 
 
@@ -70,7 +71,9 @@ def _split(names: tuple[str, ...]) -> tuple[str, str]:
     return (name, "") if is_key_uri(name) or is_file else ("", name)
 
 
-def _write(item: Diagnosis) -> None:
+def _write(item: Diagnosis, *, is_first: bool) -> None:
+    if is_first:
+        say(*([] if item.group == "imagesig" else [""]), item.group)
     say_marked(f"{item.state.value:6}", f" {item.area:16} {item.detail}", color=_COLORS[item.state])
     if item.hint:
-        say(f"{'':6} {'':16} {item.hint}")
+        say(f"{'':6} {'':16} -> {item.hint}")

@@ -10,7 +10,7 @@ from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.sign.signing import sign
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.images_from import Images, images_options
+from imagesig.cli.images_from import Images, images_or_builds_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name, parse_annotations
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
         "Signature": "--format --annotation --identity --expiry --timestamp-url --timestamp-root --replace --dry-run",
-        "Which images": "--images-from --no-recursive",
+        "Which images": "--images-from --buildx-metadata --no-recursive",
     },
     example="imagesig sign --key release.key ghcr.io/acme/app:1.0",
 )
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
-@images_options
+@images_or_builds_options
 @sign_format_options
 @click.option(
     "--annotation",

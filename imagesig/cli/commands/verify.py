@@ -23,7 +23,7 @@ from imagesig.cli.output.terminal import file, note, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust import Trust, trust_options
+from imagesig.cli.trust import Trust, TrustServerOptions, trust_options, trust_server_options, uses_trust_server
 from imagesig.cli.verifying_processes import workers_for
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
@@ -39,9 +39,10 @@ class Demands(Struct, frozen=True):
     identity: str
     formats: tuple[str, ...]
 
-    def policy(self, trust: Trust) -> Policy:
+    def policy(self, trust: Trust, trust_server: TrustServerOptions) -> Policy:
         return trust.policy(
             self.keys,
+            [trust_server.authority()] if trust_server.is_given else [],
             threshold=self.threshold,
             annotations=parse_annotations(self.annotations),
             identity=Identity.any() if self.identity == "any" else self.identity or None,
@@ -95,12 +96,16 @@ _demand_options = gathered(
             --key --ca --certificate-identity --threshold --annotation --identity --format --policy
             --policy-from --allow-unverified --trust-policy --trust-store --scope --notation --passphrase-file
         """,
+        "Docker Content Trust": """
+            --notary-server --pin --signer --trust-on-first-use --notary-ca --offline
+        """,
         "Which images": "--images-from --workload --print-pinned --platform",
     },
     example="imagesig verify --key release.pub ghcr.io/acme/app:1.0",
 )
 @_demand_options
 @trust_options
+@trust_server_options
 @images_or_workloads_options
 @click.option(
     "--print-pinned", is_flag=True, help="Print the --workload file with digests, if all images are verified."
@@ -115,6 +120,7 @@ _demand_options = gathered(
 def command(
     demands: Demands,
     trust: Trust,
+    trust_server: TrustServerOptions,
     images: Images,
     print_pinned: bool,
     platform: str,
@@ -133,7 +139,7 @@ def command(
     if print_pinned and (len(images.workloads) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give exactly one --workload, and no --output")
     open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
-    policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust))
+    policy = policy_of_command(policy_file, policy_from, lambda: demands.policy(trust, trust_server))
     if not policy.rules:
         # Opened first: an unusable key is one error of the command, not one for every image.
         policy = Policy(policy.default.opened(open_keys))
@@ -150,6 +156,7 @@ def command(
             transport=transport,
             open_keys=workers.open_keys,
             witnesses=witnesses_for(policy),
+            trust_servers=trust_server.servers() if uses_trust_server(policy) else None,
             in_order=output != "jsonl",
         )
         for outcome in report(outcomes, _writer(output, quiet=print_pinned), summary, Bar(images.total, "verified")):

@@ -12,6 +12,7 @@ import time
 from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.encoding.json import parse_object
@@ -23,6 +24,7 @@ from imagesig.images.registry.challenges import (
     Challenge,
     check_realm,
     chosen_challenge,
+    granted_scopes,
     parse_challenges,
     wanted_scopes,
 )
@@ -54,11 +56,12 @@ class _Cached(RedactedStruct, frozen=True):
 
 
 class TokenRequest(Struct, frozen=True):
-    """What a token server is asked for. It has no credential."""
+    """What a token server is asked for, and what the token says that it granted, if it can be read. No credential."""
 
     realm: str
     service: str
     scopes: tuple[str, ...]
+    granted: tuple[str, ...] = ()
 
 
 class RegistryLogin:
@@ -100,7 +103,9 @@ class RegistryLogin:
 
     def token_request(self, registry: str) -> TokenRequest | None:
         """What the token server of a registry was asked for last; None if the registry named no token server yet."""
-        return self._asked.get(registry)
+        asked = self._asked.get(registry)
+        headers = [cached.header for place, cached in self._headers.items() if place[0] == registry]
+        return replace(asked, granted=granted_scopes(headers[-1])) if asked and headers else asked
 
     def header(self, registry: str, repository: str, actions: str, pull_from: str = "") -> str:
         """The header that was accepted last for these actions (`pull`, `pull,push`); empty if there is none.

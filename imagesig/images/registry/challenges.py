@@ -5,12 +5,15 @@ Spec: RFC 9110 section 11 (challenges), RFC 6750 (Bearer).
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from imagesig.errors import InvalidArgument, UnexpectedResponse
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS
+from imagesig.errors import ImagesigError, InvalidArgument, UnexpectedResponse
 from imagesig.http.reach import Network, written_network
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
@@ -73,6 +76,27 @@ def wanted_scopes(challenge: Challenge, own: Sequence[str], registry: str) -> tu
             f"{redact(registry)}: a scope of {len(text)} characters, at most {_SCOPE_CHARACTERS} are asked for"
         )
     return tuple(dict.fromkeys((*text.split(), *own)))
+
+
+def granted_scopes(header: str) -> tuple[str, ...]:
+    """The scopes that a token in an Authorization header has, for people; empty if it is not a JWT that says so.
+
+    Nothing is decided by them: the token's signature is not verified. Spec: the distribution project's token format.
+    """
+    parts = header.removeprefix("Bearer ").split(".")
+    if len(parts) != 3:
+        return ()
+    try:
+        content = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        access = parse_object(content, "token", OURS).get("access")
+    except (ValueError, ImagesigError):
+        return ()
+    granted = []
+    for item in access if isinstance(access, list) else ():
+        actions = item.get("actions") if isinstance(item, dict) else None
+        if isinstance(actions, list):
+            granted.append(f"{item.get('type')}:{item.get('name')}:{','.join(map(str, actions))}")
+    return tuple(granted)
 
 
 def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:

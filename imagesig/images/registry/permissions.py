@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagesig.errors import ImagesigError, Unauthorized, Unreachable
+from imagesig import limits
+from imagesig.errors import ImagesigError, Unauthorized
 from imagesig.http.dates import date_of
-from imagesig.images.abilities import Abilities, Permission
-from imagesig.url import served_url
+from imagesig.images.abilities import Allowance, Greeting, Permission, ReferrersSupport
+from imagesig.images.registry.challenges import parse_challenges
+from imagesig.images.registry.session import DELETE, PULL, PUSH, Contact, RegistrySession
+from imagesig.oci.digest import tag_of
+from imagesig.oci.manifest import INDEX_TYPES, OCI_INDEX
+from imagesig.text import quote
+from imagesig.url import redact, served_url
 
 if TYPE_CHECKING:
     from imagesig.http.client import Response
@@ -15,55 +21,68 @@ if TYPE_CHECKING:
 
 _NOWHERE = "sha256:" + "0" * 64
 """A digest that no content has."""
+_SHOWN = 4
+"""The most challenges that are shown."""
 
 
-def probe(repository: RegistryRepository, digest: str) -> Abilities:
-    """The abilities for this repository. `digest` is of an image in it, or empty.
+class RegistryProbe:
+    """A `Probe` of one repository."""
 
-    Raises:
-        TransportError: the registry does not answer.
-    """
-    try:
-        answer = repository.ask("HEAD", f"manifests/{digest or _NOWHERE}", actions="pull")
-    except Unreachable:  # some registries answer HEAD with 500
-        answer = repository.ask("GET", f"manifests/{_NOWHERE}", actions="pull")
-    return Abilities(
-        repository.contact().login,
-        date_of(answer.headers.get("date", "")),
-        repository.lists_referrers(digest) if digest else None,
-        _may_push(repository),
-        _may_delete(repository),
-    )
+    def __init__(self, repository: RegistryRepository, session: RegistrySession) -> None:
+        self._repository, self._session = repository, session
 
+    @property
+    def contact(self) -> Contact:
+        return self._session.contact()
 
-def _may_push(repository: RegistryRepository) -> Permission:
-    """Whether an upload can be started. It is cancelled."""
-    try:
-        answer = repository.ask("POST", "blobs/uploads/", actions="pull,push")
-        if answer.status == 202 and answer.headers.get("location"):
-            place = served_url(answer.url, answer.headers["location"], "Location")
-            repository.ask("DELETE", str(place), actions="pull,push")
-    except Unauthorized:
-        return Permission.DENIED
-    except ImagesigError:
-        return Permission.UNKNOWN
-    return _permission(answer, 202)
+    def greet(self) -> Greeting:
+        answer = self.contact.greet()
+        challenges = parse_challenges(answer.headers.get("www-authenticate", ""))[:_SHOWN]
+        logins = (f"{item.scheme} {redact(item.parameters.get('realm', ''))}".strip() for item in challenges)
+        return Greeting(answer.status, date_of(answer.headers.get("date", "")), tuple(map(quote, logins)))
 
+    def referrers(self, digest: str) -> ReferrersSupport:
+        if self._repository.lists_referrers(digest):
+            return ReferrersSupport(True)
+        tag = tag_of(digest)
+        status = self._ask("GET", f"referrers/{digest}", PULL, accept=OCI_INDEX).status
+        stored = self._repository.find(tag)
+        if stored is None:
+            return ReferrersSupport(False, status, tag)
+        problem = ""
+        if stored.digest == digest:
+            problem = "the registry serves the image itself under this tag"
+        elif stored.media_type not in INDEX_TYPES:
+            problem = f"it is a {quote(stored.media_type)}, an index is needed"
+        return ReferrersSupport(False, status, tag, True, problem)
 
-def _may_delete(repository: RegistryRepository) -> Permission:
-    """Whether content can be deleted, as far as the answer for content that does not exist tells."""
-    try:
-        answer = repository.ask("DELETE", f"manifests/{_NOWHERE}", actions="delete")
-    except Unauthorized:
-        return Permission.DENIED
-    except ImagesigError:
-        return Permission.UNKNOWN
-    return _permission(answer, 202, 404)
+    def push(self) -> Allowance:
+        try:
+            answer = self._ask("POST", "blobs/uploads/", PUSH)
+            if answer.status == 202 and answer.headers.get("location"):
+                place = served_url(answer.url, answer.headers["location"], "Location")
+                self._ask("DELETE", str(place), PUSH)
+        except Unauthorized as error:
+            return Allowance(Permission.DENIED, str(error))
+        return self._allowance(answer, "upload", 202)
 
+    def delete(self) -> Allowance:
+        try:
+            answer = self._ask("DELETE", f"manifests/{_NOWHERE}", DELETE)
+        except Unauthorized as error:
+            return Allowance(Permission.DENIED, str(error))
+        return self._allowance(answer, "deletion", 202, 404)
 
-def _permission(answer: Response, *allowed: int) -> Permission:
-    if answer.status in allowed:
-        return Permission.ALLOWED
-    if answer.status in (401, 403):
-        return Permission.DENIED
-    return Permission.UNSUPPORTED if answer.status in (400, 405, 501) else Permission.UNKNOWN
+    def _ask(self, method: str, path: str, actions: str, accept: str = "") -> Response:
+        return self._session.request(method, path, limit=limits.MANIFEST_BYTES, actions=actions, accept=accept)
+
+    def _allowance(self, answer: Response, what: str, *allowed: int) -> Allowance:
+        if answer.status in allowed:
+            return Allowance(Permission.ALLOWED)
+        denied = {400: Permission.UNSUPPORTED, 405: Permission.UNSUPPORTED, 501: Permission.UNSUPPORTED}
+        denied |= {401: Permission.DENIED, 403: Permission.DENIED}
+        try:
+            self._session.expect(answer, f"{self._session.name}: {what}", allowed[0])
+        except ImagesigError as error:
+            return Allowance(denied.get(answer.status, Permission.UNKNOWN), str(error))
+        raise AssertionError("expect raises for another status")

@@ -31,7 +31,7 @@ from imagesig.oci.reference import Reference
 from imagesig.text import quote
 
 if TYPE_CHECKING:
-    from imagesig.images.abilities import Abilities
+    from imagesig.images.abilities import Probe
 
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _STORED = (200, 201, 202)
@@ -234,14 +234,10 @@ class RegistryRepository:
         with self._lock:
             return self._writing.setdefault(tag, threading.Lock())
 
-    def probe(self, digest: str) -> Abilities | None:
-        from imagesig.images.registry.permissions import probe
+    def probe(self) -> Probe:
+        from imagesig.images.registry.permissions import RegistryProbe
 
-        return probe(self, digest)
-
-    def ask(self, method: str, path: str, *, actions: str) -> Response:
-        """The answer to a request without a body, with any status. The login is for these actions."""
-        return self._session.request(method, path, limit=limits.ERROR_BODY_BYTES, actions=actions)
+        return RegistryProbe(self, self._session)
 
     def contact(self) -> Contact:
         """How this repository is reached: proxy, login, credential files and token scopes. Nothing in it is secret."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
@@ -16,23 +17,65 @@ from imagesig.images.registry.credentials import CredentialStep
 from imagesig.images.registry.place import Place
 from imagesig.images.registry.refusals import failure, says_expired, words
 from imagesig.oci.reference import Reference
-from imagesig.redacted import RedactedStruct
 from imagesig.url import parse_url, redact
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
 
 
-class Contact(RedactedStruct, frozen=True):
-    """How a repository is reached: the registry's URL, its proxy, its login, and the scopes of its last token.
+class Contact:
+    """How a repository is reached: found out when it is asked for. Nothing in it is secret."""
 
-    Nothing in it is secret.
-    """
+    def __init__(self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], path: str) -> None:
+        self._http, self._login, self._place, self._path = http, login, place, path
 
-    url: str
-    proxy: ProxyDecision
-    login: str
-    credential_steps: tuple[CredentialStep, ...]
-    token: TokenRequest | None
+    @property
+    def url(self) -> str:
+        """The URL of the registry. Raises `Unreachable` if a host on this machine does not answer."""
+        return self._place().url
+
+    @property
+    def proxy(self) -> ProxyDecision:
+        """The registry's proxy. Raises `InvalidArgument` for a proxy of a wrong form."""
+        return self.proxy_for(self.url)
+
+    def proxy_for(self, url: str) -> ProxyDecision:
+        """The proxy for a URL that the registry names. Raises as `proxy` does."""
+        return self._http.decide_proxy(parse_url(url))
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The file of the authorities that are trusted instead of the system's."""
+        return self._http.ca_file
+
+    @property
+    def login(self) -> str:
+        """The user and the origin of the credentials. Raises as `credential_steps` does."""
+        return self._login.source(self.url, self._path)
+
+    @property
+    def credential_steps(self) -> tuple[CredentialStep, ...]:
+        """The credential files that were read.
+
+        Raises:
+            InvalidArgument: a file is not a credential file.
+            Unauthorized: a credential helper failed.
+        """
+        return self._login.credential_steps(self.url, self._path)
+
+    @property
+    def token(self) -> TokenRequest | None:
+        """What the token server was asked for last; None if the registry named no token server yet."""
+        return self._login.token_request(self.url)
+
+    def greet(self) -> Response:
+        """The answer to a request for the version of the API, without a login.
+
+        Raises:
+            TransportError: there is no answer.
+        """
+        place = self._place()
+        url = f"{place.url}/v2/"
+        return self._http.request("GET", url, reach=place.reach, limit=limits.ERROR_BODY_BYTES, attempts=1)
 
 
 class RegistrySession:
@@ -58,15 +101,8 @@ class RegistrySession:
         return f"{self.registry}/v2/{self.path}"
 
     def contact(self) -> Contact:
-        """How this repository is reached. Raises `InvalidArgument` for a proxy or a credential file of a wrong form."""
-        url = self.registry
-        return Contact(
-            url,
-            self._http.decide_proxy(parse_url(url)),
-            self._login.source(url, self.path),
-            self._login.credential_steps(url, self.path),
-            self._login.token_request(url),
-        )
+        """How this repository is reached."""
+        return Contact(self._http, self._login, self._place, self.path)
 
     def request(
         self,

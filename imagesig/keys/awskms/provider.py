@@ -29,9 +29,11 @@ from imagesig.external import external_call
 from imagesig.http.proxies import Proxies
 from imagesig.keys.awskms.environment import check_endpoint, check_environment
 from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_are_stale, credentials_failed
+from imagesig.keys.awskms.facts import endpoint_of
 from imagesig.keys.awskms.key import SPECS, TYPES, AwsKmsKey, kms_name
 from imagesig.keys.awskms.refusals import OTHER_STATE, SIGNING_STATES, STATES
 from imagesig.keys.awskms.uri import parse_key_id, region_of
+from imagesig.keys.endpoint import Endpoint
 from imagesig.keys.in_time import in_time
 from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.signature import SignerInfo
@@ -177,6 +179,12 @@ class AwsKmsProvider(KeyProvider):
                 credentials = in_time("AWS credentials", session.get_credentials)
                 method = f"from {credentials.method}" if credentials else "none found"
             yield "AWS credentials", method
+
+    def endpoint(self) -> Endpoint:
+        """See `HasEndpoint.endpoint`."""
+        with external_call("KMS", client_failed):
+            url = str(in_time("KMS", lambda: self._client(self._region)).meta.endpoint_url)
+        return endpoint_of(url, os.environ)
 
     def _pages(self, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
         marker: dict[str, object] = {}

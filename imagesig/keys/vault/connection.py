@@ -33,7 +33,8 @@ class VaultConnection(RedactedStruct, frozen=True):
 
     `address` is a URL, or `unix://PATH` for the socket of an agent. `ca` is a PEM file or a folder of PEM files,
     `ca_pem` has certificates itself; with neither, the system's authorities are trusted. Without `verify_tls` every
-    certificate is accepted. `client_certificate` are the files of the certificate and its key.
+    certificate is accepted. `client_certificate` are the files of the certificate and its key. `ca_from` is what
+    named `ca_pem`, and the file, for people.
     """
 
     hidden = ("proxies",)
@@ -42,6 +43,7 @@ class VaultConnection(RedactedStruct, frozen=True):
     namespace: str = ""
     ca: Path | None = None
     ca_pem: str = ""
+    ca_from: tuple[str, str] = ("", "")
     client_certificate: tuple[str, str] | None = None
     verify_tls: bool = True
     server_name: str = ""

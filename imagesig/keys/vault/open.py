@@ -81,10 +81,12 @@ def _connection(query: Mapping[str, str], variables: Variables) -> tuple[VaultCo
     server_name, server_name_from = variables.find("TLS_SERVER_NAME")
     if not _SERVER_NAME.fullmatch(server_name):
         raise InvalidArgument(f"{server_name_from} {quote(server_name)}: a host name is needed")
+    ca_pem, ca_from = _authorities(query, variables)
     connection = VaultConnection(
         address=address if is_unix else address.rstrip("/"),
         namespace=header_text(namespace, namespace_from),
-        ca_pem=_authorities(query, variables),
+        ca_pem=ca_pem,
+        ca_from=ca_from,
         client_certificate=_client_certificate(variables),
         verify_tls=not variables.switch("SKIP_VERIFY"),
         server_name=server_name,
@@ -121,16 +123,18 @@ def _either(query: Mapping[str, str], parameter: str, variables: Variables, name
     return (query[parameter], f"?{parameter}=") if query.get(parameter) else variables.find(name)
 
 
-def _authorities(query: Mapping[str, str], variables: Variables) -> str:
-    """The authorities to trust, in PEM; empty for the system's. Go's client has this order too."""
+def _authorities(query: Mapping[str, str], variables: Variables) -> tuple[str, tuple[str, str]]:
+    """The authorities to trust, in PEM, empty for the system's; and what named them. Go's client has this order too."""
     file, named_by = _either(query, "ca", variables, "CACERT")
     if file:
-        return authorities_in(file, named_by, may_be_folder=named_by == "?ca=")
+        return authorities_in(file, named_by, may_be_folder=named_by == "?ca="), (named_by, file)
     pem, named_by = variables.find("CACERT_BYTES", lines=True)
     if pem:
-        return checked_authorities(pem.encode("utf-8", "replace"), named_by)
+        return checked_authorities(pem.encode("utf-8", "replace"), named_by), (named_by, "its value")
     folder, named_by = variables.find("CAPATH")
-    return authorities_in(folder, named_by, may_be_folder=True) if folder else ""
+    if folder:
+        return authorities_in(folder, named_by, may_be_folder=True), (named_by, folder)
+    return "", ("", "")
 
 
 def _client_certificate(variables: Variables) -> tuple[str, str] | None:

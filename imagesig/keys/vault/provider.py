@@ -23,10 +23,12 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.external import external_call
+from imagesig.keys.endpoint import Endpoint
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.vault.answers import KeyVersions, parse_key, parse_signatures
 from imagesig.keys.vault.client import VaultClient, unreadable
 from imagesig.keys.vault.connection import VaultConnection, connect
+from imagesig.keys.vault.facts import endpoint_of, facts
 from imagesig.keys.vault.login import MethodLogin, TokenLogin
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
@@ -149,6 +151,7 @@ class VaultProvider(KeyProvider):
         if not self._owned:
             client.adapter.allow_redirects = False  # a redirect would get the token, so override the owner's setting
         self._client = VaultClient(client, token, connection.address if connection is not None else "")
+        self._connection = connection
         self._mount = mount
         self._scheme = scheme
         self._parameters = parameters
@@ -201,22 +204,11 @@ class VaultProvider(KeyProvider):
 
     def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
         """See `TellsFacts.facts`."""
-        yield "Vault address", self._client.address
-        yield "Vault", _fact(self._state)
-        yield "Vault login", _fact(self._logged_in)
-        yield "transit mount", self._mount
+        return facts(self._client, self._call, self._login, self._mount)
 
-    def _state(self) -> str:
-        state = self._client.request("GET", "sys/seal-status")
-        return f"version {state.get('version')}, {'sealed' if state.get('sealed') else 'unsealed'}"
-
-    def _logged_in(self) -> str:
-        token = self._call("GET", "auth/token/lookup-self")
-        seconds = token.get("ttl")
-        lifetime = f"{seconds} s left" if seconds else "does not expire"
-        policies = token.get("policies")
-        named = ", ".join(map(str, policies)) if isinstance(policies, list) else ""
-        return f"{self._login!r}: {lifetime}, policies {quote(named or 'none')}"
+    def endpoint(self) -> Endpoint | None:
+        """See `HasEndpoint.endpoint`."""
+        return endpoint_of(self._connection) if self._connection is not None else None
 
     def read(self, name: str) -> KeyVersions:
         """Type and public keys of one transit key: one request.
@@ -277,13 +269,6 @@ class VaultProvider(KeyProvider):
 
     def __repr__(self) -> str:
         return f"VaultProvider({self._client.address!r}, mount={self._mount!r})"
-
-
-def _fact(ask: Callable[[], str]) -> str | ImagesigError:
-    try:
-        return ask()
-    except ImagesigError as error:
-        return error
 
 
 def _split_version(name: str) -> tuple[str, int]:

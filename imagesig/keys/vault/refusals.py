@@ -6,14 +6,24 @@ Spec: Vault's HTTP API, "HTTP status codes"; `sys/health` for 472 and 473.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from msgspec import Struct
 
-from imagesig.errors import AccessDenied, KeyNotFound, KeyProviderError, KeyProviderUnavailable, KeyUnusable
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import Shape
+from imagesig.errors import (
+    AccessDenied,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+    LimitExceeded,
+    MalformedError,
+)
 from imagesig.text import quote
 
 _TEXT_BYTES = 4096
+_REFUSAL = Shape.of("errors warnings data")
 _LOG_IN = "log in again: run vault login, or set VAULT_TOKEN to a valid token"
 _PLAIN = ("http request to an https server", "plain http request was sent to https")
 """What Go's server, and nginx, say of HTTP to a port with TLS."""
@@ -99,10 +109,9 @@ def reasons_in(body: bytes) -> str:
     """Vault's reasons in the body of a refusal, on one line; empty for a page of HTML and other documents."""
     text = body[:_TEXT_BYTES].decode("utf-8", "replace")
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        errors = parse_object(body, "refusal", _REFUSAL).get("errors")
+    except (MalformedError, LimitExceeded):
         return _line(text) if "<" not in text else next((words for words in _PLAIN if words in text.lower()), "")
-    errors = document.get("errors") if isinstance(document, Mapping) else None
     return _line("; ".join(item for item in errors if isinstance(item, str))) if isinstance(errors, list) else ""
 
 

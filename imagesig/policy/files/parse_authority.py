@@ -16,7 +16,7 @@ from imagesig.naming import is_key_uri
 from imagesig.policy.authority import Authority, KeyReference, place_of
 from imagesig.policy.files.document import Node, one_of
 from imagesig.text import quote
-from imagesig.trust import CertificateAuthority, Role, TrustedKey, Window
+from imagesig.trust import CertificateAuthority, ContentTrust, Role, TrustedKey, Window
 from imagesig.trust.holder import Holder, HolderKind
 
 
@@ -37,12 +37,14 @@ ROLES = {role.value: role for role in Role}
 
 _KEY_FIELDS = ("key_file", "key_uri", "key_pem")
 _CA_FIELDS = ("ca_file", "ca_pem")
+_CONTENT_TRUST = "content_trust"
 _FIELDS_FOR = {
     "key_file": ("fingerprint", "not_before", "not_after"),
     "key_uri": ("fingerprint", "not_before", "not_after"),
     "key_pem": ("not_before", "not_after"),
     "ca_file": ("role", "holders"),
     "ca_pem": ("role", "holders"),
+    _CONTENT_TRUST: (),
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
@@ -73,7 +75,7 @@ def _placed(item: Authority, files: Files) -> Authority:
         case KeyReference():
             path = place_of(item.text)
             return replace(item, text=files.real_path(path)) if not is_key_uri(path) else item
-        case TrustedKey() | CertificateAuthority():
+        case TrustedKey() | CertificateAuthority() | ContentTrust():
             return item
         case _:
             assert_never(item)
@@ -89,13 +91,18 @@ def _named(node: Node | None) -> dict[str, Node]:
 
 def _signer(name: str, node: Node, folder: str, files: Files) -> Authority:
     every = dict.fromkeys(field for fields in _FIELDS_FOR.values() for field in fields)
-    fields = node.table((*_KEY_FIELDS, *_CA_FIELDS, *every, "description"))
-    kind = one_of(node, fields, (*_KEY_FIELDS, *_CA_FIELDS))
+    fields = node.table((*_FIELDS_FOR, *every, "description"))
+    kind = one_of(node, fields, tuple(_FIELDS_FOR))
     for field, member in fields.items():
         if field in every and field not in _FIELDS_FOR[kind]:
             raise member.refused(f"is not allowed together with {kind!r}")
     if "description" in fields:
         fields["description"].text()
+    if kind == _CONTENT_TRUST:
+        # speed: most policies have no trust server (benchmarks/test_start.py)
+        from imagesig.policy.files.content_trust import parse_content_trust
+
+        return parse_content_trust(name, fields[kind], folder, files.read)
     if kind in _CA_FIELDS:
         return _certificate_authority(name, fields[kind], kind, fields, folder, files)
     window = _window(fields)

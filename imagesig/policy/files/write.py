@@ -10,12 +10,13 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.errors import InvalidArgument
 from imagesig.naming import is_key_uri
 from imagesig.policy.authority import Authority, KeyReference
+from imagesig.policy.files.content_trust import content_trust_document
 from imagesig.policy.files.names import Names
 from imagesig.policy.files.parse import VERSION
 from imagesig.policy.files.parse_authority import HOLDER_KINDS
 from imagesig.policy.files.requirement import ACCEPT_ALL, REJECT_ALL, requirement_document
 from imagesig.policy.requirement import Rule, Rules, Unsupported
-from imagesig.trust import CertificateAuthority, Role, TrustedKey, Window
+from imagesig.trust import CertificateAuthority, ContentTrust, Role, TrustedKey, Window
 
 Document = dict[str, object]
 
@@ -71,6 +72,8 @@ def _authority(authority: Authority) -> Document:
     match authority:
         case CertificateAuthority():
             return _certificate_authority(authority)
+        case ContentTrust():
+            return {"content_trust": content_trust_document(authority)}
         case TrustedKey():
             pem = "".join(key.pem for key in authority.public_keys)
             return {"key_pem": pem} | _window(authority.window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from imagesig.errors import MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
-from imagesig.images.registry.challenges import Challenge, parse_challenges
+from imagesig.images.registry.challenges import Challenge, granted_scopes, parse_challenges
 from imagesig.images.registry.connect import RegistryClient, registry
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles
 from imagesig.oci.reference import parse_reference
@@ -290,3 +291,23 @@ def test_how_a_repository_is_reached_is_said_for_the_doctor(tmp_path: Path, monk
     assert [(step.key, step.answered) for step in contact.credential_steps] == [(f"{server.host}/team", True)]
     assert contact.token == TokenRequest(f"http://{server.host}/token", "s", (UPSTREAM, OWN))
     assert "s3cret" not in repr(contact)
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ('{"access":[{"type":"repository","name":"team/app","actions":["pull","push"]}]}', [OWN + ",push"]),
+        ('{"access":[{"type":"repository","name":"team/app","actions":"pull"}, 1, null]}', []),
+        ('{"access":{}}', []),
+        ('{"access":null}', []),
+        ("[]", []),
+        ("no JSON", []),
+        ("[" * 100_000, []),
+    ],
+    ids=range(7),
+)
+def test_the_scopes_in_a_token_are_read_for_people(claims: str, scopes: list[str]) -> None:
+    token = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+    assert list(granted_scopes(f"Bearer e30.{token}.c2ln")) == scopes
+    assert granted_scopes(f"Bearer {token}") == ()
+    assert granted_scopes("Bearer a.%%%.c") == ()

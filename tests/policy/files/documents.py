@@ -48,7 +48,7 @@ def certificate(number: int = 0) -> str:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
-NAMES = ("release", "qa", "hsm", "corp")
+NAMES = ("release", "qa", "hsm", "corp", "dct")
 _times = st.sampled_from(["2026-01-01T00:00:00Z", "2026-06-01T12:30:00.5+02:00"])
 _late = st.sampled_from(["2027-01-01T00:00:00Z", "2030-01-01T00:00:00-05:00"])
 _text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=12)
@@ -87,6 +87,21 @@ _holders = st.lists(
     min_size=1,
     max_size=2,
 )
+_pin = st.sampled_from([{"key_id": "ab" * 32}, {"key_pem": pem(3)}, {"ca_pem": certificate(3)}])
+_content_trust = st.one_of(
+    _with(
+        st.fixed_dictionaries({"pins": st.lists(_pin, min_size=1, max_size=2)}),
+        _optional(
+            server=st.sampled_from(
+                ["https://notary.example", "https://notary.example:4443/base", "http://localhost:1"]
+            ),
+            signers=st.lists(st.sampled_from(["alice", "bob-2"]), min_size=1, unique=True),
+            server_ca_file=st.just("tls/ca.crt"),
+            first_use=st.just(False),
+        ),
+    ),
+    st.just({"first_use": True}),
+)
 authorities = st.fixed_dictionaries(
     {
         "release": _with(st.fixed_dictionaries({"key_file": st.sampled_from(["a.pub", "/keys/a.pub"])}), _pinned),
@@ -98,6 +113,7 @@ authorities = st.fixed_dictionaries(
             st.fixed_dictionaries({"ca_pem": st.sampled_from([certificate(0), certificate(0) + certificate(1)])}),
             _optional(role=st.sampled_from(["ca", "signingAuthority"]), holders=_holders),
         ),
+        "dct": _with(st.fixed_dictionaries({"content_trust": _content_trust}), _optional(description=_text)),
     }
 )
 _identities = st.one_of(

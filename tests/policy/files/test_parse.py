@@ -215,7 +215,11 @@ REQUIRE = KEYS + "[default]\nrequire = [\n"
         ("version = 1\nrules = []", 2, "the list is empty"),
         ("version = 1\nauthorities = 3", 2, "a number, a table is needed"),
         # authorities
-        ("version = 1\n[authorities]\na = {}", 3, "one of key_file, key_uri, key_pem, ca_file, ca_pem is needed"),
+        (
+            "version = 1\n[authorities]\na = {}",
+            3,
+            "one of key_file, key_uri, key_pem, ca_file, ca_pem, content_trust is needed",
+        ),
         ("version = 1\n[authorities.a]\nkey_file = 'a'\nkey_uri = 'env://A'", 4, "cannot be combined with 'key_file'"),
         ("version = 1\n[authorities.a]\nkey_file = ''", 3, "empty, text is needed"),
         ("version = 1\n[authorities.a]\nkey_uri = 'a.pub'", 3, "'a.pub', a URI is needed"),

@@ -39,6 +39,7 @@ _BEYOND = (
     "of the given keys differ",
     "files cannot be read",
     "this is a key, not the name of one",
+    "trust server",
 )
 """What a schema cannot say: where the parser refuses for one of these, the schema may accept."""
 

@@ -1,0 +1,1 @@
+"""The steps of `diagnose`: one module for the results, one for servers, one for registries."""

@@ -1,0 +1,73 @@
+"""`imagesig trust`: Docker Content Trust."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from imagesig.api.inspecting_trust import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
+from imagesig.cli.output.render import word
+from imagesig.cli.output.terminal import document, note
+from imagesig.cli.trust import TrustServerOptions, inspected_server_options
+from imagesig.text import printable
+
+_LEAST, _BETWEEN = 10, 3
+"""The least width of a column and the blanks after it, as in docker's tables."""
+_SHORT_ID = 12
+
+
+@click.group("trust", short_help="Show Docker Content Trust data.")
+def command() -> None:
+    """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
+
+
+@command.command("inspect", short_help="Show the signed tags and keys of a repository.")
+@click.argument("images", metavar="REPO[:TAG]...", nargs=-1, required=True)
+@click.option("--pretty", is_flag=True, help="Print tables for people.")
+@inspected_server_options
+def inspect(images: Sequence[str], pretty: bool, trust_server: TrustServerOptions) -> None:
+    """Show the signed tags, signers and keys of repositories, in the output of `docker trust inspect`.
+
+    Without --pin nothing is verified: the output is what the server says.
+    """
+    trust = trust_server.authority() if trust_server.pins else None
+    servers = trust_server.servers()
+    found = [inspect_trust(image, trust, server=trust_server.notary_server, trust_servers=servers) for image in images]
+    if not pretty:
+        document(json.dumps([item.document() for item in found], indent=4, ensure_ascii=True) + "\n")
+    for number, item in enumerate(found):
+        if pretty:
+            lines = [*([""] * 2 if number else []), *_tables(item)]
+            document("".join(f"{_shown(line)}\n" for line in lines))
+        if not item.is_verified:
+            note(f"warning: {item.name}: nothing was verified; give the root key that you trust: --pin")
+        note(*(f"warning: {item.name}: {text}" for text in item.notes))
+
+
+def _tables(found: InspectedTrust) -> list[str]:
+    if found.tags:
+        rows = [(item.tag, item.digest, ", ".join(sorted(item.signers)) or f"({ADMINISTRATOR})") for item in found.tags]
+        lines = ["", f"Signatures for {found.name}", "", *_table(("SIGNED TAG", "DIGEST", "SIGNERS"), rows)]
+    else:
+        lines = ["", f"No signatures for {found.name}", ""]
+    if found.signers:
+        signers = sorted(found.signers, key=lambda item: natural(item[0]))
+        keys = [(name, ", ".join(sorted(item[:_SHORT_ID] for item in ids))) for name, ids in signers]
+        lines += ["", f"List of signers and their keys for {found.name}", "", *_table(("SIGNER", "KEYS"), keys)]
+    lines += ["", f"Administrative keys for {found.name}", ""]
+    lines.append(f"  Repository Key:\t{', '.join(sorted(found.repository))}")
+    lines.append(f"  Root Key:\t{', '.join(sorted(found.root))}")
+    return lines
+
+
+def _shown(line: str) -> str:
+    """The line, safe to print, with its tabs."""
+    return "\t".join(map(printable, line.split("\t")))
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [list(titles), *([word(cell) if at == 0 else cell for at, cell in enumerate(row)] for row in rows)]
+    widths = [max(_LEAST, _BETWEEN + max(len(line[at]) for line in lines)) for at in range(len(titles) - 1)]
+    return ["".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=False)) + line[-1] for line in lines]

@@ -1,0 +1,136 @@
+"""`docker build --sign-key KEY_URI … --push`: buildx builds, then its images are signed by digest."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from msgspec import Struct
+
+from imagesig.api.sign.signed_image import SignedImage
+from imagesig.api.sign.signing import sign
+from imagesig.cli.key_options import KeyOptions, signing_key_options
+from imagesig.cli.options import parse_annotations
+from imagesig.cli.output.terminal import note, say
+from imagesig.cli.sign_formats import sign_format_options
+from imagesig.cli.transport import transport_options
+from imagesig.docker.build_arguments import SIGN, BuildRequest, build_request
+from imagesig.docker.buildx_metadata import BuiltImage, read_metadata
+from imagesig.docker.command import run
+from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.formats import Format
+from imagesig.images.open import Transport
+from imagesig.keys.provider import SigningKey
+
+if TYPE_CHECKING:
+    from imagesig.api.options import SignOptions
+
+
+class Signing(Struct, frozen=True):
+    """How a build is signed, from the options `--sign-*`."""
+
+    key_uri: str
+    formats: tuple[Format, ...]
+    annotations: tuple[str, ...]
+    no_recursive: bool
+    key_options: KeyOptions
+    transport: Transport
+
+
+@click.command("sign", add_help_option=False)
+@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
+@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+@sign_format_options
+@signing_key_options
+@transport_options
+def _signing(
+    key_uri: str,
+    annotations: tuple[str, ...],
+    no_recursive: bool,
+    formats: tuple[Format, ...],
+    key_options: KeyOptions,
+    transport: Transport,
+) -> Signing:
+    parse_annotations(annotations)
+    return Signing(key_uri, formats, annotations, no_recursive, key_options, transport)
+
+
+def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs `docker OPTIONS buildx SUBCOMMAND ARGUMENTS` and signs its images; gives the exit status of the build.
+
+    Everything that can refuse the signature is asked before the build: where the images go, the options, and the key.
+
+    Raises:
+        InvalidArgument: the images go nowhere where they can be signed, or an option is wrong.
+        KeyProviderError: the key cannot be opened.
+        ImagesigError: signing failed; the images are pushed or written, and a note says which ones.
+    """
+    request = build_request(subcommand, arguments)
+    signing = parse_signing(request.signing)
+    with signing.key_options.open(signing.key_uri) as key, tempfile.TemporaryDirectory(prefix="imagesig-") as folder:
+        metadata = request.metadata_file or str(Path(folder, "metadata.json"))
+        inner = dict(environ)
+        if not request.metadata_file:
+            # The provenance is for the reader of the file, who is nobody but us.
+            inner["BUILDX_METADATA_PROVENANCE"] = "disabled"
+        own = [] if request.metadata_file else ["--metadata-file", metadata]
+        if status := run([*options, "buildx", subcommand, *own, *request.arguments], inner):
+            return status
+        _sign_all(request, signing, key, read_metadata(metadata))
+    return 0
+
+
+def parse_signing(arguments: Sequence[str]) -> Signing:
+    """The options of `imagesig sign` among them. Raises `InvalidArgument` for wrong ones."""
+    try:
+        signing: Signing = _signing.main(list(arguments), prog_name="docker build", standalone_mode=False)
+    except click.UsageError as error:
+        text = error.format_message().replace("'--", f"'{SIGN}")
+        raise InvalidArgument(f"signing the build: {text}", hint="see docker build --help") from error
+    return signing
+
+
+def build_help(options: Sequence[str], subcommand: str, environ: Mapping[str, str]) -> int:
+    """The help of buildx, and then the options of ours."""
+    status = run([*options, "buildx", subcommand, "--help"], environ)
+    say("", "Options of imagesig, for builds with --push or -o type=oci,dest=FILE:")
+    context = click.Context(_signing)
+    for parameter in _signing.params:
+        record = parameter.get_help_record(context)
+        if record is not None:
+            say(f"      {SIGN}{record[0].removeprefix('--'):32} {record[1]}")
+    return status
+
+
+def _sign_all(request: BuildRequest, signing: Signing, key: SigningKey, built: Sequence[BuiltImage]) -> None:
+    pushed = [name for image in built for name in image.pushed] if request.pushes else []
+    written = [
+        (f"{archive}@{image.digest}", str(name))
+        for archive in request.archives
+        for image in built
+        for name in image.names or ("",)
+    ]
+    options: SignOptions = {
+        "formats": signing.formats,
+        "annotations": parse_annotations(signing.annotations),
+        "recursive": not signing.no_recursive,
+        "transport": signing.transport,
+    }
+    try:
+        # One after the other: the second tag of an image finds the signatures that name no tag.
+        for name in pushed:
+            _note(sign(name, key, **options))
+        for archive, identity in written:
+            _note(sign(archive, key, **(options | {"identity": identity})))
+    except ImagesigError:
+        note(*(f"built, but perhaps not signed: {name}" for name in [*pushed, *(archive for archive, _ in written)]))
+        raise
+
+
+def _note(image: SignedImage) -> None:
+    """On stderr, as buildx's progress: with -q, stdout has the image's digest alone."""
+    note(f"signed {image.pinned} as {image.identity or '(no name)'} with {image.public_key}")

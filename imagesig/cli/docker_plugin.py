@@ -1,0 +1,148 @@
+"""`docker-imagesig`, a plugin of docker: `docker imagesig …`, and `docker build` if it is the builder's alias.
+
+Spec: docker/cli, cli-plugins: the first argument `docker-cli-plugin-metadata` asks what the plugin is; otherwise the
+arguments are docker's own options, the plugin's name, and what follows it. With the alias, `docker build …` comes as
+`imagesig build …` and `docker builder …` as `imagesig …`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from imagesig.version import __version__
+
+METADATA = {
+    "SchemaVersion": "0.1.0",
+    "Vendor": "imagesig",
+    "Version": __version__,
+    "ShortDescription": "Sign and verify container images",
+}
+_NAMES = ("imagesig", "trust")
+_TAKES_VALUE = (
+    *("--config", "--context", "-c", "--host", "-H", "--log-level", "-l"),
+    *("--tlscacert", "--tlscert", "--tlskey"),
+)
+_BUILDS = ("build", "bake")
+_BUILDX = (*_BUILDS, "create", "du", "history", "imagetools", "ls", "prune", "rm", "stop", "use")
+"""Commands of buildx that imagesig has not. Without the builder's alias, nothing else leads to buildx."""
+
+
+def main() -> None:
+    """Runs the command that docker was asked for, and ends the process."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["docker-cli-plugin-metadata"]:
+        import json
+
+        print(json.dumps(METADATA))
+        return
+    options, name, rest = split(arguments)
+    environ = {**os.environ, **chosen_config(options)}
+    os.environ.update(environ)
+    if not name:
+        sys.exit("docker-imagesig: docker runs this program: docker imagesig …, after imagesig docker install")
+    if name == "trust":
+        rest = ["trust", *rest]
+    elif rest[:1] and rest[0] in _BUILDS and signs(rest[1:]):
+        _run(lambda: _build(options, rest[0], rest[1:], environ))
+    elif is_buildx(rest, environ):
+        _become([*options, "buildx", *rest], environ | default_builder(rest, options, environ))
+    sys.argv = ["imagesig", *rest]
+    _run(None)
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
+    """docker's own options, the plugin's name (empty if it is missing), and the arguments after it."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        at += 2 if arguments[at] in _TAKES_VALUE else 1
+    name = arguments[at] if at < len(arguments) and arguments[at] in _NAMES else ""
+    return list(arguments[:at]), name, list(arguments[at + 1 :])
+
+
+def chosen_config(options: Sequence[str]) -> dict[str, str]:
+    """`DOCKER_CONFIG` for docker's option `--config`: logins are read from there too."""
+    folder = _value("--config", options)
+    return {"DOCKER_CONFIG": folder} if folder else {}
+
+
+def signs(arguments: Sequence[str]) -> bool:
+    """Whether the build is signed, or its help was asked for, which has options of ours."""
+    from imagesig.docker.build_arguments import has_signing, wants_help
+
+    return has_signing(arguments) or wants_help(arguments)
+
+
+def is_buildx(rest: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether a command is buildx's: all of `docker builder`, and builds. `docker imagesig inspect` is ours."""
+    return _called_as(environ) == "docker builder" or "".join(rest[:1]) in _BUILDX
+
+
+def default_builder(rest: Sequence[str], options: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """`BUILDX_BUILDER` for a plain `docker build`, which docker without the alias runs in its own context's builder."""
+    named = any(text == "--builder" or text.startswith("--builder=") for text in rest)
+    if rest[:1] != ["build"] or named or environ.get("BUILDX_BUILDER"):
+        return {}
+    if _called_as(environ) not in ("docker", "docker image"):
+        return {}
+    from imagesig.docker.config_file import current_context
+
+    chosen = _value("--context", options) or _value("-c", options)
+    host = _value("--host", options) or _value("-H", options)
+    return {"BUILDX_BUILDER": chosen or ("default" if host else current_context(environ))}
+
+
+def _called_as(environ: Mapping[str, str]) -> str:
+    """The command that docker gave to the plugin, such as `docker builder`; empty if docker does not say."""
+    for field in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        name, _, value = field.partition("=")
+        if name.strip() == "docker.cli.cobra.command_path":
+            return value.replace("%20", " ")
+    return ""
+
+
+def _value(name: str, options: Sequence[str]) -> str:
+    found = ""
+    for at, text in enumerate(options):
+        if text == name:
+            found = "".join(options[at + 1 : at + 2])
+        elif text.startswith(f"{name}="):
+            found = text.partition("=")[2]
+    return found
+
+
+def _become(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from imagesig.docker.command import become
+    from imagesig.errors import ImagesigError
+
+    try:
+        become(arguments, environ)  # speed: without loading the command, a build starts 0.1 s sooner
+    except ImagesigError as error:
+        refused = error
+
+        def fail() -> object:
+            raise refused
+
+        _run(fail)
+
+
+def _build(options: Sequence[str], subcommand: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from imagesig.cli.docker_build import build, build_help
+    from imagesig.docker.build_arguments import wants_help
+
+    if wants_help(arguments):
+        return build_help(options, subcommand, environ)
+    inner = {**environ, **default_builder([subcommand, *arguments], options, environ)}
+    return build(options, subcommand, arguments, inner)
+
+
+def _run(action: Callable[[], object] | None) -> None:
+    """Runs the action, by default the command, with the errors of the command, and ends the process."""
+    from imagesig.cli.main import main as run
+
+    run(action)
+
+
+if __name__ == "__main__":
+    main()

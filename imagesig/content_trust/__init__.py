@@ -1,0 +1,16 @@
+"""Docker Content Trust (notary): trust servers, whose signed data name the digest of a tag.
+
+Public names load on first use.
+"""
+
+from imagesig.lazy import lazy
+
+PUBLIC = {
+    "imagesig.content_trust.servers": "TrustServers",
+    "imagesig.content_trust.memory": "DockerTrust FolderMemory Forgetful InMemoryTrust TrustMemory",
+    "imagesig.content_trust.update": "View",
+    "imagesig.content_trust.lookup": "Release released releases signers_of",
+    "imagesig.content_trust.key": "canonical_id",
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

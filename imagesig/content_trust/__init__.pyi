@@ -1,0 +1,14 @@
+from imagesig.content_trust.key import canonical_id as canonical_id
+from imagesig.content_trust.lookup import Release as Release
+from imagesig.content_trust.lookup import released as released
+from imagesig.content_trust.lookup import releases as releases
+from imagesig.content_trust.lookup import signers_of as signers_of
+from imagesig.content_trust.memory import DockerTrust as DockerTrust
+from imagesig.content_trust.memory import FolderMemory as FolderMemory
+from imagesig.content_trust.memory import Forgetful as Forgetful
+from imagesig.content_trust.memory import InMemoryTrust as InMemoryTrust
+from imagesig.content_trust.memory import TrustMemory as TrustMemory
+from imagesig.content_trust.servers import TrustServers as TrustServers
+from imagesig.content_trust.update import View as View
+
+PUBLIC: dict[str, str]

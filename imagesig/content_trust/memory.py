@@ -1,0 +1,192 @@
+"""What is remembered of trust repositories, against rollback and replaced repositories: in a folder, or in memory.
+
+Reading docker's own cache: `DockerTrust`. What cannot be read is an error, never "nothing is remembered".
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from imagesig import limits
+from imagesig.content_trust.metadata import most_bytes, parse_document
+from imagesig.content_trust.role import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.shape import OURS, as_bytes, as_object
+from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
+from imagesig.external import external_call
+from imagesig.reading import Unreadable, read_bounded
+
+Files = Mapping[str, bytes]
+"""Metadata files by role."""
+
+
+class TrustMemory(Protocol):
+    """Remembers the newest verified metadata of each repository. Implementations must be thread-safe."""
+
+    def load(self, server: str, repository: str) -> Files:
+        """What is remembered; empty if nothing is. Raises if that cannot be found out."""
+        ...
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        """Remembers these files, unless newer ones are remembered meanwhile. Raises if that is not possible."""
+        ...
+
+
+class Forgetful:
+    """Remembers nothing."""
+
+    def load(self, server: str, repository: str) -> Files:
+        return {}
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        return None
+
+
+class InMemoryTrust:
+    """Remembers until the process ends."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, str], Files] = {}
+        self._lock = Lock()
+
+    def load(self, server: str, repository: str) -> Files:
+        return self._files.get((server, repository), {})
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        with self._lock:
+            self._files[server, repository] = merged(self.load(server, repository), files)
+
+
+class FolderMemory:
+    """One file for each repository in a folder such as `$XDG_STATE_HOME/imagesig/content-trust`.
+
+    Files are replaced in one step, so that they are complete whatever happens.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, server: str, repository: str) -> Files:
+        path = self._path(server, repository)
+        try:
+            content = read_bounded(path, limits.TRUST_MEMORY_BYTES, "content trust memory", explain=_unreadable)
+        except _NoFile:
+            return {}
+        try:
+            document = parse_object(content, str(path), OURS, nodes=limits.TRUST_DELEGATIONS * 10)
+            if (document.get("server"), document.get("repository")) != (server, repository):
+                raise MalformedError(f"{path}: it is about another repository")
+            files = as_object(document.get("files"), f"{path}: files")
+            return {role: as_bytes(item, f"{path}: {role}") for role, item in files.items()}
+        except MalformedError as error:
+            raise InvalidArgument(
+                f"content trust memory: {error}", hint="remove the file to trust the server as at first contact"
+            ) from error
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        path = self._path(server, repository)
+        with external_call("content trust memory", lambda error: _unwritable(path, error)), self._locked(path):
+            found = merged(self.load(server, repository), files)
+            encoded = {role: base64.b64encode(content).decode("ascii") for role, content in found.items()}
+            document = {"imagesig": 1, "server": server, "repository": repository, "files": encoded}
+            _replace(path, json.dumps(document).encode("ascii"))
+
+    def _path(self, server: str, repository: str) -> Path:
+        # A hash: names of repositories and roles come from outside and must not be paths.
+        return self._folder / f"{hashlib.sha256(f'{server} {repository}'.encode()).hexdigest()}.json"
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+class DockerTrust:
+    """Reads what docker and notary remember, in a folder such as `~/.docker/trust`. It is never written.
+
+    Docker's folder does not say which server a repository is on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, server: str, repository: str) -> Files:
+        folder = self._folder / "tuf" / repository / "metadata"
+        found = {}
+        for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP, RELEASES):
+            with contextlib.suppress(_NoFile):
+                found[role] = read_bounded(
+                    folder / f"{role}.json", most_bytes(role), "docker's trust data", explain=_unreadable
+                )
+        return found if ROOT in found else {}
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        return None
+
+
+def merged(known: Files, files: Files) -> Files:
+    """The newer of two sets of files; roles that only the known set has are kept."""
+    if TIMESTAMP in known and TIMESTAMP in files:
+        versions = [(_version(ROOT, item[ROOT]), _version(TIMESTAMP, item[TIMESTAMP])) for item in (known, files)]
+        if versions[0] > versions[1]:
+            return known
+    return {**known, **files}
+
+
+def _version(role: str, content: bytes) -> int:
+    return parse_document(role, content).version
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """The folder of what imagesig remembers. Spec: XDG Base Directory."""
+    named = Path(environ.get("XDG_STATE_HOME", ""))
+    home = Path(environ.get("HOME") or "/nonexistent")
+    return (named if named.is_absolute() else home / ".local/state") / "imagesig" / "content-trust"
+
+
+def docker_folder(environ: Mapping[str, str]) -> Path:
+    """The folder of docker's configuration."""
+    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+
+
+class _NoFile(InvalidArgument):
+    """Nothing is remembered."""
+
+
+def _unreadable(reason: Unreadable, sentence: str) -> ImagesigError:
+    return (_NoFile if reason is Unreadable.MISSING else InvalidArgument)(f"content trust memory: {sentence}")
+
+
+def _unwritable(path: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, OSError):
+        return InvalidArgument(
+            f"content trust memory: {path} cannot be written ({error.strerror}), so a rollback would not be noticed",
+            hint="set XDG_STATE_HOME to a folder that lasts and can be written",
+        )
+    return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,195 @@
+"""`TrustServers`: verified trust data of any number of repositories, with what was remembered of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+from imagesig import limits
+from imagesig.concurrency import Once
+from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.server import TrustServer, notice, server_url
+from imagesig.content_trust.update import File, Question, View, every_role, update
+from imagesig.errors import ImagesigError, InvalidArgument, TransportError, Unreachable
+from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.oci.reference import Reference
+from imagesig.reading import read_bounded, usage_error
+from imagesig.trust.anchors import ContentTrust, PinFile, RootPin, root_pin
+
+_VIEWS = 64
+_VIEW_SECONDS = 60
+"""How long verified trust data are used again, so that many tags of a repository cost one update."""
+
+
+class TrustServers:
+    """Reads trust servers and remembers what they said. Thread-safe; share one for many images.
+
+    Args:
+        server: the URL of the server of all repositories, in place of those of the policy.
+        memory: what was seen before; by default files in `$XDG_STATE_HOME/imagesig`.
+        offline: asks no server. Only what is remembered and not expired is used.
+        ca_file: PEM file with the authorities of all servers, instead of docker's files and the system's.
+        credentials: from a registry's host to its login; by default docker's and podman's files.
+        environ: the environment; that of the process by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str = "",
+        memory: TrustMemory | None = None,
+        offline: bool = False,
+        ca_file: str | os.PathLike[str] | None = None,
+        credentials: CredentialSource | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._server_url = server
+        self._given = {
+            "server": server,
+            "memory": memory,
+            "offline": offline,
+            "ca_file": ca_file,
+            "credentials": credentials,
+        }
+        self._environ = os.environ if environ is None else environ
+        self._memory = memory if memory is not None else FolderMemory(state_folder(self._environ))
+        self._offline = offline
+        self._ca_file = Path(ca_file) if ca_file else None
+        self._credentials = credentials
+        self._servers: dict[tuple[str, str, str], TrustServer] = {}
+        self._views: Once[View | None] = Once(_VIEWS, _is_worth_another_attempt)
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """A worker in another process opens its own connections."""
+        return (_made, (self._given,))
+
+    def forgetful(self) -> TrustServers:
+        """The same for looking at trust data without verifying whose they are: nothing is remembered."""
+        return _made({**self._given, "memory": Forgetful()}, self._environ)
+
+    def url(self, trust: ContentTrust, image: Reference) -> str:
+        """The URL of the server for an image. Raises as `server_url` does."""
+        return server_url(self._server_url or trust.server, image, self._environ)
+
+    def view(
+        self,
+        trust: ContentTrust,
+        image: Reference,
+        now: datetime,
+        *,
+        wanted: Callable[[str], bool] = every_role,
+        roles: tuple[str, ...] = (),
+    ) -> View | None:
+        """The verified trust data of the image's repository; None if the server has none.
+
+        `wanted` says which delegated roles are read, and `roles` names them for the cache.
+
+        Raises:
+            SignatureRejected, MalformedError: they cannot be verified.
+            TransportError: the server did not answer.
+            InvalidArgument: the address, a file or the memory cannot be used.
+        """
+        url = self.url(trust, image)
+        periods = (int(time.monotonic() // _VIEW_SECONDS), int(now.timestamp() // _VIEW_SECONDS))
+        key = (url, image.repository, trust, roles, periods)
+        try:
+            view = self._views.get(key, lambda: self._updated(url, trust, image, now, wanted))
+            if view is not None and view.expires <= now:  # in the meantime
+                view = self._updated(url, trust, image, now, wanted)
+        except TransportError as error:
+            error.hint = notice(url) or error.hint
+            raise
+        return view
+
+    def _updated(
+        self, url: str, trust: ContentTrust, image: Reference, now: datetime, wanted: Callable[[str], bool]
+    ) -> View | None:
+        repository = image.repository
+        remembered = self._memory.load(url, repository)
+        pins = tuple(_read(pin) for pin in trust.pins)
+        steps = update(Question(repository, pins, now, remembered, wanted))
+        fetch = self._from_memory(url, remembered) if self._offline else self._from_server(url, trust, image)
+        try:
+            need = next(steps)
+            while True:
+                need = steps.send(fetch(need))
+        except StopIteration as done:
+            view: View | None = done.value
+        if (
+            view is not None
+            and not self._offline
+            and any(remembered.get(role) != content for role, content in view.files.items())
+        ):
+            self._memory.store(url, repository, view.files)
+        return view
+
+    def _from_server(self, url: str, trust: ContentTrust, image: Reference) -> Callable[[File], bytes | None]:
+        server = self._server(url, trust, image)
+        return lambda file: server.fetch(image.repository, file)
+
+    def _from_memory(self, url: str, remembered: Mapping[str, bytes]) -> Callable[[File], bytes | None]:
+        def fetch(file: File) -> bytes | None:
+            if file == File.current(file.role) and file.role in remembered:
+                return remembered[file.role]
+            raise Unreachable(
+                f"{url}: {file.name} is not remembered, and nothing is asked offline",
+                hint="verify once without --offline",
+            )
+
+        return fetch
+
+    def _server(self, url: str, trust: ContentTrust, image: Reference) -> TrustServer:
+        key = (url, trust.ca_file, image.repository)
+        with self._lock:
+            if key not in self._servers:
+                while len(self._servers) >= _VIEWS:
+                    self._servers.pop(next(iter(self._servers))).close()
+                ca_file = self._ca_file or (Path(trust.ca_file) if trust.ca_file else None)
+                login = self._login_of(image)
+                self._servers[key] = TrustServer(url, login, ca_file=ca_file, environ=self._environ)
+            return self._servers[key]
+
+    def _login_of(self, image: Reference) -> CredentialSource:
+        """The login at the image's registry: docker uses it for the trust server too."""
+        given = self._credentials
+        if given is not None:
+            return lambda _host: given(image.registry_host)
+        files = CredentialFiles(credential_files(self._environ), path=self._environ.get("PATH", ""))
+
+        def login(_host: str) -> Credential:
+            return files.for_repository(image.registry_host, image.path)
+
+        return login
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        with self._lock:
+            for server in self._servers.values():
+                server.close()
+
+
+def _made(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> TrustServers:
+    return TrustServers(**given, environ=environ)  # type: ignore[arg-type]
+
+
+def _read(pin: RootPin) -> RootPin:
+    if not isinstance(pin, PinFile):
+        return pin
+    content = read_bounded(
+        pin.path,
+        limits.CERTIFICATE_FILE_BYTES,
+        "content trust pin",
+        explain=usage_error(f"content trust pin {pin.path}", "give a key id, or a PEM file"),
+    )
+    if b"-----BEGIN " not in content:
+        raise InvalidArgument(f"content trust pin {pin.path}: not a PEM file with a public key or certificates")
+    return root_pin(content)
+
+
+def _is_worth_another_attempt(error: Exception) -> bool:
+    return isinstance(error, MemoryError | RecursionError) or (isinstance(error, ImagesigError) and error.retryable)

@@ -1,0 +1,278 @@
+"""The client algorithm: from what is remembered and what the server has to verified trust data, or an error.
+
+Pure: `update` is a generator that asks for one file at a time and gets its bytes, or None if the server has none.
+Spec: notary `client/tufclient.go`; TUF 1.0 section 5, whose stricter rules apply where notary is laxer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from datetime import datetime
+
+from msgspec import Struct, field
+
+from imagesig import limits
+from imagesig.content_trust.metadata import (
+    Document,
+    FileHash,
+    Listing,
+    Root,
+    Targets,
+    most_bytes,
+    parse_document,
+    parse_listing,
+    parse_root,
+    parse_targets,
+)
+from imagesig.content_trust.pin import check_root
+from imagesig.content_trust.role import (
+    ROOT,
+    SNAPSHOT,
+    TARGETS,
+    TIMESTAMP,
+    Role,
+    RoleSigner,
+    check_expiry,
+    check_signatures,
+)
+from imagesig.errors import (
+    DigestMismatch,
+    Expired,
+    FormatViolation,
+    LimitExceeded,
+    MalformedError,
+    NotTrusted,
+    SignatureInvalid,
+    SignatureRejected,
+)
+from imagesig.trust.anchors import RootPin
+
+_FORGET = (
+    "ask its owner; if it was made anew, remove what is remembered of it in $XDG_STATE_HOME/imagesig/content-trust"
+)
+
+
+class File(Struct, frozen=True):
+    """A file to fetch: its name below `tuf/`, its role, and the most bytes to read."""
+
+    name: str
+    role: str
+    limit: int
+
+    @classmethod
+    def current(cls, role: str) -> File:
+        return cls(f"{role}.json", role, most_bytes(role))
+
+
+class SignedTargets(Struct, frozen=True):
+    """A verified targets file, its role, and the keys that signed it."""
+
+    role: Role
+    targets: Targets
+    signers: tuple[RoleSigner, ...]
+
+
+class View(Struct, frozen=True):
+    """The verified trust data of one repository at one time.
+
+    `delegated` has the roles below `targets` by name. `skipped` says which roles, keys and tags are not used, and why.
+    """
+
+    root: Root
+    timestamp: Listing
+    snapshot: Listing
+    targets: SignedTargets
+    delegated: Mapping[str, SignedTargets]
+    skipped: tuple[str, ...]
+
+    @property
+    def expires(self) -> datetime:
+        """When the first of the files expires."""
+        return min(document.expires for document in self._documents)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What to remember: the bytes of each file by role."""
+        return {document.role: document.content for document in self._documents}
+
+    @property
+    def _documents(self) -> tuple[Document, ...]:
+        targets = (item.targets.document for item in (self.targets, *self.delegated.values()))
+        return (self.root.document, *targets, self.snapshot.document, self.timestamp.document)
+
+
+def every_role(_name: str) -> bool:
+    return True
+
+
+class Question(Struct, frozen=True):
+    """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
+
+    Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
+    read.
+    """
+
+    repository: str
+    pins: tuple[RootPin, ...]
+    now: datetime
+    remembered: Mapping[str, bytes] = field(default_factory=dict)
+    wanted: Callable[[str], bool] = every_role
+
+
+Steps = Generator[File, bytes | None, View | None]
+_Targets = Generator[File, bytes | None, SignedTargets]
+_Bytes = Generator[File, bytes | None, bytes]
+
+
+def update(question: Question) -> Steps:
+    """The verified trust data; None if the server has none and none are remembered.
+
+    Raises:
+        SignatureRejected: they are not signed, expired, older than what is remembered, or another repository's.
+        MalformedError: a file cannot be read, or is not the one that another file names.
+    """
+    remembered = question.remembered.get(ROOT)
+    if remembered is None:
+        content = yield File.current(ROOT)
+        return None if content is None else (yield from _load(question, parse_root(content)))
+    known = parse_root(remembered)
+    try:
+        return (yield from _load(question, known))
+    except (MalformedError, SignatureRejected) as failure:
+        newest = yield from _newest_root(known, failure)
+        return (yield from _load(question, newest))
+
+
+def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Generator[File, bytes | None, Root]:
+    """The newest root, by a chain of root files from the known one. Raises `failure` if there is none newer."""
+    content = yield File.current(ROOT)
+    if content is None:
+        raise NotTrusted(
+            f"root.json: the server has no trust data, but version {known.document.version} is remembered",
+            hint=_FORGET,
+        ) from failure
+    newest, version = parse_root(content), known.document.version
+    if newest.document.version == version and content == known.document.content:
+        raise failure
+    if newest.document.version <= version:
+        raise NotTrusted(
+            f"root.json: the server has another root of version {newest.document.version}, version {version} is "
+            "remembered: the repository was rolled back or replaced",
+            hint=_FORGET,
+        ) from failure
+    if newest.document.version - version > limits.TRUST_ROOT_ROTATIONS:
+        raise LimitExceeded(
+            f"root.json: version {newest.document.version}, at most {limits.TRUST_ROOT_ROTATIONS} after {version}"
+        )
+    for number in range(version + 1, newest.document.version):
+        step = yield File(f"{number}.root.json", ROOT, most_bytes(ROOT))
+        if step is None:
+            raise NotTrusted(f"{number}.root.json: the server does not have it, so no chain leads to the new root")
+        known = _next_root(known, parse_root(step), number)
+    return _next_root(known, newest, newest.document.version)
+
+
+def _next_root(old: Root, new: Root, version: int) -> Root:
+    """The new root, if the old one's keys and its own signed it. The old certificates may have expired."""
+    if new.document.version != version:
+        raise MalformedError(f"{version}.root.json: it has version {new.document.version}")
+    try:
+        check_signatures(old.roles[ROOT], new.document)
+    except SignatureInvalid as error:
+        raise NotTrusted(
+            f"root.json version {version}: the keys of version {old.document.version} did not sign it: {error}"
+        ) from error
+    check_signatures(new.roles[ROOT], new.document)
+    return new
+
+
+def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
+    check_root(root, question.repository, question.pins, question.now)
+    check_expiry(root.document, question.now)
+    content = yield File.current(TIMESTAMP)
+    if content is None:
+        raise NotTrusted("timestamp.json: the server does not have it, although there is a root")
+    timestamp = parse_listing(TIMESTAMP, content, (SNAPSHOT,))
+    _check(question, root.roles[TIMESTAMP], timestamp.document)
+    content = yield from _listed(question, SNAPSHOT, timestamp.files[SNAPSHOT])
+    snapshot = parse_listing(SNAPSHOT, content, (ROOT, TARGETS))
+    _check(question, root.roles[SNAPSHOT], snapshot.document)
+    _check_hash(root.document.content, ROOT, snapshot.files[ROOT])
+    targets = yield from _targets(question, root.roles[TARGETS], snapshot)
+    delegated: dict[str, SignedTargets] = {}
+    skipped = list(targets.targets.skipped)
+    yield from _delegations(question, targets, snapshot, delegated, skipped)
+    return View(root, timestamp, snapshot, targets, delegated, tuple(skipped))
+
+
+def _delegations(
+    question: Question,
+    parent: SignedTargets,
+    snapshot: Listing,
+    found: dict[str, SignedTargets],
+    skipped: list[str],
+) -> Generator[File, bytes | None, None]:
+    """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary."""
+    for role in parent.targets.delegations:
+        if not question.wanted(role.name) or role.name not in snapshot.files:
+            continue  # a role without a file has signed nothing yet
+        if len(found) >= limits.TRUST_DELEGATIONS:
+            raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
+        try:
+            one = yield from _targets(question, role.narrowed(parent.role), snapshot)
+        except (Expired, SignatureInvalid, FormatViolation) as error:
+            skipped.append(f"{role.name} is not used: {error}")
+            continue
+        found[role.name] = one
+        skipped += one.targets.skipped
+        yield from _delegations(question, one, snapshot, found, skipped)
+
+
+def _targets(question: Question, role: Role, snapshot: Listing) -> _Targets:
+    content = yield from _listed(question, role.name, snapshot.files[role.name])
+    targets = parse_targets(role.name, content)
+    return SignedTargets(role, targets, _check(question, role, targets.document))
+
+
+def _listed(question: Question, role: str, listed: FileHash) -> _Bytes:
+    """The bytes of the file that another file names by its hash: remembered ones if they are the same."""
+    if listed.length > most_bytes(role):
+        raise LimitExceeded(f"{role}.json: {listed.length} bytes, at most {most_bytes(role)} are read")
+    remembered = question.remembered.get(role)
+    if remembered is not None and FileHash.of(remembered) == listed:
+        return remembered
+    content = yield File(f"{role}.{listed.sha256.hex()}.json", role, listed.length)
+    if content is None:
+        raise MalformedError(f"{role}.json: the server does not have the version that its other metadata name")
+    _check_hash(content, role, listed)
+    return content
+
+
+def _check_hash(content: bytes, role: str, listed: FileHash) -> None:
+    if FileHash.of(content) != listed:
+        raise DigestMismatch(f"{role}.json: its length or hash is not the one that its other metadata name")
+
+
+def _check(question: Question, role: Role, document: Document) -> tuple[RoleSigner, ...]:
+    """The signers of a file that is signed, not expired, and not older than what is remembered."""
+    signers = check_signatures(role, document)
+    check_expiry(document, question.now)
+    remembered = question.remembered.get(document.role)
+    if remembered is None or remembered == document.content:
+        return signers
+    earlier = parse_document(document.role, remembered)
+    if earlier.version > document.version and _is_signed(role, earlier):
+        raise NotTrusted(
+            f"{document.role}.json: version {document.version}, but version {earlier.version} was seen before: "
+            "the server rolled it back"
+        )
+    return signers
+
+
+def _is_signed(role: Role, document: Document) -> bool:
+    """Whether the role's present keys signed it. If they were replaced, its version says nothing (TUF 5.3.11)."""
+    try:
+        check_signatures(role, document)
+    except SignatureRejected:
+        return False
+    return True

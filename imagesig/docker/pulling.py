@@ -1,0 +1,66 @@
+"""`pull_verified`: an engine gets the image that was verified, by its digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagesig.api.verify.verifying import VerificationResult, verify
+from imagesig.docker.engine_errors import engine_call
+from imagesig.errors import TransportError
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.policy import Policy
+from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from imagesig.images.open import TransportLike
+    from imagesig.policy import AuthorityLike
+    from imagesig.witnesses import Witnesses
+
+
+def pull_verified(
+    client: Any,
+    reference: str,
+    policy: Policy | AuthorityLike | None = None,
+    *,
+    platform: str = "",
+    now: datetime | None = None,
+    witnesses: Witnesses | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+) -> Any:
+    """Resolves and verifies an image, lets the engine pull it by the verified digest, and tags it; docker-py's image.
+
+    `client` is docker-py's, or that of `from_env`. A tag that moves after the verification changes nothing. Without a
+    policy, `Policy.load_default()` applies. A reference by digest gets no tag. Nothing is pulled unless it is verified;
+    other options as for `imagesig.verify`.
+
+    Raises:
+        as `imagesig.verify` does; besides:
+        Unreachable: the engine does not answer.
+        TransportError: the engine cannot pull the image.
+    """
+    wanted = parse_reference(reference)
+    policy = Policy.load_default() if policy is None else policy
+    result = verify(
+        reference, policy, platform=platform, now=now, witnesses=witnesses, transport=transport, timeout=timeout
+    )
+    with engine_call(f"pulling {result.pinned}"):
+        return _pull(client, wanted, result)
+
+
+def _pull(client: Any, wanted: Reference, result: VerificationResult) -> Any:
+    refusals = [
+        message["error"]
+        for message in client.api.pull(wanted.repository, tag=result.digest, stream=True, decode=True)
+        if isinstance(message, dict) and "error" in message
+    ]
+    if refusals:
+        raise TransportError(f"pulling {result.pinned}: the engine answers {quote(refusals[0])}")
+    image = client.images.get(result.pinned)
+    tag = wanted.tag or ("" if wanted.digest else "latest")
+    if not tag:
+        return image
+    image.tag(wanted.repository, tag)
+    return client.images.get(f"{wanted.repository}:{tag}")

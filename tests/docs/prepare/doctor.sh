@@ -1,0 +1,1 @@
+imagesig key generate release.key
