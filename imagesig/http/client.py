@@ -56,7 +56,6 @@ class Response(RedactedStruct, frozen=True):
 
 
 _Once = Callable[[Url, Mapping[str, str], Reach], Response]
-"""Sends one request to this URL with these headers."""
 
 
 class HttpClient:
@@ -296,6 +295,6 @@ def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
 
 
 def _busy(what: str, pause: float) -> Unreachable:
-    failure = Unreachable(what, hint="the server is busy or broken: try again later")
-    failure.retry_after = pause
-    return failure
+    busy = Unreachable(what, hint="the server is busy or broken: try again later")
+    busy.retry_after = pause
+    return busy
