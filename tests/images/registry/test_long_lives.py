@@ -485,7 +485,7 @@ FAULTS = {
         (),
         "clock",
     ),
-    "another host": ({}, ("other.example",), "other name"),
+    "another host": ({}, ("other.example",), "host name that"),
 }
 
 
