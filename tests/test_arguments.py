@@ -50,6 +50,7 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
 """Arguments with which each function succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {
     "imagesig.worker_processes": {"count": 1},
+    "imagesig.inspect_trust": {"image": "registry.invalid/app:1"},
     "imagesig.diagnose": {"key": PRIVATE, "image": IMAGE},
     "imagesig.open_key": {"uri_or_path": PRIVATE},
     "imagesig.open_public_keys": {"uri_or_path": PUBLIC},
@@ -99,6 +100,13 @@ AUTHORS_ONLY = {
     **dict.fromkeys(
         ("imagesig.formats.reader_of", "imagesig.trust.examine_timestamp", "imagesig.witnesses.request_timestamp"),
         "takes values that imagesig itself makes",
+    ),
+    **dict.fromkeys(
+        [f"imagesig.content_trust.{name}" for name in ("canonical_id", "released", "releases", "signers_of")],
+        "takes values that imagesig itself makes",
+    ),
+    **dict.fromkeys(
+        [f"imagesig.docker.{name}" for name in ("from_env", "pull_verified", "verify")], "takes docker-py's own values"
     ),
     **dict.fromkeys(
         [f"imagesig.keys.{login}" for login in ("app_role", "jwt", "kubernetes", "userpass")], "makes a login to Vault"

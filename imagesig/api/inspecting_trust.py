@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.lookup import Release, releases, signers_of, tag_in
 from imagesig.content_trust.role import RELEASES, ROOT, TARGETS, Role
 from imagesig.content_trust.server import notice
@@ -62,6 +63,7 @@ class InspectedTrust(Struct, frozen=True):
         }
 
 
+@checks_arguments
 def inspect_trust(
     image: str,
     trust: ContentTrust | None = None,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from imagesig.content_trust.key import TrustKey
 from imagesig.content_trust.metadata import Root
 from imagesig.content_trust.role import ROOT, Role, check_signatures
 from imagesig.crypto.certificate import Certificate
+from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, ImagesigError, MalformedError, NotTrusted, SignatureRejected
 from imagesig.external import external_call
 from imagesig.text import quote
@@ -67,13 +69,20 @@ def _is_key(pin: RootPin, key: TrustKey) -> bool:
 
 def _certifies(pin: RootPin, key: TrustKey, now: datetime) -> bool:
     """Whether the pin is an authority that issued the key's certificate. Raises `Expired` if that is over."""
-    if not isinstance(pin, CertificateAuthority):
-        return False
+    match pin:
+        case CertificateAuthority():
+            return _issued(pin, key, now)
+        case RootKeyId() | PublicKey() | PinFile():
+            return False
+    assert_never(pin)
+
+
+def _issued(authority: CertificateAuthority, key: TrustKey, now: datetime) -> bool:
     from imagesig.trust.chain import check_validity, paths_to_authorities
 
     leaf, *others = key.certificates
     try:
-        ((_, path), *_more) = paths_to_authorities(leaf, others, (pin,), now)
+        ((_, path), *_more) = paths_to_authorities(leaf, others, (authority,), now)
     except NotTrusted:
         return False
     check_validity(path[1:], now, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagesig.api.verify.verifying import VerificationResult, verify
+from imagesig.arguments import checks_arguments
 from imagesig.docker.engine_errors import engine_call
 from imagesig.errors import TransportError
 from imagesig.oci.reference import Reference, parse_reference
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
 
 
+@checks_arguments
 def pull_verified(
     client: Any,
     reference: str,

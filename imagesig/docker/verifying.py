@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from imagesig.api.verify.verifying import VerificationResult
 from imagesig.api.verify.verifying import verify as verify_in_registry
+from imagesig.arguments import checks_arguments
 from imagesig.docker.candidates import candidates
 from imagesig.errors import (
     AllowedUnverified,
@@ -76,6 +77,7 @@ class ImageVerdict(Struct, frozen=True):
         return f"verified: {self.result.pinned}" if self.result else "; ".join(self.reasons)
 
 
+@checks_arguments
 def verify(
     image: EngineImage,
     policy: Policy | AuthorityLike,

@@ -16,7 +16,6 @@ from imagesig import limits
 from imagesig.deadlines import attempts_allowed, growing_pause, remaining, seconds_left, wait
 from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
-from imagesig.http.authorities import check_authorities
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
 from imagesig.http.faults import What, check_port
@@ -59,10 +58,9 @@ _Once = Callable[[Url, Mapping[str, str], Reach], Response]
 
 
 class HttpClient:
-    """A pool of connections. Safe to use from several threads.
+    """A pool of connections. Safe to use from several threads. `own` is our certificate for TLS.
 
-    `ca_file` names a PEM file of the authorities to trust instead of the system's. `own` is our certificate for TLS.
-    """
+    `ca_file` names a PEM file of the authorities to trust instead of the system's."""
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
     """The server's own words in the last 408, 429 or 5xx, to add to the error."""
@@ -74,6 +72,8 @@ class HttpClient:
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
         if ca_file is not None:
+            from imagesig.http.authorities import check_authorities
+
             check_authorities(ca_file)
         self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, own)
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from imagesig import limits
 from imagesig.deadlines import current_stop, seconds_left
 from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer, NotHttp
-from imagesig.http.authorities import TlsContext, is_untrusted
 from imagesig.http.faults import NotConnected
 from imagesig.http.hello import client_hello, is_tls
 from imagesig.http.lookup import addresses
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
+    from imagesig.http.authorities import TlsContext
     from imagesig.http.tunnel import TlsInTls
 
     Line = socket.socket | TlsInTls
@@ -55,7 +55,7 @@ class Connector:
         client_certificate: tuple[Path, Path] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._tls = TlsContext(ca_file, client_certificate, context)
+        self._trusted = (ca_file, client_certificate, context)
         self._read_seconds = read_seconds
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()
@@ -74,9 +74,18 @@ class Connector:
         try:
             return self._connected(url, proxy, reach)
         except OSError as error:
+            from imagesig.http.authorities import is_untrusted
+
             if not is_untrusted(error) or not self._tls.forget_changed():
                 raise
         return self._connected(url, proxy, reach)
+
+    @cached_property
+    def _tls(self) -> TlsContext:
+        # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
+        from imagesig.http.authorities import TlsContext
+
+        return TlsContext(*self._trusted)
 
     def _connected(self, url: Url, proxy: Proxy | None, reach: Reach) -> Line:
         if proxy is not None:

@@ -24,6 +24,7 @@ LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir")
 _PORTS = range(1, 65536)
 _LABEL_CHARACTERS = 63
 """The most characters of one part of a host's name. Spec: RFC 1035 section 2.3.4."""
+_HOST_CHARACTERS = 253
 _FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
 """The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
 _ALIASES = {"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io"}
@@ -136,6 +137,8 @@ def _check_host(text: str, domain: str) -> None:
             raise _no_scope(text, f"{quote(host)} is no IPv6 address") from None
     elif _NUMBERS.fullmatch(host) and any(int(label) > 255 for label in host.split(".")):
         raise _no_scope(text, f"{quote(host)} is no IPv4 address")
+    elif len(host) > _HOST_CHARACTERS:
+        raise _no_scope(text, f"a host of {len(host)} characters, at most {_HOST_CHARACTERS} are possible")
     elif any(len(label) > _LABEL_CHARACTERS for label in host.split(".")):
         raise _no_scope(text, f"a part of the host has more than {_LABEL_CHARACTERS} characters")
 

@@ -15,6 +15,7 @@ from imagesig.cli.output import terminal
 PACKAGE = Path(imagesig.__file__).parent
 DOORS = {
     "cli/output/terminal.py": "the door itself",
+    "cli/docker_plugin.py": "docker asks what the plugin is, and reads JSON; nothing else is loaded for that",
     "plugins/streams.py": "write_all: answers of plugins, which are JSON",
 }
 """Modules that write to a stream, each with its reason."""
