@@ -26,11 +26,6 @@ _TLS_HINTS = (
         ("certificate required", "alert bad certificate", "alert unknown ca"),
         "the server asks for a client's certificate, which imagesig does not send to registries: use another address",
     ),
-    (
-        ("eof occurred",),
-        "the server ends the connection: it may ask for a client's certificate, which imagesig does not send to "
-        "registries; check the proxy and the network",
-    ),
     (("alert",), "ask the administrator which versions of TLS the server accepts"),
     (("expired", "not yet valid"), "renew the server's certificate, or correct this machine's clock"),
     (("mismatch", "doesn't match"), "use a host name that the server's certificate has, or renew the certificate"),
@@ -40,6 +35,13 @@ _TLS_HINTS = (
 
 class NotConnected(Exception):
     """There is no connection to the server; the cause says why."""
+
+
+_ENDED = (
+    "the server ended the connection: it may ask for a client's certificate, which imagesig does not send to "
+    "registries; check the proxy and the network"
+)
+"""For a TLS connection that ends early. It passes where a server restarts."""
 
 
 class What:
@@ -68,7 +70,8 @@ class What:
             return _no_tls(self, error)
         if isinstance(error, OSError | NotHttp):
             hint = _LOOK if self.url.scheme == "https" else f"{_LOOK}; {_MAY_BE_TLS}"
-            return Unreachable(f"{self}: {_reason(error)}", hint=hint)
+            reason = _reason(error)
+            return Unreachable(f"{self}: {reason}", hint=_ENDED if "EOF occurred" in reason else hint)
         return None
 
 
