@@ -25,6 +25,7 @@ from imagesig.keys.pkcs11.module import module_at
 from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.secrets import fixed
 from imagesig.testing import ProviderContract
+from tests import commands
 from tests.makers import private_key
 from tests.peers import binary
 from tests.peers.servers import SoftHsmToken, softhsm_token
@@ -65,15 +66,17 @@ def test_a_key_is_found_by_label_by_id_and_by_both(provider: Pkcs11Provider) -> 
 
 
 def test_no_key_matched_lists_what_is_there(softhsm: SoftHsmToken) -> None:
-    # A token of its own: other tests leave keys in theirs, and a hint lists 20.
-    with opened(softhsm.add(f"two-{uuid.uuid4().hex[:6]}", pin=softhsm.pin)) as provider:
-        labels = {fresh(), fresh()}
-        for label in labels:
-            provider.generate(label, KeyType.ECDSA_P256)
-        with pytest.raises(KeyNotFound) as missing:
-            provider.open("pkcs11:object=none")
+    # A token of its own, for other tests leave keys in theirs, and a process of its own, which sees the new token.
+    token = softhsm.add(f"two-{uuid.uuid4().hex[:6]}", pin=softhsm.pin)
+    labels = {fresh(), fresh()}
+    for number, label in enumerate(labels):
+        pkcs11_tool(token, "--keypairgen", "--key-type", "EC:prime256v1", "--label", label, "--id", f"0{number}")
 
-    assert set(re.findall(r"key-[0-9a-f]{10}", missing.value.hint)) == labels
+    uri = f"pkcs11:token={token.label};object=none?module-path={token.module}"
+    done = commands.run("key", "check", uri, IMAGESIG_PKCS11_PIN=token.pin, SOFTHSM2_CONF=str(token.config))
+
+    assert done.returncode == 1
+    assert set(re.findall(r"key-[0-9a-f]{10}", done.stderr.decode())) == labels
 
 
 def test_a_label_that_two_keys_have_is_refused(provider: Pkcs11Provider, softhsm: SoftHsmToken) -> None:
