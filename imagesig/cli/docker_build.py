@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def parse_signing(arguments: Sequence[str]) -> Signing:
     try:
         signing: Signing = _signing.main(list(arguments), prog_name="docker build", standalone_mode=False)
     except click.UsageError as error:
-        text = error.format_message().replace("'--", f"'{SIGN}")
+        text = re.sub(r"(?<![\w-])--(?=[a-z])", SIGN, error.format_message())
         raise InvalidArgument(f"signing the build: {text}", hint="see docker build --help") from error
     return signing
 

@@ -20,11 +20,15 @@ from typing import Protocol
 from imagesig import limits
 from imagesig.content_trust.metadata import most_bytes, parse_document
 from imagesig.content_trust.role import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from imagesig.deadlines import wait
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
 from imagesig.external import external_call
 from imagesig.reading import Unreadable, read_bounded
+
+_TURN_SECONDS = 0.02
+"""Between two attempts to take a lock."""
 
 Files = Mapping[str, bytes]
 """Metadata files by role."""
@@ -108,9 +112,21 @@ class FolderMemory:
     @contextlib.contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            while not _try_lock(folder):
+                wait(_TURN_SECONDS, f"{path}: waiting for another process")
             yield
+        finally:
+            os.close(folder)
+
+
+def _try_lock(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class DockerTrust:

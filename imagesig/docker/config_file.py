@@ -61,16 +61,21 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".config-", dir=target.parent)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            Path(name).chmod(mode)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(target, text, mode)
     except OSError as error:
         raise InvalidArgument(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def replace_file(path: Path, text: str, mode: int) -> None:
+    """Writes a new file and puts it in the place of the other. Raises `OSError`."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

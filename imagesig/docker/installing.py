@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from imagesig.docker.config_file import read_config, section, write_config
+from imagesig.docker.config_file import read_config, replace_file, section, write_config
 from imagesig.errors import InvalidArgument, LimitExceeded
 from imagesig.reading import read_bounded
 
@@ -60,8 +60,7 @@ def _write_plugin(folder: Path, name: str) -> str:
             if _exists(aside):
                 raise InvalidArgument(f"{path}: another program, and {aside} exists too", hint="remove one of them")
             path.rename(aside)
-        path.write_text(script, encoding="utf-8")
-        path.chmod(0o755)
+        replace_file(path, script, 0o755)
     except OSError as error:
         raise InvalidArgument(f"{path}: cannot be written ({error.strerror})") from error
     return f"plugin   {path}"

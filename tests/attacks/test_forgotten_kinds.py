@@ -17,9 +17,9 @@ ADDED = {
         "Requirement = Signed | AcceptAnything | Reject | Unsupported | Added\n",
     ),
     "policy/authority.py": (
-        "Authority = TrustedKey | KeyReference | CertificateAuthority\n",
+        "Authority = TrustedKey | KeyReference | CertificateAuthority | ContentTrust\n",
         'import msgspec\n\n\nclass Added(msgspec.Struct, frozen=True):\n    name: str = ""\n\n\n'
-        "Authority = TrustedKey | KeyReference | CertificateAuthority | Added\n",
+        "Authority = TrustedKey | KeyReference | CertificateAuthority | ContentTrust | Added\n",
     ),
     "policy/identity.py": (
         "KINDS = _by_name(\n",

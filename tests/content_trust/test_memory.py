@@ -71,7 +71,7 @@ def test_files_are_complete_private_and_named_after_no_path(tmp_path: Path) -> N
     memory.store(URL, "registry.example/../../etc", files())
     names = {path.suffix for path in (tmp_path / "state").iterdir()}
 
-    assert names == {".json", ".lock"}
+    assert names == {".json"}
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "state").glob("*.json"))
 

@@ -36,12 +36,16 @@ def test_realms() -> None:
     )  # the scenarios are in tests/images/registry/test_faults.py
 
 
+def _is_upper_word(host: str) -> bool:
+    return host != host.lower() and not set(".:").intersection(host)
+
+
 def test_references() -> None:
     cases = json.loads((vectors("oci-reference") / "distribution-reference.json").read_text())
     left_out: Counter[str] = Counter()
     ran = 0
     for text in cases["normalized"]["valid"]:
-        if "LOCALDOMAIN/" in text:
+        if _is_upper_word(text.partition("/")[0]):
             left_out["host of one upper-case word, which skopeo and cosign refuse"] += 1
             continue
         if "@sha512:" in text or "@sha384:" in text:
@@ -61,6 +65,9 @@ def test_references() -> None:
             if name == "RemoteName" and row["Domain"] != "docker.io":
                 continue  # without its host a remote name is another reference
             if not row.get(name):
+                continue
+            if _is_upper_word(row["Domain"]):
+                left_out["host of one upper-case word, which skopeo and cosign refuse"] += 1
                 continue
             ran += 1
             reference = parse_reference(row[name])

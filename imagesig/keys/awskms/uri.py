@@ -18,7 +18,7 @@ _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ID = rf"(?:{_UUID}|{_MULTI_REGION})"
 _ARN = re.compile(rf"arn:aws(?:-[a-z-]+)?:kms:(?P<region>[a-z0-9-]+):[0-9]{{12}}:(?:key/{_ID}|(?P<alias>{_ALIAS}))")
 _KEY = re.compile(rf"{_ID}|(?P<alias>{_ALIAS})")
-_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)(?:/(?P<key>[^?#]*))?", re.IGNORECASE)
+_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)(?:(?P<slash>/)(?P<key>[^?#]*))?", re.IGNORECASE)
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 
 
@@ -55,13 +55,14 @@ def region_of(key_id: str) -> str:
 
 
 def parse_awskms_uri(uri: str) -> AwsKmsUri:
-    """The parts of the URI. The key may be empty, for listing, and then its slash may be missing too.
+    """The parts of the URI. The key may be empty, for listing: `awskms://` or `awskms://ENDPOINT/`.
 
     Raises:
         InvalidArgument: not an `awskms://` URI.
     """
     match = _URI.fullmatch(uri)
-    if match is None or (match["endpoint"] and not _ENDPOINT.fullmatch(match["endpoint"])):
+    endpoint = "" if match is None else match["endpoint"]
+    if match is None or (endpoint and not (match["slash"] and _ENDPOINT.fullmatch(endpoint))):
         shown = uri.rpartition("@")[2]  # the part before it may be a password
         raise InvalidArgument(
             f"key URI {quote(shown)}: awskms://[ENDPOINT]/KEY is needed",
