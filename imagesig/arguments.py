@@ -105,9 +105,13 @@ def _kind_of(annotation: object, names: Mapping[str, Any]) -> _Kind | None:
 
 
 def _is_class(known: object) -> bool:
-    """Whether `isinstance` takes it: a class, or a union of classes."""
+    """Whether `isinstance` takes it: a class, or a union of classes; a protocol only if it can be asked at runtime."""
     parts = known.__args__ if isinstance(known, UnionType) else (known,)
-    return all(isinstance(part, type) for part in parts)
+    return all(isinstance(part, type) and _can_be_asked(part) for part in parts)
+
+
+def _can_be_asked(kind: type) -> bool:
+    return not getattr(kind, "_is_protocol", False) or getattr(kind, "_is_runtime_protocol", False)
 
 
 def _is_instance(kind: Any, value: object) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -24,6 +24,7 @@ from imagesig import (
     aio,
 )
 from imagesig.api import options
+from imagesig.arguments import checks_arguments
 from imagesig.errors import ImagesigError
 from imagesig.images.build import build_index
 from imagesig.images.layout.layout import Layout
@@ -278,3 +279,18 @@ def test_a_key_says_which_argument_is_wrong(arguments: Mapping[str, dict[str, An
 def test_the_signature_of_a_checked_function_is_shown() -> None:
     assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
     assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"
+
+
+class OnlyForTypeCheckers(Protocol):
+    attrs: dict[str, Any]
+
+
+@checks_arguments
+def takes_anything(image: OnlyForTypeCheckers, platform: str = "") -> str:
+    return platform
+
+
+def test_a_protocol_that_cannot_be_asked_is_not_checked() -> None:
+    assert takes_anything(7, "linux") == "linux"  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="platform"):
+        takes_anything(7, 7)  # type: ignore[arg-type]
