@@ -111,7 +111,8 @@ def _is_class(known: object) -> bool:
 
 
 def _can_be_asked(kind: type) -> bool:
-    return not getattr(kind, "_is_protocol", False) or getattr(kind, "_is_runtime_protocol", False)
+    is_protocol = getattr(kind, "_is_protocol", False)
+    return kind is not Any and (not is_protocol or getattr(kind, "_is_runtime_protocol", False))
 
 
 def _is_instance(kind: Any, value: object) -> bool:

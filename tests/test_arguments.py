@@ -286,11 +286,11 @@ class OnlyForTypeCheckers(Protocol):
 
 
 @checks_arguments
-def takes_anything(image: OnlyForTypeCheckers, platform: str = "") -> str:
+def takes_anything(image: OnlyForTypeCheckers, platform: str = "", client: Any = None) -> str:
     return platform
 
 
-def test_a_protocol_that_cannot_be_asked_is_not_checked() -> None:
-    assert takes_anything(7, "linux") == "linux"  # type: ignore[arg-type]
+def test_what_isinstance_does_not_take_is_not_checked() -> None:
+    assert takes_anything(7, "linux", 7) == "linux"  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="platform"):
         takes_anything(7, 7)  # type: ignore[arg-type]
