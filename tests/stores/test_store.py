@@ -163,13 +163,13 @@ def test_a_blob_of_many_signatures_is_asked_for_once(server: InMemoryRegistry) -
 @pytest.mark.parametrize("status", [401, 403])
 def test_credentials_that_are_refused_end_it_at_once(server: InMemoryRegistry, form: str, status: int) -> None:
     signed(server, form, 2)
-    first, second = parts(server, form)
+    both = parts(server, form)  # the smaller one is read first
     challenge = {"www-authenticate": 'Basic realm="test"'}
-    server.faults.append(breaks([first], Answer(status, headers=challenge)))
+    server.faults.append(breaks(both, Answer(status, headers=challenge)))
     server.requests.clear()
     with pytest.raises(Unauthorized):
         verify(image_at(server), signing_key(1))
-    assert server.asked(containing=second) == 0
+    assert min(server.asked(containing=one) for one in both) == 0
 
 
 @forms
@@ -190,12 +190,12 @@ def test_a_signature_whose_server_asks_to_wait_too_long_does_not_hide_the_others
 def test_a_deadline_ends_it_at_once(server: InMemoryRegistry, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
     signed(server, form, 2)
-    first, second = parts(server, form)
-    server.faults.append(breaks([first], Answer(503)))
+    both = parts(server, form)  # the smaller one is read first
+    server.faults.append(breaks(both, Answer(503)))
     server.requests.clear()
     with pytest.raises(DeadlineExceeded):
         verify(replace(image_at(server), timeout=2), signing_key(1))
-    assert server.asked(containing=second) == 0
+    assert min(server.asked(containing=one) for one in both) == 0
 
 
 # --- what is not verifying ------------------------------------------------------------------------------------------
