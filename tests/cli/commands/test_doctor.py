@@ -573,10 +573,10 @@ def test_the_page_shows_what_the_command_prints(rig: Rig) -> None:
     image = rig.tls(to=rig.registry(basic=LOGIN).host)
     printed = run_here("doctor", image).output
     about_image = printed.partition("\n\n")[2]
-    shown = about_image.replace(image.partition("/")[0], "registry.example").replace(str(rig.folder), "/home/me")
+    shown = about_image.replace(image.partition("/")[0], "registry.example").replace(str(rig.folder), "$HOME")
     shown = re.sub(r"OU=Testing cert #[^']*", "CN=registry.example", re.sub(r"OU=Testing CA #[^']*,", "", shown))
-    shown = shown.replace("/home/me/ca.pem (SSL_CERT_FILE)", "/etc/ssl/certs/ca-certificates.crt (the system)")
-    shown = shown.replace("/home/me/run", "/run/user/1000").replace(
+    shown = shown.replace("$HOME/ca.pem (SSL_CERT_FILE)", "/etc/ssl/certs/ca-certificates.crt (the system)")
+    shown = shown.replace("$HOME/run", "$XDG_RUNTIME_DIR").replace(
         "'127.0.0.1', 'localhost', '::1'", "'registry.example'"
     )
     shown = shown.replace("team/app", "acme/app")
