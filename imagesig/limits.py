@@ -260,5 +260,7 @@ TRUST_PATHS = 100
 """Paths of one delegated role; docker writes one, the empty prefix."""
 TRUST_ROOT_ROTATIONS = 64
 """Root files between the remembered one and the newest."""
+TRUST_UPDATE_BYTES = 32 * 1024 * 1024
+"""Bytes of all files that one update fetches."""
 TRUST_MEMORY_BYTES = 64 * 1024 * 1024
 """What is remembered of one repository: its metadata in base64."""

@@ -88,10 +88,9 @@ def inspect_trust(
         raise InvalidArgument(f"{quote(image)}: content trust is about tags of registries", hint="give REPO[:TAG]")
     reference = parse_reference(image)
     servers = trust_servers or TrustServers()
+    is_verified = trust is not None and bool(trust.pins)
     if trust is None:
-        trust, servers, is_verified = ContentTrust(server, first_use=True), servers.forgetful(), False
-    else:
-        is_verified = bool(trust.pins)
+        trust, servers = ContentTrust(server, first_use=True), _unpinned(servers)
     with deadline(timeout):
         view = servers.view(trust, reference, now or datetime.now(UTC))
     url = servers.url(trust, reference)
@@ -101,6 +100,14 @@ def inspect_trust(
         )
     notes = tuple(filter(None, (notice(url), *view.skipped)))
     return _inspected(image, reference, view, notes, is_verified=is_verified)
+
+
+def _unpinned(servers: TrustServers) -> TrustServers:
+    if servers.is_offline:
+        raise InvalidArgument(
+            "trust inspect: offline, only what was verified with a pin is remembered", hint="give the pin too: --pin"
+        )
+    return servers.forgetful()
 
 
 def _inspected(

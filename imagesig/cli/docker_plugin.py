@@ -26,7 +26,7 @@ _TAKES_VALUE = (
 )
 _BUILDS = ("build", "bake")
 _BUILDX = (*_BUILDS, "create", "du", "history", "imagetools", "ls", "prune", "rm", "stop", "use")
-"""Commands of buildx that imagesig has not. Without the builder's alias, nothing else leads to buildx."""
+"""Commands of buildx that imagesig does not have. Without the builder's alias, nothing else leads to buildx."""
 
 
 def main() -> None:

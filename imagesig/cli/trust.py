@@ -148,7 +148,7 @@ class TrustServerOptions(Struct, frozen=True):
 
     @property
     def is_given(self) -> bool:
-        """Whether a trust server is to be believed."""
+        """Whether a trust server is to be trusted."""
         return bool(self.notary_server or self.pins or self.signers or self.trust_on_first_use)
 
     def authority(self) -> ContentTrust:

@@ -18,7 +18,7 @@ from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
 from imagesig.encoding.shape import Shape, as_bytes, as_text, members_of
-from imagesig.errors import FormatViolation, MalformedError, SignatureInvalid
+from imagesig.errors import FormatViolation, InvalidArgument, MalformedError, SignatureInvalid
 from imagesig.text import quote
 
 _METHODS: dict[str, tuple[str, Algorithm]] = {
@@ -118,10 +118,17 @@ def parse_key(identifier: str, value: object, what: str) -> TrustKey:
     elif key_type == "ed25519":
         public_key = _ed25519(data, what)
     else:
-        public_key = PublicKey.from_der(data)
+        public_key = _spki(data, what)
     if family_of(public_key) != key_type.removesuffix(_X509):
         raise MalformedError(f"{what}: keytype {key_type}, but the key is of type {family_of(public_key)}")
     return TrustKey(identifier, public_key, certificates)
+
+
+def _spki(data: bytes, what: str) -> PublicKey:
+    try:
+        return PublicKey.from_der(data)
+    except InvalidArgument as error:
+        raise MalformedError(f"{what}: {error}") from error
 
 
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
@@ -131,4 +138,4 @@ _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 def _ed25519(data: bytes, what: str) -> PublicKey:
     if len(data) != 32:
         raise MalformedError(f"{what}: an Ed25519 key of {len(data)} bytes, 32 are needed")
-    return PublicKey.from_der(_ED25519_SPKI + data)
+    return _spki(_ED25519_SPKI + data, what)

@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
@@ -23,10 +22,13 @@ from imagesig.content_trust.role import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMES
 from imagesig.deadlines import wait
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
-from imagesig.errors import ImagesigError, InvalidArgument, MalformedError
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError
 from imagesig.external import external_call
 from imagesig.reading import Unreadable, read_bounded
+from imagesig.writing import replace_file
 
+_MOST_ROLES = limits.TRUST_DELEGATIONS + 4
+"""With the root, targets, snapshot and timestamp."""
 _TURN_SECONDS = 0.02
 """Between two attempts to take a lock."""
 
@@ -103,7 +105,12 @@ class FolderMemory:
             found = merged(self.load(server, repository), files)
             encoded = {role: base64.b64encode(content).decode("ascii") for role, content in found.items()}
             document = {"imagesig": 1, "server": server, "repository": repository, "files": encoded}
-            _replace(path, json.dumps(document).encode("ascii"))
+            content = json.dumps(document).encode("ascii")
+            if len(content) > limits.TRUST_MEMORY_BYTES:
+                raise LimitExceeded(
+                    f"content trust memory: {len(content)} bytes, at most {limits.TRUST_MEMORY_BYTES} are kept"
+                )
+            replace_file(path, content)
 
     def _path(self, server: str, repository: str) -> Path:
         # A hash: names of repositories and roles come from outside and must not be paths.
@@ -153,12 +160,13 @@ class DockerTrust:
 
 
 def merged(known: Files, files: Files) -> Files:
-    """The newer of two sets of files; roles that only the known set has are kept."""
+    """The newer of two sets of files; roles that only the known set has are kept, up to a limit."""
     if TIMESTAMP in known and TIMESTAMP in files:
         versions = [(_version(ROOT, item[ROOT]), _version(TIMESTAMP, item[TIMESTAMP])) for item in (known, files)]
         if versions[0] > versions[1]:
             return known
-    return {**known, **files}
+    others = [role for role in known if role not in files]
+    return {**{role: known[role] for role in others[: max(_MOST_ROLES - len(files), 0)]}, **files}
 
 
 def _version(role: str, content: bytes) -> int:
@@ -170,11 +178,6 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     named = Path(environ.get("XDG_STATE_HOME", ""))
     home = Path(environ.get("HOME") or "/nonexistent")
     return (named if named.is_absolute() else home / ".local/state") / "imagesig" / "content-trust"
-
-
-def docker_folder(environ: Mapping[str, str]) -> Path:
-    """The folder of docker's configuration."""
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
 
 
 class _NoFile(InvalidArgument):
@@ -192,17 +195,3 @@ def _unwritable(path: Path, error: Exception) -> ImagesigError | None:
             hint="set XDG_STATE_HOME to a folder that lasts and can be written",
         )
     return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig import limits
-from imagesig.content_trust.memory import docker_folder
 from imagesig.content_trust.update import File
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
@@ -18,7 +17,7 @@ from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin
-from imagesig.images.registry.credentials import CredentialSource
+from imagesig.images.registry.credentials import CredentialSource, docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
 from imagesig.text import quote
 from imagesig.url import Url, parse_url, redact
@@ -53,7 +52,7 @@ def notice(url: str) -> str:
     """What to warn of before a server is used; empty if nothing."""
     if parse_url(url).host != parse_url(DOCKER_SERVER).host:
         return ""
-    return "notary.docker.io stops on 2026-12-08: sign its images anew in a format of today, such as cosign's"
+    return "notary.docker.io stops on 2026-12-08: sign its images again in a current format, such as cosign's"
 
 
 class TrustServer:

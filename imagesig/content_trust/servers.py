@@ -14,7 +14,7 @@ from imagesig.concurrency import Once
 from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
 from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File, Question, View, every_role, update
-from imagesig.errors import ImagesigError, InvalidArgument, TransportError, Unreachable
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.oci.reference import Reference
 from imagesig.reading import read_bounded, usage_error
@@ -68,6 +68,10 @@ class TrustServers:
         """A worker in another process opens its own connections."""
         return (_made, (self._given,))
 
+    @property
+    def is_offline(self) -> bool:
+        return self._offline
+
     def forgetful(self) -> TrustServers:
         """The same for looking at trust data without verifying whose they are: nothing is remembered."""
         return _made({**self._given, "memory": Forgetful()}, self._environ)
@@ -115,9 +119,15 @@ class TrustServers:
         steps = update(Question(repository, pins, now, remembered, wanted))
         fetch = self._from_memory(url, remembered) if self._offline else self._from_server(url, trust, image)
         try:
-            need = next(steps)
+            need, left = next(steps), limits.TRUST_UPDATE_BYTES
             while True:
-                need = steps.send(fetch(need))
+                content = fetch(need)
+                left -= len(content or b"")
+                if left < 0:
+                    raise LimitExceeded(
+                        f"{url}: more than {limits.TRUST_UPDATE_BYTES} bytes of trust data for {repository}"
+                    )
+                need = steps.send(content)
         except StopIteration as done:
             view: View | None = done.value
         if (

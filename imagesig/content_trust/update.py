@@ -48,7 +48,7 @@ from imagesig.errors import (
 from imagesig.trust.anchors import RootPin
 
 _FORGET = (
-    "ask its owner; if it was made anew, remove what is remembered of it in $XDG_STATE_HOME/imagesig/content-trust"
+    "ask its owner; if it was created again, remove what is remembered of it in $XDG_STATE_HOME/imagesig/content-trust"
 )
 
 
@@ -214,13 +214,20 @@ def _delegations(
 ) -> Generator[File, bytes | None, None]:
     """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary."""
     for role in parent.targets.delegations:
-        if not question.wanted(role.name) or role.name not in snapshot.files:
+        if not question.wanted(role.name):
+            continue
+        known = _known(question, role.narrowed(parent.role))
+        if role.name not in snapshot.files:
+            if known is not None:
+                raise _rolled_back(known, "none is listed now")
             continue  # a role without a file has signed nothing yet
         if len(found) >= limits.TRUST_DELEGATIONS:
             raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
         try:
             one = yield from _targets(question, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
+            if known is not None and not isinstance(error, Expired):
+                raise _rolled_back(known, f"the one that is listed now is refused: {error}") from error
             skipped.append(f"{role.name} is not used: {error}")
             continue
         found[role.name] = one
@@ -254,25 +261,30 @@ def _check_hash(content: bytes, role: str, listed: FileHash) -> None:
 
 
 def _check(question: Question, role: Role, document: Document) -> tuple[RoleSigner, ...]:
-    """The signers of a file that is signed, not expired, and not older than what is remembered."""
+    """The signers of a file that is signed, not older than what is remembered, and not expired."""
     signers = check_signatures(role, document)
+    earlier = _known(question, role)
+    if earlier is not None and earlier.version > document.version:
+        raise _rolled_back(earlier, f"version {document.version} is listed now")
     check_expiry(document, question.now)
-    remembered = question.remembered.get(document.role)
-    if remembered is None or remembered == document.content:
-        return signers
-    earlier = parse_document(document.role, remembered)
-    if earlier.version > document.version and _is_signed(role, earlier):
-        raise NotTrusted(
-            f"{document.role}.json: version {document.version}, but version {earlier.version} was seen before: "
-            "the server rolled it back"
-        )
     return signers
 
 
-def _is_signed(role: Role, document: Document) -> bool:
-    """Whether the role's present keys signed it. If they were replaced, its version says nothing (TUF 5.3.11)."""
+def _known(question: Question, role: Role) -> Document | None:
+    """What is remembered of a role, if its present keys signed it: else its version says nothing (TUF 5.3.11)."""
+    remembered = question.remembered.get(role.name)
+    if remembered is None:
+        return None
+    earlier = parse_document(role.name, remembered)
     try:
-        check_signatures(role, document)
+        check_signatures(role, earlier)
     except SignatureRejected:
-        return False
-    return True
+        return None
+    return earlier
+
+
+def _rolled_back(earlier: Document, now: str) -> NotTrusted:
+    return NotTrusted(
+        f"{earlier.role}.json: version {earlier.version} was seen before, and {now}: the server rolled it back",
+        hint=_FORGET,
+    )

@@ -65,7 +65,7 @@ def _misfit(name: bytes, what: str) -> str:
             try:
                 value.decode("utf-8")
             except UnicodeDecodeError:
-                return f"{attribute} is no UTF-8"
+                return f"{attribute} is not UTF-8"
             continue
         kind, characters = _RESTRICTED.get(tag, ("", None))
         if characters is not None and not characters.fullmatch(value):

@@ -78,10 +78,10 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
         )
     return BuildRequest(
         tuple(text for item in options if item not in ours for text in item.arguments),
-        tuple(_ours(item) for item in ours),
+        tuple(_ours(item) for item in ours if item.name not in _FLAGS or item.value in _TRUE),
         pushes,
         archives,
-        next((item.value for item in options if item.name == "metadata-file"), ""),
+        "".join([item.value for item in options if item.name == "metadata-file"][-1:]),
     )
 
 
@@ -124,8 +124,11 @@ def _options(arguments: Sequence[str]) -> Iterator[_Option]:
 
 
 def _short(text: str, left: list[str]) -> Iterator[_Option]:
-    """A cluster of short options: `-q`, `-tNAME`, `-t=NAME`, `-qt NAME`."""
+    """A cluster of short options: `-q`, `-q=false`, `-tNAME`, `-t=NAME`, `-qt NAME`."""
     for at, letter in enumerate(text[1:], 2):
+        if letter in _SHORT_WITHOUT_VALUE and text[at : at + 1] == "=":
+            yield _Option(letter, text[at + 1 :], (f"-{letter}{text[at:]}",))
+            return
         if letter in _SHORT_WITHOUT_VALUE:
             yield _Option(letter, "true", (f"-{letter}",))
             continue

@@ -11,6 +11,8 @@ from imagesig.oci.reference import DOCKER_HUB, Reference, parse_reference
 from imagesig.policy import Policy
 from imagesig.text import quote
 
+_SHORT_ID = 12
+"""Digits of an id as docker shows it."""
 _DANGLING = "docker.io/library/moby-dangling"
 """The repository that the containerd image store invents for an image without a name."""
 _LOCAL = "localhost"
@@ -63,7 +65,9 @@ def _repo_digests(attributes: Mapping[str, object]) -> list[Reference]:
 
 def _asked(name: str, image_id: str) -> Reference | None:
     """The name as a reference; None for no name, or for an id or the beginning of one."""
-    if not name or name.startswith("sha256:") or image_id.removeprefix("sha256:").startswith(name):
+    digits = image_id.removeprefix("sha256:")
+    # A shorter beginning may be a name: ids can be chosen by trying.
+    if not name or name.startswith("sha256:") or (len(name) >= _SHORT_ID and digits.startswith(name)):
         return None
     return parse_reference(name)
 

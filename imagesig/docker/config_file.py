@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,9 @@ from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument
+from imagesig.images.registry.credentials import docker_folder
 from imagesig.reading import read_bounded
-
-
-def config_folder(environ: Mapping[str, str]) -> Path:
-    """`$DOCKER_CONFIG`, else `~/.docker`."""
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+from imagesig.writing import replace_file
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -36,7 +32,7 @@ def current_context(environ: Mapping[str, str]) -> str:
     """The context that docker uses if no option names another one."""
     if environ.get("DOCKER_HOST"):
         return "default"
-    named = environ.get("DOCKER_CONTEXT") or read_config(config_folder(environ) / "config.json").get("currentContext")
+    named = environ.get("DOCKER_CONTEXT") or read_config(docker_folder(environ) / "config.json").get("currentContext")
     return named if isinstance(named, str) and named else "default"
 
 
@@ -48,9 +44,7 @@ def section(config: dict[str, Any], name: str, where: object) -> dict[str, Any]:
     """
     found = config.setdefault(name, {})
     if not isinstance(found, dict):
-        raise InvalidArgument(
-            f"{where}: {name} is not an object", hint="docker does not read this file either: mend it"
-        )
+        raise InvalidArgument(f"{where}: {name} is not an object", hint="fix this file: docker cannot read it either")
     return found
 
 
@@ -61,21 +55,6 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, text, mode)
+        replace_file(target, text.encode(), mode)
     except OSError as error:
         raise InvalidArgument(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def replace_file(path: Path, text: str, mode: int) -> None:
-    """Writes a new file and puts it in the place of the other. Raises `OSError`."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from imagesig.docker.config_file import read_config, replace_file, section, write_config
+from imagesig.docker.config_file import read_config, section, write_config
 from imagesig.errors import InvalidArgument, LimitExceeded
 from imagesig.reading import read_bounded
+from imagesig.writing import replace_file
 
 PLUGIN = "imagesig"
 _MARK = "# Written by imagesig docker install; imagesig docker uninstall removes it."
@@ -60,7 +61,7 @@ def _write_plugin(folder: Path, name: str) -> str:
             if _exists(aside):
                 raise InvalidArgument(f"{path}: another program, and {aside} exists too", hint="remove one of them")
             path.rename(aside)
-        replace_file(path, script, 0o755)
+        replace_file(path, script.encode(), 0o755)
     except OSError as error:
         raise InvalidArgument(f"{path}: cannot be written ({error.strerror})") from error
     return f"plugin   {path}"

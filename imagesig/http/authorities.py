@@ -32,7 +32,7 @@ class TlsContext:
         self._lock = threading.Lock()
 
     def get(self) -> ssl.SSLContext:
-        """Raises `InvalidArgument` for a file that is no file of authorities, or not a certificate with its key."""
+        """Raises `InvalidArgument` for a file without certificate authorities, or without a certificate and its key."""
         # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
         import ssl
 

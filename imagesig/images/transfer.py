@@ -65,7 +65,12 @@ class Transfer:
             DigestMismatch: the source has other bytes.
             TransportError: reading or writing failed after all retries.
         """
-        descriptor = self._sized(descriptor, source)
+        try:
+            descriptor = self._sized(descriptor, source)
+        except NotFound:
+            if _is_elsewhere(descriptor):
+                return
+            raise
         if self._target.has_blob(descriptor):
             self._add(BlobCount(present=1))
         # distribution says that it mounted a blob with another digest, and does not find it later.
@@ -75,7 +80,7 @@ class Transfer:
             try:
                 _with_retries(lambda: self._send(descriptor, source), descriptor)
             except NotFound:
-                if any(word in descriptor.media_type for word in _ELSEWHERE):
+                if _is_elsewhere(descriptor):
                     return
                 raise
             self._add(BlobCount(sent=1, sent_bytes=descriptor.size))
@@ -112,6 +117,11 @@ class Transfer:
             logger.debug("%s: %s", self._target.name, self.count)
             if self._progress is not None:
                 self._progress(self.count)
+
+
+def _is_elsewhere(descriptor: Descriptor) -> bool:
+    """Whether a layer need not be in the registry: it may be fetched from elsewhere."""
+    return any(word in descriptor.media_type for word in _ELSEWHERE)
 
 
 def _with_retries(attempted: Callable[[], _T], descriptor: Descriptor) -> _T:

@@ -85,7 +85,7 @@ class KeyHome(Struct, frozen=True):
 KEY_HOMES = (
     KeyHome(("file", "env"), "a file, env://NAME", "imagesig.keys.file.open"),
     KeyHome(("pkcs11",), "pkcs11:…", "imagesig.keys.pkcs11.open", "pkcs11", "python-pkcs11"),
-    KeyHome(("hashivault", "openbao"), "hashivault://NAME", "imagesig.keys.vault.open", "vault", "hvac"),
+    KeyHome(("hashivault", "openbao"), "hashivault://…, openbao://…", "imagesig.keys.vault.open", "vault", "hvac"),
     KeyHome(("awskms",), "awskms:///ID", "imagesig.keys.awskms.open", "aws", "boto3"),
     KeyHome(("notation-plugin",), "notation-plugin://NAME/ID", "imagesig.keys.plugin.notation_open"),
     KeyHome(("sigstore-kms",), "sigstore-kms://NAME/ID", "imagesig.keys.plugin.sigstore_open"),

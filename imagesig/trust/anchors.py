@@ -113,9 +113,10 @@ _PIN_HINT = "give the id of the root key, its public key, or the certificate aut
 class ContentTrust(Struct, frozen=True):
     """A trust server (notary) whose released tags name the digest of an image: Docker Content Trust.
 
-    `server` is its URL, by default the one of docker's own rules. `pin` says which root keys to trust: one pin or
-    several, of which one must fit. `signers` must all have signed the released digest too. Without a pin, `first_use`
-    trusts the root that the server has at first contact and remembers it. `ca_file` has the authorities for HTTPS.
+    `server` is its URL, by default the one of docker's own rules. `pin` says which root keys to trust, one pin or
+    several: of the keys that signed the root, enough for its threshold must fit them. `signers` must all have signed
+    the released digest too. Without a pin, `first_use` trusts the root that the server has at first contact and
+    remembers it. `ca_file` has the authorities for HTTPS.
 
     Raises:
         InvalidArgument: there is no pin and no `first_use`, both, or a value that is no pin.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Protocol
@@ -98,19 +97,10 @@ class FileCrlCache:
         return self._folder / hashlib.sha256(url.encode()).hexdigest()
 
     def _write(self, path: Path, content: bytes) -> None:
-        import tempfile
+        from imagesig.writing import replace_file
 
-        # The temporary file is in the same folder: a rename across devices fails (CVE-2024-51491).
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(name).replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        replace_file(path, content)
 
     def _prune(self) -> None:
         ages = []

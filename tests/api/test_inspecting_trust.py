@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,9 +185,16 @@ class _Clock:
         return NOW
 
 
-def test_the_command_reports_errors_as_json_too(trust: Notary) -> None:
+def test_offline_needs_a_pin(trust: Notary) -> None:
+    failed = run_here("trust", "inspect", "--offline", "--notary-server", trust.url, "registry.example/app")
+
+    assert failed.exit_code == 2
+    assert "remembered" in failed.stderr
+
+
+def test_a_repository_without_trust_data_ends_with_10(trust: Notary) -> None:
     failed = run_here("trust", "inspect", "--notary-server", trust.url, "registry.example/other")
 
     assert failed.exit_code == 10
     assert "has no trust data" in failed.stderr
-    assert not failed.stdout or json.loads(failed.stdout)
+    assert failed.stdout == ""

@@ -155,6 +155,19 @@ def test_two_long_lists_of_signatures_are_merged_quickly(tmp_path: Path) -> None
     assert time.process_time() - began < SECONDS
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"annotations": 5}, {"platform": 5}, {"artifactType": 5}, {"artifactType": "x/y"}, {"Digest": "x"}, {"size": 5.0}],
+    ids=str,
+)
+def test_an_entry_that_readers_refuse_does_not_keep_a_good_one_away(odd: dict[str, object]) -> None:
+    entry = Descriptor(MANIFEST, sha256(b"entry"), 5)
+    planted = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry.to_json() | odd]}
+    added = with_entry(Tagged(json.dumps(planted).encode(), INDEX), entry, sha256(b"subject"))
+    assert added is not None
+    assert json.loads(added.content)["manifests"] == [entry.to_json()]
+
+
 def test_an_entry_that_a_fallback_index_has_very_often_is_corrected_quickly() -> None:
     entry = Descriptor(MANIFEST, sha256(b"entry"), 5)
     wrong = [{"digest": entry.digest, "size": number} for number in range(15_000)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -147,7 +146,11 @@ def test_a_login_in_a_key_is_not_in_the_steps(tmp_path: Path, name: str) -> None
     value = "none" if name == "credHelpers" else {}
     file.write_text(json.dumps({name: {"https://me:hunter2tw@registry.example": value}}))
     files = CredentialFiles((file,), path=str(tmp_path))
-    with suppress(Unauthorized):
+    if name == "auths":
         assert "hunter" not in repr(files.steps("registry.example", "app"))
+    else:  # no such helper is installed
+        with pytest.raises(Unauthorized) as failed:
+            files.steps("registry.example", "app")
+        assert "hunter" not in f"{failed.value} {failed.value.hint}"
     document = json.loads(file.read_bytes())
     assert helper_for(document, "registry.example").key == ("https://registry.example" if value else "")

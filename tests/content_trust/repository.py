@@ -152,10 +152,10 @@ class TrustRepository:
         roles = {name: self._delegated(name, item) for name, item in self.delegations.items()}
         targets = self._file("targets", self._targets(), [self.targets])
         listed = {"root": root, "targets": targets, **roles}
-        meta = {name: _hashes(content) for name, content in listed.items()}
+        meta = {name: hashes_of(content) for name, content in listed.items()}
         snapshot = self._file("snapshot", {"_type": "Snapshot", "meta": meta}, [self.snapshot])
         timestamp = self._file(
-            "timestamp", {"_type": "Timestamp", "meta": {"snapshot": _hashes(snapshot)}}, [self.timestamp]
+            "timestamp", {"_type": "Timestamp", "meta": {"snapshot": hashes_of(snapshot)}}, [self.timestamp]
         )
         every = listed | {"snapshot": snapshot, "timestamp": timestamp}
         found = {f"{name}.json": content for name, content in every.items()}
@@ -216,7 +216,7 @@ def _delegations(items: Mapping[str, Delegation]) -> Json:
     }
 
 
-def _hashes(content: bytes) -> Json:
+def hashes_of(content: bytes) -> Json:
     hashed = {name: base64.b64encode(hashlib.new(name, content).digest()).decode() for name in ("sha256", "sha512")}
     return {"hashes": hashed, "length": len(content)}
 

@@ -11,11 +11,11 @@ from imagesig.content_trust.memory import (
     Forgetful,
     InMemoryTrust,
     TrustMemory,
-    docker_folder,
     state_folder,
 )
 from imagesig.content_trust.update import Question
 from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.images.registry.credentials import docker_folder
 from tests.content_trust.repository import GUN, NOW, TrustRepository, fetched
 
 URL = "https://notary.example"

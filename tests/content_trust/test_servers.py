@@ -9,7 +9,7 @@ import pytest
 
 from imagesig import ContentTrust, TrustServers
 from imagesig.content_trust import FolderMemory, InMemoryTrust
-from imagesig.errors import Expired, InvalidArgument, Unreachable
+from imagesig.errors import Expired, InvalidArgument, LimitExceeded, Unreachable
 from imagesig.images.registry.credentials import Credential
 from imagesig.oci.reference import parse_reference
 from imagesig.testing.loopback_server import Answer
@@ -63,13 +63,20 @@ def test_a_server_that_ends_is_named_in_the_hint(trust: Notary, monkeypatch: pyt
 
 
 def test_nothing_is_written_if_nothing_changed(trust: Notary, tmp_path: Path) -> None:
-    for _ in range(2):
-        TrustServers(memory=FolderMemory(tmp_path)).view(pinned(trust), IMAGE, NOW)
-        (written,) = tmp_path.glob("*.json")
-        written.chmod(0o400)
-        before = written.stat().st_mtime_ns
+    TrustServers(memory=FolderMemory(tmp_path)).view(pinned(trust), IMAGE, NOW)
+    (written,) = tmp_path.glob("*.json")
+    before = written.stat()
 
-    assert written.stat().st_mtime_ns == before
+    TrustServers(memory=FolderMemory(tmp_path)).view(pinned(trust), IMAGE, NOW)
+
+    assert (written.stat().st_ino, written.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_trust_data_without_end_are_refused(trust: Notary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagesig.limits.TRUST_UPDATE_BYTES", 2000)
+
+    with pytest.raises(LimitExceeded, match="more than 2000 bytes of trust data"):
+        TrustServers(memory=InMemoryTrust()).view(pinned(trust), IMAGE, NOW)
 
 
 def test_servers_in_another_process_open_their_own_connections(trust: Notary, tmp_path: Path) -> None:

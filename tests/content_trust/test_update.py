@@ -32,6 +32,7 @@ from tests.content_trust.repository import (
     certified,
     ed,
     fetched,
+    hashes_of,
     p256,
     tag,
 )
@@ -174,8 +175,47 @@ def test_a_file_older_than_the_remembered_one_is_refused(role: str) -> None:
     newer.versions[role] = 4
     newer.delegations["targets/releases"].version = 4 if role == "targets/releases" else 5
 
-    with pytest.raises(NotTrusted, match="version 4, but version 5 was seen before"):
+    with pytest.raises(NotTrusted, match="version 5 was seen before, and version 4 is listed now"):
         seen(newer, remembered=remembered)
+
+
+@pytest.mark.parametrize("how", ["not listed", "older and expired", "of another key"])
+def test_a_remembered_delegation_cannot_be_taken_away(how: str) -> None:
+    releases = Delegation([p256()], {"1.0": tag(OTHER)}, version=5)
+    newer = repository(delegations={"targets/releases": releases})
+    remembered = seen(newer)
+    files = newer.files()
+    if how == "not listed":
+        del newer.delegations["targets/releases"]
+        newer.raw["targets.json"] = files["targets.json"]
+        files = _with_targets_of(newer, files)
+    elif how == "older and expired":
+        releases.version, releases.expires = 3, NOW
+        files = newer.files()
+    else:
+        releases.version, releases.signed_by = 6, [p256()]
+        files = newer.files()
+
+    with pytest.raises(NotTrusted, match=r"targets/releases\.json: version 5 was seen before"):
+        fetched(files, asked(newer, remembered=remembered))
+
+
+def _with_targets_of(changed: TrustRepository, before: dict[str, bytes]) -> dict[str, bytes]:
+    """The files of a repository whose snapshot does not list a delegation that its targets still name."""
+    targets = before["targets.json"]
+    changed.change["snapshot"] = lambda signed: signed["meta"].update(targets=hashes_of(targets))
+    files = changed.files()
+    return {**before, **files, "targets.json": targets}
+
+
+def test_a_delegation_of_replaced_keys_is_not_a_rollback() -> None:
+    releases = Delegation([p256()], {"1.0": tag(OTHER)}, version=5)
+    changing = repository(delegations={"targets/releases": releases})
+    remembered = seen(changing)
+    releases.keys, releases.version = [p256()], 1
+    changing.versions["targets"] = 2
+
+    assert seen(changing, remembered=remembered).delegated["targets/releases"].targets.document.version == 1
 
 
 def test_versions_by_a_replaced_key_are_forgotten_only_with_a_root_that_replaces_it() -> None:

@@ -18,6 +18,9 @@ SPLIT = [
     ("--push -- --sign-key", "--push -- --sign-key", ""),
     ("--push -qt a -fDockerfile -f=x -", "--push -q -t a -f Dockerfile -f x -", ""),
     ("--push --sign-key= .", "--push .", "--key="),
+    ("--push --sign-key k --sign-plain-http=false --sign-no-recursive=0 .", "--push .", "--key=k"),
+    ("--push --sign-plain-http=true .", "--push .", "--plain-http"),
+    ("--push -q=false -t a .", "--push -q=false -t a .", ""),
 ]
 
 
@@ -93,6 +96,8 @@ def test_an_archive_on_stdout_is_refused(output: str) -> None:
 def test_the_user_s_metadata_file_is_used() -> None:
     for given in (["--metadata-file", "m", "--push"], ["--push", "--metadata-file=m"]):
         assert build_request("build", given).metadata_file == "m"
+    last = ["--metadata-file", "stale", "--push", "--metadata-file=m"]
+    assert build_request("build", last).metadata_file == "m"
 
 
 @pytest.mark.parametrize(("given", "wanted"), [("--help", True), ("-h", True), ("-qh .", True), ("-t --help .", False)])

@@ -167,6 +167,17 @@ def test_a_local_name_allows_every_registry(two: Registries, name: str) -> None:
     assert image_verdict(two.image(*two.names(two.here)), two.pub, name=name)
 
 
+def test_a_short_name_is_no_beginning_of_an_id(two: Registries) -> None:
+    """Ids can be chosen by trying: the policy's rule for the name `db` decides, whatever the id begins with."""
+    two.sign(two.here)
+    rule = Policy.any_of(two.pub, annotations={"stage": "released"}).default
+    policy = Policy(Policy.any_of(two.pub).default, {parse_scope("docker.io/library/db"): rule})
+    image = two.image(*two.names(two.here), image_id="sha256:db" + "0" * 62)
+
+    assert isinstance(image_verdict(image, policy, name="db").error, NeverPushed)
+    assert image_verdict(image, policy, name="db" + "0" * 10)
+
+
 def test_a_name_of_another_registry_is_not_proven_by_this_one(two: Registries) -> None:
     """`docker tag dev.example/app prod.example/app` makes no release of an image of the developers."""
     two.sign(two.here)

@@ -26,6 +26,7 @@ _OPTIONS = {
     "KMS ": "AWS_CA_BUNDLE=FILE",
 }
 """What names the authorities, by the beginning of the steps' names."""
+_OTHER_OPTION = "the setting of the key store for certificate authorities"
 _SHOWN_CERTIFICATES = 5
 _SHOWN_NAMES = 10
 
@@ -116,7 +117,7 @@ def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities
         yield Diagnosis(area, State.FAILED, detail, hint)
     else:
         hint = _hint(seen, [item for item in certificates if isinstance(item, Certificate)], decision.proxy, prefix)
-        yield Diagnosis(area, State.FAILED, f"{seen.fault}; trusted are {trusted}", hint)
+        yield Diagnosis(area, State.FAILED, f"{seen.fault}; imagesig trusts {trusted}", hint)
     for number, item in enumerate(certificates, 1):
         place = f"{number} of {len(seen.certificates)}"
         if isinstance(item, ImagesigError):
@@ -181,7 +182,7 @@ def _hint(seen: Handshake, certificates: list[Certificate], through: Proxy | Non
     wanted = last.label if is_root else quote(last.issuer)
     maker = f" (the proxy {through} may have made it)" if through else ""
     sends = ", or let the server send its whole chain" if len(certificates) == 1 and not is_root else ""
-    return f"name a PEM file with the certificate of {wanted}{maker}: {_OPTIONS[prefix]}{sends}"
+    return f"name a PEM file with the certificate of {wanted}{maker}: {_OPTIONS.get(prefix, _OTHER_OPTION)}{sends}"
 
 
 def clock(area: str, whose: str, time: datetime | None) -> Diagnosis:

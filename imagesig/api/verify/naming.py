@@ -16,12 +16,12 @@ from imagesig.content_trust.update import View
 from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
-    KeyProviderError,
+    MalformedError,
     NoSignatureAccepted,
     NotFound,
     NotTrusted,
     Rejection,
-    TransportError,
+    SignatureRejected,
 )
 from imagesig.oci.digest import is_digest
 from imagesig.oci.location import REGISTRY
@@ -118,9 +118,7 @@ def _statement(image: Reference, trust: ContentTrust, now: datetime, servers: Tr
     roles = (RELEASES, *(f"{TARGETS}/{name}" for name in trust.signer_names))
     try:
         view = servers.view(trust, image, now, wanted=lambda name: name in roles, roles=roles)
-    except (TransportError, KeyProviderError, InvalidArgument):
-        raise
-    except ImagesigError as error:
+    except (SignatureRejected, MalformedError) as error:
         return Statement(trust, None, Rejection(origin, error, trust.name), True, warnings)
     if view is None:
         return _not_counted(trust, origin, f"{image.repository} has no trust data", warnings)

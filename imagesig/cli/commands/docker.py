@@ -24,12 +24,12 @@ def install_command(builder: bool, trust: bool) -> None:
 
     Example: imagesig docker install --builder
     """
-    from imagesig.docker.config_file import config_folder
     from imagesig.docker.installing import install
+    from imagesig.images.registry.credentials import docker_folder
 
     if trust:
         _check_trust()
-    say(*install(config_folder(os.environ), builder=builder, trust=trust))
+    say(*install(docker_folder(os.environ), builder=builder, trust=trust))
 
 
 @command.command("uninstall", short_help="Remove it, and restore what was there.")
@@ -38,10 +38,10 @@ def uninstall_command() -> None:
 
     Example: imagesig docker uninstall
     """
-    from imagesig.docker.config_file import config_folder
     from imagesig.docker.installing import uninstall
+    from imagesig.images.registry.credentials import docker_folder
 
-    say(*(uninstall(config_folder(os.environ)) or ["nothing is installed"]))
+    say(*(uninstall(docker_folder(os.environ)) or ["nothing is installed"]))
 
 
 def _check_trust() -> None:

@@ -161,15 +161,17 @@ class RegistryLogin:
     def _log_in(self, text: str, registry: str, repository: str, scopes: list[str], refused: str) -> tuple[str, float]:
         began = time.monotonic()
         challenge = _challenge_in(text, registry)
+        asked: TokenRequest | None = None
         if challenge.scheme == "bearer":
             realm = challenge.parameters.get("realm", "")
             check_realm(realm, registry, plain_http=registry.startswith("http:"))
             service = challenge.parameters.get("service", "")
-            self._asked[registry] = TokenRequest(realm, service, wanted_scopes(challenge, scopes, registry))
+            asked = TokenRequest(realm, service, wanted_scopes(challenge, scopes, registry))
+            self._asked[registry] = asked  # the last one, for people
 
         def by(credential: Credential) -> tuple[str, float]:
-            if challenge.scheme == "bearer":
-                return self._token(self._asked[registry], credential, registry, refused)
+            if asked is not None:
+                return self._token(asked, credential, registry, refused)
             return self._basic(credential, registry, refused)
 
         known = self._credential(registry, repository)

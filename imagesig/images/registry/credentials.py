@@ -83,8 +83,13 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
         *((Path(named),) if named else ()),
         Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
         config / "containers/auth.json",
-        Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json",
+        docker_folder(environ) / "config.json",
     )
+
+
+def docker_folder(environ: Mapping[str, str]) -> Path:
+    """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`."""
+    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
 
 
 class CredentialStep(RedactedStruct, frozen=True):

@@ -11,7 +11,7 @@ from imagesig import limits
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import LimitExceeded, MalformedError, SignaturesUnsupported
 from imagesig.images.merge import Tagged
-from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.listing import Listing, parse_contents, parse_listing
 from imagesig.oci.manifest import INDEX_TYPES, OCI_INDEX, parse_index, parse_manifest
@@ -63,21 +63,31 @@ def with_entry(now: Tagged | None, entry: Descriptor, subject: str) -> Tagged | 
     if is_subject(now, subject):
         raise no_list_of(subject)
     document, manifests = _opened(now)
-    true = {"mediaType": entry.media_type, "size": entry.size}
-    same = {
-        place: other | true
+    places = [
+        place
         for place, other in enumerate(manifests)
         if isinstance(other, dict) and other.get("digest") == entry.digest
-    }
-    if any(manifests[place] == corrected for place, corrected in same.items()):
+    ]
+    if any(_lists(manifests[place], entry) for place in places):
         return None
-    if same:  # it is listed already, with another type or size
-        document["manifests"] = [same.get(place, other) for place, other in enumerate(manifests)]
+    if places:  # it is listed in a way that readers refuse, or with another type or size
+        for place in places:
+            manifests[place] = entry.to_json()
+        document["manifests"] = manifests
         return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
     if len(manifests) >= limits.REFERRERS:
         raise LimitExceeded(f"referrers tag: {len(manifests)} entries, at most {limits.REFERRERS} are read")
     document["manifests"] = sorted([*manifests, entry.to_json()], key=_order)
     return Tagged(go_json(document), now.media_type if now else OCI_INDEX)
+
+
+def _lists(other: object, entry: Descriptor) -> bool:
+    """Whether readers take this for the entry. One that they cannot read does not keep a good one from being added."""
+    try:
+        read = parse_descriptor(other, "referrers tag")
+    except MalformedError:
+        return False
+    return (read.media_type, read.size, read.artifact_type) == (entry.media_type, entry.size, entry.artifact_type)
 
 
 def without_entry(now: Tagged | None, digest: str) -> Tagged | None:

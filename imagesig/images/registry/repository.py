@@ -102,7 +102,7 @@ class RegistryRepository:
             raise LimitExceeded(f"{what}: {descriptor.size} bytes, at most {limit} are read")
         if descriptor.media_type in (*MANIFEST_TYPES, *INDEX_TYPES):
             content = self._manifests.get(descriptor.digest)
-            if content is not None:
+            if content is not None and len(content) == descriptor.size:
                 return content
             path, accept = f"manifests/{descriptor.digest}", _ACCEPT
         else:

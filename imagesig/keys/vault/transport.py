@@ -161,7 +161,7 @@ def _retry(what: str) -> Retry:
 
 
 def _is_not_about_our_retries(record: logging.LogRecord) -> bool:
-    """A filter: urllib3 warns of each retry, which is no news for the program. The last failure is our error."""
+    """A filter: urllib3 warns of each retry, which the program does not need. The last failure is our error."""
     values = record.args if isinstance(record.args, tuple) else ()
     return not any(getattr(value, "is_ours", False) for value in values)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterator
 from datetime import timedelta
@@ -133,6 +134,15 @@ def test_a_server_that_does_not_answer_is_an_error_under_any_too(stage: Stage, k
 
     with pytest.raises((Unreachable, UnexpectedResponse, imagesig.Unauthorized)):
         stage.verify(Policy.any_of(key, stage.trust()))
+
+
+def test_a_server_that_is_silent_is_an_error_and_no_verdict(stage: Stage, key: SigningKey) -> None:
+    sign(f"{stage.name}:1.0", key, transport=TRANSPORT)
+    stage.server.answer = Answer(pieces=lambda: itertools.cycle([b" ", 0.1]), content_length=1 << 16)
+
+    for policy in (stage.trust(), Policy.any_of(key, stage.trust())):
+        with pytest.raises((imagesig.DeadlineExceeded, Unreachable)):
+            stage.verify(policy, timeout=1.0)
 
 
 def _expired(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -17,7 +18,7 @@ from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.challenges import Challenge, granted_scopes, parse_challenges
-from imagesig.images.registry.connect import RegistryClient, registry
+from imagesig.images.registry.connect import RegistryClient, registry, registry_client
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles
 from imagesig.oci.reference import parse_reference
 from imagesig.testing import Answer, InMemoryRegistry, Request
@@ -254,6 +255,44 @@ def test_a_scope_is_asked_for_once(scope: str) -> None:
         asked = gateway(server, f'Bearer {scope}realm="REALM"', grants=OWN)
         assert inspect(registry(image, credentials=("user", "s3cret"))).digest
     assert asked[0]["scope"] == [OWN]
+
+
+def test_logins_at_the_same_time_go_to_their_own_token_servers() -> None:
+    """While one repository waits for its credential, another one of the same registry logs in elsewhere."""
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def credentials(_host: str) -> Credential:
+        if threading.current_thread().name == "slow":
+            waiting.set()
+            assert go_on.wait(10)
+        return Credential("user", "s3cret")
+
+    with InMemoryRegistry() as server:
+        images = {name: server.add_image(f"{name}/app:1.0") for name in ("slow", "fast")}
+        asked: dict[str, list[str]] = {}
+
+        def answer(request: Request) -> Answer | None:
+            if request.path.startswith("/token-"):
+                asked.setdefault(request.path, []).extend(request.query.get("scope", []))
+                return Answer(body=b'{"token":"t"}')
+            if request.headers.get("authorization"):
+                return None
+            name = request.path.split("/")[2]
+            realm = f"http://{server.host}/token-{name}"
+            return Answer(401, headers={"www-authenticate": f'Bearer realm="{realm}",service="{name}"'})
+
+        server.faults.append(answer)
+        with registry_client(credentials=credentials) as client:
+            slow = threading.Thread(target=lambda: inspect(registry(images["slow"], client=client)), name="slow")
+            slow.start()
+            assert waiting.wait(10)
+            inspect(registry(images["fast"], client=client))
+            go_on.set()
+            slow.join(10)
+
+    assert {path: set(scopes) for path, scopes in asked.items()} == {
+        f"/token-{name}": {f"repository:{name}/app:pull"} for name in ("slow", "fast")
+    }
 
 
 def test_a_scope_of_any_length_is_the_images_error() -> None:

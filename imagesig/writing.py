@@ -1,0 +1,27 @@
+"""Replaces files in one step: a reader sees the old file or the new one, and nothing is left after an error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes a new file and puts it in the place of the other. Raises `OSError`.
+
+    The new file is made in the same folder: a rename across devices fails (CVE-2024-51491).
+    """
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
