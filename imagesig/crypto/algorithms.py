@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
+from typing import TYPE_CHECKING, overload
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 
 class KeyType(Enum):
@@ -46,6 +51,28 @@ class Hash(Enum):
     def size(self) -> int:
         """Length of the digest in bytes."""
         return int(self.value[3:]) // 8
+
+
+@overload
+def hash_for(name: Hash) -> HashAlgorithm: ...
+
+
+@overload
+def hash_for(name: Hash, prehashed: bool) -> HashAlgorithm | Prehashed: ...
+
+
+def hash_for(name: Hash, prehashed: bool = False) -> HashAlgorithm | Prehashed:
+    """The hash as `cryptography` has it; with `prehashed` for a digest in place of a message."""
+    from cryptography.hazmat.primitives import hashes
+
+    known: dict[Hash, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]
+    known = {Hash.SHA256: hashes.SHA256, Hash.SHA384: hashes.SHA384, Hash.SHA512: hashes.SHA512}
+    made: HashAlgorithm = known[name]()
+    if not prehashed:
+        return made
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+    return Prehashed(made)
 
 
 STRONG_HASHES = frozenset(item.value for item in Hash)
@@ -124,10 +151,15 @@ def cosign_algorithms(key_type: KeyType) -> tuple[Algorithm, ...]:
 
 
 class ToSign(Struct, frozen=True):
-    """One message and the algorithm to sign it with. A provider uses the message or its digest."""
+    """One message and the algorithm to sign it with. A provider uses the message or its digest.
+
+    `hashed` is the digest of a message that is not in memory; `message` is then empty. Only a key whose
+    `signs_digests` says so gets such a request.
+    """
 
     message: bytes
     algorithm: Algorithm
+    hashed: bytes = b""
 
     @property
     def digest(self) -> bytes:
@@ -138,4 +170,4 @@ class ToSign(Struct, frozen=True):
         """
         if self.algorithm.hash is None:
             raise ValueError(f"{self.algorithm} signs the message itself and has no digest")
-        return self.algorithm.hash.digest(self.message)
+        return self.hashed or self.algorithm.hash.digest(self.message)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme
+from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign, hash_for
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
 from imagesig.text import quote
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
 _P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
@@ -141,6 +142,27 @@ class PublicKey(Struct, frozen=True, dict=True):
         with external_call("signature", lambda error: self._refused(algorithm)):
             self._check(signature, message, algorithm)
 
+    def verify_digest(self, signature: bytes, digest: bytes, algorithm: Algorithm) -> None:
+        """`verify` with the digest of the message in place of the message.
+
+        Raises:
+            SignatureInvalid: the key did not make the signature.
+            UnsupportedAlgorithm: the algorithm is not for this type of key, or signs messages without hashing them.
+        """
+        if algorithm.hash is None or algorithm.scheme is Scheme.ED25519PH:
+            raise UnsupportedAlgorithm(f"{algorithm} needs the message itself, not its digest")
+        if len(digest) != algorithm.hash.size:
+            raise SignatureInvalid(f"digest: {len(digest)} bytes, {algorithm.hash.size} are needed for {algorithm}")
+        with external_call("signature", lambda error: self._refused(algorithm)):
+            self._check(signature, digest, algorithm, prehashed=True)
+
+    def verify_request(self, signature: bytes, request: ToSign) -> None:
+        """Returns if the signature is what the request asked this key for. Raises as `verify` does."""
+        if request.hashed:
+            self.verify_digest(signature, request.hashed, request.algorithm)
+        else:
+            self.verify(signature, request.message, request.algorithm)
+
     def may_have_made(self, signature: bytes) -> bool:
         """Whether the length allows that this key made the signature: a test without cost."""
         if self.key_type.is_ecdsa:
@@ -152,28 +174,30 @@ class PublicKey(Struct, frozen=True, dict=True):
             f"signature: {self.key_type.value} key {self.fingerprint} does not verify it as {algorithm}"
         )
 
-    def _check(self, signature: bytes, message: bytes, algorithm: Algorithm) -> None:
+    def _check(self, signature: bytes, message: bytes, algorithm: Algorithm, *, prehashed: bool = False) -> None:
         """Raises exceptions of `cryptography`, or ours. Each type of key loads its own module."""
         key, scheme = self._loaded, algorithm.scheme
         if self.key_type.is_ecdsa:
             if scheme is not Scheme.ECDSA or not algorithm.hash:
                 raise self._no_algorithm(algorithm)
-            is_canonical, ecdsa = _ecdsa(algorithm.hash)
+            is_canonical, ecdsa = _ecdsa(algorithm.hash, prehashed)
             if not is_canonical(signature):
                 raise SignatureInvalid(f"signature: {len(signature)} bytes that are not the canonical DER of ECDSA")
             return cast("EllipticCurvePublicKey", key).verify(signature, message, ecdsa)
         from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
         if isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
-            return key.verify(signature, message, padding.PKCS1v15(), _hash(algorithm.hash))
+            return key.verify(signature, message, padding.PKCS1v15(), hash_for(algorithm.hash, prehashed))
         if isinstance(key, rsa.RSAPublicKey) and scheme is Scheme.RSA_PSS and algorithm.hash:
-            mgf = padding.MGF1(_hash(algorithm.hash))
+            mgf = padding.MGF1(hash_for(algorithm.hash))
             salt_length = algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
-            return key.verify(signature, message, padding.PSS(mgf, salt_length), _hash(algorithm.hash))
+            return key.verify(signature, message, padding.PSS(mgf, salt_length), hash_for(algorithm.hash, prehashed))
         if isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519:
             return key.verify(signature, message)
         if isinstance(key, ed25519.Ed25519PublicKey) and scheme is Scheme.ED25519PH:
-            return _verify_ed25519ph(key.public_bytes_raw(), signature, message)
+            from imagesig.crypto.ed25519ph import verify_ed25519ph
+
+            return verify_ed25519ph(key.public_bytes_raw(), signature, message)
         raise self._no_algorithm(algorithm)
 
     def _no_algorithm(self, algorithm: Algorithm) -> UnsupportedAlgorithm:
@@ -193,21 +217,6 @@ def _plain_p256(spki: bytes) -> PublicKey | None:
     key = PublicKey(spki, KeyType.ECDSA_P256)
     key.__dict__["_loaded"] = loaded
     return key
-
-
-def _verify_ed25519ph(public_key: bytes, signature: bytes, message: bytes) -> None:
-    # `cryptography` has no Ed25519ph. libsodium's multi-part signing is exactly RFC 8032 section 5.1 with phflag 1 and
-    # an empty context.
-    from nacl import bindings, exceptions
-
-    if len(signature) != bindings.crypto_sign_BYTES:
-        raise SignatureInvalid(f"signature: {len(signature)} bytes, Ed25519ph has {bindings.crypto_sign_BYTES}")
-    state = bindings.crypto_sign_ed25519ph_state()
-    bindings.crypto_sign_ed25519ph_update(state, message)
-    try:
-        bindings.crypto_sign_ed25519ph_final_verify(state, signature, public_key)
-    except exceptions.BadSignatureError:
-        raise SignatureInvalid("signature: the Ed25519 key does not verify it as ed25519ph-sha512") from None
 
 
 def _key_type(key: PublicKeyTypes) -> KeyType:
@@ -256,13 +265,13 @@ def _check_exponent(key: RSAPublicKey) -> None:
 
 # speed: made once, imports and objects cost a tenth of a verification (benchmarks/test_library.py)
 @cache
-def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
+def _ecdsa(name: Hash, prehashed: bool) -> tuple[Callable[[bytes], bool], ECDSA]:
     """What an ECDSA signature is checked with: the test of its encoding, and `cryptography`'s algorithm."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from imagesig.crypto.ecdsa import is_canonical_der
 
-    algorithm = _hash(name)
+    algorithm = hash_for(name, prehashed)
 
     # speed: an `ec.ECDSA` asks the back end about deterministic signing, and loads it and the ciphers for that
     # (benchmarks/test_start.py)
@@ -271,7 +280,7 @@ def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
             pass
 
         @property
-        def algorithm(self) -> hashes.HashAlgorithm:
+        def algorithm(self) -> hashes.HashAlgorithm | Prehashed:
             return algorithm
 
         @property
@@ -279,18 +288,6 @@ def _ecdsa(name: Hash) -> tuple[Callable[[bytes], bool], ECDSA]:
             return False
 
     return is_canonical_der, Verified()
-
-
-def _hash(name: Hash) -> hashes.HashAlgorithm:
-    from cryptography.hazmat.primitives import hashes
-
-    match name:
-        case Hash.SHA256:
-            return hashes.SHA256()
-        case Hash.SHA384:
-            return hashes.SHA384()
-        case Hash.SHA512:
-            return hashes.SHA512()
 
 
 def _unreadable(error: Exception) -> InvalidArgument:

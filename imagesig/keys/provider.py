@@ -41,7 +41,7 @@ class KeyInfo(Struct, frozen=True):
     detail: str = ""
 
 
-_KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "_release")
+_KEY_METHODS = ("info", "public_keys", "pinned_to", "check", "signs_digests", "_release")
 _PROVIDER_METHODS = ("open", "public_keys", "generate", "list", "facts", "endpoint", "_release")
 
 
@@ -111,6 +111,23 @@ class SigningKey(Closing, ABC):
 
     @final
     @checks_arguments
+    def sign_digest(self, digest: bytes, algorithm: Algorithm | None = None) -> bytes:
+        """The signature of the message with this digest, which is of the algorithm's hash. Otherwise as `sign`.
+
+        Raises:
+            UnsupportedAlgorithm: this key needs the message itself; see `signs_digests`.
+        """
+        return self.sign_batch([ToSign(b"", algorithm or self.info.algorithms[0], digest)])[0]
+
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        """Whether the digest of a message is enough to sign it with this algorithm. Never for Ed25519.
+
+        Override this if `_sign` reads only `request.digest`.
+        """
+        return False
+
+    @final
+    @checks_arguments
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order, or an error. Raises as `sign` does."""
         return self.signed(requests)[1]
@@ -138,13 +155,17 @@ class SigningKey(Closing, ABC):
                     f"{self.info.key_id}: cannot sign {request.algorithm}; "
                     f"this {self.info.public_key.key_type.value} key signs {', '.join(map(str, possible))}"
                 )
+            if request.hashed and not self.signs_digests(request.algorithm):
+                raise UnsupportedAlgorithm(
+                    f"{self.info.key_id}: needs the message to sign {request.algorithm}, not its digest"
+                )
         signer, signatures = self._sign_all(requests)
         self._check_expected(signer)
         if len(signatures) != len(requests):
             raise BadSignature(f"{signer.key_id}: {len(signatures)} signatures came back for {len(requests)} messages")
         for request, signature in zip(requests, signatures, strict=True):
             try:
-                signer.public_key.verify(signature, request.message, request.algorithm)
+                signer.public_key.verify_request(signature, request)
             except SignatureInvalid as error:
                 raise BadSignature(
                     f"{signer.key_id}: the signature that came back does not verify with the key's own public key "

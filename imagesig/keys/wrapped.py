@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagesig.crypto.algorithms import ToSign
+from imagesig.crypto.algorithms import Algorithm, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.provider import KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
@@ -23,6 +23,9 @@ class WrappedKey(SigningKey):
     @property
     def public_keys(self) -> tuple[PublicKey, ...]:
         return self._key.public_keys
+
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        return self._key.signs_digests(algorithm)
 
     def _sign(self, request: ToSign) -> bytes:
         return self._key.sign_batch([request])[0]

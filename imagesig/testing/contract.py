@@ -81,6 +81,17 @@ class ProviderContract(ContractHooks):
             for algorithm in key.info.algorithms:
                 key.info.public_key.verify(key.sign(b"message", algorithm), b"message", algorithm)
 
+    def test_a_digest_is_signed_or_refused(self, provider: KeyProvider, key_type: KeyType) -> None:
+        with provider.open(self.make_key(provider, key_type)) as key:
+            for algorithm in key.info.algorithms:
+                digest = ToSign(b"message", algorithm).digest if algorithm.hash else b"message"
+                if key.signs_digests(algorithm):
+                    assert algorithm.hash is not None
+                    key.info.public_key.verify(key.sign_digest(digest, algorithm), b"message", algorithm)
+                else:
+                    with pytest.raises(UnsupportedAlgorithm):
+                        key.sign_digest(digest, algorithm)
+
     def test_a_batch_keeps_its_order_and_may_mix_algorithms(self, provider: KeyProvider, key_type: KeyType) -> None:
         with provider.open(self.make_key(provider, key_type)) as key:
             algorithms = key.info.algorithms

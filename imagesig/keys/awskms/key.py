@@ -49,6 +49,9 @@ class AwsKmsKey(SigningKey):
     def info(self) -> SignerInfo:
         return self._info
 
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        return algorithm.hash is not None
+
     def _sign(self, request: ToSign) -> bytes:
         arguments = self._arguments(request)
         answer = self._provider.call("sign", self._info.key_id, **arguments)

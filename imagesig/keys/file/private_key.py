@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagesig.crypto.algorithms import Hash, KeyType, Scheme, ToSign
+from imagesig.crypto.algorithms import KeyType, Scheme, ToSign, hash_for
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import UnsupportedAlgorithm
@@ -14,7 +13,6 @@ from imagesig.keys.file import cosign_key
 from imagesig.redacted import RedactedStruct
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
@@ -71,15 +69,15 @@ class PrivateKey(RedactedStruct, frozen=True):
     def _sign(self, request: ToSign) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-        key, algorithm, message = self.loaded, request.algorithm, request.message
+        key, algorithm, message = self.loaded, request.algorithm, request.hashed or request.message
         if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm.scheme is Scheme.ECDSA and algorithm.hash:
-            return key.sign(message, ec.ECDSA(_hash(algorithm.hash)))
+            return key.sign(message, ec.ECDSA(hash_for(algorithm.hash, bool(request.hashed))))
         if isinstance(key, rsa.RSAPrivateKey) and algorithm.scheme is Scheme.RSA_PKCS1V15 and algorithm.hash:
-            return key.sign(message, padding.PKCS1v15(), _hash(algorithm.hash))
+            return key.sign(message, padding.PKCS1v15(), hash_for(algorithm.hash, bool(request.hashed)))
         if isinstance(key, rsa.RSAPrivateKey) and algorithm.scheme is Scheme.RSA_PSS and algorithm.hash:
             salt_length = algorithm.hash.size if algorithm.salt_length is None else algorithm.salt_length
-            scheme = padding.PSS(padding.MGF1(_hash(algorithm.hash)), salt_length)
-            return key.sign(message, scheme, _hash(algorithm.hash))
+            scheme = padding.PSS(padding.MGF1(hash_for(algorithm.hash)), salt_length)
+            return key.sign(message, scheme, hash_for(algorithm.hash, bool(request.hashed)))
         if isinstance(key, ed25519.Ed25519PrivateKey) and algorithm.scheme is Scheme.ED25519:
             return key.sign(message)
         raise UnsupportedAlgorithm(f"a {self.public_key.key_type.value} key in memory cannot sign {algorithm}")
@@ -98,14 +96,3 @@ class PrivateKey(RedactedStruct, frozen=True):
 def encoded(passphrase: str) -> bytes:
     # The environment gives bytes that are not UTF-8 as surrogates.
     return passphrase.encode("utf-8", "surrogateescape")
-
-
-def _hash(name: Hash) -> hashes.HashAlgorithm:
-    from cryptography.hazmat.primitives import hashes
-
-    classes: dict[Hash, Callable[[], hashes.HashAlgorithm]] = {
-        Hash.SHA256: hashes.SHA256,
-        Hash.SHA384: hashes.SHA384,
-        Hash.SHA512: hashes.SHA512,
-    }
-    return classes[name]()

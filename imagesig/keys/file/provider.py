@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.crypto.algorithms import KeyType, ToSign
+from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
     AccessDenied,
@@ -47,6 +47,9 @@ class FileKey(SigningKey):
     @property
     def info(self) -> SignerInfo:
         return self._info
+
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        return algorithm.hash is not None
 
     def _sign(self, request: ToSign) -> bytes:
         private_key = self._private_key

@@ -164,6 +164,10 @@ class Operation(Struct, frozen=True):
     data: Callable[[ToSign], bytes]
     parameter: tuple[str, str, int] | None = None
 
+    @property
+    def takes_digest(self) -> bool:
+        return self.data is not _message
+
 
 def operations_for(algorithm: Algorithm, mechanisms: Collection[str]) -> list[Operation]:
     """The operations for a token with these mechanisms (`SHA256_RSA_PKCS`, without `CKM_`), the best first.

@@ -24,6 +24,7 @@ class FoundKey(Struct, frozen=True):
     """A private key object in the session of one generation, with its full URI and public key.
 
     `always_authenticate`: the token says that the key needs the PIN for every signature (CKA_ALWAYS_AUTHENTICATE).
+    `digests` are the algorithms for which the token takes a digest.
     """
 
     handle: Any
@@ -33,6 +34,7 @@ class FoundKey(Struct, frozen=True):
     algorithms: tuple[Algorithm, ...]
     chain: tuple[Certificate, ...]
     always_authenticate: bool
+    digests: frozenset[Algorithm]
 
 
 class Pkcs11Key(SigningKey):
@@ -48,6 +50,9 @@ class Pkcs11Key(SigningKey):
     @property
     def info(self) -> SignerInfo:
         return self._info
+
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        return algorithm in self._found.digests
 
     def _sign(self, request: ToSign) -> bytes:
         return self._sign_all([request])[1][0]

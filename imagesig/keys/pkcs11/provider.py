@@ -217,8 +217,10 @@ class Pkcs11Provider(KeyProvider):
         public_key = public_half(opened.session, item, self._public_key)
         algorithms = self._signer.algorithms(public_key.key_type, opened.token)
         always = bool(read_attribute(item.handle, "ALWAYS_AUTHENTICATE"))
+        digests = self._signer.digest_algorithms(algorithms, opened.token)
         chain = find_chain(opened.session, uri, public_key)
-        return FoundKey(signing_object(item.handle), opened.generation, uri, public_key, algorithms, chain, always)
+        handle = signing_object(item.handle)
+        return FoundKey(handle, opened.generation, uri, public_key, algorithms, chain, always, digests)
 
     def sign(self, found: FoundKey, request: ToSign) -> bytes:
         """One signature. Call it inside `locked()`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
@@ -35,12 +36,22 @@ class Signer:
         """Raises as `algorithms_for` does."""
         return algorithms_for(key_type, self._mechanisms_of(token))
 
+    def digest_algorithms(self, algorithms: Sequence[Algorithm], token: Any) -> frozenset[Algorithm]:
+        """Those of the algorithms for which the token takes a digest."""
+        mechanisms = self._mechanisms_of(token)
+        return frozenset(
+            item for item in algorithms if any(one.takes_digest for one in operations_for(item, mechanisms))
+        )
+
     def sign(self, found: FoundKey, request: ToSign, token: Any) -> bytes:
         """One C_Sign; more only where the token refuses the mechanism or the way to give the PIN."""
         # speed: looked up once for each algorithm, a twentieth of a signature (benchmarks/test_pkcs11.py)
         calls = self._calls.get(request.algorithm) or self._find_calls(request.algorithm, token)
         pin = self._pin_for(found, token)
+        refused: Exception | None = None
         for call in tuple(calls):
+            if request.hashed and not call[0].takes_digest:
+                continue
             try:
                 return self._sign_with(call, found, request, pin)
             except Exception as error:

@@ -83,6 +83,9 @@ class VaultKey(SigningKey):
             )
         return SignerInfo(self._versions.public_keys[version], self._provider.key_id(self._name, version))
 
+    def signs_digests(self, algorithm: Algorithm) -> bool:
+        return algorithm.hash is not None
+
     def _sign(self, request: ToSign) -> bytes:
         return self._sign_all([request])[1][0]
 
