@@ -63,6 +63,8 @@ ENVELOPE_BYTES = 256 * 1024
 """One Notary Project envelope; those in the wild have 2 to 15 KiB, most of it certificates."""
 TIMESTAMP_BYTES = 256 * 1024
 """One RFC 3161 timestamp token with its certificates; those in the wild have 3 to 7 KiB."""
+BLOB_MESSAGE_BYTES = 256 * 1024 * 1024
+"""A blob that is in memory as a whole, because its key signs no digest (Ed25519); all others are read in pieces."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
 STATEMENT_SUBJECTS = 1024

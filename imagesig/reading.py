@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from imagesig.text import quote
 _STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
 """Paths of streams that the shell connects: `<(command)`, and standard input."""
 _CHUNK = 64 * 1024
+_PIECE = 1024 * 1024
 _PATH_CHARACTERS = 1024
 
 
@@ -105,6 +106,28 @@ def read_content(
         raise refusal(Unreadable.NAME, Unreadable.NAME.value) from error
     except Exception as error:
         raise InternalError.of(error, subject) from error
+
+
+def read_pieces(path: str | os.PathLike[str], what: str) -> Iterator[bytes]:
+    """The contents of a regular file, or of a stream that the shell connects, in pieces of at most 1 MiB.
+
+    Raises:
+        InvalidArgument: no such file, no permission, a folder, a pipe, a device.
+    """
+    subject = f"{what} {_shown(path)}"
+    try:
+        descriptor, _ = _open(os.fspath(path), streams=True)
+        try:
+            while piece := os.read(descriptor, _PIECE):
+                yield piece
+        finally:
+            os.close(descriptor)
+    except _NotRegularError as error:
+        raise InvalidArgument(f"{subject}: {error.reason.value}") from None
+    except OSError as error:
+        raise InvalidArgument(f"{subject}: {_reason(error).value}") from error
+    except (ValueError, TypeError):  # a NUL byte, a lone surrogate
+        raise InvalidArgument(f"{subject}: {Unreadable.NAME.value}") from None
 
 
 def text_bounded(

@@ -10,16 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NewType
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from imagesig.crypto.algorithms import Algorithm, Hash, ToSign, signing_algorithms
+from imagesig.crypto.algorithms import Algorithm, Hash, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import SignatureRejected
+from imagesig.errors import SignatureInvalid, SignatureRejected
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.descriptor import Descriptor
 from imagesig.redacted import RedactedStruct
@@ -98,6 +98,8 @@ class Claim(Struct, frozen=True):
 class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
+    `digests` are those of a message that is too long to be in memory; `message` is then empty.
+
     `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact. They may select a trusted key and lead
     to a trusted authority, but never add one.
     """
@@ -110,6 +112,17 @@ class Envelope(RedactedStruct, frozen=True):
     payload: bytes
     key_hint: str = ""
     chain: tuple[bytes, ...] = ()
+    digests: Mapping[Hash, bytes] = {}
+
+    def verify(self, public_key: PublicKey, algorithm: Algorithm) -> None:
+        """Returns if the key made the signature over exactly this message. Raises as `PublicKey.verify` does."""
+        hashed = None if algorithm.scheme is Scheme.ED25519PH else algorithm.hash
+        if hashed is not None and hashed in self.digests:
+            public_key.verify_digest(self.signature, self.digests[hashed], algorithm)
+        elif self.digests and not self.message:
+            raise SignatureInvalid(f"signature: {algorithm} needs the message in memory, which is too long for that")
+        else:
+            public_key.verify(self.signature, self.message, algorithm)
 
 
 AUTHENTICITY = "authenticity"

@@ -23,6 +23,8 @@ _COMMANDS = {
     "inspect": "imagesig.cli.commands.inspect",
     "copy": "imagesig.cli.commands.copy",
     "remove": "imagesig.cli.commands.remove",
+    "sign-blob": "imagesig.cli.commands.blob.sign_blob",
+    "verify-blob": "imagesig.cli.commands.blob.verify_blob",
     "generate-payload": "imagesig.cli.commands.generate_payload",
     "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",

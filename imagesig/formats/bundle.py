@@ -46,7 +46,7 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
-_READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
 _BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
 IN_TOTO = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -165,11 +165,11 @@ class Bundle(CosignFamily, frozen=True):
         document = parse_object(content, "bundle", _DOCUMENT, nodes=limits.ENVELOPE_NODES)
         refuse_two_spellings(document, "bundle")
         check_members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, "bundle", {"messageSignature"})
-        if document["mediaType"] not in _READABLE_TYPES:
+        if document["mediaType"] not in READABLE_TYPES:
             raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
         if document.get("messageSignature") is not None:
             raise FormatViolation("the bundle has a DSSE envelope and a message signature, one of them is needed")
-        key_hint, chain = _key_material(document["verificationMaterial"])
+        key_hint, chain = key_material(document["verificationMaterial"])
         return _split_envelope(stored, document["dsseEnvelope"], key_hint, chain)
 
     def claim(self, envelope: Envelope) -> Claim:
@@ -254,8 +254,12 @@ def _subject(value: object, what: str) -> Subject:
 _KEY_MATERIAL = ("publicKey", "certificate", "x509CertificateChain")
 
 
-def _key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
-    """The hint to a bare key, or the certificates in DER, signer first."""
+def key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
+    """The hint to a bare key, or the certificates in DER, signer first, of a bundle's `verificationMaterial`.
+
+    Raises:
+        FormatViolation, LimitExceeded: it has neither, both, or more entries than are read.
+    """
     if not isinstance(material, dict):
         raise FormatViolation(f"verificationMaterial is {quote(material)}, an object is needed")
     kinds = [name for name in _KEY_MATERIAL if name in material] or ["publicKey"]

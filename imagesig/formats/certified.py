@@ -157,7 +157,7 @@ def verified_by_signer(
     for algorithm in candidates[public_key.key_type] if public_key.may_have_made(envelope.signature) else ():
         spend(Cost.SIGNATURE_CHECKS, 1, envelope.stored.origin)
         try:
-            public_key.verify(envelope.signature, envelope.message, algorithm)
+            envelope.verify(public_key, algorithm)
         except SignatureInvalid:
             continue
         return public_key, algorithm

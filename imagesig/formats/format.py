@@ -160,7 +160,7 @@ def find_signer(
             for algorithm in candidates[public_key.key_type]:
                 spend(Cost.SIGNATURE_CHECKS, 1, envelope.stored.origin)
                 try:
-                    public_key.verify(envelope.signature, envelope.message, algorithm)
+                    envelope.verify(public_key, algorithm)
                 except SignatureInvalid:
                     continue
                 return trusted, public_key, algorithm

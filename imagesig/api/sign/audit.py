@@ -28,14 +28,27 @@ logger = Logger("imagesig.audit")
 
 def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached: bool) -> None:
     """Logs a signature that the key made, whether or not it could be stored."""
-    members: dict[str, str | bool] = {
-        "image": str(planned.image),
-        "digest": planned.target.descriptor.digest,
-        "format": planned.format.name,
+    digest, place = planned.target.descriptor.digest, planned.image.signatures.name
+    members = _members(str(planned.image), digest, planned.format.name, signer, place, attached=attached)
+    logger.event("signature %s" if attached else "signature made, but not attached: %s", planned.name, members)
+
+
+def record_blob_signature(name: str, digest: str, format_name: str, signer: SignerInfo) -> None:
+    """Logs a signature of a blob. `image` is the name of the blob; nothing is attached."""
+    members = _members(name, digest, format_name, signer, "", attached=False)
+    logger.event("signature of blob %s", digest, members)
+
+
+def _members(
+    image: str, digest: str, format_name: str, signer: SignerInfo, place: str, *, attached: bool
+) -> dict[str, str | bool]:
+    return {
+        "image": image,
+        "digest": digest,
+        "format": format_name,
         "key_id": signer.key_id,
         "public_key": signer.public_key.fingerprint,
         "signed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "place": planned.image.signatures.name,
+        "place": place,
         "attached": attached,
     }
-    logger.event("signature %s" if attached else "signature made, but not attached: %s", planned.name, members)

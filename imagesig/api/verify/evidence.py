@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from imagesig.signature import Examined, Subject
 if TYPE_CHECKING:
     from imagesig.api.verify.naming import Named, Statement
     from imagesig.api.verify.revoking import Answers
+    from imagesig.oci.reference import Reference
     from imagesig.witnesses import RevocationChecker, Witnesses
 
 
@@ -113,23 +114,13 @@ class StoredEvidence(Struct, dict=True):
         return named.of(requirement.anchors.content_trust) if named is not None else ()
 
     def _verdict(self, requirement: Signed) -> Verdict:
+        evaluation = self.evaluation
         examined, rejections = self._examine(requirement)
-        subject = self._subject(examined)
-        known: Answers = {}
-
-        def judged(signatures: Sequence[Examined]) -> Verdict:
-            evaluation = self.evaluation
-            if any(item.chain for signature in signatures for item in signature.by_all):
-                # speed: keys have nothing to revoke (benchmarks/test_start.py)
-                from imagesig.api.verify.revoking import with_revocation
-
-                signatures = with_revocation(signatures, requirement, evaluation.revocation, evaluation.now, known)
-            return judge(subject, evaluation.image.name, requirement, signatures, rejections, evaluation.image)
-
-        several = any(item.by_others for item in examined)
-        verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
-        # Further authorities that certified a signer are used only if needed: they may have revocation servers to ask.
-        return judged(examined) if several and not verdict.verified else verdict
+        subject, name = self._subject(examined), evaluation.image.name
+        revocation = lambda: evaluation.revocation  # noqa: E731 - a property that loads what it needs
+        return verdict_of(
+            examined, rejections, requirement, subject, name, evaluation.image, revocation, evaluation.now
+        )
 
     def _examine(self, requirement: Signed) -> tuple[list[Examined], list[Rejection]]:
         """The signatures in the formats that the requirement accepts, and the reasons why others are rejected."""
@@ -188,3 +179,33 @@ class StoredEvidence(Struct, dict=True):
             subject=digest,
             hint="sign it, or name its repository of signatures: --signature-repository, or signature_repository=",
         )
+
+
+def verdict_of(
+    examined: Sequence[Examined],
+    rejections: Sequence[Rejection],
+    requirement: Signed,
+    subject: Subject,
+    name: Reference | None,
+    what: object,
+    revocation: Callable[[], RevocationChecker],
+    now: datetime,
+) -> Verdict:
+    """The verdict of a requirement, after the revocation checks of signers that its authorities certified.
+
+    Arguments are as of `judge`, where `what` names the image or blob in errors.
+    """
+    known: Answers = {}
+
+    def judged(signatures: Sequence[Examined]) -> Verdict:
+        if any(item.chain for signature in signatures for item in signature.by_all):
+            # speed: keys have nothing to revoke (benchmarks/test_start.py)
+            from imagesig.api.verify.revoking import with_revocation
+
+            signatures = with_revocation(signatures, requirement, revocation(), now, known)
+        return judge(subject, name, requirement, signatures, rejections, what)
+
+    several = any(item.by_others for item in examined)
+    verdict = judged([replace(item, by_others=()) for item in examined] if several else examined)
+    # Further authorities that certified a signer are used only if needed: they may have revocation servers to ask.
+    return judged(examined) if several and not verdict.verified else verdict

@@ -1,0 +1,193 @@
+"""`verify_blob`: proof that a trusted key signed a file, a stream or bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from imagesig import limits
+from imagesig.api.blob.reading_blob import Blob, BlobLike, read_blob
+from imagesig.api.verify.evidence import verdict_of
+from imagesig.api.verify.verifying import OpenPublicKeys
+from imagesig.arguments import checks_arguments
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.certificate import Certificate
+from imagesig.deadlines import deadline
+from imagesig.effort import one_image
+from imagesig.errors import (
+    AllowedUnverified,
+    FormatViolation,
+    ImagesigError,
+    InvalidArgument,
+    KeyProviderError,
+    Rejection,
+    TransportError,
+)
+from imagesig.formats.blob_bundle import MessageSignature, authenticate, hashes_for, parse_message_bundle
+from imagesig.formats.format import decode_base64
+from imagesig.keys.certified import read_chain
+from imagesig.keys.uri import open_public_keys
+from imagesig.naming import PathLike
+from imagesig.policy import AuthorityLike, Policy, Rule, Signed
+from imagesig.policy.judge import judge_rule
+from imagesig.policy.verdict import Verdict
+from imagesig.reading import read_bounded
+from imagesig.signature import Examined, Subject, VerifiedSignature
+
+if TYPE_CHECKING:
+    from imagesig.witnesses import RevocationChecker, Witnesses
+
+
+class VerifiedBlob(Struct, frozen=True):
+    """Proof that a blob's signature satisfies a policy. `digest` is that of what was read and verified."""
+
+    name: str
+    size: int
+    digest: str
+    signatures: tuple[VerifiedSignature, ...]
+    warnings: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the blob. It has JSON types only."""
+        return {
+            "name": self.name,
+            "size": self.size,
+            "digest": self.digest,
+            "signatures": [item.document() for item in self.signatures],
+            "warnings": list(self.warnings),
+        }
+
+
+@checks_arguments
+def verify_blob(
+    blob: BlobLike,
+    policy: Policy | AuthorityLike,
+    *,
+    signature: bytes | str | None = None,
+    bundle: bytes | str | PathLike | None = None,
+    chain: bytes | str | Path | Sequence[Certificate] = (),
+    now: datetime | None = None,
+    witnesses: Witnesses | None = None,
+    open_keys: OpenPublicKeys = open_public_keys,
+    timeout: float = limits.OPERATION_SECONDS,
+) -> VerifiedBlob:
+    """Proof that a file (its path), a stream or bytes have a signature that satisfies a policy; raises if not.
+
+    The blob is read once in pieces. If the policy trusts an Ed25519 key, it is kept in memory up to
+    `limits.BLOB_MESSAGE_BYTES`; a larger one cannot be verified with that key.
+
+    Args:
+        blob: what was signed.
+        policy: a public key or other authority, or a policy, whose default rule applies: a blob has no name.
+        signature: base64 text or raw bytes.
+        bundle: a Sigstore bundle in place of `signature`: its JSON as bytes, or the path of a file.
+        chain: the signer's certificates with `signature`, its own first: PEM, a file, or certificates.
+        now, witnesses, open_keys: as of `verify`.
+        timeout: seconds for opening keys and judging; reading the blob is not limited.
+
+    Raises:
+        NoSignatureAccepted: the signature does not satisfy the policy; every reason is in `rejections`.
+        RefusedByPolicy, AllowedUnverified: the policy's default rule rejects everything, or needs no proof.
+        InvalidArgument: the blob, the bundle or the policy cannot be read.
+        KeyProviderError, TransportError, DeadlineExceeded: the policy's keys, or a revocation server, cannot be used.
+    """
+    if not isinstance(policy, Policy):
+        policy = Policy.any_of(policy)
+    with deadline(timeout):
+        rule = policy.default.opened(open_keys)
+    try:
+        found: MessageSignature | Rejection = _signature_of(signature, bundle, chain)
+    except InvalidArgument:
+        raise
+    except ImagesigError as error:
+        found = Rejection("the bundle", error)
+    read = _read(blob, found, rule)
+    with deadline(timeout), one_image():
+        verdict = judge_rule(rule, _Evidence(read, found, now or datetime.now(UTC), witnesses), read.title)
+    if not verdict.verified:
+        raise AllowedUnverified(
+            f"{read.title}: the policy allows it without proof",
+            reasons=verdict.warnings or ("the rule accepts anything",),
+            hint="require a signature in the policy",
+        )
+    return VerifiedBlob(read.name, read.size, read.digest, verdict.accepted, verdict.warnings)
+
+
+class _Evidence(Struct, frozen=True):
+    """The one signature of a blob. See `policy.judge.Evidence`."""
+
+    blob: Blob
+    found: MessageSignature | Rejection
+    now: datetime
+    witnesses: Witnesses | None
+
+    def signatures(self, requirement: Signed) -> Verdict:
+        examined: list[Examined] = []
+        rejections: list[Rejection] = []
+        if isinstance(self.found, Rejection):
+            rejections.append(self.found)
+        else:
+            try:
+                examined.append(
+                    authenticate(self.found, self.blob.digests, self.blob.message, requirement.anchors, self.now)
+                )
+            except (TransportError, KeyProviderError):
+                raise
+            except ImagesigError as error:
+                rejections.append(Rejection(self.found.origin, error))
+        subject, name = Subject(self.blob.digest), self.blob.title
+        verdict = verdict_of(examined, rejections, requirement, subject, None, name, self._revocation, self.now)
+        if verdict.failure:
+            raise verdict.failure
+        return verdict
+
+    def _revocation(self) -> RevocationChecker:
+        from imagesig.witnesses import online
+
+        return (self.witnesses or online()).revocation
+
+
+def _signature_of(
+    signature: bytes | str | None,
+    bundle: bytes | str | PathLike | None,
+    chain: bytes | str | Path | Sequence[Certificate],
+) -> MessageSignature:
+    """The signature in the arguments. Raises as `parse_message_bundle`, and `InvalidArgument`."""
+    if (signature is None) == (bundle is None):
+        raise InvalidArgument("verify_blob: either a signature or a bundle is needed")
+    if bundle is not None:
+        if chain:
+            raise InvalidArgument("verify_blob: a bundle has its own certificate; give a chain with a signature only")
+        if not isinstance(bundle, bytes):
+            bundle = read_bounded(bundle, limits.BUNDLE_BYTES, "bundle", streams=True)
+        return parse_message_bundle(bundle)
+    assert signature is not None
+    certificates = read_chain(chain)[0] if chain else ()
+    return MessageSignature("the signature", _raw(signature), chain=tuple(item.der for item in certificates))
+
+
+def _raw(signature: bytes | str) -> bytes:
+    """The bytes of the signature: base64 is decoded, and other bytes are the signature itself."""
+    text = signature if isinstance(signature, str) else signature.decode("ascii", "replace")
+    try:
+        return decode_base64(text.strip(), "signature")
+    except FormatViolation:
+        if isinstance(signature, str) or len(signature) > limits.SIGNATURE_VALUE_BYTES:
+            raise
+        return signature
+
+
+def _read(blob: BlobLike, found: MessageSignature | Rejection, rule: Rule) -> Blob:
+    """The blob with the digests that the rule's keys may have signed, and in memory if one of them signs no digest."""
+    if isinstance(found, Rejection):
+        return read_blob(blob, ())
+    anchors = [requirement.anchors for requirement in rule.signed]
+    kinds = {key.key_type for item in anchors for trusted in item.keys for key in trusted.public_keys}
+    if any(item.authorities for item in anchors):
+        kinds |= {*KeyType}
+    whole = limits.BLOB_MESSAGE_BYTES if KeyType.ED25519 in kinds else 0
+    return read_blob(blob, hashes_for(found, tuple(kinds)), whole=whole)

@@ -1,0 +1,1 @@
+"""The commands about files that are no images, a module for each."""

@@ -1,0 +1,107 @@
+"""`imagesig verify-blob`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from imagesig import limits
+from imagesig.api.blob.verifying_blob import verify_blob
+from imagesig.cli.blobs import blob_argument, blob_of
+from imagesig.cli.help import GroupedCommand
+from imagesig.cli.key_options import passphrase_option
+from imagesig.cli.options import FilePath, output_option
+from imagesig.cli.output.render import certificate_line, write_json
+from imagesig.cli.output.terminal import note, say
+from imagesig.cli.policy_options import load_policy
+from imagesig.cli.settings import key_settings, witnesses_for
+from imagesig.cli.trust import Trust
+from imagesig.keys.uri import open_public_keys
+from imagesig.reading import read_bounded
+
+
+@click.command(
+    "verify-blob",
+    cls=GroupedCommand,
+    short_help="Verify the signature of a file.",
+    headings={
+        "Whom to trust": "--key --ca --certificate-identity --policy --passphrase-file",
+        "Signature": "--signature --certificate-chain --bundle",
+    },
+    example="imagesig verify-blob --key release.pub --bundle app.tar.bundle app.tar",
+)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable.")
+@click.option(
+    "--ca",
+    "authorities",
+    multiple=True,
+    type=FilePath(),
+    metavar="FILE",
+    help="Trust signers certified by the CA in this PEM file; repeatable.",
+)
+@click.option(
+    "--certificate-identity",
+    "holders",
+    multiple=True,
+    metavar="DN_OR_NAME",
+    help="Accept only this certificate holder: 'C=US, O=Acme', e-mail, DNS name or URI; repeatable.",
+)
+@click.option("--policy", "policy_file", type=FilePath(), metavar="FILE", help="Policy file; its default rule applies.")
+@click.option("--signature", type=FilePath(), metavar="FILE", help="Signature in base64, or its raw bytes.")
+@click.option(
+    "--certificate-chain",
+    type=FilePath(),
+    metavar="FILE",
+    help="PEM certificates of the signer, its own first, with --signature.",
+)
+@click.option("--bundle", type=FilePath(), metavar="FILE", help="Sigstore bundle in place of --signature.")
+@blob_argument
+@passphrase_option
+@output_option
+def command(
+    keys: tuple[str, ...],
+    authorities: tuple[Path, ...],
+    holders: tuple[str, ...],
+    policy_file: Path | None,
+    signature: Path | None,
+    certificate_chain: Path | None,
+    bundle: Path | None,
+    blob: str,
+    passphrase_file: Path | None,
+    output: str,
+) -> None:
+    """Verify that a file, or what comes on standard input, was signed by a trusted key."""
+    if (signature is None) == (bundle is None):
+        raise click.UsageError("give one of --signature and --bundle")
+    if policy_file is not None and (keys or authorities or holders):
+        raise click.UsageError("--policy cannot be combined with --key, --ca and --certificate-identity")
+    if policy_file is not None:
+        policy = load_policy(policy_file, None)
+    else:
+        trust = Trust(authorities, holders)
+        policy = trust.policy(keys, [], threshold=1, annotations={}, identity=None, formats=())
+    settings = key_settings(passphrase_file)
+    result = verify_blob(
+        blob_of(blob),
+        policy,
+        signature=_signature(signature),
+        bundle=bundle,
+        chain=certificate_chain or (),
+        open_keys=partial(open_public_keys, settings=settings),
+        witnesses=witnesses_for(policy),
+    )
+    note(*(f"warning: {text}" for text in result.warnings))
+    if output == "json":
+        write_json("verify-blob", {"blobs": [result.document()]})
+        return
+    say(result.digest)
+    for item in result.signatures:
+        say(f"  verified  {item.public_key.fingerprint}  {item.authority}")
+        if item.chain:
+            say(f"    signer     {certificate_line(item.chain[0])}")
+
+
+def _signature(path: Path | None) -> bytes | None:
+    return None if path is None else read_bounded(path, 2 * limits.SIGNATURE_VALUE_BYTES, "signature", streams=True)
