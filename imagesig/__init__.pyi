@@ -9,6 +9,11 @@ from imagesig import policy as policy
 from imagesig import testing as testing
 from imagesig import trust as trust
 from imagesig import witnesses as witnesses
+from imagesig.api.blob.reading_blob import BlobLike as BlobLike
+from imagesig.api.blob.signing_blob import SignedBlob as SignedBlob
+from imagesig.api.blob.signing_blob import sign_blob as sign_blob
+from imagesig.api.blob.verifying_blob import VerifiedBlob as VerifiedBlob
+from imagesig.api.blob.verifying_blob import verify_blob as verify_blob
 from imagesig.api.copy_writer import CopiedManifest as CopiedManifest
 from imagesig.api.copying import Admit as Admit
 from imagesig.api.copying import CopiedImage as CopiedImage

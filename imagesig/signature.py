@@ -98,7 +98,7 @@ class Claim(Struct, frozen=True):
 class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
-    `digests` are those of a message that is too long to be in memory; `message` is then empty.
+    `digests` are those of a message that may be too long to be in memory; without it `message` is empty.
 
     `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact. They may select a trusted key and lead
     to a trusted authority, but never add one.
@@ -113,13 +113,14 @@ class Envelope(RedactedStruct, frozen=True):
     key_hint: str = ""
     chain: tuple[bytes, ...] = ()
     digests: Mapping[Hash, bytes] = {}
+    in_memory: bool = True
 
     def verify(self, public_key: PublicKey, algorithm: Algorithm) -> None:
         """Returns if the key made the signature over exactly this message. Raises as `PublicKey.verify` does."""
         hashed = None if algorithm.scheme is Scheme.ED25519PH else algorithm.hash
         if hashed is not None and hashed in self.digests:
             public_key.verify_digest(self.signature, self.digests[hashed], algorithm)
-        elif self.digests and not self.message:
+        elif not self.in_memory:
             raise SignatureInvalid(f"signature: {algorithm} needs the message in memory, which is too long for that")
         else:
             public_key.verify(self.signature, self.message, algorithm)

@@ -74,6 +74,7 @@ ATTACH = {"attached": listed(TEXT), "missing": listed(TEXT)}
 REMOVAL = {"removed": listed(TEXT), "left": listed(TEXT)}
 HALF_DONE = {**ATTACH, **REMOVAL}
 """What was done before an error, and what is left to do."""
+BLOB = {"name": {"description": "The name of the file; empty for a stream.", **TEXT}, "size": COUNT, "digest": DIGEST}
 IMAGE = {"image": TEXT, "digest": DIGEST, "pinned": TEXT}
 REMOVED = {"digest": DIGEST, "platform": TEXT, "format": TEXT, "origin": TEXT, "state": one_of("removed", "planned")}
 
@@ -146,6 +147,10 @@ DEFS: dict[str, Schema] = {
     "payload": record(
         {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
         description="What is to be signed elsewhere.",
+    ),
+    "signed_blob": record({**BLOB, "signature": TEXT, "algorithm": TEXT, "key": TEXT, "public_key": DIGEST}),
+    "verified_blob": record(
+        {**BLOB, "signatures": listed(named("verified_signature")), "warnings": listed(TEXT)},
     ),
     "unsigned_image": record({"signed": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "copied_image": record(
@@ -241,6 +246,8 @@ def _documents() -> dict[str, Schema]:
     for command, (kinds, summary) in FLEETS.items():
         members = {"images": listed(_any(kinds)), "summary": summary}
         made[command] = [_document(command, members), _document(command, {**members, **ERROR})]
+    for command, part in BLOBS.items():
+        made[command] = [_document(command, {"blobs": listed(named(part))})]
     for command, policy in POLICY.items():
         made[command] = [_document(command, {"policy": policy})]
     made["doctor"] = [_document("doctor", {"findings": listed(named("step"))})]
@@ -255,6 +262,7 @@ def _documents() -> dict[str, Schema]:
     return {command: _any([*kinds, _failure(command)]) for command, kinds in made.items()}
 
 
+BLOBS = {"sign-blob": "signed_blob", "verify-blob": "verified_blob"}
 FLEETS = {
     "verify": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "sign": ([named("signed_image"), named("unsigned_image")], _summary("signed", "planned")),
@@ -285,7 +293,8 @@ def _document(command: str, members: dict[str, Schema], optional: dict[str, Sche
 
 def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
-    results = {} if command.startswith(("key ", "policy ")) else {"images": NO_RESULTS}
+    results = {"blobs": NO_RESULTS} if command in BLOBS else {"images": NO_RESULTS}
+    results = {} if command.startswith(("key ", "policy ")) else results
     optional = HALF_DONE if command in ("sign", "attach") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(

@@ -49,6 +49,10 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
     "attach": {"image": IMAGE, "signature": b"", "key": PUBLIC},
 }
 """Arguments with which each function succeeds."""
+OF_BLOBS: dict[str, dict[str, Any]] = {
+    "sign_blob": {"blob": b"content", "key": PRIVATE},
+    "verify_blob": {"blob": b"content", "policy": PUBLIC, "signature": b"a signature by nobody"},
+}
 OTHERS: dict[str, dict[str, Any]] = {
     "imagesig.worker_processes": {"count": 1},
     "imagesig.inspect_trust": {"image": "registry.invalid/app:1"},
@@ -181,6 +185,9 @@ def calls() -> dict[str, Call]:
         found[f"aio.{name}"] = (getattr(aio, name), arguments)
         found[f"Session.{name}"] = (getattr(imagesig.Session(), name), arguments)
         found[f"aio.Session.{name}"] = (getattr(aio.Session(), name), arguments)
+    for name, arguments in OF_BLOBS.items():
+        found[f"imagesig.{name}"] = (getattr(imagesig, name), arguments)
+        found[f"aio.{name}"] = (getattr(aio, name), arguments)
     functions = public_functions()
     return found | {name: (functions[name], arguments) for name, arguments in OTHERS.items()}
 
@@ -211,8 +218,9 @@ def arguments(place: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, dict
 
 
 def test_every_public_function_has_a_row() -> None:
-    assert public_functions().keys() - {f"imagesig.{name}" for name in OF_IMAGES} == OTHERS.keys() | AUTHORS_ONLY.keys()
-    assert OF_IMAGES.keys() == set(aio.__all__) - {"Session"}
+    twins = OF_IMAGES.keys() | OF_BLOBS.keys()
+    assert public_functions().keys() - {f"imagesig.{name}" for name in twins} == OTHERS.keys() | AUTHORS_ONLY.keys()
+    assert twins == set(aio.__all__) - {"Session"}
     assert OF_IMAGES.keys() <= set(dir(imagesig.Session)) & set(dir(aio.Session))
 
 

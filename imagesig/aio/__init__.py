@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 from imagesig.aio.runner import Runner, seconds_for
 from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
+from imagesig.api.blob import signing_blob, verifying_blob
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify import verifying, verifying_many
@@ -22,6 +23,9 @@ from imagesig.deadlines import Stop
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from imagesig.api.blob.reading_blob import BlobLike
+    from imagesig.api.blob.signing_blob import SignedBlob
+    from imagesig.api.blob.verifying_blob import VerifiedBlob
     from imagesig.api.copying import CopiedImage
     from imagesig.api.explaining import Explanation
     from imagesig.api.inspecting import InspectedImage
@@ -33,8 +37,10 @@ if TYPE_CHECKING:
         PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
+        SignBlobOptions,
         SignManyOptions,
         SignOptions,
+        VerifyBlobOptions,
         VerifyManyOptions,
         VerifyOptions,
     )
@@ -49,7 +55,7 @@ if TYPE_CHECKING:
     from imagesig.policy import AuthorityLike, Policy
 
 __all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_many", "verify", "verify_many"]
+__all__ += ["sign", "sign_blob", "sign_many", "verify", "verify_blob", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -106,6 +112,20 @@ async def remove(image: ImageLike, **options: Unpack[RemoveOptions]) -> RemovedI
     action = functools.partial(removing.remove, image, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
     return await _runner.call(action, [image], seconds=seconds, stops=False)
+
+
+async def sign_blob(blob: BlobLike, key: str | PathLike | SigningKey, **options: Unpack[SignBlobOptions]) -> SignedBlob:
+    """`imagesig.sign_blob`, with its options and errors."""
+    action = functools.partial(signing_blob.sign_blob, blob, key, **options)
+    return await _runner.call(action, [], seconds=None, stops=False)
+
+
+async def verify_blob(
+    blob: BlobLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyBlobOptions]
+) -> VerifiedBlob:
+    """`imagesig.verify_blob`, with its options and errors."""
+    action = functools.partial(verifying_blob.verify_blob, blob, policy, **options)
+    return await _runner.call(action, [], seconds=None, stops=True)
 
 
 @overload  # to a type checker, a str is a sequence of str too

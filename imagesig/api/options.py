@@ -19,6 +19,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.formats import Format
 from imagesig.images.open import TransportLike
 from imagesig.images.transfer import BlobCount
+from imagesig.naming import PathLike
 from imagesig.policy import KeyLike
 from imagesig.witnesses import Witnesses
 
@@ -132,6 +133,25 @@ class SessionVerifyManyOptions(SessionVerifyOptions, total=False):
     workers: int
     deadline: float | None
     in_order: bool
+
+
+class SignBlobOptions(TypedDict, total=False):
+    """Of `sign_blob`."""
+
+    certificates: bool
+    timeout: float
+
+
+class VerifyBlobOptions(TypedDict, total=False):
+    """Of `verify_blob`."""
+
+    signature: bytes | str | None
+    bundle: bytes | str | PathLike | None
+    chain: bytes | str | Path | Sequence[Certificate]
+    now: datetime | None
+    witnesses: Witnesses | None
+    open_keys: OpenPublicKeys
+    timeout: float
 
 
 class SessionInspectOptions(TypedDict, total=False):

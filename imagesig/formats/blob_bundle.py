@@ -134,11 +134,11 @@ def hashes_for(found: MessageSignature, key_types: Sequence[KeyType]) -> frozens
 def authenticate(
     found: MessageSignature,
     digests: Mapping[Hash, bytes],
-    message: bytes,
+    message: bytes | None,
     anchors: TrustAnchors,
     now: datetime,
 ) -> Examined:
-    """The signature, verified over a blob with these digests. `message` is the blob itself, empty if it is too long.
+    """The signature, verified over a blob with these digests. `message` is the blob itself, None if it is too long.
 
     Raises as `Format.authenticate`, and:
         SubjectMismatch: the bundle is for a blob with another digest.
@@ -149,7 +149,14 @@ def authenticate(
             f"{found.hash.value}:{digests[found.hash].hex()}"
         )
     envelope = Envelope(
-        StoredSignature(found.origin, ()), message, found.signature, b"", found.key_hint, found.chain, digests
+        StoredSignature(found.origin, ()),
+        message or b"",
+        found.signature,
+        payload=b"",
+        key_hint=found.key_hint,
+        chain=found.chain,
+        digests=digests,
+        in_memory=message is not None,
     )
     candidates = {
         kind: tuple(item for item in algorithms if found.hash in (None, item.hash) or kind is KeyType.ED25519)

@@ -29,14 +29,14 @@ BlobLike = bytes | str | PathLike | BinaryStream
 
 
 class Blob(RedactedStruct, frozen=True):
-    """A blob that was read: its size in bytes and its digests. `message` has it as a whole, if that was asked for."""
+    """A blob that was read: its size in bytes and its digests. `message` has it as a whole, or None."""
 
     hidden = ("message",)
 
     name: str
     size: int
     digests: Mapping[Hash, bytes]
-    message: bytes = b""
+    message: bytes | None = None
 
     @property
     def title(self) -> str:
@@ -81,7 +81,7 @@ def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: 
             kept.clear()
         for hashed in used.values():
             hashed.update(piece)
-    message = bytes(kept) if size <= whole else b""
+    message = bytes(kept) if whole and size <= whole else None
     return Blob(blob_name(blob), size, {item: hashed.digest() for item, hashed in used.items()}, message)
 
 

@@ -112,4 +112,5 @@ def read_blob_to_sign(blob: BlobLike, key: SigningKey, algorithm: Algorithm) -> 
 def request_for(blob: Blob, key: SigningKey, algorithm: Algorithm) -> ToSign:
     if algorithm.hash is not None and key.signs_digests(algorithm):
         return ToSign(b"", algorithm, blob.digests[algorithm.hash])
+    assert blob.message is not None
     return ToSign(blob.message, algorithm)
