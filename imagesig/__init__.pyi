@@ -9,6 +9,12 @@ from imagesig import policy as policy
 from imagesig import testing as testing
 from imagesig import trust as trust
 from imagesig import witnesses as witnesses
+from imagesig.api.attached.artifact import ArtifactKind as ArtifactKind
+from imagesig.api.attached.downloading import Downloaded as Downloaded
+from imagesig.api.attached.downloading import download as download
+from imagesig.api.attached.tree import ImageTree as ImageTree
+from imagesig.api.attached.tree import TreeNode as TreeNode
+from imagesig.api.attached.tree import tree as tree
 from imagesig.api.blob.reading_blob import BlobLike as BlobLike
 from imagesig.api.blob.signing_blob import SignedBlob as SignedBlob
 from imagesig.api.blob.signing_blob import sign_blob as sign_blob

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from imagesig.api.attached.artifact import ArtifactKind
 from imagesig.api.diagnosing import State
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Label
@@ -184,6 +185,26 @@ DEFS: dict[str, Schema] = {
         {**IMAGE, "trusted": constant(False), "signatures": listed(named("inspected_signature"))}
         | {"complete": constant(False), **ERROR}
     ),
+    "tree_node": record(
+        {
+            "kind": one_of(*(item.value for item in ArtifactKind)),
+            "digest": TEXT,
+            "media_type": TEXT,
+            "size": {"type": ["integer", "null"]},
+            "platform": TEXT,
+            "artifact_type": TEXT,
+            "predicate_type": TEXT,
+            "created": TEXT,
+            "origin": TEXT,
+            "problem": TEXT,
+            "children": listed(named("tree_node")),
+        },
+        description="Something that hangs on an image. Nothing in it is verified.",
+    ),
+    "tree": record({**IMAGE, "trusted": constant(False), "tree": named("tree_node"), "complete": constant(True)}),
+    "partial_tree": record(
+        {**IMAGE, "trusted": constant(False), "tree": named("tree_node"), "complete": constant(False), **ERROR}
+    ),
     "image_without_signatures": record(
         {**IMAGE, "removed": listed(record(REMOVED)), "kept": COUNT, "warnings": listed(TEXT)}
     ),
@@ -240,6 +261,7 @@ def _documents() -> dict[str, Schema]:
         "attach": [named("signed_image")],
         "generate-payload": [named("payload")],
         "inspect": [named("inspected_image"), named("partly_inspected_image")],
+        "tree": [named("tree"), named("partial_tree")],
         "remove": [named("image_without_signatures"), named("image_with_signatures")],
     }
     made = {command: [_document(command, {"images": listed(_any(kinds))})] for command, kinds in images.items()}
@@ -314,7 +336,7 @@ def _needed(schema: object) -> set[str]:
         return set()
     if isinstance(reference := schema.get("$ref"), str):
         name = reference.rpartition("/")[2]
-        return {name} | _needed(DEFS[name])
+        return {name} | _needed({**DEFS[name], "properties": {**DEFS[name]["properties"], "children": {}}})
     return _needed(list(schema.values()))
 
 

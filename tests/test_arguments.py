@@ -46,6 +46,8 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
     "remove": {"image": IMAGE, "key": PUBLIC, "dry_run": True},
     "remove_many": {"images": [IMAGE], "key": PUBLIC, "dry_run": True},
     "generate_payload": {"image": IMAGE, "identity": "registry.example/app:1"},
+    "tree": {"image": IMAGE},
+    "download": {"image": IMAGE, "what": "signature"},
     "attach": {"image": IMAGE, "signature": b"", "key": PUBLIC},
 }
 """Arguments with which each function succeeds."""

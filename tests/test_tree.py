@@ -16,6 +16,7 @@ GROUPS = {
     "test_start.py": "the modules that a verification loads",
     "test_tree.py": "these folders",
     "test_values.py": "the values of every module",
+    "api/attached/test_attached.py": "tree and download, in Python and with the commands",
     "api/blob/test_blobs.py": "signing and verifying blobs, in Python and with the command",
     "api/test_copying_odd_images.py": "copy, with images and signatures of which something cannot be read",
     "api/test_documents.py": "the documents of all results, and what the command prints",

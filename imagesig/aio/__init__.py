@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, overload
 from imagesig.aio.runner import Runner, seconds_for
 from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
+from imagesig.api.attached import downloading
+from imagesig.api.attached import tree as treeing
 from imagesig.api.blob import signing_blob, verifying_blob
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
@@ -23,6 +25,8 @@ from imagesig.deadlines import Stop
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from imagesig.api.attached.downloading import Downloaded
+    from imagesig.api.attached.tree import ImageTree
     from imagesig.api.blob.reading_blob import BlobLike
     from imagesig.api.blob.signing_blob import SignedBlob
     from imagesig.api.blob.verifying_blob import VerifiedBlob
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from imagesig.api.options import (
         AttachOptions,
         CopyOptions,
+        DownloadOptions,
         ExplainOptions,
         InspectOptions,
         PayloadOptions,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
         SignBlobOptions,
         SignManyOptions,
         SignOptions,
+        TreeOptions,
         VerifyBlobOptions,
         VerifyManyOptions,
         VerifyOptions,
@@ -54,8 +60,8 @@ if TYPE_CHECKING:
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
-__all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_blob", "sign_many", "verify", "verify_blob", "verify_many"]
+__all__ = ["Session", "attach", "copy", "download", "explain", "generate_payload", "inspect", "remove", "remove_many"]
+__all__ += ["sign", "sign_blob", "sign_many", "tree", "verify", "verify_blob", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -75,6 +81,20 @@ async def verify(
 async def inspect(image: ImageLike, **options: Unpack[InspectOptions]) -> InspectedImage:
     """`imagesig.inspect`, with its options and errors."""
     action = functools.partial(inspecting.inspect, image, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def tree(image: ImageLike, **options: Unpack[TreeOptions]) -> ImageTree:
+    """`imagesig.tree`, with its options and errors."""
+    action = functools.partial(treeing.tree, image, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def download(image: ImageLike, what: str, **options: Unpack[DownloadOptions]) -> tuple[Downloaded, ...]:
+    """`imagesig.download`, with its options and errors."""
+    action = functools.partial(downloading.download, image, what, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
     return await _runner.call(action, [image], seconds=seconds, stops=True)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api import options as given
+    from imagesig.api.attached.downloading import Downloaded
+    from imagesig.api.attached.tree import ImageTree
     from imagesig.api.copying import CopiedImage
     from imagesig.api.explaining import Explanation
     from imagesig.api.inspecting import InspectedImage
@@ -72,6 +74,20 @@ class Session:
     async def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
         """`imagesig.inspect`, with its options and errors."""
         action = functools.partial(self._session.inspect, image, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def tree(self, image: ImageLike, **options: Unpack[given.SessionTreeOptions]) -> ImageTree:
+        """`imagesig.tree`, with its options and errors."""
+        action = functools.partial(self._session.tree, image, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
+    async def download(
+        self, image: ImageLike, what: str, **options: Unpack[given.SessionDownloadOptions]
+    ) -> tuple[Downloaded, ...]:
+        """`imagesig.download`, with its options and errors."""
+        action = functools.partial(self._session.download, image, what, **options)
         seconds = seconds_for(image, self._session.transport, options.get("timeout"))
         return await self._runner.call(action, [image], seconds=seconds, stops=True)
 

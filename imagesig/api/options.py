@@ -168,6 +168,32 @@ class InspectOptions(SessionInspectOptions, total=False):
     transport: TransportLike | None
 
 
+class SessionTreeOptions(TypedDict, total=False):
+    """Of `Session.tree`."""
+
+    allow_incomplete: bool
+    timeout: float | None
+
+
+class TreeOptions(SessionTreeOptions, total=False):
+    """Of `tree`."""
+
+    transport: TransportLike | None
+
+
+class SessionDownloadOptions(TypedDict, total=False):
+    """Of `Session.download`."""
+
+    predicate_type: str
+    timeout: float | None
+
+
+class DownloadOptions(SessionDownloadOptions, total=False):
+    """Of `download`."""
+
+    transport: TransportLike | None
+
+
 class SessionCopyOptions(TypedDict, total=False):
     """Of `Session.copy`."""
 

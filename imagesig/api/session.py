@@ -8,6 +8,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from imagesig.api.attached.downloading import Downloaded, download
+from imagesig.api.attached.tree import ImageTree, tree
 from imagesig.api.copying import CopiedImage, copy
 from imagesig.api.explaining import Explanation, explain
 from imagesig.api.inspecting import InspectedImage, inspect
@@ -179,6 +181,16 @@ class Session:
     ) -> Generator[Outcome[RemovedImage], None, None]:
         """`imagesig.remove_many`, with its options and errors."""
         return remove_many(images, transport=self.transport, **options)
+
+    def tree(self, image: ImageLike, **options: Unpack[given.SessionTreeOptions]) -> ImageTree:
+        """`imagesig.tree`, with its options and errors."""
+        return tree(image, transport=self.transport, **options)
+
+    def download(
+        self, image: ImageLike, what: str, **options: Unpack[given.SessionDownloadOptions]
+    ) -> tuple[Downloaded, ...]:
+        """`imagesig.download`, with its options and errors."""
+        return download(image, what, transport=self.transport, **options)
 
     def copy(
         self, source: ImageLike, destination: ImageLike, **options: Unpack[given.SessionCopyOptions]

@@ -21,6 +21,8 @@ _COMMANDS = {
     "sign": "imagesig.cli.commands.sign",
     "verify": "imagesig.cli.commands.verify",
     "inspect": "imagesig.cli.commands.inspect",
+    "tree": "imagesig.cli.commands.tree",
+    "download": "imagesig.cli.commands.download",
     "copy": "imagesig.cli.commands.copy",
     "remove": "imagesig.cli.commands.remove",
     "sign-blob": "imagesig.cli.commands.blob.sign_blob",

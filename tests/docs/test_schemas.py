@@ -135,6 +135,8 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("attach", ("attach", "--key", "release.pub", "--signature", "release.pub", "oci:other:1.0")),
     ("inspect", ("inspect", "oci:image:1.0")),
     ("inspect", ("inspect", "oci:nowhere")),
+    ("tree", ("tree", "oci:image:1.0")),
+    ("tree", ("tree", "oci:nowhere")),
     ("copy", ("copy", "--all-platforms", "oci:image:1.0", "oci:copied:1.0")),
     ("copy", ("copy", "oci:nowhere", "oci:copied:1.0")),
     ("remove", ("remove", "--dry-run", "--all", "oci:image:1.0")),

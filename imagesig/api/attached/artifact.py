@@ -1,0 +1,60 @@
+"""The kinds of artifacts that hang on an image, by what is stored. These are claims: nothing is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from imagesig.format_names import NAMES, NOTATION, SIMPLE_SIGNING
+from imagesig.images.buildkit import IN_TOTO
+from imagesig.oci.manifest import Manifest
+
+
+class ArtifactKind(Enum):
+    """What an artifact says it is. The value is its name for people."""
+
+    INDEX = "index"
+    IMAGE = "image"
+    SIGNATURE = "signature"
+    ATTESTATION = "attestation"
+    STATEMENT = "unsigned statement"
+    SBOM = "sbom"
+    ARTIFACT = "artifact"
+
+
+TAGS = {".sig": ArtifactKind.SIGNATURE, ".att": ArtifactKind.ATTESTATION, ".sbom": ArtifactKind.SBOM}
+"""cosign's tags, `sha256-<hex>.sig` and the like, and the kind of their layers."""
+DSSE = "application/vnd.dsse.envelope.v1+json"
+PREDICATE_ANNOTATIONS = ("dev.sigstore.bundle.predicateType", "predicateType", "in-toto.io/predicate-type")
+_SIGN = "https://sigstore.dev/cosign/sign/v1"
+_BUNDLES = "application/vnd.dev.sigstore.bundle"
+_SBOMS = (
+    "application/spdx+json",
+    "text/spdx",
+    "text/spdx+json",
+    "text/spdx+xml",
+    "application/vnd.cyclonedx",
+    "application/vnd.syft+json",
+)
+_SIGNATURES = frozenset((NOTATION, SIMPLE_SIGNING, *(item.artifact_type for item in NAMES)))
+
+
+def predicate_type_of(annotations: Mapping[str, str]) -> str:
+    """The predicate type in the annotations of a manifest or layer; empty if they name none."""
+    return next((annotations[name] for name in PREDICATE_ANNOTATIONS if name in annotations), "")
+
+
+def kind_of(manifest: Manifest, predicate_type: str) -> ArtifactKind:
+    """The kind of a referrer."""
+    types = (manifest.artifact_type, manifest.config.media_type, *(layer.media_type for layer in manifest.layers))
+    if any(item.startswith(_BUNDLES) for item in types):
+        return ArtifactKind.SIGNATURE if predicate_type in ("", _SIGN) else ArtifactKind.ATTESTATION
+    if any(item in _SIGNATURES for item in types):
+        return ArtifactKind.SIGNATURE
+    if DSSE in types:
+        return ArtifactKind.ATTESTATION
+    if IN_TOTO in types:
+        return ArtifactKind.STATEMENT
+    if any(item.startswith(_SBOMS) for item in types):
+        return ArtifactKind.SBOM
+    return ArtifactKind.ARTIFACT

@@ -1,0 +1,187 @@
+"""`download`: the attestations, SBOMs or signatures that hang on an image, as they are stored. Unverified."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from enum import Enum
+
+import msgspec
+from msgspec import Struct
+
+from imagesig import limits
+from imagesig.api.attached.artifact import ArtifactKind
+from imagesig.api.attached.tree import TreeNode, tree
+from imagesig.api.stored_signatures import ImageLike
+from imagesig.arguments import checks_arguments
+from imagesig.deadlines import deadline
+from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
+from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.oci.descriptor import Descriptor
+from imagesig.redacted import RedactedStruct
+from imagesig.text import quote
+
+
+class What(Enum):
+    """What can be downloaded; the value is its name on the command line."""
+
+    ATTESTATION = "attestation"
+    SBOM = "sbom"
+    SIGNATURE = "signature"
+
+
+_KINDS = {
+    What.ATTESTATION: (ArtifactKind.ATTESTATION, ArtifactKind.STATEMENT),
+    What.SBOM: (ArtifactKind.SBOM, ArtifactKind.ATTESTATION, ArtifactKind.STATEMENT),
+    What.SIGNATURE: (ArtifactKind.SIGNATURE,),
+}
+_SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
+_SIGNATURE = "dev.cosignproject.cosign/signature"
+
+
+class Downloaded(RedactedStruct, frozen=True):
+    """Something that hangs on an image, as others wrote it. Nothing is verified.
+
+    `content` are the stored bytes: a DSSE envelope, a Sigstore bundle, a statement, an SBOM. `signed` is False for
+    BuildKit's statements, which nobody signed. `signature` is base64, of a classic signature only.
+    """
+
+    hidden = ("content",)
+
+    kind: ArtifactKind
+    digest: str
+    media_type: str
+    predicate_type: str
+    origin: str
+    content: bytes
+    signature: str = ""
+
+    @property
+    def signed(self) -> bool:
+        return self.kind is not ArtifactKind.STATEMENT
+
+    @property
+    def line(self) -> bytes:
+        """The content in one line, as `imagesig download` prints it.
+
+        JSON as it is, a classic signature as cosign prints it, and an envelope that is no JSON (COSE) in base64.
+        """
+        if self.signature:
+            payload = base64.b64encode(self.content).decode("ascii")
+            return json.dumps({"Base64Signature": self.signature, "Payload": payload}).encode("ascii")
+        if self.content.lstrip()[:1] != b"{":
+            return base64.b64encode(self.content)
+        return self.content.replace(b"\r", b"").replace(b"\n", b"")
+
+
+@checks_arguments
+def download(
+    image: ImageLike,
+    what: str,
+    *,
+    predicate_type: str = "",
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+) -> tuple[Downloaded, ...]:
+    """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
+
+    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type` only attestations that say they are of this
+    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. `transport` and
+    `timeout` are as of `verify`.
+
+    Raises:
+        NoSignatures: there is nothing of the kind.
+        ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
+        LimitExceeded: one of them, or all together, are too large.
+    """
+    try:
+        wanted = What(what)
+    except ValueError:
+        choices = ", ".join(item.value for item in What)
+        raise InvalidArgument(f"download: {quote(what)}, one of {choices} is needed") from None
+    if predicate_type and wanted is What.SIGNATURE:
+        raise InvalidArgument("download: signatures have no predicate type")
+    opened = ImageOpener(transport, timeout).open(image)
+    return tuple(_downloaded(opened, wanted, predicate_type))
+
+
+def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded]:
+    grown = tree(image)
+    nodes = [node for node in _hanging(grown.root) if node.kind in _KINDS[what] and not node.problem]
+    count = left = 0
+    total = limits.ATTESTATION_BYTES_PER_IMAGE
+    for node in nodes:
+        for blob in node.blobs:
+            with deadline(image.timeout):
+                content = _read(image, node, blob)
+            total -= len(content)
+            if total < 0:
+                raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes hang on it")
+            found = _made(node, blob, content, what, predicate_type)
+            if found is None:
+                left += 1
+                continue
+            count += 1
+            yield found
+    if not count:
+        others = f"; {left} of another type" if left else ""
+        raise NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
+
+
+def _hanging(root: TreeNode) -> Iterator[TreeNode]:
+    """What hangs on the image itself, and BuildKit's statements in its index."""
+    for child in root.children:
+        if child.kind is ArtifactKind.STATEMENT:
+            yield from child.children
+        yield child
+
+
+def _read(image: Image, node: TreeNode, blob: Descriptor) -> bytes:
+    if blob.size > limits.ATTESTATION_FILE_BYTES:
+        raise LimitExceeded(f"{blob.digest}: {blob.size} bytes, at most {limits.ATTESTATION_FILE_BYTES} are read")
+    home = image.home if node.kind is ArtifactKind.STATEMENT else image.signatures
+    return home.read(blob, limit=limits.ATTESTATION_FILE_BYTES)
+
+
+def _made(node: TreeNode, blob: Descriptor, content: bytes, what: What, wanted: str) -> Downloaded | None:
+    """What was found; None if it is of another type than the wanted one."""
+    statement = _statement(node, content)
+    predicate_type = (statement.predicateType if statement else "") or node.predicate_type
+    if wanted and predicate_type != wanted:
+        return None
+    if what is What.SBOM and node.kind is not ArtifactKind.SBOM:
+        if statement is None or not predicate_type.startswith(_SBOM_PREDICATES):
+            return None
+        content = bytes(statement.predicate)
+    signature = blob.annotations.get(_SIGNATURE, "")
+    return Downloaded(node.kind, blob.digest, blob.media_type, predicate_type, node.origin, content, signature)
+
+
+class _Statement(Struct, frozen=True):
+    predicateType: str = ""  # noqa: N815 - in-toto's name
+    predicate: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Envelope(Struct, frozen=True):
+    payload: str = ""
+
+
+class _Bundle(Struct, frozen=True):
+    dsseEnvelope: _Envelope | None = None  # noqa: N815 - Sigstore's name
+    payload: str = ""
+
+
+def _statement(node: TreeNode, content: bytes) -> _Statement | None:
+    """The statement inside, read without checks; None if there is none."""
+    if node.kind is ArtifactKind.SBOM:
+        return None
+    try:
+        if node.kind is ArtifactKind.STATEMENT:
+            return msgspec.json.decode(content, type=_Statement)
+        bundle = msgspec.json.decode(content, type=_Bundle)
+        payload = bundle.dsseEnvelope.payload if bundle.dsseEnvelope else bundle.payload
+        return msgspec.json.decode(base64.b64decode(payload, validate=True), type=_Statement)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,254 @@
+"""`tree`: what hangs on an image: platforms, signatures, attestations, SBOMs, BuildKit's statements. Unverified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.api.attached.artifact import TAGS, ArtifactKind, kind_of, predicate_type_of
+from imagesig.api.stored_signatures import ImageLike, pinned_name
+from imagesig.arguments import checks_arguments
+from imagesig.deadlines import at_most_attempts, deadline
+from imagesig.effort import Cost, one_image
+from imagesig.errors import ImageNotFound, ImagesigError, LimitExceeded, NotFound, TransportError, Unauthorized
+from imagesig.images.buildkit import manifests_in, statements_in
+from imagesig.images.image import Image
+from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.images.source import ImageSource
+from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.digest import tag_of
+from imagesig.oci.listing import Listing, parse_layers
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Manifest, parse_index, parse_manifest
+from imagesig.stores.store import pay
+
+_DEPTH = 3
+"""Referrers of referrers, and indexes within indexes."""
+_SHOWN = 20
+"""Largest number of unreadable entries of one list."""
+_CREATED = "org.opencontainers.image.created"
+
+
+class TreeNode(Struct, frozen=True):
+    """One thing that hangs on an image. All of it is what others wrote: nothing is verified.
+
+    `size` is in bytes, -1 if unknown. `origin` says where it was found, `problem` why it cannot be read, and `blobs` is
+    its content.
+    """
+
+    kind: ArtifactKind
+    digest: str
+    media_type: str = ""
+    size: int = -1
+    platform: str = ""
+    artifact_type: str = ""
+    predicate_type: str = ""
+    created: str = ""
+    origin: str = ""
+    problem: str = ""
+    children: tuple[TreeNode, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "kind": self.kind.value,
+            "digest": self.digest,
+            "media_type": self.media_type,
+            "size": None if self.size < 0 else self.size,
+            "platform": self.platform,
+            "artifact_type": self.artifact_type,
+            "predicate_type": self.predicate_type,
+            "created": self.created,
+            "origin": self.origin,
+            "problem": self.problem,
+            "children": [child.document() for child in self.children],
+        }
+
+
+class ImageTree(Struct, frozen=True):
+    """What hangs on an image. With a `failure` it is incomplete: something could not be read."""
+
+    image: str
+    digest: str
+    pinned: str
+    root: TreeNode
+    failure: TransportError | None = None
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "pinned": self.pinned,
+            "trusted": False,
+            "tree": self.root.document(),
+            "complete": self.failure is None,
+            **(self.failure.document() if self.failure else {}),
+        }
+
+
+@checks_arguments
+def tree(
+    image: ImageLike,
+    *,
+    allow_incomplete: bool = False,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+) -> ImageTree:
+    """What hangs on an image and on the images that it lists. Nothing is verified; do not trust it.
+
+    With `allow_incomplete`, if something cannot be read, the result has the rest and the first `failure`. `transport`
+    and `timeout` are as of `verify`.
+
+    Raises:
+        ImageNotFound, TransportError, DeadlineExceeded: the image, or what hangs on it, could not be read.
+        LimitExceeded: there is more than is read for one image.
+    """
+    opened = ImageOpener(transport, timeout).open(image)
+    with deadline(opened.timeout), one_image():
+        try:
+            root = opened.home.resolve(opened.target)
+        except NotFound as error:
+            raise ImageNotFound(f"{opened}: there is no such image", hint="check the reference") from error
+        growing = _Growing(opened, allow_incomplete)
+        grown = growing.manifest(root, _DEPTH)
+    return ImageTree(str(opened), root.digest, pinned_name(opened, root.digest), grown, growing.failure)
+
+
+class _Growing:
+    """Reads what hangs on an image; each manifest once."""
+
+    def __init__(self, image: Image, allow_incomplete: bool) -> None:
+        self._image, self._allow_incomplete = image, allow_incomplete
+        self._seen: set[str] = set()
+        self._failures = 0
+        self.failure: TransportError | None = None
+
+    def manifest(self, found: Descriptor, depth: int, platform: str = "") -> TreeNode:
+        """An image or index, with everything that hangs on it."""
+        kind = ArtifactKind.INDEX if found.media_type in INDEX_TYPES else ArtifactKind.IMAGE
+        node = TreeNode(kind, found.digest, found.media_type, found.size, platform)
+        if found.digest in self._seen:
+            return node
+        self._seen.add(found.digest)
+        children = [*self._tagged(found.digest), *self._referrers(found.digest, depth)]
+        if kind is ArtifactKind.INDEX:
+            children += self._or_problem(node, partial(self._listed, found, depth))
+        return replace(node, children=tuple(children))
+
+    def _listed(self, index: Descriptor, depth: int) -> Iterator[TreeNode]:
+        what = f"{self._image}: index {index.digest}"
+        parsed = parse_index(self._image.home.read(index, limit=limits.MANIFEST_BYTES), index.media_type, what)
+        if len(self._seen) + len(parsed.manifests) > limits.INDEX_CHILDREN:
+            raise LimitExceeded(f"{what}: more than {limits.INDEX_CHILDREN} manifests")
+        statements = {item.descriptor.digest: item.subject for item in manifests_in(parsed)}
+        for entry in parsed.manifests:
+            if entry.digest in statements:
+                yield self._buildkit(entry, statements[entry.digest])
+            elif entry.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and depth:
+                yield self.manifest(entry, depth - 1, str(entry.platform or ""))
+
+    def _buildkit(self, entry: Descriptor, subject: str) -> TreeNode:
+        """BuildKit's manifest of statements about one image of the index."""
+        origin = f"BuildKit, about {subject}"
+        node = TreeNode(ArtifactKind.STATEMENT, entry.digest, entry.media_type, entry.size, origin=origin)
+
+        def read() -> Iterator[TreeNode]:
+            for item in statements_in(self._read(self._image.home, entry)):
+                blob, said = item.blob, item.predicate_type
+                node = TreeNode(ArtifactKind.STATEMENT, blob.digest, blob.media_type, blob.size, predicate_type=said)
+                yield replace(node, origin=origin, blobs=(blob,))
+
+        return replace(node, children=tuple(self._or_problem(TreeNode(ArtifactKind.STATEMENT, ""), read)))
+
+    def _tagged(self, digest: str) -> Iterator[TreeNode]:
+        """What cosign stores under tags: each layer is one artifact."""
+        for suffix, kind in TAGS.items():
+            tag = tag_of(digest, suffix)
+            yield from self._or_problem(TreeNode(kind, "", origin=tag), partial(self._layers, tag, kind))
+
+    def _layers(self, tag: str, kind: ArtifactKind) -> Iterator[TreeNode]:
+        found = self._image.signatures.find(tag)
+        if found is None:
+            return
+        pay(Cost.MANIFEST_BYTES, found, limits.MANIFEST_BYTES, tag)
+        content = self._image.signatures.read(found, limit=limits.MANIFEST_BYTES)
+        layers = parse_layers(content, found.media_type, tag)
+        for layer in layers.entries[: limits.SIGNATURE_LAYERS]:
+            predicate = predicate_type_of(layer.annotations)
+            node = TreeNode(kind, layer.digest, layer.media_type, layer.size, predicate_type=predicate, origin=tag)
+            yield replace(node, blobs=(layer,))
+        yield from _left_out(layers, limits.SIGNATURE_LAYERS, TreeNode(kind, "", origin=tag))
+
+    def _referrers(self, digest: str, depth: int) -> list[TreeNode]:
+        if not depth:
+            return []
+        node = TreeNode(ArtifactKind.ARTIFACT, "", origin="referrers")
+        return self._or_problem(node, partial(self._listed_referrers, digest, depth, node))
+
+    def _listed_referrers(self, digest: str, depth: int, node: TreeNode) -> Iterator[TreeNode]:
+        listing = self._image.signatures.referrers(digest)
+        for entry in listing.entries[: limits.REFERRERS]:
+            if entry.digest not in self._seen:
+                self._seen.add(entry.digest)
+                kind, said = ArtifactKind.ARTIFACT, entry.artifact_type
+                named = TreeNode(kind, entry.digest, entry.media_type, artifact_type=said, origin="referrer")
+                yield from self._or_problem(named, partial(self._referrer, entry, depth, named))
+        yield from _left_out(listing, limits.REFERRERS, node)
+
+    def _referrer(self, entry: Descriptor, depth: int, node: TreeNode) -> Iterator[TreeNode]:
+        if entry.media_type in INDEX_TYPES:
+            yield replace(node, kind=ArtifactKind.INDEX)
+            return
+        manifest = self._read(self._image.signatures, entry)
+        predicate = predicate_type_of(manifest.annotations)
+        yield replace(
+            node,
+            kind=kind_of(manifest, predicate),
+            size=sum(layer.size for layer in manifest.layers),
+            artifact_type=manifest.artifact_type or manifest.config.media_type,
+            predicate_type=predicate,
+            created=manifest.annotations.get(_CREATED, ""),
+            children=tuple(self._referrers(entry.digest, depth - 1)),
+            blobs=manifest.layers,
+        )
+
+    def _read(self, home: ImageSource, entry: Descriptor) -> Manifest:
+        pay(Cost.MANIFEST_BYTES, entry, limits.SIGNATURE_MANIFEST_BYTES, entry.digest)
+        content = home.read(entry, limit=limits.SIGNATURE_MANIFEST_BYTES)
+        return parse_manifest(content, entry.media_type, entry.digest, needs_config=False)
+
+    def _or_problem(self, node: TreeNode, read: Callable[[], Iterable[TreeNode]]) -> list[TreeNode]:
+        """The nodes; if one cannot be read, those before it, and this node with the problem."""
+        found: list[TreeNode] = []
+        try:
+            with at_most_attempts(1) if self._failures else nullcontext():
+                found.extend(read())
+        except TransportError as error:
+            found.append(replace(node, problem=self._failed(error)))
+        except ImagesigError as error:
+            found.append(replace(node, problem=str(error)))
+        return found
+
+    def _failed(self, error: TransportError) -> str:
+        """The text of an error that is noted. Raises it if the caller wants all or nothing, or asking is pointless."""
+        self.failure = self.failure or error
+        self._failures += 1
+        if not self._allow_incomplete:
+            raise error
+        if isinstance(error, Unauthorized) or self._failures >= limits.UNREAD_BLOBS:
+            raise error
+        return str(error)
+
+
+def _left_out(listing: Listing, most: int, node: TreeNode) -> Iterator[TreeNode]:
+    """A node for each entry that cannot be read, and one if there are more than are shown."""
+    for place, error in listing.malformed[:_SHOWN]:
+        yield replace(node, problem=f"entry {place}: {error}")
+    if listing.limited or len(listing.entries) > most:
+        yield replace(node, problem=str(listing.limited or f"{listing.count} entries, {most} are shown"))
