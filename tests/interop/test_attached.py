@@ -49,13 +49,8 @@ def test_what_cosign_attests_is_shown_and_downloaded(
     offline = ("--use-signing-config=false", "--tlog-upload=false", "--yes", "--allow-http-registry")
     attest = ("attest", "--key", shared.peer_uri, *offline, "--predicate", str(predicate), "--type")
     tools.run("cosign3", *attest, "openvex", "--new-bundle-format=false", name).must_succeed()
-    classic = payloads(
-        tools.run("cosign3", "download", "attestation", "--allow-http-registry", name).must_succeed().stdout
-    )
     tools.run("cosign3", *attest, OPENVEX, name).must_succeed()
-    bundles = payloads(
-        tools.run("cosign3", "download", "attestation", "--allow-http-registry", name).must_succeed().stdout
-    )
+    theirs = tools.run("cosign3", "download", "attestation", "--allow-http-registry", name).must_succeed().stdout
 
     found = [node for node in tree(name).root.children if node.kind is ArtifactKind.ATTESTATION]
     ours = payloads("\n".join(item.line.decode() for item in download(name, "attestation", predicate_type=OPENVEX)))
