@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.conftest import Bench, Record, environment
+from benchmarks.conftest import COMMAND, Bench, Record, environment
 from imagesig import sign_many
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.open import ImageOpener, Transport
@@ -60,8 +60,7 @@ def measured(command: list[str], home: Path) -> Usage:
 
 
 def ours(bench: Bench, *arguments: str) -> Usage:
-    program = str(Path(sys.executable).with_name("imagesig"))
-    return measured([program, "verify", "--key", str(bench.plain_key.with_suffix(".pub")), *arguments], bench.folder)
+    return measured([*COMMAND, "verify", "--key", str(bench.plain_key.with_suffix(".pub")), *arguments], bench.folder)
 
 
 def cosign(bench: Bench, *images: str) -> Usage:

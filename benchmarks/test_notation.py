@@ -79,19 +79,25 @@ def test_verify_notation(benchmark: Any, side: Record, certified: Certified, ima
     benchmark.pedantic(lambda: certified.home.verify(reference).must_succeed(), rounds=ROUNDS)
 
 
-@pytest.mark.benchmark(group="notation: verify an image with 100 signatures, the last of which counts")
+@pytest.mark.benchmark(group="notation: verify all of an image's 100 signatures")
 def test_many_ours(benchmark: Any, side: Record, certified: Certified, image: str) -> None:
     side("ours", target=1)
     opened, policy, witnesses = registry(_signed(certified, image, MANY)), certified.home.policy, offline()
     benchmark.pedantic(lambda: verify(opened, policy, witnesses=witnesses), rounds=ROUNDS)
 
 
-@pytest.mark.benchmark(group="notation: verify an image with 100 signatures, the last of which counts")
+@pytest.mark.benchmark(group="notation: verify all of an image's 100 signatures")
 def test_many_notation(benchmark: Any, side: Record, certified: Certified, image: str) -> None:
     side("peer", peer=PEER)
     reference = _signed(certified, image, MANY)
-    wanted = ("-m", f"number={MANY - 1}")
-    benchmark.pedantic(lambda: certified.home.verify(reference, *wanted).must_succeed(), rounds=ROUNDS)
+
+    def search() -> None:
+        # notation ends at the first signature that it accepts, and the registry chooses the order: it accepts none
+        done = certified.home.verify(reference, "-m", "number=none")
+        assert not done.ok
+        assert "number" in done.stdout + done.stderr, done.stderr
+
+    benchmark.pedantic(search, rounds=ROUNDS)
 
 
 @pytest.mark.benchmark(group="notation: the command verifies one image")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.conftest import Bench, Record
+from benchmarks.conftest import AS_INSTALLED, Bench, Record
 from benchmarks.test_fleet import Usage, measured
 from imagesig import sign
 from imagesig.images.build import PLATFORMS, build_image
@@ -16,9 +16,6 @@ from imagesig.images.layout.layout import Layout
 from imagesig.keys import open_key
 
 ROUNDS = 21
-
-_AS_INSTALLED = "import sys; sys.modules['typing_extensions'] = None; "
-"""msgspec loads this package if it can. No package that imagesig needs installs it, but the tools for tests do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def race(bench: Bench) -> Race:
     result = Race([], [])
     for _ in range(ROUNDS):
         for program, usages in ((ours, result.ours), ("import cryptography.x509", result.peer)):
-            usages.append(measured([sys.executable, "-c", _AS_INSTALLED + program], bench.folder))
+            usages.append(measured([sys.executable, "-c", AS_INSTALLED + program], bench.folder))
     return result
 
 

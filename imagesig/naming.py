@@ -6,6 +6,7 @@ import re
 from typing import Protocol, runtime_checkable
 
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.text import holds_key, may_hold_key, quote
 
 
@@ -16,7 +17,7 @@ class PathLike(Protocol):
     def __fspath__(self) -> str: ...
 
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
+_SCHEME = regex(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 
 def scheme_of(uri_or_path: str) -> str:
@@ -47,7 +48,8 @@ def is_key_uri(text: str) -> bool:
     return scheme_of(text) != "file" or text.lower().startswith("file:")
 
 
-_RAW_KEY = re.compile(r"(?:0x)?[0-9a-f]{64}(?:[0-9a-f]{64})?", re.IGNORECASE)
+_HEX = r"(?:0x)?[0-9a-f]{64}(?:[0-9a-f]{64})?"
+_RAW_KEY = regex(_HEX, re.IGNORECASE)
 """An Ed25519 private key in hex, alone or followed by its public key. A digest has as many digits."""
 
 
@@ -64,7 +66,7 @@ def raw_keys_in(text: str) -> list[str]:
     return [found[0] for found in _RAW_PART.finditer(text)]
 
 
-_RAW_PART = re.compile(rf"(?<![0-9a-z:]){_RAW_KEY.pattern}(?![0-9a-z])", re.IGNORECASE)
+_RAW_PART = regex(rf"(?<![0-9a-z:]){_HEX}(?![0-9a-z])", re.IGNORECASE)
 
 
 def refuse_key(text: str, what: str, hint: str, *, raw: bool = False) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
 from imagesig.errors import ImagesigError, InternalError, InvalidArgument, LimitExceeded
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
-_STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
+_STREAM = regex(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
 """Paths of streams that the shell connects: `<(command)`, and standard input."""
 _CHUNK = 64 * 1024
 _PIECE = 1024 * 1024

@@ -15,6 +15,8 @@ from datetime import date, timedelta
 from enum import Enum
 from itertools import islice, pairwise
 
+from imagesig.patterns import regex
+
 QUOTED_CHARACTERS = 80
 """Characters of one quoted value."""
 PRINTED_CHARACTERS = 8192
@@ -33,36 +35,34 @@ _SECRETS = 64
 _REDACTED_CHARACTERS = 8 * 1024
 _secrets: dict[str, None] = {}
 _KEY_BLOCK = "-----BEGIN"
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}")
+_BASE64 = regex(r"[A-Za-z0-9+/_-]{40,}")
 _CHANGES = 0.4
 """Minimum share of neighbours of different kinds: base64 of random bytes has 0.6, paths and names have 0.1."""
 _RUN = 512
 """Characters of one base64 text that are checked."""
-_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
-_BREAK = re.compile(r"\\[rn]|[\r\n]")
+_PERCENT = regex(r"%([0-9A-Fa-f]{2})")
+_BREAK = regex(r"\\[rn]|[\r\n]")
 """A line break, also as shells and JSON write it."""
-_LONG = re.compile(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
+_LONG = regex(r"(?:[A-Za-z0-9+/_=%-]|\\[rn]|[\r\n]){60,}")
 """A possible key in a sentence: longer than a fingerprint in base64, which has 44 characters."""
-_DER_KEY = re.compile(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
+_DER_KEY = regex(rb"0(?:[\x10-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
 """The beginning of PKCS #8, PKCS #1 and SEC 1 keys: a sequence with 0 or 1 as its first item."""
-_BASE64_SEQUENCE = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{10}))")
+_BASE64_SEQUENCE = regex(r"(?=(M[A-P][A-Za-z0-9+/]{10}))")
 """Nine bytes in base64 of which the first is that of a sequence."""
 _JOINT = r"[ ,:\t]{0,2}(?:\\x|0x)?"
-_HEX_KEY = re.compile(
+_HEX_KEY = regex(
     rf"(?i)(?<![0-9A-Za-z])(?![0-9a-f]{{64}}(?![0-9a-f]))(?:\\x|0x)?30{_JOINT}"
     rf"(?:[1-7][0-9a-f]|81{_JOINT}[0-9a-f]{{2}}|82{_JOINT}[0-9a-f]{{2}}{_JOINT}[0-9a-f]{{2}})"
     rf"{_JOINT}02{_JOINT}01{_JOINT}0[01](?:{_JOINT}[0-9a-f]{{2}})*+"
 )
 """The same in hex, with or without separators between bytes. 64 digits are a digest."""
-_BASE32 = re.compile(r"[A-Za-z2-7]{40,}")
-_BETWEEN_PIECES = re.compile(r"(?<=[A-Za-z0-9+/_=-]{16})[ ,]{1,2}(?=[A-Za-z0-9+/_-])")
-_PIECES = re.compile(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2}){2,}+[A-Za-z0-9+/_=-]*+")
+_BASE32 = regex(r"[A-Za-z2-7]{40,}")
+_BETWEEN_PIECES = regex(r"(?<=[A-Za-z0-9+/_=-]{16})[ ,]{1,2}(?=[A-Za-z0-9+/_-])")
+_PIECES = regex(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2}){2,}+[A-Za-z0-9+/_=-]*+")
 """Base64 in pieces, as a shell or a person splits it."""
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_INVISIBLE = regex("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Invisible characters that Python regards as printable. Spec: Unicode, Default_Ignorable_Code_Point."""
-_PEM = re.compile(r"-----BEGIN [^-]{0,40}PRIVATE KEY.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
+_PEM = regex(r"-----BEGIN [^-]{0,40}PRIVATE KEY.*?(?:-----END [^-]{0,40}-----|\Z)", re.DOTALL)
 
 
 def quote(untrusted: object) -> str:

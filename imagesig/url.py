@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument, UnexpectedResponse
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 URL_CHARACTERS = 8192
@@ -22,16 +23,16 @@ PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int]
 """Scheme, host and port. Credentials are only sent to the origin that they were given for."""
 
-_URL = re.compile(
+_URL = regex(
     r"(?i:(https?))://([!$-.0-;=@A-Z\[\]_a-z~]*)([!$-;=@A-Z\[\]_a-z~]*)(\?[!$-;=?-\[\]_a-z~]*)?(?:#[!#-;=?-\[\]_a-z~]*)?"
 )
 """Scheme, authority, path and query of a URL that has only characters of RFC 3986."""
-_OUTSIDE_GRAMMAR = re.compile(r"[^!#-;=?-\[\]_a-z~]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
-_PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:]*)(?::[0-9]*)?")
+_OUTSIDE_GRAMMAR = regex(r"[^!#-;=?-\[\]_a-z~]")
+_SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_HOST = regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
+_PLACE = regex(r"(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:]*)(?::[0-9]*)?")
 """`urlsplit` reads `a[::1]b:80` as `[::1]:80`."""
-_BEFORE_HOST = re.compile(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
+_BEFORE_HOST = regex(r"(?i)\A((?:[a-z][a-z0-9+.-]*:)?//)?(.*)\Z", re.DOTALL)
 
 
 class Url(Struct, frozen=True):

@@ -17,6 +17,7 @@ import imagesig
 PACKAGE = Path(imagesig.__file__).parent
 
 FLOORS: dict[str, int] = {
+    "patterns": -1,
     "text": 0,
     "lazy": 0,
     "limits": 0,
@@ -59,6 +60,7 @@ FLOORS: dict[str, int] = {
 
 PURE = frozenset(
     {
+        "patterns",
         "text",
         "errors",
         "limits",

@@ -19,6 +19,7 @@ from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.patterns import regex
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
 
@@ -147,7 +148,7 @@ def _signer(name: str, keys: tuple[str, ...]) -> dict[str, object]:
     return {"Name": name, **listed}
 
 
-_NUMBERS = re.compile(r"([0-9]+)|([^0-9])", re.DOTALL)
+_NUMBERS = regex(r"([0-9]+)|([^0-9])", re.DOTALL)
 
 
 def natural(text: str) -> tuple[tuple[int, ...], ...]:

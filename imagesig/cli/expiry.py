@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from imagesig.errors import InvalidArgument
 from imagesig.formats import Format
 from imagesig.formats.notation import Notation
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
+_DURATION = regex(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
 
 
 class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4

@@ -17,7 +17,6 @@ from imagesig.errors import ImagesigError
 from imagesig.images.image import Image
 from imagesig.keys.uri import KeySettings, open_public_keys
 from imagesig.policy import Policy, Rule
-from imagesig.policy.files.default import default_policy_path
 from imagesig.policy.files.kinds import KINDS
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -86,6 +85,9 @@ def policy_of_command(policy_file: Path | None, policy_from: str | None, make: C
     if policy_file is None:
         if given:
             return make()
+        # speed: keys on the command line need no policy file (benchmarks/test_cli.py)
+        from imagesig.policy.files.default import default_policy_path
+
         policy_file = default_policy_path()
         note(f"policy: {policy_file}")
     elif replaced := [option for option in given if option != options.get(_OVERRIDES)]:

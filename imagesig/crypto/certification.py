@@ -6,7 +6,6 @@ Spec: RFC 2986 (PKCS #10), RFC 5280 (X.509). The profile is a Notary Project cod
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,17 +17,19 @@ from imagesig.crypto.name_strings import check_written_name
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 if TYPE_CHECKING:
     from asn1crypto import core
 
 _NAME_CHARACTERS = 4096
-_HEXADECIMAL = re.compile(r"(?:^|[,+])[^=,+]*=#")
+_HEXADECIMAL = regex(r"(?:^|[,+])[^=,+]*=#")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_DNS = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
-_EMAIL = re.compile(r"[!-?A-~]+@" + _DNS.pattern.replace(r"(?:\*\.)?", ""))
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
+_LABELS = rf"{_LABEL}(?:\.{_LABEL})*"
+_DNS = regex(rf"(?:\*\.)?{_LABELS}")
+_EMAIL = regex(rf"[!-?A-~]+@{_LABELS}")
+_URI = regex(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
 class Names(Struct, frozen=True):

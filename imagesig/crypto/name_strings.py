@@ -7,19 +7,19 @@ Spec: RFC 5280 section 4.1.2.4 and appendix A; ITU-T X.680 section 41.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.external import external_call
+from imagesig.patterns import regex
 
 _RESTRICTED = {
-    0x12: ("NumericString", re.compile(rb"[0-9 ]*")),
-    0x13: ("PrintableString", re.compile(rb"[A-Za-z0-9 '()+,\-./:=?]*")),
-    0x16: ("IA5String", re.compile(rb"[\x00-\x7f]*")),
-    0x1A: ("VisibleString", re.compile(rb"[\x20-\x7e]*")),
+    0x12: ("NumericString", regex(rb"[0-9 ]*")),
+    0x13: ("PrintableString", regex(rb"[A-Za-z0-9 '()+,\-./:=?]*")),
+    0x16: ("IA5String", regex(rb"[\x00-\x7f]*")),
+    0x1A: ("VisibleString", regex(rb"[\x20-\x7e]*")),
 }
 """By tag, the types whose characters are restricted."""
 _UTF8_STRING = 0x0C

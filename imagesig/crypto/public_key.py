@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
@@ -16,6 +15,7 @@ from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign, hash_for
 from imagesig.errors import InvalidArgument, LimitExceeded, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CURVES = {"secp256r1": KeyType.ECDSA_P256, "secp384r1": KeyType.ECDSA_P384, "secp521r1": KeyType.ECDSA_P521}
 _P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 """The bytes before the 65 bytes of an uncompressed P-256 point in its SubjectPublicKeyInfo (RFC 5480)."""
-_P256_PEM = re.compile(
+_P256_PEM = regex(
     rb"-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/]{64})\r?\n([A-Za-z0-9+/]{58}==)\r?\n-----END PUBLIC KEY-----\s*"
 )
 _MODULI = {2048: KeyType.RSA_2048, 3072: KeyType.RSA_3072, 4096: KeyType.RSA_4096}

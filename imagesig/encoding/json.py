@@ -17,6 +17,7 @@ from imagesig.effort import Cost, spend
 from imagesig.encoding.shape import Shape, check_shape
 from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.external import explained
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 
@@ -87,13 +88,13 @@ def parse_object(
     return value
 
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
+_TOKEN = regex(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 """A string (up to the end of the bytes if it is not closed), or a character that separates values. Never backtracks."""
 _QUOTE = ord('"')
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LONE = re.compile(r"[\ud800-\udfff]")
-_FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
-_TWO_BYTES = re.compile(rb"[\xc4-\xef]")
+_SURROGATE = regex(rb"\\u[dD][89a-fA-F]")
+_LONE = regex(r"[\ud800-\udfff]")
+_FOUR_BYTES = regex(rb"[\xf0-\xff]")
+_TWO_BYTES = regex(rb"[\xc4-\xef]")
 
 
 def _check_width(data: bytes, what: str) -> None:

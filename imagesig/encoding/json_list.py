@@ -15,10 +15,11 @@ from imagesig.effort import Cost, spend
 from imagesig.encoding import json
 from imagesig.encoding.shape import OURS, Shape
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
-_BLANK = re.compile(rb"[ \t\n\r]*+")
+_TOKEN = regex(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
+_BLANK = regex(rb"[ \t\n\r]*+")
 _OPENING = {b"[": b"]", b"{": b"}"}
 _SMALL_BYTES = limits.LIST_ITEM_BYTES
 _SMALL_NODES = 2000

@@ -8,10 +8,11 @@ from json import JSONDecodeError, JSONDecoder
 from imagesig import limits
 from imagesig.encoding.located import LineIndex, Located, Path, decode
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_SPACE = regex(r"[ \t\n\r]*")
+_NUMBER = regex(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STRINGS = JSONDecoder(strict=True)
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 

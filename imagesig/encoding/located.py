@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from imagesig.errors import MalformedError
+from imagesig.patterns import regex
 
-_NEWLINE = re.compile("\n")
+_NEWLINE = regex("\n")
 
 Path = tuple[str | int, ...]
 """The path to one part of a document: member names and positions in lists."""

@@ -12,20 +12,21 @@ import tomllib
 from imagesig import limits
 from imagesig.encoding.located import LineIndex, Located, Path, decode
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.patterns import regex
 
-_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_BASIC = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-_LITERAL = re.compile(r"'[^'\n]*'")
-_LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}', re.DOTALL)
-_LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
-_SCALAR = re.compile(r"[^,\]}#\n]+")
-_LONG_KEY = re.compile(
+_BLANK = regex(r"(?:[ \t\n]|#[^\n]*)*")
+_BARE_KEY = regex(r"[A-Za-z0-9_-]+")
+_BASIC = regex(r'"(?:[^"\\\n]|\\.)*"')
+_LITERAL = regex(r"'[^'\n]*'")
+_LONG_BASIC = regex(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}', re.DOTALL)
+_LONG_LITERAL = regex(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
+_SCALAR = regex(r"[^,\]}#\n]+")
+_LONG_KEY = regex(
     r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"""
     rf"{{{limits.TOML_KEY_PARTS}}}"
 )
 """Keys that `tomllib` must not get: its time is quadratic in the number of a key's parts."""
-_LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)$")
+_LINE_OF_ERROR = regex(r"\(at line (\d+), column \d+\)$")
 
 
 def parse(data: bytes, what: str) -> Located:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import select
 import threading
 import weakref
@@ -22,6 +21,7 @@ from imagesig.http.connect import Connector, connect_seconds, end_traffic, limit
 from imagesig.http.faults import not_sent
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import Reach
+from imagesig.patterns import regex
 from imagesig.url import Origin, Url
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PLACES = 16
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_BREAKS_A_LINE = re.compile(r"[\r\n\0]")
+_BREAKS_A_LINE = regex(r"[\r\n\0]")
 
 ClientFiles = tuple[Path, Path] | None
 """The PEM files of a client's certificate and of its private key, if it has one."""

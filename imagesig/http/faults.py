@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
 from imagesig.external import external_call
 from imagesig.http.answer import NotHttp
+from imagesig.patterns import regex
 from imagesig.text import printable, quote
 from imagesig.url import Url, redact
 
 _LOOK = "check the host name, the network and the proxy settings"
 _MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
-_OF_TLS_PORT = re.compile(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
+_OF_TLS_PORT = regex(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
 _OTHER_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
 _TLS_HINTS = (

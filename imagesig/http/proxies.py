@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct, field
 
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import Url, is_loopback, parse_url
@@ -23,7 +24,7 @@ from imagesig.url import Url, is_loopback, parse_url
 _SCHEMES = ("http", "https")
 _BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """The characters that Go's `strings.TrimSpace` removes."""
-_LOGIN = re.compile(r"(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*")
+_LOGIN = regex(r"(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})*")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network

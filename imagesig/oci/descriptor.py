@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 from msgspec import Struct
 
@@ -14,11 +13,12 @@ from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest, sha256
 from imagesig.oci.platform import Platform
 from imagesig.oci.shapes import DESCRIPTOR, PLATFORM
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 __all__ = ["Descriptor", "Platform", "parse_annotations", "parse_descriptor", "parse_media_type"]
 
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
+_MEDIA_TYPE = regex(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+;= -]{0,126}")
 
 
 class Descriptor(Struct, frozen=True):

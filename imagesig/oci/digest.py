@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 from imagesig.errors import MalformedError
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-_ADDRESS = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
-_TAG_OF_DIGEST = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?")
+_SHA256 = regex(r"sha256:[0-9a-f]{64}")
+_ADDRESS = regex(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+_TAG_OF_DIGEST = regex(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?")
 
 
 def parse_digest(text: object, what: str) -> str:

@@ -5,17 +5,17 @@ Spec: OCI image-spec, image index, `platform`; containerd's `platforms` package 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_PART = re.compile(r"[A-Za-z0-9_.-]+")
-_SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]+)\))?")
-_VERSION = re.compile(r"[A-Za-z0-9_.-]+")
+_PART = regex(r"[A-Za-z0-9_.-]+")
+_SYSTEM = regex(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]+)\))?")
+_VERSION = regex(r"[A-Za-z0-9_.-]+")
 _ENCODED = str.maketrans({character: f"%{ord(character):02X}" for character in "%+()/"})
 
 

@@ -5,13 +5,12 @@ Spec: the grammar of distribution/reference; `vectors/oci-reference` holds its t
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
 from imagesig.naming import is_raw_key, refuse_key
 from imagesig.oci.digest import is_digest
+from imagesig.patterns import regex
 from imagesig.text import HIDDEN, quote
 
 DOCKER_HUB = "docker.io"
@@ -21,10 +20,10 @@ _PATH_CHARACTERS = 255
 _DOMAIN_COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = rf"(?:{_DOMAIN_COMPONENT}(?:\.{_DOMAIN_COMPONENT})*|\[(?:[a-fA-F0-9:]+)\])(?::[0-9]+)?"
 _PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
-_DOMAIN_ALONE = re.compile(_DOMAIN)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_ANY_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_PATH = regex(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
+_DOMAIN_ALONE = regex(_DOMAIN)
+_TAG = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_ANY_DIGEST = regex(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 
 
 class Reference(Struct, frozen=True):

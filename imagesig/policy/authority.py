@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.naming import PathLike, is_raw_key, path_text
+from imagesig.patterns import regex
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.redacted import RedactedStruct
 from imagesig.text import HIDDEN, holds_key, quote
@@ -35,7 +36,7 @@ class HasPublicKeys(Protocol):
     def public_keys(self) -> tuple[PublicKey, ...]: ...
 
 
-_PIN = re.compile(r"(?i)(pin-?value=)[^;&]*")
+_PIN = regex(r"(?i)(pin-?value=)[^;&]*")
 
 
 class KeyReference(RedactedStruct, frozen=True):
@@ -130,8 +131,8 @@ def _no_key(given: object) -> InvalidArgument:
 KINDS = (TrustedKey, KeyReference, CertificateAuthority, ContentTrust)
 """Every kind of authority. An object of a subclass is of no known kind."""
 
-_FILE_URI = re.compile(r"file:(?://[^/?#]*)?(?=[^/]*/)", re.IGNORECASE)
-_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+_FILE_URI = regex(r"file:(?://[^/?#]*)?(?=[^/]*/)", re.IGNORECASE)
+_FINGERPRINT = regex(r"sha256:[0-9a-f]{64}")
 
 
 def check_authority(given: object) -> Authority:
@@ -204,7 +205,7 @@ def _checked_content_trust(given: ContentTrust) -> ContentTrust:
     return given
 
 
-SIGNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,200}", re.ASCII)
+SIGNER = regex(r"[a-z0-9][a-z0-9_-]{0,200}", re.ASCII)
 """A name of a signer, as docker has them."""
 
 

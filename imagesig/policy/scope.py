@@ -15,6 +15,7 @@ from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.oci.location import REGISTRY, Location
 from imagesig.oci.reference import Reference, parse_reference
+from imagesig.patterns import regex
 from imagesig.policy.exact import check_kind
 from imagesig.text import quote
 
@@ -28,8 +29,8 @@ _HOST_CHARACTERS = 253
 _FILE_NAME_BYTES, _PATH_BYTES = 255, 4095
 """The longest that Linux opens: NAME_MAX, and PATH_MAX without its final zero."""
 _ALIASES = {"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io"}
-_NUMBERS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
-_TAGGED = re.compile(r".:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.DOTALL)
+_NUMBERS = regex(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
+_TAGGED = regex(r".:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.DOTALL)
 
 
 class Scope(Struct, frozen=True):

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagesig.keys.file.private_key import PrivateKey
+from imagesig.patterns import regex
 from imagesig.testing.loopback_server import Answer, Request
 from imagesig.testing.scripted import ScriptedService, signed_digest
 
-_ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}/([a-z0-9-]+)/kms/aws4_request")
+_ACCESS_KEY = regex(r"AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}/([a-z0-9-]+)/kms/aws4_request")
 _SIGNS = ("Enabled", "Updating")
 """Spec: AWS KMS Developer Guide, "Key states of AWS KMS keys"."""
 

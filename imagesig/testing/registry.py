@@ -9,19 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
+from imagesig.patterns import regex
 from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
-_PATH = re.compile(
-    r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)"
-)
+_PATH = regex(r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)")
 
 
 Fault = Callable[[Request], Answer | None]

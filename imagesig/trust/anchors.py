@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
@@ -15,6 +14,7 @@ from imagesig.arguments import checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.naming import PathLike, path_text, refuse_key
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ RootPin = RootKeyId | PublicKey | CertificateAuthority | PinFile
 PinLike = str | bytes | PathLike | RootPin
 """One pin: a key id, PEM text, the path of a PEM file, or a value."""
 
-KEY_ID = re.compile(r"[0-9a-f]{64}")
+KEY_ID = regex(r"[0-9a-f]{64}")
 """A key id of trust data: the SHA-256 of the key, in hex."""
 _PIN_HINT = "give the id of the root key, its public key, or the certificate authority of root certificates"
 

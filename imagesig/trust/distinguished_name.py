@@ -5,13 +5,13 @@ Spec: RFC 4514; Notary Project trust-store-trust-policy, "Trusted Identities Con
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.effort import Cost, spend
 from imagesig.errors import InvalidArgument, NotTrusted
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 NEEDED = ("C", "ST", "O")
@@ -31,10 +31,10 @@ _TYPES = {
     "0.9.2342.19200300.100.1.25": "DC",
 }
 _ALIASES = {"S": "ST"}
-_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+_TYPE = regex(r"[A-Za-z][A-Za-z0-9-]*|(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _ESCAPED = frozenset(' "#+,;<=>\\')
 _SPECIAL = frozenset('"+;<>\0')
-_HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
+_HEX_PAIR = regex(r"[0-9A-Fa-f]{2}")
 
 
 def parse_distinguished_name(text: str, what: str, needed: tuple[str, ...] = ()) -> dict[str, str]:

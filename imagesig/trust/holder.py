@@ -16,6 +16,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import InvalidArgument, MalformedError, NotTrusted
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.text import quote
 from imagesig.trust.distinguished_name import is_part_of, parse_distinguished_name, subject_of
 
@@ -29,12 +30,10 @@ class HolderKind(Enum):
     URI = "URI"
 
 
-_SUBJECT = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+) *=.*", re.DOTALL)
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_DNS = re.compile(
-    r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
-)
+_SUBJECT = regex(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+) *=.*", re.DOTALL)
+_URI = regex(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_EMAIL = regex(r"[^@\s]+@[^@\s]+")
+_DNS = regex(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
 
 
 class Holder(Struct, frozen=True):

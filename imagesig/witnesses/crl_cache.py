@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import re
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.logs import Logger
+from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.witnesses.memory import Memory
@@ -26,7 +26,7 @@ logger = Logger("imagesig")
 
 _FILE_BYTES = 2 * (4 * (limits.CRL_BYTES // 3 + 1)) + 1024
 """Two lists in base64 and the JSON around them."""
-_OWN_NAME = re.compile(r"[0-9a-f]{64}|\.new-.*")
+_OWN_NAME = regex(r"[0-9a-f]{64}|\.new-.*")
 
 
 class CrlBytes(RedactedStruct, frozen=True):

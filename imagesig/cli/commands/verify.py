@@ -15,10 +15,17 @@ from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import Name, format_option, gathered, parse_annotations
 from imagesig.cli.output.failure import note_rejections, note_unverified
-from imagesig.cli.output.outcomes import ReportWriter, Summary, Writer, report, verify_output_option, writer_for
+from imagesig.cli.output.outcomes import (
+    FOR_CI_SYSTEMS,
+    ReportWriter,
+    Summary,
+    Writer,
+    report,
+    verify_output_option,
+    writer_for,
+)
 from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.render import certificate_line, word
-from imagesig.cli.output.reports import REPORTS
 from imagesig.cli.output.terminal import file, note, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
@@ -168,7 +175,10 @@ def command(
 
 
 def _writer(output: str, *, quiet: bool) -> Writer[VerificationResult]:
-    if output in REPORTS:
+    if output in FOR_CI_SYSTEMS:
+        # speed: few commands write a report (benchmarks/test_cli.py)
+        from imagesig.cli.output.reports import REPORTS
+
         return ReportWriter(REPORTS[output])
     return writer_for(output, "verify", _say_nothing if quiet else _write_text)
 

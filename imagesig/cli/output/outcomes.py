@@ -21,8 +21,9 @@ _Result = TypeVar("_Result")
 _OUTPUT_HELP = "Format of stdout: json is one document, jsonl one line for each image as soon as it is known"
 
 fleet_output_option = choose_output("text", "json", "jsonl", help_text=f"{_OUTPUT_HELP}.")
+FOR_CI_SYSTEMS = ("sarif", "junit")
 verify_output_option = choose_output(
-    "text", "json", "jsonl", "sarif", "junit", help_text=f"{_OUTPUT_HELP}; sarif and junit are for CI systems."
+    "text", "json", "jsonl", *FOR_CI_SYSTEMS, help_text=f"{_OUTPUT_HELP}; sarif and junit are for CI systems."
 )
 
 

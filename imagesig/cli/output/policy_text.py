@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -12,10 +11,11 @@ from imagesig.api.explaining import ExplainedAuthority, ExplainedRequirement, Ex
 from imagesig.cli.output.render import JSON_VERSION
 from imagesig.cli.output.terminal import document as write
 from imagesig.cli.output.terminal import note, say
+from imagesig.patterns import regex
 from imagesig.policy import Policy, Rule, Unsupported
 from imagesig.policy.describe import describe_authority
 
-_NAMESPACE = re.compile(r"docker\.io/(?!library$)([^/:@]+)")
+_NAMESPACE = regex(r"docker\.io/(?!library$)([^/:@]+)")
 _NO_PROOF = "this is an explanation, not a verification; run `imagesig verify` to verify the image"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imagesig.cli.output.terminal import document
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _RESULTS = {"doctor": "findings", "sign-blob": "blobs", "verify-blob": "blobs"}
 """The member with the results of a command; `images` of the others."""
 _WITHOUT_LISTS = ("key", "policy")
 """Groups of commands with other results: they are missing if the command fails."""
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
+_WORD = regex(r"[A-Za-z0-9][A-Za-z0-9._+/:@-]*")
 
 
 def write_json(command: str, members: Mapping[str, object]) -> None:

@@ -6,7 +6,6 @@ Aliases are followed, not copied, so they cannot make a small file large.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from imagesig.cli.workloads.yaml_nodes import RENDER, is_plain_text, read_docume
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import is_local
 from imagesig.oci.reference import parse_reference
+from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from yaml import Node, ScalarNode
 
 _BOM = "\ufeff"
-_PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]+)*")
+_PROPERTIES = regex(r"(?:[&!]\S*[ \t]+)*")
 """Anchor and tag in front of a value."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imagesig import limits
 from imagesig.errors import InvalidArgument, MissingExtra
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ RENDER = "give the rendered file: helm template, kustomize build, docker compose
 TEXT = "tag:yaml.org,2002:str"
 NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
-_ODD_CHARACTER = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
+_ODD_CHARACTER = regex("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
 """Characters that end a line for some readers only, and byte order marks inside the text."""
-_MARKER = re.compile(r"^(?:---(?![ \t]+#|[ \t]*\r?$).*|\.\.\.(?:[ \t\r].*)?)$", re.MULTILINE)
+_MARKER = regex(r"^(?:---(?![ \t]+#|[ \t]*\r?$).*|\.\.\.(?:[ \t\r].*)?)$", re.MULTILINE)
 """A line that begins a document and holds more, or ends one: kubectl splits at lines that start with `---`."""
-_GO_NUMBER = re.compile(
+_GO_NUMBER = regex(
     r"[yYnN]|[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9._]+(?:[eE][-+]?[0-9_]+)?|\.(?:inf|nan))", re.I
 )
 """Plain words that PyYAML reads as text, and Go's readers as a number or a boolean."""

@@ -26,14 +26,15 @@ from imagesig.formats.notation.envelope import (
     Unprotected,
 )
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 _MEMBERS = {"payload", "protected", "header", "signature"}
 _ENVELOPE = Shape.of("payload protected signature", header=Shape.of(f"x5c {TIMESTAMP}"))
 """The name of the signing agent is unsigned and decides nothing: notation itself has written it in two ways."""
 _PROTECTED = Shape.of(" ".join(("alg", "cty", "crit", *STANDARD)))
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-_RFC3339 = re.compile(
+_BASE64URL = regex(r"[A-Za-z0-9_-]*")
+_RFC3339 = regex(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )

@@ -39,10 +39,11 @@ from imagesig.oci.digest import sha256
 from imagesig.oci.listing import Listing
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.oci.reference import parse_reference
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
-_SIGNATURES_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
+_SIGNATURES_TAG = regex(r"sha256-[0-9a-f]{64}(\..+)?")
 
 
 @checks_arguments

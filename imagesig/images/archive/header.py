@@ -5,15 +5,15 @@ Spec: POSIX.1-2017 ustar; GNU tar's base-256 numbers. Go's archive/tar refuses a
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from msgspec import Struct
 
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.patterns import regex
 
 BLOCK_BYTES = 512
-_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
+_OCTAL = regex(rb" *([0-7]*)[ \0]*")
 _USTAR, _GNU = b"ustar\x00", b"ustar  \x00"
 _NUMBERS = (slice(108, 116), slice(116, 124), slice(136, 148))
 """Owner, group and modification time."""

@@ -5,19 +5,19 @@ Spec: POSIX.1-2017 pax, extended header. Readers disagree on records that are re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_LENGTH = re.compile(rb"([1-9][0-9]{0,7}) ")
-_INTEGER = re.compile(rb"-?[0-9]{1,18}")
-_TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
-_SIZE = re.compile(rb"0|[1-9][0-9]{0,17}")
+_LENGTH = regex(rb"([1-9][0-9]{0,7}) ")
+_INTEGER = regex(rb"-?[0-9]{1,18}")
+_TIME = regex(rb"-?[0-9]{1,18}(\.[0-9]*)?")
+_SIZE = regex(rb"0|[1-9][0-9]{0,17}")
 _GLOBAL_NAMES = (b"pax_global_header", b"././@PaxHeader")
 """The names that git and Python use. Some readers unpack a global header as a member of its name."""
 _FORMS = {b"atime": _TIME, b"ctime": _TIME, b"mtime": _TIME, b"uid": _INTEGER, b"gid": _INTEGER, b"size": _SIZE}

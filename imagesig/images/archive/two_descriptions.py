@@ -7,7 +7,6 @@ store and imagesig read `index.json`. They must load the image that imagesig ver
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from posixpath import normpath
 
@@ -23,10 +22,11 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, Manifest, parse_index, parse_manifest
 from imagesig.oci.reference import parse_reference
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
-_BEFORE_DOCKER_1_10 = re.compile(r"repositories|[^/]+/(json|VERSION|layer\.tar)")
+_BLOB = regex(r"blobs/sha256/([0-9a-f]{64})")
+_BEFORE_DOCKER_1_10 = regex(r"repositories|[^/]+/(json|VERSION|layer\.tar)")
 _DEPTH = 3
 """Indexes within indexes."""
 

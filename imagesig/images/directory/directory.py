@@ -7,7 +7,6 @@ works here too. Referrers cannot be stored.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,14 +28,15 @@ from imagesig.oci.digest import is_address, is_digest, sha256
 from imagesig.oci.kind import kind_of
 from imagesig.oci.listing import parse_contents, parse_layers
 from imagesig.oci.manifest import OCI_MANIFEST
+from imagesig.patterns import regex
 from imagesig.signature import Part
 from imagesig.text import quote
 
 _VERSION = b"Directory Transport Version: "
 _WRITTEN_VERSION = _VERSION + b"1.1\n"
 _MANIFEST = "manifest.json"
-_SIGNATURE_TAG = re.compile(r"sha256-([0-9a-f]{64})\.sig")
-_OTHER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\..+)?")
+_SIGNATURE_TAG = regex(r"sha256-([0-9a-f]{64})\.sig")
+_OTHER_TAG = regex(r"sha256-[0-9a-f]{64}(\..+)?")
 
 
 @checks_arguments

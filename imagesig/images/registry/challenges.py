@@ -15,15 +15,16 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import ImagesigError, InvalidArgument, UnexpectedResponse
 from imagesig.http.reach import Network, written_network
+from imagesig.patterns import regex
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # No part can match the same characters in two ways, so a hostile header costs no more than its length.
-_CHALLENGE = re.compile(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
-_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]++=*+\s*+(?=,|$)")
+_CHALLENGE = regex(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
+_TOKEN68 = regex(r"[A-Za-z0-9._~+/-]++=*+\s*+(?=,|$)")
 """What a challenge such as Negotiate has in place of parameters."""
-_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+_PARAMETER = regex(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
 
 
 _SCOPE_CHARACTERS = 4096

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,11 +21,12 @@ from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.registry.credential_entry import helper_for, inline_entries, server_of
+from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
 
-_HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HELPER_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
 _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}

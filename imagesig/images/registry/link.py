@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterator
 
 from imagesig.errors import UnexpectedResponse
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 _CHARACTERS = 64 * 1024
-_BLANK = re.compile(r"[ \t]*+")
-_BETWEEN = re.compile(r"[ \t,]*+")
-_TARGET = re.compile(r"<([^<>\"\s]*+)>")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
-_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
-_BARE = re.compile(r"[^\s\",;<>\\]++")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_BLANK = regex(r"[ \t]*+")
+_BETWEEN = regex(r"[ \t,]*+")
+_TARGET = regex(r"<([^<>\"\s]*+)>")
+_NAME = regex(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
+_QUOTED = regex(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_BARE = regex(r"[^\s\",;<>\\]++")
+_ESCAPED = regex(r"\\(.)", re.DOTALL)
 
 
 def next_page(header: str, what: str) -> str:

@@ -10,16 +10,17 @@ import re
 from msgspec import Struct
 
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _MULTI_REGION = r"mrk-[0-9A-Fa-f]{32}"
 _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ID = rf"(?:{_UUID}|{_MULTI_REGION})"
-_ARN = re.compile(rf"arn:aws(?:-[a-z-]+)?:kms:(?P<region>[a-z0-9-]+):[0-9]{{12}}:(?:key/{_ID}|(?P<alias>{_ALIAS}))")
-_KEY = re.compile(rf"{_ID}|(?P<alias>{_ALIAS})")
-_URI = re.compile(r"awskms://(?P<endpoint>[^/?#@]*)(?:(?P<slash>/)(?P<key>[^?#]*))?", re.IGNORECASE)
-_ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+_ARN = regex(rf"arn:aws(?:-[a-z-]+)?:kms:(?P<region>[a-z0-9-]+):[0-9]{{12}}:(?:key/{_ID}|(?P<alias>{_ALIAS}))")
+_KEY = regex(rf"{_ID}|(?P<alias>{_ALIAS})")
+_URI = regex(r"awskms://(?P<endpoint>[^/?#@]*)(?:(?P<slash>/)(?P<key>[^?#]*))?", re.IGNORECASE)
+_ENDPOINT = regex(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 
 
 class AwsKmsUri(Struct, frozen=True):

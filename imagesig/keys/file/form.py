@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
+
+from imagesig.patterns import regex
 
 COSIGN_LABELS = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
 """The PEM labels of cosign's encrypted keys. imagesig writes the first."""
@@ -18,7 +19,7 @@ class Form(Enum):
     PKCS12 = "PKCS#12"
 
 
-PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----")
+PEM_LABEL = regex(rb"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----")
 PLAIN_LABELS = (b"PRIVATE KEY", b"EC PRIVATE KEY", b"RSA PRIVATE KEY")
 _PKCS12_VERSION = b"\x02\x01\x03"
 

@@ -12,11 +12,12 @@ from imagesig.keys.provider import KeyProvider
 from imagesig.keys.secrets import has_encoding
 from imagesig.keys.uri import KeySettings
 from imagesig.naming import scheme_of
+from imagesig.patterns import regex
 from imagesig.reading import is_folder
 from imagesig.text import quote
 
-_FILE_URI = re.compile(r"file:(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_VARIABLE_URI = re.compile(r"env://([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
+_FILE_URI = regex(r"file:(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_VARIABLE_URI = regex(r"env://([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:

@@ -33,9 +33,10 @@ from imagesig.keys.file.password_encryption import check_derivation, cipher_of_p
 from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
+from imagesig.patterns import regex
 
 # The ciphers that `cryptography` reads. A vector of another length makes `cryptography` 50 panic.
-_LEGACY_ENCRYPTION = re.compile(
+_LEGACY_ENCRYPTION = regex(
     rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
 )
 CONVERT = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW.pem"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from imagesig.patterns import regex
+
 _NAMES = {
     0x00: "OK CANCEL HOST_MEMORY SLOT_ID_INVALID - GENERAL_ERROR FUNCTION_FAILED ARGUMENTS_BAD NO_EVENT "
     "NEED_TO_CREATE_THREADS CANT_LOCK",
@@ -71,7 +73,7 @@ _SAID = {
     "Parallel not supported": "SESSION_PARALLEL_NOT_SUPPORTED",
     "User type invalid": "USER_TYPE_INVALID",
 }
-_UNMAPPED = re.compile(r"Unmapped error code 0x([0-9a-f]+)")
+_UNMAPPED = regex(r"Unmapped error code 0x([0-9a-f]+)")
 
 
 def name_of_code(code: int) -> str:

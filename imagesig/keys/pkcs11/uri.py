@@ -10,6 +10,7 @@ import re
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -19,9 +20,9 @@ _TEXTS = frozenset(
     | {"slot-description", "slot-manufacturer", "slot-id", "library-version", "id"}
 )
 _QUERY = frozenset({"pin-source", "pin-value", "module-name", "module-path"})
-_NAME = re.compile(r"[a-z0-9_-]+", re.IGNORECASE)
-_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
+_NAME = regex(r"[a-z0-9_-]+", re.IGNORECASE)
+_PERCENT = regex(r"%(?![0-9A-Fa-f]{2})")
+_VERSION = regex(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PATH_SAFE = "-._~:[]@!$'()*+,=&"
 _CHARACTERS = 4096
 

@@ -17,10 +17,11 @@ from imagesig import limits
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, KeyProviderUnavailable
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 """Names of plugins: they become part of a file name."""
 ALLOWED = (
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*"),
@@ -31,7 +32,7 @@ ALLOWED = (
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Lists further variables that plugins see, with commas: `VAULT_*,AWS_PROFILE`."""
-_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
+_PATTERN = regex(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 _OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Any
 
 from msgspec import Struct
@@ -13,9 +12,10 @@ from imagesig import limits
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import BadSignature, ImagesigError, KeyProviderError, KeyUnusable
+from imagesig.patterns import regex
 from imagesig.text import quote
 
-_SIGNATURE = re.compile(r"vault:v([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})")
+_SIGNATURE = regex(r"vault:v([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})")
 _TYPES = {key_type.value: key_type for key_type in KeyType}
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 

@@ -7,7 +7,6 @@ time of each answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from msgspec import field
 from imagesig import limits
 from imagesig.errors import InvalidArgument, MissingExtra
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import hvac
 
 _UNIX = "unix://"
-_SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+_SERVER_NAME = regex(r"[A-Za-z0-9_.:-]+")
 
 
 class VaultConnection(RedactedStruct, frozen=True):

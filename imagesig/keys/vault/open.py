@@ -22,11 +22,12 @@ from imagesig.keys.vault.connection import VaultConnection, header_text
 from imagesig.keys.vault.environment import ADDRESSES, Variables, cleaned, is_true
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.keys.vault.provider import DEFAULT_MOUNT, VaultProvider
+from imagesig.patterns import regex
 from imagesig.reading import Unreadable, text_bounded
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
-_URI = re.compile(r"(hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+_URI = regex(r"(hashivault|openbao)://([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - where the token is
 _WHERE = ("namespace", "address", "ca")
@@ -34,7 +35,7 @@ PLAIN_HTTP = "IMAGESIG_VAULT_PLAIN_HTTP"
 _UNIX = "unix://"
 _SOCKET_BYTES = 107
 """The longest path of a Unix socket. Spec: unix(7)."""
-_SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]*")
+_SERVER_NAME = regex(r"[A-Za-z0-9_.:-]*")
 
 
 def provider_from_uri(uri: str, settings: KeySettings) -> tuple[VaultProvider, str]:

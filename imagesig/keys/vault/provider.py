@@ -30,6 +30,7 @@ from imagesig.keys.vault.client import VaultClient, unreadable
 from imagesig.keys.vault.connection import VaultConnection, connect
 from imagesig.keys.vault.facts import endpoint_of, facts
 from imagesig.keys.vault.login import MethodLogin, TokenLogin
+from imagesig.patterns import regex
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MOUNT = "transit"
 DEFAULT_SCHEME = "hashivault"
-_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
+_NAME = regex(r"\w(?:[\w.-]*\w)?", re.ASCII)
 _BATCH_BYTES = 8 * 1024 * 1024
 MESSAGE_BYTES = 768 * 1024
 """The longest message for Ed25519: Vault accepts 1 MiB of text, and base64 needs four characters for three bytes."""

@@ -8,7 +8,6 @@ Spec: Notary Project trust-store-trust-policy, "Trust Policy".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.location import REGISTRY
 from imagesig.oci.reference import parse_reference
+from imagesig.patterns import regex
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.requirement import AcceptAnything, Reject, Rule, Rules
 from imagesig.policy.scope import Scope, parse_scope
@@ -42,10 +42,10 @@ _OVERRIDES = {
     "expiry": ("expiry", ("enforce", "log")),
     "revocation": ("revocation", ("enforce", "log", "skip")),
 }
-_STORE_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
+_STORE_NAME = regex(r"[a-zA-Z0-9_.-]+")
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_SCOPE = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?(?:/{_COMPONENT})+")
+_SCOPE = regex(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?(?:/{_COMPONENT})+")
 
 
 class Store(Struct, frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.crypto.public_key import PublicKey
 from imagesig.naming import is_key_uri
+from imagesig.patterns import regex
 from imagesig.policy.authority import Authority, KeyReference, place_of
 from imagesig.policy.files.document import Node, one_of
 from imagesig.text import quote
@@ -46,10 +47,10 @@ _FIELDS_FOR = {
     "ca_pem": ("role", "holders"),
     _CONTENT_TRUST: (),
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_PEM_BLOCK = re.compile(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.DOTALL)
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FINGERPRINT = regex(r"sha256:[0-9a-f]{64}")
+_TIME = regex(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_PEM_BLOCK = regex(r"-----BEGIN [^-\n]+-----.*?-----END [^-\n]+-----", re.DOTALL)
 
 
 class Authorities(Struct, frozen=True):
