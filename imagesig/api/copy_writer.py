@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.concurrency import for_each
 from imagesig.errors import (
+    BudgetExceeded,
+    DigestMismatch,
     LimitExceeded,
     MalformedError,
     NotFound,
@@ -23,6 +26,7 @@ from imagesig.images.piece import Piece, distinct_blobs
 from imagesig.images.source import ImageHome
 from imagesig.images.transfer import BlobCount, Transfer
 from imagesig.oci.descriptor import Descriptor
+from imagesig.oci.listing import UNKNOWN_SIZE
 from imagesig.stores.store import Settle
 from imagesig.stores.tag import merged, readable
 
@@ -63,7 +67,8 @@ class CopyWriter:
     ) -> None:
         self._source = source
         self._left_out = {item.piece.descriptor.digest: item for item in left_out}
-        self._missing: set[str] = set()
+        self._missing: dict[tuple[str, int], str] = {}
+        """Why a blob of this digest and size is left out."""
         self._target = target
 
         def report(_count: BlobCount) -> None:
@@ -99,21 +104,22 @@ class CopyWriter:
         return tuple(copied_manifest(piece, state) for piece, state in zip([*image, *attached], states, strict=True))
 
     def _send(self, pieces: Sequence[Piece], transfer: Transfer, source: ImageHome, needed: set[str]) -> None:
-        """Sends the blobs of these pieces. One that is not needed and that the source does not have is left out."""
+        """Sends the blobs of these pieces. One that is not needed, and is missing or has another size, is left out."""
 
         def send(blob: Descriptor) -> None:
             try:
                 transfer.blob(blob, source)
-            except NotFound:
-                if blob.digest in needed or not _lacks(source, blob):
+            except (NotFound, DigestMismatch, LimitExceeded) as error:
+                why = "" if blob.digest in needed else _fault(source, blob, error)
+                if not why:
                     raise
-                self._missing.add(blob.digest)
+                self._missing[blob.digest, blob.size] = why
 
         for_each(distinct_blobs(pieces), send, stop=transfer.stop)
         for piece in pieces:
             for blob in piece.blobs if self._missing else ():
-                if blob.digest in self._missing:
-                    self.warnings.append(f"left out: blob {blob.digest} of {piece.descriptor.digest}: is missing")
+                if why := self._missing.get((blob.digest, blob.size)):
+                    self.warnings.append(f"left out: blob {blob.digest} of {piece.descriptor.digest}: {why}")
 
     def _store(self, piece: Piece, home: ImageHome) -> str:
         if home.has(piece.descriptor.digest):
@@ -133,7 +139,9 @@ class CopyWriter:
     def _lost(self, piece: Piece) -> list[str]:
         """What is left out of a manifest, which may be why a registry refuses it."""
         children = [str(self._left_out[child]) for child in sorted(piece.manifests) if child in self._left_out]
-        blobs = [f"blob {blob.digest} is missing" for blob in piece.blobs if blob.digest in self._missing]
+        blobs = [
+            f"blob {blob.digest} {why}" for blob in piece.blobs if (why := self._missing.get((blob.digest, blob.size)))
+        ]
         return [*children, *blobs, *piece.contents.unread]
 
     def _move_tag(self, root: Piece, tag: str) -> str:
@@ -159,7 +167,7 @@ class CopyWriter:
             return self._attach_tagged(piece)
         if piece.descriptor.digest in listed:
             return "present"
-        if any(blob.digest in self._missing for blob in piece.blobs):
+        if any((blob.digest, blob.size) in self._missing for blob in piece.blobs):
             return "left out"
         subject = piece.subject_descriptor
         try:
@@ -218,11 +226,22 @@ def _merge_of(home: ImageHome, piece: Piece, copied: Tagged) -> Merge | None:
         return None
 
 
-def _lacks(source: ImageHome, blob: Descriptor) -> bool:
-    """Whether the source does not have the blob: the destination answers "not found" too."""
+def _fault(source: ImageHome, blob: Descriptor, error: Exception) -> str:
+    """Why the source cannot give a blob that anyone who may push can describe; empty if the fault is elsewhere.
+
+    Raises:
+        DigestMismatch: the source has other bytes under this digest.
+    """
+    if isinstance(error, BudgetExceeded):
+        return ""
     try:
-        with source.open_blob(blob) as chunks:
-            next(chunks, b"")
+        with source.open_blob(replace(blob, size=UNKNOWN_SIZE)) as chunks:
+            if isinstance(error, NotFound):  # the destination answers "not found" too
+                next(chunks, b"")
+                return ""
+            size = sum(len(chunk) for chunk in chunks)
     except NotFound:
-        return True
-    return False
+        return "is missing"
+    except LimitExceeded as limit:
+        return str(limit)
+    return f"has {size} bytes, and is listed with {blob.size}" if size != blob.size else ""

@@ -81,20 +81,24 @@ class _Collector:
         self.left_out: list[LeftOut] = []
         self.warnings: list[str] = []
         self._image = image
-        self._seen: set[tuple[str, str]] = set()
+        self._tried: set[tuple[str, str, str, int]] = set()
+        self._added: set[tuple[str, str]] = set()
         self._left = limits.COPIED_MANIFEST_BYTES
 
     def add(self, piece: Piece, home: ImageSource, depth: int) -> None:
         """Reads a piece and adds it after its parts, unless it was added before."""
         at = (piece.descriptor.digest, piece.tag)
-        if at in self._seen:
+        described = (*at, piece.descriptor.media_type, piece.descriptor.size)
+        if at in self._added or described in self._tried:
             return
-        self._seen.add(at)
+        # Another entry with the same digest may describe it correctly.
+        self._tried.add(described)
         try:
             piece, contents = self._read(piece, home)
         except (NotFound, MalformedError) as error:
             self._leave_out(piece, error)
             return
+        self._added.add(at)
         children: frozenset[str] = frozenset()
         if piece.is_index:
             if depth == 0:
@@ -170,11 +174,27 @@ class _Collector:
         self._left -= descriptor.size
         if self._left < 0:
             raise BudgetExceeded(f"{self._image}: more than {limits.COPIED_MANIFEST_BYTES} bytes of manifests")
-        piece = replace(piece, content=home.read(descriptor, limit=limits.MANIFEST_BYTES))
+        piece = replace(piece, content=_content(piece, home))
         contents = piece.contents
         if piece.kind == "referrer":
             piece.subject_descriptor  # noqa: B018 - raises if it refers to something else
         return piece, contents
+
+
+def _content(piece: Piece, home: ImageSource) -> bytes:
+    """The bytes of a manifest.
+
+    Raises:
+        MalformedError: anyone who may push could write the descriptor, and its size is wrong.
+        DigestMismatch: other bytes arrived.
+    """
+    descriptor = piece.descriptor
+    try:
+        return home.read(descriptor, limit=limits.MANIFEST_BYTES)
+    except DigestMismatch as error:
+        if piece.kind in ("image", "platform") or (own := home.resolve(descriptor.digest)).size == descriptor.size:
+            raise
+        raise MalformedError(f"has {own.size} bytes, and is listed with {descriptor.size}") from error
 
 
 def _by_its_bytes(child: Descriptor, home: ImageSource) -> Descriptor:

@@ -65,19 +65,11 @@ def is_document(descriptor: Descriptor) -> bool:
 
 
 def distinct_blobs(pieces: Iterable[Piece]) -> tuple[Descriptor, ...]:
-    """Every distinct blob of these pieces, with its size if one of them names it.
-
-    Raises:
-        MalformedError: two pieces give different sizes for a blob.
-    """
-    found: dict[str, Descriptor] = {}
+    """Every distinct blob of these pieces, with its size if one of them names it, and once for each size they name."""
+    found: dict[str, dict[int, Descriptor]] = {}
     for piece in pieces:
         for blob in piece.blobs:
-            known = found.setdefault(blob.digest, blob)
-            if known.size == UNKNOWN_SIZE:
-                found[blob.digest] = blob
-            elif blob.size not in (known.size, UNKNOWN_SIZE):
-                raise MalformedError(
-                    f"blob {blob.digest}: has {blob.size} bytes in one manifest, and another size in others"
-                )
-    return tuple(found.values())
+            found.setdefault(blob.digest, {}).setdefault(blob.size, blob)
+    return tuple(
+        blob for sizes in found.values() for size, blob in sizes.items() if size != UNKNOWN_SIZE or len(sizes) == 1
+    )

@@ -92,12 +92,16 @@ class ReferrerStore:
         chosen: Sequence[tuple[int, Descriptor]],
         wanted: Wanted,
     ) -> Iterator[_Candidate]:
+        read: set[str] = set()
         for place, referrer in chosen:
             if entries.is_over:
                 return
+            if referrer.digest in read:
+                continue
             origin = f"{name}{referrer.digest}"
             with entries.reading_entry(place, origin):
                 manifest = _manifest(reading, referrer, wanted, origin)
+                read.add(referrer.digest)
                 if manifest is None:
                     continue
                 if manifest.subject is None or manifest.subject.digest != digest:
@@ -170,10 +174,11 @@ def _to_fetch(entries: Sequence[Descriptor], wanted: Wanted) -> tuple[list[tuple
         rank = 0 if kind and wanted(kind) else 1 if kind in _SAYS_NOTHING else 2
         return rank, entry.size, place
 
-    distinct: dict[str, tuple[int, Descriptor]] = {}
+    # An entry with a wrong size or type does not keep another one with the same digest from being read.
+    distinct: dict[tuple[str, int, str], tuple[int, Descriptor]] = {}
     for place, entry in enumerate(entries):
         if entry.media_type not in INDEX_TYPES:
-            distinct.setdefault(entry.digest, (place, entry))
+            distinct.setdefault((entry.digest, entry.size, entry.media_type), (place, entry))
     ordered = sorted(distinct.values(), key=order)
     return ordered[: limits.REFERRERS], len(ordered[limits.REFERRERS :])
 

@@ -252,6 +252,62 @@ def test_an_odd_referrer_stops_no_copy(name: str, api: bool, tmp_path: Path) -> 
             assert verify(there, KEY).signatures
 
 
+@pytest.mark.parametrize("by", [-1, 1, 4096])
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("api", [True, False], ids=["api", "tag"])
+def test_a_referrer_of_a_wrong_size_is_left_out_and_hides_no_good_one(
+    api: bool, place: str, by: int, tmp_path: Path
+) -> None:
+    """The odd entry has the digest of the good one: anyone who may push can list it."""
+    digest = write_layout(tmp_path, manifest(tmp_path))
+    with InMemoryRegistry(referrers_api=api) as server:
+        image = image_at(server)
+        copy(f"oci:{tmp_path}:1.0", image)
+        sign(image, KEY, formats=["bundle"], identity=NAME)
+        good = image.signatures.referrers(digest).entries[0].to_json()
+        odd = good | {"size": good["size"] + by}
+        listing = json.dumps(index(*([odd, good] if place == "before" else [good, odd]))).encode()
+        server.faults.append(
+            lambda request: (
+                Answer(200, listing, {"content-type": OCI_INDEX})
+                if request.path == f"/v2/team/app/{'referrers/' + digest if api else 'manifests/' + tag_of(digest)}"
+                else None
+            )
+        )
+        assert verify(image, KEY).signatures
+        for there in (f"oci:{tmp_path}/there", image_at(server, "team/other")):
+            found = copy(image, there)
+            states = [item.state for item in found.manifests if item.kind == "referrer"]
+            assert sorted(states) == (["copied", "left out"] if place == "before" else ["copied"])
+            assert len(found.warnings) == (place == "before")
+            assert verify(there, KEY).signatures
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize("same", [True, False], ids=["blob-of-the-good-one", "other-blob"])
+def test_a_referrer_with_a_blob_of_a_wrong_size_stops_no_copy(same: bool, by: int, tmp_path: Path) -> None:
+    digest = write_layout(tmp_path, manifest(tmp_path))
+    with InMemoryRegistry() as server:
+        image = image_at(server)
+        copy(f"oci:{tmp_path}:1.0", image)
+        sign(image, KEY, formats=["bundle"], identity=NAME)
+        good = image.signatures.referrers(digest).entries[0]
+        document = json.loads(image.signatures.read(good, limit=100_000))
+        if not same:
+            other = b"another blob"
+            document["layers"][0] |= {"digest": server.put_blob("team/app", other), "size": len(other)}
+        document["layers"][0]["size"] += by
+        server.put_manifest("team/app", json.dumps(document).encode(), OCI_MANIFEST)
+        for there in (f"oci:{tmp_path}/there", image_at(server, "team/other")):
+            found = copy(image, there)
+            states = {item.digest: item.state for item in found.manifests if item.kind == "referrer"}
+            assert states.pop(good.digest) == "copied"
+            if not same and not isinstance(there, Image):  # a registry mounts the blob by its digest
+                assert list(states.values()) == ["left out"]
+                assert any("is listed with" in warning for warning in found.warnings)
+            assert verify(there, KEY).signatures
+
+
 def test_an_unknown_or_missing_referrer_is_left_out(server: InMemoryRegistry, tmp_path: Path) -> None:
     digest = write_layout(tmp_path, manifest(tmp_path))
     copy(f"oci:{tmp_path}:1.0", image_at(server))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from imagesig.errors import InvalidArgument, Unreachable
+from imagesig.errors import InvalidArgument, TransportError, Unreachable
 from imagesig.http.client import HttpClient
 from imagesig.http.connect import connect_seconds
 from imagesig.http.faults import NotConnected
@@ -30,6 +30,17 @@ class Place(Struct, frozen=True):
         return cls(url, parse_url(url, "registry").origin, reach)
 
 
+class Whereabouts(Struct, frozen=True):
+    """Where one registry is. Call it for the place; for a host on this machine, the first call asks for it."""
+
+    find: Callable[[], Place]
+    has_moved: Callable[[Place], bool]
+    """Asks again after a request to this place failed. True if there is another place now."""
+
+    def __call__(self) -> Place:
+        return self.find()
+
+
 class Places:
     """The places of registries by host. Thread-safe.
 
@@ -42,7 +53,7 @@ class Places:
         self._only_tls = only_tls
         self._here: dict[str, Place] = {}
 
-    def find(self, reference: Reference) -> Callable[[], Place]:
+    def find(self, reference: Reference) -> Whereabouts:
         """Gives the place of a registry. For a host on this machine, the first call asks whether it speaks TLS.
 
         Raises:
@@ -57,8 +68,20 @@ class Places:
             raise unreachable from None
         if self._plain_http or self._only_tls or not _is_this_machine(url.host):
             place = Place.of("http" if self._plain_http else "https", host, ANYWHERE)
-            return lambda: place
-        return lambda: self._here.get(host) or self._asked(host, url)
+            return Whereabouts(lambda: place, lambda _used: False)
+        return Whereabouts(
+            lambda: self._here.get(host) or self._asked(host, url), lambda used: self._has_moved(host, url, used)
+        )
+
+    def _has_moved(self, host: str, url: Url, used: Place) -> bool:
+        """Whether a host on this machine began or ended to speak TLS since it was asked."""
+        if self._here.get(host, used) != used:
+            return True  # another thread found it out
+        self._here.pop(host, None)
+        try:
+            return self._asked(host, url) != used and host in self._here
+        except TransportError:
+            return False
 
     def _asked(self, host: str, url: Url) -> Place:
         """The place of a host on this machine, remembered once something answers there."""

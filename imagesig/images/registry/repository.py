@@ -17,7 +17,7 @@ from imagesig.http.client import HttpClient, Response
 from imagesig.images.merge import Merge
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.blobs import RegistryBlobs
-from imagesig.images.registry.place import Place
+from imagesig.images.registry.place import Whereabouts
 from imagesig.images.registry.recent import RecentManifests
 from imagesig.images.registry.referrers import RegistryReferrers
 from imagesig.images.registry.refusals import is_passing, patiently
@@ -41,9 +41,7 @@ _STORED = (200, 201, 202)
 class RegistryRepository:
     """One repository of a registry; an `ImageHome`. Safe to use from several threads."""
 
-    def __init__(
-        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
-    ) -> None:
+    def __init__(self, http: HttpClient, login: RegistryLogin, place: Whereabouts, reference: Reference) -> None:
         self._session = RegistrySession(http, login, place, reference)
         self._blobs = RegistryBlobs(self._session)
         self._manifests = RecentManifests()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from imagesig.http.proxies import ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialStep
-from imagesig.images.registry.place import Place
+from imagesig.images.registry.place import Whereabouts
 from imagesig.images.registry.refusals import failure, says_expired, words
 from imagesig.oci.reference import Reference
 from imagesig.url import parse_url, redact
@@ -25,7 +25,7 @@ PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
 class Contact:
     """How a repository is reached: found out when it is asked for. Nothing in it is secret."""
 
-    def __init__(self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], path: str) -> None:
+    def __init__(self, http: HttpClient, login: RegistryLogin, place: Whereabouts, path: str) -> None:
         self._http, self._login, self._place, self._path = http, login, place, path
 
     @property
@@ -81,9 +81,7 @@ class Contact:
 class RegistrySession:
     """The requests of one repository. Safe to use from several threads."""
 
-    def __init__(
-        self, http: HttpClient, login: RegistryLogin, place: Callable[[], Place], reference: Reference
-    ) -> None:
+    def __init__(self, http: HttpClient, login: RegistryLogin, place: Whereabouts, reference: Reference) -> None:
         self._http = http
         self._login = login
         self._place = place
@@ -118,29 +116,40 @@ class RegistrySession:
         attempts: int = limits.HTTP_ATTEMPTS,
     ) -> Response:
         """The answer. `path` is below the repository, or a URL; `pull_from` is one more repository to read."""
-        url = self._url(path)
         headers = _headers(accept, content_type)
-        used = self._authorization(url, actions, pull_from)
 
-        def send(authorization: str) -> Response:
-            return self._send(method, url, limit, {**headers, **_authorization(authorization)}, body, attempts)
+        def ask() -> Response:
+            url = self._url(path)
+            used = self._authorization(url, actions, pull_from)
 
-        response = send(used)
-        header = self._answer(url, response, actions, used, pull_from)
-        return send(header) if header else response
+            def send(authorization: str) -> Response:
+                return self._send(method, url, limit, {**headers, **_authorization(authorization)}, body, attempts)
+
+            response = send(used)
+            header = self._answer(url, response, actions, used, pull_from)
+            return send(header) if header else response
+
+        place = self._place()
+        try:
+            return ask()
+        except Unreachable:
+            if not self._place.has_moved(place) or "://" in path:
+                raise
+        return ask()
 
     @contextmanager
     def stream(self, path: str) -> Iterator[tuple[Response, Iterator[bytes]]]:
         """The answer to a GET and its body in pieces."""
-        url = self._url(path)
-        used = self._authorization(url, PULL)
-        with self._stream(url, used) as (response, chunks):
-            header = self._answer(url, response, PULL, used)
-            if not header:
+        with self._checking_place():
+            url = self._url(path)
+            used = self._authorization(url, PULL)
+            with self._stream(url, used) as (response, chunks):
+                header = self._answer(url, response, PULL, used)
+                if not header:
+                    yield response, chunks
+                    return
+            with self._stream(url, header) as (response, chunks):
                 yield response, chunks
-                return
-        with self._stream(url, header) as (response, chunks):
-            yield response, chunks
 
     def _stream(self, url: str, authorization: str) -> AbstractContextManager[tuple[Response, Iterator[bytes]]]:
         spend(Cost.REQUESTS, 1, self.name)
@@ -153,9 +162,11 @@ class RegistrySession:
         used = self._authorization(url, PUSH)
         headers = {"content-type": "application/octet-stream", **_authorization(used)}
         spend(Cost.REQUESTS, 1, self.name)
-        response = self._http.upload(
-            "PUT", url, chunks, size, reach=self._reach(url, headers), limit=limits.ERROR_BODY_BYTES, headers=headers
-        )
+        reach = self._reach(url, headers)
+        with self._checking_place():
+            response = self._http.upload(
+                "PUT", url, chunks, size, reach=reach, limit=limits.ERROR_BODY_BYTES, headers=headers
+            )
         again = response.status in (408, 429) or response.status >= 500
         if again or self._answer(url, response, PUSH, used):
             raise Unreachable(f"PUT {redact(url)}: status {response.status}{words(response)}", hint="try again later")
@@ -176,6 +187,16 @@ class RegistrySession:
         except TransportError:
             return None
         return {200: True, 404: False}.get(status)
+
+    @contextmanager
+    def _checking_place(self) -> Iterator[None]:
+        """If a request in the block fails, the next one goes to the place where the registry is then."""
+        used = self._place()
+        try:
+            yield
+        except Unreachable:
+            self._place.has_moved(used)
+            raise
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from imagesig import ImagesigError, SigningKey, inspect, registry, sign, verify
+from imagesig import ImagesigError, SigningKey, copy, inspect, registry, sign, verify
 from imagesig.errors import NoSignatures, Unreachable
 from imagesig.images.registry.connect import registry_client
 from imagesig.testing import InMemoryRegistry
@@ -190,6 +190,35 @@ def test_nothing_is_remembered_of_a_port_where_nobody_listens(
         network.places["127.0.0.1"] = front.host
         assert inspect(image).digest
         assert not front.plain
+
+
+@pytest.mark.parametrize("first", ["https", "http"])
+@pytest.mark.parametrize("work", ["sign", "copy"])
+def test_a_port_that_begins_or_ends_to_speak_tls_is_asked_again(
+    server: InMemoryRegistry,
+    authority: trustme.CA,
+    trust: Path,
+    key: SigningKey,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    work: str,
+    first: str,
+) -> None:
+    """One client lives through both changes, with the connections and logins that it has."""
+    network = Network({}, {}).installed(monkeypatch)
+    with tls_front(server.host, authority) as front, registry_client(credentials=LOGIN) as client:
+        image = registry("127.0.0.1:5000/team/app:1.0", client=client)
+        places = [front.host, server.host] if first == "https" else [server.host, front.host]
+        for number, place in enumerate([*places, *places]):
+            network.places["127.0.0.1"] = place
+            client.close()  # as a restarted server ends the connections
+            if work == "copy":
+                assert copy(image, f"oci:{tmp_path / str(number)}:1.0").digest
+                assert copy(f"oci:{tmp_path / str(number)}:1.0", image).digest
+            else:
+                sign(image, key)
+                assert verify(image, key).digest
+        assert len(front.first) > 0
 
 
 # --- the hint names TLS -----------------------------------------------------------------------------------------------
