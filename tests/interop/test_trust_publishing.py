@@ -1,0 +1,98 @@
+"""What imagesig publishes, docker and notary accept; what they publish on top of it, imagesig verifies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagesig.crypto.algorithms import KeyType
+from imagesig.keys.file.provider import FileProvider
+from imagesig.oci.digest import sha256
+from imagesig.testing import InMemoryRegistry
+from tests.commands import run_here
+from tests.interop.notary_client import NotaryClient
+from tests.interop.test_docker_trust import Docker
+from tests.peers.servers import NotaryServer
+
+pytestmark = pytest.mark.interop
+
+PASSPHRASE = "correct horse battery"
+
+
+class Stage:
+    """A repository of its own, docker and notary on one folder, and the command with the same settings."""
+
+    def __init__(self, registry: InMemoryRegistry, server: NotaryServer, folder: Path) -> None:
+        self.server, self.folder, self.gun = server, folder, f"{registry.host}/app"
+        self.docker = Docker(server, folder / "docker")
+        self.digests = {}
+        for tag in ("1.0", "2.0", "3.0"):
+            registry.add_image(f"app:{tag}", platforms=("linux/amd64",) * int(tag[0]))
+            self.digests[tag] = sha256(registry.manifest("app", tag)[0])
+
+    def key(self, name: str, kind: KeyType = KeyType.ECDSA_P256) -> Path:
+        """The file of a new private key, with its public key beside it."""
+        FileProvider(self.folder).generate(f"{name}.key", kind)
+        return self.folder / f"{name}.key"
+
+    def run(self, *arguments: object) -> str:
+        done = run_here("trust", *arguments)
+        assert done.exit_code == 0, (arguments, done.stderr, done.exception)
+        return done.stdout
+
+    def refused(self, *arguments: object) -> str:
+        done = run_here("trust", *arguments)
+        assert done.exit_code not in (0, None), done.stdout
+        return done.stderr
+
+    def signed(self) -> dict[str, tuple[str, list[str]]]:
+        """The signed tags as docker sees them."""
+        (shown,) = json.loads(self.docker.run("trust", "inspect", self.gun))
+        assert json.loads(self.run("inspect", self.gun)) == [shown]
+        return {item["SignedTag"]: (f"sha256:{item['Digest']}", item["Signers"]) for item in shown["SignedTags"]}
+
+    def notary(self, folder: str = "other") -> NotaryClient:
+        """A client that has never seen the repository."""
+        return NotaryClient(self.server, self.folder / folder)
+
+
+@pytest.fixture
+def stage(notary: NotaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    with InMemoryRegistry() as registry:
+        made = Stage(registry, notary, tmp_path)
+        monkeypatch.setenv("DOCKER_CONFIG", str(made.docker.folder))
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_SERVER", notary.url)
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", PASSPHRASE)
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", PASSPHRASE)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        yield made
+
+
+def test_a_repository_that_imagesig_makes_is_signed_revoked_and_rotated(stage: Stage) -> None:
+    root, targets = stage.key("root"), stage.key("targets", KeyType.ECDSA_P384)
+    given = ("--root-key", root, "--targets-key", targets)
+    assert "new trust data" in stage.run("init", *given, stage.gun)
+    out = stage.run("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert stage.digests["1.0"] in out
+    stage.run("sign", "--targets-key", targets, f"{stage.gun}:2.0@{stage.digests['2.0']}")
+    assert stage.signed() == {tag: (stage.digests[tag], ["Repo Admin"]) for tag in ("1.0", "2.0")}
+    assert stage.digests["1.0"][7:] in stage.notary().run("list", stage.gun)
+
+    stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert set(stage.signed()) == {"2.0"}
+    new_root, new_targets = stage.key("root2"), stage.key("targets2", KeyType.RSA_3072)
+    stage.run("rotate", *given, "--new-key", new_root, stage.gun, "root")
+    assert set(stage.signed()) == {"2.0"}, "docker follows from the old root"
+    given = ("--root-key", new_root, "--targets-key", targets)
+    stage.run("rotate", *given, "--new-key", new_targets, stage.gun, "targets")
+    given = ("--root-key", new_root, "--targets-key", new_targets)
+    for role in ("snapshot", "timestamp"):
+        stage.run("rotate", *given, stage.gun, role)
+        assert set(stage.signed()) == {"2.0"}
+    assert "2.0" in stage.notary("new").run("list", stage.gun)
+    stage.refused("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+    stage.run("sign", "--targets-key", new_targets, f"{stage.gun}:1.0")
+    assert set(stage.signed()) == {"1.0", "2.0"}
