@@ -96,3 +96,24 @@ def test_a_repository_that_imagesig_makes_is_signed_revoked_and_rotated(stage: S
     stage.refused("sign", "--targets-key", targets, f"{stage.gun}:1.0")
     stage.run("sign", "--targets-key", new_targets, f"{stage.gun}:1.0")
     assert set(stage.signed()) == {"1.0", "2.0"}
+
+
+def test_names_and_custom_data_of_notary_are_kept_with_its_bytes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = stage.notary("writer")
+    client.init(stage.gun)
+    for name in ("a&b<c>", "caf\u00e9", "line\u2028", 'quote"back\\slash'):
+        client.add(stage.gun, name, stage.digests["1.0"], 5)
+    custom, file = stage.folder / "custom.json", stage.folder / "file"
+    custom.write_text('{"a":[1,true,null],"b":"x"}')
+    file.write_text("content")
+    client.run("add", stage.gun, "custom", str(file), "--custom", str(custom), "-p")
+    before = client.run("list", stage.gun).splitlines()
+    monkeypatch.setenv("IMAGESIG_PASSPHRASE", PASSPHRASE)
+    (targets,) = (path for path in (client.folder / "private").glob("*.key") if "role: targets" in path.read_text())
+
+    stage.run("sign", "--trust-on-first-use", "--targets-key", targets, f"{stage.gun}:1.0")
+
+    after = stage.notary("reader").run("list", stage.gun).splitlines()
+    assert len(after) == len(before) + 1
+    assert set(before) <= set(after)
+    client.run("verify", stage.gun, "custom", "-i", str(file))
