@@ -24,7 +24,7 @@ from imagesig.errors import MalformedError, SignatureRejected, Stale, Unexpected
 from imagesig.oci.reference import Reference
 from imagesig.trust.anchors import ContentTrust, RootKeyId
 
-_PAUSE = 0.2
+_PAUSE = 0.1
 """Seconds before the second attempt; later ones wait longer."""
 _REPAIRS = 2
 """How often files are published anew under the next version, because the server cannot serve what it stored."""

@@ -13,9 +13,11 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
+from tests.interop.homes import open_homes
 from tests.interop.notary_client import NotaryClient
 from tests.interop.test_docker_trust import Docker
-from tests.peers.servers import NotaryServer
+from tests.peers.kms import KmsServer
+from tests.peers.servers import NotaryServer, SoftHsmToken, VaultServer
 
 pytestmark = pytest.mark.interop
 
@@ -52,7 +54,9 @@ class Stage:
         """The signed tags as docker sees them."""
         (shown,) = json.loads(self.docker.run("trust", "inspect", self.gun))
         assert json.loads(self.run("inspect", self.gun)) == [shown]
-        return {item["SignedTag"]: (f"sha256:{item['Digest']}", item["Signers"]) for item in shown["SignedTags"]}
+        return {
+            item["SignedTag"]: (f"sha256:{item['Digest']}", sorted(item["Signers"])) for item in shown["SignedTags"]
+        }
 
     def notary(self, folder: str = "other") -> NotaryClient:
         """A client that has never seen the repository."""
@@ -117,3 +121,60 @@ def test_names_and_custom_data_of_notary_are_kept_with_its_bytes(stage: Stage, m
     assert len(after) == len(before) + 1
     assert set(before) <= set(after)
     client.run("verify", stage.gun, "custom", "-i", str(file))
+
+
+def test_signers_of_imagesig_and_of_docker_work_on_one_repository(stage: Stage) -> None:
+    root, targets, alice = stage.key("root"), stage.key("targets"), stage.key("alice")
+    given = ("--root-key", root, "--targets-key", targets)
+    (stage.folder / "alice.pub").write_text(FileProvider(stage.folder).public_keys("alice.key")[0].pem)
+    stage.docker.run("trust", "key", "generate", "bob", "--dir", ".")
+    stage.run("signer", "add", *given, "--key", stage.folder / "alice.pub", "alice", stage.gun)
+    stage.run("signer", "add", *given, "--key", stage.docker.folder / "bob.pub", "bob", stage.gun)
+    stage.run("sign", "--key", alice, f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["alice"])}
+
+    stage.docker.run("trust", "sign", f"{stage.gun}:1.0")  # a released tag needs no engine
+    assert stage.signed()["1.0"][1] == ["alice", "bob"]
+    stage.docker.notary.add(stage.gun, "2.0", stage.digests["2.0"], 7, "targets/releases", "targets/bob")
+    stage.run("sign", "--key", alice, f"{stage.gun}:3.0")
+    assert {tag: signers for tag, (_, signers) in stage.signed().items()} == {
+        "1.0": ["alice", "bob"],
+        "2.0": ["bob"],
+        "3.0": ["alice"],
+    }
+    removed = stage.run("signer", "remove", *given, "--key", alice, "bob", stage.gun)
+    assert "targets/releases" in removed
+    assert {tag: signers for tag, (_, signers) in stage.signed().items()} == {
+        "1.0": ["alice"],
+        "2.0": ["Repo Admin"],
+        "3.0": ["alice"],
+    }
+    stage.run("revoke", "--key", alice, f"{stage.gun}:3.0")
+    assert set(stage.signed()) == {"1.0", "2.0"}
+
+
+def test_keys_in_an_hsm_in_vault_and_in_kms_sign(
+    stage: Stage, softhsm: SoftHsmToken, vault: VaultServer, kms: KmsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = open_homes(stage.folder, softhsm, vault, kms)
+    for name, value in homes.environ.items():
+        monkeypatch.setenv(name, value)
+    root, targets = homes.make("PKCS#11", KeyType.ECDSA_P256), homes.make("PKCS#11", KeyType.RSA_3072)
+    given = ("--root-key", f"{root.peer_uri}", "--targets-key", f"{targets.peer_uri}")
+    signers = {
+        "vault": homes.make("Vault", KeyType.ECDSA_P384),
+        "kms": homes.make("KMS", KeyType.ECDSA_P256),
+        "edwards": homes.make("Vault", KeyType.ED25519),
+    }
+    for name, key in signers.items():
+        stage.run("signer", "add", *given, "--key", key.pem, name, stage.gun)
+    keys = [word for key in signers.values() for word in ("--key", key.peer_uri)]
+    stage.run("sign", *keys, f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["edwards", "kms", "vault"])}
+    new = homes.make("PKCS#11", KeyType.ECDSA_P384)
+    stage.run("rotate", *given, "--new-key", new.peer_uri, stage.gun, "root")
+    stage.run("sign", *keys, f"{stage.gun}:2.0")
+    assert "2.0" in stage.notary().run("list", stage.gun)
+    pinned = ("--notary-server", stage.server.url, "--pin", new.pem, "--signer", "kms", "--signer", "vault")
+    done = run_here("verify", *pinned, f"{stage.gun}:2.0")
+    assert done.exit_code == 0, done.stderr
