@@ -23,6 +23,7 @@ PUBLIC = {
     "imagesig.api.removing_many": "remove_many",
     "imagesig.api.diagnosing": "diagnose",
     "imagesig.api.doctor.diagnosis": "Diagnosis",
+    "imagesig.api.doctor.trust_data": "DiagnosedTrust",
     "imagesig.api.session": "Session",
     "imagesig.api.policy_file": "PolicyFile",
     "imagesig.api.worker_processes": "worker_processes",

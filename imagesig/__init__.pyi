@@ -15,6 +15,7 @@ from imagesig.api.copying import CopiedImage as CopiedImage
 from imagesig.api.copying import copy as copy
 from imagesig.api.diagnosing import diagnose as diagnose
 from imagesig.api.doctor.diagnosis import Diagnosis as Diagnosis
+from imagesig.api.doctor.trust_data import DiagnosedTrust as DiagnosedTrust
 from imagesig.api.explaining import ExplainedAuthority as ExplainedAuthority
 from imagesig.api.explaining import ExplainedRequirement as ExplainedRequirement
 from imagesig.api.explaining import Explanation as Explanation

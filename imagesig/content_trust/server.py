@@ -18,7 +18,7 @@ from imagesig.errors import InvalidArgument, MalformedError, Stale, TransportErr
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
-from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialSource, docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
 from imagesig.text import quote
@@ -67,8 +67,9 @@ class TrustServer:
         self.url = url
         parsed = parse_url(url)
         authorities, client = _tls_files(parsed, docker_folder(environ))
+        self.ca_file = ca_file or authorities
         self._http = HttpClient(
-            ca_file=ca_file or authorities,
+            ca_file=self.ca_file,
             own=client,
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
@@ -92,6 +93,10 @@ class TrustServer:
         if answer.status == 404 and _error_of(answer.body)[0] == _MISSING:
             return None
         raise _refused(url, answer, "pull")
+
+    def login(self, repository: str) -> tuple[str, TokenRequest | None]:
+        """The user and where the credentials are from, and what the token server was asked for. No secret."""
+        return self._login.source(self._registry, repository), self._login.token_request(self._registry)
 
     def publish(self, repository: str, files: Mapping[str, bytes]) -> None:
         """Stores the files of these roles in one step, or none of them.

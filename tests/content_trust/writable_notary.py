@@ -27,6 +27,7 @@ class WritableNotary:
     """Repositories by name: their present files by role, and every file by the name that it is asked for.
 
     `before` is called with each update before it is stored, and may answer it; `stored` changes what is stored.
+    With `scopes` a token is needed for each, and its scopes are added there.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class WritableNotary:
         self.updates: list[Files] = []
         self.before: Callable[[str, Files], Answer | None] = lambda _name, _files: None
         self.stored: Callable[[str, bytes], bytes] = lambda _role, content: content
+        self.scopes: list[str] | None = None
         self._server = LoopbackServer(self._answer)
         self._server.start()
 
@@ -76,6 +78,18 @@ class WritableNotary:
         present[role] = serialized(signed, [self.key(name, role).sign(canonical_json(signed))])
 
     def _answer(self, request: Request) -> Answer:
+        if self.scopes is not None:
+            if request.path == "/token":
+                self.scopes += request.query["scope"]
+                return Answer(200, json.dumps({"token": " ".join(request.query["scope"]).encode().hex()}).encode())
+            actions = "*" if request.path.endswith(".key") and request.method == "POST" else "pull"
+            if actions == "pull" and (request.method == "POST" or request.path.endswith(".key")):
+                actions = "push,pull"
+            scope = f"repository:{request.path.removeprefix('/v2/').partition('/_trust/')[0]}:{actions}"
+            granted = bytes.fromhex(request.headers.get("authorization", "").removeprefix("Bearer ")).decode()
+            if not set(actions.split(",")) <= set(granted.rpartition(":")[2].split(",")):
+                challenge = f'Bearer realm="{self.url}/token",service="notary",scope="{scope}"'
+                return Answer(401, b"{}", {"www-authenticate": challenge})
         name, _, file = request.path.removeprefix("/v2/").partition("/_trust/tuf/")
         if file.endswith(".key"):
             key = self.key(name, file.removesuffix(".key"), new=request.method == "POST")
