@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.commands import run_here
 from tests.interop.homes import open_homes
 from tests.interop.notary_client import NotaryClient
 from tests.interop.test_docker_trust import Docker
+from tests.peers.engine import DockerEngine
 from tests.peers.kms import KmsServer
 from tests.peers.servers import NotaryServer, SoftHsmToken, VaultServer
 
@@ -178,3 +180,22 @@ def test_keys_in_an_hsm_in_vault_and_in_kms_sign(
     pinned = ("--notary-server", stage.server.url, "--pin", new.pem, "--signer", "kms", "--signer", "vault")
     done = run_here("verify", *pinned, f"{stage.gun}:2.0")
     assert done.exit_code == 0, done.stderr
+
+
+def test_docker_pulls_with_content_trust_what_imagesig_signed(stage: Stage, docker_classic: DockerEngine) -> None:
+    targets = stage.key("targets")
+    given = ("--root-key", stage.key("root"), "--targets-key", targets)
+    stage.run("sign", *given, f"{stage.gun}:1.0")
+    folder = docker_classic.config / "tls" / stage.server.url.removeprefix("https://")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ca.crt").write_bytes(stage.server.ca_file.read_bytes())
+    trusting = replace(
+        docker_classic,
+        extra=docker_classic.extra | {"DOCKER_CONTENT_TRUST": "1", "DOCKER_CONTENT_TRUST_SERVER": stage.server.url},
+    )
+
+    pulled = trusting.run("pull", f"{stage.gun}:1.0").stdout
+    assert f"{stage.gun}@{stage.digests['1.0']}" in pulled
+    assert "trust data" in trusting.run("pull", f"{stage.gun}:2.0", check=False).stderr
+    stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert "trust data" in trusting.run("pull", f"{stage.gun}:1.0", check=False).stderr
