@@ -26,6 +26,7 @@ from imagesig.api.copying import CopiedImage as CopiedImage
 from imagesig.api.copying import copy as copy
 from imagesig.api.diagnosing import diagnose as diagnose
 from imagesig.api.doctor.diagnosis import Diagnosis as Diagnosis
+from imagesig.api.doctor.trust_data import DiagnosedTrust as DiagnosedTrust
 from imagesig.api.explaining import ExplainedAuthority as ExplainedAuthority
 from imagesig.api.explaining import ExplainedRequirement as ExplainedRequirement
 from imagesig.api.explaining import Explanation as Explanation
@@ -33,8 +34,6 @@ from imagesig.api.explaining import explain as explain
 from imagesig.api.inspecting import InspectedImage as InspectedImage
 from imagesig.api.inspecting import InspectedSignature as InspectedSignature
 from imagesig.api.inspecting import inspect as inspect
-from imagesig.api.inspecting_trust import InspectedTrust as InspectedTrust
-from imagesig.api.inspecting_trust import inspect_trust as inspect_trust
 from imagesig.api.outcome import Outcome as Outcome
 from imagesig.api.policy_file import PolicyFile as PolicyFile
 from imagesig.api.removing import RemovedImage as RemovedImage
@@ -50,6 +49,15 @@ from imagesig.api.sign.signing_elsewhere import attach as attach
 from imagesig.api.sign.signing_elsewhere import generate_payload as generate_payload
 from imagesig.api.sign.signing_many import sign_many as sign_many
 from imagesig.api.stored_signatures import ImageLike as ImageLike
+from imagesig.api.trust.changing import ChangedTrust as ChangedTrust
+from imagesig.api.trust.inspecting import InspectedTrust as InspectedTrust
+from imagesig.api.trust.inspecting import inspect_trust as inspect_trust
+from imagesig.api.trust.repositories import init_trust as init_trust
+from imagesig.api.trust.repositories import rotate_trust_key as rotate_trust_key
+from imagesig.api.trust.revoking import revoke_trust as revoke_trust
+from imagesig.api.trust.signers import add_signer as add_signer
+from imagesig.api.trust.signers import remove_signer as remove_signer
+from imagesig.api.trust.signing import sign_trust as sign_trust
 from imagesig.api.verify.verifying import VerificationResult as VerificationResult
 from imagesig.api.verify.verifying import verify as verify
 from imagesig.api.verify.verifying_many import verify_many as verify_many

@@ -19,6 +19,8 @@ from imagesig.api.attached import tree as treeing
 from imagesig.api.blob import signing_blob, verifying_blob
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.trust import repositories, revoking, signers
+from imagesig.api.trust import signing as trust_signing
 from imagesig.api.verify import verifying, verifying_many
 from imagesig.deadlines import Stop
 
@@ -42,10 +44,14 @@ if TYPE_CHECKING:
         PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
+        RemoveSignerOptions,
+        RotateTrustKeyOptions,
         SignBlobOptions,
         SignManyOptions,
         SignOptions,
+        SignTrustOptions,
         TreeOptions,
+        TrustChangeOptions,
         VerifyBlobOptions,
         VerifyManyOptions,
         VerifyOptions,
@@ -55,13 +61,17 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signed_image import SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
+    from imagesig.api.trust.changing import ChangedTrust
     from imagesig.api.verify.verifying import VerificationResult
+    from imagesig.content_trust import TrustKeys
+    from imagesig.crypto.public_key import PublicKey
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
 __all__ = ["Session", "attach", "copy", "download", "explain", "generate_payload", "inspect", "remove", "remove_many"]
 __all__ += ["sign", "sign_blob", "sign_many", "tree", "verify", "verify_blob", "verify_many"]
+__all__ += ["add_signer", "init_trust", "remove_signer", "revoke_trust", "rotate_trust_key", "sign_trust"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -210,3 +220,45 @@ def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGe
         return removing_many.remove_many(ready, **options)
 
     return _runner.stream(images, start, None)
+
+
+async def sign_trust(image: str, keys: TrustKeys, **options: Unpack[SignTrustOptions]) -> ChangedTrust:
+    """`imagesig.sign_trust`, with its options and errors."""
+    action = functools.partial(trust_signing.sign_trust, image, keys, **options)
+    return await _runner.call(action, [image], seconds=options.get("timeout"), stops=False)
+
+
+async def revoke_trust(image: str, keys: TrustKeys, **options: Unpack[TrustChangeOptions]) -> ChangedTrust:
+    """`imagesig.revoke_trust`, with its options and errors."""
+    action = functools.partial(revoking.revoke_trust, image, keys, **options)
+    return await _runner.call(action, [image], seconds=options.get("timeout"), stops=False)
+
+
+async def add_signer(
+    repository: str, name: str, public_keys: Sequence[PublicKey], keys: TrustKeys, **options: Unpack[TrustChangeOptions]
+) -> ChangedTrust:
+    """`imagesig.add_signer`, with its options and errors."""
+    action = functools.partial(signers.add_signer, repository, name, public_keys, keys, **options)
+    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
+
+
+async def remove_signer(
+    repository: str, name: str, keys: TrustKeys, **options: Unpack[RemoveSignerOptions]
+) -> ChangedTrust:
+    """`imagesig.remove_signer`, with its options and errors."""
+    action = functools.partial(signers.remove_signer, repository, name, keys, **options)
+    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
+
+
+async def init_trust(repository: str, keys: TrustKeys, **options: Unpack[TrustChangeOptions]) -> ChangedTrust:
+    """`imagesig.init_trust`, with its options and errors."""
+    action = functools.partial(repositories.init_trust, repository, keys, **options)
+    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
+
+
+async def rotate_trust_key(
+    repository: str, role: str, keys: TrustKeys, **options: Unpack[RotateTrustKeyOptions]
+) -> ChangedTrust:
+    """`imagesig.rotate_trust_key`, with its options and errors."""
+    action = functools.partial(repositories.rotate_trust_key, repository, role, keys, **options)
+    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)

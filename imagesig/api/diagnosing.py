@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from imagesig.api.doctor.diagnosis import Diagnosis, State, each, failed, grouped, unrepeated, within
 from imagesig.api.doctor.repositories import Repository
@@ -19,15 +20,19 @@ from imagesig.api.inspecting import inspect
 from imagesig.api.stored_signatures import ImageLike, resolve
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
-from imagesig.errors import ImagesigError, Unauthorized
+from imagesig.errors import ImagesigError, InvalidArgument, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.image import Image
-from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.images.open import ImageOpener, TransportLike, is_local
 from imagesig.keys.endpoint import HasEndpoint
 from imagesig.keys.provider import KeyProvider, ManagesKeys, TellsFacts
 from imagesig.keys.uri import KEY_HOMES, KeySettings, default_settings, resolve_key
 from imagesig.naming import PathLike
+from imagesig.oci.reference import parse_reference
 from imagesig.version import __version__
+
+if TYPE_CHECKING:
+    from imagesig.api.doctor.trust_data import DiagnosedTrust
 
 _BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
 _EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml", "docker": "docker"}
@@ -40,18 +45,29 @@ def diagnose(
     *,
     settings: KeySettings | None = None,
     transport: TransportLike | None = None,
+    trust: DiagnosedTrust | None = None,
 ) -> Iterator[Diagnosis]:
     """Checks the installation, then the key and the image if they are given; each result comes as it is found.
 
     The key signs a harmless test message. The registry is asked whether this login may read, push and delete there,
     by requests that change nothing: an upload that is cancelled, and the deletion of something that does not exist.
-    `transport` says how an image is reached that is given by name.
+    `transport` says how an image is reached that is given by name. With `trust`, the trust server of its repository is
+    asked too (Docker Content Trust).
     """
     yield from grouped("imagesig", each("imagesig", _installation()))
     if key:
         yield from grouped("key", unrepeated(each("key", _key(key, settings or default_settings()))))
     if image:
         yield from grouped("image", each("image", _image(image, transport)))
+    if trust is not None:
+        yield from grouped("content trust", each("trust server", _trust(trust, image)))
+
+
+def _trust(trust: DiagnosedTrust, image: ImageLike) -> Iterator[Diagnosis]:
+    name = image.name if isinstance(image, Image) else parse_reference(image) if image and not is_local(image) else None
+    if name is None:
+        raise InvalidArgument("content trust: no repository of a registry is given, one is needed")
+    return trust.steps(name)
 
 
 def _installation() -> Iterator[Diagnosis]:

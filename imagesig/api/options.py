@@ -19,8 +19,10 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.formats import Format
 from imagesig.images.open import TransportLike
 from imagesig.images.transfer import BlobCount
+from imagesig.keys import SigningKey
 from imagesig.naming import PathLike
 from imagesig.policy import KeyLike
+from imagesig.trust import ContentTrust
 from imagesig.witnesses import Witnesses
 
 
@@ -258,3 +260,31 @@ class ExplainOptions(SessionExplainOptions, total=False):
     witnesses: Witnesses | None
     trust_servers: TrustServers | None
     transport: TransportLike | None
+
+
+class TrustChangeOptions(TypedDict, total=False):
+    """Of `revoke_trust`, `add_signer` and `init_trust`."""
+
+    trust: ContentTrust | None
+    server: str
+    now: datetime | None
+    trust_servers: TrustServers | None
+    timeout: float
+
+
+class SignTrustOptions(TrustChangeOptions, total=False):
+    """Of `sign_trust`."""
+
+    transport: TransportLike | None
+
+
+class RemoveSignerOptions(TrustChangeOptions, total=False):
+    """Of `remove_signer`."""
+
+    force: bool
+
+
+class RotateTrustKeyOptions(TrustChangeOptions, total=False):
+    """Of `rotate_trust_key`."""
+
+    new_key: SigningKey | None

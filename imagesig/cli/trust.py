@@ -210,6 +210,9 @@ trust_server_options = gathered(
     },
 )
 inspected_server_options = gathered("trust_server", TrustServerOptions, _SERVER)
+diagnosed_server_options = gathered(
+    "trust_server", TrustServerOptions, {name: option for name, option in _SERVER.items() if name != "offline"}
+)
 
 
 def uses_trust_server(policy: Policy) -> bool:

@@ -1,4 +1,6 @@
 from imagesig.content_trust.key import canonical_id as canonical_id
+from imagesig.content_trust.keyring import KeyFolder as KeyFolder
+from imagesig.content_trust.keyring import TrustKeys as TrustKeys
 from imagesig.content_trust.lookup import Release as Release
 from imagesig.content_trust.lookup import released as released
 from imagesig.content_trust.lookup import releases as releases

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, RSA_PKCS1V15_SHA256, RSA_PSS_SHA256, Algorithm, KeyType
 from imagesig.crypto.certificate import Certificate, parse_certificates
+from imagesig.crypto.certificate_pem import to_pem
 from imagesig.crypto.ecdsa import der_from_rs
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
@@ -41,6 +43,11 @@ class TrustKey(Struct, frozen=True):
     id: str
     public_key: PublicKey
     certificates: tuple[Certificate, ...] = ()
+
+    @classmethod
+    def of(cls, public_key: PublicKey, certificates: Sequence[Certificate] = ()) -> TrustKey:
+        """The key with the id that its `written_key` has."""
+        return cls(_id_of(written_key(public_key, certificates)), public_key, tuple(certificates))
 
     @property
     def canonical_id(self) -> str:
@@ -78,7 +85,14 @@ def family_of(public_key: PublicKey) -> str:
 
 def key_id(key_type: str, public: str) -> str:
     """The id of a key that is written with this type and this text."""
-    written = {"keytype": key_type, "keyval": {"private": None, "public": public}}
+    return _id_of(_written(key_type, public))
+
+
+def _written(key_type: str, public: str) -> dict[str, object]:
+    return {"keytype": key_type, "keyval": {"private": None, "public": public}}
+
+
+def _id_of(written: dict[str, object]) -> str:
     return hashlib.sha256(canonical_json(written)).hexdigest()
 
 
@@ -91,6 +105,15 @@ def public_text(public_key: PublicKey) -> str:
     """The key as it is written in metadata: base64 of its DER, for Ed25519 of its 32 bytes."""
     raw = public_key.spki[-32:] if public_key.key_type is KeyType.ED25519 else public_key.spki
     return base64.b64encode(raw).decode("ascii")
+
+
+def written_key(public_key: PublicKey, certificates: Sequence[Certificate] = ()) -> dict[str, object]:
+    """The key as metadata write it; a root key with its certificates, leaf first."""
+    key_type, public = family_of(public_key), public_text(public_key)
+    if certificates:
+        pem = "".join(to_pem(certificate.der) for certificate in certificates)
+        key_type, public = key_type + _X509, base64.b64encode(pem.encode("ascii")).decode("ascii")
+    return _written(key_type, public)
 
 
 def parse_key(identifier: str, value: object, what: str) -> TrustKey:

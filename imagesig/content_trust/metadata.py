@@ -35,6 +35,8 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\
 _MOST_NUMBER = 2**53
 _SHOWN = 10
 """Reasons for tags of one file that are not used."""
+_GO_ESCAPES = tuple((character.encode(), f"\\u{ord(character):04x}".encode()) for character in "&<>\u2028\u2029")
+"""They occur in strings alone."""
 _BYTES = {ROOT: limits.TRUST_ROOT_BYTES, TIMESTAMP: limits.TRUST_TIMESTAMP_BYTES}
 
 
@@ -134,10 +136,19 @@ def parse_document(role: str, content: bytes) -> Document:
 def serialized(signed: Mapping[str, object], signatures: Iterable[tuple[str, str, str]]) -> bytes:
     """A metadata file byte for byte as notary writes it; `signatures` are key id, method and base64.
 
-    The server hashes its own rendering of a file: one other byte makes the repository unusable.
+    The server hashes its own rendering of a file: one other byte makes the repository unusable. The signatures are over
+    the canonical JSON; the file has the same with the escapes of Go's `json.Marshal`.
+
+    Raises:
+        MalformedError: a control character, which Go cannot write.
     """
+    written = canonical_json(signed)
+    if any(byte < 0x20 for byte in written):
+        raise MalformedError("trust data: a name with a control character, which notary cannot write")
+    for character, escape in _GO_ESCAPES:
+        written = written.replace(character, escape)
     listed = [f'{{"keyid":"{key}","method":"{method}","sig":"{value}"}}' for key, method, value in signatures]
-    return b'{"signed":' + canonical_json(signed) + f',"signatures":[{",".join(listed)}]}}'.encode("ascii")
+    return b'{"signed":' + written + f',"signatures":[{",".join(listed)}]}}'.encode("ascii")
 
 
 def parse_root(content: bytes) -> Root:

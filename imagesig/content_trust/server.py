@@ -5,18 +5,20 @@ Spec: notary's HTTP API; docker's rules for the address of the server, its TLS f
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.content_trust.key import KEY_SHAPE, TrustKey, key_id, parse_key
 from imagesig.content_trust.update import File
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import Shape
-from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
+from imagesig.encoding.shape import Shape, as_object, as_text
+from imagesig.errors import InvalidArgument, MalformedError, Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
-from imagesig.images.registry.auth import RegistryLogin
+from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialSource, docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
 from imagesig.text import quote
@@ -27,6 +29,7 @@ DOCKER_SERVER = "https://notary.docker.io"
 SERVER_VARIABLE = "DOCKER_CONTENT_TRUST_SERVER"
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _MISSING = "METADATA_NOT_FOUND"
+_CONFLICT = "VERSION"
 
 
 def server_url(named: str, image: Reference, environ: Mapping[str, str]) -> str:
@@ -64,8 +67,9 @@ class TrustServer:
         self.url = url
         parsed = parse_url(url)
         authorities, client = _tls_files(parsed, docker_folder(environ))
+        self.ca_file = ca_file or authorities
         self._http = HttpClient(
-            ca_file=ca_file or authorities,
+            ca_file=self.ca_file,
             own=client,
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
@@ -81,31 +85,80 @@ class TrustServer:
             Unreachable, Unauthorized, UnexpectedResponse: it did not say so.
             LimitExceeded: the file is larger than its limit.
         """
-        url = f"{self.url}/v2/{repository}/_trust/tuf/{file.name}"
-        used = self._login.header(self._registry, repository, "pull")
-        response = self._get(url, file.limit, used)
-        if response.status == 401:
-            challenge = response.headers.get("www-authenticate", "")
-            header = self._login.answer(challenge, self._registry, repository, "pull", used)
-            response = self._get(url, file.limit, header)
-        if response.status == 200:
-            if len(response.body) > file.limit:
-                raise UnexpectedResponse(f"{redact(url)}: {len(response.body)} bytes, {file.limit} are needed")
-            return response.body
-        code = _error_code(response.body)
-        if response.status == 404 and code == _MISSING:
+        url, answer = self._asked("GET", repository, file.name, "pull", file.limit)
+        if answer.status == 200:
+            if len(answer.body) > file.limit:
+                raise UnexpectedResponse(f"{redact(url)}: {len(answer.body)} bytes, {file.limit} are needed")
+            return answer.body
+        if answer.status == 404 and _error_of(answer.body)[0] == _MISSING:
             return None
-        shown = f"{redact(url)}: status {response.status}{f' ({quote(code)})' if code else ''}"
-        if response.status in (401, 403):
-            raise Unauthorized(shown, hint="log in with credentials that may pull")
-        hint = "name the trust server of this registry: --notary-server" if response.status == 404 else ""
-        raise UnexpectedResponse(f"{shown}, 200 is needed", hint=hint)
+        raise _refused(url, answer, "pull")
 
-    def _get(self, url: str, limit: int, authorization: str) -> Response:
-        headers = {"accept": "application/json", **({"authorization": authorization} if authorization else {})}
-        return self._http.request(
-            "GET", url, reach=self._reach, limit=max(limit, limits.ERROR_BODY_BYTES), headers=headers, follow=False
-        )
+    def login(self, repository: str) -> tuple[str, TokenRequest | None]:
+        """The user and where the credentials are from, and what the token server was asked for. No secret."""
+        return self._login.source(self._registry, repository), self._login.token_request(self._registry)
+
+    def publish(self, repository: str, files: Mapping[str, bytes]) -> None:
+        """Stores the files of these roles in one step, or none of them.
+
+        Raises:
+            Stale: the server has a file of this version or a later one: another writer was faster.
+            Unreachable, Unauthorized, UnexpectedResponse: the server did not store them.
+        """
+        boundary = secrets.token_hex(16)
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n'
+        parts = [(head % role).encode("ascii") + content + b"\r\n" for role, content in files.items()]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode("ascii")
+        kind = f"multipart/form-data; boundary={boundary}"
+        url, answer = self._asked("POST", repository, "", "pull,push", limits.ERROR_BODY_BYTES, body, kind)
+        if answer.status == 400 and _error_of(answer.body)[0] == _CONFLICT:
+            raise Stale(f"{redact(url)}: another writer has published a newer version", hint="run the same again")
+        if answer.status != 200:
+            raise _refused(url, answer, "push")
+
+    def public_key(self, repository: str, role: str, *, new: bool = False) -> TrustKey:
+        """The key with which the server signs a role (`snapshot`, `timestamp`); with `new` it makes another one.
+
+        Raises:
+            Unreachable, Unauthorized, UnexpectedResponse, MalformedError: it did not give one.
+        """
+        method, actions = ("POST", "*") if new else ("GET", "pull,push")
+        url, answer = self._asked(method, repository, f"{role}.key", actions, limits.TRUST_KEY_BYTES)
+        if answer.status != 200:
+            raise _refused(url, answer, actions)
+        what = f"{role}.key"
+        members = parse_object(answer.body, what, KEY_SHAPE)
+        values = as_object(members.get("keyval"), f"{what}: keyval")
+        texts = as_text(members.get("keytype"), f"{what}: keytype"), as_text(values.get("public"), f"{what}: public")
+        return parse_key(key_id(*texts), members, what)
+
+    def _asked(
+        self,
+        method: str,
+        repository: str,
+        name: str,
+        actions: str,
+        limit: int,
+        body: bytes | None = None,
+        kind: str = "",
+    ) -> tuple[str, Response]:
+        """The URL and the answer to a request, after a login if the server wants one."""
+        url = f"{self.url}/v2/{repository}/_trust/tuf/{name}"
+
+        def ask(authorization: str) -> Response:
+            headers = {"accept": "application/json", **({"authorization": authorization} if authorization else {})}
+            headers |= {"content-type": kind} if kind else {}
+            most = max(limit, limits.ERROR_BODY_BYTES)
+            return self._http.request(
+                method, url, reach=self._reach, limit=most, headers=headers, body=body, follow=False
+            )
+
+        used = self._login.header(self._registry, repository, actions)
+        answer = ask(used)
+        if answer.status == 401:
+            challenge = answer.headers.get("www-authenticate", "")
+            answer = ask(self._login.answer(challenge, self._registry, repository, actions, used))
+        return url, answer
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -124,10 +177,26 @@ def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] |
     return None, None
 
 
-def _error_code(body: bytes) -> str:
+def _refused(url: str, answer: Response, actions: str) -> TransportError:
+    code, detail = _error_of(answer.body)
+    shown = f"{redact(url)}: status {answer.status}{f' ({quote(code)})' if code else ''}"
+    shown += f": {quote(detail)}" if detail else ""
+    if answer.status in (401, 403):
+        return Unauthorized(shown, hint=f"log in with credentials that may {actions.replace(',', ' and ')}")
+    hint = "name the trust server of this registry: --notary-server" if answer.status == 404 else ""
+    return UnexpectedResponse(f"{shown}, 200 is needed", hint=hint)
+
+
+def _error_of(body: bytes) -> tuple[str, str]:
+    """The code of the first error in an answer, and what it says of the files of an update; empty if there is none."""
     try:
         errors = parse_object(body[: limits.ERROR_BODY_BYTES], "error", _ERROR).get("errors")
     except MalformedError:
-        return ""
+        return "", ""
     first = errors[0] if isinstance(errors, list) and errors else None
-    return str(first.get("code", "")) if isinstance(first, dict) else ""
+    if not isinstance(first, dict):
+        return "", ""
+    detail = first.get("detail")
+    inner = detail.get("Error") if isinstance(detail, dict) else None
+    said = inner.get("Msg") if isinstance(inner, dict) else None
+    return str(first.get("code", "")), said if isinstance(said, str) else ""

@@ -12,6 +12,7 @@ from threading import Lock
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File, Question, View, every_role, update
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
@@ -110,13 +111,41 @@ class TrustServers:
             raise
         return view
 
+    def remembers(self, trust: ContentTrust, image: Reference) -> bool:
+        """Whether a root of the image's repository is remembered. Raises if that cannot be found out."""
+        return ROOT in self._memory.load(self.url(trust, image), image.repository)
+
+    def present(self, trust: ContentTrust, image: Reference, now: datetime) -> View | None:
+        """As `view`, for a writer: asked of the server now, with files that have expired since."""
+        return self._updated(self.url(trust, image), trust, image, now, every_role, renews=True)
+
+    def read_back(self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]) -> View:
+        """The verified trust data after they were changed. `written` has the files that they must follow.
+
+        They are remembered, and used by `view`. Raises as `view`.
+        """
+        url = self.url(trust, image)
+        view = self._updated(url, trust, image, now, every_role, remembered=written)
+        assert view is not None  # a root was remembered
+        self._views = Once(_VIEWS, _is_worth_another_attempt)
+        return view
+
     def _updated(
-        self, url: str, trust: ContentTrust, image: Reference, now: datetime, wanted: Callable[[str], bool]
+        self,
+        url: str,
+        trust: ContentTrust,
+        image: Reference,
+        now: datetime,
+        wanted: Callable[[str], bool],
+        *,
+        renews: bool = False,
+        remembered: Mapping[str, bytes] | None = None,
     ) -> View | None:
         repository = image.repository
-        remembered = self._memory.load(url, repository)
+        if remembered is None:
+            remembered = self._memory.load(url, repository)
         pins = tuple(_read(pin) for pin in trust.pins)
-        steps = update(Question(repository, pins, now, remembered, wanted))
+        steps = update(Question(repository, pins, now, remembered, wanted, renews))
         fetch = self._from_memory(url, remembered) if self._offline else self._from_server(url, trust, image)
         try:
             need, left = next(steps), limits.TRUST_UPDATE_BYTES
@@ -133,6 +162,7 @@ class TrustServers:
         if (
             view is not None
             and not self._offline
+            and not renews
             and any(remembered.get(role) != content for role, content in view.files.items())
         ):
             self._memory.store(url, repository, view.files)
@@ -141,6 +171,12 @@ class TrustServers:
     def _from_server(self, url: str, trust: ContentTrust, image: Reference) -> Callable[[File], bytes | None]:
         server = self._server(url, trust, image)
         return lambda file: server.fetch(image.repository, file)
+
+    def server(self, trust: ContentTrust, image: Reference) -> TrustServer:
+        """The server of an image's repository, for writing. Raises `InvalidArgument` if no server may be asked."""
+        if self._offline:
+            raise InvalidArgument("content trust: offline, nothing can be published")
+        return self._server(self.url(trust, image), trust, image)
 
     def _from_memory(self, url: str, remembered: Mapping[str, bytes]) -> Callable[[File], bytes | None]:
         def fetch(file: File) -> bytes | None:

@@ -109,7 +109,8 @@ class Question(Struct, frozen=True):
     """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
 
     Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
-    read.
+    read. `renews` accepts files that have expired, except the timestamp, for an owner who signs them again: the
+    timestamp proves that they are the present ones.
     """
 
     repository: str
@@ -117,6 +118,7 @@ class Question(Struct, frozen=True):
     now: datetime
     remembered: Mapping[str, bytes] = field(default_factory=dict)
     wanted: Callable[[str], bool] = every_role
+    renews: bool = False
 
 
 Steps = Generator[File, bytes | None, View | None]
@@ -188,7 +190,8 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
 
 def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
     check_root(root, question.repository, question.pins, question.now)
-    check_expiry(root.document, question.now)
+    if not question.renews:
+        check_expiry(root.document, question.now)
     content = yield File.current(TIMESTAMP)
     if content is None:
         raise NotTrusted("timestamp.json: the server does not have it, although there is a root")
@@ -266,7 +269,8 @@ def _check(question: Question, role: Role, document: Document) -> tuple[RoleSign
     earlier = _known(question, role)
     if earlier is not None and earlier.version > document.version:
         raise _rolled_back(earlier, f"version {document.version} is listed now")
-    check_expiry(document, question.now)
+    if not question.renews or role.name == TIMESTAMP:
+        check_expiry(document, question.now)
     return signers
 
 

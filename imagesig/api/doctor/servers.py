@@ -24,6 +24,7 @@ _OPTIONS = {
     "": "--registry-ca FILE, or ca_file=",
     "Vault ": "VAULT_CACERT=FILE, or ?ca=FILE",
     "KMS ": "AWS_CA_BUNDLE=FILE",
+    "trust ": "--notary-ca FILE, or docker's tls/HOST:PORT/ca.crt",
 }
 """What names the authorities, by the beginning of the steps' names."""
 _OTHER_OPTION = "the setting of the key store for certificate authorities"

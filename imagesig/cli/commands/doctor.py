@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +18,13 @@ from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import say, say_marked
 from imagesig.cli.settings import key_settings
 from imagesig.cli.transport import transport_options
+from imagesig.cli.trust import TrustServerOptions, diagnosed_server_options
 from imagesig.images.open import Transport
+from imagesig.keys.uri import KeySettings
 from imagesig.naming import is_key_uri
+
+if TYPE_CHECKING:
+    from imagesig.api.doctor.trust_data import DiagnosedTrust
 
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 
@@ -27,28 +33,31 @@ _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
     "doctor",
     cls=GroupedCommand,
     short_help="Check packages, key and registry.",
-    headings={"Key": "--passphrase-file"},
+    headings={"Key": "--passphrase-file", "Trust server": "--notary-server --notary-ca --pin"},
     example="imagesig doctor hashivault://release ghcr.io/acme/app:1.0",
 )
 @click.argument("names", nargs=-1, metavar="[KEY_URI] [IMAGE]")
 @passphrase_option
+@diagnosed_server_options
 @output_option
 @transport_options
 def command(
     names: tuple[str, ...],
     passphrase_file: Path | None,
+    trust_server: TrustServerOptions,
     output: str,
     transport: Transport,
 ) -> None:
     """Check the packages, the key and the image's registry, and say how to fix what does not work.
 
     The key signs a harmless test message; nothing is stored or deleted. A single name is a key if it is a key URI or a
-    file, otherwise an image.
+    file, otherwise an image. With --notary-server or --pin the trust data of the image's repository are checked too.
     """
     key, reference = _split(names)
     settings = key_settings(passphrase_file, timeout=transport.timeout)
+    trust = _trust(trust_server, settings) if trust_server.is_given else None
     found: list[Diagnosis] = []
-    for item in diagnose(key, reference, settings=settings, transport=transport):
+    for item in diagnose(key, reference, settings=settings, transport=transport, trust=trust):
         if output == "text":
             _write(item, is_first=not found or found[-1].group != item.group)
         found.append(item)
@@ -59,6 +68,13 @@ def command(
         say("", f"failed: {', '.join(failed)}" if failed else "no failures")
     if failed:
         raise click.exceptions.Exit(FAILED)
+
+
+def _trust(given: TrustServerOptions, settings: KeySettings) -> DiagnosedTrust:
+    from imagesig.api.doctor.trust_data import DiagnosedTrust
+    from imagesig.content_trust.keyring import TrustKeys
+
+    return DiagnosedTrust(given.servers(), TrustKeys(), given.authority() if given.pins else None)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, str]:

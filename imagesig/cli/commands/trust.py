@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
-from imagesig.api.inspecting_trust import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
+from imagesig.api.trust.inspecting import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
@@ -18,7 +19,29 @@ _LEAST, _BETWEEN = 10, 3
 _SHORT_ID = 12
 
 
-@click.group("trust", short_help="Show Docker Content Trust data.")
+_COMMANDS = {
+    "sign": "trust_sign:sign",
+    "revoke": "trust_sign:revoke",
+    "signer": "trust_signer:signer",
+    "init": "trust_repository:init",
+    "rotate": "trust_repository:rotate",
+}
+"""Commands in modules of their own, which load when they are called."""
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f"imagesig.cli.commands.{module}"), name)
+        return found
+
+
+@click.group("trust", cls=_Group, short_help="Show and change Docker Content Trust data.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
 

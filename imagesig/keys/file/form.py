@@ -20,7 +20,10 @@ class Form(Enum):
 
 
 PEM_LABEL = regex(rb"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----")
-PLAIN_LABELS = (b"PRIVATE KEY", b"EC PRIVATE KEY", b"RSA PRIVATE KEY")
+NOTARY_ED25519 = b"ED25519 PRIVATE KEY"
+"""The label that notary gave to its Ed25519 keys before it wrote PKCS#8."""
+PLAIN_LABELS = (b"PRIVATE KEY", b"EC PRIVATE KEY", b"RSA PRIVATE KEY", NOTARY_ED25519)
+_ENCRYPTION_HEADERS = ("Proc-Type", "DEK-Info")
 _PKCS12_VERSION = b"\x02\x01\x03"
 
 
@@ -51,7 +54,43 @@ def _is_pkcs12(data: bytes) -> bool:
 
 
 def pem_block(data: bytes) -> tuple[bytes, bytes] | None:
-    """Label and text of the only private key block. Other blocks (EC PARAMETERS, certificates) and text are skipped."""
+    """Label and text of the only private key block. Other blocks (EC PARAMETERS, certificates) and text are skipped.
+
+    Headers are left out, such as those of notary, except the two of encryption.
+    """
+    found = _block(data)
+    if found is None:
+        return None
+    label, text = found
+    first, headers, body = _split(text)
+    kept = [line for name, line in headers if name in _ENCRYPTION_HEADERS]
+    return label, b"\n".join([first, *kept, *([b""] if kept else []), body])
+
+
+def pem_headers(data: bytes) -> dict[str, str]:
+    """The headers of the only private key block, by name: notary writes `role` and `gun` there."""
+    found = _block(data)
+    if found is None:
+        return {}
+    _, headers, _ = _split(found[1])
+    return {name: line.partition(b":")[2].strip().decode("utf-8", "replace") for name, line in headers}
+
+
+def _split(text: bytes) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
+    """The first line of a block, its headers with their names, and the rest: a header is a line with a colon."""
+    first, _, rest = text.partition(b"\n")
+    headers: list[tuple[str, bytes]] = []
+    while True:
+        line, _, after = rest.partition(b"\n")
+        if b":" not in line:
+            break
+        name = line.partition(b":")[0].strip().decode("utf-8", "replace")
+        headers.append((name, line))
+        rest = after
+    return first, headers, rest.lstrip(b"\r\n") if headers else rest
+
+
+def _block(data: bytes) -> tuple[bytes, bytes] | None:
     labels = list(PEM_LABEL.finditer(data))
     if len(labels) != 1:
         return None

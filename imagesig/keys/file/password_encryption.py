@@ -108,6 +108,20 @@ def decrypted_pkcs8(der: bytes, passphrase: bytes) -> bytes | None:
         return None
 
 
+def decrypted_legacy(cipher: str, vector: bytes, content: bytes, passphrase: bytes) -> bytes:
+    """What legacy PEM encryption (`DEK-Info`) hides; `cipher` is its name there.
+
+    Raises:
+        ValueError: wrong padding, after another passphrase or damage.
+    """
+    size = {"AES-128-CBC": 16, "AES-256-CBC": 32, "DES-EDE3-CBC": 24}[cipher.upper()]
+    key = block = b""
+    while len(key) < size:  # OpenSSL's EVP_BytesToKey, one round
+        block = hashlib.md5(block + passphrase + vector[:8], usedforsecurity=False).digest()
+        key += block
+    return _unpadded(_TRIPLE_DES if size == 24 else cipher, key[:size], vector, content)
+
+
 def keys_in_pkcs12(data: bytes, passphrase: bytes) -> frozenset[tuple[bytes, bool]]:
     """Every distinct private key of a PKCS#12 file: its PKCS#8 and True, or encrypted bytes and False.
 
@@ -240,6 +254,15 @@ def _scrypt_parameters(parameters: Any) -> tuple[bytes, int, int, int]:
 
 
 def _opened(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes | None:
+    try:
+        opened = _unpadded(cipher, key, vector, content)
+    except ValueError:
+        return None
+    return opened if opened[:1] == b"\x30" else None
+
+
+def _unpadded(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes:
+    """The decrypted content. Raises `ValueError` for wrong padding."""
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     from cryptography.hazmat.primitives.padding import PKCS7
@@ -248,11 +271,7 @@ def _opened(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes | N
     decryptor = Cipher(block, modes.CBC(vector)).decryptor()
     padded = decryptor.update(content) + decryptor.finalize()
     unpadder = PKCS7(block.block_size).unpadder()
-    try:
-        opened = unpadder.update(padded) + unpadder.finalize()
-    except ValueError:
-        return None
-    return opened if opened[:1] == b"\x30" else None
+    return bytes(unpadder.update(padded) + unpadder.finalize())
 
 
 def _pkcs12_secrets(passphrase: bytes) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """Reads private keys in every supported format.
 
 PEM `PRIVATE KEY` and `ENCRYPTED PRIVATE KEY` (PKCS#8), `EC PRIVATE KEY` (SEC1) and `RSA PRIVATE KEY` (PKCS#1), also
-with legacy PEM encryption, cosign's encrypted key, and PKCS#12 with its certificates. Anything else is `KeyUnusable`.
+with legacy PEM encryption, cosign's encrypted key, PKCS#12 with its certificates, and the keys of notary and docker's
+content trust. Anything else is `KeyUnusable`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain as chain_together
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -26,10 +28,16 @@ from imagesig.errors import (
 )
 from imagesig.external import external_call
 from imagesig.keys.chain import chain_in
-from imagesig.keys.file import cosign_key
+from imagesig.keys.file import cosign_key, notary_key
 from imagesig.keys.file.disk import read_key_file
-from imagesig.keys.file.form import PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
-from imagesig.keys.file.password_encryption import check_derivation, cipher_of_pkcs8, decrypted_pkcs8, unread_cipher
+from imagesig.keys.file.form import NOTARY_ED25519, PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
+from imagesig.keys.file.password_encryption import (
+    check_derivation,
+    cipher_of_pkcs8,
+    decrypted_legacy,
+    decrypted_pkcs8,
+    unread_cipher,
+)
 from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
@@ -39,6 +47,7 @@ from imagesig.patterns import regex
 _LEGACY_ENCRYPTION = regex(
     rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
 )
+_Key = TypeVar("_Key", PrivateKey, PrivateKey | None)
 CONVERT = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW.pem"
 
 
@@ -68,11 +77,15 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
         if label in PLAIN_LABELS and not _LEGACY_ENCRYPTION.search(pem):
             raise unread_cipher(subject, "its DEK-Info", CONVERT)
         passphrase = passphrase_for(subject, secrets)
+        if label == NOTARY_ED25519:
+            return _load(lambda: _from_legacy_ed25519(pem, passphrase), subject, encrypted=True)
         if label in PLAIN_LABELS:
             return _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
         return _from_encrypted_pkcs8(pem, passphrase, subject)
     if label == b"PRIVATE KEY":
         return _load(lambda: _from_pkcs8(_der(pem)), subject)
+    if label == NOTARY_ED25519:
+        return _load(lambda: notary_key.read_ed25519(_der(pem)), subject)
     return _load(lambda: _from_pem(pem, None), subject)
 
 
@@ -101,7 +114,7 @@ def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
     return KeyUnusable(f"{subject}: not a private key that imagesig reads", hint=hint)
 
 
-def _load(load: Callable[[], PrivateKey], subject: str, *, encrypted: bool = False) -> PrivateKey:
+def _load(load: Callable[[], _Key], subject: str, *, encrypted: bool = False) -> _Key:
     try:
         with external_call(subject, lambda error: _not_loaded(subject, encrypted, error)):
             return load()
@@ -136,7 +149,9 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
     check_derivation(encrypted, subject)
     try:
         key = _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
-    except WrongSecret:
+    except (WrongSecret, KeyUnusable):
+        if notary := _load_notary(encrypted, passphrase, subject):
+            return notary
         if cipher := cipher_of_pkcs8(encrypted):
             raise unread_cipher(subject, cipher, CONVERT) from None
         raise
@@ -146,6 +161,23 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
             raise unread_cipher(subject, "an outdated one, for a key of RSA", CONVERT)
         check_unrestricted(pkcs8, subject)
     return key
+
+
+def _load_notary(encrypted: bytes, passphrase: bytes, subject: str) -> PrivateKey | None:
+    """The key if it is of notary's kind, which `cryptography` does not read; None for other kinds and passphrases."""
+    pkcs8 = decrypted_pkcs8(encrypted, passphrase)
+    return None if pkcs8 is None else _load(lambda: notary_key.read_pkcs8(pkcs8), subject, encrypted=True)
+
+
+def _from_legacy_ed25519(pem: bytes, passphrase: bytes) -> PrivateKey:
+    match = _LEGACY_ENCRYPTION.search(pem)
+    assert match is not None
+    cipher, _, vector = match[1].partition(b",")
+    body = pem.split(b"-----")[2].split(match[0], 1)[1]
+    content = base64.b64decode(b"".join(body.split()), validate=True)
+    return notary_key.read_ed25519(
+        decrypted_legacy(cipher.decode(), bytes.fromhex(vector.decode()), content, passphrase)
+    )
 
 
 def _der(pem: bytes) -> bytes:
@@ -161,6 +193,8 @@ def _from_pkcs8(der: bytes) -> PrivateKey:
     check_unrestricted(der, "private key")
     if der.startswith(_ED25519_VERSION_2):
         return _from_ed25519_version_2(der)
+    if key := notary_key.read_pkcs8(der):
+        return key
     return PrivateKey.of(load_der_private_key(der, None))
 
 

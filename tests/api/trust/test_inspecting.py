@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesig import ContentTrust, TrustServers, inspect_trust
-from imagesig.api.inspecting_trust import natural
+from imagesig.api.trust.inspecting import natural
 from imagesig.content_trust import InMemoryTrust
 from imagesig.errors import InvalidArgument, NoSignatures, NotTrusted
 from tests.commands import run_here
@@ -106,7 +106,7 @@ def test_the_order_of_tags_is_dockers() -> None:
 
 def test_the_command_writes_dockers_bytes(trust: Notary, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trust.repositories[GUN]
-    monkeypatch.setattr("imagesig.api.inspecting_trust.datetime", _Clock)
+    monkeypatch.setattr("imagesig.api.trust.inspecting.datetime", _Clock)
     shown = run_here("trust", "inspect", "--notary-server", trust.url, f"{GUN}:v2")
     alice, bob = (made.delegations[f"targets/{name}"].keys[0].canonical_id for name in ("alice", "bob"))
 

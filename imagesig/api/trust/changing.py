@@ -1,0 +1,114 @@
+"""What the functions that change trust data share: whose present data they start from, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct, field
+
+from imagesig.content_trust.editing import Edition
+from imagesig.content_trust.keyring import TrustKeys
+from imagesig.content_trust.publishing import Edit, Published, Publisher
+from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from imagesig.content_trust.server import notice
+from imagesig.content_trust.servers import TrustServers
+from imagesig.content_trust.update import View
+from imagesig.errors import InvalidArgument, NoSignatures
+from imagesig.images.open import is_local
+from imagesig.oci.reference import Reference, parse_reference
+from imagesig.text import quote
+from imagesig.trust import ContentTrust
+from imagesig.trust.anchors import RootKeyId
+
+
+class ChangedTrust(Struct, frozen=True):
+    """What was published for a repository, read back and verified.
+
+    `versions` has the new version of each role that was published. `root` has the ids of the root keys: pin one of
+    them. `tag`, `digest` and `size` say what was signed, if something was. `notes` are warnings.
+    """
+
+    repository: str
+    versions: Mapping[str, int]
+    root: tuple[str, ...]
+    tag: str = ""
+    digest: str = ""
+    size: int = -1
+    created: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class TrustChange(Struct):
+    """One change of one repository: where it is, whose present root is trusted, and the keys that sign."""
+
+    image: Reference
+    servers: TrustServers
+    trust: ContentTrust
+    keys: TrustKeys
+    now: datetime
+    is_new: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        keys: TrustKeys,
+        trust: ContentTrust | None,
+        server: str,
+        now: datetime | None,
+        servers: TrustServers | None,
+    ) -> TrustChange:
+        """Raises `InvalidArgument` if nothing says whose present trust data are accepted."""
+        if is_local(name):
+            raise InvalidArgument(f"{quote(name)}: content trust is about tags of registries", hint="give REPO:TAG")
+        image, servers = parse_reference(name), servers or TrustServers()
+        if trust is None:
+            trust = _trust(image, keys, server, servers)
+        return cls(image, servers, trust, keys, now or datetime.now(UTC))
+
+    def publish(self, edit: Edit) -> Published:
+        """Publishes the change. Raises as `Publisher.publish`."""
+        return Publisher(self.servers, self.trust, self.image, self.keys, self.now).publish(edit)
+
+    def present(self, view: View | None) -> Edition:
+        """The edition of present trust data. Raises `NoSignatures` if there are none."""
+        if view is None:
+            raise NoSignatures(
+                f"{self.image.repository}: {self.servers.url(self.trust, self.image)} has no trust data for it",
+                hint="check the name and the trust server, or run: imagesig trust init",
+            )
+        return Edition.of(view)
+
+    def present_or_new(self, view: View | None) -> Edition:
+        """The edition of present trust data, or of a new repository with a root key of ours."""
+        if view is not None:
+            return Edition.of(view)
+        server, name = self.servers.server(self.trust, self.image), self.image.repository
+        self.is_new = True
+        return Edition.new(
+            {role: self.keys.for_new(role, name, self.now) for role in (ROOT, TARGETS)}
+            | {role: server.public_key(name, role) for role in (SNAPSHOT, TIMESTAMP)}
+        )
+
+    def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = -1) -> ChangedTrust:
+        """What the function returns."""
+        url = self.servers.url(self.trust, self.image)
+        root = tuple(key.canonical_id for key in done.view.root.roles[ROOT].keys)
+        notes = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
+        return ChangedTrust(self.image.repository, done.versions, root, tag, digest, size, self.is_new, notes)
+
+
+def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust:
+    """Whose present root is accepted without a pin: the remembered one, or one that our own root key signed."""
+    remembered = ContentTrust(server, first_use=True)
+    if servers.remembers(remembered, image):
+        return remembered
+    if ids := keys.root_ids():
+        return ContentTrust(server, pin=tuple(map(RootKeyId, ids)))
+    raise InvalidArgument(
+        f"{image.repository}: no root is pinned or remembered, and its root key is not here; one is needed to know "
+        "whose trust data these are",
+        hint="give the root key's id, public key or certificate authority: --pin",
+    )

@@ -1,0 +1,59 @@
+"""`imagesig trust sign` and `imagesig trust revoke`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from imagesig.api.trust.revoking import revoke_trust
+from imagesig.api.trust.signing import sign_trust
+from imagesig.cli.help import GroupedCommand
+from imagesig.cli.transport import transport_options
+from imagesig.cli.trust_changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
+from imagesig.errors import InvalidArgument
+from imagesig.images.open import Transport
+from imagesig.oci.reference import parse_reference
+
+
+@click.command(
+    "sign",
+    cls=GroupedCommand,
+    short_help="Sign a tag in the trust data of its repository.",
+    headings=TRUST_CHANGE_HEADINGS,
+    example="imagesig trust sign registry.example/app:1.0",
+)
+@click.argument("images", metavar="REPO:TAG[@DIGEST]...", nargs=-1, required=True)
+@trust_change_options
+@transport_options
+def sign(images: Sequence[str], options: TrustChangeOptions, transport: Transport) -> None:
+    """Sign tags as `docker trust sign` does; the digest comes from the registry, so no engine is needed.
+
+    A tag is signed in every delegated role whose key is here: in docker's folder, or given with --key. A repository
+    without signers is signed with its targets key, and one without trust data gets them.
+    """
+    with options.opened() as (keys, shared):
+        for image in images:
+            show(sign_trust(image, keys, transport=transport, timeout=transport.timeout, **shared))
+
+
+@click.command(
+    "revoke",
+    cls=GroupedCommand,
+    short_help="Remove tags from the trust data.",
+    headings={"What": "--yes", **TRUST_CHANGE_HEADINGS},
+    example="imagesig trust revoke registry.example/app:1.0",
+)
+@click.argument("images", metavar="REPO[:TAG]...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Revoke every tag of a repository without asking.")
+@trust_change_options
+def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions) -> None:
+    """Remove a tag, or every tag of a repository, from all roles whose keys are here."""
+    for image in images:
+        if not yes and not parse_reference(image).tag:
+            click.confirm(f"Revoke every tag of {parse_reference(image).repository}?", abort=True, err=True)
+        if parse_reference(image).digest:
+            raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
+    with options.opened() as (keys, shared):
+        for image in images:
+            show(revoke_trust(image, keys, **shared))

@@ -1,0 +1,129 @@
+"""The options of the commands that change trust data, and what these commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import Struct
+
+from imagesig.cli.key_options import passphrase_option, permissions_option
+from imagesig.cli.options import FilePath, Name, gathered
+from imagesig.cli.output.terminal import note, say
+from imagesig.cli.settings import key_settings
+from imagesig.errors import InvalidArgument
+from imagesig.keys.uri import open_key
+from imagesig.trust import ContentTrust
+
+if TYPE_CHECKING:
+    from imagesig.api.trust.changing import ChangedTrust
+    from imagesig.content_trust.keyring import TrustKeys
+    from imagesig.content_trust.servers import TrustServers
+    from imagesig.keys.provider import SigningKey
+
+
+class TrustChangeOptions(Struct, frozen=True):
+    """The values of `trust_change_options`."""
+
+    root_key: str = ""
+    targets_key: str = ""
+    keys: tuple[str, ...] = ()
+    notary_server: str = ""
+    notary_ca: Path | None = None
+    pins: tuple[str, ...] = ()
+    trust_on_first_use: bool = False
+    passphrase_file: Path | None = None
+    allow_open_permissions: bool = False
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[TrustKeys, dict[str, Any]]]:
+        """The keys, which are open in the block, and the options that all functions that change trust data have."""
+        from imagesig.content_trust.keyring import TrustKeys
+
+        with ExitStack() as stack:
+            root, targets, *others = (
+                stack.enter_context(self.open(uri)) if uri else None
+                for uri in (self.root_key, self.targets_key, *self.keys)
+            )
+            keys = TrustKeys(*filter(None, others), root=root, targets=targets)
+            yield keys, {"trust": self._trust(), "server": self.notary_server, "trust_servers": self._servers()}
+
+    def open(self, uri: str) -> SigningKey:
+        """A private key by URI or file. Raises as `open_key` does."""
+        settings = key_settings(self.passphrase_file, allow_open_permissions=self.allow_open_permissions)
+        return open_key(uri, settings=settings)
+
+    def _trust(self) -> ContentTrust | None:
+        if self.pins and self.trust_on_first_use:
+            raise InvalidArgument("trust: --trust-on-first-use cannot be combined with --pin")
+        if self.pins or self.trust_on_first_use:
+            return ContentTrust(self.notary_server, self.pins, first_use=self.trust_on_first_use)
+        return None
+
+    def _servers(self) -> TrustServers:
+        from imagesig.content_trust.servers import TrustServers
+
+        return TrustServers(server=self.notary_server, ca_file=self.notary_ca)
+
+
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "keys": click.option(
+        "--key", "keys", multiple=True, metavar="KEY_URI", help="Private key of a role, outside docker's folder."
+    ),
+    "targets_key": click.option(
+        "--targets-key", default="", metavar="KEY_URI", help="Repository key; of a new repository, its only one."
+    ),
+    "root_key": click.option(
+        "--root-key", default="", metavar="KEY_URI", help="Root key. Default: the one in docker's folder."
+    ),
+    "passphrase_file": passphrase_option,
+    "allow_open_permissions": permissions_option,
+    "notary_server": click.option(
+        "--notary-server",
+        type=Name(),
+        default="",
+        metavar="URL",
+        help="Trust server. Default: $DOCKER_CONTENT_TRUST_SERVER, or docker's own rule.",
+    ),
+    "notary_ca": click.option(
+        "--notary-ca", type=FilePath(), metavar="FILE", help="PEM file with the authorities of the trust server's TLS."
+    ),
+    "pins": click.option(
+        "--pin",
+        "pins",
+        multiple=True,
+        metavar="KEYID|FILE",
+        help="Root of the present trust data, unless it is remembered or its key is here; repeatable.",
+    ),
+    "trust_on_first_use": click.option(
+        "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
+    ),
+}
+trust_change_options = gathered("options", TrustChangeOptions, _OPTIONS)
+"""The options of a command that changes trust data. They become its one argument `options: TrustChangeOptions`."""
+signer_change_options = gathered(
+    "options",
+    TrustChangeOptions,
+    _OPTIONS
+    | {"keys": click.option("--signing-key", "keys", multiple=True, metavar="KEY_URI", help="Further private key.")},
+)
+"""The same for a command whose `--key` is a public key, as docker has it."""
+TRUST_CHANGE_HEADINGS = {
+    "Keys": "--key --signing-key --targets-key --root-key --passphrase-file --allow-open-permissions",
+    "Trust server": "--notary-server --notary-ca --pin --trust-on-first-use",
+}
+
+
+def show(changed: ChangedTrust) -> None:
+    """Prints what was published."""
+    name = f"{changed.repository}:{changed.tag}" if changed.tag else changed.repository
+    if changed.created:
+        say(f"{changed.repository}: new trust data; root key {', '.join(changed.root)}")
+    if changed.digest:
+        say(f"{name}: {changed.digest}, {changed.size} bytes")
+    published = ", ".join(f"{role} version {version}" for role, version in sorted(changed.versions.items()))
+    say(f"{name}: published and verified: {published}")
+    note(*(f"warning: {text}" for text in changed.notes))

@@ -1,0 +1,140 @@
+"""`TrustKeys`: the private keys of a user that sign trust data, from any provider and from docker's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from imagesig.content_trust.key import TrustKey, canonical_id
+from imagesig.content_trust.role import ROOT, TARGETS, Role
+from imagesig.content_trust.signing_key import ProviderKey, signing_key
+from imagesig.crypto.certificate import parse_certificates
+from imagesig.errors import KeyNotFound
+from imagesig.keys.certify import self_signed_certificate
+from imagesig.keys.provider import SigningKey
+
+if TYPE_CHECKING:
+    from imagesig.content_trust.metadata import RoleSignature
+
+_ROOT_DAYS = 3650
+_NAME_CHARACTERS = 64
+"""The longest common name (RFC 5280, ub-common-name)."""
+
+
+class KeyFolder(Protocol):
+    """A folder of private keys, such as docker's: `imagesig.content_trust.PrivateKeyFolder`."""
+
+    def roles(self) -> Mapping[str, str]:
+        """The role of each key by its canonical id."""
+        ...
+
+    def find(self, key_id: str) -> ProviderKey | None:
+        """The key with this canonical id; None if the folder does not have it."""
+        ...
+
+    def generate(self, role: str, repository: str = "") -> ProviderKey:
+        """A new key, which the folder has from now on."""
+        ...
+
+
+class TrustKeys:
+    """The private keys that may sign: open keys of any provider, and those of a folder.
+
+    Each key signs for the roles whose metadata list its public half. `root` and `targets` become the keys of a new
+    repository; without them its root key is the one of the folder, and its targets key is made there.
+    """
+
+    def __init__(
+        self,
+        *keys: SigningKey,
+        root: SigningKey | None = None,
+        targets: SigningKey | None = None,
+        folder: KeyFolder | None = None,
+    ) -> None:
+        self._given = {ROOT: root, TARGETS: targets}
+        self._keys = tuple(key for key in (root, targets, *keys) if key is not None)
+        self._folder = folder
+        self._found: dict[str, ProviderKey] = {}
+
+    def able(self, role: Role) -> bool:
+        """Whether enough keys of the role are here. No key is opened."""
+        return len({key.canonical_id for key in role.keys if self._has(key.canonical_id)}) >= role.threshold
+
+    def sign(self, role: Role, message: bytes) -> list[RoleSignature]:
+        """The signatures of every key of the role that is here.
+
+        Raises:
+            KeyNotFound: fewer keys are here than the role needs.
+            KeyProviderError: a key cannot be opened, or does not sign.
+        """
+        found = {key.canonical_id: (key, opened) for key in role.keys if (opened := self._find(key.canonical_id))}
+        if len(found) < role.threshold:
+            needed = ", ".join(key.canonical_id for key in role.keys) or "a key"
+            raise KeyNotFound(
+                f"{role.name}: {len(found)} of its keys are here, {role.threshold} needed: {needed}",
+                hint="give the key's URI, or put its file into docker's folder trust/private",
+            )
+        return [opened.named(key).sign(message) for key, opened in found.values()]
+
+    def root_ids(self) -> tuple[str, ...]:
+        """The canonical ids of the root keys that are here."""
+        listed = self._folder.roles() if self._folder else {}
+        root = self._given[ROOT]
+        return (*(map(canonical_id, root.public_keys) if root else ()), *(key for key in listed if listed[key] == ROOT))
+
+    def for_new(self, role: str, repository: str, now: datetime) -> TrustKey:
+        """The key of `root` or `targets` for a new repository. Raises as `made`."""
+        given = self._given.get(role)
+        if given is None and role == ROOT and (ids := self.root_ids()):
+            opened = self._find(ids[0])
+            assert opened is not None
+            return _certified(opened, repository, now)
+        return self.made(role, repository, now, given)
+
+    def made(self, role: str, repository: str, now: datetime, given: SigningKey | None = None) -> TrustKey:
+        """The given key, or a new one in the folder, for a role of a repository. A root key gets a certificate.
+
+        Raises:
+            KeyNotFound: no key is given, and there is no folder.
+            KeyProviderError: the key cannot be used or made.
+        """
+        if given is None and self._folder is None:
+            raise KeyNotFound(f"{repository}: no {role} key is given", hint="give the key of the role")
+        if given is not None:
+            opened = signing_key(given)
+        else:
+            assert self._folder is not None
+            opened = self._folder.generate(role, "" if role == ROOT else repository)
+        self._found[opened.key.canonical_id] = opened
+        return _certified(opened, repository, now) if role == ROOT else opened.key
+
+    def _has(self, key_id: str) -> bool:
+        if key_id in self._found or (self._folder is not None and key_id in self._folder.roles()):
+            return True
+        return any(key_id in _ids(key) for key in self._keys)
+
+    def _find(self, key_id: str) -> ProviderKey | None:
+        if key_id not in self._found:
+            for key in self._keys:
+                for public_key in key.public_keys:
+                    if canonical_id(public_key) == key_id:
+                        self._found[key_id] = signing_key(key.pinned_to(public_key))
+            if key_id not in self._found and self._folder is not None and (found := self._folder.find(key_id)):
+                self._found[key_id] = found
+        return self._found.get(key_id)
+
+
+def _ids(key: SigningKey) -> Sequence[str]:
+    return [canonical_id(public_key) for public_key in key.public_keys]
+
+
+def _certified(opened: ProviderKey, repository: str, now: datetime) -> TrustKey:
+    """The root key with a certificate for the repository: its own one, or a self-signed one as docker makes it."""
+    chain = opened.provider_key.info.chain
+    if chain:
+        return TrustKey.of(opened.key.public_key, chain)
+    # A longer name is written as a prefix, which notary and docker accept.
+    name = repository if len(repository) <= _NAME_CHARACTERS else f"{repository[: _NAME_CHARACTERS - 1]}*"
+    pem = self_signed_certificate(opened.provider_key, f"CN={name}", days=_ROOT_DAYS, now=now)
+    return TrustKey.of(opened.key.public_key, parse_certificates(pem.encode("ascii"), "root certificate"))

@@ -1,0 +1,150 @@
+"""Publishing changes of trust data: signed, stored on the server in one step, read back and verified."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.content_trust.canonical import canonical_json
+from imagesig.content_trust.editing import Edition, Unsigned
+from imagesig.content_trust.keyring import TrustKeys
+from imagesig.content_trust.metadata import parse_document, parse_root, serialized
+from imagesig.content_trust.pin import check_root
+from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
+from imagesig.content_trust.servers import TrustServers
+from imagesig.content_trust.update import File, View
+from imagesig.deadlines import wait
+from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
+from imagesig.oci.reference import Reference
+from imagesig.trust.anchors import ContentTrust, RootKeyId
+
+_PAUSE = 0.1
+"""Seconds before the second attempt; later ones wait longer."""
+_REPAIRS = 2
+"""How often files are published anew under the next version, because the server cannot serve what it stored."""
+
+Edit = Callable[[View | None], Edition]
+"""Makes the change from the verified present files. It is called again after another writer was faster."""
+
+
+class Published(Struct, frozen=True):
+    """The verified trust data after a change, the new version of each role that was published, and warnings."""
+
+    view: View
+    versions: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+class Publisher(Struct, frozen=True):
+    """Changes the trust data of one repository. `trust` says whose present root is accepted."""
+
+    servers: TrustServers
+    trust: ContentTrust
+    image: Reference
+    keys: TrustKeys
+    now: datetime
+
+    def publish(self, edit: Edit) -> Published:
+        """Makes the change and publishes it: again if another writer was faster, a limited number of times.
+
+        Raises:
+            SignatureRejected, MalformedError: the present trust data cannot be verified; nothing is published.
+            KeyProviderError: a role cannot be signed; nothing is published.
+            Stale: other writers were faster each time.
+            TransportError: the server did not answer, or refused.
+        """
+        for attempt in range(1, limits.TRUST_PUBLISH_ATTEMPTS + 1):
+            base = self.servers.present(self.trust, self.image, self.now)
+            try:
+                return self._published(base, edit)
+            except Stale:
+                if attempt == limits.TRUST_PUBLISH_ATTEMPTS:
+                    raise
+                wait(_PAUSE * attempt * (1 + random.random()), self.image.repository)  # noqa: S311 - not a secret
+        raise AssertionError("the last attempt returns or raises")
+
+    def _published(self, base: View | None, edit: Edit) -> Published:
+        failure: MalformedError | SignatureRejected | None = None
+        for skip in range(_REPAIRS + 1):
+            edition = edit(base)
+            notes = tuple(edition.renew(self.now, self.keys.able))
+            files = self._signed(edition, skip)
+            if base is None:
+                check_root(parse_root(files[ROOT]), self.image.repository, self.trust.pins, self.now)
+            self._store(files)
+            try:
+                view = self._read_back(base, files)
+            except (MalformedError, SignatureRejected) as error:
+                failure = error
+                continue
+            versions = {role: parse_document(role, content).version for role, content in files.items()}
+            return Published(view, versions, notes)
+        assert failure is not None
+        raise failure
+
+    def _signed(self, edition: Edition, skip: int) -> dict[str, bytes]:
+        """The bytes of the files to publish, each verified with the keys of its role."""
+        floors = {role: self._floor(role) for role in edition.changed if edition.present(role) is None and edition.view}
+        files = {item.role: self._sign(item) for item in edition.unsigned(self.now, floors, skip)}
+        if self.keys.able(edition.role(SNAPSHOT)):  # else the server makes it
+            files[SNAPSHOT] = self._sign(edition.snapshot(files, self.now, skip))
+        return files
+
+    def _sign(self, item: Unsigned) -> bytes:
+        message = canonical_json(item.signed)
+        made = {one.key_id: one for role in item.signers for one in self.keys.sign(role, message)}
+        written = [(key, one.method, base64.b64encode(one.value).decode("ascii")) for key, one in made.items()]
+        content = serialized(item.signed, written)
+        document = parse_document(item.role, content)
+        for role in item.signers:
+            check_signatures(role, document)
+        return content
+
+    def _floor(self, role: str) -> int:
+        """The version of a file that the server has and the present trust data do not use: its number is used up."""
+        content = self.servers.server(self.trust, self.image).fetch(self.image.repository, File.current(role))
+        return parse_document(role, content).version if content is not None else 0
+
+    def _store(self, files: Mapping[str, bytes]) -> None:
+        server, repository = self.servers.server(self.trust, self.image), self.image.repository
+        try:
+            server.publish(repository, files)
+        except Stale:
+            # A request is sent again if its connection breaks, and then conflicts with itself.
+            if any(server.fetch(repository, File.current(role)) != content for role, content in files.items()):
+                raise
+
+    def _read_back(self, base: View | None, files: Mapping[str, bytes]) -> View:
+        """The verified trust data on the server, which have these files or later ones."""
+        remembered = base.files if base is not None else {ROOT: files[ROOT]}
+        root = parse_root(files.get(ROOT) or remembered[ROOT])
+        pins = tuple(RootKeyId(key.id) for key in root.roles[ROOT].keys)
+        for attempt in range(1, limits.TRUST_PUBLISH_ATTEMPTS + 1):
+            view = self.servers.read_back(
+                replace(self.trust, pin=pins, first_use=False), self.image, self.now, remembered
+            )
+            if all(_is_there(view, role, content) for role, content in files.items()):
+                return view
+            wait(_PAUSE * attempt, self.image.repository)  # a cache may still have the earlier files
+        raise UnexpectedResponse(
+            f"{self.image.repository}: the files were stored, but the server still gives earlier ones",
+            hint="run: imagesig trust inspect; if it shows the change, a cache was late",
+        )
+
+
+def _is_there(view: View, role: str, content: bytes) -> bool:
+    found = view.files.get(role)
+    if found is None:
+        raise MalformedError(f"{role}.json: it was stored, but the trust data on the server do not use it")
+    if found == content:
+        return True
+    seen, sent = (parse_document(role, item).version for item in (found, content))
+    if seen == sent:
+        raise MalformedError(f"{role}.json version {sent}: the server gives other bytes than were stored")
+    return seen > sent

@@ -1,0 +1,354 @@
+"""Changes of trust data through the public functions: conflicts, repairs, expiry, and whose data are accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from imagesig import (
+    ChangedTrust,
+    ContentTrust,
+    KeyType,
+    SigningKey,
+    TrustServers,
+    add_signer,
+    init_trust,
+    remove_signer,
+    revoke_trust,
+    rotate_trust_key,
+    sign_trust,
+    verify,
+)
+from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
+from imagesig.content_trust.metadata import parse_targets
+from imagesig.errors import (
+    Expired,
+    InvalidArgument,
+    KeyMismatch,
+    KeyNotFound,
+    MalformedError,
+    NoSignatures,
+    NotTrusted,
+    SignatureRejected,
+    Stale,
+    Unauthorized,
+    UnexpectedResponse,
+)
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.file.provider import FileKey
+from imagesig.oci.digest import sha256
+from imagesig.testing import InMemoryRegistry
+from imagesig.testing.loopback_server import Answer
+from tests.content_trust.repository import NOW
+from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
+
+YEARS = timedelta(days=365)
+
+
+class Stage:
+    def __init__(self, registry: InMemoryRegistry, server: WritableNotary) -> None:
+        self.server, self.gun, self.memory = server, f"{registry.host}/app", InMemoryTrust()
+        self.digests = {}
+        for tag in ("1.0", "2.0"):
+            registry.add_image(f"app:{tag}", platforms=("linux/amd64",) * int(tag[0]))
+            self.digests[tag] = sha256(registry.manifest("app", tag)[0])
+        self.root, self.targets, self.alice, self.bob = map(self.key, ("root", "targets", "alice", "bob"))
+
+    def key(self, name: str, kind: KeyType = KeyType.ECDSA_P256) -> SigningKey:
+        return FileKey(PrivateKey.generate(kind), name)
+
+    @property
+    def own(self) -> TrustKeys:
+        return TrustKeys(root=self.root, targets=self.targets)
+
+    def servers(self) -> TrustServers:
+        return TrustServers(server=self.server.url, memory=self.memory)
+
+    def init(self, **more: object) -> ChangedTrust:
+        return init_trust(self.gun, self.own, trust_servers=self.servers(), **more)  # type: ignore[arg-type]
+
+    def sign(self, tag: str, keys: TrustKeys | None = None, **more: object) -> ChangedTrust:
+        servers = self.servers()
+        return sign_trust(f"{self.gun}:{tag}", keys or self.own, trust_servers=servers, **more)  # type: ignore[arg-type]
+
+    def add(self, name: str, key: SigningKey, **more: object) -> ChangedTrust:
+        public = [key.info.public_key]
+        return add_signer(self.gun, name, public, self.own, trust_servers=self.servers(), **more)  # type: ignore[arg-type]
+
+    def released(self, tag: str = "1.0", **more: object) -> str:
+        trust = ContentTrust(self.server.url, self.root.info.public_key)
+        servers = TrustServers(memory=InMemoryTrust())
+        return verify(f"{self.gun}:{tag}", trust, trust_servers=servers, **more).digest  # type: ignore[arg-type]
+
+    def tags(self, role: str = "targets") -> set[str]:
+        return set(parse_targets(role, self.server.current[self.gun][role]).tags)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with InMemoryRegistry() as registry, writable_notary() as server:
+        yield Stage(registry, server)
+
+
+def test_a_tag_is_signed_with_the_digest_and_size_in_the_registry(stage: Stage) -> None:
+    done = stage.sign("1.0")
+
+    assert (done.created, done.tag, done.digest) == (True, "1.0", stage.digests["1.0"])
+    assert done.versions == {"root": 1, "targets": 1}
+    assert stage.released() == done.digest
+    again = stage.sign(f"1.0@{stage.digests['2.0']}")
+    assert (again.digest, again.created) == (stage.digests["2.0"], False)
+    assert stage.released() == stage.digests["2.0"]
+
+
+def test_without_a_tag_or_in_a_file_nothing_is_signed(stage: Stage) -> None:
+    for name in (stage.gun, f"{stage.gun}@{stage.digests['1.0']}", "oci:folder:1.0"):
+        with pytest.raises(InvalidArgument):
+            sign_trust(name, stage.own, trust_servers=stage.servers())
+    assert not stage.server.updates
+
+
+def test_a_writer_who_was_slower_makes_the_change_on_top_of_the_other_one(stage: Stage) -> None:
+    stage.init()
+    other = Stage.__new__(Stage)
+    other.__dict__.update(stage.__dict__ | {"memory": InMemoryTrust()})
+    once: list[int] = []
+
+    def faster(_name: str, _files: Files) -> None:
+        if not once:
+            once.append(1)
+            other.sign("2.0")
+
+    stage.server.before = faster
+    done = stage.sign("1.0")
+
+    assert stage.tags() == {"1.0", "2.0"}
+    assert done.versions == {"targets": 3}
+
+
+def test_a_writer_who_is_always_slower_gives_up(stage: Stage) -> None:
+    stage.init()
+    stage.server.updates.clear()
+    stage.server.before = lambda _name, _files: refusal(400, "VERSION")
+
+    with pytest.raises(Stale):
+        stage.sign("1.0")
+    assert len(stage.server.updates) == 5
+
+
+def test_an_update_that_was_stored_before_its_answer_was_lost_is_done(stage: Stage) -> None:
+    stage.init()
+
+    def lost(name: str, files: Files) -> Answer:
+        stage.server.store(name, files)
+        return refusal(400, "VERSION")
+
+    stage.server.before = lost
+    assert stage.sign("1.0").versions == {"targets": 2}
+    assert len(stage.server.updates) == 2
+
+
+def test_files_that_the_server_cannot_serve_are_published_again_under_the_next_version(stage: Stage) -> None:
+    stage.init()
+    stage.server.stored = lambda role, content: content + b" " if role == "targets" else content
+
+    def heals(_name: str, _files: Files) -> None:
+        if len(stage.server.updates) == 3:
+            stage.server.stored = lambda _role, content: content
+
+    stage.server.before = heals
+    done = stage.sign("1.0")
+
+    assert done.versions == {"targets": 3}
+    assert stage.released() == stage.digests["1.0"]
+
+
+def test_a_server_that_never_serves_what_it_stored_is_an_error_after_two_repairs(stage: Stage) -> None:
+    stage.init()
+    stage.server.stored = lambda role, content: content + b" " if role == "targets" else content
+
+    with pytest.raises(MalformedError):
+        stage.sign("1.0")
+    assert [parse_targets("targets", item["targets"]).document.version for item in stage.server.updates[1:]] == [
+        2,
+        3,
+        4,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (refusal(400, "INVALID_UPDATE", {"Error": {"Msg": "no signatures"}}), UnexpectedResponse, "no signatures"),
+        (refusal(403, "DENIED"), Unauthorized, "403"),
+        (Answer(302, headers={"location": "/elsewhere"}), UnexpectedResponse, "302"),
+        (Answer(400, b"\xff"), UnexpectedResponse, "400"),
+    ],
+    ids=["invalid", "denied", "redirect", "no document"],
+)
+def test_a_refused_update_is_an_error_that_says_why(
+    stage: Stage, answer: Answer, error: type[Exception], said: str
+) -> None:
+    stage.init()
+    stage.server.before = lambda _name, _files: answer
+    with pytest.raises(error, match=said):
+        stage.sign("1.0")
+    assert stage.server.versions(stage.gun)["targets"] == 1
+
+
+def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> None:
+    stage.init()
+    targets = TrustKeys(stage.targets)
+    stage.sign("1.0", targets)  # remembered
+    stage.memory = InMemoryTrust()
+    with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+        stage.sign("1.0", targets)
+    stage.sign("1.0", targets, trust=ContentTrust(pin=stage.root.info.public_key))
+    stage.memory = InMemoryTrust()
+    with pytest.raises(NotTrusted):
+        stage.sign("1.0", targets, trust=ContentTrust(pin=stage.bob.info.public_key))
+    with pytest.raises(NotTrusted):
+        stage.sign("1.0", TrustKeys(stage.targets, root=stage.bob))
+    stage.sign("1.0", stage.own)  # the root key is ours
+    assert stage.server.versions(stage.gun)["targets"] == 4
+
+
+def test_a_repository_that_disappeared_is_not_made_anew(stage: Stage) -> None:
+    stage.sign("1.0")
+    stage.server.current.clear()
+    stage.server.named.clear()
+    with pytest.raises(SignatureRejected):
+        stage.sign("1.0")
+    stage.memory = InMemoryTrust()
+    with pytest.raises(NotTrusted):
+        stage.sign("1.0", trust=ContentTrust(pin=stage.bob.info.public_key))
+    assert not stage.server.current
+
+
+def test_signers_sign_in_their_role_and_in_releases(stage: Stage) -> None:
+    stage.add("alice", stage.alice)
+    stage.add("bob", stage.bob)
+    done = stage.sign("1.0", TrustKeys(stage.alice))
+
+    assert set(done.versions) == {"targets/alice", "targets/releases"}
+    trust = ContentTrust(stage.server.url, stage.root.info.public_key, signers="alice")
+    servers = TrustServers(memory=InMemoryTrust())
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).verified
+    with pytest.raises(KeyNotFound, match="no key of its delegated roles"):
+        stage.sign("1.0", stage.own)
+    assert stage.sign("2.0", TrustKeys(stage.bob)).versions["targets/releases"] == 2
+    assert stage.tags("targets/releases") == {"1.0", "2.0"}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "releases", "Alice", "a/b", "-a", "a" * 300, "a\n"], ids=lambda text: repr(text[:9])
+)
+def test_another_name_of_a_signer_is_refused(stage: Stage, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        stage.add(name, stage.alice)
+
+
+def test_a_removed_signer_leaves_what_another_key_can_sign_again(stage: Stage) -> None:
+    stage.add("alice", stage.alice)
+    stage.add("bob", stage.bob)
+    stage.sign("1.0", TrustKeys(stage.alice))
+
+    def remove(keys: TrustKeys, **more: bool) -> ChangedTrust:
+        return remove_signer(stage.gun, "alice", keys, trust_servers=stage.servers(), **more)
+
+    with pytest.raises(KeyNotFound, match="alone has signed"):
+        remove(stage.own)
+    done = remove(TrustKeys(stage.bob, root=stage.root, targets=stage.targets))
+    assert done.versions == {"targets": 3, "targets/releases": 2}
+    assert stage.released() == stage.digests["1.0"]
+    with pytest.raises(KeyNotFound):
+        stage.sign("1.0", TrustKeys(stage.alice))
+    with pytest.raises(NoSignatures, match="no signer alice"):
+        remove(stage.own)
+
+
+def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stage: Stage) -> None:
+    stage.add("alice", stage.alice)
+    stage.sign("1.0", TrustKeys(stage.alice))
+    done = remove_signer(stage.gun, "alice", stage.own, force=True, trust_servers=stage.servers())
+    assert any("no longer signed" in note for note in done.notes)
+    with pytest.raises(NoSignatures):
+        stage.released()
+
+    stage.add("bob", stage.bob)
+    done = stage.sign("2.0", TrustKeys(stage.bob))
+    assert done.versions == {"targets/bob": 1, "targets/releases": 2}
+    assert any("are not kept" in note for note in done.notes)
+    stage.add("alice", stage.alice)
+    assert stage.sign("1.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 3}
+    assert stage.tags("targets/releases") == {"1.0", "2.0"}
+
+
+def test_a_revoked_tag_is_in_no_role_that_releases_it(stage: Stage) -> None:
+    stage.sign("1.0")
+    stage.add("alice", stage.alice)
+    stage.sign("1.0", TrustKeys(stage.alice))
+    with pytest.raises(KeyNotFound, match=r"releases the tag 1\.0"):
+        revoke_trust(f"{stage.gun}:1.0", TrustKeys(stage.alice), trust_servers=stage.servers())
+    keys = TrustKeys(stage.alice, root=stage.root, targets=stage.targets)
+    done = revoke_trust(f"{stage.gun}:1.0", keys, trust_servers=stage.servers())
+
+    assert set(done.versions) == {"targets", "targets/alice", "targets/releases"}
+    with pytest.raises(NoSignatures):
+        stage.released()
+    with pytest.raises(NoSignatures, match="nothing to revoke"):
+        revoke_trust(stage.gun, keys, trust_servers=stage.servers())
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
+def test_a_rotated_key_signs_and_clients_follow(stage: Stage, role: str) -> None:
+    stage.sign("1.0")
+    new = stage.key("new") if role in ("root", "targets") else None
+    done = rotate_trust_key(stage.gun, role, stage.own, new_key=new, trust_servers=stage.servers())
+    assert done.versions["root"] == 2
+
+    servers = stage.servers()
+    trust = ContentTrust(stage.server.url, first_use=True)
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["1.0"]
+    if new is not None:
+        keys = {"root": stage.root, "targets": stage.targets, role: new}
+        assert stage.sign("2.0", TrustKeys(**keys)).versions["targets"] >= 2
+        with pytest.raises(KeyMismatch):
+            rotate_trust_key(stage.gun, role, TrustKeys(**keys), new_key=new, trust_servers=servers)
+        with pytest.raises((KeyNotFound, SignatureRejected)):
+            rotate_trust_key(stage.gun, "timestamp" if role == "root" else "root", stage.own, trust_servers=servers)
+
+
+def test_a_snapshot_key_of_ours_signs_the_snapshot(stage: Stage) -> None:
+    stage.sign("1.0")
+    new = stage.key("snapshot")
+    done = rotate_trust_key(stage.gun, "snapshot", stage.own, new_key=new, trust_servers=stage.servers())
+    assert set(done.versions) == {"root", "snapshot"}
+    keys = TrustKeys(new, root=stage.root, targets=stage.targets)
+    assert set(stage.sign("2.0", keys).versions) == {"targets", "snapshot"}
+    assert stage.released("2.0") == stage.digests["2.0"]
+
+
+def test_files_that_expire_soon_are_signed_again_if_their_keys_are_here(stage: Stage) -> None:
+    stage.init(now=NOW - 9.6 * YEARS)
+    done = stage.sign("1.0")
+    assert done.versions == {"root": 2, "targets": 2}
+    stage.add("alice", stage.alice)
+    stage.sign("1.0", TrustKeys(stage.alice), now=NOW - 3.1 * YEARS)  # its delegation has expired now
+    assert stage.sign("2.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 2}
+    assert stage.tags("targets/alice") == {"1.0", "2.0"}
+
+
+def test_expired_files_stop_a_writer_who_cannot_sign_them(stage: Stage) -> None:
+    stage.init(now=NOW - 3.1 * YEARS)
+    stage.add("alice", stage.alice, now=NOW - 3.1 * YEARS)
+    with pytest.raises(Expired, match=r"targets\.json"):
+        stage.sign("1.0", TrustKeys(stage.alice))
+
+
+def test_a_repository_is_made_once(stage: Stage) -> None:
+    assert stage.init().root == (canonical_id(stage.root.info.public_key),)
+    with pytest.raises(InvalidArgument, match="it has trust data already"):
+        stage.init()

@@ -1,0 +1,201 @@
+"""What imagesig publishes, docker and notary accept; what they publish on top of it, imagesig verifies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imagesig.crypto.algorithms import KeyType
+from imagesig.keys.file.provider import FileProvider
+from imagesig.oci.digest import sha256
+from imagesig.testing import InMemoryRegistry
+from tests.commands import run_here
+from tests.interop.homes import open_homes
+from tests.interop.notary_client import NotaryClient
+from tests.interop.test_docker_trust import Docker
+from tests.peers.engine import DockerEngine
+from tests.peers.kms import KmsServer
+from tests.peers.servers import NotaryServer, SoftHsmToken, VaultServer
+
+pytestmark = pytest.mark.interop
+
+PASSPHRASE = "correct horse battery"
+
+
+class Stage:
+    """A repository of its own, docker and notary on one folder, and the command with the same settings."""
+
+    def __init__(self, registry: InMemoryRegistry, server: NotaryServer, folder: Path) -> None:
+        self.server, self.folder, self.gun = server, folder, f"{registry.host}/app"
+        self.docker = Docker(server, folder / "docker")
+        self.digests = {}
+        for tag in ("1.0", "2.0", "3.0"):
+            registry.add_image(f"app:{tag}", platforms=("linux/amd64",) * int(tag[0]))
+            self.digests[tag] = sha256(registry.manifest("app", tag)[0])
+
+    def key(self, name: str, kind: KeyType = KeyType.ECDSA_P256) -> Path:
+        """The file of a new private key, with its public key beside it."""
+        FileProvider(self.folder).generate(f"{name}.key", kind)
+        return self.folder / f"{name}.key"
+
+    def run(self, *arguments: object) -> str:
+        done = run_here("trust", *arguments)
+        assert done.exit_code == 0, (arguments, done.stderr, done.exception)
+        return done.stdout
+
+    def refused(self, *arguments: object) -> str:
+        done = run_here("trust", *arguments)
+        assert done.exit_code not in (0, None), done.stdout
+        return done.stderr
+
+    def signed(self) -> dict[str, tuple[str, list[str]]]:
+        """The signed tags as docker sees them."""
+        (shown,) = json.loads(self.docker.run("trust", "inspect", self.gun))
+        assert json.loads(self.run("inspect", self.gun)) == [shown]
+        return {
+            item["SignedTag"]: (f"sha256:{item['Digest']}", sorted(item["Signers"])) for item in shown["SignedTags"]
+        }
+
+    def notary(self, folder: str = "other") -> NotaryClient:
+        """A client that has never seen the repository."""
+        return NotaryClient(self.server, self.folder / folder)
+
+
+@pytest.fixture
+def stage(notary: NotaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    with InMemoryRegistry() as registry:
+        made = Stage(registry, notary, tmp_path)
+        monkeypatch.setenv("DOCKER_CONFIG", str(made.docker.folder))
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_SERVER", notary.url)
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", PASSPHRASE)
+        monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", PASSPHRASE)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        yield made
+
+
+def test_a_repository_that_imagesig_makes_is_signed_revoked_and_rotated(stage: Stage) -> None:
+    root, targets = stage.key("root"), stage.key("targets", KeyType.ECDSA_P384)
+    given = ("--root-key", root, "--targets-key", targets)
+    assert "new trust data" in stage.run("init", *given, stage.gun)
+    out = stage.run("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert stage.digests["1.0"] in out
+    stage.run("sign", "--targets-key", targets, f"{stage.gun}:2.0@{stage.digests['2.0']}")
+    assert stage.signed() == {tag: (stage.digests[tag], ["Repo Admin"]) for tag in ("1.0", "2.0")}
+    assert stage.digests["1.0"][7:] in stage.notary().run("list", stage.gun)
+
+    stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert set(stage.signed()) == {"2.0"}
+    new_root, new_targets = stage.key("root2"), stage.key("targets2", KeyType.RSA_3072)
+    stage.run("rotate", *given, "--new-key", new_root, stage.gun, "root")
+    assert set(stage.signed()) == {"2.0"}, "docker follows from the old root"
+    given = ("--root-key", new_root, "--targets-key", targets)
+    stage.run("rotate", *given, "--new-key", new_targets, stage.gun, "targets")
+    given = ("--root-key", new_root, "--targets-key", new_targets)
+    for role in ("snapshot", "timestamp"):
+        stage.run("rotate", *given, stage.gun, role)
+        assert set(stage.signed()) == {"2.0"}
+    assert "2.0" in stage.notary("new").run("list", stage.gun)
+    stage.refused("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+    stage.run("sign", "--targets-key", new_targets, f"{stage.gun}:1.0")
+    assert set(stage.signed()) == {"1.0", "2.0"}
+
+
+def test_names_and_custom_data_of_notary_are_kept_with_its_bytes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = stage.notary("writer")
+    client.init(stage.gun)
+    for name in ("a&b<c>", "caf\u00e9", "line\u2028", 'quote"back\\slash'):
+        client.add(stage.gun, name, stage.digests["1.0"], 5)
+    custom, file = stage.folder / "custom.json", stage.folder / "file"
+    custom.write_text('{"a":[1,true,null],"b":"x"}')
+    file.write_text("content")
+    client.run("add", stage.gun, "custom", str(file), "--custom", str(custom), "-p")
+    before = client.run("list", stage.gun).splitlines()
+    monkeypatch.setenv("IMAGESIG_PASSPHRASE", PASSPHRASE)
+    (targets,) = (path for path in (client.folder / "private").glob("*.key") if "role: targets" in path.read_text())
+
+    stage.run("sign", "--trust-on-first-use", "--targets-key", targets, f"{stage.gun}:1.0")
+
+    after = stage.notary("reader").run("list", stage.gun).splitlines()
+    assert len(after) == len(before) + 1
+    assert set(before) <= set(after)
+    client.run("verify", stage.gun, "custom", "-i", str(file))
+
+
+def test_signers_of_imagesig_and_of_docker_work_on_one_repository(stage: Stage) -> None:
+    root, targets, alice = stage.key("root"), stage.key("targets"), stage.key("alice")
+    given = ("--root-key", root, "--targets-key", targets)
+    (stage.folder / "alice.pub").write_text(FileProvider(stage.folder).public_keys("alice.key")[0].pem)
+    stage.docker.run("trust", "key", "generate", "bob", "--dir", ".")
+    stage.run("signer", "add", *given, "--key", stage.folder / "alice.pub", "alice", stage.gun)
+    stage.run("signer", "add", *given, "--key", stage.docker.folder / "bob.pub", "bob", stage.gun)
+    stage.run("sign", "--key", alice, f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["alice"])}
+
+    stage.docker.run("trust", "sign", f"{stage.gun}:1.0")  # a released tag needs no engine
+    assert stage.signed()["1.0"][1] == ["alice", "bob"]
+    stage.docker.notary.add(stage.gun, "2.0", stage.digests["2.0"], 7, "targets/releases", "targets/bob")
+    stage.run("sign", "--key", alice, f"{stage.gun}:3.0")
+    assert {tag: signers for tag, (_, signers) in stage.signed().items()} == {
+        "1.0": ["alice", "bob"],
+        "2.0": ["bob"],
+        "3.0": ["alice"],
+    }
+    removed = stage.run("signer", "remove", *given, "--key", alice, "bob", stage.gun)
+    assert "targets/releases" in removed
+    assert {tag: signers for tag, (_, signers) in stage.signed().items()} == {
+        "1.0": ["alice"],
+        "2.0": ["Repo Admin"],
+        "3.0": ["alice"],
+    }
+    stage.run("revoke", "--key", alice, f"{stage.gun}:3.0")
+    assert set(stage.signed()) == {"1.0", "2.0"}
+
+
+def test_keys_in_an_hsm_in_vault_and_in_kms_sign(
+    stage: Stage, softhsm: SoftHsmToken, vault: VaultServer, kms: KmsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = open_homes(stage.folder, softhsm, vault, kms)
+    for name, value in homes.environ.items():
+        monkeypatch.setenv(name, value)
+    root, targets = homes.make("PKCS#11", KeyType.ECDSA_P256), homes.make("PKCS#11", KeyType.RSA_3072)
+    given = ("--root-key", f"{root.peer_uri}", "--targets-key", f"{targets.peer_uri}")
+    signers = {
+        "vault": homes.make("Vault", KeyType.ECDSA_P384),
+        "kms": homes.make("KMS", KeyType.ECDSA_P256),
+        "edwards": homes.make("Vault", KeyType.ED25519),
+    }
+    for name, key in signers.items():
+        stage.run("signer", "add", *given, "--key", key.pem, name, stage.gun)
+    keys = [word for key in signers.values() for word in ("--key", key.peer_uri)]
+    stage.run("sign", *keys, f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["edwards", "kms", "vault"])}
+    new = homes.make("PKCS#11", KeyType.ECDSA_P384)
+    stage.run("rotate", *given, "--new-key", new.peer_uri, stage.gun, "root")
+    stage.run("sign", *keys, f"{stage.gun}:2.0")
+    assert "2.0" in stage.notary().run("list", stage.gun)
+    pinned = ("--notary-server", stage.server.url, "--pin", new.pem, "--signer", "kms", "--signer", "vault")
+    done = run_here("verify", *pinned, f"{stage.gun}:2.0")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_docker_pulls_with_content_trust_what_imagesig_signed(stage: Stage, docker_classic: DockerEngine) -> None:
+    targets = stage.key("targets")
+    given = ("--root-key", stage.key("root"), "--targets-key", targets)
+    stage.run("sign", *given, f"{stage.gun}:1.0")
+    folder = docker_classic.config / "tls" / stage.server.url.removeprefix("https://")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ca.crt").write_bytes(stage.server.ca_file.read_bytes())
+    trusting = replace(
+        docker_classic,
+        extra=docker_classic.extra | {"DOCKER_CONTENT_TRUST": "1", "DOCKER_CONTENT_TRUST_SERVER": stage.server.url},
+    )
+
+    pulled = trusting.run("pull", f"{stage.gun}:1.0").stdout
+    assert f"{stage.gun}@{stage.digests['1.0']}" in pulled
+    assert "trust data" in trusting.run("pull", f"{stage.gun}:2.0", check=False).stderr
+    stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
+    assert "trust data" in trusting.run("pull", f"{stage.gun}:1.0", check=False).stderr
