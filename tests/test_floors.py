@@ -102,7 +102,21 @@ OUTSIDE_WORLD = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 OUTSIDE_CALLS = frozenset({"open", "input", "print", "breakpoint"})
 
-SDKS = frozenset({"asn1crypto", "boto3", "botocore", "cbor2", "docker", "hvac", "nacl", "pkcs11", "requests", "yaml"})
+SDKS = frozenset(
+    {
+        "asn1crypto",
+        "boto3",
+        "botocore",
+        "cbor2",
+        "cel_expr_python",
+        "docker",
+        "hvac",
+        "nacl",
+        "pkcs11",
+        "requests",
+        "yaml",
+    }
+)
 """Loaded inside the function that first needs them, so that nobody pays for a backend they do not use."""
 SUBCLASSING = {("docker/client.py", "docker")}
 """Modules that load an SDK because they subclass it; other modules import them inside a function."""

@@ -60,11 +60,11 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
     return Signed(
         signers,
         threshold,
-        _annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
-        parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
         _formats(fields["formats"]) if "formats" in fields else (),
         _timestamps(fields["timestamps"], authorities) if "timestamps" in fields else None,
         _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT,
+        annotations=_annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
+        identity=parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
     )
 
 
