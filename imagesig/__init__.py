@@ -13,6 +13,8 @@ PUBLIC = {
     "imagesig.api.sign.signing_elsewhere": "Payload attach generate_payload",
     "imagesig.api.verify.verifying": "VerificationResult verify",
     "imagesig.api.verify.verifying_many": "verify_many",
+    "imagesig.api.verify.verifying_attestation": "verify_attestation",
+    "imagesig.api.verify.verified_statement": "VerifiedStatement",
     "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
@@ -45,14 +47,14 @@ PUBLIC = {
     "imagesig.images.archive.docker": "docker_archive",
     "imagesig.images.directory.directory": "directory",
     "imagesig.errors": """
-        AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded DeadlineExceeded
-        DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound ImagesigError
-        InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError KeyProviderUnavailable
-        KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted NoSignatures NotFound
-        NotInRegistry NotTrusted
-        PinLocked RefusedByPolicy Rejection RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected
-        SignaturesUnsupported Stale SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse
-        Unreachable UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
+        AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded ConditionFailed
+        DeadlineExceeded DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound
+        ImagesigError InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError
+        KeyProviderUnavailable KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted
+        NoSignatures NotFound NotInRegistry NotTrusted PinLocked PredicateMismatch RefusedByPolicy Rejection
+        RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected SignaturesUnsupported Stale
+        SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse Unreachable
+        UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
     """,
 }
 

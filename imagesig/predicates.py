@@ -127,3 +127,8 @@ def check_predicate(uri: str, predicate: bytes) -> None:
         )
     if uri in _BY_URI:
         _BY_URI[uri].check(found, what)
+
+
+def short_name(uri: str) -> str:
+    """The short name of a type, or the URI of one that has none."""
+    return next((item.name for item in PREDICATES if item.uri == uri), uri)

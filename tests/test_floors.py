@@ -142,6 +142,7 @@ LONG_FUNCTIONS = {
     "api/sign/signing_elsewhere.py attach": "parameters and their documentation",
     "api/sign/signing_many.py sign_many": "parameters and their documentation",
     "api/verify/verifying.py verify": "parameters and their documentation",
+    "api/verify/verifying_attestation.py verify_attestation": "parameters and their documentation",
     "api/verify/verifying_many.py verify_many": "parameters and their documentation",
     "docker/verifying.py verify": "parameters and their documentation",
     "cli/trust.py trust_options": "the list of the options that name what is trusted",

@@ -16,7 +16,7 @@ from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.verify import verifying, verifying_many
+from imagesig.api.verify import verifying, verifying_attestation, verifying_many
 from imagesig.deadlines import Stop
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         RemoveOptions,
         SignManyOptions,
         SignOptions,
+        VerifyAttestationOptions,
         VerifyManyOptions,
         VerifyOptions,
     )
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from imagesig.policy import AuthorityLike, Policy
 
 __all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_many", "verify", "verify_many"]
+__all__ += ["sign", "sign_many", "verify", "verify_attestation", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -62,6 +63,15 @@ async def verify(
 ) -> VerificationResult:
     """`imagesig.verify`, with its options and errors."""
     action = functools.partial(verifying.verify, image, policy, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def verify_attestation(
+    image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyAttestationOptions]
+) -> VerificationResult:
+    """`imagesig.verify_attestation`, with its options and errors."""
+    action = functools.partial(verifying_attestation.verify_attestation, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
     return await _runner.call(action, [image], seconds=seconds, stops=True)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
@@ -88,6 +89,47 @@ class Condition(Struct, frozen=True):
     def _needed(self) -> str:
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         return f"{self.test} {', '.join(map(_shown, values))}"
+
+
+def condition_of(table: object) -> Condition:
+    """The condition of a table `{"pointer": …, "equals": …}`: its pointer and one test.
+
+    Raises:
+        InvalidArgument: another table, or as `Condition` does.
+    """
+    if not isinstance(table, Mapping) or len(table) != 2 or "pointer" not in table:
+        raise InvalidArgument(
+            f"condition: {quote(table)}, a table with pointer and one test is needed", hint=f"tests: {', '.join(TESTS)}"
+        )
+    (test,) = set(table) - {"pointer"}
+    return Condition(table["pointer"], test, table[test])
+
+
+def condition_in(text: str) -> Condition:
+    """The condition in a text of three words, pointer, test and value, as the command takes it.
+
+    The value is JSON (a number, true, false, a text in quotes, a list) or else text as it is. `""` is the whole
+    predicate as a pointer.
+
+    Raises:
+        InvalidArgument: another text, or as `Condition` does.
+    """
+    words = text.split(None, 2)
+    if len(words) != 3:
+        raise InvalidArgument(
+            f"condition: {quote(text)}, a pointer, a test and a value are needed",
+            hint="for example: '/builder/id equals https://builder.example/v1'",
+        )
+    pointer, test, value = words
+    return Condition("" if pointer == '""' else pointer, test, _json_or_text(value))
+
+
+def _json_or_text(text: str) -> Scalar | tuple[Scalar, ...]:
+    try:
+        value = msgspec.json.decode(text.encode())
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text
+    return tuple(value) if isinstance(value, list) else value  # `Condition` checks it
 
 
 def value_at(document: object, pointer: str) -> object:
