@@ -110,7 +110,7 @@ clean:
 
 .venv/.development: pyproject.toml | .venv/bin/pip
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install --editable '.[pkcs11,vault,aws]' --group check --group test
+	$(PIP) install --editable '.[pkcs11,vault,aws,cel]' --group check --group test
 	touch $@
 
 .venv/.bench: .venv/.development

@@ -16,6 +16,8 @@ PUBLIC = {
     "imagesig.api.blob.reading_blob": "BlobLike",
     "imagesig.api.blob.signing_blob": "SignedBlob sign_blob",
     "imagesig.api.blob.verifying_blob": "VerifiedBlob verify_blob",
+    "imagesig.api.verify.verifying_attestation": "verify_attestation",
+    "imagesig.api.verify.verified_statement": "VerifiedStatement",
     "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
@@ -57,14 +59,14 @@ PUBLIC = {
     "imagesig.images.archive.docker": "docker_archive",
     "imagesig.images.directory.directory": "directory",
     "imagesig.errors": """
-        AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded DeadlineExceeded
-        DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound ImagesigError
-        InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError KeyProviderUnavailable
-        KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted NoSignatures NotFound
-        NotInRegistry NotTrusted
-        PinLocked RefusedByPolicy Rejection RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected
-        SignaturesUnsupported Stale SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse
-        Unreachable UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
+        AccessDenied AllowedUnverified AnnotationMismatch AttachIncomplete BadSignature BudgetExceeded ConditionFailed
+        DeadlineExceeded DeletionRefused DigestMismatch Expired Finding FormatViolation IdentityMismatch ImageNotFound
+        ImagesigError InternalError InvalidArgument KeyExists KeyMismatch KeyNotFound KeyProviderError
+        KeyProviderUnavailable KeyUnusable LimitExceeded MalformedError MissingExtra NeverPushed NoSignatureAccepted
+        NoSignatures NotFound NotInRegistry NotTrusted PinLocked PredicateMismatch RefusedByPolicy Rejection
+        RemovalIncomplete Revoked SecretRequired SignatureInvalid SignatureRejected SignaturesUnsupported Stale
+        SubjectMismatch TimestampInvalid TransportError Unauthorized UnexpectedResponse Unreachable
+        UnsupportedAlgorithm VerificationError WorkerLost WrongSecret
     """,
 }
 

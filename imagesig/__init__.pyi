@@ -58,8 +58,10 @@ from imagesig.api.trust.revoking import revoke_trust as revoke_trust
 from imagesig.api.trust.signers import add_signer as add_signer
 from imagesig.api.trust.signers import remove_signer as remove_signer
 from imagesig.api.trust.signing import sign_trust as sign_trust
+from imagesig.api.verify.verified_statement import VerifiedStatement as VerifiedStatement
 from imagesig.api.verify.verifying import VerificationResult as VerificationResult
 from imagesig.api.verify.verifying import verify as verify
+from imagesig.api.verify.verifying_attestation import verify_attestation as verify_attestation
 from imagesig.api.verify.verifying_many import verify_many as verify_many
 from imagesig.api.worker_processes import worker_processes as worker_processes
 from imagesig.content_trust.servers import TrustServers as TrustServers
@@ -72,6 +74,7 @@ from imagesig.errors import AnnotationMismatch as AnnotationMismatch
 from imagesig.errors import AttachIncomplete as AttachIncomplete
 from imagesig.errors import BadSignature as BadSignature
 from imagesig.errors import BudgetExceeded as BudgetExceeded
+from imagesig.errors import ConditionFailed as ConditionFailed
 from imagesig.errors import DeadlineExceeded as DeadlineExceeded
 from imagesig.errors import DeletionRefused as DeletionRefused
 from imagesig.errors import DigestMismatch as DigestMismatch
@@ -99,6 +102,7 @@ from imagesig.errors import NotFound as NotFound
 from imagesig.errors import NotInRegistry as NotInRegistry
 from imagesig.errors import NotTrusted as NotTrusted
 from imagesig.errors import PinLocked as PinLocked
+from imagesig.errors import PredicateMismatch as PredicateMismatch
 from imagesig.errors import RefusedByPolicy as RefusedByPolicy
 from imagesig.errors import Rejection as Rejection
 from imagesig.errors import RemovalIncomplete as RemovalIncomplete

@@ -22,6 +22,8 @@ class Cost(Enum):
 
     REQUESTS = "requests"
     BYTES = "bytes of signatures"
+    STATEMENT_BYTES = "bytes of attestations"
+    STATEMENT_NODES = "JSON values in predicates"
     MANIFEST_BYTES = "bytes of manifests that refer to it"
     LISTED_NODES = "JSON values in lists of its referrers"
     NODES = "JSON, CBOR and ASN.1 values"
@@ -35,6 +37,8 @@ class Cost(Enum):
 ALLOWANCE = {
     Cost.REQUESTS: limits.IMAGE_REQUESTS,
     Cost.BYTES: limits.SIGNATURE_BYTES_PER_IMAGE,
+    Cost.STATEMENT_BYTES: limits.ATTESTATION_BYTES_PER_IMAGE // 3 * 4 + limits.ATTESTATIONS * limits.BUNDLE_BYTES,
+    Cost.STATEMENT_NODES: 2 * limits.ATTESTATION_NODES,
     Cost.MANIFEST_BYTES: limits.MANIFEST_BYTES_PER_IMAGE,
     Cost.LISTED_NODES: limits.LISTED_NODES_PER_IMAGE,
     Cost.NODES: limits.IMAGE_NODES,

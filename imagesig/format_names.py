@@ -17,6 +17,7 @@ from imagesig.text import quote
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 NOTATION = "application/vnd.cncf.notary.signature"
+DSSE = "application/vnd.dsse.envelope.v1+json"
 
 
 class Purpose(Enum):
@@ -31,6 +32,8 @@ class Storage(Enum):
 
     SIGNATURE_TAG = "signature tag"
     REFERRER = "referrer"
+    ATTESTATION_TAG = "attestation tag"
+    ATTESTATION_REFERRER = "attestation referrer"
 
 
 class FormatName(Struct, frozen=True):
@@ -58,6 +61,8 @@ class FormatName(Struct, frozen=True):
 
     @property
     def storage(self) -> Storage:
+        if self.purpose is Purpose.ATTESTATION:
+            return Storage.ATTESTATION_REFERRER if self.artifact_type else Storage.ATTESTATION_TAG
         return Storage.REFERRER if self.artifact_type else Storage.SIGNATURE_TAG
 
     def reads(self, media_type: str) -> bool:
@@ -80,9 +85,28 @@ FORMATS = (
     FormatName("notation", "notation", "notation:Notation", _EITHER, NOTATION),
     FormatName("notation-jws", "notation", "notation:notation_jws", _JWS, NOTATION, envelope="jws"),
     FormatName("notation-cose", "notation", "notation:notation_cose", _COSE, NOTATION, envelope="cose"),
+    FormatName(
+        "cosign",
+        "cosign",
+        "attestation:CosignAttestation",
+        (DSSE,),
+        signs_by_default=True,
+        purpose=Purpose.ATTESTATION,
+    ),
+    FormatName(
+        "bundle",
+        "bundle",
+        "bundle_attestation:BundleAttestation",
+        _BUNDLES,
+        BUNDLE,
+        signs_by_default=True,
+        purpose=Purpose.ATTESTATION,
+    ),
 )
 NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.SIGNATURE)
 """The formats of signatures: those that `sign` and `verify` know."""
+ATTESTATION_NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.ATTESTATION)
+"""The formats of attestations: those that `attest` and `verify_attestation` know."""
 READERS = tuple(dict.fromkeys(item.reader for item in NAMES))
 """The names that differ in what they accept: those that a policy file can have."""
 _BY_NAME = {kind: {item.name: item for item in FORMATS if item.purpose is kind} for kind in Purpose}

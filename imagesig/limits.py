@@ -77,6 +77,24 @@ STATEMENT_SUBJECTS = 1024
 """Subjects of one in-toto statement (CVE-2024-45395)."""
 STATEMENT_DIGESTS = 32
 
+# --- attestations --------------------------------------------------------------------------------------------------
+ATTESTATION_BYTES = 32 * 1024 * 1024
+"""One in-toto statement with its predicate; SBOMs in the wild have up to about 20 MiB."""
+ATTESTATION_ENVELOPE_BYTES = ATTESTATION_BYTES // 3 * 4 + 256 * 1024
+"""One stored attestation: the statement in base64, and the rest of its envelope or bundle."""
+ATTESTATION_BYTES_PER_IMAGE = 64 * 1024 * 1024
+"""All statements read for one image, one after the other; in base64 they have a third more."""
+ATTESTATIONS = 100
+"""Attestations of one image that are read."""
+ATTESTATION_NODES = 5_000_000
+"""JSON values of one predicate, which is parsed only if somebody asks for its content."""
+ATTESTATION_TEXT_BYTES = 128 * 1024 * 1024
+"""Memory for the text of one predicate; see `JSON_TEXT_BYTES`."""
+PREDICATE_TYPE_CHARACTERS = 1024
+"""The URI of a predicate's type; those in the wild have about 50."""
+STATEMENT_REST_BYTES = 1024 * 1024
+"""One statement without its predicate; 1024 subjects with two digests each have about 300 KiB."""
+
 # --- lists of images -----------------------------------------------------------------------------------------------
 IMAGE_LINE_BYTES = 4096
 """One line of a list of images; a reference with a digest has a few hundred."""

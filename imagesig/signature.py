@@ -48,13 +48,14 @@ class SignerInfo(Struct, frozen=True):
 
 
 class Part(RedactedStruct, frozen=True):
-    """One blob of a stored signature, with the annotations of its descriptor."""
+    """One blob of a stored signature, with the annotations of its descriptor, and its digest if a store found it."""
 
     hidden = ("content",)
 
     media_type: str
     content: bytes
     annotations: Annotations = NO_ANNOTATIONS
+    digest: str = ""
 
 
 class StoredSignature(Struct, frozen=True):
@@ -85,7 +86,7 @@ class Subject(Struct, frozen=True):
     annotations: Annotations = NO_ANNOTATIONS
 
 
-class Claim(Struct, frozen=True):
+class Claim(RedactedStruct, frozen=True):
     """What a signature says. In `Format.draft` it is what is to be signed, with exactly one subject.
 
     `reference` is the image's name in the signature (`host/repo` or `host/repo:tag`); None if the format has no name.
@@ -95,10 +96,31 @@ class Claim(Struct, frozen=True):
     reference: str | None = None
 
 
+class StatementClaim(Claim, frozen=True):
+    """What an attestation says about its subjects. Never a signature of them: see `is_attestation`.
+
+    `predicate` is JSON text, exactly as signed; `statement_type` is the version of the in-toto statement. In
+    `Format.draft`, `reference` is the subject's name, and `whole` a statement to sign as it is.
+    """
+
+    hidden = ("predicate", "whole")
+
+    predicate_type: str = ""
+    predicate: bytes = b""
+    statement_type: str = ""
+    whole: bytes = b""
+
+
+def is_attestation(claim: Claim) -> bool:
+    """Whether the claim is an attestation's, by its exact type; otherwise it is a signature of an image."""
+    return type(claim) is StatementClaim
+
+
 class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
-    `digests` are those of a message that may be too long to be in memory; without it `message` is empty.
+    An attestation's payload is the end of its message and may be large, so it is not a copy: `payload` is empty.
+    `digests` are those of a blob that may be too long to be in memory; without it `message` is empty.
 
     `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact. They may select a trusted key and lead
     to a trusted authority, but never add one.

@@ -11,13 +11,15 @@ from typing import Any
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, signing_algorithms
 from imagesig.crypto.dsse import pre_authentication_encoding
-from imagesig.formats.bundle import BUNDLE, IN_TOTO, SIGN_PREDICATE, STATEMENT
+from imagesig.format_names import BUNDLE
 from imagesig.formats.cosign import PAYLOAD_TYPE, SIGNATURE_ANNOTATION, SIMPLE_SIGNING
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, SignerInfo, StoredSignature
+from imagesig.statement import IN_TOTO, SIGN_PREDICATE
+from imagesig.statement import STATEMENT_V1 as STATEMENT
 from imagesig.trust import TrustAnchors, TrustedKey
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -101,6 +101,16 @@ DEFS: dict[str, Schema] = {
         },
         description="A signature that the policy accepted. `key` is the name of the authority in the policy.",
     ),
+    "verified_statement": record(
+        {
+            "predicate_type": TEXT,
+            "statement_type": TEXT,
+            "predicate_bytes": COUNT,
+            "signature": named("verified_signature"),
+        },
+        {"predicate": TEXT},
+        description="An attestation that the policy accepted. `predicate` is in base64, if it was asked for.",
+    ),
     "inspected_signature": record(
         {
             "format": TEXT,
@@ -125,6 +135,7 @@ DEFS: dict[str, Schema] = {
             "platform": TEXT,
             "through_index": BOOLEAN,
             "signatures": listed(named("verified_signature")),
+            "statements": listed(named("verified_statement")),
             "rejections": listed(named("rejection")),
         }
     ),
@@ -287,6 +298,7 @@ def _documents() -> dict[str, Schema]:
 BLOBS = {"sign-blob": "signed_blob", "verify-blob": "verified_blob"}
 FLEETS = {
     "verify": ([named("verified_image"), named("unverified_image")], _summary("verified")),
+    "verify-attestation": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "sign": ([named("signed_image"), named("unsigned_image")], _summary("signed", "planned")),
 }
 """Commands for many images: the entries of an image, and the summary."""

@@ -56,11 +56,11 @@ def test_a_name_is_stored_where_its_format_is(item: FormatName) -> None:
 def test_every_name_in_the_table_makes_a_format_with_that_purpose() -> None:
     for item in FORMATS:
         (made,) = select_formats([item.name], item.purpose)
-        assert bool(item.artifact_type) == (made.storage is Storage.REFERRER)
+        assert bool(item.artifact_type) == (made.storage in (Storage.REFERRER, Storage.ATTESTATION_REFERRER))
         assert not item.artifact_type or made.reads(item.artifact_type)
     assert set(ARTIFACT_TYPES) == {item.artifact_type for item in FORMATS} - {""}
 
 
 def test_a_name_for_another_purpose_is_unknown() -> None:
     with pytest.raises(InvalidArgument, match="unknown"):
-        format_names(["bundle"], Purpose.ATTESTATION)
+        format_names(["notation"], Purpose.ATTESTATION)

@@ -249,7 +249,11 @@ def _run_unit_tests(
 ) -> None:
     """Runs tests of the sdist, without the package in it, so that they import the wheel."""
     environment = _empty_environment(folder / "venv", python)
-    wanted = [f"imagesig[pkcs11,vault,aws,workload] @ {built.wheel.as_uri()}", "--group", f"{ROOT}/pyproject.toml:test"]
+    wanted = [
+        f"imagesig[pkcs11,vault,aws,workload,cel] @ {built.wheel.as_uri()}",
+        "--group",
+        f"{ROOT}/pyproject.toml:test",
+    ]
     environment.install(*wanted, *(("--constraint", constraints) if constraints else ()))
     tree = folder / "tree"
     shutil.unpack_archive(built.sdist, folder, filter="data")

@@ -21,7 +21,7 @@ from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.trust import repositories, revoking, signers
 from imagesig.api.trust import signing as trust_signing
-from imagesig.api.verify import verifying, verifying_many
+from imagesig.api.verify import verifying, verifying_attestation, verifying_many
 from imagesig.deadlines import Stop
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         SignTrustOptions,
         TreeOptions,
         TrustChangeOptions,
+        VerifyAttestationOptions,
         VerifyBlobOptions,
         VerifyManyOptions,
         VerifyOptions,
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from imagesig.policy import AuthorityLike, Policy
 
 __all__ = ["Session", "attach", "copy", "download", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_blob", "sign_many", "tree", "verify", "verify_blob", "verify_many"]
+__all__ += ["sign", "sign_blob", "sign_many", "tree", "verify", "verify_attestation", "verify_blob", "verify_many"]
 __all__ += ["add_signer", "init_trust", "remove_signer", "revoke_trust", "rotate_trust_key", "sign_trust"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
@@ -84,6 +85,15 @@ async def verify(
 ) -> VerificationResult:
     """`imagesig.verify`, with its options and errors."""
     action = functools.partial(verifying.verify, image, policy, **options)
+    seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
+    return await _runner.call(action, [image], seconds=seconds, stops=True)
+
+
+async def verify_attestation(
+    image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyAttestationOptions]
+) -> VerificationResult:
+    """`imagesig.verify_attestation`, with its options and errors."""
+    action = functools.partial(verifying_attestation.verify_attestation, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
     return await _runner.call(action, [image], seconds=seconds, stops=True)
 

@@ -71,6 +71,14 @@ class Session:
         seconds = seconds_for(image, self._session.transport, options.get("timeout"))
         return await self._runner.call(action, [image], seconds=seconds, stops=True)
 
+    async def verify_attestation(
+        self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionVerifyAttestationOptions]
+    ) -> VerificationResult:
+        """`imagesig.verify_attestation`, with its options and errors."""
+        action = functools.partial(self._session.verify_attestation, image, policy, **options)
+        seconds = seconds_for(image, self._session.transport, options.get("timeout"))
+        return await self._runner.call(action, [image], seconds=seconds, stops=True)
+
     async def inspect(self, image: ImageLike, **options: Unpack[given.SessionInspectOptions]) -> InspectedImage:
         """`imagesig.inspect`, with its options and errors."""
         action = functools.partial(self._session.inspect, image, **options)

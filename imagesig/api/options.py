@@ -21,7 +21,7 @@ from imagesig.images.open import TransportLike
 from imagesig.images.transfer import BlobCount
 from imagesig.keys import SigningKey
 from imagesig.naming import PathLike
-from imagesig.policy import KeyLike
+from imagesig.policy import Condition, KeyLike
 from imagesig.trust import ContentTrust
 from imagesig.witnesses import Witnesses
 
@@ -116,6 +116,23 @@ class VerifyOptions(SessionVerifyOptions, total=False):
 
     witnesses: Witnesses | None
     trust_servers: TrustServers | None
+    transport: TransportLike | None
+    open_keys: OpenPublicKeys
+
+
+class SessionVerifyAttestationOptions(SessionVerifyOptions, total=False):
+    """Of `Session.verify_attestation`."""
+
+    predicate_type: str
+    conditions: Iterable[Condition | Mapping[str, object]]
+    cel: str | Iterable[str]
+    every: bool
+
+
+class VerifyAttestationOptions(SessionVerifyAttestationOptions, total=False):
+    """Of `verify_attestation`."""
+
+    witnesses: Witnesses | None
     transport: TransportLike | None
     open_keys: OpenPublicKeys
 

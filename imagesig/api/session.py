@@ -22,6 +22,7 @@ from imagesig.api.sign.signing_elsewhere import Payload, attach, generate_payloa
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
+from imagesig.api.verify.verifying_attestation import verify_attestation
 from imagesig.api.verify.verifying_many import verify_many
 from imagesig.arguments import checks_arguments
 from imagesig.concurrency import Once
@@ -101,6 +102,19 @@ class Session:
             open_keys=self._keys.open,
             witnesses=self._witnesses,
             trust_servers=self._trust_servers,
+            **options,
+        )
+
+    def verify_attestation(
+        self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionVerifyAttestationOptions]
+    ) -> VerificationResult:
+        """`imagesig.verify_attestation`, with its options and errors."""
+        return verify_attestation(
+            image,
+            policy,
+            transport=self.transport,
+            open_keys=self._keys.open,
+            witnesses=self._witnesses,
             **options,
         )
 

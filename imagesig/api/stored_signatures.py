@@ -6,13 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NotFound, Rejection, TransportError
+from imagesig.errors import (
+    BudgetExceeded,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    Rejection,
+    SignatureRejected,
+    TransportError,
+)
 from imagesig.format_names import FormatName
 from imagesig.formats import Format, reader_of
 from imagesig.images.image import Image
 from imagesig.oci.descriptor import Descriptor
-from imagesig.signature import StoredSignature
+from imagesig.signature import Envelope, StoredSignature
 from imagesig.stores import STORES
 from imagesig.stores.store import Limited, Unread
 from imagesig.text import quote
@@ -38,6 +49,14 @@ class Stored(Struct):
 def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName]) -> Stored:
     """The signatures stored for a digest. Each store is asked once, for all formats that it stores."""
     result = Stored()
+    result.found += each_stored(image, digest, formats, result)
+    return result
+
+
+def each_stored(
+    image: Image, digest: str, formats: Sequence[Format | FormatName], result: Stored
+) -> Iterator[tuple[StoredSignature, Format]]:
+    """The artefacts stored for a digest, one after the other. All that cannot be read is added to `result`."""
     for storage in dict.fromkeys(item.storage for item in formats):
         readers = [item for item in formats if item.storage is storage]
 
@@ -56,10 +75,34 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format | Form
                     result.rejections.append(item)
                 # Anything with the media type of a signature is a signature: a broken one, if it cannot be read.
                 elif reader := reader_of(item, readers):
-                    result.found.append((item, reader))
+                    yield item, reader
+                del item  # memory: the next one may be as large
         except TransportError as error:
             result.failed = result.failed or error
-    return result
+
+
+def each_envelope(
+    image: Image, digest: str, formats: Sequence[Format | FormatName], result: Stored
+) -> Iterator[tuple[Envelope, Format]]:
+    """The same, each one split and without its stored text. An artefact that its format does not recognize is skipped.
+
+    One that breaks the rules of its format is added to the rejections of `result`.
+    """
+    for stored, reader in each_stored(image, digest, formats, result):
+        origin = stored.origin
+        try:
+            envelope = reader.parse(stored)
+        except (SignatureRejected, MalformedError) as error:
+            if isinstance(error, BudgetExceeded):
+                result.limited = result.limited or error
+            result.rejections.append(Rejection(origin, error))
+            continue
+        parts = tuple(replace(part, content=b"") for part in stored.parts)
+        envelope = replace(envelope, stored=replace(stored, parts=parts))
+        del stored  # memory: the text is a third larger than the statement
+        if reader.recognizes(envelope):
+            yield envelope, reader
+        del envelope
 
 
 def images_of(given: Iterable[ImageLike], what: str) -> Iterable[ImageLike]:

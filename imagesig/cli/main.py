@@ -20,6 +20,7 @@ from imagesig.version import __version__
 _COMMANDS = {
     "sign": "imagesig.cli.commands.sign",
     "verify": "imagesig.cli.commands.verify",
+    "verify-attestation": "imagesig.cli.commands.verify_attestation",
     "inspect": "imagesig.cli.commands.inspect",
     "tree": "imagesig.cli.commands.tree",
     "download": "imagesig.cli.commands.download",

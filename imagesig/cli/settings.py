@@ -43,7 +43,7 @@ def key_settings(
 
 def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> Witnesses | None:
     """Witnesses that cache CRLs for the next run; None for a policy that trusts only keys."""
-    signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.signed]
+    signed = [item for rule in (policy.default, *policy.rules.values()) for item in rule.proven]
     if not any(item.certificate_authorities for item in signed):
         return None
     from imagesig.witnesses import online

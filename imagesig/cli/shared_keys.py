@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from imagesig.cli.output.policy_text import Problem
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.policy import KeyReference, Policy, Rule, Signed
+from imagesig.policy import KeyReference, Policy, Rule
 from imagesig.policy.authority import Authority, OpenPublicKeys, one_key
+from imagesig.policy.signers import Signers
 from imagesig.trust import CertificateAuthority, ContentTrust, TrustedKey
 
 
@@ -31,9 +32,9 @@ class OpenedKeys:
         warnings: list[str] = []
         for rule in (policy.default, *policy.rules.values()):
             known = len(conflicts) + len(warnings)
-            for requirement in rule.signed:
+            for requirement in rule.proven:
                 self._compare(rule, requirement, conflicts, warnings)
-            every = dict.fromkeys(self._opened(item, False) for signed in rule.signed for item in signed.authorities)
+            every = dict.fromkeys(self._opened(item, False) for signed in rule.proven for item in signed.authorities)
             if len(conflicts) + len(warnings) == known and (pair := one_key(every)):
                 warnings.append(
                     f"{rule.name}: {pair[0]} and {pair[1]} have a key in common, so one signature can satisfy "
@@ -41,7 +42,7 @@ class OpenedKeys:
                 )
         return conflicts, warnings
 
-    def _compare(self, rule: Rule, requirement: Signed, conflicts: list[Problem], warnings: list[str]) -> None:
+    def _compare(self, rule: Rule, requirement: Signers, conflicts: list[Problem], warnings: list[str]) -> None:
         authorities = tuple(self._opened(item, requirement.needed > 1) for item in requirement.authorities)
         try:
             opened = replace(requirement, authorities=authorities)

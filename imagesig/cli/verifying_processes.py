@@ -84,7 +84,7 @@ def _load_modules(policy: Policy) -> None:
 def _with_open_keys(policy: Policy, open_keys: OpenPublicKeys) -> Policy | None:
     """The policy with its keys opened; None if one needs a login or a PIN, or fails: its images have the error."""
     for rule in (policy.default, *policy.rules.values()):
-        for requirement in rule.signed:
+        for requirement in rule.proven:
             named = any(type(item) is ContentTrust for item in requirement.authorities)
             if (
                 named

@@ -49,17 +49,25 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant
 # speed: made once, making it costs as much as reading a manifest with it (benchmarks/test_library.py)
 
 
-def parse(data: bytes, what: str, shape: Shape, *, nodes: int = limits.JSON_NODES, cost: Cost = Cost.NODES) -> object:
+def parse(
+    data: bytes,
+    what: str,
+    shape: Shape,
+    *,
+    nodes: int = limits.JSON_NODES,
+    cost: Cost = Cost.NODES,
+    text: int = limits.JSON_TEXT_BYTES,
+) -> object:
     """The only JSON value in `data`, an object of this shape or a list of them. `what` names the document in errors.
 
     Raises:
         MalformedError: not strict JSON, or a member that other readers confuse with another one.
-        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or text that needs more than
-            `limits.JSON_TEXT_BYTES`.
+        LimitExceeded: nested deeper than `limits.JSON_DEPTH`, more than `nodes` values, or wide characters that need
+            more than `text` bytes of memory.
         BudgetExceeded: the image has too many values; they are counted as `cost`.
     """
     _check_cost(data, what, nodes, cost)
-    _check_width(data, what)
+    _check_width(data, what, text)
     try:
         value: object = _DECODER.decode(data.decode("utf-8"))
     except _NotStrict as error:
@@ -97,13 +105,13 @@ _FOUR_BYTES = regex(rb"[\xf0-\xff]")
 _TWO_BYTES = regex(rb"[\xc4-\xef]")
 
 
-def _check_width(data: bytes, what: str) -> None:
+def _check_width(data: bytes, what: str, limit: int) -> None:
     """Refuses text that needs too much memory: in a Python str one wide character makes all characters wide."""
     if data.isascii():
         return
     width = 4 if _FOUR_BYTES.search(data) else 2 if _TWO_BYTES.search(data) else 1
-    if width * len(data) > limits.JSON_TEXT_BYTES:
-        most = limits.JSON_TEXT_BYTES // width
+    if width * len(data) > limit:
+        most = limit // width
         raise LimitExceeded(f"{what}: {len(data)} bytes with characters of {width} bytes, at most {most} are read")
 
 

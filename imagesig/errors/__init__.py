@@ -47,6 +47,8 @@
             ├── SubjectMismatch       it was made for another digest
             ├── IdentityMismatch      it was made for another repository or tag
             ├── AnnotationMismatch    a required annotation is missing or different
+            ├── PredicateMismatch     the attestation is of another type
+            ├── ConditionFailed       a condition of the policy does not hold for what was attested
             ├── NotTrusted            no trusted authority issued the signer's certificate
             ├── Expired               the signature, its certificate or its key is not valid at the relevant time
             ├── Revoked               a certificate was revoked, or its status is unknown
@@ -302,6 +304,14 @@ class IdentityMismatch(SignatureRejected):
 
 class AnnotationMismatch(SignatureRejected):
     """A required annotation is missing from what was signed, or has another value."""
+
+
+class PredicateMismatch(SignatureRejected):
+    """The attestation is of another type than the policy needs."""
+
+
+class ConditionFailed(SignatureRejected):
+    """A condition of the policy does not hold for what was attested."""
 
 
 class NotTrusted(SignatureRejected):

@@ -18,9 +18,10 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, SubjectMismatch
 from imagesig.format_names import BUNDLE
-from imagesig.formats.bundle import READABLE_TYPES, key_material
+from imagesig.formats.bundle_document import READABLE_TYPES, key_material, read_material
 from imagesig.formats.cosign_family import CANDIDATES, bundle_material
-from imagesig.formats.format import check_members, decode_base64, examine
+from imagesig.formats.cosign_signers import Signers
+from imagesig.formats.format import check_members, decode_base64
 from imagesig.redacted import RedactedStruct
 from imagesig.signature import Claim, Envelope, Examined, StoredSignature, Subject
 from imagesig.text import quote
@@ -60,11 +61,10 @@ def message_bundle(
     signature: bytes, hash_: Hash, digest: bytes, public_key: PublicKey, chain: Sequence[Certificate]
 ) -> bytes:
     """The bundle with a signature over a blob, as cosign 3 writes it. With a chain, its leaf takes the key's place."""
-    hint = base64.b64encode(public_key.spki_sha256).decode("ascii")
     return go_json(
         {
             "mediaType": BUNDLE,
-            "verificationMaterial": bundle_material(chain) if chain else {"publicKey": {"hint": hint}},
+            "verificationMaterial": bundle_material(chain) if chain else key_material(public_key),
             "messageSignature": {
                 "messageDigest": {"algorithm": _NAMES[hash_], "digest": base64.b64encode(digest).decode("ascii")},
                 "signature": base64.b64encode(signature).decode("ascii"),
@@ -93,7 +93,7 @@ def parse_message_bundle(content: bytes) -> MessageSignature:
         raise FormatViolation(f"messageSignature is {quote(message)}, an object is needed")
     check_members(message, {"signature"}, "messageSignature", {"messageDigest"})
     hash_, digest = _message_digest(message.get("messageDigest") or {})
-    key_hint, chain = key_material(document["verificationMaterial"])
+    key_hint, chain = read_material(document["verificationMaterial"])
     value = decode_base64(message["signature"], "messageSignature.signature")
     return MessageSignature("the bundle", value, hash_, digest, key_hint, chain)
 
@@ -163,10 +163,4 @@ def authenticate(
         for kind, algorithms in CANDIDATES.items()
     }
     claim = Claim((Subject(f"sha256:{digests[Hash.SHA256].hex()}"),))
-    if not found.chain:
-        return examine(NAME, envelope, anchors, now, candidates, lambda _: claim)
-    if not anchors.authorities:
-        raise FormatViolation("the bundle has a certificate; the policy trusts bare keys only")
-    from imagesig.formats.certified import examine_certified
-
-    return examine_certified(NAME, envelope, found.chain, anchors, now, candidates, lambda _: claim)
+    return Signers(NAME, lambda _: claim, candidates).of_bundle(envelope, anchors, now)

@@ -12,17 +12,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
-from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape
-from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError, SignatureInvalid
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError
 from imagesig.format_names import SIMPLE_SIGNING, Storage
 from imagesig.formats.cosign_family import (
-    CANDIDATES,
     CosignFamily,
     annotations_of,
     check_made_by,
@@ -30,7 +27,8 @@ from imagesig.formats.cosign_family import (
     classic_leaf,
     is_of_leaf,
 )
-from imagesig.formats.format import check_members, decode_base64, examine
+from imagesig.formats.cosign_signers import Signers
+from imagesig.formats.format import check_members, decode_base64
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest
 from imagesig.signature import (
@@ -126,36 +124,7 @@ class Cosign(CosignFamily, frozen=True):
 
     def authenticate(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
         """See `Format.authenticate`. A signature by a trusted key is valid regardless of its certificates."""
-        try:
-            by_key = examine(self.name, envelope, anchors, now, CANDIDATES, parse_payload)
-        except SignatureInvalid:
-            chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
-            if not chain:
-                raise
-            return self._of_certificate(envelope, chain, anchors, now)
-        if not anchors.authorities or not envelope.chain:
-            return by_key
-        return replace(by_key, by_others=self._by_certificate(envelope, by_key.public_key, anchors, now))
-
-    def _by_certificate(
-        self, envelope: Envelope, public_key: PublicKey, anchors: TrustAnchors, now: datetime
-    ) -> tuple[Examined, ...]:
-        """The signature of a trusted key for each authority that certified this very key; empty if none did."""
-        try:
-            chain = classic_chain(envelope.stored.parts[0].annotations)
-            found = self._of_certificate(envelope, chain, anchors, now)
-        except ImagesigError:
-            return ()
-        # A certificate for another key that also verifies these bytes must not make two signers of one.
-        return found.by_all if found.authority and found.public_key == public_key else ()
-
-    def _of_certificate(
-        self, envelope: Envelope, chain: Sequence[bytes], anchors: TrustAnchors, now: datetime
-    ) -> Examined:
-        # speed: most signatures have no certificate (benchmarks/test_start.py)
-        from imagesig.formats.certified import examine_certified
-
-        return examine_certified(self.name, envelope, chain, anchors, now, CANDIDATES, parse_payload)
+        return Signers(self.name, parse_payload).of_classic(envelope, anchors, now)
 
 
 def sealed(payload: bytes, signature: bytes, chain: Sequence[Certificate]) -> StoredSignature:

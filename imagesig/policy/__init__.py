@@ -11,6 +11,8 @@ PUBLIC = {
     "imagesig.policy.authority": "KeyLike KeyReference",
     "imagesig.policy.enforcement": "AUDIT PERMISSIVE STRICT Action Enforcement",
     "imagesig.policy.signed": "Signed",
+    "imagesig.policy.attested": "Attested",
+    "imagesig.policy.predicate": "Condition",
     "imagesig.policy.identity": """
         AnyName ExactName ExactReference ExactRepository Identity MatchExact MatchRepoDigestOrExact MatchRepository
         OfImage RemapIdentity

@@ -1,3 +1,4 @@
+from imagesig.policy.attested import Attested as Attested
 from imagesig.policy.authority import KeyLike as KeyLike
 from imagesig.policy.authority import KeyReference as KeyReference
 from imagesig.policy.enforcement import AUDIT as AUDIT
@@ -17,6 +18,7 @@ from imagesig.policy.identity import OfImage as OfImage
 from imagesig.policy.identity import RemapIdentity as RemapIdentity
 from imagesig.policy.policy import AuthorityLike as AuthorityLike
 from imagesig.policy.policy import Policy as Policy
+from imagesig.policy.predicate import Condition as Condition
 from imagesig.policy.requirement import AcceptAnything as AcceptAnything
 from imagesig.policy.requirement import Reject as Reject
 from imagesig.policy.requirement import Requirement as Requirement

@@ -183,9 +183,9 @@ class Policy(Rules, frozen=True, dict=True):
         requirement = Signed(
             tuple(authority(item) for item in authorities),
             threshold,
-            NO_ANNOTATIONS if annotations is None else annotations,  # type: ignore[arg-type]  # `Signed` checks it
-            identity or Identity.of_image(),
             (formats,) if isinstance(formats, str) else tuple(formats),
+            annotations=NO_ANNOTATIONS if annotations is None else annotations,  # type: ignore[arg-type]  # checked there
+            identity=identity or Identity.of_image(),
         )
         return cls(Rule((requirement,)))
 

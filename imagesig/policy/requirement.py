@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
 from imagesig.errors import InvalidArgument
+from imagesig.policy.attested import Attested
 from imagesig.policy.authority import Authority, OpenPublicKeys
 from imagesig.policy.exact import check_kind, checked_tuple
 from imagesig.policy.scope import Scope
@@ -75,7 +76,7 @@ class Unsupported(Reject, frozen=True):
         return "every image of this scope is refused"
 
 
-Requirement = Signed | AcceptAnything | Reject | Unsupported
+Requirement = Signed | Attested | AcceptAnything | Reject | Unsupported
 """Each kind has these members:
 
 `needs_evidence`: whether it depends on the image.
@@ -120,10 +121,20 @@ class Rule(Struct, frozen=True):
     @property
     def signed(self) -> tuple[Signed, ...]:
         """Its requirements for signatures."""
-        found = []
+        return tuple(item for item in self.proven if type(item) is Signed)
+
+    @property
+    def attested(self) -> tuple[Attested, ...]:
+        """Its requirements for attestations."""
+        return tuple(item for item in self.proven if type(item) is Attested)
+
+    @property
+    def proven(self) -> tuple[Signed | Attested, ...]:
+        """Its requirements for signatures or attestations, in order."""
+        found: list[Signed | Attested] = []
         for item in self.requirements:
             match item:
-                case Signed():
+                case Signed() | Attested():
                     found.append(item)
                 case AcceptAnything() | Unsupported() | Reject():
                     pass
@@ -155,7 +166,7 @@ class PathLike(Protocol):
     def __fspath__(self) -> str: ...
 
 
-def formats_of(requirements: Iterable[Signed]) -> tuple[str, ...]:
+def formats_of(requirements: Iterable[Signed | Attested]) -> tuple[str, ...]:
     """The names of all formats that one of the requirements accepts; empty means every format."""
     named: dict[str, None] = {}
     for item in requirements:

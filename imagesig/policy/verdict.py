@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
 
 from imagesig.errors import Finding, NoSignatureAccepted, Rejection, VerificationError
-from imagesig.signature import VerifiedSignature
+from imagesig.signature import VerifiedSignature, is_attestation
 
 _Item = TypeVar("_Item")
 
@@ -44,7 +44,18 @@ class RuleVerdict(Struct, frozen=True):
 
     @property
     def accepted(self) -> tuple[VerifiedSignature, ...]:
-        return _distinct(item for verdict in self.verdicts for item in verdict.accepted)
+        """The accepted signatures of the image; attestations are in `statements`."""
+        return _distinct(item for item in self._every if not is_attestation(item.claim))
+
+    @property
+    def statements(self) -> tuple[VerifiedSignature, ...]:
+        """The accepted attestations. Two are the same if they are in one place and credited to one authority."""
+        found = {(item.origin, item.authority): item for item in self._every if is_attestation(item.claim)}
+        return tuple(found.values())
+
+    @property
+    def _every(self) -> Iterator[VerifiedSignature]:
+        return (item for verdict in self.verdicts for item in verdict.accepted)
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:

@@ -33,7 +33,18 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Entries, Found, Limited, Reading, Removal, Settle, Wanted, pay
+from imagesig.stores.store import (
+    SIGNATURES,
+    Entries,
+    Found,
+    Limited,
+    Reading,
+    Removal,
+    Settle,
+    Sizes,
+    Wanted,
+    pay,
+)
 
 _SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
 """Artifact types of listings by registries and clients that do not know the type, or list that of the config."""
@@ -52,8 +63,11 @@ class _Candidate(Struct, frozen=True):
         return self.manifest.layers[0]
 
 
-class ReferrerStore:
-    """See `SignatureStore`."""
+class ReferrerStore(Struct, frozen=True):
+    """See `SignatureStore`. The first `most` of the referrers with a wanted type are read."""
+
+    sizes: Sizes = SIGNATURES
+    most: int = limits.REFERRERS
 
     def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
         where = f"{home.name}: referrers of {digest}"
@@ -76,11 +90,16 @@ class ReferrerStore:
         entries = Entries(reading := Reading(home))
         candidates = list(self._candidates(entries, reading, f"{home.name}@", digest, chosen, wanted))
         # Small ones come first: adding large ones does not keep them from being read.
-        for candidate in sorted(candidates, key=lambda item: (item.layer.size, item.place)):
+        ordered = sorted(candidates, key=lambda item: (item.layer.size, item.place))
+        for candidate in ordered[: self.most]:
             if entries.is_over:
                 break
             with entries.reading_entry(candidate.place, candidate.origin):
-                entries.put(candidate.place, _signature(reading, candidate))
+                entries.put(candidate.place, self._signature(reading, candidate))
+            if self.sizes.one_by_one:
+                yield from entries.taken()
+        if len(ordered) > self.most:
+            yield Limited(where, LimitExceeded(f"{len(ordered)} bundles, at most {self.most} are read"))
         yield from entries.all()
 
     def _candidates(
@@ -109,6 +128,19 @@ class ReferrerStore:
                     attached = manifest.subject.digest if manifest.subject else "nothing"
                     origin += f" (listed here, attached to {attached})"
                 yield _Candidate(place, origin, referrer, manifest)
+
+    def _signature(self, reading: Reading, candidate: _Candidate) -> StoredSignature:
+        layer, manifest = candidate.layer, candidate.manifest
+        pay(self.sizes.cost, layer, self.sizes.bundle, candidate.origin)
+        part = Part(layer.media_type, reading.read(layer, self.sizes.bundle), layer.annotations, layer.digest)
+        return StoredSignature(
+            candidate.origin,
+            (part,),
+            manifest.artifact_type,
+            manifest.annotations,
+            manifest.config.media_type,
+            candidate.referrer,
+        )
 
     def check(self, home: ImageHome) -> None:
         home.check_holds(referrers=True)
@@ -196,17 +228,3 @@ def _manifest(reading: Reading, referrer: Descriptor, wanted: Wanted, origin: st
     if len(manifest.layers) != 1:
         raise LimitExceeded(f"{len(manifest.layers)} layers, a signature has exactly one")
     return manifest
-
-
-def _signature(reading: Reading, candidate: _Candidate) -> StoredSignature:
-    layer, manifest = candidate.layer, candidate.manifest
-    pay(Cost.BYTES, layer, limits.BUNDLE_BYTES, candidate.origin)
-    part = Part(layer.media_type, reading.read(layer, limits.BUNDLE_BYTES), layer.annotations)
-    return StoredSignature(
-        candidate.origin,
-        (part,),
-        manifest.artifact_type,
-        manifest.annotations,
-        manifest.config.media_type,
-        candidate.referrer,
-    )

@@ -57,6 +57,24 @@ class Limited(Struct, frozen=True):
 Found = StoredSignature | Rejection | Unread | Limited
 
 
+class Sizes(Struct, frozen=True):
+    """How much is read: bytes of one classic payload and of one bundle, and the budget that they are paid from.
+
+    With `one_by_one` each entry is given once it is read, likely and small ones first, and not kept: they are large.
+    """
+
+    cost: Cost
+    payload: int
+    bundle: int
+    one_by_one: bool = False
+
+
+SIGNATURES = Sizes(Cost.BYTES, limits.PAYLOAD_BYTES, limits.BUNDLE_BYTES)
+ATTESTATIONS = Sizes(
+    Cost.STATEMENT_BYTES, limits.ATTESTATION_ENVELOPE_BYTES, limits.ATTESTATION_ENVELOPE_BYTES, one_by_one=True
+)
+
+
 class SignatureStore(Protocol):
     """One way to store an image's signatures. Stateless: the home is an argument of each call."""
 
@@ -208,6 +226,11 @@ class Entries:
         else:
             return False
         return True
+
+    def taken(self) -> Iterator[Found]:
+        """The entries found since the last call; they are not kept here."""
+        while self._found:
+            yield self._found.pop(next(iter(self._found)))
 
     def all(self) -> Iterator[Found]:
         """The entries, by place. Raises `TransportError` at the end if the home could not be asked for the rest."""

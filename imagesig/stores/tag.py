@@ -1,4 +1,4 @@
-"""cosign's classic signatures: layers of the manifest with the tag `sha256-<hex>.sig`.
+"""cosign's classic signatures and attestations: layers of the manifest with the tag `sha256-<hex>.sig` or `.att`.
 
 Spec: sigstore/cosign specs/SIGNATURE_SPEC.md, "Storage"; the bytes are those that cosign writes.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from msgspec import Struct
+
 from imagesig import limits
-from imagesig.effort import Cost
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.errors import (
     DeletionRefused,
@@ -30,17 +31,19 @@ from imagesig.oci.listing import Listing, parse_layers
 from imagesig.oci.manifest import MANIFEST_TYPES, OCI_CONFIG, OCI_MANIFEST, Manifest
 from imagesig.oci.shapes import LISTING
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores.store import Entries, Found, Limited, Reading, Settle, Wanted, pay
+from imagesig.stores.store import SIGNATURES, Entries, Found, Limited, Reading, Settle, Sizes, Wanted, pay
 from imagesig.text import quote
 
-SUFFIX = ".sig"
 
+class TagStore(Struct, frozen=True):
+    """See `SignatureStore`. The tag ends in `suffix`; `most` layers are read."""
 
-class TagStore:
-    """See `SignatureStore`."""
+    suffix: str = ".sig"
+    sizes: Sizes = SIGNATURES
+    most: int = limits.SIGNATURE_LAYERS
 
     def find(self, home: ImageSource, digest: str, wanted: Wanted) -> Iterator[Found]:
-        tag = tag_of(digest, SUFFIX)
+        tag = tag_of(digest, self.suffix)
         origin = f"{home.name}:{tag}"
         try:
             if (now := read_tag(home, tag)) is None:
@@ -60,11 +63,21 @@ class TagStore:
         for place, malformed in layers.malformed:
             entries.put(place, Rejection(f"{origin} layer {place}", malformed))
         ordered = _in_reading_order(layers, wanted)
-        if len(ordered) > limits.SIGNATURE_LAYERS:
-            most = f"{len(ordered)} layers, at most {limits.SIGNATURE_LAYERS} are read"
+        if len(ordered) > self.most:
+            most = f"{len(ordered)} layers, at most {self.most} are read"
             yield Limited(origin, LimitExceeded(most))
+        yield from self._read(entries, reading, origin, ordered[: self.most], wanted)
+
+    def _read(
+        self,
+        entries: Entries,
+        reading: Reading,
+        origin: str,
+        ordered: Sequence[tuple[int, Descriptor]],
+        wanted: Wanted,
+    ) -> Iterator[Found]:
         payloads: dict[str, bytes] = {}
-        for place, layer in ordered[: limits.SIGNATURE_LAYERS]:
+        for place, layer in ordered:
             if entries.is_over:
                 break
             where = f"{origin} layer {place}"
@@ -73,11 +86,17 @@ class TagStore:
                 entries.put(place, Rejection(where, problem))
                 continue
             with entries.reading_entry(place, where):
-                if layer.digest not in payloads:
-                    pay(Cost.BYTES, layer, limits.PAYLOAD_BYTES, where)
-                    payloads[layer.digest] = reading.read(layer, limits.PAYLOAD_BYTES)
-                part = Part(layer.media_type, payloads[layer.digest], layer.annotations)
+                content = payloads.get(layer.digest)
+                if content is None:
+                    pay(self.sizes.cost, layer, self.sizes.payload, where)
+                    content = reading.read(layer, self.sizes.payload)
+                    if not self.sizes.one_by_one:
+                        payloads[layer.digest] = content
+                part = Part(layer.media_type, content, layer.annotations, layer.digest)
                 entries.put(place, StoredSignature(where, (part,)))
+                del content, part
+            if self.sizes.one_by_one:
+                yield from entries.taken()
         yield from entries.all()
 
     def check(self, home: ImageHome) -> None:
@@ -87,15 +106,15 @@ class TagStore:
         (part,) = signature.parts
         stored = home.put_blob(part.content, part.media_type)
         layer = Descriptor(part.media_type, stored.digest, stored.size, part.annotations)
-        tag = tag_of(subject.digest, SUFFIX)
+        tag = tag_of(subject.digest, self.suffix)
 
         def merge(now: Tagged | None) -> Tagged | None:
             layers = _layers(now, tag)
             if _identity(layer) in _identities(layers, tag):
                 return None
-            if len(layers) >= limits.SIGNATURE_LAYERS:
+            if len(layers) >= self.most:
                 raise LimitExceeded(
-                    f"{tag}: has {len(layers)} signatures; verifiers read at most {limits.SIGNATURE_LAYERS}",
+                    f"{tag}: has {len(layers)} signatures; verifiers read at most {self.most}",
                     hint="remove signatures that are no longer needed",
                 )
             return _written(home, now, [*layers, layer.to_json()])
@@ -103,8 +122,8 @@ class TagStore:
         return home.change_tag(tag, merge, uploads=True)
 
     def detach(self, home: ImageHome, digest: str, signatures: Sequence[StoredSignature]) -> Settle:
-        tag = tag_of(digest, SUFFIX)
-        gone = {(sha256(part.content), part.annotations) for item in signatures for part in item.parts}
+        tag = tag_of(digest, self.suffix)
+        gone = {(part.digest or sha256(part.content), part.annotations) for item in signatures for part in item.parts}
         dropping = without(home, tag, lambda layer: (layer.digest, layer.annotations) in gone)
         emptied: set[str] = set()
 

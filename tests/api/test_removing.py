@@ -21,7 +21,7 @@ from imagesig.errors import (
     TransportError,
     VerificationError,
 )
-from imagesig.formats.bundle import BUNDLE
+from imagesig.format_names import BUNDLE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 import imagesig
+from imagesig.format_names import BUNDLE
 from imagesig.formats import select_formats
-from imagesig.formats.bundle import BUNDLE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.oci.manifest import OCI_INDEX

@@ -19,7 +19,7 @@ from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores.store import Limited
-from imagesig.stores.tag import SUFFIX, TagStore, merged, without
+from imagesig.stores.tag import TagStore, merged, without
 from tests.makers import DIGEST, OTHER_DIGEST
 
 LAYER = Descriptor("a/b", DIGEST, 7)
@@ -103,10 +103,10 @@ def test_no_more_signatures_are_attached_than_verifiers_read(home: Layout, monke
     monkeypatch.setattr(limits, "SIGNATURE_LAYERS", 2)
     subject = home.put_manifest(listing().content, OCI_MANIFEST, "1.0")
     for number in (0, 1, 1):  # the last is there already
-        TagStore().attach(home, subject, signature(number))()
+        TagStore(most=2).attach(home, subject, signature(number))()
     before = home.resolve(tag_of(subject.digest, ".sig"))
     with pytest.raises(LimitExceeded, match="verifiers read at most 2"):
-        TagStore().attach(home, subject, signature(2))()
+        TagStore(most=2).attach(home, subject, signature(2))()
     assert home.resolve(tag_of(subject.digest, ".sig")) == before
     with pytest.raises(LimitExceeded, match="would have 3 layers"):
         merged(home, "t", listing(replace(LAYER, size=9)))(listing(LAYER, replace(LAYER, size=8)))
@@ -131,7 +131,7 @@ def test_a_place_that_cannot_hold_signatures_is_told_before_anything_is_signed(h
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_entry_at_its_tag(home: Layout, content: bytes, kind: type) -> None:
-    tag = tag_of(DIGEST, SUFFIX)
+    tag = tag_of(DIGEST, TagStore().suffix)
     home.put_manifest(content, OCI_MANIFEST, tag)
     (found,) = TagStore().find(home, DIGEST, lambda _: True)
     assert type(found) is kind

@@ -34,7 +34,9 @@ from imagesig.signature import Examined, Subject
 if TYPE_CHECKING:
     from imagesig.api.verify.naming import Named, Statement
     from imagesig.api.verify.revoking import Answers
+    from imagesig.api.verify.statements import StoredStatements
     from imagesig.oci.reference import Reference
+    from imagesig.policy.attested import Attested
     from imagesig.witnesses import RevocationChecker, Witnesses
 
 
@@ -95,6 +97,20 @@ class StoredEvidence(Struct, dict=True):
                 raise self._unsigned(requirement)
             raise verdict.failure
         return verdict
+
+    def attestations(self, requirement: Attested) -> Verdict:
+        """The verdict of a requirement that holds. Raises as `StoredStatements.verdict` does, and `ImageNotFound`."""
+        try:
+            return self._attested.verdict(requirement)
+        except NoSignatures as error:
+            raise self._missing() or error from None
+
+    @cached_property
+    def _attested(self) -> StoredStatements:
+        # speed: most rules need no attestation (benchmarks/test_start.py)
+        from imagesig.api.verify.statements import StoredStatements
+
+        return StoredStatements(self.evaluation, self.manifest.digest)
 
     @cached_property
     def _formats(self) -> tuple[FormatName, ...]:
@@ -163,14 +179,22 @@ class StoredEvidence(Struct, dict=True):
             self.manifest = Manifest(digest, found)
         return Subject(digest, found.media_type, found.size)
 
-    def _unsigned(self, requirement: Signed) -> ImagesigError:
-        """`NoSignatures`, or `ImageNotFound`: one more request, or two, tell them apart."""
+    def _missing(self) -> ImageNotFound | None:
+        """The error of an image that does not exist: one request, or two."""
         image, digest = self.evaluation.image, self.manifest.digest
-        if not image.home.has(digest):
-            try:
-                resolve(image, digest)  # some registries answer every HEAD with 404
-            except ImageNotFound:
-                return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
+        if image.home.has(digest):
+            return None
+        try:
+            resolve(image, digest)  # some registries answer every HEAD with 404
+        except ImageNotFound:
+            return ImageNotFound(f"{image}: there is no image {digest}", hint="check the reference")
+        return None
+
+    def _unsigned(self, requirement: Signed) -> ImagesigError:
+        """`NoSignatures`, or `ImageNotFound`."""
+        if missing := self._missing():
+            return missing
+        image, digest = self.evaluation.image, self.manifest.digest
         names, count = ", ".join(item.name for item in self._formats), len(self._others)
         others = f"; it has {count} attestation{'' if count == 1 else 's'}" if count else ""
         others += "".join(f"; {item.rejection}" for item in self._statements(requirement) if item.rejection)

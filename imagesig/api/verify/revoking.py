@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.crypto.certificate import Certificate
-from imagesig.policy import Signed
 from imagesig.policy.enforcement import Action
+from imagesig.policy.signers import Signers
 from imagesig.signature import REVOCATION, TIMESTAMP_REVOCATION, Check, Examined
 from imagesig.trust.revocation import CertificateStatus, revocation_failure
 
@@ -24,7 +24,7 @@ Answers = dict[object, tuple[CertificateStatus, ...]]
 
 
 def with_revocation(
-    examined: Sequence[Examined], requirement: Signed, checker: RevocationChecker, now: datetime, known: Answers
+    examined: Sequence[Examined], requirement: Signers, checker: RevocationChecker, now: datetime, known: Answers
 ) -> list[Examined]:
     """The signatures, each with a revocation check for the signer's chain and one for its timestamp service's chain.
 
@@ -42,7 +42,7 @@ def with_revocation(
 class _Revocation(Struct, frozen=True):
     """The revocation checks for one requirement."""
 
-    requirement: Signed
+    requirement: Signers
     checker: RevocationChecker
     now: datetime
     known: Answers
@@ -75,7 +75,7 @@ class _Revocation(Struct, frozen=True):
         return self.known[question]
 
 
-def _trusted_for(signature: Examined, requirement: Signed) -> tuple[Certificate, ...]:
+def _trusted_for(signature: Examined, requirement: Signers) -> tuple[Certificate, ...]:
     """The certificates of the authority that certified the signer; empty for a bare key or an untrusted signer."""
     if not signature.authority:
         return ()

@@ -97,7 +97,7 @@ class VerificationRun:
     def _witnesses_for(self, rule: Rule) -> Witnesses | None:
         """The same for all images, because it remembers the answers of servers; None if the rule trusts only keys."""
         with self._lock:
-            if self._witnesses is None and any(requirement.anchors.authorities for requirement in rule.signed):
+            if self._witnesses is None and any(requirement.anchors.authorities for requirement in rule.proven):
                 from imagesig.witnesses import online
 
                 self._witnesses = online()

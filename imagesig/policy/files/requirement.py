@@ -6,21 +6,26 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from imagesig.format_names import READERS
+from imagesig.format_names import ATTESTATION_NAMES, READERS
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.policy.authority import check_distinct
+from imagesig.policy.attested import Attested
+from imagesig.policy.authority import Authority, check_distinct
 from imagesig.policy.enforcement import AUDIT, PERMISSIVE, STRICT, Action, Enforcement
 from imagesig.policy.files.document import Node, one_of
 from imagesig.policy.files.names import Names
 from imagesig.policy.files.parse_authority import Authorities
+from imagesig.policy.files.predicate import PREDICATE_FIELDS, parse_predicate_fields, predicate_document
 from imagesig.policy.identity import KINDS, OF_IMAGE, Identity
 from imagesig.policy.requirement import AcceptAnything, Reject, Requirement, Unsupported
 from imagesig.policy.signed import Signed
+from imagesig.policy.signers import Signers
 from imagesig.text import quote
 from imagesig.trust import TimestampAuthorities
 
 FORMATS = READERS
-"""The formats that a policy file can name."""
+"""The formats that a policy file can name for signatures."""
+ATTESTATION_FORMATS = tuple(dict.fromkeys(item.reader for item in ATTESTATION_NAMES))
+"""The formats that a policy file can name for attestations."""
 
 LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
 CHECKS = ("authenticity", "authentic_timestamp", "expiry", "revocation")
@@ -30,12 +35,40 @@ REJECT_ALL, ACCEPT_ALL = "reject", "insecureAcceptAnything"
 """A rule that refuses or accepts every image has one of these texts instead of a list of requirements."""
 
 _HOW_MANY = ("any", "all", "threshold")
-_FIELDS = (*_HOW_MANY, "of", "annotations", "identity", "formats", "timestamps", "enforcement")
+_BOTH = (*_HOW_MANY, "of", "formats", "timestamps", "enforcement")
+_OF_SIGNATURES = ("annotations", "identity")
+_OF_ATTESTATIONS = ("predicate_type", *PREDICATE_FIELDS)
 
 
-def parse_requirement(node: Node, authorities: Authorities) -> Signed:
-    """The requirement of a table. Raises as `parse_policy` does."""
-    fields = node.table(_FIELDS)
+def parse_requirement(node: Node, authorities: Authorities) -> Signed | Attested:
+    """The requirement of a table: for attestations if it has a predicate type. Raises as `parse_policy` does."""
+    fields = node.table((*_BOTH, *_OF_SIGNATURES, *_OF_ATTESTATIONS))
+    is_attested = "predicate_type" in fields
+    for name in _OF_SIGNATURES if is_attested else _OF_ATTESTATIONS:
+        if name in fields:
+            how = "is not allowed together with" if is_attested else "is not allowed without"
+            raise fields[name].refused(f"{how} 'predicate_type'")
+    signers, threshold = _signers(node, fields, authorities)
+    timestamps = _timestamps(fields["timestamps"], authorities) if "timestamps" in fields else None
+    enforcement = _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT
+    choices = ATTESTATION_FORMATS if is_attested else FORMATS
+    formats = _formats(fields["formats"], choices) if "formats" in fields else ()
+    if is_attested:
+        about = parse_predicate_fields(fields)
+        return node.made(lambda: Attested(signers, threshold, formats, timestamps, enforcement, **about))
+    return Signed(
+        signers,
+        threshold,
+        formats,
+        timestamps,
+        enforcement,
+        annotations=_annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
+        identity=parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
+    )
+
+
+def _signers(node: Node, fields: dict[str, Node], authorities: Authorities) -> tuple[tuple[Authority, ...], int | None]:
+    """The authorities and the threshold."""
     kind = one_of(node, fields, _HOW_MANY)
     if kind == "threshold" and "of" not in fields:
         raise node.refused("'threshold' also needs 'of', the list of authority names")
@@ -57,15 +90,7 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed:
     needed = len(signers) if threshold is None else threshold
     # No key is opened yet: files and URIs are compared by place, keys in the policy itself by value.
     listed.made(lambda: check_distinct(tuple(authorities.placed[name] for name in names), needed))
-    return Signed(
-        signers,
-        threshold,
-        _annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
-        parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
-        _formats(fields["formats"]) if "formats" in fields else (),
-        _timestamps(fields["timestamps"], authorities) if "timestamps" in fields else None,
-        _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT,
-    )
+    return signers, threshold
 
 
 def _annotations(node: Node) -> Annotations:
@@ -93,9 +118,9 @@ def parse_identity(node: Node) -> Identity:
     return node.made(lambda: kind.of_texts(*texts))
 
 
-def _formats(node: Node) -> tuple[str, ...]:
+def _formats(node: Node, choices: tuple[str, ...]) -> tuple[str, ...]:
     for item in node.items():
-        item.choice(FORMATS)
+        item.choice(choices)
     return node.distinct_texts()
 
 
@@ -133,24 +158,32 @@ def requirement_document(requirement: Requirement, names: Names) -> dict[str, ob
         case AcceptAnything() | Reject() | Unsupported():
             return None
         case Signed():
-            return _signed_document(requirement, names)
+            return {**_who(requirement, names), **_signed_document(requirement), **_how(requirement, names)}
+        case Attested():
+            return {**_who(requirement, names), **predicate_document(requirement), **_how(requirement, names)}
         case _:
             assert_never(requirement)
 
 
-def _signed_document(requirement: Signed, names: Names) -> dict[str, object]:
+def _who(requirement: Signers, names: Names) -> dict[str, object]:
     signers = list(dict.fromkeys(names.signer(item) for item in requirement.authorities))
     if requirement.threshold is None:
-        document: dict[str, object] = {"all": signers}
-    elif requirement.threshold == 1:
-        document = {"any": signers}
-    else:
-        document = {"threshold": requirement.threshold, "of": signers}
+        return {"all": signers}
+    return {"any": signers} if requirement.threshold == 1 else {"threshold": requirement.threshold, "of": signers}
+
+
+def _signed_document(requirement: Signed) -> dict[str, object]:
+    document: dict[str, object] = {}
     if requirement.annotations:
         document["annotations"] = dict(requirement.annotations)
     if requirement.identity != OF_IMAGE:
         identity = requirement.identity
         document["identity"] = {"type": identity.kind, **identity.texts} if identity.texts else identity.kind
+    return document
+
+
+def _how(requirement: Signers, names: Names) -> dict[str, object]:
+    document: dict[str, object] = {}
     if requirement.formats:
         document["formats"] = list(requirement.formats)
     if requirement.timestamps:

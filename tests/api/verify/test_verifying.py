@@ -20,7 +20,7 @@ from imagesig.errors import (
     RefusedByPolicy,
     SignatureInvalid,
 )
-from imagesig.formats.bundle import BUNDLE, SIGN_PREDICATE
+from imagesig.format_names import BUNDLE
 from imagesig.images.build import build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
@@ -30,6 +30,7 @@ from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Platform
 from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
+from imagesig.statement import SIGN_PREDICATE
 from imagesig.testing import InMemoryRegistry
 from imagesig.trust import TrustedKey, Window
 from tests.makers import NAME, bundle_document, private_key, statement

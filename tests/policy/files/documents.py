@@ -146,7 +146,49 @@ _counts = st.one_of(
     st.fixed_dictionaries({"all": _names}),
     _names.flatmap(lambda of: st.fixed_dictionaries({"threshold": st.integers(1, len(of)), "of": st.just(of)})),
 )
-requirements = _with(
+_pointers = st.sampled_from(["", "/", "/a", "/a/0/b", "/a~1b/~0"])
+_conditions = st.builds(
+    lambda pointer, test: {"pointer": pointer, **test},
+    _pointers,
+    st.sampled_from(
+        [
+            {"equals": "x"},
+            {"equals": 1},
+            {"equals": 1.5},
+            {"equals": True},
+            {"one_of": ["x", 1, False]},
+            {"present": False},
+            {"like": "https://*"},
+            {"at_least": 7},
+            {"at_most": "2027-01-01T00:00:00Z"},
+            {"younger_than": "30d"},
+        ]
+    ),
+)
+_signing_names = st.lists(
+    st.sampled_from([name for name in NAMES if name != "dct"]), min_size=1, max_size=4, unique=True
+)
+_attested = _with(
+    st.one_of(
+        st.fixed_dictionaries({"any": _signing_names}),
+        st.fixed_dictionaries({"all": _signing_names}),
+        st.fixed_dictionaries({"threshold": st.just(1), "of": _signing_names}),
+    ),
+    _with(
+        st.fixed_dictionaries(
+            {"predicate_type": st.sampled_from(["vuln", "slsaprovenance1", "https://example.com/x"])}
+        ),
+        _optional(
+            conditions=st.lists(_conditions, min_size=1, max_size=3),
+            cel=st.sampled_from(["predicate.a == 1", ["has(predicate.a)", "signer.name == 'qa'"]]),
+            every=st.booleans(),
+            formats=st.lists(st.sampled_from(["cosign", "bundle"]), min_size=1, unique=True),
+            timestamps=st.just({"any": ["tsa"]}),
+            enforcement=_enforcement,
+        ),
+    ),
+)
+_signatures = _with(
     _counts,
     _optional(
         annotations=st.dictionaries(_text, _text, min_size=1, max_size=2),
@@ -156,12 +198,13 @@ requirements = _with(
         enforcement=_enforcement,
     ),
 )
-_signed = _with(
+requirements = st.one_of(_signatures, _attested)
+_ruled = _with(
     st.fixed_dictionaries({"require": st.lists(requirements, min_size=1, max_size=2)}),
     _optional(warn=st.booleans(), description=_text),
 )
 _whole = st.sampled_from(["reject", "insecureAcceptAnything"])
-_bodies = st.one_of(_signed, st.fixed_dictionaries({"require": _whole}))
+_bodies = st.one_of(_ruled, st.fixed_dictionaries({"require": _whole}))
 _rules = st.lists(
     st.builds(lambda scope, body: {"scope": scope, **body}, _scopes, _bodies),
     min_size=1,

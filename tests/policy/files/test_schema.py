@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
 from imagesig.format_names import NAMES, READERS
+from imagesig.policy.predicate import TESTS
+from imagesig.predicates import PREDICATE_NAMES
 from tests.policy.files.documents import Json, documents, pem, policy_of
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "policy.schema.json").read_text())
@@ -40,6 +42,7 @@ _BEYOND = (
     "files cannot be read",
     "this is a key, not the name of one",
     "trust server",
+    "condition: ",  # a time that no calendar has
 )
 """What a schema cannot say: where the parser refuses for one of these, the schema may accept."""
 
@@ -96,7 +99,23 @@ def _change(document: Json, data: st.DataObject) -> None:
     names = sorted(table)
     kind = data.draw(st.sampled_from(["take", "add", "rename", "replace", "replace", "replace"]))
     if kind == "add" or not names:
-        every = ["any", "all", "threshold", "of", "warn", "require", "scope", "key_uri", "role", "fingerprint", "oops"]
+        every = [
+            "any",
+            "all",
+            "predicate_type",
+            "every",
+            "cel",
+            "conditions",
+            "threshold",
+            "of",
+            "warn",
+            "require",
+            "scope",
+            "key_uri",
+            "role",
+            "fingerprint",
+            "oops",
+        ]
         table[data.draw(st.sampled_from(every))] = copy.deepcopy(data.draw(_junk))
         return
     name = data.draw(st.sampled_from(names))
@@ -150,6 +169,34 @@ def _document(**members: Any) -> Json:
         _document(default={"require": [{"any": ["qa"], "identity": {"type": "any", "name": "x"}}]}),
         _document(default={"require": [{"any": ["qa"], "formats": ["notation-v9"]}]}),
         _document(default={"require": [{"any": ["qa"], "enforcement": {"authenticity": "skip"}}]}),
+        *(
+            _document(default={"require": [{"any": ["qa"], **members}]})
+            for members in (
+                {"predicate_type": ""},
+                {"predicate_type": "provenance"},
+                {"predicate_type": 1},
+                {"predicate_type": "vuln", "annotations": {"a": "b"}},
+                {"predicate_type": "vuln", "identity": "any"},
+                {"predicate_type": "vuln", "formats": ["notation"]},
+                {"predicate_type": "vuln", "every": 1},
+                {"predicate_type": "vuln", "cel": ""},
+                {"predicate_type": "vuln", "cel": []},
+                {"predicate_type": "vuln", "cel": ["x", "x"]},
+                {"predicate_type": "vuln", "conditions": []},
+                {"predicate_type": "vuln", "conditions": [{}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a"}]},
+                {"predicate_type": "vuln", "conditions": [{"equals": 1}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "a", "equals": 1}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a", "equals": None}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a", "equals": 1, "present": True}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a", "matches": "x"}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a", "younger_than": "30"}]},
+                {"predicate_type": "vuln", "conditions": [{"pointer": "/a", "at_least": "2026-01-01"}]},
+                {"conditions": [{"pointer": "/a", "equals": 1}]},
+                {"cel": "true"},
+                {"every": True},
+            )
+        ),
         _document(authorities={"a b": {"key_file": "x"}}),
         _document(authorities={"a": {}}),
         _document(authorities={"a": {"key_file": "x", "key_uri": "env://X"}}),
@@ -169,3 +216,9 @@ def test_the_schema_has_every_format_that_a_policy_file_can_name() -> None:
     # `cosign-x509` and the like differ from `cosign` in what they write alone.
     assert set(READERS) == {item.name for item in NAMES if not item.name.endswith("-x509")}
     assert SCHEMA["$defs"]["requirement"]["properties"]["formats"]["items"]["enum"] == list(READERS)
+
+
+def test_the_schema_has_every_short_name_of_a_predicate_type_and_every_test() -> None:
+    names = SCHEMA["$defs"]["requirement"]["properties"]["predicate_type"]["anyOf"][0]["enum"]
+    assert set(names) == set(PREDICATE_NAMES)
+    assert set(SCHEMA["$defs"]["condition"]["properties"]) == {"pointer", *TESTS}

@@ -1,0 +1,143 @@
+"""The evidence for requirements for attestations, which are read one after the other; only accepted ones are kept."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from imagesig.api.stored_signatures import Stored, each_envelope
+from imagesig.errors import (
+    BudgetExceeded,
+    ImagesigError,
+    KeyProviderError,
+    NoSignatures,
+    Rejection,
+    TransportError,
+)
+from imagesig.format_names import ATTESTATION_NAMES, FormatName
+from imagesig.formats import Format
+from imagesig.policy.attested import Attested
+from imagesig.policy.judge_statements import StatementJudge
+from imagesig.policy.verdict import Verdict
+from imagesig.predicates import short_name
+from imagesig.signature import Envelope, Examined, StatementClaim, Subject
+from imagesig.text import printable
+
+if TYPE_CHECKING:
+    from imagesig.api.verify.evidence import Evaluation
+    from imagesig.api.verify.revoking import Answers
+
+_TYPES = 10
+"""Types of other attestations that an error names."""
+
+
+class StoredStatements(Struct, dict=True):
+    """The attestations stored for the manifest with this digest, judged for all requirements of the rule at once."""
+
+    evaluation: Evaluation
+    digest: str
+    _other_types: dict[str, None] = field(default_factory=dict)
+    """Types of attestations that no requirement asks for, for people."""
+
+    def verdict(self, requirement: Attested) -> Verdict:
+        """The verdict of a requirement that holds.
+
+        Raises:
+            NoSignatures: there is no attestation of the type.
+            NoSignatureAccepted: there are some, and they do not satisfy the requirement.
+            TransportError: it does not hold, and a place with attestations did not answer, or not completely.
+            LimitExceeded: it does not hold, and the image has more than is read for one image.
+        """
+        judge, stored = self._judges[requirement], self._stored
+        verdict = judge.verdict(self.evaluation.image)
+        # What was not read may be sufficient. If all must fit, it may also be the one that does not.
+        if verdict.failure is not None or requirement.every:
+            for unread in (stored.failed, stored.limited):
+                if unread:
+                    raise unread from verdict.failure
+        if verdict.failure is not None:
+            if not judge.judged.refused:
+                raise self._none_of_type(requirement)
+            raise verdict.failure
+        return verdict
+
+    @cached_property
+    def _judges(self) -> dict[Attested, StatementJudge]:
+        subject, now = Subject(self.digest), self.evaluation.now
+        return {item: StatementJudge(item, subject, now) for item in self.evaluation.rule.attested}
+
+    @cached_property
+    def _formats(self) -> tuple[FormatName, ...]:
+        accepted = [item.formats for item in self._judges]
+        return tuple(item for item in ATTESTATION_NAMES if any(not names or item.reader in names for names in accepted))
+
+    @cached_property
+    def _stored(self) -> Stored:
+        stored, image = Stored(), self.evaluation.image
+        known: Answers = {}
+        for envelope, item_format in each_envelope(image, self.digest, self._formats, stored):
+            self._judge(envelope, item_format, known, stored)
+        for judge in self._judges.values():
+            for rejection in stored.rejections:
+                judge.reject(rejection)
+        return stored
+
+    def _judge(self, envelope: Envelope, item_format: Format, known: Answers, stored: Stored) -> None:
+        """Judges one attestation for each requirement that accepts its format."""
+        for requirement, judge in self._judges.items():
+            if requirement.formats and item_format.name not in requirement.formats:
+                continue
+            try:
+                examined = item_format.authenticate(envelope, requirement.anchors, self.evaluation.now)
+            except (TransportError, KeyProviderError):
+                raise
+            except ImagesigError as error:
+                if isinstance(error, BudgetExceeded):
+                    stored.limited = stored.limited or error
+                if not self._is_other(_unproven_type(item_format, envelope), requirement):
+                    judge.reject(Rejection(envelope.stored.origin, error))
+                continue
+            if isinstance(examined.claim, StatementClaim) and self._is_other(
+                examined.claim.predicate_type, requirement
+            ):
+                continue
+            judge.add(self._with_revocation(examined, requirement, known))
+
+    def _is_other(self, predicate_type: str, requirement: Attested) -> bool:
+        """Whether an attestation is of another type than is needed. This decides on the error alone."""
+        if not predicate_type or predicate_type == requirement.predicate_type:
+            return False
+        self._other_types[predicate_type] = None
+        return True
+
+    def _with_revocation(self, examined: Examined, requirement: Attested, known: Answers) -> Examined:
+        if not any(item.chain for item in examined.by_all):
+            return examined
+        # speed: keys have nothing to revoke (benchmarks/test_start.py)
+        from imagesig.api.verify.revoking import with_revocation
+
+        evaluation = self.evaluation
+        (checked,) = with_revocation([examined], requirement, evaluation.revocation, evaluation.now, known)
+        return checked
+
+    def _none_of_type(self, requirement: Attested) -> ImagesigError:
+        image, names = self.evaluation.image, ", ".join(item.name for item in self._formats)
+        others = [printable(short_name(item)) for item in list(self._other_types)[:_TYPES]]
+        more = f"; it has attestations of: {', '.join(others)}" if others else ""
+        return NoSignatures(
+            f"{image}: {self.digest} has no attestation of {short_name(requirement.predicate_type)} (looked for: "
+            f"{names} in {image.signatures.name}){more}",
+            subject=self.digest,
+            hint="attest it: imagesig attest --type, or ask for a type that it has",
+        )
+
+
+def _unproven_type(item_format: Format, envelope: Envelope) -> str:
+    """The type that an attestation claims, although nobody trusted signed it; empty if it claims none."""
+    try:
+        claim = item_format.claim(envelope)
+    except ImagesigError:
+        return ""
+    return claim.predicate_type if isinstance(claim, StatementClaim) else ""

@@ -1,0 +1,70 @@
+"""`VerifiedStatement`: what a trusted signer attests of an image."""
+
+from __future__ import annotations
+
+import base64
+from functools import cached_property
+
+from msgspec import Struct
+
+from imagesig.signature import StatementClaim, VerifiedSignature
+from imagesig.statement import parse_predicate
+
+
+class VerifiedStatement(Struct, frozen=True, dict=True):
+    """An attestation that the policy accepted for the image; `signature` says who made it.
+
+    `predicate` is JSON text, exactly as it was signed.
+    """
+
+    signature: VerifiedSignature
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The digests of everything that the statement is about; the verified image is one of them."""
+        return tuple(subject.digest for subject in self._claim.subjects)
+
+    @property
+    def authority(self) -> str:
+        """The policy's name of the signer."""
+        return self.signature.authority
+
+    @property
+    def predicate_type(self) -> str:
+        return self._claim.predicate_type
+
+    @property
+    def statement_type(self) -> str:
+        """The version of the in-toto statement, a URI."""
+        return self._claim.statement_type
+
+    @property
+    def predicate(self) -> bytes:
+        return self._claim.predicate
+
+    @cached_property
+    def parsed(self) -> object:
+        """The value of the predicate, read strictly.
+
+        Raises:
+            MalformedError: it is not strict JSON, for example because a member occurs twice.
+            LimitExceeded: it has too many values.
+        """
+        return parse_predicate(self.predicate)
+
+    @property
+    def _claim(self) -> StatementClaim:
+        claim = self.signature.claim
+        assert isinstance(claim, StatementClaim)
+        return claim
+
+    def document(self, *, predicate: bool = False) -> dict[str, object]:
+        """What `--output json` prints for it; with the predicate only if that is asked for, in base64."""
+        content = {"predicate": base64.b64encode(self.predicate).decode("ascii")} if predicate else {}
+        return {
+            "predicate_type": self.predicate_type,
+            "statement_type": self.statement_type,
+            "predicate_bytes": len(self.predicate),
+            **content,
+            "signature": self.signature.document(),
+        }

@@ -1,0 +1,133 @@
+"""DSSE envelopes over in-toto statements, for bundles and classic attestations; large payloads are decoded in place.
+
+Spec: secure-systems-lab/dsse, envelope.md. Exactly one signature, as in sigstore. A keyid is neither needed nor
+trusted: the key is found by trying the trusted ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from io import BytesIO
+
+from imagesig import limits
+from imagesig.crypto.dsse import encoding_head, pre_authentication_encoding
+from imagesig.encoding.json import parse_object
+from imagesig.encoding.json_cut import find_member, without
+from imagesig.encoding.shape import Shape
+from imagesig.errors import FormatViolation, LimitExceeded
+from imagesig.formats.format import check_members, decode_base64
+from imagesig.redacted import RedactedStruct
+from imagesig.statement import IN_TOTO
+from imagesig.text import quote
+
+ENVELOPE = Shape.of("payload payloadType", signatures=Shape.of("sig keyid"))
+_CHUNK = 64 * 1024
+"""Characters of base64 that are decoded at once; a multiple of 4."""
+
+
+class Signed(RedactedStruct, frozen=True):
+    """What an envelope holds: `message` is what was signed (PAE), and ends with the payload."""
+
+    hidden = ("message", "signature")
+
+    message: bytes
+    signature: bytes
+
+
+def envelope_members(payload: bytes, signature: bytes) -> dict[str, object]:
+    """The envelope as cosign writes it, for `go_json`."""
+    return {
+        "payloadType": IN_TOTO,
+        "payload": base64.b64encode(payload).decode("ascii"),
+        # No keyid: cosign skips a signature whose keyid is not the key's SSH fingerprint.
+        "signatures": [{"sig": base64.b64encode(signature).decode("ascii")}],
+    }
+
+
+def read_envelope(value: object, what: str, limit: int) -> tuple[bytes, Signed]:
+    """The payload and what was signed, from an envelope that is parsed.
+
+    Raises:
+        FormatViolation: it is not an envelope over an in-toto statement with one signature.
+    """
+    members = _members(value, what)
+    payload = decode_base64(members["payload"], f"{what}.payload", limit)
+    return payload, Signed(pre_authentication_encoding(IN_TOTO, payload), _signature(members, what))
+
+
+def parse_large(content: bytes, what: str, shape: Shape, depth: int) -> tuple[dict[str, object], tuple[int, int]]:
+    """A document without the payload that is at this depth, and the bounds of the payload's base64.
+
+    In the document the payload is empty. The document is read as strictly as any other.
+
+    Raises:
+        FormatViolation: it has no payload, or one that is not text.
+        LimitExceeded: it is too large.
+    """
+    if len(content) > limits.ATTESTATION_ENVELOPE_BYTES:
+        raise LimitExceeded(f"{what}: {len(content)} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
+    place = find_member(content, "payload", what, depth)
+    if place is None or not place.text_end:
+        raise FormatViolation(f"{what} has no payload in base64")
+    rest = without(content, place.start, place.text_end, b'""')
+    if len(rest) > limits.BUNDLE_BYTES:
+        raise LimitExceeded(f"{what}: {len(rest)} bytes without the payload, at most {limits.BUNDLE_BYTES} are read")
+    return parse_object(rest, what, shape, nodes=limits.ENVELOPE_NODES), (place.start + 1, place.text_end - 1)
+
+
+def read_large_envelope(value: object, content: bytes, payload: tuple[int, int], what: str) -> Signed:
+    """What was signed, from an envelope in a document of `parse_large`. Raises as `read_envelope`."""
+    members = _members(value, what)
+    if members["payload"] != "":
+        raise FormatViolation(f"{what}: the payload is not where it is needed")
+    signature = _signature(members, what)
+    return Signed(_message(memoryview(content)[payload[0] : payload[1]], f"{what}.payload"), signature)
+
+
+def payload_of(message: bytes) -> memoryview:
+    """The payload at the end of a signed message, without a copy of it."""
+    head = message.index(b" ", message.index(b"+json ") + len(b"+json "))
+    return memoryview(message)[head + 1 :]
+
+
+def _message(text: memoryview, what: str) -> bytes:
+    """The encoding to verify. Decoded piece by piece, so that only the result is in memory beside the text."""
+    padding = bytes(text[-2:]).count(b"=")
+    length = len(text) // 4 * 3 - padding
+    if length > limits.ATTESTATION_BYTES:
+        raise LimitExceeded(f"{what}: {length} bytes, at most {limits.ATTESTATION_BYTES} are read")
+    head = encoding_head(IN_TOTO, length)
+    message = BytesIO(head)
+    message.seek(len(head))
+    for start in range(0, len(text), _CHUNK):
+        piece = bytes(text[start : start + _CHUNK])
+        try:
+            decoded = binascii.a2b_base64(piece)
+        except binascii.Error:
+            decoded = b""
+        # A decoder skips other characters and bits in the padding: then a second text gives the same bytes.
+        if binascii.b2a_base64(decoded, newline=False) != piece:
+            raise FormatViolation(f"{what}: {quote(piece.decode('latin-1'))} is not standard base64")
+        message.write(decoded)
+    if message.tell() != len(head) + length:
+        raise FormatViolation(f"{what}: padding inside of base64")
+    return message.getvalue()
+
+
+def _members(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise FormatViolation(f"{what} is {quote(value)}, an object is needed")
+    check_members(value, {"payload", "payloadType", "signatures"}, what)
+    if value["payloadType"] != IN_TOTO:
+        raise FormatViolation(f"payloadType is {quote(value['payloadType'])}, {IN_TOTO} is needed")
+    return value
+
+
+def _signature(members: Mapping[str, object], what: str) -> bytes:
+    signatures = members["signatures"]
+    if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
+        raise FormatViolation(f"{what}.signatures: exactly one signature is needed")
+    check_members(signatures[0], {"sig"}, f"{what}.signatures[0]", {"keyid"})
+    return decode_base64(signatures[0]["sig"], f"{what}.signatures[0].sig")

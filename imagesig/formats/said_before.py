@@ -1,0 +1,71 @@
+"""What both formats of attestations share: the statement to sign, and whether its signer has signed it already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument
+from imagesig.formats.cosign_family import check_made_by
+from imagesig.formats.format import Format
+from imagesig.signature import AlreadySigned, Claim, SignerInfo, StatementClaim, StoredSignature, is_attestation
+from imagesig.statement import SIGN_PREDICATE, STATEMENT_V1, parse_statement, statement_bytes
+
+
+def statement_to_sign(claim: Claim, format_name: str) -> tuple[str, bytes]:
+    """The predicate type and the bytes of the statement.
+
+    Raises:
+        InvalidArgument: the claim is not an attestation's.
+    """
+    if not isinstance(claim, StatementClaim) or not is_attestation(claim):
+        raise InvalidArgument(f"the {format_name} format of attestations: a statement is needed, not a signature")
+    if claim.predicate_type == SIGN_PREDICATE:
+        raise InvalidArgument(
+            f"predicate type {SIGN_PREDICATE} is a signature of an image, not an attestation", hint="use imagesig sign"
+        )
+    if claim.whole:
+        return claim.predicate_type, claim.whole
+    written = statement_bytes(
+        claim.subjects,
+        claim.predicate_type,
+        claim.predicate,
+        statement_type=claim.statement_type or STATEMENT_V1,
+        name=claim.reference or "",
+    )
+    return claim.predicate_type, written
+
+
+def statement_claim(payload: bytes | memoryview) -> StatementClaim:
+    """The claim of an attestation. Raises as `parse_statement`, and `FormatViolation` for an image signature."""
+    statement = parse_statement(payload)
+    if statement.predicate_type == SIGN_PREDICATE:
+        raise FormatViolation(f"predicate type {SIGN_PREDICATE}: a signature of an image, not an attestation")
+    return statement.claim
+
+
+def said_before(
+    format: Format, claim: Claim, signer: SignerInfo, stored: Iterable[StoredSignature], leaf: bytes
+) -> AlreadySigned | None:
+    """The stored attestation by the same key, with the same certificate, that says the same of the same subjects."""
+    for item in stored:
+        try:
+            envelope = format.parse(item)
+            if (envelope.chain[0] if envelope.chain else b"") == leaf and is_same_statement(
+                format.claim(envelope), claim
+            ):
+                check_made_by(envelope, signer)
+                return AlreadySigned(format.name, item.origin)
+        except ImagesigError:
+            continue
+    return None
+
+
+def is_same_statement(one: Claim, other: Claim) -> bool:
+    """Whether two attestations have the same subjects, type and predicate, whatever the names of their subjects."""
+    if not isinstance(one, StatementClaim) or not isinstance(other, StatementClaim):
+        return False
+    return (
+        one.predicate_type == other.predicate_type
+        and one.predicate == other.predicate
+        and {item.digest for item in one.subjects} == {item.digest for item in other.subjects}
+    )

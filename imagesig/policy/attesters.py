@@ -1,0 +1,110 @@
+"""The policy that answers a question about attestations, made from the policy that says whom to trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagesig.errors import InvalidArgument
+from imagesig.format_names import ATTESTATION_NAMES
+from imagesig.policy.attested import Attested
+from imagesig.policy.policy import Policy
+from imagesig.policy.predicate import Condition, condition_of
+from imagesig.policy.requirement import Reject, Requirement, Rule
+from imagesig.policy.signed import Signed
+from imagesig.predicates import predicate_type as uri_of
+from imagesig.predicates import short_name
+from imagesig.text import quote
+from imagesig.trust import ContentTrust
+
+
+class Question(Struct, frozen=True):
+    """What is asked of the attestations of an image, beside what its rule says.
+
+    Without a `predicate_type` only the rule says what is needed.
+
+    Raises:
+        InvalidArgument: a type that is not known, or conditions without a type.
+    """
+
+    predicate_type: str = ""
+    conditions: tuple[Condition, ...] = ()
+    cel: tuple[str, ...] = ()
+    every: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        predicate_type: str,
+        conditions: Iterable[Condition | Mapping[str, object]],
+        cel: str | Iterable[str],
+        every: bool,
+    ) -> Question:
+        """The question that a caller asks."""
+        made = tuple(item if isinstance(item, Condition) else condition_of(item) for item in conditions)
+        expressions = (cel,) if isinstance(cel, str) else tuple(cel)
+        if not predicate_type and (made or expressions or every):
+            raise InvalidArgument("predicate type: conditions are about one type, and none is given")
+        return cls(uri_of(predicate_type) if predicate_type else "", made, expressions, every)
+
+    def policy(self, policy: Policy) -> Policy:
+        """The policy that answers the question: each of its rules becomes `rule`."""
+        rules = {scope: self.rule(item) for scope, item in policy.rules.items()}
+        return replace(policy, default=self.rule(policy.default), rules=rules)
+
+    def rule(self, rule: Rule) -> Rule:
+        """The same rule, with what answers the question as its requirements.
+
+        These are its requirements for attestations of the type, with the question's conditions too. If it has none, the
+        authorities of its requirements for signatures must attest the type: as many of them as must sign. A rule that
+        names nobody who may attest the type refuses every image.
+        """
+        if rule.refuses_all:
+            return rule
+        asked: tuple[Requirement, ...] = tuple(
+            self._with_conditions(item)
+            for item in rule.attested
+            if not self.predicate_type or item.predicate_type == self.predicate_type
+        )
+        if not asked and self.predicate_type:
+            asked = tuple(map(self._attesters, rule.signed))
+        return replace(rule, requirements=asked or (Reject(self._nobody(rule)),))
+
+    def _nobody(self, rule: Rule) -> str:
+        types = ", ".join(dict.fromkeys(short_name(item.predicate_type) for item in rule.attested)) or "none"
+        wanted = short_name(self.predicate_type) if self.predicate_type else "anything"
+        return f"it names nobody who may attest {wanted} (types that it requires: {types})"
+
+    def _with_conditions(self, requirement: Attested) -> Attested:
+        return replace(
+            requirement,
+            conditions=(*requirement.conditions, *self.conditions),
+            cel=(*requirement.cel, *self.cel),
+            every=requirement.every or self.every,
+        )
+
+    def _attesters(self, requirement: Signed) -> Attested | Reject:
+        """The same authorities as attesters. Refuses what attestations do not have."""
+        if requirement.annotations:
+            named = ", ".join(map(quote, requirement.annotations))
+            return Reject(f"it needs the annotations {named} in signatures, and attestations have none")
+        known = tuple(dict.fromkeys(item.reader for item in ATTESTATION_NAMES))
+        formats = tuple(name for name in requirement.formats if name in known)
+        if requirement.formats and not formats:
+            accepted = ", ".join(requirement.formats)
+            return Reject(f"it accepts the formats {accepted}, and attestations have {', '.join(known)}")
+        if any(type(item) is ContentTrust for item in requirement.authorities):
+            return Reject("it names a trust server, which signs no attestations")
+        return Attested(
+            requirement.authorities,
+            requirement.threshold,
+            formats,
+            requirement.timestamps,
+            requirement.enforcement,
+            predicate_type=self.predicate_type,
+            conditions=self.conditions,
+            cel=self.cel,
+            every=self.every,
+        )
