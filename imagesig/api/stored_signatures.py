@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct, field
@@ -35,7 +35,15 @@ class Stored(Struct):
     limited: LimitExceeded | None = None
 
 
-def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName]) -> Stored:
+Keep = Callable[[StoredSignature, Format], StoredSignature | None]
+"""What to keep of a stored signature, as it is read; None for nothing. Attestations are too large to keep them all."""
+
+
+def _all(stored: StoredSignature, _reader: Format) -> StoredSignature:
+    return stored
+
+
+def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName], keep: Keep = _all) -> Stored:
     """The signatures stored for a digest. Each store is asked once, for all formats that it stores."""
     result = Stored()
     for storage in dict.fromkeys(item.storage for item in formats):
@@ -55,8 +63,8 @@ def stored_signatures(image: Image, digest: str, formats: Sequence[Format | Form
                 if isinstance(item, Rejection):
                     result.rejections.append(item)
                 # Anything with the media type of a signature is a signature: a broken one, if it cannot be read.
-                elif reader := reader_of(item, readers):
-                    result.found.append((item, reader))
+                elif (reader := reader_of(item, readers)) and (kept := keep(item, reader)):
+                    result.found.append((kept, reader))
         except TransportError as error:
             result.failed = result.failed or error
     return result
