@@ -15,6 +15,10 @@ from imagesig.api.attached.downloading import download as download
 from imagesig.api.attached.tree import ImageTree as ImageTree
 from imagesig.api.attached.tree import TreeNode as TreeNode
 from imagesig.api.attached.tree import tree as tree
+from imagesig.api.attest.attesting import attest as attest
+from imagesig.api.attest.attesting_many import attest_many as attest_many
+from imagesig.api.blob.attesting_blob import AttestedBlob as AttestedBlob
+from imagesig.api.blob.attesting_blob import attest_blob as attest_blob
 from imagesig.api.blob.reading_blob import BlobLike as BlobLike
 from imagesig.api.blob.signing_blob import SignedBlob as SignedBlob
 from imagesig.api.blob.signing_blob import sign_blob as sign_blob
@@ -41,6 +45,7 @@ from imagesig.api.removing import RemovedSignature as RemovedSignature
 from imagesig.api.removing import remove as remove
 from imagesig.api.removing_many import remove_many as remove_many
 from imagesig.api.session import Session as Session
+from imagesig.api.sign.signed_image import AttestedImage as AttestedImage
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage
 from imagesig.api.sign.signing import sign as sign

@@ -156,13 +156,36 @@ DEFS: dict[str, Schema] = {
             "removed": listed(record(REMOVED)),
         }
     ),
+    "attested_image": record(
+        {
+            **IMAGE,
+            "predicate_type": TEXT,
+            "key_id": TEXT,
+            "public_key": DIGEST,
+            "warnings": listed(TEXT),
+            "attestations": listed(
+                record(
+                    {"digest": DIGEST, "platform": TEXT, "format": TEXT}
+                    | {"state": one_of("attached", "present", "planned")}
+                )
+            ),
+            "removed": listed(record(REMOVED)),
+        }
+    ),
+    "unattested_image": record({"attested": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "payload": record(
         {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
         description="What is to be signed elsewhere.",
     ),
     "signed_blob": record({**BLOB, "signature": TEXT, "algorithm": TEXT, "key": TEXT, "public_key": DIGEST}),
+    "attested_blob": record({**BLOB, "predicate_type": TEXT, "algorithm": TEXT, "key": TEXT, "public_key": DIGEST}),
     "verified_blob": record(
-        {**BLOB, "signatures": listed(named("verified_signature")), "warnings": listed(TEXT)},
+        {
+            **BLOB,
+            "statements": listed(named("verified_statement")),
+            "signatures": listed(named("verified_signature")),
+            "warnings": listed(TEXT),
+        },
     ),
     "unsigned_image": record({"signed": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "copied_image": record(
@@ -295,11 +318,12 @@ def _documents() -> dict[str, Schema]:
     return {command: _any([*kinds, _failure(command)]) for command, kinds in made.items()}
 
 
-BLOBS = {"sign-blob": "signed_blob", "verify-blob": "verified_blob"}
+BLOBS = {"attest-blob": "attested_blob", "sign-blob": "signed_blob", "verify-blob": "verified_blob"}
 FLEETS = {
     "verify": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "verify-attestation": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "sign": ([named("signed_image"), named("unsigned_image")], _summary("signed", "planned")),
+    "attest": ([named("attested_image"), named("unattested_image")], _summary("attested", "planned")),
 }
 """Commands for many images: the entries of an image, and the summary."""
 
@@ -329,7 +353,7 @@ def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
     results = {"blobs": NO_RESULTS} if command in BLOBS else {"images": NO_RESULTS}
     results = {} if command.startswith(("key ", "policy ")) else results
-    optional = HALF_DONE if command in ("sign", "attach") else {}
+    optional = HALF_DONE if command in ("sign", "attach", "attest") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(
         command, {**results, **ERROR} if command != "doctor" else {**ERROR, "findings": NO_RESULTS}, optional

@@ -53,6 +53,7 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
 """Arguments with which each function succeeds."""
 OF_BLOBS: dict[str, dict[str, Any]] = {
     "sign_blob": {"blob": b"content", "key": PRIVATE},
+    "attest_blob": {"blob": b"content", "key": PRIVATE, "predicate_type": "custom", "predicate": {"a": 1}},
     "verify_blob": {"blob": b"content", "policy": PUBLIC, "signature": b"a signature by nobody"},
 }
 OTHERS: dict[str, dict[str, Any]] = {

@@ -16,7 +16,8 @@ from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
 from imagesig.api.attached import downloading
 from imagesig.api.attached import tree as treeing
-from imagesig.api.blob import signing_blob, verifying_blob
+from imagesig.api.attest import attesting, attesting_many
+from imagesig.api.blob import attesting_blob, signing_blob, verifying_blob
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.trust import repositories, revoking, signers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from imagesig.api.attached.downloading import Downloaded
     from imagesig.api.attached.tree import ImageTree
+    from imagesig.api.blob.attesting_blob import AttestedBlob
     from imagesig.api.blob.reading_blob import BlobLike
     from imagesig.api.blob.signing_blob import SignedBlob
     from imagesig.api.blob.verifying_blob import VerifiedBlob
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from imagesig.api.inspecting import InspectedImage
     from imagesig.api.options import (
         AttachOptions,
+        AttestBlobOptions,
+        AttestManyOptions,
+        AttestOptions,
         CopyOptions,
         DownloadOptions,
         ExplainOptions,
@@ -59,7 +64,7 @@ if TYPE_CHECKING:
     )
     from imagesig.api.outcome import Outcome
     from imagesig.api.removing import RemovedImage
-    from imagesig.api.sign.signed_image import SignedImage
+    from imagesig.api.sign.signed_image import AttestedImage, SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.trust.changing import ChangedTrust
@@ -70,8 +75,9 @@ if TYPE_CHECKING:
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
-__all__ = ["Session", "attach", "copy", "download", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_blob", "sign_many", "tree", "verify", "verify_attestation", "verify_blob", "verify_many"]
+__all__ = ["Session", "attach", "attest", "attest_blob", "attest_many", "copy", "download", "explain"]
+__all__ += ["generate_payload", "inspect", "remove", "remove_many", "sign", "sign_blob", "sign_many", "tree"]
+__all__ += ["verify", "verify_attestation", "verify_blob", "verify_many"]
 __all__ += ["add_signer", "init_trust", "remove_signer", "revoke_trust", "rotate_trust_key", "sign_trust"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
@@ -160,6 +166,14 @@ async def sign_blob(blob: BlobLike, key: str | PathLike | SigningKey, **options:
     return await _runner.call(action, [], seconds=None, stops=False)
 
 
+async def attest_blob(
+    blob: BlobLike, key: str | PathLike | SigningKey, **options: Unpack[AttestBlobOptions]
+) -> AttestedBlob:
+    """`imagesig.attest_blob`, with its options and errors."""
+    action = functools.partial(attesting_blob.attest_blob, blob, key, **options)
+    return await _runner.call(action, [], seconds=None, stops=False)
+
+
 async def verify_blob(
     blob: BlobLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyBlobOptions]
 ) -> VerifiedBlob:
@@ -219,6 +233,50 @@ def sign_many(
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
         return signing_many.sign_many(ready, key, **options)
+
+    return _runner.stream(images, start, None)
+
+
+@overload  # to a type checker, a str is a sequence of str too
+async def attest(  # type: ignore[overload-overlap]
+    image: ImageLike,
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> AttestedImage: ...
+
+
+@overload
+async def attest(
+    image: Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> tuple[AttestedImage, ...]: ...
+
+
+async def attest(
+    image: ImageLike | Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> AttestedImage | tuple[AttestedImage, ...]:
+    """`imagesig.attest`, with its options and errors."""
+    action = functools.partial(attesting.attest, image, key, progress=progress, **options)
+    images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
+    return await _runner.call(action, images, seconds=None, stops=False)
+
+
+def attest_many(
+    images: Images, key: str | PathLike | SigningKey, **options: Unpack[AttestManyOptions]
+) -> AsyncGenerator[Outcome[AttestedImage], None]:
+    """`imagesig.attest_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[AttestedImage], None, None]:
+        return attesting_many.attest_many(ready, key, **options)
 
     return _runner.stream(images, start, None)
 

@@ -73,11 +73,6 @@ def message_bundle(
     )
 
 
-def is_attestation(content: bytes) -> bool:
-    """Whether this is a bundle with a DSSE envelope, not a message signature. Raises as `parse_message_bundle`."""
-    return _document(content).get("dsseEnvelope") is not None
-
-
 def parse_message_bundle(content: bytes) -> MessageSignature:
     """The message signature in a bundle; nothing is verified.
 
@@ -87,7 +82,10 @@ def parse_message_bundle(content: bytes) -> MessageSignature:
     document = _document(content)
     check_members(document, {"mediaType", "verificationMaterial", "messageSignature"}, "bundle", {"dsseEnvelope"})
     if document.get("dsseEnvelope") is not None:
-        raise FormatViolation("the bundle has a DSSE envelope, a message signature is needed")
+        raise FormatViolation(
+            "the bundle has an attestation, a signature is needed",
+            hint="give the type of the attestation: --type, or predicate_type=",
+        )
     message = document["messageSignature"]
     if not isinstance(message, dict):
         raise FormatViolation(f"messageSignature is {quote(message)}, an object is needed")

@@ -18,16 +18,19 @@ from imagesig.trust import TrustAnchors
 
 
 class Signers(Struct, frozen=True):
-    """How one format's signatures are authenticated. See `Format.authenticate`."""
+    """How one format's signatures are authenticated. See `Format.authenticate`.
+
+    `candidates` are the algorithms by type of key, those of cosign by default.
+    """
 
     format: str
     parse_claim: Callable[[bytes], Claim]
-    candidates: Mapping[KeyType, tuple[Algorithm, ...]] = CANDIDATES
+    candidates: Mapping[KeyType, tuple[Algorithm, ...]] | None = None
 
     def of_bundle(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
         """A bundle with a certificate is trusted by its authority, never by a bare key."""
         if not envelope.chain:
-            return examine(self.format, envelope, anchors, now, self.candidates, self.parse_claim)
+            return examine(self.format, envelope, anchors, now, self.candidates or CANDIDATES, self.parse_claim)
         if not anchors.authorities:
             raise FormatViolation("the bundle has a certificate; the policy trusts bare keys only")
         return self._of_certificate(envelope, envelope.chain, anchors, now)
@@ -35,7 +38,7 @@ class Signers(Struct, frozen=True):
     def of_classic(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
         """A classic signature by a trusted key is valid regardless of its certificates."""
         try:
-            by_key = examine(self.format, envelope, anchors, now, self.candidates, self.parse_claim)
+            by_key = examine(self.format, envelope, anchors, now, self.candidates or CANDIDATES, self.parse_claim)
         except SignatureInvalid:
             chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
             if not chain:
@@ -63,4 +66,6 @@ class Signers(Struct, frozen=True):
         # speed: most signatures have no certificate (benchmarks/test_start.py)
         from imagesig.formats.certified import examine_certified
 
-        return examine_certified(self.format, envelope, chain, anchors, now, self.candidates, self.parse_claim)
+        return examine_certified(
+            self.format, envelope, chain, anchors, now, self.candidates or CANDIDATES, self.parse_claim
+        )

@@ -101,6 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         authorities = 'authorities.release = { key_file = "release.pub" }\nauthorities.gone = { key_file = "no.pub" }\n'
         (place / "policy.toml").write_text(f'version = 1\ndefault = "insecureAcceptAnything"\n{authorities}{rule}')
         (place / "accept.toml").write_text('version = 1\ndefault = "insecureAcceptAnything"\n')
+        (place / "predicate").write_text('{"a": 1}')
         (place / "cut").write_text("oci:image:1.0\noci:unsigned:1.0 oci:other:1.0\n")
         (place / "list").write_text("oci:image:1.0\noci:unsigned:1.0\noci:nowhere\n")
         yield place
@@ -108,6 +109,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 VERIFY = ("verify", "--key", "release.pub")
 SIGN = ("sign", "--key", "release.key")
+ATTEST_BLOB = ("attest-blob", "--key", "release.key", "--type", "custom")
 RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("verify", (*VERIFY, "oci:image:1.0")),
     ("verify", (*VERIFY, "--platform", "linux/amd64", "oci:image:1.0")),
@@ -131,6 +133,9 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("sign line", (*SIGN, "--images-from", "list")),
     ("sign-blob", ("sign-blob", "--key", "release.key", "--bundle", "list.bundle", "list")),
     ("sign-blob", ("sign-blob", "--key", "release.key", "no-such-file")),
+    ("attest-blob", (*ATTEST_BLOB, "--predicate", "predicate", "--bundle", "list.att", "list")),
+    ("attest-blob", (*ATTEST_BLOB, "--predicate", "list", "--bundle", "list.att", "list")),
+    ("verify-blob", ("verify-blob", "--key", "release.pub", "--type", "custom", "--bundle", "list.att", "list")),
     ("verify-blob", ("verify-blob", "--key", "release.pub", "--bundle", "list.bundle", "list")),
     ("verify-blob", ("verify-blob", "--key", "qa.pub", "--bundle", "list.bundle", "list")),
     ("generate-payload", ("generate-payload", "--identity", NAME, "oci:other:1.0")),

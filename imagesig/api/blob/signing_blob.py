@@ -20,6 +20,7 @@ from imagesig.formats.bundle import Bundle
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
+from imagesig.signature import Claim, Subject
 
 
 class SignedBlob(Struct, frozen=True):
@@ -80,7 +81,7 @@ def sign_blob(
         found = read_blob_to_sign(blob, signing, algorithm)
         with deadline(timeout):
             signer, (signature,) = signing.signed([request_for(found, signing, algorithm)])
-    record_blob_signature(found.name, found.digest, NAME, signer)
+    record_blob_signature(found.name, Claim((Subject(found.digest),)), NAME, signer)
     used = algorithm.hash or Hash.SHA256
     bundle = message_bundle(signature, used, found.digests[used], signer.public_key, format_.chain_of(signer, "blob"))
     return SignedBlob(

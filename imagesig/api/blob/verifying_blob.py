@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.api.blob.reading_blob import Blob, BlobLike, read_blob
 from imagesig.api.verify.evidence import verdict_of
+from imagesig.api.verify.verified_statement import VerifiedStatement
 from imagesig.api.verify.verifying import OpenPublicKeys
 from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType
@@ -27,19 +28,38 @@ from imagesig.errors import (
     Rejection,
     TransportError,
 )
+from imagesig.format_names import BUNDLE
 from imagesig.formats.blob_bundle import MessageSignature, authenticate, hashes_for, parse_message_bundle
+from imagesig.formats.bundle_attestation import BundleAttestation
 from imagesig.formats.format import decode_base64
 from imagesig.keys.certified import read_chain
 from imagesig.keys.uri import open_public_keys
 from imagesig.naming import PathLike
-from imagesig.policy import AuthorityLike, Policy, Rule, Signed
+from imagesig.policy import AuthorityLike, Condition, Policy, Rule, Signed
+from imagesig.policy.attested import Attested
+from imagesig.policy.attesters import Question
 from imagesig.policy.judge import judge_rule
+from imagesig.policy.judge_statements import StatementJudge
 from imagesig.policy.verdict import Verdict
 from imagesig.reading import read_bounded
-from imagesig.signature import Examined, Subject, VerifiedSignature
+from imagesig.signature import (
+    Envelope,
+    Examined,
+    Part,
+    StoredSignature,
+    Subject,
+    VerifiedSignature,
+    is_attestation,
+)
 
 if TYPE_CHECKING:
     from imagesig.witnesses import RevocationChecker, Witnesses
+
+
+_ORIGIN = "the signature"
+_TYPE_HINT = "give the type of the attestation: --type, or predicate_type="
+_Found = MessageSignature | Envelope | ImagesigError
+"""A message signature, an attestation split into its parts, or the reason why neither can be read."""
 
 
 class VerifiedBlob(Struct, frozen=True):
@@ -51,13 +71,19 @@ class VerifiedBlob(Struct, frozen=True):
     signatures: tuple[VerifiedSignature, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def statements(self) -> tuple[VerifiedStatement, ...]:
+        """What the signers attest of the blob."""
+        return tuple(VerifiedStatement(item) for item in self.signatures if is_attestation(item.claim))
+
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the blob. It has JSON types only."""
         return {
             "name": self.name,
             "size": self.size,
             "digest": self.digest,
-            "signatures": [item.document() for item in self.signatures],
+            "signatures": [item.document() for item in self.signatures if not is_attestation(item.claim)],
+            "statements": [item.document() for item in self.statements],
             "warnings": list(self.warnings),
         }
 
@@ -70,6 +96,9 @@ def verify_blob(
     signature: bytes | str | None = None,
     bundle: bytes | str | PathLike | None = None,
     chain: bytes | str | Path | Sequence[Certificate] = (),
+    predicate_type: str = "",
+    conditions: Iterable[Condition | Mapping[str, object]] = (),
+    cel: str | Iterable[str] = (),
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
     open_keys: OpenPublicKeys = open_public_keys,
@@ -86,25 +115,22 @@ def verify_blob(
         signature: base64 text or raw bytes.
         bundle: a Sigstore bundle in place of `signature`: its JSON as bytes, or the path of a file.
         chain: the signer's certificates with `signature`, its own first: PEM, a file, or certificates.
+        predicate_type, conditions, cel: the bundle must have a statement of this type about the blob, for which they
+            hold; as of `verify_attestation`. Without a type the bundle must have a signature of the blob.
         now, witnesses, open_keys: as of `verify`.
         timeout: seconds for opening keys and judging; reading the blob is not limited.
 
     Raises:
-        NoSignatureAccepted: the signature does not satisfy the policy; every reason is in `rejections`.
+        NoSignatureAccepted: the signature or attestation does not satisfy the policy; every reason is in `rejections`.
         RefusedByPolicy, AllowedUnverified: the policy's default rule rejects everything, or needs no proof.
         InvalidArgument: the blob, the bundle or the policy cannot be read.
         KeyProviderError, TransportError, DeadlineExceeded: the policy's keys, or a revocation server, cannot be used.
     """
-    if not isinstance(policy, Policy):
-        policy = Policy.any_of(policy)
+    question = Question.of(predicate_type, conditions, cel, every=False)
+    default = (policy if isinstance(policy, Policy) else Policy.any_of(policy)).default
     with deadline(timeout):
-        rule = policy.default.opened(open_keys)
-    try:
-        found: MessageSignature | Rejection = _signature_of(signature, bundle, chain)
-    except InvalidArgument:
-        raise
-    except ImagesigError as error:
-        found = Rejection("the bundle", error)
+        rule = (question.rule(default) if predicate_type else default).opened(open_keys)
+    found = _found(signature, bundle, chain, is_attested=bool(predicate_type))
     read = _read(blob, found, rule)
     with deadline(timeout), one_image():
         verdict = judge_rule(rule, _Evidence(read, found, now or datetime.now(UTC), witnesses), read.title)
@@ -118,32 +144,54 @@ def verify_blob(
 
 
 class _Evidence(Struct, frozen=True):
-    """The one signature of a blob. See `policy.judge.Evidence`."""
+    """The one signature or attestation of a blob. See `policy.judge.Evidence`."""
 
     blob: Blob
-    found: MessageSignature | Rejection
+    found: _Found
     now: datetime
     witnesses: Witnesses | None
 
     def signatures(self, requirement: Signed) -> Verdict:
         examined: list[Examined] = []
         rejections: list[Rejection] = []
-        if isinstance(self.found, Rejection):
-            rejections.append(self.found)
-        else:
-            try:
-                examined.append(
-                    authenticate(self.found, self.blob.digests, self.blob.message, requirement.anchors, self.now)
-                )
-            except (TransportError, KeyProviderError):
-                raise
-            except ImagesigError as error:
-                rejections.append(Rejection(self.found.origin, error))
-        subject, name = Subject(self.blob.digest), self.blob.title
-        verdict = verdict_of(examined, rejections, requirement, subject, None, name, self._revocation, self.now)
-        if verdict.failure:
-            raise verdict.failure
-        return verdict
+        try:
+            examined.append(self._signature(requirement))
+        except (TransportError, KeyProviderError):
+            raise
+        except ImagesigError as error:
+            rejections.append(Rejection(_ORIGIN, error))
+        subject, what = Subject(self.blob.digest), self.blob.title
+        return _holds(verdict_of(examined, rejections, requirement, subject, None, what, self._revocation, self.now))
+
+    def attestations(self, requirement: Attested) -> Verdict:
+        judge = StatementJudge(requirement, Subject(self.blob.digest), self.now)
+        try:
+            judge.add(self._attestation(requirement))
+        except (TransportError, KeyProviderError):
+            raise
+        except ImagesigError as error:
+            judge.reject(Rejection(_ORIGIN, error))
+        return _holds(judge.verdict(self.blob.title))
+
+    def _signature(self, requirement: Signed) -> Examined:
+        if isinstance(self.found, ImagesigError):
+            raise self.found
+        if not isinstance(self.found, MessageSignature):
+            raise FormatViolation("the bundle has an attestation, a signature is needed", hint=_TYPE_HINT)
+        return authenticate(self.found, self.blob.digests, self.blob.message, requirement.anchors, self.now)
+
+    def _attestation(self, requirement: Attested) -> Examined:
+        if isinstance(self.found, ImagesigError):
+            raise self.found
+        if not isinstance(self.found, Envelope):
+            raise FormatViolation("a signature of the blob is no attestation")
+        examined = BundleAttestation().authenticate(self.found, requirement.anchors, self.now)
+        if not any(item.chain for item in examined.by_all):
+            return examined
+        from imagesig.api.verify.revoking import with_revocation
+
+        (checked,) = with_revocation([examined], requirement, self._revocation(), self.now, {})
+        return checked
 
     def _revocation(self) -> RevocationChecker:
         from imagesig.witnesses import online
@@ -151,23 +199,42 @@ class _Evidence(Struct, frozen=True):
         return (self.witnesses or online()).revocation
 
 
-def _signature_of(
+def _holds(verdict: Verdict) -> Verdict:
+    if verdict.failure:
+        raise verdict.failure
+    return verdict
+
+
+def _found(
     signature: bytes | str | None,
     bundle: bytes | str | PathLike | None,
     chain: bytes | str | Path | Sequence[Certificate],
-) -> MessageSignature:
-    """The signature in the arguments. Raises as `parse_message_bundle`, and `InvalidArgument`."""
+    *,
+    is_attested: bool,
+) -> _Found:
+    """The signature or attestation in the arguments, or why it cannot be read. Raises `InvalidArgument`."""
     if (signature is None) == (bundle is None):
         raise InvalidArgument("verify_blob: either a signature or a bundle is needed")
-    if bundle is not None:
-        if chain:
-            raise InvalidArgument("verify_blob: a bundle has its own certificate; give a chain with a signature only")
-        if not isinstance(bundle, bytes):
-            bundle = read_bounded(bundle, limits.BUNDLE_BYTES, "bundle", streams=True)
-        return parse_message_bundle(bundle)
-    assert signature is not None
+    if bundle is not None and chain:
+        raise InvalidArgument("verify_blob: a bundle has its own certificate; give a chain with a signature only")
+    try:
+        if bundle is None:
+            return _bare(signature or b"", chain)
+        limit = limits.ATTESTATION_ENVELOPE_BYTES if is_attested else limits.BUNDLE_BYTES
+        content = bundle if isinstance(bundle, bytes) else read_bounded(bundle, limit, "bundle", streams=True)
+        if not is_attested:
+            return parse_message_bundle(content)
+        stored = StoredSignature(_ORIGIN, (Part(BUNDLE, content),), BUNDLE)
+        return BundleAttestation().parse(stored)
+    except InvalidArgument:
+        raise
+    except ImagesigError as error:
+        return error
+
+
+def _bare(signature: bytes | str, chain: bytes | str | Path | Sequence[Certificate]) -> MessageSignature:
     certificates = read_chain(chain)[0] if chain else ()
-    return MessageSignature("the signature", _raw(signature), chain=tuple(item.der for item in certificates))
+    return MessageSignature(_ORIGIN, _raw(signature), chain=tuple(item.der for item in certificates))
 
 
 def _raw(signature: bytes | str) -> bytes:
@@ -181,9 +248,9 @@ def _raw(signature: bytes | str) -> bytes:
         return signature
 
 
-def _read(blob: BlobLike, found: MessageSignature | Rejection, rule: Rule) -> Blob:
+def _read(blob: BlobLike, found: _Found, rule: Rule) -> Blob:
     """The blob with the digests that the rule's keys may have signed, and in memory if one of them signs no digest."""
-    if isinstance(found, Rejection):
+    if not isinstance(found, MessageSignature):
         return read_blob(blob, ())
     anchors = [requirement.anchors for requirement in rule.signed]
     kinds = {key.key_type for item in anchors for trusted in item.keys for key in trusted.public_keys}

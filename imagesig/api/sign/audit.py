@@ -10,6 +10,8 @@ A record has these attributes, all of them text but `attached`:
     signed_at   the time of the record, in ISO 8601 with UTC
     place       the repository, layout or archive of the signature
     attached    whether the signature is stored there
+
+An attestation has `predicate_type` too.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from imagesig.logs import Logger
+from imagesig.signature import StatementClaim
 
 if TYPE_CHECKING:
     from imagesig.api.sign.signature_run import PlannedSignature
-    from imagesig.signature import SignerInfo
+    from imagesig.signature import Claim, SignerInfo
 
 logger = Logger("imagesig.audit")
 
@@ -30,13 +33,23 @@ def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached:
     """Logs a signature that the key made, whether or not it could be stored."""
     digest, place = planned.target.descriptor.digest, planned.image.signatures.name
     members = _members(str(planned.image), digest, planned.format.name, signer, place, attached=attached)
-    logger.event("signature %s" if attached else "signature made, but not attached: %s", planned.name, members)
+    noun = _noun(planned.claim, members)
+    logger.event(f"{noun} %s" if attached else f"{noun} made, but not attached: %s", planned.name, members)
 
 
-def record_blob_signature(name: str, digest: str, format_name: str, signer: SignerInfo) -> None:
-    """Logs a signature of a blob. `image` is the name of the blob; nothing is attached."""
+def record_blob_signature(name: str, claim: Claim, format_name: str, signer: SignerInfo) -> None:
+    """Logs a signature or attestation of a blob. `image` is the name of the blob; nothing is attached."""
+    digest = claim.subjects[0].digest
     members = _members(name, digest, format_name, signer, "", attached=False)
-    logger.event("signature of blob %s", digest, members)
+    logger.event(f"{_noun(claim, members)} of blob %s", digest, members)
+
+
+def _noun(claim: Claim, members: dict[str, str | bool]) -> str:
+    """What was made. An attestation's type is added to the members."""
+    if not isinstance(claim, StatementClaim):
+        return "signature"
+    members["predicate_type"] = claim.predicate_type
+    return "attestation"
 
 
 def _members(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
 
 JSON_VERSION = 1
-_RESULTS = {"doctor": "findings", "sign-blob": "blobs", "verify-blob": "blobs"}
+_RESULTS = {"doctor": "findings", "attest-blob": "blobs", "sign-blob": "blobs", "verify-blob": "blobs"}
 """The member with the results of a command; `images` of the others."""
 _WITHOUT_LISTS = ("key", "policy")
 """Groups of commands with other results: they are missing if the command fails."""

@@ -1,0 +1,121 @@
+"""`attest_blob`: a signed statement about a file, a stream or bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.api.attest.attesting_job import StatementVersion, statement_claim
+from imagesig.api.blob.reading_blob import Blob, BlobLike, read_blob
+from imagesig.api.blob.signing_blob import opened_key
+from imagesig.api.sign.audit import record_blob_signature
+from imagesig.arguments import checks_arguments
+from imagesig.crypto.algorithms import Algorithm
+from imagesig.crypto.public_key import PublicKey
+from imagesig.deadlines import deadline
+from imagesig.errors import InvalidArgument, KeyProviderError
+from imagesig.formats.bundle_attestation import BundleAttestation
+from imagesig.keys.provider import SigningKey
+from imagesig.naming import PathLike
+from imagesig.signature import Draft, SignerInfo, StatementClaim, Subject
+
+_ROTATIONS = 3
+
+
+class AttestedBlob(Struct, frozen=True):
+    """A statement about a blob, signed. `bundle` is a Sigstore bundle (JSON) with the statement in it."""
+
+    name: str
+    size: int
+    digest: str
+    predicate_type: str
+    bundle: bytes
+    algorithm: Algorithm
+    key_id: str
+    public_key: PublicKey
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the blob. It has JSON types only."""
+        return {
+            "name": self.name,
+            "size": self.size,
+            "digest": self.digest,
+            "predicate_type": self.predicate_type,
+            "algorithm": str(self.algorithm),
+            "key": self.key_id,
+            "public_key": self.public_key.fingerprint,
+        }
+
+
+@checks_arguments
+def attest_blob(
+    blob: BlobLike,
+    key: str | PathLike | SigningKey,
+    *,
+    predicate_type: str = "",
+    predicate: bytes | Mapping[str, Any] | None = None,
+    statement: bytes = b"",
+    statement_version: StatementVersion = "v1",
+    certificates: bool = False,
+    now: datetime | None = None,
+    timeout: float = limits.OPERATION_SECONDS,
+) -> AttestedBlob:
+    """Signs a statement about a file (its path), a stream or bytes. The blob is read once, in pieces.
+
+    `predicate_type`, `predicate`, `statement` and `statement_version` are as of `attest`. The statement's subject has
+    the name of the file. `certificates` puts the key's certificate into the bundle. `timeout` are seconds for opening
+    the key and signing; reading is not limited.
+
+    Raises:
+        InvalidArgument: the blob cannot be read; a type, predicate or statement is not valid, or is not about the blob.
+        UnsupportedAlgorithm: the key signs with no algorithm that others verify.
+        KeyProviderError: the key cannot be opened, or cannot sign.
+    """
+    said = statement_claim(predicate_type, predicate, statement, statement_version)
+    with opened_key(key, timeout) as signing:
+        found = read_blob(blob, ())
+        claim = _about(said, found)
+        format_ = BundleAttestation(certificates=certificates)
+        with deadline(timeout):
+            draft, signer, signature = _signed(format_, claim, signing, now or datetime.now(UTC))
+    record_blob_signature(found.name, claim, format_.name, signer)
+    (part,) = format_.seal(draft, [signature]).parts
+    return AttestedBlob(
+        found.name,
+        found.size,
+        found.digest,
+        claim.predicate_type,
+        part.content,
+        draft.requests[0].algorithm,
+        signer.key_id,
+        signer.public_key,
+    )
+
+
+def _about(said: StatementClaim, blob: Blob) -> StatementClaim:
+    """What is said, with the blob as the subject. Raises `InvalidArgument` if a whole statement is not about it."""
+    if not said.whole:
+        return replace(said, subjects=(Subject(blob.digest),), reference=blob.name)
+    if blob.digest not in {subject.digest for subject in said.subjects}:
+        named = ", ".join(subject.digest for subject in said.subjects[:3])
+        raise InvalidArgument(f"statement: is about {named}, {blob.title} is {blob.digest}")
+    return replace(said, subjects=(Subject(blob.digest),))
+
+
+def _signed(
+    format_: BundleAttestation, claim: StatementClaim, key: SigningKey, now: datetime
+) -> tuple[Draft, SignerInfo, bytes]:
+    """The draft, its signer and the signature: both by one version of the key, although it may rotate."""
+    for _ in range(_ROTATIONS):
+        drafted_for = key.info
+        draft = format_.draft(claim, drafted_for, now, ())
+        assert isinstance(draft, Draft)
+        signer, (signature,) = key.signed(draft.requests)
+        if signer.public_key == drafted_for.public_key:
+            return draft, signer, signature
+    raise KeyProviderError(f"{signer.key_id}: the key was rotated {_ROTATIONS} times while it signed")
