@@ -24,7 +24,7 @@ Record = Callable[..., None]
 
 AS_INSTALLED = "import sys; sys.modules['typing_extensions'] = None; "
 """msgspec loads this package if it can. No package that imagesig needs installs it, but the tools for tests do."""
-COMMAND = (sys.executable, "-c", f"{AS_INSTALLED}from imagesig.__main__ import main; main()")
+COMMAND = (sys.executable, "-P", "-c", f"{AS_INSTALLED}from imagesig.__main__ import main; main()")
 """What the console script does."""
 
 

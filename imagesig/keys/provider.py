@@ -107,7 +107,7 @@ class SigningKey(Closing, ABC):
             BadSignature: the provider returned a signature that does not verify.
             KeyProviderError: the provider refused or failed.
         """
-        return self.sign_batch([ToSign(message, algorithm or self.info.algorithms[0])])[0]
+        return self._signed([ToSign(message, algorithm or self.info.algorithms[0])])[1][0]
 
     @final
     @checks_arguments
@@ -130,12 +130,16 @@ class SigningKey(Closing, ABC):
     @checks_arguments
     def sign_batch(self, requests: Sequence[ToSign]) -> list[bytes]:
         """One signature per request, in order, or an error. Raises as `sign` does."""
-        return self.signed(requests)[1]
+        return self._signed(requests)[1]
 
     @final
     @checks_arguments
     def signed(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
         """The result of `sign_batch`, with the signer that made all signatures: one version of the key."""
+        return self._signed(requests)
+
+    def _signed(self, requests: Sequence[ToSign]) -> tuple[SignerInfo, list[bytes]]:
+        """speed: the arguments have been checked, once (benchmarks/test_pkcs11.py)."""
         self._refuse_closed()
         try:
             return self._verified(list(requests))
