@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from imagesig import TrustServers, init_trust, open_key, sign_trust
+from imagesig.content_trust import InMemoryTrust, TrustKeys
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
@@ -69,7 +73,8 @@ class Stage:
 def stage(notary: NotaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with InMemoryRegistry() as registry:
         made = Stage(registry, notary, tmp_path)
-        monkeypatch.setenv("DOCKER_CONFIG", str(made.docker.folder))
+        shutil.copytree(made.docker.folder / "tls", tmp_path / "ours" / "tls")
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "ours"))
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_SERVER", notary.url)
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", PASSPHRASE)
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", PASSPHRASE)
@@ -199,3 +204,19 @@ def test_docker_pulls_with_content_trust_what_imagesig_signed(stage: Stage, dock
     assert "trust data" in trusting.run("pull", f"{stage.gun}:2.0", check=False).stderr
     stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
     assert "trust data" in trusting.run("pull", f"{stage.gun}:1.0", check=False).stderr
+
+
+def test_four_writers_at_once_lose_no_tag(stage: Stage) -> None:
+    targets = stage.key("targets")
+    with open_key(stage.key("root")) as root, open_key(targets) as key:
+        servers = [TrustServers(memory=InMemoryTrust(), ca_file=stage.server.ca_file) for _ in range(4)]
+        init_trust(stage.gun, TrustKeys(root=root, targets=key), trust_servers=servers[0])
+        digest = stage.digests["1.0"]
+
+        def sign(number: int) -> object:
+            keys = TrustKeys(root=root, targets=key)
+            return sign_trust(f"{stage.gun}:w{number}@{digest}", keys, trust_servers=servers[number])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(sign, range(4)))
+    assert set(stage.signed()) == {"w0", "w1", "w2", "w3"}

@@ -78,7 +78,7 @@ def rotate_trust_key(
     server's, which makes those of `timestamp`. Options are those of `sign_trust`.
 
     Raises:
-        InvalidArgument: another role, or a `new_key` for the timestamp.
+        InvalidArgument: another role, one with a threshold above 1, or a `new_key` for the timestamp.
         KeyMismatch: the new key is the present one.
         KeyNotFound: the root key is not here, or no new key can be made.
         Others: as `sign_trust`.
@@ -91,6 +91,11 @@ def rotate_trust_key(
         change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
         present = change.present(change.servers.present(change.trust, change.image, change.now))
         name = change.image.repository
+        if present.role(role).threshold > 1:
+            raise InvalidArgument(
+                f"{name}: {role} needs {present.role(role).threshold} signatures, and a rotation to one key would lower "
+                "that: only roles with a threshold of 1 are rotated"
+            )
         if not keys.able(present.role(ROOT)):
             keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
         if role in (SNAPSHOT, TIMESTAMP) and new_key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -22,7 +23,9 @@ from imagesig import (
     verify,
 )
 from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
-from imagesig.content_trust.metadata import parse_targets
+from imagesig.content_trust.canonical import canonical_json
+from imagesig.content_trust.metadata import parse_targets, serialized
+from imagesig.content_trust.signing_key import signing_key
 from imagesig.errors import (
     Expired,
     InvalidArgument,
@@ -41,7 +44,7 @@ from imagesig.keys.file.provider import FileKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
-from tests.content_trust.repository import NOW
+from tests.content_trust.repository import NOW, TrustRepository, certified
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
 YEARS = timedelta(days=365)
@@ -76,6 +79,13 @@ class Stage:
     def add(self, name: str, key: SigningKey, **more: object) -> ChangedTrust:
         public = [key.info.public_key]
         return add_signer(self.gun, name, public, self.own, trust_servers=self.servers(), **more)  # type: ignore[arg-type]
+
+    def later(self, files: Files) -> Files:
+        """The present targets, signed once more: the update of a writer who is faster."""
+        signed = dict(parse_targets("targets", self.server.current[self.gun]["targets"]).document.signed)
+        signed["version"] = parse_targets("targets", files["targets"]).document.version
+        made = signing_key(self.targets).sign(canonical_json(signed))
+        return {"targets": serialized(signed, [(made.key_id, made.method, b64encode(made.value).decode())])}
 
     def released(self, tag: str = "1.0", **more: object) -> str:
         trust = ContentTrust(self.server.url, self.root.info.public_key)
@@ -131,11 +141,15 @@ def test_a_writer_who_was_slower_makes_the_change_on_top_of_the_other_one(stage:
 def test_a_writer_who_is_always_slower_gives_up(stage: Stage) -> None:
     stage.init()
     stage.server.updates.clear()
-    stage.server.before = lambda _name, _files: refusal(400, "VERSION")
 
+    def ahead(name: str, files: Files) -> Answer:
+        stage.server.store(name, stage.later(files))
+        return refusal(400, "VERSION")
+
+    stage.server.before = ahead
     with pytest.raises(Stale):
         stage.sign("1.0")
-    assert len(stage.server.updates) == 5
+    assert len(stage.server.updates) == 8
 
 
 def test_an_update_that_was_stored_before_its_answer_was_lost_is_done(stage: Stage) -> None:
@@ -352,3 +366,38 @@ def test_a_repository_is_made_once(stage: Stage) -> None:
     assert stage.init().root == (canonical_id(stage.root.info.public_key),)
     with pytest.raises(InvalidArgument, match="it has trust data already"):
         stage.init()
+
+
+def test_a_root_that_another_writer_published_first_is_a_conflict_whatever_the_server_calls_it(stage: Stage) -> None:
+    stage.sign("1.0")
+    once: list[int] = []
+
+    def faster(_name: str, _files: Files) -> Answer | None:
+        if once:
+            return None
+        once.append(1)
+        other = TrustServers(server=stage.server.url, memory=InMemoryTrust())
+        rotate_trust_key(stage.gun, "timestamp", stage.own, trust_servers=other)
+        return refusal(400, "INVALID_UPDATE", {"Name": "ErrBadRoot", "Error": {"Msg": "must increment the version"}})
+
+    stage.server.before = faster
+    new = stage.key("new")
+    done = rotate_trust_key(stage.gun, "targets", stage.own, new_key=new, trust_servers=stage.servers())
+    assert done.versions == {"root": 3, "targets": 2}
+
+
+def test_a_role_that_needs_two_signatures_is_not_rotated_to_one_key(stage: Stage) -> None:
+    made = TrustRepository(name=stage.gun, root=[certified(stage.gun), certified(stage.gun)], threshold=2)
+    files = made.files()
+    stage.server.keys[stage.gun, "snapshot"], stage.server.keys[stage.gun, "timestamp"] = made.snapshot, made.timestamp
+    stage.server.store(stage.gun, {role: files[f"{role}.json"] for role in ("root", "targets")})
+    pins = tuple(key.public for key in made.root)
+    with pytest.raises(InvalidArgument, match="needs 2 signatures"):
+        rotate_trust_key(
+            stage.gun,
+            "root",
+            stage.own,
+            new_key=stage.bob,
+            trust=ContentTrust(pin=pins),
+            trust_servers=stage.servers(),
+        )
