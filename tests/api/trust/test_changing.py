@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -44,9 +45,10 @@ from imagesig.keys.file.provider import FileKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
-from tests.content_trust.repository import NOW, TrustRepository, certified
+from tests.content_trust.repository import NOW, Key, TrustRepository, certified
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
+_WRITTEN = Key.written.fget  # type: ignore[attr-defined]
 YEARS = timedelta(days=365)
 
 
@@ -401,3 +403,36 @@ def test_a_role_that_needs_two_signatures_is_not_rotated_to_one_key(stage: Stage
             trust=ContentTrust(pin=pins),
             trust_servers=stage.servers(),
         )
+
+
+def test_a_writer_accepts_no_old_timestamp_and_nothing_older_than_before(stage: Stage) -> None:
+    stage.sign("1.0")
+    older = ({**stage.server.current[stage.gun]}, {**stage.server.named[stage.gun]})
+    stage.sign("2.0")
+    with pytest.raises(Expired, match=r"timestamp\.json"):
+        stage.sign("1.0", now=NOW + timedelta(days=15))
+    stage.server.current[stage.gun], stage.server.named[stage.gun] = older
+    with pytest.raises(NotTrusted, match="rolled"):
+        stage.sign("1.0")
+    assert len(stage.server.updates) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: {**key, "keyval": {**key["keyval"], "private": "c2VjcmV0"}},
+        lambda key: {**key, "keytype": "rsa"},
+        lambda key: {**key, "keyval": {**key["keyval"], "public": "AAAA"}},
+        lambda key: {"keytype": key["keytype"]},
+        lambda _key: {},
+        lambda _key: [],
+    ],
+    ids=["private", "type", "short", "no value", "empty", "list"],
+)
+def test_a_key_of_the_server_that_is_no_key_makes_no_repository(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]
+) -> None:
+    monkeypatch.setattr(Key, "written", property(lambda self: change(_WRITTEN(self))))
+    with pytest.raises(MalformedError):
+        stage.init()
+    assert not stage.server.updates
