@@ -151,8 +151,12 @@ class Edition:
     def renew(self, now: datetime, able: Callable[[Role], bool]) -> Iterator[str]:
         """Signs files again that expire soon, where `able` says that the keys of their role are here.
 
-        Gives warnings of the others. Raises `Expired` for a file without which no client accepts the repository.
+        Gives warnings of the others, and of root certificates that end soon. Raises `Expired` for a file without which no client accepts the repository.
         """
+        for key in self.role(ROOT).keys:
+            if key.certificates and key.certificates[0].not_after <= now + NEAR_EXPIRY:
+                until = f"{key.certificates[0].not_after:%Y-%m-%d}"
+                yield f"the root certificate ends on {until}: before that, run: imagesig trust rotate REPO root"
         for name in (ROOT, TARGETS, *(self.view.delegated if self.view else ())):
             present = self.present(name)
             if present is None or name in self.changed or present.expires > now + NEAR_EXPIRY:

@@ -279,6 +279,7 @@ def test_a_removed_signer_leaves_what_another_key_can_sign_again(stage: Stage) -
     done = remove(TrustKeys(stage.bob, root=stage.root, targets=stage.targets))
     assert done.versions == {"targets": 3, "targets/releases": 2}
     assert stage.released() == stage.digests["1.0"]
+    assert canonical_id(stage.alice.info.public_key).encode() not in stage.server.current[stage.gun]["targets"]
     with pytest.raises(KeyNotFound):
         stage.sign("1.0", TrustKeys(stage.alice))
     with pytest.raises(NoSignatures, match="no signer alice"):
@@ -331,8 +332,9 @@ def test_a_rotated_key_signs_and_clients_follow(stage: Stage, role: str) -> None
     if new is not None:
         keys = {"root": stage.root, "targets": stage.targets, role: new}
         assert stage.sign("2.0", TrustKeys(**keys)).versions["targets"] >= 2
-        with pytest.raises(KeyMismatch):
-            rotate_trust_key(stage.gun, role, TrustKeys(**keys), new_key=new, trust_servers=servers)
+        if role == "targets":
+            with pytest.raises(KeyMismatch):
+                rotate_trust_key(stage.gun, role, TrustKeys(**keys), new_key=new, trust_servers=servers)
         with pytest.raises((KeyNotFound, SignatureRejected)):
             rotate_trust_key(stage.gun, "timestamp" if role == "root" else "root", stage.own, trust_servers=servers)
 
@@ -351,10 +353,14 @@ def test_files_that_expire_soon_are_signed_again_if_their_keys_are_here(stage: S
     stage.init(now=NOW - 9.6 * YEARS)
     done = stage.sign("1.0")
     assert done.versions == {"root": 2, "targets": 2}
+    assert any("root certificate ends" in note for note in done.notes)
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice), now=NOW - 3.1 * YEARS)  # its delegation has expired now
     assert stage.sign("2.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 2}
     assert stage.tags("targets/alice") == {"1.0", "2.0"}
+    renewed = rotate_trust_key(stage.gun, "root", stage.own, new_key=stage.root, trust_servers=stage.servers())
+    assert renewed.versions == {"root": 3}
+    assert not renewed.notes
 
 
 def test_expired_files_stop_a_writer_who_cannot_sign_them(stage: Stage) -> None:
@@ -436,3 +442,31 @@ def test_a_key_of_the_server_that_is_no_key_makes_no_repository(
     with pytest.raises(MalformedError):
         stage.init()
     assert not stage.server.updates
+
+
+def test_a_server_that_gives_other_files_of_the_same_version_is_an_error(stage: Stage) -> None:
+    stage.init()
+
+    def swaps(name: str, files: Files) -> Answer:
+        stage.server.store(name, stage.later(files))
+        return Answer(200)
+
+    stage.server.before = swaps
+    with pytest.raises(MalformedError, match="other bytes than were stored"):
+        stage.sign("1.0")
+
+
+def test_a_change_that_fails_leaves_no_trust_behind(stage: Stage) -> None:
+    stage.add("alice", stage.alice)
+    stage.memory = InMemoryTrust()
+    with pytest.raises(KeyNotFound):
+        stage.sign("1.0", TrustKeys(stage.bob), trust=ContentTrust(first_use=True))
+    assert not stage.memory.load(stage.server.url, stage.gun)
+
+
+def test_the_same_servers_see_the_change_at_once(stage: Stage) -> None:
+    stage.sign("1.0")
+    servers, trust = stage.servers(), ContentTrust(stage.server.url, stage.root.info.public_key)
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["1.0"]
+    sign_trust(f"{stage.gun}:1.0@{stage.digests['2.0']}", stage.own, trust_servers=servers)
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["2.0"]
