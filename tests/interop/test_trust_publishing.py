@@ -220,3 +220,10 @@ def test_four_writers_at_once_lose_no_tag(stage: Stage) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(sign, range(4)))
     assert set(stage.signed()) == {"w0", "w1", "w2", "w3"}
+
+
+def test_a_repository_with_a_name_that_no_certificate_can_hold_is_accepted(stage: Stage) -> None:
+    targets, name = stage.key("targets"), f"{stage.gun}/{'long/' * 12}name"
+    stage.run("init", "--root-key", stage.key("root"), "--targets-key", targets, name)
+    assert "No targets present" in stage.notary().run("list", name)
+    assert json.loads(stage.docker.run("trust", "inspect", name))[0]["SignedTags"] == []
