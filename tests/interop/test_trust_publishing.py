@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagesig import TrustServers, init_trust, open_key, sign_trust
 from imagesig.content_trust import InMemoryTrust, TrustKeys
+from imagesig.content_trust.metadata import serialized
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
@@ -227,3 +229,42 @@ def test_a_repository_with_a_name_that_no_certificate_can_hold_is_accepted(stage
     stage.run("init", "--root-key", stage.key("root"), "--targets-key", targets, name)
     assert "No targets present" in stage.notary().run("list", name)
     assert json.loads(stage.docker.run("trust", "inspect", name))[0]["SignedTags"] == []
+
+
+def test_a_byte_off_is_noticed_and_repaired_with_the_next_version(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real server stores the odd bytes, and breaks the repository for everybody until the repair."""
+    targets = stage.key("targets")
+    stage.run("init", "--root-key", stage.key("root"), "--targets-key", targets, stage.gun)
+    sent: list[bytes] = []
+
+    def odd(*arguments: Any) -> bytes:
+        content = serialized(*arguments)
+        sent.append(content.replace(b'{"signed":', b'{"signed": ') if not sent else content)
+        return sent[-1]
+
+    monkeypatch.setattr("imagesig.content_trust.publishing.serialized", odd)
+    out = stage.run("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+
+    assert len(sent) == 2
+    assert "targets version 3" in out
+    assert set(stage.signed()) == {"1.0"}
+    assert "1.0" in stage.notary().run("list", stage.gun)
+
+
+def test_doctor_names_what_is_wrong_with_a_trust_server(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = stage.key("root")
+    stage.run("init", "--root-key", root, "--targets-key", stage.key("targets"), stage.gun)
+
+    def steps(*options: object) -> dict[str, tuple[str, str]]:
+        done = run_here("doctor", "--notary-server", stage.server.url, "--output", "json", *options, f"{stage.gun}:1.0")
+        return {item["area"]: (item["state"], item["detail"]) for item in json.loads(done.stdout)["findings"]}
+
+    found = steps()
+    assert found["trust TLS"][0] == "ok", found["trust TLS"]
+    assert found["trust data"][0] == "note"
+    assert steps("--pin", found["root pin"][1].rpartition(" ")[2])["trust data"][0] == "ok"
+    monkeypatch.setenv("DOCKER_CONFIG", str(stage.folder / "nowhere"))
+    assert steps()["trust TLS"][0] == "failed"
+    assert steps("--notary-ca", stage.server.ca_file)["trust TLS"][0] == "ok"
