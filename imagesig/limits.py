@@ -290,7 +290,7 @@ TRUST_UPDATE_BYTES = 32 * 1024 * 1024
 """Bytes of all files that one update fetches."""
 TRUST_KEY_BYTES = 16 * 1024
 """The public key of a trust server for one role; those in the wild have 0.2 KiB."""
-TRUST_PUBLISH_ATTEMPTS = 5
+TRUST_PUBLISH_ATTEMPTS = 8
 """Attempts to publish while other writers publish too."""
 TRUST_MEMORY_BYTES = 64 * 1024 * 1024
 """What is remembered of one repository: its metadata in base64."""

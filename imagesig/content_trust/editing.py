@@ -121,7 +121,9 @@ class Edition:
 
     def delegations(self) -> dict[str, Role]:
         """The roles that `targets` delegates to, by name, as edited."""
-        content = serialized(self._read(TARGETS) | {"expires": "2000-01-01T00:00:00Z", "version": 1}, ())
+        # Without the tags, of which there may be thousands.
+        alone = self._read(TARGETS) | {"targets": {}, "expires": "2000-01-01T00:00:00Z", "version": 1}
+        content = serialized(alone, ())
         return {role.name: role for role in parse_targets(TARGETS, content).delegations}
 
     def role(self, name: str) -> Role:
@@ -149,8 +151,12 @@ class Edition:
     def renew(self, now: datetime, able: Callable[[Role], bool]) -> Iterator[str]:
         """Signs files again that expire soon, where `able` says that the keys of their role are here.
 
-        Gives warnings of the others. Raises `Expired` for a file without which no client accepts the repository.
+        Gives warnings of the others, and of root certificates that end soon. Raises `Expired` for a file without which no client accepts the repository.
         """
+        for key in self.role(ROOT).keys:
+            if key.certificates and key.certificates[0].not_after <= now + NEAR_EXPIRY:
+                until = f"{key.certificates[0].not_after:%Y-%m-%d}"
+                yield f"the root certificate ends on {until}: before that, run: imagesig trust rotate REPO root"
         for name in (ROOT, TARGETS, *(self.view.delegated if self.view else ())):
             present = self.present(name)
             if present is None or name in self.changed or present.expires > now + NEAR_EXPIRY:

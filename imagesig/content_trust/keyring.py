@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from imagesig.keys.provider import SigningKey
 
 if TYPE_CHECKING:
     from imagesig.content_trust.metadata import RoleSignature
+    from imagesig.crypto.public_key import PublicKey
 
 _ROOT_DAYS = 3650
 _NAME_CHARACTERS = 64
@@ -56,6 +57,8 @@ class TrustKeys:
         self._keys = tuple(key for key in (root, targets, *keys) if key is not None)
         self._folder = folder
         self._found: dict[str, ProviderKey] = {}
+        self._by_id: Mapping[str, tuple[SigningKey, PublicKey]] | None = None
+        self._listed: Mapping[str, str] | None = None
 
     def able(self, role: Role) -> bool:
         """Whether enough keys of the role are here. No key is opened."""
@@ -79,7 +82,7 @@ class TrustKeys:
 
     def root_ids(self) -> tuple[str, ...]:
         """The canonical ids of the root keys that are here."""
-        listed = self._folder.roles() if self._folder else {}
+        listed = self._roles()
         root = self._given[ROOT]
         return (*(map(canonical_id, root.public_keys) if root else ()), *(key for key in listed if listed[key] == ROOT))
 
@@ -110,23 +113,28 @@ class TrustKeys:
         return _certified(opened, repository, now) if role == ROOT else opened.key
 
     def _has(self, key_id: str) -> bool:
-        if key_id in self._found or (self._folder is not None and key_id in self._folder.roles()):
-            return True
-        return any(key_id in _ids(key) for key in self._keys)
+        return key_id in self._found or key_id in self._ids() or key_id in self._roles()
+
+    def _ids(self) -> Mapping[str, tuple[SigningKey, PublicKey]]:
+        """The given keys, in every version that signs, by canonical id."""
+        if self._by_id is None:
+            self._by_id = {canonical_id(item): (key, item) for key in self._keys for item in key.public_keys}
+        return self._by_id
+
+    def _roles(self) -> Mapping[str, str]:
+        """The keys of the folder with their roles, listed once."""
+        if self._listed is None:
+            self._listed = self._folder.roles() if self._folder is not None else {}
+        return self._listed
 
     def _find(self, key_id: str) -> ProviderKey | None:
         if key_id not in self._found:
-            for key in self._keys:
-                for public_key in key.public_keys:
-                    if canonical_id(public_key) == key_id:
-                        self._found[key_id] = signing_key(key.pinned_to(public_key))
-            if key_id not in self._found and self._folder is not None and (found := self._folder.find(key_id)):
+            if key_id in self._ids():
+                key, public_key = self._ids()[key_id]
+                self._found[key_id] = signing_key(key.pinned_to(public_key))
+            elif self._folder is not None and (found := self._folder.find(key_id)):
                 self._found[key_id] = found
         return self._found.get(key_id)
-
-
-def _ids(key: SigningKey) -> Sequence[str]:
-    return [canonical_id(public_key) for public_key in key.public_keys]
 
 
 def _certified(opened: ProviderKey, repository: str, now: datetime) -> TrustKey:

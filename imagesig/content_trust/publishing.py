@@ -24,7 +24,7 @@ from imagesig.errors import MalformedError, SignatureRejected, Stale, Unexpected
 from imagesig.oci.reference import Reference
 from imagesig.trust.anchors import ContentTrust, RootKeyId
 
-_PAUSE = 0.1
+_PAUSE = 0.05
 """Seconds before the second attempt; later ones wait longer."""
 _REPAIRS = 2
 """How often files are published anew under the next version, because the server cannot serve what it stored."""
@@ -83,7 +83,7 @@ class Publisher(Struct, frozen=True):
             except (MalformedError, SignatureRejected) as error:
                 failure = error
                 continue
-            versions = {role: parse_document(role, content).version for role, content in files.items()}
+            versions = {role: _version(role, content) for role, content in files.items()}
             return Published(view, versions, notes)
         assert failure is not None
         raise failure
@@ -109,15 +109,18 @@ class Publisher(Struct, frozen=True):
     def _floor(self, role: str) -> int:
         """The version of a file that the server has and the present trust data do not use: its number is used up."""
         content = self.servers.server(self.trust, self.image).fetch(self.image.repository, File.current(role))
-        return parse_document(role, content).version if content is not None else 0
+        return _version(role, content)
 
     def _store(self, files: Mapping[str, bytes]) -> None:
         server, repository = self.servers.server(self.trust, self.image), self.image.repository
         try:
             server.publish(repository, files)
-        except Stale:
+        except (Stale, UnexpectedResponse) as error:
+            found = {role: server.fetch(repository, File.current(role)) for role in files}
             # A request is sent again if its connection breaks, and then conflicts with itself.
-            if any(server.fetch(repository, File.current(role)) != content for role, content in files.items()):
+            if any(found[role] != content for role, content in files.items()):
+                if any(_version(role, found[role]) >= _version(role, content) for role, content in files.items()):
+                    raise Stale(str(error), hint="run the same again") from error  # of a root, notary says it otherwise
                 raise
 
     def _read_back(self, base: View | None, files: Mapping[str, bytes]) -> View:
@@ -138,13 +141,18 @@ class Publisher(Struct, frozen=True):
         )
 
 
+def _version(role: str, content: bytes | None) -> int:
+    """The version of a file; 0 without one."""
+    return parse_document(role, content).version if content is not None else 0
+
+
 def _is_there(view: View, role: str, content: bytes) -> bool:
     found = view.files.get(role)
     if found is None:
         raise MalformedError(f"{role}.json: it was stored, but the trust data on the server do not use it")
     if found == content:
         return True
-    seen, sent = (parse_document(role, item).version for item in (found, content))
+    seen, sent = _version(role, found), _version(role, content)
     if seen == sent:
         raise MalformedError(f"{role}.json version {sent}: the server gives other bytes than were stored")
     return seen > sent

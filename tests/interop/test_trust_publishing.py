@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from imagesig import TrustServers, init_trust, open_key, sign_trust
+from imagesig.content_trust import InMemoryTrust, TrustKeys
+from imagesig.content_trust.metadata import serialized
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
@@ -69,7 +75,8 @@ class Stage:
 def stage(notary: NotaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with InMemoryRegistry() as registry:
         made = Stage(registry, notary, tmp_path)
-        monkeypatch.setenv("DOCKER_CONFIG", str(made.docker.folder))
+        shutil.copytree(made.docker.folder / "tls", tmp_path / "ours" / "tls")
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "ours"))
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_SERVER", notary.url)
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", PASSPHRASE)
         monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", PASSPHRASE)
@@ -199,3 +206,65 @@ def test_docker_pulls_with_content_trust_what_imagesig_signed(stage: Stage, dock
     assert "trust data" in trusting.run("pull", f"{stage.gun}:2.0", check=False).stderr
     stage.run("revoke", "--targets-key", targets, f"{stage.gun}:1.0")
     assert "trust data" in trusting.run("pull", f"{stage.gun}:1.0", check=False).stderr
+
+
+def test_four_writers_at_once_lose_no_tag(stage: Stage) -> None:
+    targets = stage.key("targets")
+    with open_key(stage.key("root")) as root, open_key(targets) as key:
+        servers = [TrustServers(memory=InMemoryTrust(), ca_file=stage.server.ca_file) for _ in range(4)]
+        init_trust(stage.gun, TrustKeys(root=root, targets=key), trust_servers=servers[0])
+        digest = stage.digests["1.0"]
+
+        def sign(number: int) -> object:
+            keys = TrustKeys(root=root, targets=key)
+            return sign_trust(f"{stage.gun}:w{number}@{digest}", keys, trust_servers=servers[number])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(sign, range(4)))
+    assert set(stage.signed()) == {"w0", "w1", "w2", "w3"}
+
+
+def test_a_repository_with_a_name_that_no_certificate_can_hold_is_accepted(stage: Stage) -> None:
+    targets, name = stage.key("targets"), f"{stage.gun}/{'long/' * 12}name"
+    stage.run("init", "--root-key", stage.key("root"), "--targets-key", targets, name)
+    assert "No targets present" in stage.notary().run("list", name)
+    assert json.loads(stage.docker.run("trust", "inspect", name))[0]["SignedTags"] == []
+
+
+def test_a_byte_off_is_noticed_and_repaired_with_the_next_version(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real server stores the odd bytes, and breaks the repository for everybody until the repair."""
+    targets = stage.key("targets")
+    stage.run("init", "--root-key", stage.key("root"), "--targets-key", targets, stage.gun)
+    sent: list[bytes] = []
+
+    def odd(*arguments: Any) -> bytes:
+        content = serialized(*arguments)
+        sent.append(content.replace(b'{"signed":', b'{"signed": ') if not sent else content)
+        return sent[-1]
+
+    monkeypatch.setattr("imagesig.content_trust.publishing.serialized", odd)
+    out = stage.run("sign", "--targets-key", targets, f"{stage.gun}:1.0")
+
+    assert len(sent) == 2
+    assert "targets version 3" in out
+    assert set(stage.signed()) == {"1.0"}
+    assert "1.0" in stage.notary().run("list", stage.gun)
+
+
+def test_doctor_names_what_is_wrong_with_a_trust_server(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = stage.key("root")
+    stage.run("init", "--root-key", root, "--targets-key", stage.key("targets"), stage.gun)
+
+    def steps(*options: object) -> dict[str, tuple[str, str]]:
+        done = run_here("doctor", "--notary-server", stage.server.url, "--output", "json", *options, f"{stage.gun}:1.0")
+        return {item["area"]: (item["state"], item["detail"]) for item in json.loads(done.stdout)["findings"]}
+
+    found = steps()
+    assert found["trust TLS"][0] == "ok", found["trust TLS"]
+    assert found["trust data"][0] == "note"
+    assert steps("--pin", found["root pin"][1].rpartition(" ")[2])["trust data"][0] == "ok"
+    monkeypatch.setenv("DOCKER_CONFIG", str(stage.folder / "nowhere"))
+    assert steps()["trust TLS"][0] == "failed"
+    assert steps("--notary-ca", stage.server.ca_file)["trust TLS"][0] == "ok"

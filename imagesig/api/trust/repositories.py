@@ -73,12 +73,13 @@ def rotate_trust_key(
 ) -> ChangedTrust:
     """Replaces the key of `root`, `targets`, `snapshot` or `timestamp`; the root file is signed again.
 
-    A new root is signed by the old root key too, so that clients with the old one follow. The new key of `root` and
+    A new root is signed by the old root key too, so that clients with the old one follow. The present root key can be
+    given as the new one: it gets a new certificate, as before the old one ends. The new key of `root` and
     `targets` is `new_key`, or one that is made in the folder of `keys`. The new key of `snapshot` is `new_key`, or the
     server's, which makes those of `timestamp`. Options are those of `sign_trust`.
 
     Raises:
-        InvalidArgument: another role, or a `new_key` for the timestamp.
+        InvalidArgument: another role, one with a threshold above 1, or a `new_key` for the timestamp.
         KeyMismatch: the new key is the present one.
         KeyNotFound: the root key is not here, or no new key can be made.
         Others: as `sign_trust`.
@@ -91,13 +92,18 @@ def rotate_trust_key(
         change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
         present = change.present(change.servers.present(change.trust, change.image, change.now))
         name = change.image.repository
+        if (threshold := present.role(role).threshold) > 1:
+            raise InvalidArgument(
+                f"{name}: {role} needs {threshold} signatures, which rotating to one key would lower to 1: only roles "
+                "with a threshold of 1 are rotated"
+            )
         if not keys.able(present.role(ROOT)):
             keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
         if role in (SNAPSHOT, TIMESTAMP) and new_key is None:
             made = change.servers.server(change.trust, change.image).public_key(name, role, new=True)
         else:
             made = keys.made(role, name, change.now, new_key)
-        if made.canonical_id in {key.canonical_id for key in present.role(role).keys}:
+        if made.id in {key.id for key in present.role(role).keys}:
             raise KeyMismatch(f"{name}: {made.canonical_id} is the present key of {role}, another one is needed")
 
         def edit(view: View | None) -> Edition:

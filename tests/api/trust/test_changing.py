@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,9 @@ from imagesig import (
     verify,
 )
 from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
-from imagesig.content_trust.metadata import parse_targets
+from imagesig.content_trust.canonical import canonical_json
+from imagesig.content_trust.metadata import parse_targets, serialized
+from imagesig.content_trust.signing_key import signing_key
 from imagesig.errors import (
     Expired,
     InvalidArgument,
@@ -41,9 +45,10 @@ from imagesig.keys.file.provider import FileKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
-from tests.content_trust.repository import NOW
+from tests.content_trust.repository import NOW, Key, TrustRepository, certified
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
+_WRITTEN = Key.written.fget  # type: ignore[attr-defined]
 YEARS = timedelta(days=365)
 
 
@@ -76,6 +81,13 @@ class Stage:
     def add(self, name: str, key: SigningKey, **more: object) -> ChangedTrust:
         public = [key.info.public_key]
         return add_signer(self.gun, name, public, self.own, trust_servers=self.servers(), **more)  # type: ignore[arg-type]
+
+    def later(self, files: Files) -> Files:
+        """The present targets, signed once more: the update of a writer who is faster."""
+        signed = dict(parse_targets("targets", self.server.current[self.gun]["targets"]).document.signed)
+        signed["version"] = parse_targets("targets", files["targets"]).document.version
+        made = signing_key(self.targets).sign(canonical_json(signed))
+        return {"targets": serialized(signed, [(made.key_id, made.method, b64encode(made.value).decode())])}
 
     def released(self, tag: str = "1.0", **more: object) -> str:
         trust = ContentTrust(self.server.url, self.root.info.public_key)
@@ -131,11 +143,15 @@ def test_a_writer_who_was_slower_makes_the_change_on_top_of_the_other_one(stage:
 def test_a_writer_who_is_always_slower_gives_up(stage: Stage) -> None:
     stage.init()
     stage.server.updates.clear()
-    stage.server.before = lambda _name, _files: refusal(400, "VERSION")
 
+    def ahead(name: str, files: Files) -> Answer:
+        stage.server.store(name, stage.later(files))
+        return refusal(400, "VERSION")
+
+    stage.server.before = ahead
     with pytest.raises(Stale):
         stage.sign("1.0")
-    assert len(stage.server.updates) == 5
+    assert len(stage.server.updates) == 8
 
 
 def test_an_update_that_was_stored_before_its_answer_was_lost_is_done(stage: Stage) -> None:
@@ -263,6 +279,7 @@ def test_a_removed_signer_leaves_what_another_key_can_sign_again(stage: Stage) -
     done = remove(TrustKeys(stage.bob, root=stage.root, targets=stage.targets))
     assert done.versions == {"targets": 3, "targets/releases": 2}
     assert stage.released() == stage.digests["1.0"]
+    assert canonical_id(stage.alice.info.public_key).encode() not in stage.server.current[stage.gun]["targets"]
     with pytest.raises(KeyNotFound):
         stage.sign("1.0", TrustKeys(stage.alice))
     with pytest.raises(NoSignatures, match="no signer alice"):
@@ -315,8 +332,9 @@ def test_a_rotated_key_signs_and_clients_follow(stage: Stage, role: str) -> None
     if new is not None:
         keys = {"root": stage.root, "targets": stage.targets, role: new}
         assert stage.sign("2.0", TrustKeys(**keys)).versions["targets"] >= 2
-        with pytest.raises(KeyMismatch):
-            rotate_trust_key(stage.gun, role, TrustKeys(**keys), new_key=new, trust_servers=servers)
+        if role == "targets":
+            with pytest.raises(KeyMismatch):
+                rotate_trust_key(stage.gun, role, TrustKeys(**keys), new_key=new, trust_servers=servers)
         with pytest.raises((KeyNotFound, SignatureRejected)):
             rotate_trust_key(stage.gun, "timestamp" if role == "root" else "root", stage.own, trust_servers=servers)
 
@@ -335,10 +353,14 @@ def test_files_that_expire_soon_are_signed_again_if_their_keys_are_here(stage: S
     stage.init(now=NOW - 9.6 * YEARS)
     done = stage.sign("1.0")
     assert done.versions == {"root": 2, "targets": 2}
+    assert any("root certificate ends" in note for note in done.notes)
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice), now=NOW - 3.1 * YEARS)  # its delegation has expired now
     assert stage.sign("2.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 2}
     assert stage.tags("targets/alice") == {"1.0", "2.0"}
+    renewed = rotate_trust_key(stage.gun, "root", stage.own, new_key=stage.root, trust_servers=stage.servers())
+    assert renewed.versions == {"root": 3}
+    assert not renewed.notes
 
 
 def test_expired_files_stop_a_writer_who_cannot_sign_them(stage: Stage) -> None:
@@ -352,3 +374,99 @@ def test_a_repository_is_made_once(stage: Stage) -> None:
     assert stage.init().root == (canonical_id(stage.root.info.public_key),)
     with pytest.raises(InvalidArgument, match="it has trust data already"):
         stage.init()
+
+
+def test_a_root_that_another_writer_published_first_is_a_conflict_whatever_the_server_calls_it(stage: Stage) -> None:
+    stage.sign("1.0")
+    once: list[int] = []
+
+    def faster(_name: str, _files: Files) -> Answer | None:
+        if once:
+            return None
+        once.append(1)
+        other = TrustServers(server=stage.server.url, memory=InMemoryTrust())
+        rotate_trust_key(stage.gun, "timestamp", stage.own, trust_servers=other)
+        return refusal(400, "INVALID_UPDATE", {"Name": "ErrBadRoot", "Error": {"Msg": "must increment the version"}})
+
+    stage.server.before = faster
+    new = stage.key("new")
+    done = rotate_trust_key(stage.gun, "targets", stage.own, new_key=new, trust_servers=stage.servers())
+    assert done.versions == {"root": 3, "targets": 2}
+
+
+def test_a_role_that_needs_two_signatures_is_not_rotated_to_one_key(stage: Stage) -> None:
+    made = TrustRepository(name=stage.gun, root=[certified(stage.gun), certified(stage.gun)], threshold=2)
+    files = made.files()
+    stage.server.keys[stage.gun, "snapshot"], stage.server.keys[stage.gun, "timestamp"] = made.snapshot, made.timestamp
+    stage.server.store(stage.gun, {role: files[f"{role}.json"] for role in ("root", "targets")})
+    pins = tuple(key.public for key in made.root)
+    with pytest.raises(InvalidArgument, match="needs 2 signatures"):
+        rotate_trust_key(
+            stage.gun,
+            "root",
+            stage.own,
+            new_key=stage.bob,
+            trust=ContentTrust(pin=pins),
+            trust_servers=stage.servers(),
+        )
+
+
+def test_a_writer_accepts_no_old_timestamp_and_nothing_older_than_before(stage: Stage) -> None:
+    stage.sign("1.0")
+    older = ({**stage.server.current[stage.gun]}, {**stage.server.named[stage.gun]})
+    stage.sign("2.0")
+    with pytest.raises(Expired, match=r"timestamp\.json"):
+        stage.sign("1.0", now=NOW + timedelta(days=15))
+    stage.server.current[stage.gun], stage.server.named[stage.gun] = older
+    with pytest.raises(NotTrusted, match="rolled"):
+        stage.sign("1.0")
+    assert len(stage.server.updates) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: {**key, "keyval": {**key["keyval"], "private": "c2VjcmV0"}},
+        lambda key: {**key, "keytype": "rsa"},
+        lambda key: {**key, "keyval": {**key["keyval"], "public": "AAAA"}},
+        lambda key: {"keytype": key["keytype"]},
+        lambda _key: {},
+        lambda _key: [],
+    ],
+    ids=["private", "type", "short", "no value", "empty", "list"],
+)
+def test_a_key_of_the_server_that_is_no_key_makes_no_repository(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]
+) -> None:
+    monkeypatch.setattr(Key, "written", property(lambda self: change(_WRITTEN(self))))
+    with pytest.raises(MalformedError):
+        stage.init()
+    assert not stage.server.updates
+
+
+def test_a_server_that_gives_other_files_of_the_same_version_is_an_error(stage: Stage) -> None:
+    stage.init()
+
+    def swaps(name: str, files: Files) -> Answer:
+        stage.server.store(name, stage.later(files))
+        return Answer(200)
+
+    stage.server.before = swaps
+    with pytest.raises(MalformedError, match="other bytes than were stored"):
+        stage.sign("1.0")
+
+
+def test_a_change_that_fails_leaves_no_trust_behind(stage: Stage) -> None:
+    stage.add("alice", stage.alice)
+    stage.memory = InMemoryTrust()
+    with pytest.raises(KeyNotFound):
+        stage.sign("1.0", TrustKeys(stage.bob), trust=ContentTrust(first_use=True))
+    assert not stage.memory.load(stage.server.url, stage.gun)
+
+
+def test_the_same_servers_see_the_change_at_once(stage: Stage) -> None:
+    stage.sign("1.0")
+    servers, trust = stage.servers(), ContentTrust(stage.server.url, stage.root.info.public_key)
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["1.0"]
+    sign_trust(f"{stage.gun}:1.0@{stage.digests['2.0']}", stage.own, trust_servers=servers)
+    assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["2.0"]
