@@ -21,9 +21,7 @@ from imagesig.cli.transport import transport_options
 from imagesig.images.open import Transport
 from imagesig.naming import is_key_uri
 
-_KEY_FILE = re.compile(
-    r"(?:/|~|\.\.?/).*|(?![^/]*[.:][^/]*/)[^:@]+\.(?:key|pub|pem|der|p12|pfx)", re.DOTALL | re.IGNORECASE
-)
+_KEY_FILE = re.compile(r"(?is)(?:/|~|\.\.?/).*|(?![^/]*[.:][^/]*/)[^:@]+\.(?:key|pub|pem|der|p12|pfx)")
 """Names that a user gives to a key file and not to an image: they are examined as such even if there is no file."""
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 
