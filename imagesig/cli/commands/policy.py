@@ -26,7 +26,8 @@ from imagesig.cli.shared_keys import OpenedKeys
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
-from imagesig.keys.uri import open_public_keys
+from imagesig.keys.file.open import names_private_key
+from imagesig.keys.uri import KeySettings, open_public_keys
 from imagesig.naming import is_key_uri, scheme_of
 from imagesig.policy import KeyReference, Policy, Scope, parse_scope
 from imagesig.policy.files.default import new_default_policy
@@ -34,6 +35,7 @@ from imagesig.policy.files.kinds import CONTAINERS, NOTATION
 from imagesig.policy.files.toml import toml_text
 from imagesig.policy.files.write import document_of
 from imagesig.policy.scope import LOCAL_TRANSPORTS, check_scope
+from imagesig.trust import TrustedKey
 
 
 @click.group("policy")
@@ -142,7 +144,7 @@ def import_command(policy_file: Path, source: str | None, output: str) -> None:
 
 
 @command.command("init", short_help="Make a policy from keys.")
-@click.option("--key", "keys", multiple=True, required=True, metavar="KEY", help="Trusted public key; repeatable.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Trusted key; repeatable.")
 @click.option(
     "--scope", "scopes", multiple=True, metavar="NAME", help="Registry or repository; repeatable. Default: all."
 )
@@ -151,12 +153,17 @@ def import_command(policy_file: Path, source: str | None, output: str) -> None:
 def init_command(keys: tuple[str, ...], scopes: tuple[str, ...], to_file: bool, passphrase_file: Path | None) -> None:
     """Print a policy that needs a signature by one of the keys. With scopes, all other images are rejected.
 
+    Of a private key, the policy gets the public key as text.
+
     Example: imagesig policy init --key release.pub --scope ghcr.io/acme --write
     """
+    if not keys:
+        raise InvalidArgument(
+            "policy init: no key is given, at least one is needed",
+            hint="name the keys to trust: imagesig policy init --key PUBLIC_KEY",
+        )
     settings = key_settings(passphrase_file)
-    for key in keys:
-        open_public_keys(key, settings=settings)
-    trusted = Policy.any_of(*map(_reference, keys))
+    trusted = Policy.any_of(*(_trusted(key, settings) for key in keys))
     if scopes:
         trusted = Policy(rules={parse_scope(scope): trusted.default for scope in scopes})
     text = toml_text(document_of(trusted))
@@ -167,7 +174,9 @@ def init_command(keys: tuple[str, ...], scopes: tuple[str, ...], to_file: bool, 
     note(f"wrote {path}", "imagesig verify IMAGE uses it if you name no key, CA or policy")
 
 
-def _reference(key: str) -> KeyReference:
-    """The key under the name of its file, or of the key in its store."""
+def _trusted(key: str, settings: KeySettings) -> KeyReference | TrustedKey:
+    """The key under the name of its file, or of the key in its store. Verifying does not need the private key."""
     path = key if is_key_uri(key) else str(Path.cwd() / key)
-    return KeyReference(path, re.sub(r"[^A-Za-z0-9_-]", "-", Path(path.partition("?")[0]).stem).strip("-") or "key")
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", Path(path.partition("?")[0]).stem).strip("-") or "key"
+    public_keys = open_public_keys(key, settings=settings)
+    return TrustedKey(name, public_keys) if names_private_key(key, settings) else KeyReference(path, name)

@@ -47,14 +47,17 @@ def patiently(upload: Callable[[], Response], what: str) -> Response:
     return upload()
 
 
-def failure(response: Response, what: str, wanted: Sequence[int]) -> ImagesigError:
-    """The error for an answer with none of the wanted statuses, with the registry's own words."""
+def failure(response: Response, what: str, wanted: Sequence[int], login: str = "") -> ImagesigError:
+    """The error for an answer with none of the wanted statuses, with the registry's own words.
+
+    `login` says whose login was sent and where it came from, for a refusal of it."""
     passes = is_passing(response)
     shown = f"{what}: status {response.status}{words(response)}"
     if response.status == 404 and not passes:
         return NotFound(shown, hint="check the reference")
     if response.status in (401, 403):
-        return Unauthorized(shown, hint="log in with credentials that allow it")
+        by = f", the login is {login}" if login else ""
+        return Unauthorized(f"{shown}{by}", hint="log in with credentials that allow it")
     *others, last = map(str, wanted)
     statuses = f"{', '.join(others)} or {last}" if others else last
     error = UnexpectedResponse(f"{shown}, {statuses} is needed")

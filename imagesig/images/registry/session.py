@@ -175,7 +175,9 @@ class RegistrySession:
     def expect(self, response: Response, what: str, *wanted: int) -> None:
         """Returns if the answer has one of these statuses. Raises the error for any other status."""
         if response.status not in wanted:
-            raise failure(response, what, wanted)
+            is_refused = response.status in (401, 403) and self._is_ours(response.url)
+            login = self._login.source(self.registry, self.path) if is_refused else ""
+            raise failure(response, what, wanted, login)
 
     def head(self, path: str, *, accept: str = "", actions: str = PULL) -> bool | None:
         """Whether a HEAD says that there is such content; None if it does not say it: then ask by GET.

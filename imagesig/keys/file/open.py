@@ -8,7 +8,6 @@ from pathlib import Path
 
 from imagesig.errors import InvalidArgument, KeyNotFound
 from imagesig.keys.file.provider import FileProvider, MemoryProvider
-from imagesig.keys.provider import KeyProvider
 from imagesig.keys.secrets import has_encoding
 from imagesig.keys.uri import KeySettings
 from imagesig.naming import scheme_of
@@ -20,7 +19,15 @@ _FILE_URI = regex(r"file:(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?P<rest>.*)", 
 _VARIABLE_URI = regex(r"env://([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
 
 
-def provider_from_uri(uri: str, settings: KeySettings) -> tuple[KeyProvider, str]:
+def names_private_key(uri: str, settings: KeySettings) -> bool:
+    """Whether this is the path, `file:` URI or `env:` URI of a private key. Raises as `provider_from_uri` does."""
+    if scheme_of(uri) not in ("file", "env"):
+        return False
+    provider, name = provider_from_uri(uri, settings)
+    return provider.is_private(name)
+
+
+def provider_from_uri(uri: str, settings: KeySettings) -> tuple[FileProvider | MemoryProvider, str]:
     """The provider for a path, `file:///PATH` (RFC 8089, `%XX` decoded) or `env://NAME` (PEM text in a variable).
 
     For the path of a folder the name is empty, for `list`.

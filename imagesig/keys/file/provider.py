@@ -120,6 +120,10 @@ class FileProvider(KeyProvider):
         write_private_key(path, private_key, passphrase)
         return FileKey(private_key, str(path))
 
+    def is_private(self, name: str) -> bool:
+        """Whether the file of that name has a private key."""
+        return has_private_key(read_key_file(self._path(name)).content)
+
     def is_encrypted(self, name: str) -> bool:
         """Whether opening the private key in the file of that name needs a passphrase."""
         return form_of(read_key_file(self._path(name)).content) is not Form.PLAIN
@@ -176,6 +180,10 @@ class MemoryProvider(KeyProvider):
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key of that name, or the public half of the private key."""
         return (_public_key_in(self._content(name), name, self._secrets),)
+
+    def is_private(self, name: str) -> bool:
+        """Whether the key of that name is a private key."""
+        return has_private_key(self._content(name))
 
     def _release(self) -> None:
         self._keys.clear()

@@ -493,6 +493,33 @@ def test_a_key_and_an_image_that_fail_do_not_hide_each_other(rig: Rig) -> None:
     assert [step.area for step in steps if step.state == "failed"] == ["key", "image"]
 
 
+@pytest.mark.parametrize(
+    "name", ["nope.key", "keys/nope.PEM", "nope.pub", "nope.p12", "./nope", "../nope", "/nowhere/nope", "~/nope"]
+)
+def test_the_name_of_a_key_file_that_is_missing_is_not_read_as_an_image(rig: Rig, name: str) -> None:
+    status, steps = doctor(name)
+    assert status == 1
+    assert [(step.area, step.detail) for step in steps if step.state == "failed"] == [
+        ("public key", f"{name.removeprefix('./')}: no such file")
+    ]
+    assert not [step for step in steps if step.area in ("address", "image")]
+
+
+@pytest.mark.parametrize("name", ["nope.key:1.0", "r.example/nope.pub", "key", "oci:nope.key:1.0"])
+def test_the_name_of_an_image_is_not_read_as_a_key(rig: Rig, name: str) -> None:
+    _, steps = doctor(name)
+    assert not [step for step in steps if step.area == "public key"]
+
+
+def test_a_server_that_does_not_answer_fails_one_step_of_the_key(rig: Rig) -> None:
+    """The clock is asked without a login, and has a message of its own."""
+    _, steps = doctor(*vault_of(rig, VAULT_ADDR="http://127.0.0.1:1"))
+    assert [step.area for step in steps if step.state == "failed"] == ["Vault clock", "Vault"]
+    assert [step.area for step in steps if "fails as the step Vault does" in step.detail][:2] == [
+        *("Vault login", "public key")
+    ]
+
+
 def test_a_signature_repository_is_examined_too(rig: Rig) -> None:
     _, steps = doctor("--signature-repository", f"{rig.registry().host}/signatures", rig.image())
     assert [step.area for step in steps].count("address") == 2

@@ -168,6 +168,34 @@ def test_init_prints_a_policy_for_the_given_scopes(place: Path) -> None:
     assert run_here("policy", "init", "--key", "missing.pub").exit_code != 0
 
 
+@pytest.mark.parametrize("form", ["path", "file-uri", "encrypted", "variable"])
+def test_init_with_a_private_key_writes_its_public_key(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGESIG_PASSPHRASE", "correct horse" if form == "encrypted" else "")
+    key = place / f"own-{form}.key"
+    assert run_here("key", "generate", key).exit_code == 0
+    assert run_here("sign", "--key", key, "oci:signed:1.0").exit_code == 0
+    monkeypatch.setenv("OWN_KEY", key.read_text())
+    named = {"file-uri": key.as_uri(), "variable": "env://OWN_KEY"}.get(form, str(key))
+    done = run_here("policy", "init", "--key", named)
+    assert done.exit_code == 0, done.stderr
+    assert "PRIVATE" not in done.stdout
+    assert "[authorities." in done.stdout
+    (place / "made.toml").write_text(done.stdout)
+    for secret in ("IMAGESIG_PASSPHRASE", "OWN_KEY"):
+        monkeypatch.delenv(secret)
+    key.unlink()
+    found = run_here("verify", "--policy", "made.toml", "oci:signed:1.0")
+    assert found.exit_code == 0, found.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--write",), ("--scope", "ghcr.io/acme")], ids=["alone", "write", "scope"])
+def test_init_without_a_key_says_how_to_name_one(more: tuple[str, ...], place: Path) -> None:
+    done = run_here("policy", "init", *more)
+    assert done.exit_code == 2
+    assert "no key is given" in done.stderr
+    assert "imagesig policy init --key" in hint(done)
+
+
 @pytest.mark.parametrize("command", [("verify", "--policy"), ("policy", "check")], ids=" ".join)
 def test_a_policy_file_of_another_tool_is_recognized_by_its_shape(place: Path, command: tuple[str, ...]) -> None:
     key = {

@@ -38,13 +38,17 @@ from imagesig.errors import (
     KeyUnusable,
     WrongSecret,
 )
+from imagesig.images.build import build_image
+from imagesig.images.registry.connect import registry
 from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, userpass
 from imagesig.keys.vault.provider import MESSAGE_BYTES, VaultKey, VaultProvider
+from imagesig.oci.platform import Platform
 from imagesig.testing import ProviderContract
+from tests.commands import run_here
 from tests.peers import binary
-from tests.peers.servers import VaultServer, vault_server
+from tests.peers.servers import RegistryServer, VaultServer, openbao_server, vault_server
 
 pytestmark = pytest.mark.interop
 
@@ -94,6 +98,58 @@ class TestContract(ProviderContract):
 
     def wrong_login(self) -> VaultProvider:
         return VaultProvider(VaultConnection(self.address), TokenLogin("hvs.wrong"))
+
+
+@pytest.fixture(scope="module")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    with openbao_server(tmp_path_factory.mktemp("openbao")) as server:
+        prepared(server)
+        yield server
+
+
+@pytest.mark.campaign
+class TestOpenBao(ProviderContract):
+    key_types = tuple(KeyType)
+
+    def max_message(self, algorithm: Algorithm) -> int:
+        return super().max_message(algorithm) if algorithm.hash else MESSAGE_BYTES
+
+    @pytest.fixture
+    def provider(self, openbao: VaultServer) -> Iterator[VaultProvider]:
+        self.secrets = (openbao.root_token,)
+        with VaultProvider(VaultConnection(openbao.address), TokenLogin(openbao.root_token)) as opened:
+            self.address = openbao.address
+            yield opened
+
+    def unreachable(self) -> VaultProvider:
+        return VaultProvider(VaultConnection("http://127.0.0.1:1"), TokenLogin("any"))
+
+    def wrong_login(self) -> VaultProvider:
+        return VaultProvider(VaultConnection(self.address), TokenLogin("s.wrong"))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    "key_type", [KeyType.ECDSA_P256, KeyType.RSA_2048, KeyType.ED25519], ids=lambda kind: kind.value
+)
+def test_cosign_verifies_what_a_key_of_openbao_signs(
+    openbao: VaultServer,
+    registry_referrers: RegistryServer,
+    key_type: KeyType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, image = fresh(), f"{registry_referrers.host}/openbao-{key_type.value}:1.0"
+    build_image(registry(image).home, {"a": b"b"}, Platform("linux", "amd64"), "1.0")
+    with VaultProvider(VaultConnection(openbao.address), TokenLogin(openbao.root_token)) as provider:
+        (tmp_path / "k.pub").write_text(provider.generate(name, key_type).info.public_key.pem)
+    monkeypatch.setenv("BAO_ADDR", openbao.address)
+    monkeypatch.setenv("BAO_TOKEN", openbao.root_token)
+    done = run_here("sign", "--format", "cosign", "--key", f"openbao://{name}", image)
+    assert done.exit_code == 0, done.output
+    command = [binary("cosign3"), "verify", "--key", tmp_path / "k.pub", "--insecure-ignore-tlog=true", image]
+    seen = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert seen.returncode == 0, seen.stderr
 
 
 def test_after_a_rotation_the_latest_version_signs_and_every_version_verifies(
