@@ -8,8 +8,10 @@ from imagesig.version import __version__ as __version__
 
 PUBLIC = {
     "imagesig.api.sign.signing": "sign",
-    "imagesig.api.sign.signed_image": "MadeSignature SignedImage",
+    "imagesig.api.sign.signed_image": "AttestedImage MadeSignature SignedImage",
     "imagesig.api.sign.signing_many": "sign_many",
+    "imagesig.api.attest.attesting": "attest",
+    "imagesig.api.attest.attesting_many": "attest_many",
     "imagesig.api.sign.signing_elsewhere": "Payload attach generate_payload",
     "imagesig.api.verify.verifying": "VerificationResult verify",
     "imagesig.api.verify.verifying_many": "verify_many",

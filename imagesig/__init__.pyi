@@ -9,6 +9,8 @@ from imagesig import policy as policy
 from imagesig import testing as testing
 from imagesig import trust as trust
 from imagesig import witnesses as witnesses
+from imagesig.api.attest.attesting import attest as attest
+from imagesig.api.attest.attesting_many import attest_many as attest_many
 from imagesig.api.copy_writer import CopiedManifest as CopiedManifest
 from imagesig.api.copying import Admit as Admit
 from imagesig.api.copying import CopiedImage as CopiedImage
@@ -31,6 +33,7 @@ from imagesig.api.removing import RemovedSignature as RemovedSignature
 from imagesig.api.removing import remove as remove
 from imagesig.api.removing_many import remove_many as remove_many
 from imagesig.api.session import Session as Session
+from imagesig.api.sign.signed_image import AttestedImage as AttestedImage
 from imagesig.api.sign.signed_image import MadeSignature as MadeSignature
 from imagesig.api.sign.signed_image import SignedImage as SignedImage
 from imagesig.api.sign.signing import sign as sign

@@ -154,6 +154,23 @@ DEFS: dict[str, Schema] = {
             "removed": listed(record(REMOVED)),
         }
     ),
+    "attested_image": record(
+        {
+            **IMAGE,
+            "predicate_type": TEXT,
+            "key_id": TEXT,
+            "public_key": DIGEST,
+            "warnings": listed(TEXT),
+            "attestations": listed(
+                record(
+                    {"digest": DIGEST, "platform": TEXT, "format": TEXT}
+                    | {"state": one_of("attached", "present", "planned")}
+                )
+            ),
+            "removed": listed(record(REMOVED)),
+        }
+    ),
+    "unattested_image": record({"attested": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "payload": record(
         {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
         description="What is to be signed elsewhere.",
@@ -270,6 +287,7 @@ FLEETS = {
     "verify": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "verify-attestation": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "sign": ([named("signed_image"), named("unsigned_image")], _summary("signed", "planned")),
+    "attest": ([named("attested_image"), named("unattested_image")], _summary("attested", "planned")),
 }
 """Commands for many images: the entries of an image, and the summary."""
 
@@ -298,7 +316,7 @@ def _document(command: str, members: dict[str, Schema], optional: dict[str, Sche
 def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
     results = {} if command.startswith(("key ", "policy ")) else {"images": NO_RESULTS}
-    optional = HALF_DONE if command in ("sign", "attach") else {}
+    optional = HALF_DONE if command in ("sign", "attach", "attest") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(
         command, {**results, **ERROR} if command != "doctor" else {**ERROR, "findings": NO_RESULTS}, optional

@@ -137,6 +137,7 @@ LARGE = {
 """The modules of more than `LARGE_LINES`, at most four, each with the reason why it is one module."""
 FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
+    "api/attest/attesting.py attest": "parameters and their documentation",
     "api/copying.py copy": "parameters and their documentation",
     "api/sign/signing.py sign": "parameters and their documentation",
     "api/sign/signing_elsewhere.py attach": "parameters and their documentation",

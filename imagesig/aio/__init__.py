@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 from imagesig.aio.runner import Runner, seconds_for
 from imagesig.aio.session import Session as Session
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
+from imagesig.api.attest import attesting, attesting_many
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.api.verify import verifying, verifying_attestation, verifying_many
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from imagesig.api.inspecting import InspectedImage
     from imagesig.api.options import (
         AttachOptions,
+        AttestManyOptions,
+        AttestOptions,
         CopyOptions,
         ExplainOptions,
         InspectOptions,
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     )
     from imagesig.api.outcome import Outcome
     from imagesig.api.removing import RemovedImage
-    from imagesig.api.sign.signed_image import SignedImage
+    from imagesig.api.sign.signed_image import AttestedImage, SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import VerificationResult
@@ -49,8 +52,8 @@ if TYPE_CHECKING:
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
 
-__all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_many", "verify", "verify_attestation", "verify_many"]
+__all__ = ["Session", "attach", "attest", "attest_many", "copy", "explain", "generate_payload", "inspect", "remove"]
+__all__ += ["remove_many", "sign", "sign_many", "verify", "verify_attestation", "verify_many"]
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
@@ -169,6 +172,50 @@ def sign_many(
 
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
         return signing_many.sign_many(ready, key, **options)
+
+    return _runner.stream(images, start, None)
+
+
+@overload  # to a type checker, a str is a sequence of str too
+async def attest(  # type: ignore[overload-overlap]
+    image: ImageLike,
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> AttestedImage: ...
+
+
+@overload
+async def attest(
+    image: Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> tuple[AttestedImage, ...]: ...
+
+
+async def attest(
+    image: ImageLike | Sequence[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[AttestOptions],
+) -> AttestedImage | tuple[AttestedImage, ...]:
+    """`imagesig.attest`, with its options and errors."""
+    action = functools.partial(attesting.attest, image, key, progress=progress, **options)
+    images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
+    return await _runner.call(action, images, seconds=None, stops=False)
+
+
+def attest_many(
+    images: Images, key: str | PathLike | SigningKey, **options: Unpack[AttestManyOptions]
+) -> AsyncGenerator[Outcome[AttestedImage], None]:
+    """`imagesig.attest_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[AttestedImage], None, None]:
+        return attesting_many.attest_many(ready, key, **options)
 
     return _runner.stream(images, start, None)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imagesig.api.inspecting import InspectedImage
     from imagesig.api.outcome import Outcome
     from imagesig.api.removing import RemovedImage
-    from imagesig.api.sign.signed_image import SignedImage
+    from imagesig.api.sign.signed_image import AttestedImage, SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
@@ -169,6 +169,49 @@ class Session:
 
         def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
             return self._session.sign_many(ready, key, **options)
+
+        return self._runner.stream(images, start, None)
+
+    @overload  # to a type checker, a str is a sequence of str too
+    async def attest(  # type: ignore[overload-overlap]
+        self,
+        image: ImageLike,
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> AttestedImage: ...
+
+    @overload
+    async def attest(
+        self,
+        image: Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> tuple[AttestedImage, ...]: ...
+
+    async def attest(
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> AttestedImage | tuple[AttestedImage, ...]:
+        """`imagesig.attest`, with its options and errors."""
+        action = functools.partial(self._session.attest, image, key, progress=progress, **options)
+        images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
+        return await self._runner.call(action, images, seconds=None, stops=False)
+
+    def attest_many(
+        self, images: Images, key: str | PathLike | SigningKey, **options: Unpack[given.SessionAttestManyOptions]
+    ) -> AsyncGenerator[Outcome[AttestedImage], None]:
+        """`imagesig.attest_many`, with its options and errors; `images` may be an asynchronous iterable too."""
+
+        def start(ready: Iterable[ImageLike]) -> Generator[Outcome[AttestedImage], None, None]:
+            return self._session.attest_many(ready, key, **options)
 
         return self._runner.stream(images, start, None)
 

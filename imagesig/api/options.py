@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from imagesig.api.attest.attesting_job import StatementVersion
 from imagesig.api.copying import Admit
 from imagesig.api.sign.signing_many import OnKeyError
 from imagesig.api.verify.verifying import OpenPublicKeys
@@ -64,6 +65,48 @@ class SignManyOptions(SignOptions, total=False):
 
 class SessionSignManyOptions(SessionSignOptions, total=False):
     """Of `Session.sign_many`."""
+
+    workers: int
+    deadline: float | None
+    on_key_error: OnKeyError
+
+
+class AttestingJobOptions(TypedDict, total=False):
+    """Of a run of attesting: what is the same for all its images."""
+
+    predicate_type: str
+    predicate: bytes | Mapping[str, Any] | None
+    statement: bytes
+    statement_version: StatementVersion
+    formats: Iterable[str | Format]
+    recursive: bool
+    dry_run: bool
+    now: datetime | None
+
+
+class SessionAttestOptions(AttestingJobOptions, total=False):
+    """Of `Session.attest`."""
+
+    replace: bool
+    timeout: float | None
+
+
+class AttestOptions(SessionAttestOptions, total=False):
+    """Of `attest` and `attest_many`."""
+
+    transport: TransportLike | None
+
+
+class AttestManyOptions(AttestOptions, total=False):
+    """Of `attest_many`."""
+
+    workers: int
+    deadline: float | None
+    on_key_error: OnKeyError
+
+
+class SessionAttestManyOptions(SessionAttestOptions, total=False):
+    """Of `Session.attest_many`."""
 
     workers: int
     deadline: float | None

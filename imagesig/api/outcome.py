@@ -16,7 +16,7 @@ from imagesig.text import HIDDEN, quote
 
 _Result = TypeVar("_Result")
 
-Asked = Literal["verified", "signed", ""]
+Asked = Literal["verified", "signed", "attested", ""]
 """What a run was to make of its images. It is false in the document of an image that failed, unless it is empty."""
 
 
@@ -62,7 +62,8 @@ class Outcome(Struct, Generic[_Result], frozen=True):
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the image: that of the result, or the image's name with that of the error.
 
-        An error of `verify_many` has `"verified": false` too, and one of `sign_many` has `"signed": false`.
+        An error of `verify_many` has `"verified": false` too, one of `sign_many` has
+        `"signed": false`, and one of `attest_many` has `"attested": false`.
         """
         if self.error is not None:
             failed: dict[str, object] = {self.asked: False} if self.asked else {}

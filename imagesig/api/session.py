@@ -8,13 +8,15 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from imagesig.api.attest.attesting import attest
+from imagesig.api.attest.attesting_many import attest_many
 from imagesig.api.copying import CopiedImage, copy
 from imagesig.api.explaining import Explanation, explain
 from imagesig.api.inspecting import InspectedImage, inspect
 from imagesig.api.outcome import Outcome
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.removing_many import remove_many
-from imagesig.api.sign.signed_image import SignedImage
+from imagesig.api.sign.signed_image import AttestedImage, SignedImage
 from imagesig.api.sign.signing import Progress, sign
 from imagesig.api.sign.signing_elsewhere import Payload, attach, generate_payload
 from imagesig.api.sign.signing_many import sign_many
@@ -155,6 +157,46 @@ class Session:
     ) -> Generator[Outcome[SignedImage], None, None]:
         """`imagesig.sign_many`, with its options and errors."""
         return sign_many(images, key, transport=self.transport, witnesses=self._witnesses, **options)
+
+    @overload  # to a type checker, a str is a sequence of str too
+    def attest(  # type: ignore[overload-overlap]
+        self,
+        image: ImageLike,
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> AttestedImage: ...
+
+    @overload
+    def attest(
+        self,
+        image: Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> tuple[AttestedImage, ...]: ...
+
+    def attest(
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        key: str | PathLike | SigningKey,
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[given.SessionAttestOptions],
+    ) -> AttestedImage | tuple[AttestedImage, ...]:
+        """`imagesig.attest`, with its options and errors. Pass an open key: a key given by name is opened each time."""
+        return attest(image, key, progress=progress, transport=self.transport, **options)
+
+    def attest_many(
+        self,
+        images: Iterable[ImageLike],
+        key: str | PathLike | SigningKey,
+        **options: Unpack[given.SessionAttestManyOptions],
+    ) -> Generator[Outcome[AttestedImage], None, None]:
+        """`imagesig.attest_many`, with its options and errors."""
+        return attest_many(images, key, transport=self.transport, **options)
 
     def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
         """`imagesig.generate_payload`, with its options and errors."""

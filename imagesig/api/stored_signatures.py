@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct, field
@@ -46,10 +46,20 @@ class Stored(Struct):
     limited: LimitExceeded | None = None
 
 
-def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName]) -> Stored:
+Keep = Callable[[StoredSignature, Format], StoredSignature | None]
+"""What to keep of a stored signature, as it is read; None for nothing. Attestations are too large to keep them all."""
+
+
+def _all(stored: StoredSignature, _reader: Format) -> StoredSignature:
+    return stored
+
+
+def stored_signatures(image: Image, digest: str, formats: Sequence[Format | FormatName], keep: Keep = _all) -> Stored:
     """The signatures stored for a digest. Each store is asked once, for all formats that it stores."""
     result = Stored()
-    result.found += each_stored(image, digest, formats, result)
+    for item, reader in each_stored(image, digest, formats, result):
+        if kept := keep(item, reader):
+            result.found.append((kept, reader))
     return result
 
 

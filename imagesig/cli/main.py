@@ -20,6 +20,7 @@ from imagesig.version import __version__
 _COMMANDS = {
     "sign": "imagesig.cli.commands.sign",
     "verify": "imagesig.cli.commands.verify",
+    "attest": "imagesig.cli.commands.attest",
     "verify-attestation": "imagesig.cli.commands.verify_attestation",
     "inspect": "imagesig.cli.commands.inspect",
     "copy": "imagesig.cli.commands.copy",

@@ -11,6 +11,8 @@ PUBLIC = {
     "imagesig.format_names": "Storage",
     "imagesig.formats.cosign": "Cosign",
     "imagesig.formats.bundle": "Bundle",
+    "imagesig.formats.attestation": "CosignAttestation",
+    "imagesig.formats.bundle_attestation": "BundleAttestation",
     "imagesig.formats.notation.notation": "ManifestForm Notation",
     "imagesig.formats.notation.envelope": "Attribute",
 }

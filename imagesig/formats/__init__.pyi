@@ -1,5 +1,7 @@
 from imagesig.format_names import Storage as Storage
+from imagesig.formats.attestation import CosignAttestation as CosignAttestation
 from imagesig.formats.bundle import Bundle as Bundle
+from imagesig.formats.bundle_attestation import BundleAttestation as BundleAttestation
 from imagesig.formats.cosign import Cosign as Cosign
 from imagesig.formats.format import Format as Format
 from imagesig.formats.notation.envelope import Attribute as Attribute

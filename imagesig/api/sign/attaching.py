@@ -12,6 +12,7 @@ from imagesig.deadlines import deadline
 from imagesig.errors import AttachIncomplete, DeadlineExceeded, ImagesigError, Unreachable
 from imagesig.format_names import Storage
 from imagesig.logs import Logger
+from imagesig.signature import is_attestation
 from imagesig.stores import STORES
 from imagesig.stores.store import Settle
 
@@ -36,7 +37,9 @@ class AttachRecord:
     """The names of the new signatures, of those that are attached, and why others could not be stored. Thread-safe."""
 
     def __init__(self, drafted: Iterable[Drafted]) -> None:
-        self._names = [planned.name for item in drafted for planned, _ in item.new]
+        new = [planned for item in drafted for planned, _ in item.new]
+        self._names = [planned.name for planned in new]
+        self.noun = "attestation" if new and is_attestation(new[0].claim) else "signature"
         self.attached: list[str] = []
         self.refused: dict[str, ImagesigError] = {}
 
@@ -51,7 +54,7 @@ class AttachRecord:
             return cause
         missing = [name for name in self._names if name not in self.attached]
         return AttachIncomplete(
-            f"{len(self.attached)} of {len(self._names)} signatures were attached; missing: {cause}",
+            f"{len(self.attached)} of {len(self._names)} {self.noun}s were attached; missing: {cause}",
             attached=self.attached,
             missing=missing,
             reasons=[str(self.refused.get(name, cause)) for name in missing],
@@ -99,7 +102,7 @@ def _stored(sealed: Sealed, record: AttachRecord) -> Attached:
     if at_once:
         record.attached.extend(planned.name for planned, _ in sealed.signatures)
     if not record.refused:
-        logger.info("signed %s", image)
+        logger.info("attested %s" if record.noun == "attestation" else "signed %s", image)
     return Attached(sealed.drafted, tuple(unsettled))
 
 

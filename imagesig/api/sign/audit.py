@@ -10,6 +10,8 @@ A record has these attributes, all of them text but `attached`:
     signed_at   the time of the record, in ISO 8601 with UTC
     place       the repository, layout or archive of the signature
     attached    whether the signature is stored there
+
+An attestation has `predicate_type` too.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from imagesig.logs import Logger
+from imagesig.signature import StatementClaim
 
 if TYPE_CHECKING:
     from imagesig.api.sign.signature_run import PlannedSignature
@@ -38,4 +41,7 @@ def record_signature(planned: PlannedSignature, signer: SignerInfo, *, attached:
         "place": planned.image.signatures.name,
         "attached": attached,
     }
-    logger.event("signature %s" if attached else "signature made, but not attached: %s", planned.name, members)
+    noun = "signature"
+    if isinstance(planned.claim, StatementClaim):
+        noun, members["predicate_type"] = "attestation", planned.claim.predicate_type
+    logger.event(f"{noun} %s" if attached else f"{noun} made, but not attached: %s", planned.name, members)

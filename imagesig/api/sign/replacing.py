@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig.api.removing import Found, RemovedSignature, detach, made_by
 from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
@@ -23,6 +24,7 @@ class ReplacedSignatures(Struct, frozen=True):
     image: Image
     obsolete: tuple[Found, ...] = ()
     kept: int = 0
+    noun: str = "signature"
 
     def removed(self, *, dry_run: bool) -> tuple[RemovedSignature, ...]:
         """The obsolete signatures, as a result lists them."""
@@ -32,10 +34,19 @@ class ReplacedSignatures(Struct, frozen=True):
     def warnings(self) -> tuple[str, ...]:
         if not self.kept:
             return ()
+        if self.noun == "attestation":
+            return (
+                f"{self.kept} attestation{'' if self.kept == 1 else 's'} of this type by the same key name other "
+                "images too and stay",
+            )
         return (
             f"{self.kept} signature{'' if self.kept == 1 else 's'} by a replaced key say something else (another name "
             "or other annotations) and stay; imagesig remove --key removes them",
         )
+
+    def with_further(self, other: ReplacedSignatures) -> ReplacedSignatures:
+        """These, and those of another manifest of the image."""
+        return replace(self, obsolete=(*self.obsolete, *other.obsolete), kept=self.kept + other.kept)
 
     def remove(self) -> None:
         """Removes the obsolete signatures.
@@ -51,7 +62,7 @@ class ReplacedSignatures(Struct, frozen=True):
             raise
         except ImagesigError as error:
             raise RemovalIncomplete(
-                f"{self.image}: signed, but old signatures are still there: {error}",
+                f"{self.image}: the new {self.noun}s are attached, but old ones are still there: {error}",
                 removed=(),
                 left=[item.stored.origin for item in self.obsolete],
                 cause=error,

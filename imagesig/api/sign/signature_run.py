@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from imagesig.api.removing import Found
+from imagesig.api.sign.prior_statements import PriorStatements, statement_about
 from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
@@ -30,8 +31,19 @@ from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
+from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.reference import Reference, parse_reference
-from imagesig.signature import AlreadySigned, Claim, Draft, SignerInfo, StoredSignature, Subject, TimestampRequest
+from imagesig.signature import (
+    AlreadySigned,
+    Claim,
+    Draft,
+    SignerInfo,
+    StatementClaim,
+    StoredSignature,
+    Subject,
+    TimestampRequest,
+    is_attestation,
+)
 from imagesig.stores import STORES
 
 if TYPE_CHECKING:
@@ -52,7 +64,8 @@ class PlannedSignature(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        return f"{self.image}: {self.format.name} signature of {self.target.descriptor.digest}"
+        noun = "attestation" if is_attestation(self.claim) else "signature"
+        return f"{self.image}: {self.format.name} {noun} of {self.target.descriptor.digest}"
 
 
 class Plan(Struct, frozen=True):
@@ -118,15 +131,16 @@ def plan(image: Image, job: SigningJob) -> Plan:
     with deadline(image.timeout):
         identity = signed_name(image, job.identity)
         targets = targets_of(image, recursive=job.recursive, resolve=True)
-        planned = tuple(item for target in targets.found for item in _planned(image, target, identity, job))
-        replaced = ReplacedSignatures(image)
-        if job.replaced_keys is not None:
-            stored = [(Found(item.target, one, item.format), item.claim) for item in planned for one in item.stored]
-            replaced = replaced_signatures(image, stored, job.replaced_keys, job.now)
+        planned: list[PlannedSignature] = []
+        replaced = ReplacedSignatures(image, noun=job.noun)
+        for target in targets.found:
+            made, obsolete = _planned(image, target, identity, job)
+            planned += made
+            replaced = replaced.with_further(obsolete)
     unstorable = _unstorable(image, job)
     if len(unstorable) == len(job.formats):
         raise unstorable[0]
-    return Plan(image, identity, planned, targets.missing, replaced, targets.unread, unstorable)
+    return Plan(image, identity, tuple(planned), targets.missing, replaced, targets.unread, unstorable)
 
 
 def _unstorable(image: Image, job: SigningJob) -> tuple[SignaturesUnsupported, ...]:
@@ -140,19 +154,36 @@ def _unstorable(image: Image, job: SigningJob) -> tuple[SignaturesUnsupported, .
     return tuple(found)
 
 
-def _planned(image: Image, target: Target, identity: Reference | None, job: SigningJob) -> list[PlannedSignature]:
-    """One signature of the manifest for each format."""
-    descriptor = target.descriptor
-    subject = Subject(descriptor.digest, descriptor.media_type, descriptor.size, job.annotations)
-    claim = Claim((subject,), str(identity or ""))
+def _planned(
+    image: Image, target: Target, identity: Reference | None, job: SigningJob
+) -> tuple[list[PlannedSignature], ReplacedSignatures]:
+    """One signature of the manifest for each format, and what they replace."""
+    claim = _claim(target.descriptor, identity, job)
+    prior = PriorStatements(target, claim, job) if isinstance(claim, StatementClaim) else None
     with one_image():
-        prior = stored_signatures(image, descriptor.digest, job.formats)
-    if prior.failed:
-        raise prior.failed
-    return [
-        PlannedSignature(image, target, item, claim, tuple(stored for stored, reader in prior.found if reader is item))
+        if prior is None:
+            stored = stored_signatures(image, target.descriptor.digest, job.formats)
+        else:
+            stored = stored_signatures(image, target.descriptor.digest, job.formats, prior.keep)
+    if stored.failed:
+        raise stored.failed
+    planned = [
+        PlannedSignature(image, target, item, claim, tuple(found for found, reader in stored.found if reader is item))
         for item in job.formats
     ]
+    if prior is not None:
+        return planned, ReplacedSignatures(image, tuple(prior.obsolete), prior.kept)
+    if job.replaced_keys is None:
+        return planned, ReplacedSignatures(image)
+    old = [(Found(target, one, item.format), claim) for item in planned for one in item.stored]
+    return planned, replaced_signatures(image, old, job.replaced_keys, job.now)
+
+
+def _claim(descriptor: Descriptor, identity: Reference | None, job: SigningJob) -> Claim:
+    if job.statement is not None:
+        return statement_about(job.statement, descriptor, identity)
+    subject = Subject(descriptor.digest, descriptor.media_type, descriptor.size, job.annotations)
+    return Claim((subject,), str(identity or ""))
 
 
 def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> list[Signed]:

@@ -1,4 +1,4 @@
-"""What `sign` and `sign_many` return for an image."""
+"""What `sign`, `attest` and their twins for many images return for an image."""
 
 from __future__ import annotations
 
@@ -43,6 +43,44 @@ class SignedImage(Struct, frozen=True):
         return document_of(self)
 
 
+class AttestedImage(Struct, frozen=True):
+    """What `attest` did for one image.
+
+    `pinned` is `repository@digest`; `predicate_type` is a URI; `removed` is what was replaced.
+    """
+
+    image: str
+    digest: str
+    pinned: str
+    predicate_type: str
+    key_id: str
+    public_key: str
+    attestations: tuple[MadeSignature, ...]
+    warnings: tuple[str, ...] = ()
+    removed: tuple[RemovedSignature, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the image. It has JSON types only."""
+        return document_of(self)
+
+
+def attested_image(drafted: Drafted, job: SigningJob) -> AttestedImage:
+    """The result for an image whose new attestations are attached or, in a dry run, drafted."""
+    signed = signed_image(drafted, job)
+    assert job.statement is not None
+    return AttestedImage(
+        signed.image,
+        signed.digest,
+        signed.pinned,
+        job.statement.predicate_type,
+        signed.key_id,
+        signed.public_key,
+        signed.signatures,
+        signed.warnings,
+        signed.removed,
+    )
+
+
 def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
     """The result for an image whose new signatures are attached or, in a dry run, drafted."""
     plan, signer = drafted.plan, drafted.signer
@@ -57,10 +95,11 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
         )
         for planned, draft in zip(plan.signatures, drafted.drafts, strict=True)
     )
+    done = "signed" if job.statement is None else "attested"
     warnings = (
         *_warnings(plan.identity, job),
-        *(f"{item.platform} {item.descriptor.digest} is not there: not signed" for item in plan.missing),
-        *(f"{entry}: not signed" for entry in plan.unread),
+        *(f"{item.platform} {item.descriptor.digest} is not there: not {done}" for item in plan.missing),
+        *(f"{entry}: not {done}" for entry in plan.unread),
         *map(str, plan.unstorable),
         *plan.replaced.warnings,
     )
@@ -78,7 +117,8 @@ def signed_image(drafted: Drafted, job: SigningJob) -> SignedImage:
 
 
 def _warnings(identity: Reference | None, job: SigningJob) -> tuple[str, ...]:
-    return identity_warnings(identity, job.chosen) if any(item.name == "cosign" for item in job.formats) else ()
+    classic = job.statement is None and any(item.name == "cosign" for item in job.formats)
+    return identity_warnings(identity, job.chosen) if classic else ()
 
 
 def identity_warnings(identity: Reference | None, chosen: bool) -> tuple[str, ...]:

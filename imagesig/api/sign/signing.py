@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
-from imagesig.api.sign.signature_run import Sealed, draft_and_sign, plan, seal
+from imagesig.api.sign.signature_run import Drafted, Sealed, draft_and_sign, plan, seal
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, images_of
@@ -124,22 +124,24 @@ def sign(
     with deadline(max(item.timeout for item in opened)):
         open_or_given = nullcontext(key) if isinstance(key, SigningKey) else open_key(key)
     with open_or_given as signing_key:
-        results = _sign_all(opened, signing_key, job, progress)
+        if job.replaced_keys is not None:
+            check_signer(job.replaced_keys, signing_key.info)
+        drafted = sign_all(opened, signing_key, job, progress)
+    results = tuple(signed_image(item, job) for item in drafted)
     return results[0] if isinstance(image, str | Image) else results
 
 
-def _sign_all(
+def sign_all(
     images: Sequence[Image], key: SigningKey, job: SigningJob, progress: Progress | None
-) -> tuple[SignedImage, ...]:
-    if job.replaced_keys is not None:
-        check_signer(job.replaced_keys, key.info)
+) -> tuple[Drafted, ...]:
+    """Signs, or attests, all images or none; each with its drafts. Raises as `sign` does."""
     plans = for_each(images, lambda image: plan(image, job))
     signed = draft_and_sign(plans, key, job)
     if not job.dry_run:
         attach_and_settle(seal(signed, job.witnesses), progress)
         for item in plans:
             item.replaced.remove()
-    return tuple(signed_image(item.drafted, job) for item in signed)
+    return tuple(item.drafted for item in signed)
 
 
 def attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None = None) -> None:

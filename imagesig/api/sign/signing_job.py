@@ -15,6 +15,7 @@ from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations, check_annotations
 from imagesig.policy import KeyLike
 from imagesig.policy.authority import keys_of
+from imagesig.signature import StatementClaim
 from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class SigningJob(Struct, frozen=True):
     now: datetime
     witnesses: Witnesses | None
     chosen: bool = True
+    statement: StatementClaim | None = None
+    """What is attested, in place of signing: a claim whose subject is each image."""
+
+    @property
+    def noun(self) -> str:
+        """What the job makes, for people."""
+        return "signature" if self.statement is None else "attestation"
 
 
 @checks_arguments

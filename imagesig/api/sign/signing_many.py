@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, get_args
 
 from msgspec import Struct, field
 from msgspec.structs import replace as changed
 
-from imagesig.api.outcome import Outcome, attempt, internal_error, result_or_error, without_frames
+from imagesig.api.outcome import Asked, Outcome, attempt, internal_error, result_or_error, without_frames
 from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
 from imagesig.api.sign.signature_run import Drafted, Plan, Signed, draft_and_sign, plan, seal
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api.options import SigningJobOptions
+
+_Result = TypeVar("_Result")
 
 OnKeyError = Literal["raise", "outcome"]
 """What becomes of an error of the key while it signs."""
@@ -79,19 +81,22 @@ def sign_many(
     images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
-    run = _Run(key if isinstance(key, SigningKey) else open_key(key), job, workers, ends, on_key_error)
+    signing_key = key if isinstance(key, SigningKey) else open_key(key)
+    run = Run(signing_key, job, workers, ends, signed_image, "signed", on_key_error)
     if job.replaced_keys is not None:
         check_signer(job.replaced_keys, run.key.info)
-    return _outcomes(images, run, ImageOpener(transport, timeout), owns_key=not isinstance(key, SigningKey))
+    return outcomes_of(images, run, ImageOpener(transport, timeout), owns_key=signing_key is not key)
 
 
-class _Run(Struct, frozen=True):
-    """What is the same for all images. `ends` is a time of the monotonic clock."""
+class Run(Struct, Generic[_Result], frozen=True):
+    """What is the same for all images. `ends` is a time of the monotonic clock; `result` makes the result for one."""
 
     key: SigningKey
     job: SigningJob
     workers: int
     ends: float | None
+    result: Callable[[Drafted, SigningJob], _Result]
+    asked: Asked
     on_key_error: OnKeyError = "raise"
     refused: list[AccessDenied] = field(default_factory=list)
     """Why the key's home refuses this login: it is not asked again."""
@@ -119,17 +124,21 @@ class _Attempted(Struct, frozen=True):
     attached: Attached | ImagesigError
 
 
-def _outcomes(
-    images: Iterable[ImageLike], run: _Run, opener: ImageOpener, *, owns_key: bool
-) -> Generator[Outcome[SignedImage], None, None]:
-    def plan_one(item: tuple[int, ImageLike]) -> _Planned | Outcome[SignedImage]:
+def outcomes_of(
+    images: Iterable[ImageLike], run: Run[_Result], opener: ImageOpener, *, owns_key: bool
+) -> Generator[Outcome[_Result], None, None]:
+    """The outcomes of a run of signing or attesting. See `sign_many`."""
+
+    def plan_one(item: tuple[int, ImageLike]) -> _Planned | Outcome[_Result]:
         index, given = item
 
         def planned() -> Plan:
             return plan(opener.open(given), run.job)
 
         made = result_or_error(given, run.seconds_left, planned)
-        return _failed(given, index, made) if isinstance(made, ImagesigError) else _Planned(index, given, made)
+        return (
+            _failed(given, index, made, run.asked) if isinstance(made, ImagesigError) else _Planned(index, given, made)
+        )
 
     try:
         # Planning is ahead of attaching, so that a registry that does not answer delays no other image.
@@ -144,22 +153,22 @@ def _outcomes(
             run.key.close()
 
 
-def _failed(given: ImageLike, index: int, error: ImagesigError) -> Outcome[SignedImage]:
-    return Outcome(given, index, error=error, asked="signed")
+def _failed(given: ImageLike, index: int, error: ImagesigError, asked: Asked) -> Outcome[_Result]:
+    return Outcome(given, index, error=error, asked=asked)
 
 
-def _sign_batch(batch: Sequence[_Planned], run: _Run) -> Generator[Outcome[SignedImage], None, None]:
+def _sign_batch(batch: Sequence[_Planned], run: Run[_Result]) -> Generator[Outcome[_Result], None, None]:
     """Drafts, signs, attaches and settles what was planned; errors of the key are raised."""
     if not batch:
         return
     signed = _draft_and_sign(batch, run)
     if isinstance(signed, ImagesigError):
-        yield from (_failed(item.given, item.index, without_frames(signed)) for item in batch)
+        yield from (_failed(item.given, item.index, without_frames(signed), run.asked) for item in batch)
         return
     if isinstance(signed, Exception):
         # It is not known which image causes it: each is tried alone, and the one that fails has the error.
         if len(batch) == 1:
-            yield _failed(batch[0].given, batch[0].index, internal_error(signed, batch[0].given))
+            yield _failed(batch[0].given, batch[0].index, internal_error(signed, batch[0].given), run.asked)
             return
         for item in batch:
             yield from _sign_batch([item], run)
@@ -174,7 +183,7 @@ def _sign_batch(batch: Sequence[_Planned], run: _Run) -> Generator[Outcome[Signe
             yield outcome
 
 
-def _draft_and_sign(batch: Sequence[_Planned], run: _Run) -> list[Signed] | Exception:
+def _draft_and_sign(batch: Sequence[_Planned], run: Run[_Result]) -> list[Signed] | Exception:
     """What the key signed; an error of the key, unless it ends the run; or an exception that no code expects."""
     if run.refused:
         return run.refused[0]
@@ -190,7 +199,7 @@ def _draft_and_sign(batch: Sequence[_Planned], run: _Run) -> list[Signed] | Exce
         return error
 
 
-def _attach(item: _Planned, signed: Signed, run: _Run) -> _Attempted:
+def _attach(item: _Planned, signed: Signed, run: Run[_Result]) -> _Attempted:
     record = AttachRecord([signed.drafted])
 
     def seal_and_attach() -> Attached:
@@ -201,10 +210,10 @@ def _attach(item: _Planned, signed: Signed, run: _Run) -> _Attempted:
     return _Attempted(item, signed.drafted, record, result_or_error(item.given, seconds, seal_and_attach))
 
 
-def _settle(item: _Attempted, run: _Run) -> Outcome[SignedImage]:
+def _settle(item: _Attempted, run: Run[_Result]) -> Outcome[_Result]:
     attached = item.attached
 
-    def settle_and_remove() -> SignedImage:
+    def settle_and_remove() -> _Result:
         if isinstance(attached, ImagesigError):
             raise attached
         for unsettled in attached.unsettled:
@@ -212,11 +221,11 @@ def _settle(item: _Attempted, run: _Run) -> Outcome[SignedImage]:
         item.record.check()
         if not run.job.dry_run:
             item.planned.plan.replaced.remove()
-        return signed_image(item.drafted, run.job)
+        return run.result(item.drafted, run.job)
 
     is_new = isinstance(attached, Attached) and attached.unsettled
     seconds = run.seconds_left if is_new else None
-    outcome = attempt(item.planned.index, item.planned.given, seconds, settle_and_remove, "signed")
+    outcome = attempt(item.planned.index, item.planned.given, seconds, settle_and_remove, run.asked)
     if outcome.error is None or isinstance(outcome.error, RemovalIncomplete):
         return outcome
     return changed(outcome, error=item.record.incomplete(outcome.error))

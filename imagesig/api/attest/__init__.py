@@ -1,0 +1,1 @@
+"""Attesting: `attest`, `attest_many` and their options."""

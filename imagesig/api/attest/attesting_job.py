@@ -1,0 +1,141 @@
+"""The options of `attest` and `attest_many`, checked before anything is read or written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.api.removing import anchors_of
+from imagesig.api.sign.signing_job import SigningJob
+from imagesig.arguments import checks_arguments
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError
+from imagesig.format_names import ATTESTATION_NAMES, Purpose
+from imagesig.formats import Format, select_formats
+from imagesig.keys.provider import SigningKey
+from imagesig.oci.annotations import NO_ANNOTATIONS
+from imagesig.predicates import check_predicate
+from imagesig.predicates import predicate_type as type_named
+from imagesig.signature import StatementClaim, Subject
+from imagesig.statement import STATEMENT_V01, STATEMENT_V1, parse_predicate, parse_statement, statement_bytes
+from imagesig.text import quote
+
+DEFAULT_ATTESTATION_FORMATS = tuple(item.name for item in ATTESTATION_NAMES if item.signs_by_default)
+
+StatementVersion = Literal["v1", "v0.1"]
+_VERSIONS = {"v1": STATEMENT_V1, "v0.1": STATEMENT_V01}
+_ANY_DIGEST = "sha256:" + 64 * "0"
+
+
+@checks_arguments
+def attesting_job(
+    *,
+    predicate_type: str = "",
+    predicate: bytes | Mapping[str, Any] | None = None,
+    statement: bytes = b"",
+    statement_version: StatementVersion = "v1",
+    formats: Iterable[str | Format] = DEFAULT_ATTESTATION_FORMATS,
+    recursive: bool = False,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> SigningJob:
+    """The options of `attest`, checked. Raises `InvalidArgument`."""
+    given = formats if isinstance(formats, str) else tuple(formats)
+    said = _statement(predicate_type, predicate, statement, statement_version)
+    if statement and recursive:
+        raise InvalidArgument(
+            "attest: a statement names its own subjects, so it cannot be made for every image of an index",
+            hint="give the predicate alone, or attest without recursive",
+        )
+    return SigningJob(
+        formats=select_formats(given, Purpose.ATTESTATION),
+        annotations=NO_ANNOTATIONS,
+        identity="",
+        recursive=recursive,
+        dry_run=dry_run,
+        replaced_keys=None,
+        now=now or datetime.now(UTC),
+        witnesses=None,
+        chosen=formats is not DEFAULT_ATTESTATION_FORMATS,
+        statement=said,
+    )
+
+
+def _statement(
+    name_or_uri: str, predicate: bytes | Mapping[str, Any] | None, statement: bytes, version: StatementVersion
+) -> StatementClaim:
+    if not statement:
+        if predicate is None or not name_or_uri:
+            raise InvalidArgument(
+                "attest: no predicate or no predicate type was given",
+                hint="give both the predicate and its type, or a whole statement",
+            )
+        return _said(name_or_uri, predicate, version)
+    if name_or_uri or predicate is not None:
+        raise InvalidArgument("attest: a statement and a predicate were given, one of them is needed")
+    return _whole(statement)
+
+
+def replacing_own(job: SigningJob, key: SigningKey) -> SigningJob:
+    """The job that also replaces what this key said before with the same type."""
+    return replace(job, replaced_keys=anchors_of([key]))
+
+
+def _said(name_or_uri: str, predicate: bytes | Mapping[str, Any], version: StatementVersion) -> StatementClaim:
+    if version not in get_args(StatementVersion):
+        raise InvalidArgument(f"attest: statement version {quote(version)}: v1 or v0.1 is needed")
+    uri, text = type_named(name_or_uri), _text(predicate)
+    check_predicate(uri, text)
+    kind = _VERSIONS[version]
+    _check_readable(statement_bytes((Subject(_ANY_DIGEST),), uri, text, statement_type=kind), text)
+    return StatementClaim((), predicate_type=uri, predicate=text, statement_type=kind)
+
+
+def _text(predicate: bytes | Mapping[str, Any]) -> bytes:
+    """The predicate as JSON text: bytes as they are, without blanks around them."""
+    if isinstance(predicate, bytes):
+        return predicate.strip(b" \t\r\n")
+    try:
+        return json.dumps(dict(predicate), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"predicate: {error}; values that JSON has are needed") from None
+
+
+def _whole(statement: bytes) -> StatementClaim:
+    try:
+        read = parse_statement(statement)
+    except MalformedError as error:
+        raise InvalidArgument(f"statement: {error}", hint=error.hint) from error
+    if not read.predicate:
+        raise InvalidArgument("statement: it has no predicate")
+    uri = type_named(read.predicate_type)
+    check_predicate(uri, read.predicate)
+    _check_readable(statement, read.predicate)
+    claim = read.claim
+    return StatementClaim(
+        claim.subjects,
+        predicate_type=claim.predicate_type,
+        predicate=claim.predicate,
+        statement_type=claim.statement_type,
+        whole=statement,
+    )
+
+
+def _check_readable(statement: bytes, predicate: bytes) -> None:
+    """Raises `InvalidArgument` for what verifiers would refuse, or read in different ways."""
+    if len(statement) > limits.ATTESTATION_BYTES:
+        raise InvalidArgument(
+            f"statement: {len(statement)} bytes, verifiers read at most {limits.ATTESTATION_BYTES}",
+            hint="split what it says, or attest its digest and store it elsewhere",
+        )
+    try:
+        parse_statement(statement)
+        parse_predicate(predicate)
+    except LimitExceeded:
+        pass  # deeper, or with more values, than conditions on the predicate can read: it is still valid
+    except MalformedError as error:
+        raise InvalidArgument(str(error), hint="give the predicate as strict JSON in UTF-8") from error

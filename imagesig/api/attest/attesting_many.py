@@ -1,0 +1,67 @@
+"""`attest_many`: any number of images with one key, in batches that the key signs together; the run of `sign_many`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, get_args
+
+from imagesig.api.attest.attesting_job import attesting_job, replacing_own
+from imagesig.api.outcome import Outcome
+from imagesig.api.sign.signed_image import AttestedImage, attested_image
+from imagesig.api.sign.signing_many import OnKeyError, Run, outcomes_of
+from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
+from imagesig.arguments import checks_arguments
+from imagesig.concurrency import WORKERS
+from imagesig.errors import InvalidArgument
+from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.keys.provider import SigningKey
+from imagesig.keys.uri import open_key
+from imagesig.naming import PathLike
+from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from imagesig.api.options import AttestingJobOptions
+
+
+@checks_arguments
+def attest_many(
+    images: Iterable[ImageLike],
+    key: str | PathLike | SigningKey,
+    *,
+    workers: int = WORKERS,
+    deadline: float | None = None,
+    transport: TransportLike | None = None,
+    timeout: float | None = None,
+    on_key_error: OnKeyError = "raise",
+    replace: bool = False,
+    **options: Unpack[AttestingJobOptions],
+) -> Generator[Outcome[AttestedImage], None, None]:
+    """Attests images, each as `attest` does, and gives an outcome for every one of them as it finishes.
+
+    It runs as `sign_many` does: one image that cannot be read or written does not stop the rest, and running it again
+    completes what failed.
+
+    Args:
+        images: references, `oci:` layouts or `Image` objects.
+        key, replace: as of `attest`.
+        workers, deadline, transport, timeout, on_key_error: as of `sign_many`.
+        options: `predicate_type`, `predicate`, `statement`, `statement_version`, `formats`, `recursive`, `dry_run` and
+            `now`, as of `attest`.
+
+    Raises:
+        InvalidArgument: immediately, if an option is invalid or `workers` < 1.
+        KeyProviderError: immediately, if the key cannot be opened; later, if it does not sign, which ends the run.
+    """
+    if on_key_error not in get_args(OnKeyError):
+        raise InvalidArgument(f"attest_many: on_key_error {quote(on_key_error)}: raise or outcome is needed")
+    check_workers(workers, "attest_many")
+    images = images_of(images, "attest_many")
+    job = attesting_job(**options)
+    ends = None if deadline is None else time.monotonic() + deadline
+    signing_key = key if isinstance(key, SigningKey) else open_key(key)
+    job = replacing_own(job, signing_key) if replace else job
+    run = Run(signing_key, job, workers, ends, attested_image, "attested", on_key_error)
+    return outcomes_of(images, run, ImageOpener(transport, timeout), owns_key=signing_key is not key)
