@@ -40,7 +40,7 @@ def statement(of: str | Sequence[str], predicate: object = None, **changes: Any)
     return json.dumps(members).encode()[:-1] + b', "predicate": ' + text + b"}"
 
 
-def envelope(payload: bytes, key: PrivateKey | None = None, **changes: Any) -> dict[str, Any]:
+def envelope(payload: bytes, key: PrivateKey | None = None, /, **changes: Any) -> dict[str, Any]:
     """A DSSE envelope over the payload. `changes` are made after signing."""
     return {
         "payload": base64.b64encode(payload).decode(),

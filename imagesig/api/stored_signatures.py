@@ -85,8 +85,9 @@ def each_stored(
                     result.rejections.append(item)
                 # Anything with the media type of a signature is a signature: a broken one, if it cannot be read.
                 elif reader := reader_of(item, readers):
-                    yield item, reader
-                del item  # memory: the next one may be as large
+                    held = [item]
+                    del item  # memory: an attestation is dropped once it is parsed
+                    yield held.pop(), reader
         except TransportError as error:
             result.failed = result.failed or error
 

@@ -42,7 +42,7 @@ def find_member(data: bytes | memoryview, name: str, what: str, depth: int = 1) 
             blank = _BLANK.match(data, match.end())
             start = blank.end() if blank else match.end()
             is_text = data[start : start + 1] == b'"'
-            return Place(start, next(tokens).end() if is_text else 0)
+            return Place(start, _end_of_text(data, start) if is_text else 0)
         key_end = 0
         if token in b"[{":
             level += 1
@@ -51,6 +51,17 @@ def find_member(data: bytes | memoryview, name: str, what: str, depth: int = 1) 
         elif token == 0x22 and level == depth and match.end() - match.start() == len(wanted):
             key_end = match.end() if data[match.start() : match.end()] == wanted else 0
     return None
+
+
+def _end_of_text(data: bytes | memoryview, start: int) -> int:
+    """The end of the text that begins here."""
+    # speed: one search is ten times faster than a pattern, and base64 has no escapes (benchmarks/test_attestations.py)
+    if isinstance(data, bytes):
+        end = data.find(b'"', start + 1)
+        if end >= 0 and data.find(b"\\", start, end) < 0:
+            return end + 1
+    match = _TOKEN.match(data, start)
+    return match.end() if match else start
 
 
 def without(data: bytes | memoryview, start: int, end: int, instead: bytes) -> bytes:

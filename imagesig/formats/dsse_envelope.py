@@ -102,14 +102,18 @@ def _message(text: memoryview, what: str) -> bytes:
     message = BytesIO(head)
     message.seek(len(head))
     for start in range(0, len(text), _CHUNK):
-        piece = bytes(text[start : start + _CHUNK])
+        piece = text[start : start + _CHUNK]
         try:
-            decoded = binascii.a2b_base64(piece)
+            decoded = binascii.a2b_base64(piece, strict_mode=True)
         except binascii.Error:
             decoded = b""
-        # A decoder skips other characters and bits in the padding: then a second text gives the same bytes.
-        if binascii.b2a_base64(decoded, newline=False) != piece:
-            raise FormatViolation(f"{what}: {quote(piece.decode('latin-1'))} is not standard base64")
+        # The decoder skips bits in the padding: then a second text gives the same bytes.
+        if (
+            len(piece) % 4
+            or not decoded
+            or binascii.b2a_base64(decoded[-(len(decoded) % 3 or 3) :], newline=False) != piece[-4:]
+        ):
+            raise FormatViolation(f"{what}: {quote(bytes(piece).decode('latin-1'))} is not standard base64")
         message.write(decoded)
     if message.tell() != len(head) + length:
         raise FormatViolation(f"{what}: padding inside of base64")

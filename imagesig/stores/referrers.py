@@ -33,6 +33,7 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part, StoredSignature
+from imagesig.statement import SIGN_PREDICATE
 from imagesig.stores.store import (
     SIGNATURES,
     Entries,
@@ -46,6 +47,7 @@ from imagesig.stores.store import (
     pay,
 )
 
+_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 _SAYS_NOTHING = ("", OCI_EMPTY, OCI_CONFIG)
 """Artifact types of listings by registries and clients that do not know the type, or list that of the config."""
 
@@ -90,7 +92,7 @@ class ReferrerStore(Struct, frozen=True):
         entries = Entries(reading := Reading(home))
         candidates = list(self._candidates(entries, reading, f"{home.name}@", digest, chosen, wanted))
         # Small ones come first: adding large ones does not keep them from being read.
-        ordered = sorted(candidates, key=lambda item: (item.layer.size, item.place))
+        ordered = sorted(candidates, key=lambda item: (self._is_other(item), item.layer.size, item.place))
         for candidate in ordered[: self.most]:
             if entries.is_over:
                 break
@@ -128,6 +130,10 @@ class ReferrerStore(Struct, frozen=True):
                     attached = manifest.subject.digest if manifest.subject else "nothing"
                     origin += f" (listed here, attached to {attached})"
                 yield _Candidate(place, origin, referrer, manifest)
+
+    def _is_other(self, candidate: _Candidate) -> bool:
+        """Whether an artefact says that it is an image signature, and attestations are read: then it comes last."""
+        return self.sizes.one_by_one and candidate.manifest.annotations.get(_PREDICATE_TYPE) == SIGN_PREDICATE
 
     def _signature(self, reading: Reading, candidate: _Candidate) -> StoredSignature:
         layer, manifest = candidate.layer, candidate.manifest
