@@ -109,7 +109,7 @@ class Question(Struct, frozen=True):
     """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
 
     Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
-    read.
+    read. With `accepts_expired`, files that have expired are used like others: of a server that has ended.
     """
 
     repository: str
@@ -117,6 +117,12 @@ class Question(Struct, frozen=True):
     now: datetime
     remembered: Mapping[str, bytes] = field(default_factory=dict)
     wanted: Callable[[str], bool] = every_role
+    accepts_expired: bool = False
+
+    def check_expiry(self, document: Document) -> None:
+        """Raises `Expired` if the file is no longer valid, unless that is accepted."""
+        if not self.accepts_expired:
+            check_expiry(document, self.now)
 
 
 Steps = Generator[File, bytes | None, View | None]
@@ -187,8 +193,8 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
 
 
 def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
-    check_root(root, question.repository, question.pins, question.now)
-    check_expiry(root.document, question.now)
+    check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
+    question.check_expiry(root.document)
     content = yield File.current(TIMESTAMP)
     if content is None:
         raise NotTrusted("timestamp.json: the server does not have it, although there is a root")
@@ -266,7 +272,7 @@ def _check(question: Question, role: Role, document: Document) -> tuple[RoleSign
     earlier = _known(question, role)
     if earlier is not None and earlier.version > document.version:
         raise _rolled_back(earlier, f"version {document.version} is listed now")
-    check_expiry(document, question.now)
+    question.check_expiry(document)
     return signers
 
 
