@@ -32,6 +32,7 @@ PUBLIC = {
     "imagesig.trust.anchors": "ContentTrust",
     "imagesig.content_trust.servers": "TrustServers",
     "imagesig.api.inspecting_trust": "InspectedTrust inspect_trust",
+    "imagesig.api.trust.migrating": "MigratedTag migrate_trust",
     "imagesig.keys.provider": "KeyProvider SigningKey",
     "imagesig.keys.uri": "open_key open_public_keys",
     "imagesig.keys.file.provider": "key_from_pem",

@@ -39,6 +39,8 @@ from imagesig.api.sign.signing_elsewhere import attach as attach
 from imagesig.api.sign.signing_elsewhere import generate_payload as generate_payload
 from imagesig.api.sign.signing_many import sign_many as sign_many
 from imagesig.api.stored_signatures import ImageLike as ImageLike
+from imagesig.api.trust.migrating import MigratedTag as MigratedTag
+from imagesig.api.trust.migrating import migrate_trust as migrate_trust
 from imagesig.api.verify.verifying import VerificationResult as VerificationResult
 from imagesig.api.verify.verifying import verify as verify
 from imagesig.api.verify.verifying_many import verify_many as verify_many

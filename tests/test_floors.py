@@ -125,6 +125,7 @@ LONG_FUNCTIONS = {
     "api/sign/signing.py sign": "parameters and their documentation",
     "api/sign/signing_elsewhere.py attach": "parameters and their documentation",
     "api/sign/signing_many.py sign_many": "parameters and their documentation",
+    "api/trust/migrating.py migrate_trust": "parameters and their documentation",
     "api/verify/verifying.py verify": "parameters and their documentation",
     "api/verify/verifying_many.py verify_many": "parameters and their documentation",
     "docker/verifying.py verify": "parameters and their documentation",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         CopyOptions,
         ExplainOptions,
         InspectOptions,
+        MigrateTrustOptions,
         PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
@@ -43,14 +44,17 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signed_image import SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
+    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.api.verify.verifying import VerificationResult
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
+    from imagesig.trust import ContentTrust
 
-__all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "remove", "remove_many"]
-__all__ += ["sign", "sign_many", "verify", "verify_many"]
+__all__ = ["Session", "attach", "copy", "explain", "generate_payload", "inspect", "migrate_trust"]
+__all__ += ["remove", "remove_many", "sign", "sign_many", "verify", "verify_many"]
 
+Repositories = Iterable[str] | AsyncIterable[str]
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
 
@@ -161,6 +165,21 @@ def sign_many(
         return signing_many.sign_many(ready, key, **options)
 
     return _runner.stream(images, start, None)
+
+
+def migrate_trust(
+    repositories: Repositories,
+    key: str | PathLike | SigningKey,
+    trust: ContentTrust,
+    **options: Unpack[MigrateTrustOptions],
+) -> AsyncGenerator[Outcome[MigratedTag], None]:
+    """`imagesig.migrate_trust`, with its options and errors; `repositories` may be an asynchronous iterable too."""
+    from imagesig.api.trust import migrating  # speed: most programs migrate nothing (benchmarks/test_start.py)
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[MigratedTag], None, None]:
+        return migrating.migrate_trust(ready, key, trust, **options)  # type: ignore[arg-type]  # as they were given
+
+    return _runner.stream(repositories, start, None)
 
 
 def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGenerator[Outcome[RemovedImage], None]:

@@ -1,3 +1,4 @@
+from imagesig.content_trust.backup import TrustBackup as TrustBackup
 from imagesig.content_trust.key import canonical_id as canonical_id
 from imagesig.content_trust.lookup import Release as Release
 from imagesig.content_trust.lookup import released as released

@@ -108,6 +108,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 VERIFY = ("verify", "--key", "release.pub")
 SIGN = ("sign", "--key", "release.key")
+MIGRATE = ("trust", "migrate", "--key", "release.key")
 RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("verify", (*VERIFY, "oci:image:1.0")),
     ("verify", (*VERIFY, "--platform", "linux/amd64", "oci:image:1.0")),
@@ -126,6 +127,9 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("sign", (*SIGN, "--replace", "qa.pub", "--images-from", "list")),
     ("sign", (*SIGN, "oci:nowhere")),
     ("sign line", (*SIGN, "--images-from", "list")),
+    ("trust migrate", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
+    ("trust migrate line", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
+    ("trust migrate", (*MIGRATE, "oci:image:1.0")),
     ("generate-payload", ("generate-payload", "--identity", NAME, "oci:other:1.0")),
     ("generate-payload", ("generate-payload", "oci:nowhere")),
     ("attach", ("attach", "--key", "release.pub", "--signature", "release.pub", "oci:other:1.0")),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
-from imagesig.api.inspecting_trust import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
+from imagesig.api.inspecting_trust import InspectedTrust, inspect_trust, natural
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
+from imagesig.content_trust.lookup import ADMINISTRATOR
 from imagesig.text import printable
 
 _LEAST, _BETWEEN = 10, 3
@@ -18,7 +20,25 @@ _LEAST, _BETWEEN = 10, 3
 _SHORT_ID = 12
 
 
-@click.group("trust", short_help="Show Docker Content Trust data.")
+_COMMANDS = {
+    "migrate": "trust_migrate:migrate",
+}
+"""Commands in modules of their own, which load when they are called."""
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f"imagesig.cli.commands.{module}"), name)
+        return found
+
+
+@click.group("trust", cls=_Group, short_help="Show and migrate Docker Content Trust data.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
 
