@@ -121,7 +121,7 @@ def test_two_hundred_tags_with_one_vault_key_are_at_most_four_calls_to_vault(
         for number in range(200):
             images.add_image(f"app:v{number}", platforms=("linux/amd64",) if number % 2 else ())
             content, _ = images.manifest("app", f"v{number}")
-            released[f"v{number}"] = tag(sha256(content))
+            released[f"v{number}"] = tag(sha256(content), len(content))
         made = TrustRepository(gun, root=[certified(gun)], tags=released)
         server.repositories[gun] = made
         trust = ContentTrust(server.url, made.root[0].id)

@@ -132,12 +132,11 @@ def migrate_trust(
 
 
 class _Task(Struct, frozen=True):
-    """One trusted digest of a repository with all its tags, or only outcomes that are known already."""
+    """One trusted manifest of a repository with all its tags, or only outcomes that are known already."""
 
     index: int
     given: str
-    home: Image | None = None
-    name: Reference | None = None
+    repository: TrustedRepository | None = None
     tags: tuple[TrustedTag, ...] = ()
     job: SigningJob | None = None
     known: tuple[Outcome[MigratedTag], ...] = ()
@@ -146,21 +145,23 @@ class _Task(Struct, frozen=True):
     """What each tag means in the registry: filled by `plans`."""
 
     def plans(self) -> Sequence[Plan]:
-        if self.home is None or self.job is None:
+        if self.repository is None or self.job is None:
             return ()
-        with until(self.home.timeout):
+        home, made = self.repository.home, []
+        with until(home.timeout):
             for item in self.tags:
-                self.now[item.tag] = _digest_now(self.home, item.tag)
-        return tuple(plan(self._image(item), self._job(self.job, item)) for item in self.tags)
+                self.now[item.tag] = _digest_now(home, item.tag)
+        for item in self.tags:
+            name = Reference(self.repository.name.domain, self.repository.name.path, item.tag)
+            signers = Annotations({SIGNERS_ANNOTATION: ",".join(item.signers)})
+            # The image has the tag in its name, which is signed, and is read by the digest.
+            image = replace(home, target=item.digest, name=name)
+            made.append(plan(image, replace(self.job, annotations=signers)))
+            self.repository.check_size(item, made[-1].signatures[0].target.descriptor.size)
+        return made
 
-    def _image(self, item: TrustedTag) -> Image:
-        """The image by its digest, with the tag in its name: the name is signed."""
-        assert self.home is not None
-        assert self.name is not None
-        return replace(self.home, target=item.digest, name=Reference(self.name.domain, self.name.path, item.tag))
-
-    def _job(self, job: SigningJob, item: TrustedTag) -> SigningJob:
-        return replace(job, annotations=Annotations({SIGNERS_ANNOTATION: ",".join(item.signers)}))
+    def name(self, item: TrustedTag) -> str:
+        return f"{self.repository.name.repository}:{item.tag}" if self.repository else self.given
 
 
 def _digest_now(image: Image, tag: str) -> str:
@@ -196,29 +197,25 @@ def _tasks(given: Iterable[object], reading: TrustReading, run: SigningRun) -> G
 
 
 def _tasks_of(index: int, repository: TrustedRepository, run: SigningRun) -> Iterator[_Task]:
-    name = repository.name
-    warnings = repository.warnings
-    for digest, tags in repository.trusted.items():
-        yield _Task(index, f"{name.repository}@{digest}", repository.home, name, tuple(tags), run.job, (), warnings)
+    name, warnings = repository.name.repository, repository.warnings
+    for manifest, tags in repository.trusted.items():
+        yield _Task(index, f"{name}@{manifest.digest}", repository, tuple(tags), run.job, warnings=warnings)
         warnings = ()
     others = [
-        Outcome[MigratedTag](f"{name.repository}:{item.tag}", index, error=repository.expiry_of(item), asked=run.asked)
+        Outcome[MigratedTag](f"{name}:{item.tag}", index, error=repository.expiry_of(item), asked=run.asked)
         for item in repository.expired
     ]
     for tag in repository.unsigned:
-        others.append(Outcome(f"{name.repository}:{tag}", index, _unsigned(name, tag, warnings), asked=run.asked))
+        unsigned = MigratedTag(f"{name}:{tag}", "unsigned", warnings=warnings)
+        others.append(Outcome(unsigned.image, index, unsigned, asked=run.asked))
         warnings = ()
     for start in range(0, len(others), _BATCH):
-        yield _Task(index, name.repository, known=tuple(others[start : start + _BATCH]))
-
-
-def _unsigned(name: Reference, tag: str, warnings: tuple[str, ...]) -> MigratedTag:
-    return MigratedTag(f"{name.repository}:{tag}", "unsigned", warnings=warnings)
+        yield _Task(index, name, known=tuple(others[start : start + _BATCH]))
 
 
 def _of_tags(task: _Task, made: Outcome[tuple[SignedImage, ...]], run: SigningRun) -> Iterator[Outcome[MigratedTag]]:
     for number, item in enumerate(task.tags):
-        image = f"{task.name.repository}:{item.tag}" if task.name else task.given
+        image = task.name(item)
         if made.error is not None:
             yield Outcome(image, task.index, error=_failure(task, item, made.error), asked=run.asked)
         elif made.result is not None:
@@ -250,13 +247,12 @@ def _migrated(image: str, item: TrustedTag, signed: SignedImage, now: str, warni
 
 def _failure(task: _Task, item: TrustedTag, error: ImagesigError) -> ImagesigError:
     """The error of a digest for one of its tags."""
-    if not isinstance(error, ImageNotFound) or task.name is None:
+    if not isinstance(error, ImageNotFound):
         return error
     now = task.now.get(item.tag)
     meant = f"the tag means {now} now" if now else "the tag is gone too"
     return ImageNotFound(
-        f"{task.name.repository}:{item.tag}: the registry no longer has {item.digest}, which the trust data name; "
-        f"{meant}",
+        f"{task.name(item)}: the registry no longer has {item.digest}, which the trust data name; {meant}",
         hint="nothing can be migrated; sign what the tag means now, if you have verified it",
     )
 

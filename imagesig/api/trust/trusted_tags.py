@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from imagesig.content_trust.lookup import ADMINISTRATOR, Release, released, releases, signers_of
+from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
@@ -22,6 +23,7 @@ from imagesig.errors import (
     NoSignatures,
     Rejection,
     SignatureRejected,
+    SubjectMismatch,
 )
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, is_local
@@ -31,23 +33,27 @@ from imagesig.trust import ContentTrust
 
 
 class TrustedTag(Struct, frozen=True):
-    """A released tag. `expired` is the day on which its trust data expired, empty if they are valid."""
+    """A released tag and its manifest. `expired` is the day its trust data expired; empty if they are valid."""
 
     tag: str
-    digest: str
+    manifest: FileHash
     signers: tuple[str, ...]
     expired: str = ""
 
+    @property
+    def digest(self) -> str:
+        return self.manifest.digest
+
 
 class TrustedRepository(Struct, frozen=True):
-    """The tags of one repository: trusted ones by digest, those whose trust data have expired, and all others.
+    """The tags of one repository: trusted ones by manifest, those whose trust data have expired, and all others.
 
     `warnings` say which parts of the trust data are not used, and whose they are if nothing is pinned.
     """
 
     name: Reference
     home: Image
-    trusted: dict[str, list[TrustedTag]]
+    trusted: dict[FileHash, list[TrustedTag]]
     expired: tuple[TrustedTag, ...]
     unsigned: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -55,11 +61,26 @@ class TrustedRepository(Struct, frozen=True):
 
     def expiry_of(self, tag: TrustedTag) -> NoSignatureAccepted:
         """The error of a tag whose trust data have expired."""
-        error = Expired(f"the trust data that name {tag.digest} expired on {tag.expired}")
+        return self._refused(
+            tag,
+            Expired(f"the trust data that name {tag.digest} expired on {tag.expired}"),
+            "let its signers publish it again; or, if you trust the old data: accept_expired (--accept-expired)",
+        )
+
+    def check_size(self, tag: TrustedTag, size: int) -> None:
+        """Returns if the manifest has the size that the trust data give.
+
+        Raises:
+            NoSignatureAccepted: it has another one, so one of the two statements is wrong.
+        """
+        if size != tag.manifest.length:
+            said = f"the trust data give {tag.manifest.length} bytes for {tag.digest}, the manifest has {size}"
+            raise self._refused(tag, SubjectMismatch(said), "let its signers publish the tag again")
+
+    def _refused(self, tag: TrustedTag, error: SignatureRejected, hint: str) -> NoSignatureAccepted:
+        name = f"{self.name.repository}:{tag.tag}"
         return NoSignatureAccepted(
-            f"{self.name.repository}:{tag.tag}: {error}",
-            rejections=[Rejection(f"{self.source} {self.name.repository}:{tag.tag}", error)],
-            hint="let its signers publish it again; or, if you trust the old data: accept_expired (--accept-expired)",
+            f"{name}: {error}", rejections=[Rejection(f"{self.source} {name}", error)], hint=hint
         )
 
 
@@ -113,7 +134,7 @@ class TrustReading(Struct, frozen=True):
         return strict, self.servers.view(self.trust, name, self.now, accepts_expired=True)
 
     def _sorted(self, name: Reference, strict: View | None, view: View) -> TrustedRepository:
-        trusted: dict[str, list[TrustedTag]] = {}
+        trusted: dict[FileHash, list[TrustedTag]] = {}
         expired = []
         # A delegated role that has expired releases nothing, as in docker, unless that is accepted.
         names = releases(view) if strict is None else {**releases(view), **releases(strict)}
@@ -126,7 +147,7 @@ class TrustReading(Struct, frozen=True):
             if item.expired and not self.accepts_expired:
                 expired.append(item)
             else:
-                trusted.setdefault(item.digest, []).append(item)
+                trusted.setdefault(item.manifest, []).append(item)
         unsigned, problem = self._unsigned(name, names.keys())
         source = self._source(name)
         said = self._warnings(name, strict or view, problem)
@@ -168,7 +189,7 @@ def _repository(given: object) -> Reference:
 
 def _tag(view: View, release: Release, expired: str) -> TrustedTag:
     signers = signers_of(view, release.tag, release.manifest) or (ADMINISTRATOR,)
-    return TrustedTag(release.tag, release.digest, signers, expired)
+    return TrustedTag(release.tag, release.manifest, signers, expired)
 
 
 def _expiry(view: View, release: Release) -> str:

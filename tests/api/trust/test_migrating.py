@@ -50,7 +50,7 @@ class Stage:
         self.registry, self.server = registry, server
         self.key = MemoryProvider().open()
         self.servers = TrustServers(memory=InMemoryTrust())
-        self.name = f"{registry.host}/app"
+        self.name, self.sizes = f"{registry.host}/app", dict[str, int]()
         self.trusted = self.repository("app")
 
     def repository(self, name: str) -> TrustRepository:
@@ -72,13 +72,14 @@ class Stage:
         """An image in the registry; its digest."""
         self.registry.add_image(name, **more)
         content, _ = self.registry.manifest(*name.split(":"))
+        self.sizes[sha256(content)] = len(content)
         return sha256(content)
 
     def release(self, name: str, digest: str, *signers: str) -> None:
         """Names the digest in the releases and in the roles of the signers."""
         for role in ("releases", *signers):
             item = self.trusted.delegations[f"targets/{role}"]
-            item.tags = {**item.tags, name: tag(digest)}
+            item.tags = {**item.tags, name: tag(digest, self.sizes.get(digest, 418))}
 
     def trust(self, *repositories: TrustRepository) -> ContentTrust:
         return ContentTrust(self.server.url, tuple(item.root[0].id for item in repositories or (self.trusted,)))
@@ -161,6 +162,18 @@ def test_a_tag_that_the_registry_lost_is_signed_and_a_digest_that_it_lost_is_not
     assert f"no longer has {gone}" in str(outcomes["gone"].error)
     assert "the tag is gone too" in str(outcomes["gone"].error)
     assert f"the tag means {trusted} now" in str(outcomes["1.0"].error)
+
+
+def test_a_manifest_of_another_size_than_the_signed_one_is_not_signed(stage: Stage) -> None:
+    digest = stage.push("app:1.0")
+    stage.sizes[digest] += 1
+    stage.release("1.0", digest)
+    stage.sizes[digest] -= 1
+    stage.release("latest", digest)
+
+    outcomes = stage.migrate()
+    assert states(outcomes) == {"1.0": "NoSignatureAccepted", "latest": "migrated"}
+    assert "bytes for sha256:" in str(outcomes["1.0"].error)
 
 
 def test_tags_of_one_digest_are_one_bundle_and_a_classic_signature_each(stage: Stage) -> None:

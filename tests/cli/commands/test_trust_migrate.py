@@ -28,12 +28,12 @@ class Stage:
         for name in ("app:1.0", "app:2.0", "app:nobody", "old:1.0"):
             registry.add_image(name)
             content, _ = registry.manifest(*name.split(":"))
-            digests[name] = sha256(content)
+            digests[name] = tag(sha256(content), len(content))
         registry.add_image("app:2.0", platforms=("linux/amd64",))
-        tags = {"1.0": tag(digests["app:1.0"]), "2.0": tag(digests["app:2.0"]), "gone": tag("sha256:" + "ef" * 32)}
+        tags = {"1.0": digests["app:1.0"], "2.0": digests["app:2.0"], "gone": tag("sha256:" + "ef" * 32)}
         alice = {"targets/alice": Delegation([p256()], {"1.0": tags["1.0"]})}
         self.trusted = TrustRepository(self.name, root=[certified(self.name)], tags=tags, delegations=alice)
-        self.expired = TrustRepository(self.old, root=[certified(self.old)], tags={"1.0": tag(digests["old:1.0"])})
+        self.expired = TrustRepository(self.old, root=[certified(self.old)], tags={"1.0": digests["old:1.0"]})
         self.expired.expires["timestamp"] = NOW - timedelta(days=3)
         server.repositories |= {self.name: self.trusted, self.old: self.expired}
         FileProvider(folder).generate("k.key", KeyType.ECDSA_P256)
