@@ -49,6 +49,7 @@ PUBLIC = {
     "imagesig.api.trust.revoking": "revoke_trust",
     "imagesig.api.trust.signers": "add_signer remove_signer",
     "imagesig.api.trust.repositories": "init_trust rotate_trust_key",
+    "imagesig.api.trust.migrating": "MigratedTag migrate_trust",
     "imagesig.keys.provider": "KeyProvider SigningKey",
     "imagesig.keys.uri": "open_key open_public_keys",
     "imagesig.keys.file.provider": "key_from_pem",

@@ -57,6 +57,8 @@ from imagesig.api.stored_signatures import ImageLike as ImageLike
 from imagesig.api.trust.changing import ChangedTrust as ChangedTrust
 from imagesig.api.trust.inspecting import InspectedTrust as InspectedTrust
 from imagesig.api.trust.inspecting import inspect_trust as inspect_trust
+from imagesig.api.trust.migrating import MigratedTag as MigratedTag
+from imagesig.api.trust.migrating import migrate_trust as migrate_trust
 from imagesig.api.trust.repositories import init_trust as init_trust
 from imagesig.api.trust.repositories import rotate_trust_key as rotate_trust_key
 from imagesig.api.trust.revoking import revoke_trust as revoke_trust

@@ -57,6 +57,11 @@ right ones. All are checked with keys below a trusted authority, in 0.03 to 0.4 
 IMAGE_SIGNATURE_CHECKS = 10_000
 """Signatures checked with trusted keys for one image: a thousand signatures under a policy of ten keys."""
 REFERRERS_PAGES = 100
+TAG_PAGE_BYTES = 4 * 1024 * 1024
+"""One page of the tags of a repository; registries give 50 to 10,000 tags in a page."""
+TAGS_LISTED = 200_000
+"""Tags of one repository that are listed."""
+TAG_PAGES = 5000
 INDEX_CHILDREN = 1000
 """Manifests of one image index."""
 ENVELOPE_BYTES = 256 * 1024

@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from imagesig.api.attached.artifact import ArtifactKind
 from imagesig.api.diagnosing import State
+from imagesig.api.trust.migrating import MigrationState
+from imagesig.cli.output.migrated import EXPIRED, LABELS
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import Label
 
@@ -173,6 +175,28 @@ DEFS: dict[str, Schema] = {
         }
     ),
     "unattested_image": record({"attested": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
+    "migrated_tag": record(
+        {
+            "image": TEXT,
+            "state": one_of(*get_args(MigrationState)),
+            "digest": {"description": "Of the trust data; empty for a tag that nobody signed.", **TEXT},
+            "pinned": TEXT,
+            "signers": listed(TEXT),
+            "registry_digest": {"description": "What the registry's tag means now; empty if there is none.", **TEXT},
+            "moved": BOOLEAN,
+            "expired": {"description": "The day on which accepted trust data expired; empty if valid.", **TEXT},
+            "key_id": TEXT,
+            "public_key": TEXT,
+            "signatures": listed(
+                record(
+                    {"digest": DIGEST, "platform": TEXT, "format": TEXT}
+                    | {"state": one_of("attached", "present", "planned")}
+                )
+            ),
+            "warnings": listed(TEXT),
+        }
+    ),
+    "tag_not_migrated": record({"migrated": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
     "payload": record(
         {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
         description="What is to be signed elsewhere.",
@@ -324,6 +348,10 @@ FLEETS = {
     "verify-attestation": ([named("verified_image"), named("unverified_image")], _summary("verified")),
     "sign": ([named("signed_image"), named("unsigned_image")], _summary("signed", "planned")),
     "attest": ([named("attested_image"), named("unattested_image")], _summary("attested", "planned")),
+    "trust migrate": (
+        [named("migrated_tag"), named("tag_not_migrated")],
+        _summary("migrated", *LABELS.values(), EXPIRED, "moved"),
+    ),
 }
 """Commands for many images: the entries of an image, and the summary."""
 
@@ -353,7 +381,7 @@ def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
     results = {"blobs": NO_RESULTS} if command in BLOBS else {"images": NO_RESULTS}
     results = {} if command.startswith(("key ", "policy ")) else results
-    optional = HALF_DONE if command in ("sign", "attach", "attest") else {}
+    optional = HALF_DONE if command in ("sign", "attach", "attest", "trust migrate") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(
         command, {**results, **ERROR} if command != "doctor" else {**ERROR, "findings": NO_RESULTS}, optional

@@ -147,6 +147,7 @@ LONG_FUNCTIONS = {
     "api/sign/signing_many.py sign_many": "parameters and their documentation",
     "api/trust/repositories.py rotate_trust_key": "parameters and their documentation",
     "api/trust/signing.py sign_trust": "parameters and their documentation",
+    "api/trust/migrating.py migrate_trust": "parameters and their documentation",
     "api/verify/verifying.py verify": "parameters and their documentation",
     "api/verify/verifying_attestation.py verify_attestation": "parameters and their documentation",
     "api/verify/verifying_many.py verify_many": "parameters and their documentation",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         DownloadOptions,
         ExplainOptions,
         InspectOptions,
+        MigrateTrustOptions,
         PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
@@ -68,18 +69,29 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
     from imagesig.api.trust.changing import ChangedTrust
+    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.api.verify.verifying import VerificationResult
     from imagesig.content_trust import TrustKeys
     from imagesig.crypto.public_key import PublicKey
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
+    from imagesig.trust import ContentTrust
 
 __all__ = ["Session", "attach", "attest", "attest_blob", "attest_many", "copy", "download", "explain"]
 __all__ += ["generate_payload", "inspect", "remove", "remove_many", "sign", "sign_blob", "sign_many", "tree"]
 __all__ += ["verify", "verify_attestation", "verify_blob", "verify_many"]
-__all__ += ["add_signer", "init_trust", "remove_signer", "revoke_trust", "rotate_trust_key", "sign_trust"]
+__all__ += [
+    "add_signer",
+    "init_trust",
+    "migrate_trust",
+    "remove_signer",
+    "revoke_trust",
+    "rotate_trust_key",
+    "sign_trust",
+]
 
+Repositories = Iterable[str] | AsyncIterable[str]
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
 
@@ -279,6 +291,21 @@ def attest_many(
         return attesting_many.attest_many(ready, key, **options)
 
     return _runner.stream(images, start, None)
+
+
+def migrate_trust(
+    repositories: Repositories,
+    key: str | PathLike | SigningKey,
+    trust: ContentTrust,
+    **options: Unpack[MigrateTrustOptions],
+) -> AsyncGenerator[Outcome[MigratedTag], None]:
+    """`imagesig.migrate_trust`, with its options and errors; `repositories` may be an asynchronous iterable too."""
+    from imagesig.api.trust import migrating  # speed: most programs migrate nothing (benchmarks/test_start.py)
+
+    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[MigratedTag], None, None]:
+        return migrating.migrate_trust(ready, key, trust, **options)  # type: ignore[arg-type]  # as they were given
+
+    return _runner.stream(repositories, start, None)
 
 
 def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGenerator[Outcome[RemovedImage], None]:

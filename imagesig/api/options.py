@@ -27,6 +27,28 @@ from imagesig.trust import ContentTrust
 from imagesig.witnesses import Witnesses
 
 
+class SessionMigrateTrustOptions(TypedDict, total=False):
+    """Of `Session.migrate_trust`."""
+
+    formats: Iterable[str | Format]
+    recursive: bool
+    dry_run: bool
+    accept_expired: bool
+    now: datetime | None
+    workers: int
+    deadline: float | None
+    timeout: float | None
+    on_key_error: OnKeyError
+
+
+class MigrateTrustOptions(SessionMigrateTrustOptions, total=False):
+    """Of `migrate_trust`."""
+
+    witnesses: Witnesses | None
+    trust_servers: TrustServers | None
+    transport: TransportLike | None
+
+
 class _SessionSigningJobOptions(TypedDict, total=False):
     """What is the same for all images of a run."""
 

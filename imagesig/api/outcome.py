@@ -16,7 +16,7 @@ from imagesig.text import HIDDEN, quote
 
 _Result = TypeVar("_Result")
 
-Asked = Literal["verified", "signed", "attested", ""]
+Asked = Literal["verified", "signed", "attested", "migrated", ""]
 """What a run was to make of its images. It is false in the document of an image that failed, unless it is empty."""
 
 

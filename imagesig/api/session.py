@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api import options as given
+    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.content_trust.servers import TrustServers
+    from imagesig.trust import ContentTrust
     from imagesig.witnesses import Witnesses
 
 _KEYS = 1024
@@ -199,6 +201,27 @@ class Session:
     ) -> Generator[Outcome[AttestedImage], None, None]:
         """`imagesig.attest_many`, with its options and errors."""
         return attest_many(images, key, transport=self.transport, **options)
+
+    def migrate_trust(
+        self,
+        repositories: Iterable[str],
+        key: str | PathLike | SigningKey,
+        trust: ContentTrust,
+        **options: Unpack[given.SessionMigrateTrustOptions],
+    ) -> Generator[Outcome[MigratedTag], None, None]:
+        """`imagesig.migrate_trust`, with its options and errors."""
+        # speed: most sessions migrate nothing (benchmarks/test_start.py)
+        from imagesig.api.trust.migrating import migrate_trust
+
+        return migrate_trust(
+            repositories,
+            key,
+            trust,
+            transport=self.transport,
+            witnesses=self._witnesses,
+            trust_servers=self._trust_servers,
+            **options,
+        )
 
     def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
         """`imagesig.generate_payload`, with its options and errors."""

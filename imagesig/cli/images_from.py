@@ -139,6 +139,20 @@ _listed: dict[str, Callable[[Any], Any]] = {
 }
 images_options = gathered("images", Images, _listed)
 """The arguments and options that name images. They become the one argument `images: Images`."""
+repositories_options = gathered(
+    "images",
+    Images,
+    {
+        "arguments": click.argument("arguments", nargs=-1, metavar="[REPO[:TAG]]..."),
+        "images_from": click.option(
+            "--images-from",
+            metavar="FILE",
+            default="",
+            help="File with one REPO[:TAG] per line, # for comments; - is stdin. Results are streamed.",
+        ),
+    },
+)
+"""The same for repositories."""
 images_or_workloads_options = gathered(
     "images",
     Images,

@@ -151,24 +151,25 @@ class TrustServerOptions(Struct, frozen=True):
         """Whether a trust server is to be trusted."""
         return bool(self.notary_server or self.pins or self.signers or self.trust_on_first_use)
 
-    def authority(self) -> ContentTrust:
+    def authority(self, command: str = "verify: --notary-server and --signer need") -> ContentTrust:
         """The authority that the options describe.
 
         Raises:
-            InvalidArgument: nothing is pinned.
+            InvalidArgument: nothing is pinned. The message begins with `command`.
         """
         if not self.pins and not self.trust_on_first_use:
             raise InvalidArgument(
-                "verify: --notary-server and --signer need --pin, the root key of the trust data",
+                f"{command} --pin, the root key of the trust data",
                 hint="give its id, public key or certificate authority; `imagesig trust inspect` shows the id",
             )
         name = f"content trust of {self.notary_server}" if self.notary_server else "content trust"
         return ContentTrust(self.notary_server, self.pins, self.signers, name, self.trust_on_first_use)
 
-    def servers(self) -> TrustServers:
+    def servers(self, backup: Path | None = None) -> TrustServers:
+        """How the trust servers are read, or the folder in place of them."""
         from imagesig.content_trust.servers import TrustServers
 
-        return TrustServers(server=self.notary_server, offline=self.offline, ca_file=self.notary_ca)
+        return TrustServers(server=self.notary_server, offline=self.offline, ca_file=self.notary_ca, backup=backup)
 
 
 _SERVER: dict[str, Callable[[Any], Any]] = {
@@ -191,6 +192,11 @@ _SERVER: dict[str, Callable[[Any], Any]] = {
     ),
     "offline": click.option("--offline", is_flag=True, help="Ask no trust server; use what is remembered."),
 }
+_FIRST_USE: dict[str, Callable[[Any], Any]] = {
+    "trust_on_first_use": click.option(
+        "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
+    ),
+}
 trust_server_options = gathered(
     "trust_server",
     TrustServerOptions,
@@ -204,11 +210,10 @@ trust_server_options = gathered(
             metavar="NAME",
             help="Signer who must have signed the released tag too; repeatable.",
         ),
-        "trust_on_first_use": click.option(
-            "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
-        ),
-    },
+    }
+    | _FIRST_USE,
 )
+migrated_server_options = gathered("trust_server", TrustServerOptions, _SERVER | _FIRST_USE)
 inspected_server_options = gathered("trust_server", TrustServerOptions, _SERVER)
 diagnosed_server_options = gathered(
     "trust_server", TrustServerOptions, {name: option for name, option in _SERVER.items() if name != "offline"}

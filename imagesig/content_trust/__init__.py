@@ -7,6 +7,7 @@ from imagesig.lazy import lazy
 
 PUBLIC = {
     "imagesig.content_trust.servers": "TrustServers",
+    "imagesig.content_trust.backup": "TrustBackup",
     "imagesig.content_trust.memory": "DockerTrust FolderMemory Forgetful InMemoryTrust TrustMemory",
     "imagesig.content_trust.keyring": "KeyFolder TrustKeys",
     "imagesig.content_trust.update": "View",

@@ -1,3 +1,4 @@
+from imagesig.content_trust.backup import TrustBackup as TrustBackup
 from imagesig.content_trust.key import canonical_id as canonical_id
 from imagesig.content_trust.keyring import KeyFolder as KeyFolder
 from imagesig.content_trust.keyring import TrustKeys as TrustKeys

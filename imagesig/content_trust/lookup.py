@@ -10,6 +10,9 @@ from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.update import SignedTargets, View
 
+ADMINISTRATOR = "Repo Admin"
+"""Docker's name for the signer of a tag that no delegated signer has signed."""
+
 
 class Release(Struct, frozen=True):
     """A released tag: the manifest that it names, and the role that says so, `targets/releases` or `targets`."""

@@ -23,8 +23,12 @@ _EARLY = timedelta(days=1)
 """How far a certificate may begin in the future, as in notary. There is no leeway after its end."""
 
 
-def check_root(root: Root, repository: str, pins: Sequence[RootPin], now: datetime) -> None:
+def check_root(
+    root: Root, repository: str, pins: Sequence[RootPin], now: datetime, *, accepts_expired: bool = False
+) -> None:
     """Returns if enough pinned keys for this repository signed the root file. Without pins every certificate fits.
+
+    With `accepts_expired`, a certificate that has expired is judged at its end.
 
     Raises:
         SignatureRejected: they did not.
@@ -33,7 +37,8 @@ def check_root(root: Root, repository: str, pins: Sequence[RootPin], now: dateti
     first: ImagesigError | None = None
     for key in root.roles[ROOT].keys:
         try:
-            _check_key(key, repository, pins, now)
+            at = min(now, key.certificates[0].not_after) if accepts_expired and key.certificates else now
+            _check_key(key, repository, pins, at)
             usable.append(key)
         except (SignatureRejected, MalformedError) as error:
             first = first or error

@@ -9,8 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
+from msgspec.structs import replace
+
 from imagesig import limits
 from imagesig.concurrency import Once
+from imagesig.content_trust.backup import TrustBackup
 from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
@@ -36,6 +39,8 @@ class TrustServers:
         ca_file: PEM file with the authorities of all servers, instead of docker's files and the system's.
         credentials: from a registry's host to its login; by default docker's and podman's files.
         environ: the environment; that of the process by default.
+        backup: a folder with the metadata (see `TrustBackup`), which is read in place of every server. What is
+            remembered of the server still counts, and nothing more is remembered.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class TrustServers:
         ca_file: str | os.PathLike[str] | None = None,
         credentials: CredentialSource | None = None,
         environ: Mapping[str, str] | None = None,
+        backup: str | os.PathLike[str] | None = None,
     ) -> None:
         self._server_url = server
         self._given = {
@@ -55,10 +61,12 @@ class TrustServers:
             "offline": offline,
             "ca_file": ca_file,
             "credentials": credentials,
+            "backup": backup,
         }
         self._environ = os.environ if environ is None else environ
         self._memory = memory if memory is not None else FolderMemory(state_folder(self._environ))
         self._offline = offline
+        self._backup = TrustBackup(Path(backup)) if backup else None
         self._ca_file = Path(ca_file) if ca_file else None
         self._credentials = credentials
         self._servers: dict[tuple[str, str, str], TrustServer] = {}
@@ -81,6 +89,10 @@ class TrustServers:
         """The URL of the server for an image. Raises as `server_url` does."""
         return server_url(self._server_url or trust.server, image, self._environ)
 
+    def source(self, trust: ContentTrust, image: Reference) -> str:
+        """Where the trust data of an image are read, for people: the folder, or the URL of the server."""
+        return self.url(trust, image) if self._backup is None else str(self._backup.folder)
+
     def view(
         self,
         trust: ContentTrust,
@@ -89,10 +101,12 @@ class TrustServers:
         *,
         wanted: Callable[[str], bool] = every_role,
         roles: tuple[str, ...] = (),
+        accepts_expired: bool = False,
     ) -> View | None:
         """The verified trust data of the image's repository; None if the server has none.
 
-        `wanted` says which delegated roles are read, and `roles` names them for the cache.
+        `wanted` says which delegated roles are read, and `roles` names them for the cache. With `accepts_expired`,
+        files that have expired are used like others; they are not remembered.
 
         Raises:
             SignatureRejected, MalformedError: they cannot be verified.
@@ -101,11 +115,17 @@ class TrustServers:
         """
         url = self.url(trust, image)
         periods = (int(time.monotonic() // _VIEW_SECONDS), int(now.timestamp() // _VIEW_SECONDS))
-        key = (url, image.repository, trust, roles, periods)
+        key = (url, image.repository, trust, roles, periods, accepts_expired)
+
+        def updated() -> View | None:
+            question = self._question(trust, image, now)
+            asked = replace(question, wanted=wanted, accepts_expired=accepts_expired)
+            return self._updated(url, trust, image, asked)
+
         try:
-            view = self._views.get(key, lambda: self._updated(url, trust, image, now, wanted))
-            if view is not None and view.expires <= now:  # in the meantime
-                view = self._updated(url, trust, image, now, wanted)
+            view = self._views.get(key, updated)
+            if view is not None and view.expires <= now and not accepts_expired:  # in the meantime
+                view = updated()
         except TransportError as error:
             error.hint = notice(url) or error.hint
             raise
@@ -117,55 +137,35 @@ class TrustServers:
 
     def present(self, trust: ContentTrust, image: Reference, now: datetime) -> View | None:
         """As `view`, for a writer: asked of the server now, with files that have expired since."""
-        return self._updated(self.url(trust, image), trust, image, now, every_role, renews=True)
+        return self._updated(self.url(trust, image), trust, image, self._question(trust, image, now, renews=True))
 
     def read_back(self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]) -> View:
         """The verified trust data after they were changed. `written` has the files that they must follow.
 
         They are remembered, and used by `view`. Raises as `view`.
         """
-        url = self.url(trust, image)
-        view = self._updated(url, trust, image, now, every_role, remembered=written)
+        question = replace(self._question(trust, image, now), remembered=written)
+        view = self._updated(self.url(trust, image), trust, image, question)
         assert view is not None  # a root was remembered
         self._views = Once(_VIEWS, _is_worth_another_attempt)
         return view
 
-    def _updated(
-        self,
-        url: str,
-        trust: ContentTrust,
-        image: Reference,
-        now: datetime,
-        wanted: Callable[[str], bool],
-        *,
-        renews: bool = False,
-        remembered: Mapping[str, bytes] | None = None,
-    ) -> View | None:
-        repository = image.repository
-        if remembered is None:
-            remembered = self._memory.load(url, repository)
+    def _question(self, trust: ContentTrust, image: Reference, now: datetime, *, renews: bool = False) -> Question:
+        """What is asked about a repository: with the pins that are read, and with what is remembered."""
         pins = tuple(_read(pin) for pin in trust.pins)
-        steps = update(Question(repository, pins, now, remembered, wanted, renews))
+        remembered = self._memory.load(self.url(trust, image), image.repository)
+        return Question(image.repository, pins, now, remembered, renews=renews)
+
+    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> View | None:
+        if self._backup is not None:
+            return _from_backup(self._backup, question)
+        remembered = question.remembered
         fetch = self._from_memory(url, remembered) if self._offline else self._from_server(url, trust, image)
-        try:
-            need, left = next(steps), limits.TRUST_UPDATE_BYTES
-            while True:
-                content = fetch(need)
-                left -= len(content or b"")
-                if left < 0:
-                    raise LimitExceeded(
-                        f"{url}: more than {limits.TRUST_UPDATE_BYTES} bytes of trust data for {repository}"
-                    )
-                need = steps.send(content)
-        except StopIteration as done:
-            view: View | None = done.value
-        if (
-            view is not None
-            and not self._offline
-            and not renews
-            and any(remembered.get(role) != content for role, content in view.files.items())
-        ):
-            self._memory.store(url, repository, view.files)
+        view = _answered(question, fetch, url)
+        if view is None or self._offline or question.accepts_expired or question.renews:
+            return view
+        if any(remembered.get(role) != content for role, content in view.files.items()):
+            self._memory.store(url, question.repository, view.files)
         return view
 
     def _from_server(self, url: str, trust: ContentTrust, image: Reference) -> Callable[[File], bytes | None]:
@@ -217,6 +217,43 @@ class TrustServers:
         with self._lock:
             for server in self._servers.values():
                 server.close()
+
+
+def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> View | None:
+    """The answer to a question, with files from `fetch`."""
+    steps = update(question)
+    try:
+        need, left = next(steps), limits.TRUST_UPDATE_BYTES
+        while True:
+            content = fetch(need)
+            left -= len(content or b"")
+            if left < 0:
+                raise LimitExceeded(
+                    f"{source}: more than {limits.TRUST_UPDATE_BYTES} bytes of trust data for {question.repository}"
+                )
+            need = steps.send(content)
+    except StopIteration as done:
+        view: View | None = done.value
+        return view
+
+
+def _from_backup(backup: TrustBackup, question: Question) -> View | None:
+    """The answer from a folder. A signer's file that is not in it is skipped: his signature is then not known."""
+    repository = question.repository
+    lacking: list[str] = []
+
+    def wanted(role: str) -> bool:
+        if question.wanted(role) and not backup.has(repository, role):
+            lacking.append(role)
+            return False
+        return question.wanted(role)
+
+    asked = replace(question, wanted=wanted)
+    view = _answered(asked, lambda file: backup.fetch(repository, file), str(backup.folder))
+    if view is None:
+        return None
+    listed = [role for role in lacking if role in view.snapshot.files]
+    return replace(view, skipped=(*view.skipped, *(f"{role}.json is not used: the folder lacks it" for role in listed)))
 
 
 def _made(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> TrustServers:

@@ -111,6 +111,7 @@ class Question(Struct, frozen=True):
     Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
     read. `renews` accepts files that have expired, except the timestamp, for an owner who signs them again: the
     timestamp proves that they are the present ones.
+    With `accepts_expired`, every file that has expired is used like others: of a server that has ended.
     """
 
     repository: str
@@ -119,6 +120,12 @@ class Question(Struct, frozen=True):
     remembered: Mapping[str, bytes] = field(default_factory=dict)
     wanted: Callable[[str], bool] = every_role
     renews: bool = False
+    accepts_expired: bool = False
+
+    def check_expiry(self, document: Document) -> None:
+        """Raises `Expired` if the file is no longer valid, unless that is accepted."""
+        if not self.accepts_expired and (not self.renews or document.role == TIMESTAMP):
+            check_expiry(document, self.now)
 
 
 Steps = Generator[File, bytes | None, View | None]
@@ -189,9 +196,8 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
 
 
 def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
-    check_root(root, question.repository, question.pins, question.now)
-    if not question.renews:
-        check_expiry(root.document, question.now)
+    check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
+    question.check_expiry(root.document)
     content = yield File.current(TIMESTAMP)
     if content is None:
         raise NotTrusted("timestamp.json: the server does not have it, although there is a root")
@@ -269,8 +275,7 @@ def _check(question: Question, role: Role, document: Document) -> tuple[RoleSign
     earlier = _known(question, role)
     if earlier is not None and earlier.version > document.version:
         raise _rolled_back(earlier, f"version {document.version} is listed now")
-    if not question.renews or role.name == TIMESTAMP:
-        check_expiry(document, question.now)
+    question.check_expiry(document)
     return signers
 
 

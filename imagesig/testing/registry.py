@@ -19,7 +19,9 @@ from imagesig.patterns import regex
 from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
-_PATH = regex(r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads)/(?P<reference>[^/]*)")
+_PATH = regex(
+    r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>manifests|blobs|referrers|blobs/uploads|tags)/(?P<reference>[^/]*)"
+)
 
 
 Fault = Callable[[Request], Answer | None]
@@ -142,6 +144,7 @@ class InMemoryRegistry:
             .partition("/manifests")[0]
             .partition("/blobs")[0]
             .partition("/referrers")[0]
+            .partition("/tags")[0]
         )
         wanted = [f"repository:{name}:{_actions(request)}"]
         if other := request.query.get("from", [""])[0]:
@@ -170,6 +173,8 @@ class InMemoryRegistry:
         name, kind, reference = match["name"], match["kind"], match["reference"]
         if kind == "blobs/uploads":
             return self._upload(request, name)
+        if kind == "tags":
+            return self._tags(name, reference, request)
         if kind == "referrers":
             return self._referrers(name, reference) if self._referrers_api else Answer(404, b"404 page not found")
         if kind == "blobs":
@@ -217,6 +222,16 @@ class InMemoryRegistry:
         for at in [at for at, stored in self._manifests.items() if at[0] == name and stored == gone]:
             del self._manifests[at]
         return Answer(202)
+
+    def _tags(self, name: str, reference: str, request: Request) -> Answer:
+        found = sorted(tag for where, tag in self._manifests if where == name and ":" not in tag)
+        if reference != "list" or not found:
+            return Answer(404, _error("NAME_UNKNOWN"))
+        count, last = int(request.query.get("n", ["100"])[0]), request.query.get("last", [""])[0]
+        left = [tag for tag in found if tag > last]
+        page, more = left[:count], len(left) > count
+        link = {"link": f'</v2/{name}/tags/list?n={count}&last={page[-1]}>; rel="next"'} if more else {}
+        return Answer(200, json.dumps({"name": name, "tags": page}).encode(), link)
 
     def _referrers(self, name: str, digest: str) -> Answer:
         found = []

@@ -110,6 +110,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 VERIFY = ("verify", "--key", "release.pub")
 SIGN = ("sign", "--key", "release.key")
 ATTEST_BLOB = ("attest-blob", "--key", "release.key", "--type", "custom")
+MIGRATE = ("trust", "migrate", "--key", "release.key")
 RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("verify", (*VERIFY, "oci:image:1.0")),
     ("verify", (*VERIFY, "--platform", "linux/amd64", "oci:image:1.0")),
@@ -138,6 +139,9 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("verify-blob", ("verify-blob", "--key", "release.pub", "--type", "custom", "--bundle", "list.att", "list")),
     ("verify-blob", ("verify-blob", "--key", "release.pub", "--bundle", "list.bundle", "list")),
     ("verify-blob", ("verify-blob", "--key", "qa.pub", "--bundle", "list.bundle", "list")),
+    ("trust migrate", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
+    ("trust migrate line", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
+    ("trust migrate", (*MIGRATE, "oci:image:1.0")),
     ("generate-payload", ("generate-payload", "--identity", NAME, "oci:other:1.0")),
     ("generate-payload", ("generate-payload", "oci:nowhere")),
     ("attach", ("attach", "--key", "release.pub", "--signature", "release.pub", "oci:other:1.0")),

@@ -31,6 +31,7 @@ BINARIES = SYSTEM | {
     "containerd",
     "runc",
     "podman",  # 4.3.1 of Debian bookworm
+    "podman5",  # 5.8.6 of Debian sid, which reads sigstore signatures
     "vault",
     "notary",  # 0.7.0 as Debian bookworm ships it
     "notary-server",  # of the same package

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,8 @@ class Unpacked:
     `version` is the Debian version this project was tried with. A newer one of the same major.minor is taken with a
     notice; any other stops the run, since what it agrees with is then unknown. With `libraries` the program runs with
     them; if one is the C library, under their suite's own loader, for a program that needs a newer one than the
-    machine's.
+    machine's. A `patched` program names that loader itself, because it runs itself again from /proc/self/exe, which
+    must not be the loader.
     """
 
     suite: str
@@ -52,14 +54,17 @@ class Unpacked:
     version: str
     program: str
     libraries: tuple[str, ...] = ()
+    patched: bool = False
 
     def install(self, workshop: Workshop) -> str:
         """The Debian version that the archive served."""
         with workshop.whole_root() as root:
             got = _unpack(workshop, root, self.suite, self.package, self.version, *self.libraries)
-            if self.libraries:
+            if self.patched:
+                self._patch(workshop, root)
+            elif self.libraries:
                 self._wrap(root, workshop.root)
-        program = workshop.root / ("run" if self.libraries else self.program)
+        program = workshop.root / ("run" if self.libraries and not self.patched else self.program)
         workshop.publish(program)
         word = "version" if self.package in {"cosign", "docker-buildx", "notation", "notary"} else "--version"
         workshop.run(program, word)
@@ -74,6 +79,14 @@ class Unpacked:
         wrapper.write_text(f'#!/bin/sh\n{self._run_line(root, final)} "{final / self.program}" "$@"\n')
         wrapper.chmod(0o755)
 
+    def _patch(self, workshop: Workshop, root: Path) -> None:
+        """Has the program name the loader and the folder of its libraries, with patchelf of the machine's own suite."""
+        loader = workshop.root / _loader(root, self.suite).relative_to(root)
+        with tempfile.TemporaryDirectory() as folder:
+            _unpack_own(workshop, Path(folder), "patchelf")
+            named = ("--set-interpreter", loader, "--force-rpath", "--set-rpath", loader.parent)
+            workshop.run(Path(folder) / "usr/bin/patchelf", *named, root / self.program)
+
     def _run_line(self, root: Path, final: Path) -> str:
         """What runs the program, in a line of shell."""
         if "libc6" not in self.libraries:
@@ -81,10 +94,7 @@ class Unpacked:
             folders = [final / folder.relative_to(root) for folder in root.glob("*/lib/*-linux-gnu*")]
             folders += [final / folder.relative_to(root) for folder in root.glob("lib/*-linux-gnu*")]
             return f'LD_LIBRARY_PATH="{os.pathsep.join(map(str, folders))}" exec'
-        loaders = list(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
-        if len(loaders) != 1:
-            raise InstallFailed(f"the C library of Debian {self.suite} has {len(loaders)} loaders, needed one")
-        loader = final / loaders[0].relative_to(root)
+        loader = final / _loader(root, self.suite).relative_to(root)
         return f'exec "{loader}" --library-path "{loader.parent}"'
 
 
@@ -144,6 +154,20 @@ class UnpackedPython:
             started.chmod(0o755)
         workshop.publish(workshop.root / "usr/bin" / self.package)
         return got
+
+
+def _loader(root: Path, suite: str) -> Path:
+    loaders = list(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
+    if len(loaders) != 1:
+        raise InstallFailed(f"the C library of Debian {suite} has {len(loaders)} loaders, needed one")
+    return loaders[0]
+
+
+def _unpack_own(workshop: Workshop, folder: Path, package: str) -> None:
+    """Unpacks a package of the machine's own suite."""
+    workshop.run("apt-get", "download", package, cwd=folder)
+    for archive in folder.glob("*.deb"):
+        workshop.run("dpkg", "-x", archive, folder)
 
 
 def _unpack(workshop: Workshop, root: Path, suite: str, package: str, version: str, *others: str) -> str:

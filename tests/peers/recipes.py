@@ -43,6 +43,16 @@ _TPM = (
 """A TPM in software, its resource manager, and the libraries between it and tpm2-pkcs11."""
 _CLI_PLUGINS = "usr/libexec/docker/cli-plugins"
 
+_PODMAN5 = (
+    "netavark",
+    "libc6",
+    "libgpgme45",
+    "libassuan9",
+    "libgpg-error0",
+    "libsqlite3-0",
+    "libsubid6",
+    "libseccomp2",
+)
 _PYTHON = (
     *("python3.14-minimal", "python3.14-venv", "libpython3.14-stdlib", "libpython3.14-minimal", "libc6", "zlib1g"),
     *("libssl3t64", "libffi8", "libsqlite3-0", "libbz2-1.0", "liblzma5", "libexpat1", "libmpdec4", "libuuid1"),
@@ -96,13 +106,24 @@ PEERS = (
     Peer("containerd", Unpacked("sid", "containerd", "2.1.9+ds1-5", "usr/bin/containerd")),
     Peer("runc", Unpacked("bookworm", "runc", "1.1.5+ds1-1+deb12u1", "usr/sbin/runc")),  # sid's needs a newer C library
     Peer(
-        "podman",  # with its libraries: sid's 5.8 needs a newer C library, and does not run under another loader
+        "podman",  # with its libraries
         Unpacked(
             "bookworm",
             "podman",
             "4.3.1+ds1-8+deb12u1+b3",
             "usr/bin/podman",
             libraries=("conmon", "libgpgme11", "libsubid4", "libassuan0", "libdevmapper1.02.1", "libseccomp2"),
+        ),
+    ),
+    Peer(
+        "podman5",  # Debian's 4.3.1 reads no sigstore signatures; conmon and runc are those of the other
+        Unpacked(
+            "sid",
+            "podman",
+            "5.8.6+ds1-3",
+            "usr/bin/podman",
+            libraries=_PODMAN5,
+            patched=True,
         ),
     ),
     Peer("notary", Unpacked("bookworm", "notary", "0.7.0+ds1-2+b6", "usr/bin/notary")),

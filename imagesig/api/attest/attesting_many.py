@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, get_args
@@ -9,14 +10,13 @@ from typing import TYPE_CHECKING, get_args
 from imagesig.api.attest.attesting_job import attesting_job, replacing_own
 from imagesig.api.outcome import Outcome
 from imagesig.api.sign.signed_image import AttestedImage, attested_image
-from imagesig.api.sign.signing_many import OnKeyError, Run, outcomes_of
+from imagesig.api.sign.signing_many import BATCH, OnKeyError, SigningRun, opened_key, outcomes_of
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
 from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
-from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
 from imagesig.text import quote
 
@@ -61,7 +61,8 @@ def attest_many(
     images = images_of(images, "attest_many")
     job = attesting_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
-    signing_key = key if isinstance(key, SigningKey) else open_key(key)
-    job = replacing_own(job, signing_key) if replace else job
-    run = Run(signing_key, job, workers, ends, attested_image, "attested", on_key_error)
-    return outcomes_of(images, run, ImageOpener(transport, timeout), owns_key=signing_key is not key)
+    with contextlib.ExitStack() as opened:
+        signing_key = opened_key(key, opened)
+        job = replacing_own(job, signing_key) if replace else job
+        run = SigningRun(signing_key, job, workers, ends, on_key_error, BATCH, attested_image, "attested")
+        return outcomes_of(images, run, ImageOpener(transport, timeout), opened.pop_all())

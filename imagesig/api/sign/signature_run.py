@@ -210,6 +210,24 @@ def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> l
     raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
 
 
+def signed_once(signed: Sequence[Signed]) -> tuple[Signed, ...]:
+    """The same images, with each signature once: a format without names says the same for two tags of a digest."""
+    seen: set[tuple[object, ...]] = set()
+    kept = []
+    for item in signed:
+        drafts, made = list[Draft | AlreadySigned](), list(item.made)
+        for planned, draft in zip(item.drafted.plan.signatures, item.drafted.drafts, strict=True):
+            if isinstance(draft, Draft):
+                said = (planned.image.signatures.name, planned.target.descriptor.digest, draft.format, draft.requests)
+                if said in seen:
+                    made = [other for other in made if other.draft is not draft]
+                    draft = AlreadySigned(draft.format, "the same signature for another tag")
+                seen.add(said)
+            drafts.append(draft)
+        kept.append(Signed(changed(item.drafted, drafts=tuple(drafts)), tuple(made)))
+    return tuple(kept)
+
+
 def _drafts(item: Plan, signer: SignerInfo, now: datetime) -> tuple[Draft | AlreadySigned, ...]:
     return tuple(planned.format.draft(planned.claim, signer, now, planned.stored) for planned in item.signatures)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, get_args
 
 from msgspec import Struct, field
 from msgspec.structs import replace as changed
@@ -13,7 +14,7 @@ from msgspec.structs import replace as changed
 from imagesig.api.outcome import Asked, Outcome, attempt, internal_error, result_or_error, without_frames
 from imagesig.api.sign.attaching import Attached, AttachRecord, attach, settle
 from imagesig.api.sign.replacing import check_signer
-from imagesig.api.sign.signature_run import Drafted, Plan, Signed, draft_and_sign, plan, seal
+from imagesig.api.sign.signature_run import Drafted, Plan, Signed, draft_and_sign, plan, seal, signed_once
 from imagesig.api.sign.signed_image import SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
@@ -81,23 +82,69 @@ def sign_many(
     images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
-    signing_key = key if isinstance(key, SigningKey) else open_key(key)
-    run = Run(signing_key, job, workers, ends, signed_image, "signed", on_key_error)
-    if job.replaced_keys is not None:
-        check_signer(job.replaced_keys, run.key.info)
-    return outcomes_of(images, run, ImageOpener(transport, timeout), owns_key=signing_key is not key)
+    with contextlib.ExitStack() as opened:
+        used = opened_key(key, opened)
+        if job.replaced_keys is not None:
+            check_signer(job.replaced_keys, used.info)
+        run = SigningRun(used, job, workers, ends, on_key_error, BATCH, signed_image)
+        return outcomes_of(images, run, ImageOpener(transport, timeout), opened.pop_all())
 
 
-class Run(Struct, Generic[_Result], frozen=True):
-    """What is the same for all images. `ends` is a time of the monotonic clock; `result` makes the result for one."""
+def opened_key(key: str | PathLike | SigningKey, opened: contextlib.ExitStack) -> SigningKey:
+    """The open key that was given, or one that is opened, and closed by `opened`. Raises as `open_key` does."""
+    return key if isinstance(key, SigningKey) else opened.enter_context(open_key(key))
+
+
+def outcomes_of(
+    images: Iterable[ImageLike], run: SigningRun[_Result], opener: ImageOpener, opened: contextlib.ExitStack
+) -> Generator[Outcome[_Result], None, None]:
+    """The outcomes of a run of signing or attesting images. See `sign_many`. At the end `opened` is closed."""
+    opened.callback(opener.close)
+    with opened:
+        tasks = (_One(image, opener, run.job) for image in images)
+        with contextlib.closing(signed_tasks(tasks, run)) as finished:
+            for _, made in finished:
+                result = made.result[0] if made.result else None
+                yield Outcome(made.image, made.index, result, made.error, made.asked)
+
+
+class SigningTask(Protocol):
+    """Something to sign: `plans` resolves it in a thread, and may raise. All of them succeed or fail together."""
+
+    @property
+    def given(self) -> ImageLike: ...
+
+    def plans(self) -> Sequence[Plan]: ...
+
+
+class _One(Struct, frozen=True):
+    """One image of `sign_many`."""
+
+    given: ImageLike
+    opener: ImageOpener
+    job: SigningJob
+
+    def plans(self) -> Sequence[Plan]:
+        return (plan(self.opener.open(self.given), self.job),)
+
+
+_Task = TypeVar("_Task", bound=SigningTask)
+
+
+class SigningRun(Struct, Generic[_Result], frozen=True):
+    """What is the same for all images.
+
+    `ends` is a time of the monotonic clock, `batch` tasks are signed together, and `result` makes the result of a plan.
+    """
 
     key: SigningKey
     job: SigningJob
     workers: int
     ends: float | None
+    on_key_error: OnKeyError
+    batch: int
     result: Callable[[Drafted, SigningJob], _Result]
-    asked: Asked
-    on_key_error: OnKeyError = "raise"
+    asked: Asked = "signed"
     refused: list[AccessDenied] = field(default_factory=list)
     """Why the key's home refuses this login: it is not asked again."""
 
@@ -108,87 +155,88 @@ class Run(Struct, Generic[_Result], frozen=True):
 
 
 class _Planned(Struct, frozen=True):
-    """One image of the run with its plan."""
+    """One task of the run with its plans."""
 
     index: int
-    given: ImageLike
-    plan: Plan
+    task: SigningTask
+    plans: tuple[Plan, ...]
+
+    def failed(self, error: ImagesigError, run: SigningRun[_Result]) -> Outcome[tuple[_Result, ...]]:
+        return Outcome(self.task.given, self.index, error=error, asked=run.asked)
 
 
 class _Attempted(Struct, frozen=True):
-    """One image after the attempt to attach its new signatures."""
+    """One task after the attempt to attach its new signatures."""
 
     planned: _Planned
-    drafted: Drafted
+    signed: tuple[Signed, ...]
     record: AttachRecord
-    attached: Attached | ImagesigError
+    attached: tuple[Attached, ...] | ImagesigError
 
 
-def outcomes_of(
-    images: Iterable[ImageLike], run: Run[_Result], opener: ImageOpener, *, owns_key: bool
-) -> Generator[Outcome[_Result], None, None]:
-    """The outcomes of a run of signing or attesting. See `sign_many`."""
-
-    def plan_one(item: tuple[int, ImageLike]) -> _Planned | Outcome[_Result]:
-        index, given = item
-
-        def planned() -> Plan:
-            return plan(opener.open(given), run.job)
-
-        made = result_or_error(given, run.seconds_left, planned)
-        return (
-            _failed(given, index, made, run.asked) if isinstance(made, ImagesigError) else _Planned(index, given, made)
-        )
-
-    try:
-        # Planning is ahead of attaching, so that a registry that does not answer delays no other image.
-        tasks = in_threads(enumerate(images), plan_one, workers=run.workers, window=2 * BATCH)
-        with contextlib.closing(tasks):
-            for batch in batches((made for _, made in tasks), BATCH):
-                yield from (made for made in batch if isinstance(made, Outcome))
-                yield from _sign_batch([made for made in batch if isinstance(made, _Planned)], run)
-    finally:
-        opener.close()
-        if owns_key:
-            run.key.close()
+_Finished = tuple[_Planned, Outcome[tuple[_Result, ...]]]
 
 
-def _failed(given: ImageLike, index: int, error: ImagesigError, asked: Asked) -> Outcome[_Result]:
-    return Outcome(given, index, error=error, asked=asked)
+def signed_tasks(
+    tasks: Iterable[_Task], run: SigningRun[_Result]
+) -> Generator[tuple[_Task, Outcome[tuple[_Result, ...]]], None, None]:
+    """Each task with what was signed, one result for each of its plans, as they finish. Raises as `sign_many` does.
+
+    `tasks` is read step by step.
+    """
+
+    def plan_one(item: tuple[int, _Task]) -> _Planned | _Finished[_Result]:
+        index, task = item
+        made = result_or_error(task.given, run.seconds_left, lambda: tuple(task.plans()))
+        if isinstance(made, ImagesigError):
+            failed = _Planned(index, task, ())
+            return failed, failed.failed(made, run)
+        return _Planned(index, task, made)
+
+    # Planning is ahead of attaching, so that a registry that does not answer delays no other image.
+    planned = in_threads(enumerate(tasks), plan_one, workers=run.workers, window=2 * run.batch)
+    with contextlib.closing(planned):
+        for batch in batches((made for _, made in planned), run.batch):
+            finished = (made for made in batch if not isinstance(made, _Planned))
+            signed = _sign_batch([made for made in batch if isinstance(made, _Planned)], run)
+            with contextlib.closing(signed):
+                for item, outcome in itertools.chain(finished, signed):
+                    yield item.task, outcome  # type: ignore[misc]  # the task that was given
 
 
-def _sign_batch(batch: Sequence[_Planned], run: Run[_Result]) -> Generator[Outcome[_Result], None, None]:
+def _sign_batch(batch: Sequence[_Planned], run: SigningRun[_Result]) -> Generator[_Finished[_Result], None, None]:
     """Drafts, signs, attaches and settles what was planned; errors of the key are raised."""
     if not batch:
         return
     signed = _draft_and_sign(batch, run)
     if isinstance(signed, ImagesigError):
-        yield from (_failed(item.given, item.index, without_frames(signed), run.asked) for item in batch)
+        yield from ((item, item.failed(without_frames(signed), run)) for item in batch)
         return
     if isinstance(signed, Exception):
         # It is not known which image causes it: each is tried alone, and the one that fails has the error.
         if len(batch) == 1:
-            yield _failed(batch[0].given, batch[0].index, internal_error(signed, batch[0].given), run.asked)
+            yield batch[0], batch[0].failed(internal_error(signed, batch[0].task.given), run)
             return
         for item in batch:
             yield from _sign_batch([item], run)
         return
     workers = min(run.workers, len(batch))
-    pairs = list(zip(batch, signed, strict=True))
+    of_all = iter(signed)
+    pairs = [(item, signed_once([next(of_all) for _ in item.plans])) for item in batch]
     attempted = [done for _, done in in_threads(pairs, lambda pair: _attach(*pair, run), workers=workers)]
     # All are attached before the first is settled: the pauses that settling needs run side by side.
     settled = in_threads(attempted, lambda item: _settle(item, run), workers=workers)
     with contextlib.closing(settled):
-        for _, outcome in settled:
-            yield outcome
+        for done, outcome in settled:
+            yield done.planned, outcome
 
 
-def _draft_and_sign(batch: Sequence[_Planned], run: Run[_Result]) -> list[Signed] | Exception:
+def _draft_and_sign(batch: Sequence[_Planned], run: SigningRun[_Result]) -> list[Signed] | Exception:
     """What the key signed; an error of the key, unless it ends the run; or an exception that no code expects."""
     if run.refused:
         return run.refused[0]
     try:
-        return draft_and_sign([item.plan for item in batch], run.key, run.job)
+        return draft_and_sign([one for item in batch for one in item.plans], run.key, run.job)
     except ImagesigError as error:
         if run.on_key_error == "raise":
             raise
@@ -199,33 +247,33 @@ def _draft_and_sign(batch: Sequence[_Planned], run: Run[_Result]) -> list[Signed
         return error
 
 
-def _attach(item: _Planned, signed: Signed, run: Run[_Result]) -> _Attempted:
-    record = AttachRecord([signed.drafted])
+def _attach(item: _Planned, signed: tuple[Signed, ...], run: SigningRun[_Result]) -> _Attempted:
+    record = AttachRecord([one.drafted for one in signed])
 
-    def seal_and_attach() -> Attached:
-        (sealed,) = seal([signed], run.job.witnesses)
-        return attach(sealed, record)
+    def seal_and_attach() -> tuple[Attached, ...]:
+        return tuple(attach(sealed, record) for sealed in seal(signed, run.job.witnesses))
 
-    seconds = run.seconds_left if signed.made else None
-    return _Attempted(item, signed.drafted, record, result_or_error(item.given, seconds, seal_and_attach))
+    seconds = run.seconds_left if any(one.made for one in signed) else None
+    return _Attempted(item, signed, record, result_or_error(item.task.given, seconds, seal_and_attach))
 
 
-def _settle(item: _Attempted, run: Run[_Result]) -> Outcome[_Result]:
+def _settle(item: _Attempted, run: SigningRun[_Result]) -> Outcome[tuple[_Result, ...]]:
     attached = item.attached
 
-    def settle_and_remove() -> _Result:
+    def settle_and_remove() -> tuple[_Result, ...]:
         if isinstance(attached, ImagesigError):
             raise attached
-        for unsettled in attached.unsettled:
+        for unsettled in (one for part in attached for one in part.unsettled):
             settle(unsettled, item.record)
         item.record.check()
         if not run.job.dry_run:
-            item.planned.plan.replaced.remove()
-        return run.result(item.drafted, run.job)
+            for one in item.planned.plans:
+                one.replaced.remove()
+        return tuple(run.result(one.drafted, run.job) for one in item.signed)
 
-    is_new = isinstance(attached, Attached) and attached.unsettled
+    is_new = not isinstance(attached, ImagesigError) and any(part.unsettled for part in attached)
     seconds = run.seconds_left if is_new else None
-    outcome = attempt(item.planned.index, item.planned.given, seconds, settle_and_remove, run.asked)
+    outcome = attempt(item.planned.index, item.planned.task.given, seconds, settle_and_remove, run.asked)
     if outcome.error is None or isinstance(outcome.error, RemovalIncomplete):
         return outcome
     return changed(outcome, error=item.record.incomplete(outcome.error))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.content_trust.lookup import Release, releases, signers_of, tag_in
+from imagesig.content_trust.lookup import ADMINISTRATOR, Release, releases, signers_of, tag_in
 from imagesig.content_trust.role import RELEASES, ROOT, TARGETS, Role
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
@@ -22,9 +22,6 @@ from imagesig.oci.reference import Reference, parse_reference
 from imagesig.patterns import regex
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
-
-ADMINISTRATOR = "Repo Admin"
-"""Docker's name for the signer of a tag that no delegated signer has signed."""
 
 
 class SignedTag(Struct, frozen=True):

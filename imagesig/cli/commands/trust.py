@@ -8,10 +8,11 @@ from importlib import import_module
 
 import click
 
-from imagesig.api.trust.inspecting import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
+from imagesig.api.trust.inspecting import InspectedTrust, inspect_trust, natural
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
+from imagesig.content_trust.lookup import ADMINISTRATOR
 from imagesig.text import printable
 
 _LEAST, _BETWEEN = 10, 3
@@ -25,6 +26,7 @@ _COMMANDS = {
     "signer": "trust_signer:signer",
     "init": "trust_repository:init",
     "rotate": "trust_repository:rotate",
+    "migrate": "trust_migrate:migrate",
 }
 """Commands in modules of their own, which load when they are called."""
 
@@ -41,7 +43,7 @@ class _Group(click.Group):
         return found
 
 
-@click.group("trust", cls=_Group, short_help="Show and change Docker Content Trust data.")
+@click.group("trust", cls=_Group, short_help="Show, change and migrate Docker Content Trust data.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar, get_args
+from typing import Any, Generic, Protocol, TypeVar, get_args
 
 from msgspec import Struct, field
 
@@ -38,8 +38,11 @@ class Summary(Struct):
     statuses: set[int] = field(default_factory=set)
     broken: ImagesigError | None = None
 
-    def add(self, error: ImagesigError | None) -> None:
-        label = self.verb if error is None else error.label
+    def count(self, outcome: Outcome[Any]) -> None:
+        self.add(outcome.error)
+
+    def add(self, error: ImagesigError | None, label: str = "") -> None:
+        label = label or (self.verb if error is None else error.label)
         if error is not None:
             self.statuses.add(error.exit_status)
         self.counts[label] = self.counts.get(label, 0) + 1
@@ -51,6 +54,10 @@ class Summary(Struct):
     @property
     def status(self) -> int:
         return worst(self.statuses)
+
+    def document(self) -> dict[str, int]:
+        """The counts in JSON."""
+        return {"total": self.total, **self.counts}
 
     def __str__(self) -> str:
         order = (self.verb, *get_args(Label))
@@ -94,7 +101,7 @@ class JsonWriter(Generic[_Result]):
 
     def end(self, summary: Summary) -> None:
         self._open()
-        counts = json.dumps({"total": summary.total, **summary.counts})
+        counts = json.dumps(summary.document())
         broken = "" if summary.broken is None else ",\n  " + json.dumps(summary.broken.document())[1:-1]
         document(("\n  " if self._started else "") + f'],\n  "summary": {counts}{broken}\n}}\n')
 
@@ -138,7 +145,7 @@ def report(
     If the list of images is cut short, the outcomes before that are written too.
     """
     for outcome in _until_broken(outcomes, summary):
-        summary.add(outcome.error)
+        summary.count(outcome)
         bar.clear()
         writer.add(outcome)
         if outcome.error is not None:

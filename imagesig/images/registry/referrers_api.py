@@ -10,12 +10,9 @@ from urllib.parse import quote as percent_encoded
 from imagesig import limits
 from imagesig.errors import LimitExceeded, MalformedError, UnexpectedResponse
 from imagesig.http.client import Response
-from imagesig.images.registry.link import next_page
 from imagesig.images.registry.session import RegistrySession
 from imagesig.oci.listing import Listing, parse_listing
 from imagesig.oci.manifest import OCI_INDEX
-from imagesig.text import quote
-from imagesig.url import parse_url, redact, served_url
 
 _NO_SUCH_ENDPOINT = frozenset({400, 404, 405, 406, 410, 415, 501})
 
@@ -50,7 +47,7 @@ def list_referrers(session: RegistrySession, digest: str, artifact_type: str = "
         found = found.followed_by(page)
         if found.limited or (artifact_type and not found.filtered):
             return found
-        url = _next(response, what)
+        url = session.next_url(response, what)
         if url in seen or len(seen) >= limits.REFERRERS_PAGES:
             endless = LimitExceeded(f"{what}: more than {limits.REFERRERS_PAGES} pages, or a repeated page")
             return found.followed_by(Listing(limited=endless, filtered=found.filtered))
@@ -71,13 +68,3 @@ def _page(response: Response, what: str, most: int) -> Listing:
         ) from error
     applied = response.headers.get("oci-filters-applied", "").lower().replace(",", " ").split()
     return Listing(page.entries, page.malformed, page.limited, "artifacttype" in applied)
-
-
-def _next(response: Response, what: str) -> str:
-    target = next_page(response.headers.get("link", ""), what)
-    if not target:
-        return ""
-    url = served_url(response.url, target, "Link")
-    if url.origin != parse_url(response.url).origin:
-        raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
-    return str(url)

@@ -127,6 +127,12 @@ class RegistryRepository:
         """Whether a GET gives the manifest."""
         return self.find(digest) is not None
 
+    def tags(self) -> Iterator[str]:
+        """The tags of the repository, page by page. Raises as `list_tags` does."""
+        from imagesig.images.registry.tags import list_tags  # speed: for migrating only (benchmarks/test_cli.py)
+
+        return list_tags(self._session)
+
     def referrers(self, digest: str, artifact_type: str = "") -> Listing:
         return self._referrers.all(digest, artifact_type)
 

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.effort import Cost, spend
-from imagesig.errors import LimitExceeded, TransportError, Unreachable
+from imagesig.errors import LimitExceeded, TransportError, UnexpectedResponse, Unreachable
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialStep
+from imagesig.images.registry.link import next_page
 from imagesig.images.registry.place import Whereabouts
 from imagesig.images.registry.refusals import failure, says_expired, words
 from imagesig.oci.reference import Reference
-from imagesig.url import parse_url, redact
+from imagesig.text import quote
+from imagesig.url import parse_url, redact, served_url
 
 PULL, PUSH, DELETE = "pull", "pull,push", "pull,push,delete"
 
@@ -199,6 +201,20 @@ class RegistrySession:
         except Unreachable:
             self._place.has_moved(used)
             raise
+
+    def next_url(self, response: Response, what: str) -> str:
+        """The URL of the page after this answer; empty if there is none.
+
+        Raises:
+            UnexpectedResponse: the Link header cannot be read, or names another server.
+        """
+        target = next_page(response.headers.get("link", ""), what)
+        if not target:
+            return ""
+        url = served_url(response.url, target, "Link")
+        if url.origin != parse_url(response.url).origin:
+            raise UnexpectedResponse(f"{what}: the next page is on another server, {quote(redact(str(url)))}")
+        return str(url)
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}/{path}"
