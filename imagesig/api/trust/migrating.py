@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from imagesig.api.outcome import Outcome, document_of, result_or_error
 from imagesig.api.sign.signature_run import Plan, plan
-from imagesig.api.sign.signed_image import MadeSignature, SignedImage
+from imagesig.api.sign.signed_image import MadeSignature, SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
 from imagesig.api.sign.signing_many import OnKeyError, SigningRun, opened_key, signed_tasks
 from imagesig.api.stored_signatures import check_workers, images_of
@@ -131,6 +131,9 @@ def migrate_trust(
         return _outcomes(given, reading, run, opened.pop_all())
 
 
+_Run = SigningRun[SignedImage]
+
+
 class _Task(Struct, frozen=True):
     """One trusted manifest of a repository with all its tags, or only outcomes that are known already."""
 
@@ -173,7 +176,7 @@ def _digest_now(image: Image, tag: str) -> str:
 
 
 def _outcomes(
-    given: Iterable[object], reading: TrustReading, run: SigningRun[SignedImage], opened: contextlib.ExitStack
+    given: Iterable[object], reading: TrustReading, run: _Run, opened: contextlib.ExitStack
 ) -> Generator[Outcome[MigratedTag], None, None]:
     tasks = _tasks(given, reading, run)
     with opened, contextlib.closing(tasks), contextlib.closing(signed_tasks(tasks, run)) as finished:
@@ -182,9 +185,7 @@ def _outcomes(
             yield from _of_tags(task, made, run)
 
 
-def _tasks(
-    given: Iterable[object], reading: TrustReading, run: SigningRun[SignedImage]
-) -> Generator[_Task, None, None]:
+def _tasks(given: Iterable[object], reading: TrustReading, run: _Run) -> Generator[_Task, None, None]:
     def read(item: tuple[int, object]) -> TrustedRepository | ImagesigError:
         return result_or_error(_shown(item[1]), run.seconds_left, lambda: reading.read(item[1]))
 
@@ -198,7 +199,7 @@ def _tasks(
                 yield from _tasks_of(index, repository, run)
 
 
-def _tasks_of(index: int, repository: TrustedRepository, run: SigningRun[SignedImage]) -> Iterator[_Task]:
+def _tasks_of(index: int, repository: TrustedRepository, run: _Run) -> Iterator[_Task]:
     name, warnings = repository.name.repository, repository.warnings
     for manifest, tags in repository.trusted.items():
         yield _Task(index, f"{name}@{manifest.digest}", repository, tuple(tags), run.job, warnings=warnings)
@@ -215,9 +216,7 @@ def _tasks_of(index: int, repository: TrustedRepository, run: SigningRun[SignedI
         yield _Task(index, name, known=tuple(others[start : start + _BATCH]))
 
 
-def _of_tags(
-    task: _Task, made: Outcome[tuple[SignedImage, ...]], run: SigningRun[SignedImage]
-) -> Iterator[Outcome[MigratedTag]]:
+def _of_tags(task: _Task, made: Outcome[tuple[SignedImage, ...]], run: _Run) -> Iterator[Outcome[MigratedTag]]:
     for number, item in enumerate(task.tags):
         image = task.name(item)
         if made.error is not None:
