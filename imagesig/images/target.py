@@ -155,7 +155,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
         InvalidArgument: not a platform, or one that several children have.
         ImageNotFound: no child has it, or the child does not exist.
         DigestMismatch: the bytes do not have the digest.
-        MalformedError: an entry that cannot be read is for this platform too, so other readers may choose that one.
+        MalformedError: an entry that cannot be read is for this platform, so other readers may choose that one.
     """
     wanted = parse_platform(text)
     content = image.home.read(root, limit=limits.MANIFEST_BYTES)
@@ -170,6 +170,7 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
     listed = [(child, child.platform) for child in children.entries if child.platform]
     chosen = [listed[number] for number in best([platform for _, platform in listed], wanted)]
     if not chosen:
+        _check_unread(content, children, wanted, "")
         there = ", ".join(quote(str(platform)) for _, platform in listed[:_SHOWN]) or "none"
         raise ImageNotFound(f"{image}: has no platform {wanted} (it has: {there})")
     if len({child.digest for child, _ in chosen}) > 1:
@@ -189,6 +190,8 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
 def _check_unread(content: bytes, children: Listing, wanted: Platform, chosen: str) -> None:
     """Returns unless an entry that cannot be read is for the wanted platform, and for another digest than the chosen.
 
+    `chosen` is empty if no entry that can be read is for that platform.
+
     Raises:
         MalformedError: there is one, which other readers may read and choose.
     """
@@ -198,14 +201,16 @@ def _check_unread(content: bytes, children: Listing, wanted: Platform, chosen: s
     assert isinstance(entries, list)
     for place, error in children.malformed:
         entry = entries[place]
-        if not isinstance(entry, dict) or entry.get("digest") == chosen:
+        if not isinstance(entry, dict) or (chosen and entry.get("digest") == chosen):
             continue
         members = entry.get("platform")
         platform = platform_of_config(members) if isinstance(members, dict) else None
         if platform is not None and fits(platform, wanted):
             raise MalformedError(
                 f"{error}; it is for {wanted}, and other readers may choose it",
-                hint="name the image for the platform by its digest",
+                hint="name the image for the platform by its digest"
+                if chosen
+                else "write the index again, with an entry that can be read",
             ) from error
 
 

@@ -12,6 +12,7 @@ PUBLIC = {
     "imagesig.testing.uri_contract": "UriContract",
     "imagesig.testing.keys": "MemoryProvider",
     "imagesig.testing.kms": "ScriptedKms",
+    "imagesig.testing.sts": "ScriptedSts",
     "imagesig.testing.loopback_server": "Answer Request",
     "imagesig.testing.registry": "InMemoryRegistry",
     "imagesig.testing.profiles": "PROFILES Difference Profile",

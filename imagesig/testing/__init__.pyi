@@ -17,6 +17,7 @@ from imagesig.testing.profiles import PROFILES as PROFILES
 from imagesig.testing.profiles import Difference as Difference
 from imagesig.testing.profiles import Profile as Profile
 from imagesig.testing.registry import InMemoryRegistry as InMemoryRegistry
+from imagesig.testing.sts import ScriptedSts as ScriptedSts
 from imagesig.testing.uri_contract import UriContract as UriContract
 from imagesig.testing.vault import ScriptedVault as ScriptedVault
 

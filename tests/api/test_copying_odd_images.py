@@ -18,6 +18,8 @@ from imagesig.testing import Answer, InMemoryRegistry, MemoryProvider
 from tests.commands import run_here
 from tests.odd_images import (
     ABSENT,
+    AMD64,
+    ARM64,
     LAYER,
     LAYER_TYPE,
     MOVED_BY_SKOPEO,
@@ -306,6 +308,31 @@ def test_a_referrer_with_a_blob_of_a_wrong_size_stops_no_copy(same: bool, by: in
                 assert list(states.values()) == ["left out"]
                 assert any("is listed with" in warning for warning in found.warnings)
             assert verify(there, KEY).signatures
+
+
+def test_a_child_with_a_sha512_digest_is_named_by_every_command(tmp_path: Path) -> None:
+    """What is signed has a SHA-256 digest. The index is signed and copied as a whole, without that child."""
+    (tmp_path / "keys").mkdir()
+    key, public_key = tmp_path / "keys/k.key", tmp_path / "keys/k.pub"
+    assert run_here("key", "generate", key).exit_code == 0
+    content = json.dumps(manifest(tmp_path)).encode()
+    odd = entry(tmp_path, content, OCI_MANIFEST, "sha512", platform=AMD64)
+    write_layout(tmp_path, index(odd, child(tmp_path, platform=ARM64)))
+    image, short = f"oci:{tmp_path}:1.0", str(odd["digest"])[:40]
+    signed = run_here("sign", "--key", key, image)
+    assert signed.exit_code == 0
+    assert short in signed.stderr
+    assert run_here("verify", "--key", public_key, image).exit_code == 0
+    whole = run_here("copy", "--all-platforms", image, f"oci:{tmp_path}/whole:1.0")
+    assert whole.exit_code == 0
+    assert "only manifests with a SHA-256 digest are copied" in whole.stderr
+    for arguments in (("verify", "--key", public_key), ("copy",)):
+        more = () if arguments[0] == "verify" else (f"oci:{tmp_path}/one:1.0",)
+        done = run_here(*arguments, "--platform", "linux/amd64", image, *more)
+        assert done.exit_code == 1
+        assert short in done.stderr
+        assert "sha256" in done.stderr
+    assert run_here("verify", "--key", public_key, f"{image.removesuffix(':1.0')}@{odd['digest']}").exit_code == 2
 
 
 def test_an_unknown_or_missing_referrer_is_left_out(server: InMemoryRegistry, tmp_path: Path) -> None:

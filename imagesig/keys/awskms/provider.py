@@ -32,6 +32,7 @@ from imagesig.keys.awskms.errors import call_failed, client_failed, credentials_
 from imagesig.keys.awskms.facts import endpoint_of
 from imagesig.keys.awskms.key import SPECS, TYPES, AwsKmsKey, kms_name
 from imagesig.keys.awskms.refusals import OTHER_STATE, SIGNING_STATES, STATES
+from imagesig.keys.awskms.session import Sessions
 from imagesig.keys.awskms.uri import parse_key_id, region_of
 from imagesig.keys.endpoint import Endpoint
 from imagesig.keys.in_time import in_time
@@ -102,6 +103,7 @@ class AwsKmsProvider(KeyProvider):
         self._plain_http = plain_http
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
+        self._sessions = Sessions()
 
     def open(self, name: str) -> AwsKmsKey:
         """The key of that id, alias or ARN. Raises as `KeyProvider.open` does."""
@@ -255,10 +257,9 @@ class AwsKmsProvider(KeyProvider):
         if self._session is None:
             check_environment(os.environ)
         with external_call("KMS", client_failed):
-            import boto3
             from botocore.config import Config
 
-            session = self._session = self._session or boto3.Session()
+            session = self._session = self._session or self._sessions.new(region)
         with external_call("AWS credentials", credentials_failed):
             # Looked up here, and kept by the session: a failure here is not an error of KMS.
             if (credentials := session.get_credentials()) is not None:

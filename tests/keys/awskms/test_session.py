@@ -1,0 +1,130 @@
+"""A provider that lives for weeks: the credentials of its role end, and those that it assumes the role with change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagesig.crypto.algorithms import KeyType
+from imagesig.errors import AccessDenied
+from imagesig.keys.awskms.provider import AwsKmsProvider
+from imagesig.keys.file.private_key import PrivateKey
+from imagesig.testing import ScriptedKms, ScriptedSts
+
+pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
+
+ROLE = "arn:aws:iam::111122223333:role/app"
+
+
+class Cloud:
+    """KMS and STS, and the folder with the files that name the credentials."""
+
+    def __init__(self, kms: ScriptedKms, sts: ScriptedSts, folder: Path) -> None:
+        self.kms, self.sts, self.folder = kms, sts, folder
+        self.rounds = 0
+
+    def source(self, number: int) -> None:
+        """The files have the credentials of this round."""
+        (self.folder / "credentials").write_text(
+            f"[base]\naws_access_key_id = AKIASOURCE{number}\naws_secret_access_key = {'x' * 40}\n"
+        )
+        (self.folder / "token").write_text(f"token-{number}")
+
+    def accepts(self, number: int) -> None:
+        """AWS accepts the credentials of this round only."""
+        self.sts.access_keys, self.sts.tokens = {f"AKIASOURCE{number}"}, {f"token-{number}"}
+        self.sts.gives = f"ASIAROLE{number}"
+        self.kms.access_keys = {self.sts.gives}
+
+
+def by_profile(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cloud.folder / "config").write_text(f"[profile app]\nrole_arn = {ROLE}\nsource_profile = base\n")
+    monkeypatch.setenv("AWS_PROFILE", "app")
+
+
+def by_web_identity(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(cloud.folder / "token"))
+
+
+WAYS: dict[str, Callable[[Cloud, pytest.MonkeyPatch], None]] = {"profile": by_profile, "web-identity": by_web_identity}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with ScriptedKms({"app": PrivateKey.generate(KeyType.ECDSA_P256)}) as kms, ScriptedSts() as sts:
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.address)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.address)
+        made = Cloud(kms, sts, tmp_path)
+        made.source(1)
+        made.accepts(1)
+        yield made
+
+
+@pytest.mark.parametrize("seconds", [3600, 1], ids=["revoked", "ended"])
+@pytest.mark.parametrize("way", WAYS)
+def test_the_next_call_uses_the_new_credentials_of_a_role(
+    way: str, seconds: int, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WAYS[way](cloud, monkeypatch)
+    cloud.sts.seconds = seconds
+    with AwsKmsProvider(region="eu-central-1") as provider:
+        key = provider.open("alias/app")
+        for number in (2, 3):
+            assert key.sign(b"message")
+            cloud.source(number)
+            cloud.accepts(number)
+        assert key.sign(b"message")
+
+
+@pytest.mark.parametrize("seconds", [3600, 1], ids=["revoked", "ended"])
+@pytest.mark.parametrize("way", WAYS)
+def test_credentials_that_ended_are_an_error_that_says_what_to_renew(
+    way: str, seconds: int, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WAYS[way](cloud, monkeypatch)
+    cloud.sts.seconds = seconds
+    with AwsKmsProvider(region="eu-central-1") as provider:
+        key = provider.open("alias/app")
+        cloud.accepts(2)
+        with pytest.raises(AccessDenied) as refused:
+            key.sign(b"message")
+        wanted = "AWS_WEB_IDENTITY_TOKEN_FILE" if way == "web-identity" else "renew or correct the AWS credentials"
+        assert wanted in refused.value.hint
+        cloud.source(2)
+        assert key.sign(b"message")
+
+
+def test_sessions_after_a_rotation_share_the_descriptions_of_the_sdk(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one parsed them again, and memory grew with the rotations."""
+    from botocore.loaders import JSONFileLoader
+
+    read: list[str] = []
+    load = JSONFileLoader.load_file
+
+    def counted(self: JSONFileLoader, path: str) -> object:
+        found = load(self, path)
+        if found is not None:
+            read.append(path)
+        return found
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", counted)
+    by_profile(cloud, monkeypatch)
+    with AwsKmsProvider(region="eu-central-1") as provider:
+        key = provider.open("alias/app")
+        assert read
+        for number in (2, 3, 4):
+            cloud.source(number)
+            cloud.accepts(number)
+            key.sign(b"message")
+    assert len(read) == len(set(read))
