@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from imagesig.api.inspecting_trust import ADMINISTRATOR, InspectedTrust, inspect_trust, natural
+from imagesig.cli.commands.trust_key import command as key_command
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
@@ -18,9 +19,12 @@ _LEAST, _BETWEEN = 10, 3
 _SHORT_ID = 12
 
 
-@click.group("trust", short_help="Show Docker Content Trust data.")
+@click.group("trust", short_help="Show Docker Content Trust data, and manage its keys.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
+
+
+command.add_command(key_command)
 
 
 @command.command("inspect", short_help="Show the signed tags and keys of a repository.")
