@@ -88,3 +88,42 @@ def test_a_wrong_passphrase_is_said_and_no_secret_is(keys: Path, monkeypatch: py
     done = run_here("trust", "key", "export", "alice")
     assert "the passphrase is wrong, or the file is damaged" in done.stderr
     assert "another passphrase" not in done.stderr + done.stdout
+
+
+def test_a_passphrase_file_gives_the_new_passphrase(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("from the file\n")
+    assert run_here("trust", "key", "generate", "alice", "--passphrase-file", "secret").exit_code == 0
+    Path("alice.pub").unlink()
+    assert run_here("trust", "key", "export", "alice").exit_code != 0
+    monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "from the file")
+    assert run_here("trust", "key", "export", "alice").exit_code == 0
+
+
+def test_without_a_passphrase_or_a_terminal_nothing_is_written(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE")
+    done = run_here("trust", "key", "generate", "alice")
+    assert done.exit_code != 0
+    assert "no passphrase was given" in done.stderr
+    assert not Path("alice.pub").exists()
+    assert not keys.exists()
+
+
+def test_of_two_keys_with_one_name_the_id_chooses(keys: Path) -> None:
+    for number in range(2):
+        assert run_here("trust", "key", "generate", "alice").exit_code == 0
+        Path("alice.pub").rename(f"{number}.pub")
+    done = run_here("trust", "key", "export", "alice")
+    assert done.exit_code == 2
+    assert "2 keys have this name" in done.stderr
+    for path in keys.iterdir():
+        assert run_here("trust", "key", "export", path.stem).exit_code == 0
+        Path("alice.pub").unlink()
+
+
+@pytest.mark.parametrize("name", ["nobody", "0" * 64])
+def test_a_key_that_is_not_there_is_an_error(keys: Path, name: str) -> None:
+    assert run_here("trust", "key", "export", name, "--name", "x").exit_code != 0
+    assert run_here("trust", "key", "export", name, "--private-key", "out.key").exit_code != 0
+    assert not Path("out.key").exists()
