@@ -13,6 +13,8 @@ PUBLIC = {
     "imagesig.content_trust.update": "View",
     "imagesig.content_trust.lookup": "Release released releases signers_of",
     "imagesig.content_trust.key": "canonical_id",
+    "imagesig.content_trust.signing_key": "ProviderKey",
+    "imagesig.content_trust.private_folder": "PrivateKeyFolder docker_passphrases",
 }
 
 __getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

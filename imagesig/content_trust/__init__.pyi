@@ -11,7 +11,10 @@ from imagesig.content_trust.memory import FolderMemory as FolderMemory
 from imagesig.content_trust.memory import Forgetful as Forgetful
 from imagesig.content_trust.memory import InMemoryTrust as InMemoryTrust
 from imagesig.content_trust.memory import TrustMemory as TrustMemory
+from imagesig.content_trust.private_folder import PrivateKeyFolder as PrivateKeyFolder
+from imagesig.content_trust.private_folder import docker_passphrases as docker_passphrases
 from imagesig.content_trust.servers import TrustServers as TrustServers
+from imagesig.content_trust.signing_key import ProviderKey as ProviderKey
 from imagesig.content_trust.update import View as View
 
 PUBLIC: dict[str, str]

@@ -229,3 +229,11 @@ def test_the_plugin_starts_without_the_packages_of_the_command() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert not {"click", "msgspec", "cryptography"} & set(done.stdout.split())
+
+
+def test_docker_trust_key_generate_makes_a_key(tmp_path: Path) -> None:
+    passphrase = {"DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "correct horse"}
+    done, called = plugin(tmp_path, "--config", str(tmp_path / "c"), "trust", "key", "generate", "my-key", **passphrase)
+    assert (done.returncode, called) == (0, []), done.stderr
+    assert (tmp_path / "my-key.pub").exists()
+    assert len(list((tmp_path / "c" / "trust" / "private").iterdir())) == 1

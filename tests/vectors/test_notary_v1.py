@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from imagesig.content_trust.metadata import (
     serialized,
 )
 from imagesig.content_trust.pin import check_root
+from imagesig.content_trust.private_folder import PrivateKeyFolder
 from imagesig.content_trust.role import check_expiry, check_signatures
 from imagesig.content_trust.update import Question, update
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import DigestMismatch, Expired, ImagesigError
+from imagesig.keys.secrets import fixed
 from tests.content_trust.repository import fetched
 from tests.vectors import report, vectors
 
@@ -141,4 +144,19 @@ def test_caches_of_old_clients() -> None:
         found = releases(done.value.value)
         assert set(found) == tags
         assert found["LICENSE"].digest == license_digest
-    report("notary-v1 caches of old clients", len(expected), {"encrypted keys and unpublished changes": len(expected)})
+    report("notary-v1 caches of old clients", len(expected), {"unpublished changes": len(expected)})
+
+
+@pytest.mark.parametrize(("version", "passphrase"), [("notary0.1", "randompass"), ("notary0.3", "password")])
+def test_the_private_keys_of_old_clients_are_read(version: str, passphrase: str, tmp_path: Path) -> None:
+    # The README gives one passphrase for all; those of 0.3 open with the other one.
+    shutil.copytree(vectors("notary-v1") / "notary-compat" / version / "private", tmp_path / "private")
+    for path in tmp_path.rglob("*.key"):
+        path.chmod(0o600)
+    keys = PrivateKeyFolder(tmp_path / "private", lambda _role: fixed(passphrase))
+    roles = keys.roles()
+    assert set(roles.values()) - {"targets/releases"} == {"root", "targets", "snapshot"}
+    for key_id in roles:
+        key = keys.find(key_id)
+        assert key is not None
+        assert key.sign(b"message").key_id == key_id

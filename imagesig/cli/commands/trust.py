@@ -27,6 +27,7 @@ _COMMANDS = {
     "init": "trust_repository:init",
     "rotate": "trust_repository:rotate",
     "migrate": "trust_migrate:migrate",
+    "key": "trust_key:command",
 }
 """Commands in modules of their own, which load when they are called."""
 
@@ -43,7 +44,7 @@ class _Group(click.Group):
         return found
 
 
-@click.group("trust", cls=_Group, short_help="Show, change and migrate Docker Content Trust data.")
+@click.group("trust", cls=_Group, short_help="Show, change and migrate Docker Content Trust data, and manage its keys.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
 
