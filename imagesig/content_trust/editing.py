@@ -151,7 +151,8 @@ class Edition:
     def renew(self, now: datetime, able: Callable[[Role], bool]) -> Iterator[str]:
         """Signs files again that expire soon, where `able` says that the keys of their role are here.
 
-        Gives warnings of the others, and of root certificates that end soon. Raises `Expired` for a file without which no client accepts the repository.
+        Gives warnings of the others, and of root certificates that end soon. Raises `Expired` for a file without which
+        no client accepts the repository.
         """
         for key in self.role(ROOT).keys:
             if key.certificates and key.certificates[0].not_after <= now + NEAR_EXPIRY:
