@@ -254,6 +254,8 @@ TRUST_SIGNATURES = 64
 """Signatures of one file; those in the wild have 1 to 3."""
 TRUST_KEYS = 256
 """Keys of one file, and of one role."""
+TRUST_KEY_FILES = 10_000
+"""Files in a folder of private keys."""
 TRUST_DELEGATIONS = 100
 """Delegated roles of one file, and files of one repository that are fetched."""
 TRUST_PATHS = 100

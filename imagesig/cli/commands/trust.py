@@ -25,6 +25,7 @@ _COMMANDS = {
     "signer": "trust_signer:signer",
     "init": "trust_repository:init",
     "rotate": "trust_repository:rotate",
+    "key": "trust_key:command",
 }
 """Commands in modules of their own, which load when they are called."""
 
@@ -41,7 +42,7 @@ class _Group(click.Group):
         return found
 
 
-@click.group("trust", cls=_Group, short_help="Show and change Docker Content Trust data.")
+@click.group("trust", cls=_Group, short_help="Show and change Docker Content Trust data, and manage its keys.")
 def command() -> None:
     """Docker Content Trust: the signed tags of a repository on a trust server (notary)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from enum import Enum
 
@@ -66,6 +67,12 @@ def pem_block(data: bytes) -> tuple[bytes, bytes] | None:
     return label, b"\n".join([first, *kept, *([b""] if kept else []), body])
 
 
+def pem_label(data: bytes) -> str:
+    """The label of the only private key block; empty without one."""
+    found = _block(data)
+    return "" if found is None else found[0].decode("ascii")
+
+
 def pem_headers(data: bytes) -> dict[str, str]:
     """The headers of the only private key block, by name: notary writes `role` and `gun` there."""
     found = _block(data)
@@ -73,6 +80,18 @@ def pem_headers(data: bytes) -> dict[str, str]:
         return {}
     _, headers, _ = _split(found[1])
     return {name: line.partition(b":")[2].strip().decode("utf-8", "replace") for name, line in headers}
+
+
+def pem_content(data: bytes) -> bytes:
+    """The bytes in the only private key block, which may be encrypted.
+
+    Raises:
+        ValueError: not exactly one block, or something beside base64.
+    """
+    found = _block(data)
+    if found is None:
+        raise ValueError("not exactly one private key")
+    return base64.b64decode(b"".join(_split(found[1])[2].split(b"-----")[0].split()), validate=True)
 
 
 def _split(text: bytes) -> tuple[bytes, list[tuple[str, bytes]], bytes]:

@@ -14,10 +14,11 @@ import re
 from typing import TYPE_CHECKING
 
 from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding import asn1
-from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.errors import ImagesigError, InvalidArgument, KeyUnusable
 from imagesig.external import external_call
-from imagesig.keys.file.form import pem_headers
+from imagesig.keys.file.form import pem_content, pem_headers, pem_label
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
@@ -114,7 +115,7 @@ def notary_pem(label: str, der: bytes, headers: dict[str, str]) -> str:
         InvalidArgument: a value with a blank, a control character or one that is not ASCII, or a long one.
     """
     lines = [f"-----BEGIN {label}-----"]
-    for name, value in sorted(headers.items()):
+    for name, value in sorted(headers.items(), key=lambda item: (item[0] != "Proc-Type", item[0])):
         if value and not _HEADER_VALUE.fullmatch(value):
             raise InvalidArgument(f"key file: {name} {quote(value)}, 1 to 255 characters of ASCII are needed")
         lines += [f"{name}: {value}"] if value else []
@@ -122,6 +123,22 @@ def notary_pem(label: str, der: bytes, headers: dict[str, str]) -> str:
     text = base64.b64encode(der).decode("ascii")
     lines += [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
     return "\n".join([*lines, f"-----END {label}-----", ""])
+
+
+def exported(content: bytes, key_id: str) -> bytes:
+    """A key file as `notary key export` writes it: as it is, with a header that names its place in a folder of keys.
+
+    Raises:
+        KeyUnusable: not one private key in PEM.
+    """
+    label, headers = pem_label(content), pem_headers(content)
+    with external_call("key file", lambda _: KeyUnusable(f"key {key_id}: its file is not one private key in PEM")):
+        return notary_pem(label, pem_content(content), headers | {"path": key_id}).encode("ascii")
+
+
+def public_key_file(public_key: PublicKey, name: str) -> bytes:
+    """A public key as `docker trust key generate` writes it, for `docker trust signer add --key`."""
+    return notary_pem("PUBLIC KEY", public_key.spki, {"role": name}).encode("ascii")
 
 
 def _pkcs8(private_key: PrivateKey) -> bytes:

@@ -17,12 +17,12 @@ from imagesig import limits
 from imagesig.encoding import asn1
 from imagesig.errors import ImagesigError, KeyUnusable, MalformedError
 from imagesig.external import external_call
+from imagesig.keys.file.block_cipher import TRIPLE_DES, unpadded
 
 _AES_BYTES = {"aes128_cbc": 16, "aes192_cbc": 24, "aes256_cbc": 32}
-_TRIPLE_DES = "tripledes_3key"
 _RC2_128_BITS = 58
 """How RFC 8018 writes them in the parameters of RC2."""
-_READ_CIPHERS = frozenset({*_AES_BYTES, _TRIPLE_DES, "rc2"})
+_READ_CIPHERS = frozenset({*_AES_BYTES, TRIPLE_DES, "rc2"})
 _READ_SCHEMES = frozenset({"pkcs12_sha1_tripledes_3key", "pkcs12_sha1_rc2_40", "pkcs12_sha1_rc4_128", "pbes1_md5_des"})
 """The ciphers and the older schemes that `cryptography` reads."""
 _SCRYPT = "1.3.6.1.4.1.11591.4.11"
@@ -106,20 +106,6 @@ def decrypted_pkcs8(der: bytes, passphrase: bytes) -> bytes | None:
             return _decrypted(info["encryption_algorithm"], info["encrypted_data"].native, passphrase)
     except MalformedError:
         return None
-
-
-def decrypted_legacy(cipher: str, vector: bytes, content: bytes, passphrase: bytes) -> bytes:
-    """What legacy PEM encryption (`DEK-Info`) hides; `cipher` is its name there.
-
-    Raises:
-        ValueError: wrong padding, after another passphrase or damage.
-    """
-    size = {"AES-128-CBC": 16, "AES-256-CBC": 32, "DES-EDE3-CBC": 24}[cipher.upper()]
-    key = block = b""
-    while len(key) < size:  # OpenSSL's EVP_BytesToKey, one round
-        block = hashlib.md5(block + passphrase + vector[:8], usedforsecurity=False).digest()
-        key += block
-    return _unpadded(_TRIPLE_DES if size == 24 else cipher, key[:size], vector, content)
 
 
 def keys_in_pkcs12(data: bytes, passphrase: bytes) -> frozenset[tuple[bytes, bool]]:
@@ -220,13 +206,13 @@ def _decrypted(algorithm: Any, content: bytes, passphrase: bytes) -> bytes | Non
             [_pkcs12_derived(secret, salt, purpose, count, size) for purpose, size in ((1, 24), (2, 8))]
             for secret in _pkcs12_secrets(passphrase)
         )
-        found = (_opened(_TRIPLE_DES, key, vector, content) for key, vector in derived)
+        found = (_opened(TRIPLE_DES, key, vector, content) for key, vector in derived)
         return next((item for item in found if item is not None), None)
     if scheme != "pbes2":
         return None
     encryption = parameters["encryption_scheme"]
     cipher = encryption["algorithm"].native
-    size = 24 if cipher == _TRIPLE_DES else _AES_BYTES.get(cipher, 0)
+    size = 24 if cipher == TRIPLE_DES else _AES_BYTES.get(cipher, 0)
     key = _derived(parameters["key_derivation_func"], passphrase, size) if size else None
     return None if key is None else _opened(cipher, key, encryption["parameters"].native, content)
 
@@ -255,23 +241,10 @@ def _scrypt_parameters(parameters: Any) -> tuple[bytes, int, int, int]:
 
 def _opened(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes | None:
     try:
-        opened = _unpadded(cipher, key, vector, content)
+        opened = unpadded(cipher, key, vector, content)
     except ValueError:
         return None
     return opened if opened[:1] == b"\x30" else None
-
-
-def _unpadded(cipher: str, key: bytes, vector: bytes, content: bytes) -> bytes:
-    """The decrypted content. Raises `ValueError` for wrong padding."""
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-    from cryptography.hazmat.primitives.padding import PKCS7
-
-    block = TripleDES(key) if cipher == _TRIPLE_DES else algorithms.AES(key)
-    decryptor = Cipher(block, modes.CBC(vector)).decryptor()
-    padded = decryptor.update(content) + decryptor.finalize()
-    unpadder = PKCS7(block.block_size).unpadder()
-    return bytes(unpadder.update(padded) + unpadder.finalize())
 
 
 def _pkcs12_secrets(passphrase: bytes) -> Iterator[bytes]:

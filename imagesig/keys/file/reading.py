@@ -29,12 +29,12 @@ from imagesig.errors import (
 from imagesig.external import external_call
 from imagesig.keys.chain import chain_in
 from imagesig.keys.file import cosign_key, notary_key
+from imagesig.keys.file.block_cipher import decrypted_legacy
 from imagesig.keys.file.disk import read_key_file
 from imagesig.keys.file.form import NOTARY_ED25519, PEM_LABEL, PLAIN_LABELS, Form, form_of, pem_block
 from imagesig.keys.file.password_encryption import (
     check_derivation,
     cipher_of_pkcs8,
-    decrypted_legacy,
     decrypted_pkcs8,
     unread_cipher,
 )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagesig.content_trust.key import canonical_id
+from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.public_key import PublicKey
+from tests.commands import run_here
+from tests.makers import private_key
+
+PASSPHRASE = "correct horse battery"
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Docker's folder of private keys; the current folder is another one."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    for role in ("ROOT", "REPOSITORY"):
+        monkeypatch.setenv(f"DOCKER_CONTENT_TRUST_{role}_PASSPHRASE", PASSPHRASE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "docker" / "trust" / "private"
+
+
+def test_generate_says_and_writes_what_docker_does(keys: Path, tmp_path: Path) -> None:
+    done = run_here("trust", "key", "generate", "alice")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == (
+        "Generating key for alice...\n"
+        f"Successfully generated and loaded private key. Corresponding public key available: {tmp_path}/alice.pub\n"
+    )
+    public = (tmp_path / "alice.pub").read_text()
+    assert public.startswith("-----BEGIN PUBLIC KEY-----\nrole: alice\n\n")
+    (path,) = keys.iterdir()
+    assert path.stem == canonical_id(PublicKey.from_pem(public))
+    assert "ENCRYPTED PRIVATE KEY-----\nrole: alice\n\n" in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["Bob", "-x", "a/b", "", "a b"])
+def test_a_name_that_docker_refuses_is_refused(keys: Path, name: str) -> None:
+    for arguments in (("generate", "--", name), ("load", f"--name={name}", "missing.key")):
+        assert run_here("trust", "key", *arguments).exit_code == 2
+    assert not keys.exists()
+
+
+def test_an_existing_public_key_is_kept_and_no_key_is_made(keys: Path, tmp_path: Path) -> None:
+    (tmp_path / "alice.pub").write_text("kept")
+    assert run_here("trust", "key", "generate", "alice").exit_code != 0
+    assert run_here("trust", "key", "generate", "bob", "--dir", "missing").exit_code == 2
+    assert (tmp_path / "alice.pub").read_text() == "kept"
+    assert not keys.exists()
+
+
+@pytest.mark.parametrize("key_type", [KeyType.ECDSA_P384, KeyType.ED25519], ids=lambda item: item.value)
+def test_a_loaded_key_is_exported_again(keys: Path, tmp_path: Path, key_type: KeyType) -> None:
+    file = tmp_path / "my.key"
+    file.write_bytes(private_key(key_type).to_pem(None))
+    file.chmod(0o644)
+    assert "mode 0644" in run_here("trust", "key", "load", "my.key").stderr
+    file.chmod(0o600)
+    done = run_here("trust", "key", "load", "--name", "bob", "my.key")
+    assert done.stdout == 'Loading key from "my.key"...\nSuccessfully imported key from my.key\n'
+    key_id = canonical_id(private_key(key_type).public_key)
+    assert run_here("trust", "key", "export", "bob").exit_code == 0
+    assert PublicKey.from_pem((tmp_path / "bob.pub").read_text()) == private_key(key_type).public_key
+    assert run_here("trust", "key", "export", key_id, "--private-key", "out.key").exit_code == 0
+    assert f"path: {key_id}\nrole: bob\n" in (tmp_path / "out.key").read_text()
+    assert (tmp_path / "out.key").stat().st_mode & 0o777 == 0o600
+    assert run_here("trust", "key", "export", "bob", "--private-key", "out.key").exit_code != 0
+
+
+def test_a_key_at_a_uri_is_generated_and_exported(keys: Path, tmp_path: Path) -> None:
+    done = run_here("trust", "key", "generate", "carl", "--key", tmp_path / "own.key")
+    assert done.exit_code == 0, done.stderr
+    assert run_here("trust", "key", "export", tmp_path / "own.key").exit_code == 2, "it has no name"
+    exported = run_here("trust", "key", "export", tmp_path / "own.key", "--name", "dora")
+    assert exported.exit_code == 0, exported.stderr
+    first, second = ((tmp_path / f"{name}.pub").read_text() for name in ("carl", "dora"))
+    assert first.replace("carl", "dora") == second
+    assert not keys.exists()
+
+
+def test_a_wrong_passphrase_is_said_and_no_secret_is(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_here("trust", "key", "generate", "alice")
+    Path("alice.pub").unlink()
+    monkeypatch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "another passphrase")
+    done = run_here("trust", "key", "export", "alice")
+    assert "the passphrase is wrong, or the file is damaged" in done.stderr
+    assert "another passphrase" not in done.stderr + done.stdout
