@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -42,13 +43,15 @@ class TrustChangeOptions(Struct, frozen=True):
     def opened(self) -> Iterator[tuple[TrustKeys, dict[str, Any]]]:
         """The keys, which are open in the block, and the options that all functions that change trust data have."""
         from imagesig.content_trust.keyring import TrustKeys
+        from imagesig.content_trust.private_folder import PrivateKeyFolder
 
+        folder = PrivateKeyFolder.of_docker(os.environ, key_settings(self.passphrase_file).secrets)
         with ExitStack() as stack:
             root, targets, *others = (
                 stack.enter_context(self.open(uri)) if uri else None
                 for uri in (self.root_key, self.targets_key, *self.keys)
             )
-            keys = TrustKeys(*filter(None, others), root=root, targets=targets)
+            keys = TrustKeys(*filter(None, others), root=root, targets=targets, folder=folder)
             yield keys, {"trust": self._trust(), "server": self.notary_server, "trust_servers": self._servers()}
 
     def open(self, uri: str) -> SigningKey:

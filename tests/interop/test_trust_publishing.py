@@ -268,3 +268,28 @@ def test_doctor_names_what_is_wrong_with_a_trust_server(stage: Stage, monkeypatc
     monkeypatch.setenv("DOCKER_CONFIG", str(stage.folder / "nowhere"))
     assert steps()["trust TLS"][0] == "failed"
     assert steps("--notary-ca", stage.server.ca_file)["trust TLS"][0] == "ok"
+
+
+def test_the_keys_in_dockers_folder_are_used_and_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """imagesig signs what docker made with docker's own keys, and docker what imagesig made with those of imagesig."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(stage.docker.folder))
+    stage.docker.run("trust", "key", "generate", "bob", "--dir", ".")
+    stage.docker.run("trust", "signer", "add", "--key", "bob.pub", "bob", stage.gun)
+    stage.run("sign", f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["bob"])}
+    for role in ("targets", "root", "snapshot"):
+        stage.run("rotate", stage.gun, role)
+    stage.docker.run("trust", "sign", f"{stage.gun}:1.0")
+    stage.docker.run("trust", "revoke", "--yes", f"{stage.gun}:1.0")
+    assert stage.signed() == {}
+    stage.run("sign", f"{stage.gun}:2.0")
+    assert set(stage.signed()) == {"2.0"}
+
+    other = stage.gun.replace("/app", "/other")
+    stage.docker.run("trust", "key", "generate", "carol", "--dir", ".")
+    stage.run("signer", "add", "--key", stage.docker.folder / "carol.pub", "carol", other)
+    stage.docker.run("trust", "signer", "add", "--key", "bob.pub", "bob", other)
+    stage.docker.notary.add(other, "1.0", stage.digests["1.0"], 7, "targets/releases", "targets/carol")
+    stage.docker.run("trust", "signer", "remove", "--force", "bob", other)
+    (shown,) = json.loads(stage.run("inspect", other))
+    assert [item["Signers"] for item in shown["SignedTags"]] == [["carol"]]

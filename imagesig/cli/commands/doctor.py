@@ -77,8 +77,10 @@ def command(
 def _trust(given: TrustServerOptions, settings: KeySettings) -> DiagnosedTrust:
     from imagesig.api.doctor.trust_data import DiagnosedTrust
     from imagesig.content_trust.keyring import TrustKeys
+    from imagesig.content_trust.private_folder import PrivateKeyFolder
 
-    return DiagnosedTrust(given.servers(), TrustKeys(), given.authority() if given.pins else None)
+    keys = TrustKeys(folder=PrivateKeyFolder.of_docker(os.environ, settings.secrets))
+    return DiagnosedTrust(given.servers(), keys, given.authority() if given.pins else None)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from imagesig import limits
 from imagesig.api.trust.signers import add_signer, remove_signer
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.settings import key_settings
@@ -16,7 +18,12 @@ from imagesig.cli.trust_changes import (
     signer_change_options,
     trust_change_options,
 )
+from imagesig.crypto.certificate import parse_certificates
+from imagesig.crypto.certificate_pem import BEGIN
+from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.uri import open_public_keys
+from imagesig.naming import is_key_uri
+from imagesig.reading import read_bounded, usage_error
 
 
 @click.group("signer", short_help="Say who may sign tags of a repository.")
@@ -32,18 +39,32 @@ def signer() -> None:
     example="imagesig trust signer add --key alice.pub alice registry.example/app",
 )
 @click.option(
-    "--key", "public_keys", multiple=True, required=True, metavar="PUB", help="Public key: file or URI; repeatable."
+    "--key",
+    "public_keys",
+    multiple=True,
+    required=True,
+    metavar="PUB",
+    help="Public key: PEM file (key or certificate), or key URI; repeatable.",
 )
 @click.argument("name", metavar="NAME")
 @click.argument("repositories", metavar="REPO...", nargs=-1, required=True)
 @signer_change_options
 def add(public_keys: Sequence[str], name: str, repositories: Sequence[str], options: TrustChangeOptions) -> None:
     """Add a signer with their public keys. The targets key signs; a repository without trust data gets them."""
-    settings = key_settings(options.passphrase_file)
-    added = [open_public_keys(item, settings=settings)[0] for item in public_keys]
+    added = [_public_key(item, options) for item in public_keys]
     with options.opened() as (keys, shared):
         for repository in repositories:
             show(add_signer(repository, name, added, keys, **shared))
+
+
+def _public_key(name: str, options: TrustChangeOptions) -> PublicKey:
+    """The public key of a file, which may be a certificate as docker takes it, or the newest one of a key URI."""
+    path = Path(name)
+    if not is_key_uri(name) and path.is_file():
+        content = read_bounded(path, limits.CERTIFICATE_FILE_BYTES, "--key", explain=usage_error(f"--key {path}"))
+        if BEGIN in content:
+            return parse_certificates(content, f"--key {path}")[0].public_key
+    return open_public_keys(name, settings=key_settings(options.passphrase_file))[0]
 
 
 @signer.command(

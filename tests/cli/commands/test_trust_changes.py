@@ -13,6 +13,7 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
+from tests.content_trust.repository import certified
 from tests.content_trust.writable_notary import WritableNotary, writable_notary
 
 pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
@@ -126,3 +127,13 @@ def test_doctor_shows_the_trust_server_its_data_and_who_can_sign(stage: Stage) -
     assert wrong["trust data"][0][0] == "failed"
     stage.server.stop()
     assert stage.doctor("--pin", root)["trust data"][0][0] == "failed"
+
+
+def test_a_signer_is_added_by_certificate_as_docker_takes_it_too(stage: Stage) -> None:
+    made = certified("alice")
+    (stage.folder / "alice.crt").write_bytes(made.certificates)
+    stage.run("trust", "signer", "add", *stage.own, "--key", stage.folder / "alice.crt", "alice", stage.gun)
+    assert made.canonical_id in stage.run("trust", "inspect", stage.gun)
+    (stage.folder / "odd.crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    for odd in (stage.folder / "odd.crt", stage.folder / "none", stage.folder):
+        assert run_here("trust", "signer", "add", *stage.own, "--key", odd, "bob", stage.gun).exit_code in (1, 2)
