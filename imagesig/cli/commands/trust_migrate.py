@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     short_help="Sign the tags of trust data in today's formats.",
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
-        "Trust data": "--pin --signer --trust-on-first-use --notary-server --notary-ca --offline --from --accept-expired",
+        "Trust data": "--pin --signer --trust-on-first-use --from --accept-expired",
+        "Trust server": "--notary-server --notary-ca --offline",
         "Signature": "--format --expiry --timestamp-url --timestamp-root --dry-run",
         "Which images": "--images-from --no-recursive",
     },
