@@ -192,11 +192,6 @@ _SERVER: dict[str, Callable[[Any], Any]] = {
     ),
     "offline": click.option("--offline", is_flag=True, help="Ask no trust server; use what is remembered."),
 }
-_FIRST_USE: dict[str, Callable[[Any], Any]] = {
-    "trust_on_first_use": click.option(
-        "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
-    ),
-}
 trust_server_options = gathered(
     "trust_server",
     TrustServerOptions,
@@ -210,10 +205,11 @@ trust_server_options = gathered(
             metavar="NAME",
             help="Signer who must have signed the released tag too; repeatable.",
         ),
-    }
-    | _FIRST_USE,
+        "trust_on_first_use": click.option(
+            "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
+        ),
+    },
 )
-migrated_server_options = gathered("trust_server", TrustServerOptions, _SERVER | _FIRST_USE)
 inspected_server_options = gathered("trust_server", TrustServerOptions, _SERVER)
 diagnosed_server_options = gathered(
     "trust_server", TrustServerOptions, {name: option for name, option in _SERVER.items() if name != "offline"}

@@ -95,13 +95,14 @@ def migrate_trust(
     """Signs every tag that trust data (Docker Content Trust) name, and gives an outcome for each tag as it finishes.
 
     The trust data are verified first. A tag is signed by the digest that they name, never by what the registry's tag
-    means now, with the tag as the name in the signature and the signers as its annotation `SIGNERS_ANNOTATION`. Running
-    it again completes what failed, and adds nothing to what is signed. `repositories` is read step by step.
+    means now, with the tag as the name in the signature, and the signers as its annotation
+    `imagesig.content-trust.signers`. Running it again completes what failed, and adds nothing to what is signed.
+    `repositories` is read step by step.
 
     Args:
         repositories: `REPOSITORY` for all its tags, or `REPOSITORY:TAG`.
         key: as of `sign`.
-        trust: the trust server, and the pins of its root keys.
+        trust: the trust server, the pins of its root keys, and signers who must all have signed a tag.
         formats, recursive, dry_run, witnesses: as of `sign`.
         accept_expired: use trust data that have expired, such as a backup of a server that has ended. Everything else
             is verified as ever.
@@ -110,8 +111,8 @@ def migrate_trust(
         workers, deadline, transport, timeout, on_key_error: as of `sign_many`.
 
     Outcomes have these errors, among others: `ImageNotFound`, the registry no longer has the digest;
-    `NoSignatureAccepted`, the trust data have expired or cannot be verified; `NoSignatures`, there are none, or a tag
-    that was named is not in them. A tag of the registry that nobody signed is no error.
+    `NoSignatureAccepted`, the trust data have expired, lack a signer or cannot be verified; `NoSignatures`, there are
+    none, or a tag that was named is not in them. A tag of the registry that nobody signed is no error.
 
     Raises:
         InvalidArgument: immediately, if a format is invalid or `workers` < 1.
@@ -205,8 +206,8 @@ def _tasks_of(index: int, repository: TrustedRepository, run: _Run) -> Iterator[
         yield _Task(index, f"{name}@{manifest.digest}", repository, tuple(tags), run.job, warnings=warnings)
         warnings = ()
     others = [
-        Outcome[MigratedTag](f"{name}:{item.tag}", index, error=repository.expiry_of(item), asked=run.asked)
-        for item in repository.expired
+        Outcome[MigratedTag](f"{name}:{tag}", index, error=error, asked=run.asked)
+        for tag, error in repository.refused.items()
     ]
     for tag in repository.unsigned:
         unsigned = MigratedTag(f"{name}:{tag}", "unsigned", warnings=warnings)

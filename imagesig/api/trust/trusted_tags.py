@@ -21,6 +21,7 @@ from imagesig.errors import (
     MalformedError,
     NoSignatureAccepted,
     NoSignatures,
+    NotTrusted,
     Rejection,
     SignatureRejected,
     SubjectMismatch,
@@ -46,7 +47,7 @@ class TrustedTag(Struct, frozen=True):
 
 
 class TrustedRepository(Struct, frozen=True):
-    """The tags of one repository: trusted ones by manifest, those whose trust data have expired, and all others.
+    """The tags of one repository: trusted ones by manifest, those that are refused, and those that nobody signed.
 
     `warnings` say which parts of the trust data are not used, and whose they are if nothing is pinned.
     """
@@ -54,18 +55,10 @@ class TrustedRepository(Struct, frozen=True):
     name: Reference
     home: Image
     trusted: dict[FileHash, list[TrustedTag]]
-    expired: tuple[TrustedTag, ...]
+    refused: dict[str, NoSignatureAccepted]
     unsigned: tuple[str, ...]
     warnings: tuple[str, ...]
     source: str
-
-    def expiry_of(self, tag: TrustedTag) -> NoSignatureAccepted:
-        """The error of a tag whose trust data have expired."""
-        return self._refused(
-            tag,
-            Expired(f"the trust data that name {tag.digest} expired on {tag.expired}"),
-            "let its signers publish it again; or, if you trust the old data: accept_expired (--accept-expired)",
-        )
 
     def check_size(self, tag: TrustedTag, size: int) -> None:
         """Returns if the manifest has the size that the trust data give.
@@ -75,13 +68,8 @@ class TrustedRepository(Struct, frozen=True):
         """
         if size != tag.manifest.length:
             said = f"the trust data give {tag.manifest.length} bytes for {tag.digest}, the manifest has {size}"
-            raise self._refused(tag, SubjectMismatch(said), "let its signers publish the tag again")
-
-    def _refused(self, tag: TrustedTag, error: SignatureRejected, hint: str) -> NoSignatureAccepted:
-        name = f"{self.name.repository}:{tag.tag}"
-        return NoSignatureAccepted(
-            f"{name}: {error}", rejections=[Rejection(f"{self.source} {name}", error)], hint=hint
-        )
+            name = f"{self.name.repository}:{tag.tag}"
+            raise _refusal(name, self.source, SubjectMismatch(said), "let its signers publish the tag again")
 
 
 class TrustReading(Struct, frozen=True):
@@ -131,11 +119,17 @@ class TrustReading(Struct, frozen=True):
         else:
             if strict is None or not strict.skipped:
                 return strict, strict
-        return strict, self.servers.view(self.trust, name, self.now, accepts_expired=True)
+        try:
+            return strict, self.servers.view(self.trust, name, self.now, accepts_expired=True)
+        except (SignatureRejected, MalformedError):
+            if strict is None:
+                raise
+            return strict, strict  # what has expired is of no use either
 
     def _sorted(self, name: Reference, strict: View | None, view: View) -> TrustedRepository:
         trusted: dict[FileHash, list[TrustedTag]] = {}
-        expired = []
+        refused: dict[str, NoSignatureAccepted] = {}
+        source = self._source(name)
         # A delegated role that has expired releases nothing, as in docker, unless that is accepted.
         names = releases(view) if strict is None else {**releases(view), **releases(strict)}
         for tag in names if not name.tag else [name.tag] if name.tag in names else []:
@@ -144,18 +138,28 @@ class TrustReading(Struct, frozen=True):
                 item = _tag(strict, valid, "")
             else:
                 item = _tag(view, names[tag], _expiry(view, names[tag]))
-            if item.expired and not self.accepts_expired:
-                expired.append(item)
+            if error := self._refusal(f"{name.repository}:{tag}", source, item):
+                refused[tag] = error
             else:
                 trusted.setdefault(item.manifest, []).append(item)
         unsigned, problem = self._unsigned(name, names.keys())
-        source = self._source(name)
         said = self._warnings(name, strict or view, problem)
-        if not trusted and not expired and (name.tag or not unsigned):
+        if not trusted and not refused and (name.tag or not unsigned):
             what = f"tag {quote(name.tag)} is not released" if name.tag else "no tag is released"
             raise NoSignatures(f"{name.repository}: {what} by its trust data at {source}")
         home = self.opener.open(name.repository)
-        return TrustedRepository(name, home, trusted, tuple(expired), unsigned, said, source)
+        return TrustedRepository(name, home, trusted, refused, unsigned, said, source)
+
+    def _refusal(self, name: str, source: str, item: TrustedTag) -> NoSignatureAccepted | None:
+        """Why a released tag is not migrated; None if it is."""
+        if item.expired and not self.accepts_expired:
+            expired = Expired(f"the trust data that name {item.digest} expired on {item.expired}")
+            again = "let its signers publish it again; or, if you trust the old data: accept_expired (--accept-expired)"
+            return _refusal(name, source, expired, again)
+        if missing := [signer for signer in self.trust.signer_names if signer not in item.signers]:
+            unsigned = NotTrusted(f"released, but not signed by {' and '.join(missing)}")
+            return _refusal(name, source, unsigned, "let them sign it, or migrate it without them")
+        return None
 
     def _warnings(self, name: Reference, view: View, problem: str) -> tuple[str, ...]:
         found = [notice(self.servers.url(self.trust, name)), *view.skipped, problem]
@@ -174,6 +178,10 @@ class TrustReading(Struct, frozen=True):
                 return tuple(tag for tag in tags if tag not in signed), ""
         except ImagesigError as error:
             return (), f"tags that nobody signed are not known: {error}"
+
+
+def _refusal(name: str, source: str, error: SignatureRejected, hint: str) -> NoSignatureAccepted:
+    return NoSignatureAccepted(f"{name}: {error}", rejections=[Rejection(f"{source} {name}", error)], hint=hint)
 
 
 def _repository(given: object) -> Reference:

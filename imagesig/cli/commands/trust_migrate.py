@@ -19,7 +19,7 @@ from imagesig.cli.output.progress import Bar
 from imagesig.cli.output.terminal import note
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust import TrustServerOptions, migrated_server_options
+from imagesig.cli.trust import TrustServerOptions, trust_server_options
 from imagesig.formats import Format
 from imagesig.images.open import Transport
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     short_help="Sign the tags of trust data in today's formats.",
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
-        "Trust data": "--pin --trust-on-first-use --notary-server --notary-ca --offline --from --accept-expired",
+        "Trust data": "--pin --signer --trust-on-first-use --from --accept-expired",
+        "Trust server": "--notary-server --notary-ca --offline",
         "Signature": "--format --expiry --timestamp-url --timestamp-root --dry-run",
         "Which images": "--images-from --no-recursive",
     },
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
 @repositories_options
-@migrated_server_options
+@trust_server_options
 @click.option(
     "--from",
     "backup",
@@ -77,7 +78,8 @@ def migrate(
     annotation imagesig.content-trust.signers. Running it again completes what failed and adds nothing else.
 
     The exit status is 0 if every signed tag is migrated, 10 if a repository has no trust data or a named tag is not in
-    them, 11 if a digest is gone from the registry, and 12 if trust data have expired or cannot be verified.
+    them, 11 if a digest is gone from the registry, and 12 if trust data have expired, lack a signer or cannot be
+    verified.
     """
     trust = trust_server.authority("trust migrate: needs")
     options: MigrateTrustOptions = {

@@ -164,6 +164,19 @@ def test_a_tag_that_the_registry_lost_is_signed_and_a_digest_that_it_lost_is_not
     assert f"the tag means {trusted} now" in str(outcomes["1.0"].error)
 
 
+def test_signers_of_the_authority_must_have_signed_the_tag(stage: Stage) -> None:
+    stage.release("1.0", stage.push("app:1.0"), "alice", "bob")
+    stage.release("2.0", stage.push("app:2.0"), "alice")
+    stage.release("3.0", stage.push("app:3.0"))
+    trust = ContentTrust(stage.server.url, stage.trusted.root[0].id, signers=("alice", "bob"))
+
+    outcomes = stage.migrate(trust=trust)
+
+    assert states(outcomes) == {"1.0": "migrated", "2.0": "NoSignatureAccepted", "3.0": "NoSignatureAccepted"}
+    assert "not signed by bob" in str(outcomes["2.0"].error)
+    assert "not signed by alice and bob" in str(outcomes["3.0"].error)
+
+
 def test_a_manifest_of_another_size_than_the_signed_one_is_not_signed(stage: Stage) -> None:
     digest = stage.push("app:1.0")
     stage.sizes[digest] += 1
