@@ -15,7 +15,6 @@ from msgspec import Raw, Struct
 from imagesig import limits
 from imagesig.effort import Cost
 from imagesig.encoding.json import go_json, parse, parse_object
-from imagesig.encoding.json_cut import find_member, without
 from imagesig.encoding.shape import OURS, Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError
 from imagesig.oci.descriptor import parse_annotations
@@ -94,6 +93,9 @@ def parse_statement(payload: bytes | memoryview) -> Statement:
 
 def _cut_predicate(payload: bytes | memoryview) -> tuple[bytes, bytes]:
     """The predicate, and the statement with null in its place."""
+    # speed: for attestations only (tests/test_start.py)
+    from imagesig.encoding.json_cut import find_member, without
+
     place = find_member(payload, "predicate", "statement")
     if place is None:
         return b"", bytes(payload[: limits.STATEMENT_REST_BYTES + 1])

@@ -14,7 +14,6 @@ from io import BytesIO
 from imagesig import limits
 from imagesig.crypto.dsse import encoding_head, pre_authentication_encoding
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.json_cut import find_member, without
 from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import check_members, decode_base64
@@ -66,6 +65,9 @@ def parse_large(content: bytes, what: str, shape: Shape, depth: int) -> tuple[di
         FormatViolation: it has no payload, or one that is not text.
         LimitExceeded: it is too large.
     """
+    # speed: signatures are small (tests/test_start.py)
+    from imagesig.encoding.json_cut import find_member, without
+
     if len(content) > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{what}: {len(content)} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
     place = find_member(content, "payload", what, depth)
