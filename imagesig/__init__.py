@@ -24,7 +24,7 @@ PUBLIC = {
     "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
-    "imagesig.api.inspecting": "InspectedImage InspectedSignature inspect",
+    "imagesig.api.inspecting": "InspectedAttestation InspectedImage InspectedSignature inspect",
     "imagesig.api.attached.artifact": "ArtifactKind",
     "imagesig.api.attached.tree": "ImageTree TreeNode tree",
     "imagesig.api.attached.downloading": "Downloaded download",

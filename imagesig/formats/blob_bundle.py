@@ -18,9 +18,8 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, SubjectMismatch
 from imagesig.format_names import BUNDLE
-from imagesig.formats.bundle_document import READABLE_TYPES, key_material, read_material
-from imagesig.formats.cosign_family import CANDIDATES, bundle_material
-from imagesig.formats.cosign_signers import Signers
+from imagesig.formats.bundle import READABLE_TYPES, key_material, read_material
+from imagesig.formats.cosign_family import CANDIDATES, Signers, bundle_material
 from imagesig.formats.format import check_members, decode_base64
 from imagesig.redacted import RedactedStruct
 from imagesig.signature import Claim, Envelope, Examined, StoredSignature, Subject
