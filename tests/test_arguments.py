@@ -40,6 +40,7 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
     "sign_many": {"images": [IMAGE], "key": PRIVATE, "dry_run": True},
     "verify": {"image": IMAGE, "policy": PUBLIC},
     "verify_many": {"images": [IMAGE], "policy": PUBLIC},
+    "verify_attestation": {"image": IMAGE, "policy": PUBLIC, "predicate_type": "vuln"},
     "explain": {"image": IMAGE, "policy": PUBLIC},
     "inspect": {"image": IMAGE},
     "copy": {"source": IMAGE, "destination": "oci:there:1"},

@@ -22,6 +22,9 @@ WORKING = {
     "imagesig.images.archive.two_descriptions._Comparison",
     "imagesig.images.registry.tag_change.TagChange",
     "imagesig.api.verify.evidence.StoredEvidence",
+    "imagesig.api.verify.statements.StoredStatements",
+    "imagesig.policy.judged.Judged",
+    "imagesig.policy.judge_statements.StatementJudge",
 }
 """Those that collect while something is read or written."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, NewType, Self
 
 from msgspec.structs import force_setattr
 
@@ -10,12 +10,14 @@ from imagesig.errors import InvalidArgument
 from imagesig.format_names import Purpose
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.exact import check_kind, checked_tuple
-from imagesig.policy.predicate import Condition
 from imagesig.policy.signers import Signers
-from imagesig.predicates import predicate_type as uri_of
-from imagesig.predicates import short_name
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
+
+if TYPE_CHECKING:
+    from imagesig.policy.predicate import Condition
+else:
+    Condition = NewType("Condition", object)  # speed: for inspect.signature
 
 
 class Attested(Signers, frozen=True, dict=True, kw_only=True):
@@ -39,6 +41,10 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
     every: bool = False
 
     def __post_init__(self) -> None:
+        # speed: most rules need no attestation (tests/test_start.py)
+        from imagesig.policy.predicate import Condition
+        from imagesig.predicates import predicate_type as uri_of
+
         check_kind(self.predicate_type, (str,), "policy: predicate type")
         force_setattr(self, "predicate_type", uri_of(self.predicate_type))
         conditions = checked_tuple(self.conditions, "policy: conditions")
@@ -77,6 +83,8 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
 
     def describe(self) -> str:
         """One line: `slsaprovenance1 attested by any of release, qa; /builder/id equals 'x'`."""
+        from imagesig.predicates import short_name
+
         parts = [f"{short_name(self.predicate_type)} attested by {self.who()}"]
         parts += [str(item) for item in self.conditions]
         parts += [f"cel {quote(text)}" for text in self.cel]

@@ -33,7 +33,6 @@ from imagesig.oci.manifest import (
     parse_manifest,
 )
 from imagesig.signature import Part, StoredSignature
-from imagesig.statement import SIGN_PREDICATE
 from imagesig.stores.store import (
     SIGNATURES,
     Entries,
@@ -133,7 +132,11 @@ class ReferrerStore(Struct, frozen=True):
 
     def _is_other(self, candidate: _Candidate) -> bool:
         """Whether an artefact says that it is an image signature, and attestations are read: then it comes last."""
-        return self.sizes.one_by_one and candidate.manifest.annotations.get(_PREDICATE_TYPE) == SIGN_PREDICATE
+        if not self.sizes.one_by_one:
+            return False
+        from imagesig.statement import SIGN_PREDICATE
+
+        return candidate.manifest.annotations.get(_PREDICATE_TYPE) == SIGN_PREDICATE
 
     def _signature(self, reading: Reading, candidate: _Candidate) -> StoredSignature:
         layer, manifest = candidate.layer, candidate.manifest

@@ -58,7 +58,7 @@ class StoredStatements(Struct, dict=True):
                 if unread:
                     raise unread from verdict.failure
         if verdict.failure is not None:
-            if not judge.judged.refused:
+            if not verdict.accepted and not verdict.rejections:
                 raise self._none_of_type(requirement)
             raise verdict.failure
         return verdict
