@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trustme
 
+from imagesig.http.tls_socket import TlsSocket
 from tests.attacks.network import scripted
 
 
@@ -34,6 +35,7 @@ def tls_front(
 ) -> Iterator[TlsFront]:
     """Ends TLS and passes everything on to the server at `to`. With `clients`, it asks for a client's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = TlsSocket
     authority.issue_cert(*(names or ("127.0.0.1", "localhost", "::1"))).configure_cert(context)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED

@@ -36,7 +36,10 @@ class TlsContext:
         # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
         import ssl
 
+        from imagesig.http.tls_socket import TlsSocket
+
         if self._given is not None:
+            self._given.sslsocket_class = TlsSocket
             return self._given
         with self._lock:
             if self._made is None:
@@ -45,6 +48,7 @@ class TlsContext:
                     check_authorities(Path(self._ca_file))
                 context = ssl.create_default_context(cafile=self._ca_file)
                 context.set_alpn_protocols(["http/1.1"])
+                context.sslsocket_class = TlsSocket
                 if self._client_certificate is not None:
                     from imagesig.http.tls_files import load_client_certificate
 

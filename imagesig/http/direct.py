@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from imagesig import limits
 from imagesig.deadlines import current_stop
-from imagesig.http.answer import Answer
+from imagesig.http.answer import Answer, NothingCame
 from imagesig.http.connect import Connector, connect_seconds, end_traffic, limit_time
 from imagesig.http.faults import not_sent
 from imagesig.http.proxies import Proxy
@@ -107,7 +107,7 @@ class Direct:
     def _exchange(
         self, line: Line, place: _Place, method: str, head: bytes, body: bytes | Iterable[bytes] | None
     ) -> Answer:
-        in_use = _InUse(self, place, line)
+        in_use, broken = _InUse(self, place, line), None
         try:
             try:
                 if body is None or isinstance(body, bytes):
@@ -116,11 +116,14 @@ class Direct:
                     _write(line, head)
                     for piece in body:
                         _write(line, piece)
-            except (BrokenPipeError, ConnectionResetError):
-                if body is None:
-                    raise
-                # A server may refuse a body before all of it came: its answer says more than the broken pipe.
-            return Answer(in_use, method)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # A server may refuse a body before all of it came, and in TLS 1.3 a client's certificate after the
+                # handshake: its answer, or its alert, says more than the broken pipe.
+                broken = error
+            try:
+                return Answer(in_use, method)
+            except NothingCame:
+                raise broken or NothingCame("closed, no answer came") from None
         except BaseException:
             in_use.close()
             raise

@@ -69,9 +69,11 @@ class What:
         if _is_of_tls(error):
             return _no_tls(self, error)
         if isinstance(error, OSError | NotHttp):
-            hint = _LOOK if self.url.scheme == "https" else f"{_LOOK}; {_MAY_BE_TLS}"
-            reason = _reason(error)
-            return Unreachable(f"{self}: {reason}", hint=_ENDED if "EOF occurred" in reason else hint)
+            reason, secure = _reason(error), self.url.scheme == "https"
+            # Python 3.13 and newer say that the connection was reset where older ones say EOF.
+            ended = "EOF occurred" in reason or (secure and isinstance(error, ConnectionResetError | BrokenPipeError))
+            hint = _LOOK if secure else f"{_LOOK}; {_MAY_BE_TLS}"
+            return Unreachable(f"{self}: {reason}", hint=_ENDED if ended else hint)
         return None
 
 

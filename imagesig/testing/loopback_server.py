@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from msgspec import Struct, field
 
+from imagesig.http.tls_socket import TlsSocket
 from imagesig.redacted import RedactedStruct
 
 _POLL_SECONDS = 0.02
@@ -87,6 +88,7 @@ class LoopbackServer:
         self._server = (_UnixServer if unix else _Server)(address, Handler)
         self._server.daemon_threads = True
         if tls is not None:
+            tls.sslsocket_class = TlsSocket
             # The handshake is made by the thread of the connection, so one that fails does not stop the server.
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 

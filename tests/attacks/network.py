@@ -98,6 +98,7 @@ def scripted(serve: Callable[[socket.socket], None]) -> Iterator[str]:
     def one(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError, ValueError):
             serve(connection)
+            drain(connection)
 
     def run() -> None:
         while True:
@@ -117,6 +118,16 @@ def scripted(serve: Callable[[socket.socket], None]) -> Iterator[str]:
             for connection in open_connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+
+def drain(connection: socket.socket) -> None:
+    """Ends the connection without a reset: closing a socket with unread bytes resets the client's."""
+    with contextlib.suppress(OSError, ValueError):
+        connection.settimeout(1)
+        connection.shutdown(socket.SHUT_WR)
+        for _ in range(100):
+            if not connection.recv(65536):
+                return
 
 
 def head_of(connection: socket.socket) -> bytes:
