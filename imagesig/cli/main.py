@@ -33,7 +33,7 @@ _COMMANDS = {
     "generate-payload": "imagesig.cli.commands.generate_payload",
     "attach": "imagesig.cli.commands.attach",
     "policy": "imagesig.cli.commands.policy",
-    "trust": "imagesig.cli.commands.trust",
+    "trust": "imagesig.cli.commands.trust.group",
     "key": "imagesig.cli.commands.key",
     "doctor": "imagesig.cli.commands.doctor",
     "docker": "imagesig.cli.commands.docker",

@@ -8,9 +8,9 @@ import click
 
 from imagesig.api.trust.revoking import revoke_trust
 from imagesig.api.trust.signing import sign_trust
+from imagesig.cli.commands.trust.changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust_changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
 from imagesig.oci.reference import parse_reference

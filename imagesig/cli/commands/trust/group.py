@@ -21,13 +21,13 @@ _SHORT_ID = 12
 
 
 _COMMANDS = {
-    "sign": "trust_sign:sign",
-    "revoke": "trust_sign:revoke",
-    "signer": "trust_signer:signer",
-    "init": "trust_repository:init",
-    "rotate": "trust_repository:rotate",
-    "migrate": "trust_migrate:migrate",
-    "key": "trust_key:command",
+    "sign": "sign:sign",
+    "revoke": "sign:revoke",
+    "signer": "signer:signer",
+    "init": "repository:init",
+    "rotate": "repository:rotate",
+    "migrate": "migrate:migrate",
+    "key": "key:command",
 }
 """Commands in modules of their own, which load when they are called."""
 
@@ -40,7 +40,7 @@ class _Group(click.Group):
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        found: click.Command = getattr(import_module(f"imagesig.cli.commands.{module}"), name)
+        found: click.Command = getattr(import_module(f"imagesig.cli.commands.trust.{module}"), name)
         return found
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import click
 
 from imagesig.api.trust.repositories import ROTATED, init_trust, rotate_trust_key
+from imagesig.cli.commands.trust.changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.trust_changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
 
 
 @click.command(

@@ -9,15 +9,15 @@ import click
 
 from imagesig import limits
 from imagesig.api.trust.signers import add_signer, remove_signer
-from imagesig.cli.help import GroupedCommand
-from imagesig.cli.settings import key_settings
-from imagesig.cli.trust_changes import (
+from imagesig.cli.commands.trust.changes import (
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
     show,
     signer_change_options,
     trust_change_options,
 )
+from imagesig.cli.help import GroupedCommand
+from imagesig.cli.settings import key_settings
 from imagesig.crypto.certificate import parse_certificates
 from imagesig.crypto.certificate_pem import BEGIN
 from imagesig.crypto.public_key import PublicKey

@@ -1,0 +1,1 @@
+"""`imagesig trust`: the commands about Docker Content Trust, a module for each."""
