@@ -25,15 +25,17 @@ from imagesig import (
 )
 from imagesig.api import options
 from imagesig.arguments import checks_arguments
+from imagesig.content_trust import TrustKeys
 from imagesig.errors import ImagesigError
 from imagesig.images.build import build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.keys import CertifiedKey, FileProvider
-from imagesig.trust import CertificateAuthority, Holder
+from imagesig.trust import CertificateAuthority, ContentTrust, Holder
 from tests.public_names import PACKAGES, table
 
 Call = tuple[Callable[..., Any], dict[str, Any]]
 
+TRUSTED = "registry.invalid/app:1"
 IMAGE, PUBLIC, PRIVATE = "oci:image:1", "release.pub", "release.key"
 OF_IMAGES: dict[str, dict[str, Any]] = {
     "sign": {"image": IMAGE, "key": PRIVATE, "dry_run": True},
@@ -49,6 +51,9 @@ OF_IMAGES: dict[str, dict[str, Any]] = {
     "generate_payload": {"image": IMAGE, "identity": "registry.example/app:1"},
     "tree": {"image": IMAGE},
     "download": {"image": IMAGE, "what": "signature"},
+    "attest": {"image": IMAGE, "key": PRIVATE, "predicate_type": "custom", "predicate": {"a": 1}, "dry_run": True},
+    "attest_many": {"images": [IMAGE], "key": PRIVATE, "predicate_type": "custom", "predicate": {"a": 1}},
+    "migrate_trust": {"repositories": [], "key": PRIVATE, "trust": ContentTrust(first_use=True)},
     "attach": {"image": IMAGE, "signature": b"", "key": PUBLIC},
 }
 """Arguments with which each function succeeds."""
@@ -57,6 +62,15 @@ OF_BLOBS: dict[str, dict[str, Any]] = {
     "attest_blob": {"blob": b"content", "key": PRIVATE, "predicate_type": "custom", "predicate": {"a": 1}},
     "verify_blob": {"blob": b"content", "policy": PUBLIC, "signature": b"a signature by nobody"},
 }
+OF_TRUST: dict[str, dict[str, Any]] = {
+    "sign_trust": {"image": TRUSTED, "keys": TrustKeys()},
+    "revoke_trust": {"image": TRUSTED, "keys": TrustKeys()},
+    "add_signer": {"repository": TRUSTED, "name": "alice", "public_keys": (), "keys": TrustKeys()},
+    "remove_signer": {"repository": TRUSTED, "name": "alice", "keys": TrustKeys()},
+    "init_trust": {"repository": TRUSTED, "keys": TrustKeys()},
+    "rotate_trust_key": {"repository": TRUSTED, "role": "root", "keys": TrustKeys()},
+}
+"""No server is there: no call succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {
     "imagesig.worker_processes": {"count": 1},
     "imagesig.inspect_trust": {"image": "registry.invalid/app:1"},
@@ -111,7 +125,10 @@ AUTHORS_ONLY = {
         "takes values that imagesig itself makes",
     ),
     **dict.fromkeys(
-        [f"imagesig.content_trust.{name}" for name in ("canonical_id", "released", "releases", "signers_of")],
+        [
+            f"imagesig.content_trust.{name}"
+            for name in ("canonical_id", "docker_passphrases", "released", "releases", "signers_of")
+        ],
         "takes values that imagesig itself makes",
     ),
     **dict.fromkeys(
@@ -189,7 +206,7 @@ def calls() -> dict[str, Call]:
         found[f"aio.{name}"] = (getattr(aio, name), arguments)
         found[f"Session.{name}"] = (getattr(imagesig.Session(), name), arguments)
         found[f"aio.Session.{name}"] = (getattr(aio.Session(), name), arguments)
-    for name, arguments in OF_BLOBS.items():
+    for name, arguments in (OF_BLOBS | OF_TRUST).items():
         found[f"imagesig.{name}"] = (getattr(imagesig, name), arguments)
         found[f"aio.{name}"] = (getattr(aio, name), arguments)
     functions = public_functions()
@@ -222,7 +239,7 @@ def arguments(place: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, dict
 
 
 def test_every_public_function_has_a_row() -> None:
-    twins = OF_IMAGES.keys() | OF_BLOBS.keys()
+    twins = OF_IMAGES.keys() | OF_BLOBS.keys() | OF_TRUST.keys()
     assert public_functions().keys() - {f"imagesig.{name}" for name in twins} == OTHERS.keys() | AUTHORS_ONLY.keys()
     assert twins == set(aio.__all__) - {"Session"}
     assert OF_IMAGES.keys() <= set(dir(imagesig.Session)) & set(dir(aio.Session))

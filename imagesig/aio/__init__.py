@@ -11,17 +11,24 @@ import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, overload
 
-from imagesig.aio.runner import Runner, seconds_for
-from imagesig.aio.session import Session as Session
+from imagesig.aio.blobs import attest_blob, sign_blob, verify_blob
+from imagesig.aio.runner import SHARED, seconds_for
+from imagesig.aio.session import Session
+from imagesig.aio.trust import (
+    add_signer,
+    init_trust,
+    migrate_trust,
+    remove_signer,
+    revoke_trust,
+    rotate_trust_key,
+    sign_trust,
+)
 from imagesig.api import copying, explaining, inspecting, removing, removing_many
 from imagesig.api.attached import downloading
 from imagesig.api.attached import tree as treeing
 from imagesig.api.attest import attesting, attesting_many
-from imagesig.api.blob import attesting_blob, signing_blob, verifying_blob
 from imagesig.api.sign import signing, signing_elsewhere, signing_many
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.trust import repositories, revoking, signers
-from imagesig.api.trust import signing as trust_signing
 from imagesig.api.verify import verifying, verifying_attestation, verifying_many
 from imagesig.deadlines import Stop
 
@@ -30,36 +37,24 @@ if TYPE_CHECKING:
 
     from imagesig.api.attached.downloading import Downloaded
     from imagesig.api.attached.tree import ImageTree
-    from imagesig.api.blob.attesting_blob import AttestedBlob
-    from imagesig.api.blob.reading_blob import BlobLike
-    from imagesig.api.blob.signing_blob import SignedBlob
-    from imagesig.api.blob.verifying_blob import VerifiedBlob
     from imagesig.api.copying import CopiedImage
     from imagesig.api.explaining import Explanation
     from imagesig.api.inspecting import InspectedImage
     from imagesig.api.options import (
         AttachOptions,
-        AttestBlobOptions,
         AttestManyOptions,
         AttestOptions,
         CopyOptions,
         DownloadOptions,
         ExplainOptions,
         InspectOptions,
-        MigrateTrustOptions,
         PayloadOptions,
         RemoveManyOptions,
         RemoveOptions,
-        RemoveSignerOptions,
-        RotateTrustKeyOptions,
-        SignBlobOptions,
         SignManyOptions,
         SignOptions,
-        SignTrustOptions,
         TreeOptions,
-        TrustChangeOptions,
         VerifyAttestationOptions,
-        VerifyBlobOptions,
         VerifyManyOptions,
         VerifyOptions,
     )
@@ -68,15 +63,10 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signed_image import AttestedImage, SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
-    from imagesig.api.trust.changing import ChangedTrust
-    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.api.verify.verifying import VerificationResult
-    from imagesig.content_trust import TrustKeys
-    from imagesig.crypto.public_key import PublicKey
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
-    from imagesig.trust import ContentTrust
 
 __all__ = ["Session", "attach", "attest", "attest_blob", "attest_many", "copy", "download", "explain"]
 __all__ += ["generate_payload", "inspect", "remove", "remove_many", "sign", "sign_blob", "sign_many", "tree"]
@@ -95,8 +85,6 @@ Repositories = Iterable[str] | AsyncIterable[str]
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 """Images of a run: read step by step, in a worker thread unless they are asynchronous."""
 
-_runner = Runner()
-
 
 async def verify(
     image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyOptions]
@@ -104,7 +92,7 @@ async def verify(
     """`imagesig.verify`, with its options and errors."""
     action = functools.partial(verifying.verify, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def verify_attestation(
@@ -113,85 +101,63 @@ async def verify_attestation(
     """`imagesig.verify_attestation`, with its options and errors."""
     action = functools.partial(verifying_attestation.verify_attestation, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def inspect(image: ImageLike, **options: Unpack[InspectOptions]) -> InspectedImage:
     """`imagesig.inspect`, with its options and errors."""
     action = functools.partial(inspecting.inspect, image, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def tree(image: ImageLike, **options: Unpack[TreeOptions]) -> ImageTree:
     """`imagesig.tree`, with its options and errors."""
     action = functools.partial(treeing.tree, image, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def download(image: ImageLike, what: str, **options: Unpack[DownloadOptions]) -> tuple[Downloaded, ...]:
     """`imagesig.download`, with its options and errors."""
     action = functools.partial(downloading.download, image, what, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def explain(image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[ExplainOptions]) -> Explanation:
     """`imagesig.explain`, with its options and errors."""
     action = functools.partial(explaining.explain, image, policy, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def generate_payload(image: ImageLike, **options: Unpack[PayloadOptions]) -> Payload:
     """`imagesig.generate_payload`, with its options and errors."""
     action = functools.partial(signing_elsewhere.generate_payload, image, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=True)
 
 
 async def attach(image: ImageLike, signature: bytes | str, **options: Unpack[AttachOptions]) -> SignedImage:
     """`imagesig.attach`, with its options and errors."""
     action = functools.partial(signing_elsewhere.attach, image, signature, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=False)
+    return await SHARED.call(action, [image], seconds=seconds, stops=False)
 
 
 async def copy(source: ImageLike, destination: ImageLike, **options: Unpack[CopyOptions]) -> CopiedImage:
     """`imagesig.copy`, with its options and errors."""
     action = functools.partial(copying.copy, source, destination, **options)
     seconds = options.get("timeout")
-    return await _runner.call(action, [source, destination], seconds=seconds, stops=False)
+    return await SHARED.call(action, [source, destination], seconds=seconds, stops=False)
 
 
 async def remove(image: ImageLike, **options: Unpack[RemoveOptions]) -> RemovedImage:
     """`imagesig.remove`, with its options and errors."""
     action = functools.partial(removing.remove, image, **options)
     seconds = seconds_for(image, options.get("transport"), options.get("timeout"))
-    return await _runner.call(action, [image], seconds=seconds, stops=False)
-
-
-async def sign_blob(blob: BlobLike, key: str | PathLike | SigningKey, **options: Unpack[SignBlobOptions]) -> SignedBlob:
-    """`imagesig.sign_blob`, with its options and errors."""
-    action = functools.partial(signing_blob.sign_blob, blob, key, **options)
-    return await _runner.call(action, [], seconds=None, stops=False)
-
-
-async def attest_blob(
-    blob: BlobLike, key: str | PathLike | SigningKey, **options: Unpack[AttestBlobOptions]
-) -> AttestedBlob:
-    """`imagesig.attest_blob`, with its options and errors."""
-    action = functools.partial(attesting_blob.attest_blob, blob, key, **options)
-    return await _runner.call(action, [], seconds=None, stops=False)
-
-
-async def verify_blob(
-    blob: BlobLike, policy: Policy | AuthorityLike, **options: Unpack[VerifyBlobOptions]
-) -> VerifiedBlob:
-    """`imagesig.verify_blob`, with its options and errors."""
-    action = functools.partial(verifying_blob.verify_blob, blob, policy, **options)
-    return await _runner.call(action, [], seconds=None, stops=True)
+    return await SHARED.call(action, [image], seconds=seconds, stops=False)
 
 
 @overload  # to a type checker, a str is a sequence of str too
@@ -224,7 +190,7 @@ async def sign(
     """`imagesig.sign`, with its options and errors."""
     action = functools.partial(signing.sign, image, key, progress=progress, **options)
     images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
-    return await _runner.call(action, images, seconds=None, stops=False)
+    return await SHARED.call(action, images, seconds=None, stops=False)
 
 
 def verify_many(
@@ -235,7 +201,7 @@ def verify_many(
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[VerificationResult], None, None]:
         return verifying_many.verify_many(ready, policy, **options)
 
-    return _runner.stream(images, start, Stop())
+    return SHARED.stream(images, start, Stop())
 
 
 def sign_many(
@@ -246,7 +212,7 @@ def sign_many(
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[SignedImage], None, None]:
         return signing_many.sign_many(ready, key, **options)
 
-    return _runner.stream(images, start, None)
+    return SHARED.stream(images, start, None)
 
 
 @overload  # to a type checker, a str is a sequence of str too
@@ -279,7 +245,7 @@ async def attest(
     """`imagesig.attest`, with its options and errors."""
     action = functools.partial(attesting.attest, image, key, progress=progress, **options)
     images: Iterable[ImageLike] = image if isinstance(image, list | tuple) else [image]  # type: ignore[list-item]
-    return await _runner.call(action, images, seconds=None, stops=False)
+    return await SHARED.call(action, images, seconds=None, stops=False)
 
 
 def attest_many(
@@ -290,22 +256,7 @@ def attest_many(
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[AttestedImage], None, None]:
         return attesting_many.attest_many(ready, key, **options)
 
-    return _runner.stream(images, start, None)
-
-
-def migrate_trust(
-    repositories: Repositories,
-    key: str | PathLike | SigningKey,
-    trust: ContentTrust,
-    **options: Unpack[MigrateTrustOptions],
-) -> AsyncGenerator[Outcome[MigratedTag], None]:
-    """`imagesig.migrate_trust`, with its options and errors; `repositories` may be an asynchronous iterable too."""
-    from imagesig.api.trust import migrating  # speed: most programs migrate nothing (benchmarks/test_start.py)
-
-    def start(ready: Iterable[ImageLike]) -> Generator[Outcome[MigratedTag], None, None]:
-        return migrating.migrate_trust(ready, key, trust, **options)  # type: ignore[arg-type]  # as they were given
-
-    return _runner.stream(repositories, start, None)
+    return SHARED.stream(images, start, None)
 
 
 def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGenerator[Outcome[RemovedImage], None]:
@@ -314,46 +265,4 @@ def remove_many(images: Images, **options: Unpack[RemoveManyOptions]) -> AsyncGe
     def start(ready: Iterable[ImageLike]) -> Generator[Outcome[RemovedImage], None, None]:
         return removing_many.remove_many(ready, **options)
 
-    return _runner.stream(images, start, None)
-
-
-async def sign_trust(image: str, keys: TrustKeys, **options: Unpack[SignTrustOptions]) -> ChangedTrust:
-    """`imagesig.sign_trust`, with its options and errors."""
-    action = functools.partial(trust_signing.sign_trust, image, keys, **options)
-    return await _runner.call(action, [image], seconds=options.get("timeout"), stops=False)
-
-
-async def revoke_trust(image: str, keys: TrustKeys, **options: Unpack[TrustChangeOptions]) -> ChangedTrust:
-    """`imagesig.revoke_trust`, with its options and errors."""
-    action = functools.partial(revoking.revoke_trust, image, keys, **options)
-    return await _runner.call(action, [image], seconds=options.get("timeout"), stops=False)
-
-
-async def add_signer(
-    repository: str, name: str, public_keys: Sequence[PublicKey], keys: TrustKeys, **options: Unpack[TrustChangeOptions]
-) -> ChangedTrust:
-    """`imagesig.add_signer`, with its options and errors."""
-    action = functools.partial(signers.add_signer, repository, name, public_keys, keys, **options)
-    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
-
-
-async def remove_signer(
-    repository: str, name: str, keys: TrustKeys, **options: Unpack[RemoveSignerOptions]
-) -> ChangedTrust:
-    """`imagesig.remove_signer`, with its options and errors."""
-    action = functools.partial(signers.remove_signer, repository, name, keys, **options)
-    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
-
-
-async def init_trust(repository: str, keys: TrustKeys, **options: Unpack[TrustChangeOptions]) -> ChangedTrust:
-    """`imagesig.init_trust`, with its options and errors."""
-    action = functools.partial(repositories.init_trust, repository, keys, **options)
-    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
-
-
-async def rotate_trust_key(
-    repository: str, role: str, keys: TrustKeys, **options: Unpack[RotateTrustKeyOptions]
-) -> ChangedTrust:
-    """`imagesig.rotate_trust_key`, with its options and errors."""
-    action = functools.partial(repositories.rotate_trust_key, repository, role, keys, **options)
-    return await _runner.call(action, [repository], seconds=options.get("timeout"), stops=False)
+    return SHARED.stream(images, start, None)

@@ -208,3 +208,7 @@ def _too_late(images: list[ImageLike]) -> DeadlineExceeded:
 def _ignore(future: asyncio.Future[_Result]) -> None:
     if not future.cancelled():
         future.exception()  # read and ignored: the caller has left
+
+
+SHARED = Runner()
+"""Runs the functions of `imagesig.aio`."""

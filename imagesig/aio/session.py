@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, overload
 
 from imagesig.aio.runner import PER_HOST, WORKERS, Runner, seconds_for
 from imagesig.api import session
+from imagesig.api.policy_keys import KEY_SECONDS
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import Stop
@@ -56,7 +57,7 @@ class Session:
         open_keys: OpenPublicKeys = open_public_keys,
         witnesses: Witnesses | None = None,
         trust_servers: TrustServers | None = None,
-        key_seconds: float = session.KEY_SECONDS,
+        key_seconds: float = KEY_SECONDS,
         workers: int = WORKERS,
         per_host: int = PER_HOST,
     ) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterable, Sequence
-from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Self, cast, overload
+from typing import TYPE_CHECKING, Self, cast, overload
 
 from imagesig.api.attached.downloading import Downloaded, download
 from imagesig.api.attached.tree import ImageTree, tree
@@ -16,6 +13,7 @@ from imagesig.api.copying import CopiedImage, copy
 from imagesig.api.explaining import Explanation, explain
 from imagesig.api.inspecting import InspectedImage, inspect
 from imagesig.api.outcome import Outcome
+from imagesig.api.policy_keys import KEY_SECONDS, LazyWitnesses, PolicyKeys
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.api.removing_many import remove_many
 from imagesig.api.sign.signed_image import AttestedImage, SignedImage
@@ -27,9 +25,6 @@ from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, ve
 from imagesig.api.verify.verifying_attestation import verify_attestation
 from imagesig.api.verify.verifying_many import verify_many
 from imagesig.arguments import checks_arguments
-from imagesig.concurrency import Once
-from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import AccessDenied, PinLocked, WrongSecret
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_public_keys
@@ -44,9 +39,6 @@ if TYPE_CHECKING:
     from imagesig.content_trust.servers import TrustServers
     from imagesig.trust import ContentTrust
     from imagesig.witnesses import Witnesses
-
-_KEYS = 1024
-KEY_SECONDS = 300.0
 
 
 class Session:
@@ -76,7 +68,7 @@ class Session:
         self.transport = ImageOpener(transport)
         self._keys = PolicyKeys(open_keys, key_seconds)
         self._trust_servers = trust_servers
-        self._witnesses = witnesses if witnesses is not None else cast("Witnesses", _Online())
+        self._witnesses = witnesses if witnesses is not None else cast("Witnesses", LazyWitnesses())
 
     def verify(
         self, image: ImageLike, policy: Policy | AuthorityLike, **options: Unpack[given.SessionVerifyOptions]
@@ -286,43 +278,3 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class PolicyKeys:
-    """The public keys of policies, opened once in a while. Thread-safe."""
-
-    def __init__(self, open_keys: OpenPublicKeys, seconds: float) -> None:
-        self._open_keys, self._seconds = open_keys, seconds
-        self._opened: Once[tuple[PublicKey, ...]] = Once(_KEYS, lambda _error: True)
-        self._refused: dict[str, AccessDenied] = {}
-        self._lock = Lock()
-
-    def open(self, text: str) -> tuple[PublicKey, ...]:
-        """The keys at this file or URI. Raises as the function that opens them."""
-        with self._lock:
-            refused = self._refused.get(text)
-        if refused is not None:
-            raise refused.with_traceback(None)  # three wrong PINs lock a token; an expired login passes
-        period = int(time.monotonic() // self._seconds)
-        try:
-            return self._opened.get((text, period), lambda: self._open_keys(text))
-        except (WrongSecret, PinLocked) as error:
-            with self._lock:
-                self._refused[text] = error
-            raise
-
-
-class _Online:
-    """`online()`, made on first use: policies of keys need no witness."""
-
-    @cached_property
-    def _made(self) -> Witnesses:
-        from imagesig.witnesses import online
-
-        return online()
-
-    def timestamp(self, *arguments: Any) -> bytes:
-        return self._made.timestamp(*arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)

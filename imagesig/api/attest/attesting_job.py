@@ -88,7 +88,7 @@ def replacing_own(job: SigningJob, key: SigningKey) -> SigningJob:
 
 def _said(name_or_uri: str, predicate: bytes | Mapping[str, Any], version: StatementVersion) -> StatementClaim:
     if version not in get_args(StatementVersion):
-        raise InvalidArgument(f"attest: statement version {quote(version)}: v1 or v0.1 is needed")
+        raise InvalidArgument(f"attest: statement_version {quote(version)}: v1 or v0.1 is needed")
     uri, text = type_named(name_or_uri), _text(predicate)
     check_predicate(uri, text)
     kind = _VERSIONS[version]
