@@ -20,7 +20,7 @@ PUBLIC = {
     "imagesig.api.outcome": "Outcome",
     "imagesig.api.stored_signatures": "ImageLike",
     "imagesig.api.explaining": "ExplainedAuthority ExplainedRequirement Explanation explain",
-    "imagesig.api.inspecting": "InspectedImage InspectedSignature inspect",
+    "imagesig.api.inspecting": "InspectedAttestation InspectedImage InspectedSignature inspect",
     "imagesig.api.copying": "Admit CopiedImage copy",
     "imagesig.api.copy_writer": "CopiedManifest",
     "imagesig.api.removing": "RemovedImage RemovedSignature remove",

@@ -21,6 +21,7 @@ from imagesig.api.explaining import ExplainedAuthority as ExplainedAuthority
 from imagesig.api.explaining import ExplainedRequirement as ExplainedRequirement
 from imagesig.api.explaining import Explanation as Explanation
 from imagesig.api.explaining import explain as explain
+from imagesig.api.inspecting import InspectedAttestation as InspectedAttestation
 from imagesig.api.inspecting import InspectedImage as InspectedImage
 from imagesig.api.inspecting import InspectedSignature as InspectedSignature
 from imagesig.api.inspecting import inspect as inspect

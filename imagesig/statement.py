@@ -15,7 +15,6 @@ from msgspec import Raw, Struct
 from imagesig import limits
 from imagesig.effort import Cost
 from imagesig.encoding.json import go_json, parse, parse_object
-from imagesig.encoding.json_cut import find_member, without
 from imagesig.encoding.shape import OURS, Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError
 from imagesig.oci.descriptor import parse_annotations
@@ -94,18 +93,21 @@ def parse_statement(payload: bytes | memoryview) -> Statement:
 
 def _cut_predicate(payload: bytes | memoryview) -> tuple[bytes, bytes]:
     """The predicate, and the statement with null in its place."""
-    place = find_member(payload, "predicate", "statement")
-    if place is None:
+    # speed: for attestations only (tests/test_start.py)
+    from imagesig.encoding.json_cut import find_member, without
+
+    start = find_member(payload, "predicate", "statement")
+    if start is None:
         return b"", bytes(payload[: limits.STATEMENT_REST_BYTES + 1])
     try:
         length = len(memoryview(msgspec.json.decode(payload, type=_Predicate).predicate))
-        predicate = bytes(payload[place.start : place.start + length])
+        predicate = bytes(payload[start : start + length])
         # Another member of this name would have other bounds: exactly one JSON value must be cut out.
         msgspec.json.decode(predicate, type=Raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise MalformedError(f"statement: not JSON ({error})") from None
     _check_utf8(predicate)
-    return predicate, without(payload, place.start, place.start + length, b"null")
+    return predicate, without(payload, start, start + length, b"null")
 
 
 def _check_utf8(text: bytes) -> None:

@@ -123,6 +123,19 @@ DEFS: dict[str, Schema] = {
         CLAIM,
         "A stored signature. Nothing in it is verified.",
     ),
+    "inspected_attestation": record(
+        {
+            "format": TEXT,
+            "origin": TEXT,
+            "for": DIGEST,
+            "platform": TEXT,
+            "predicate_type": TEXT,
+            "subjects": listed(TEXT),
+            "key_hint": TEXT,
+            "problem": TEXT,
+        },
+        description="A stored attestation. Nothing in it is verified.",
+    ),
     "verified_image": record(
         {
             **IMAGE,
@@ -201,10 +214,12 @@ DEFS: dict[str, Schema] = {
     ),
     "inspected_image": record(
         {**IMAGE, "trusted": constant(False), "signatures": listed(named("inspected_signature"))}
+        | {"attestations": listed(named("inspected_attestation"))}
         | {"complete": constant(True)}
     ),
     "partly_inspected_image": record(
         {**IMAGE, "trusted": constant(False), "signatures": listed(named("inspected_signature"))}
+        | {"attestations": listed(named("inspected_attestation"))}
         | {"complete": constant(False), **ERROR}
     ),
     "image_without_signatures": record(

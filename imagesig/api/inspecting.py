@@ -15,12 +15,17 @@ from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
 from imagesig.errors import ImagesigError, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
+from imagesig.formats.attestation import CosignAttestation
+from imagesig.formats.bundle_attestation import BundleAttestation
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
+from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
-from imagesig.signature import Claim, StoredSignature, certificate_document, claim_document
+from imagesig.signature import Claim, StatementClaim, StoredSignature, certificate_document, claim_document
+
+_CLASSIC, _BUNDLE = CosignAttestation(), BundleAttestation()
 
 
 class InspectedSignature(Struct, frozen=True):
@@ -56,8 +61,34 @@ class InspectedSignature(Struct, frozen=True):
         }
 
 
+class InspectedAttestation(Struct, frozen=True):
+    """What a stored attestation claims. Nothing is verified; do not trust it. `problem` says why it cannot be read."""
+
+    format: str
+    origin: str
+    digest: str
+    platform: str
+    predicate_type: str = ""
+    subjects: tuple[str, ...] = ()
+    key_hint: str = ""
+    problem: str = ""
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for it."""
+        return {
+            "format": self.format,
+            "origin": self.origin,
+            "for": self.digest,
+            "platform": self.platform,
+            "predicate_type": self.predicate_type,
+            "subjects": list(self.subjects),
+            "key_hint": self.key_hint,
+            "problem": self.problem,
+        }
+
+
 class InspectedImage(Struct, frozen=True):
-    """Every stored signature of an image and, if it is an index, of the images it lists.
+    """Every stored signature and attestation of an image and, if it is an index, of the images it lists.
 
     With a `failure` the list is incomplete: what could not be read is missing, or listed with its `problem`.
     """
@@ -67,6 +98,7 @@ class InspectedImage(Struct, frozen=True):
     pinned: str
     signatures: tuple[InspectedSignature, ...]
     failure: TransportError | None = None
+    attestations: tuple[InspectedAttestation, ...] = ()
 
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the image. It has JSON types only."""
@@ -76,6 +108,7 @@ class InspectedImage(Struct, frozen=True):
             "pinned": self.pinned,
             "trusted": False,
             "signatures": [item.document() for item in self.signatures],
+            "attestations": [item.document() for item in self.attestations],
             "complete": self.failure is None,
             **(self.failure.document() if self.failure else {}),
         }
@@ -90,7 +123,7 @@ def inspect(
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> InspectedImage:
-    """Lists an image's signatures without verifying any of them.
+    """Lists an image's signatures and attestations without verifying any of them.
 
     With `allow_incomplete`, if some signatures cannot be read, the result has the others and the first `failure`.
     `transport` and `timeout` are as of `verify`.
@@ -99,28 +132,83 @@ def inspect(
         ImageNotFound, TransportError, DeadlineExceeded: the image or its signatures could not be read.
     """
     opened = ImageOpener(transport, timeout).open(image)
-    formats = select_formats(ALL_FORMATS)
-    found: list[InspectedSignature] = []
-    failures: list[TransportError] = []
+    found = _Inspection(opened)
     with deadline(opened.timeout):
         targets = targets_of(opened, recursive=recursive).found
         for target in targets:
-            with at_most_attempts(1) if failures else nullcontext(), one_image():
-                stored = stored_signatures(opened, target.descriptor.digest, formats)
-            if stored.failed:
-                if not allow_incomplete:
-                    raise stored.failed
-                failures.append(stored.failed)
-            found += [_inspected(item, item_format, target) for item, item_format in stored.found]
-            found += [
-                InspectedSignature("", item.origin, target.descriptor.digest, target.platform, problem=str(item.error))
-                for item in stored.rejections
-            ]
-            if isinstance(stored.failed, Unauthorized) or len(failures) >= limits.UNREAD_BLOBS:
+            failed = found.add(target)
+            if failed and not allow_incomplete:
+                raise failed
+            if isinstance(failed, Unauthorized) or len(found.failures) >= limits.UNREAD_BLOBS:
                 break
     digest = targets[0].descriptor.digest
-    failure = failures[0] if failures else None
-    return InspectedImage(str(opened), digest, pinned_name(opened, digest), tuple(found), failure)
+    return InspectedImage(
+        str(opened),
+        digest,
+        pinned_name(opened, digest),
+        tuple(found.signatures),
+        found.failures[0] if found.failures else None,
+        tuple(found.attestations),
+    )
+
+
+class _Inspection:
+    """What is found of one image so far."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._formats = select_formats(ALL_FORMATS)
+        self.signatures: list[InspectedSignature] = []
+        self.attestations: list[InspectedAttestation] = []
+        self.failures: list[TransportError] = []
+
+    def add(self, target: Target) -> TransportError | None:
+        """Adds what is stored for one manifest. Returns what kept it from being read."""
+        digest = target.descriptor.digest
+        with at_most_attempts(1) if self.failures else nullcontext(), one_image():
+            stored = stored_signatures(self._image, digest, self._formats)
+            for item, reader in stored.found:
+                if reader.name == _BUNDLE.name and _is_attestation(item, reader):
+                    self.attestations.append(_attested(item, _BUNDLE, target))
+                else:
+                    self.signatures.append(_inspected(item, reader, target))
+            self.signatures += [
+                InspectedSignature("", item.origin, digest, target.platform, problem=str(item.error))
+                for item in stored.rejections
+            ]
+            classic = stored_signatures(self._image, digest, (_CLASSIC,), lambda item, _: self._attest(item, target))
+        self.attestations += [
+            InspectedAttestation("", item.origin, digest, target.platform, problem=str(item.error))
+            for item in classic.rejections
+        ]
+        failed = stored.failed or classic.failed
+        if failed:
+            self.failures.append(failed)
+        return failed
+
+    def _attest(self, item: StoredSignature, target: Target) -> None:
+        """Notes a classic attestation as it is read; its content is not kept."""
+        self.attestations.append(_attested(item, _CLASSIC, target))
+
+
+def _is_attestation(stored: StoredSignature, reader: Format) -> bool:
+    try:
+        return not reader.recognizes(reader.parse(stored))
+    except ImagesigError:
+        return False
+
+
+def _attested(stored: StoredSignature, reader: Format, target: Target) -> InspectedAttestation:
+    seen = InspectedAttestation(reader.name, stored.origin, target.descriptor.digest, target.platform)
+    try:
+        envelope = reader.parse(stored)
+        seen = replace(seen, key_hint=envelope.key_hint)
+        claim = reader.claim(envelope)
+    except ImagesigError as error:
+        return replace(seen, problem=str(error))
+    subjects = tuple(subject.digest for subject in claim.subjects)
+    predicate_type = claim.predicate_type if isinstance(claim, StatementClaim) else ""
+    return replace(seen, predicate_type=predicate_type, subjects=subjects)
 
 
 def _inspected(stored: StoredSignature, item_format: Format, target: Target) -> InspectedSignature:

@@ -6,8 +6,9 @@ cosign: only this predicate is a signature of an image; an attestation by the sa
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
@@ -15,27 +16,22 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
+from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
-from imagesig.errors import FormatViolation, ImagesigError
-from imagesig.format_names import Storage
-from imagesig.formats.bundle_document import (
-    BUNDLE_FAMILY,
-    DOCUMENT,
-    content_of,
-    key_material,
-    read_document,
-    stored_bundle,
-)
-from imagesig.formats.cosign_family import CosignFamily, bundle_material, check_made_by, has_leaf
-from imagesig.formats.cosign_signers import Signers
-from imagesig.formats.dsse_envelope import read_envelope
+from imagesig.encoding.shape import Shape, refuse_two_spellings
+from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
+from imagesig.format_names import BUNDLE, Storage
+from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_chain, bundle_material, check_made_by, has_leaf
+from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, read_envelope
 from imagesig.formats.format import check_members
+from imagesig.oci.annotations import Annotations
 from imagesig.signature import (
     AlreadySigned,
     Claim,
     Draft,
     Envelope,
     Examined,
+    Part,
     SignerInfo,
     StoredSignature,
 )
@@ -43,7 +39,16 @@ from imagesig.statement import IN_TOTO, SIGN_PREDICATE, STATEMENT_SHAPE, STATEME
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
-STATEMENT = STATEMENT_V1
+BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
+_READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+DOCUMENT = Shape.of(
+    "mediaType messageSignature",
+    verificationMaterial=Shape.of("publicKey certificate x509CertificateChain tlogEntries timestampVerificationData"),
+    dsseEnvelope=ENVELOPE,
+)
+_LIST_ITEMS = 32
+"""The most log entries and timestamps of one bundle: sigstore-go's limit (CVE-2024-45395)."""
+_KEY_MATERIAL = ("publicKey", "certificate", "x509CertificateChain")
 
 
 class _Body(Struct, frozen=True):
@@ -132,7 +137,7 @@ def statement_bytes(claim: Claim) -> bytes:
     (subject,) = claim.subjects
     return go_json(
         {
-            "_type": STATEMENT,
+            "_type": STATEMENT_V1,
             "subject": [
                 {
                     "digest": {"sha256": subject.digest.removeprefix("sha256:")},
@@ -156,7 +161,7 @@ def parse_statement(payload: bytes) -> Claim:
     document = parse_object(payload, "statement", STATEMENT_SHAPE, nodes=limits.ENVELOPE_NODES)
     check_members(document, {"_type", "subject", "predicateType"}, "statement", {"predicate"})
     if document["_type"] not in STATEMENTS:
-        raise FormatViolation(f"statement of type {quote(document['_type'])}, {STATEMENT} is needed")
+        raise FormatViolation(f"statement of type {quote(document['_type'])}, {STATEMENT_V1} is needed")
     if document["predicateType"] != SIGN_PREDICATE:
         raise FormatViolation(
             f"predicate type {quote(document['predicateType'])} is not an image signature; {SIGN_PREDICATE} is needed"
@@ -164,3 +169,88 @@ def parse_statement(payload: bytes) -> Claim:
     if not isinstance(document.get("predicate"), dict | None):
         raise FormatViolation(f"statement predicate is {quote(document['predicate'])}, an object is needed")
     return Claim(parse_subjects(document["subject"], needs_sha256=True))
+
+
+def content_of(stored: StoredSignature) -> bytes:
+    """The text of the one bundle in an artefact. Raises `FormatViolation` if there is not exactly one."""
+    if len(stored.parts) != 1:
+        raise FormatViolation(f"{len(stored.parts)} layers, exactly one bundle is needed")
+    content = stored.parts[0].content
+    if content[:2] == b"\x1f\x8b":
+        raise FormatViolation("the bundle is compressed with gzip; it is read as plain JSON only")
+    return content
+
+
+def read_document(document: Mapping[str, object]) -> tuple[object, str, tuple[bytes, ...]]:
+    """The DSSE envelope of a parsed bundle, the hint to a bare key, and the certificates in DER, signer first.
+
+    Raises:
+        FormatViolation: it is no bundle of this version with a DSSE envelope.
+    """
+    refuse_two_spellings(document, "bundle")
+    check_members(document, {"mediaType", "verificationMaterial", "dsseEnvelope"}, "bundle", {"messageSignature"})
+    if document["mediaType"] not in _READABLE_TYPES:
+        raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
+    if document.get("messageSignature") is not None:
+        raise FormatViolation("the bundle has a DSSE envelope and a message signature, one of them is needed")
+    key_hint, chain = _key_material(document["verificationMaterial"])
+    return document["dsseEnvelope"], key_hint, chain
+
+
+def key_material(public_key: PublicKey) -> dict[str, object]:
+    """The `verificationMaterial` of a bundle by a bare key."""
+    return {"publicKey": {"hint": base64.b64encode(public_key.spki_sha256).decode("ascii")}}
+
+
+def stored_bundle(
+    payload: bytes, signature: bytes, material: Mapping[str, object], predicate_type: str, created: datetime
+) -> StoredSignature:
+    """The bundle to store, with the annotations of cosign 3."""
+    envelope = envelope_members(payload, signature)
+    content = go_json(
+        {
+            "mediaType": BUNDLE,
+            "verificationMaterial": material,
+            "dsseEnvelope": {name: envelope[name] for name in ("payload", "payloadType", "signatures")},
+        }
+    )
+    return StoredSignature(
+        origin="new bundle",
+        parts=(Part(BUNDLE, content),),
+        artifact_type=BUNDLE,
+        annotations=Annotations(
+            {
+                "dev.sigstore.bundle.content": "dsse-envelope",
+                "dev.sigstore.bundle.predicateType": predicate_type,
+                "org.opencontainers.image.created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        ),
+    )
+
+
+def _key_material(material: object) -> tuple[str, tuple[bytes, ...]]:
+    """The hint to a bare key, or the certificates in DER, signer first."""
+    if not isinstance(material, dict):
+        raise FormatViolation(f"verificationMaterial is {quote(material)}, an object is needed")
+    kinds = [name for name in _KEY_MATERIAL if name in material] or ["publicKey"]
+    check_members(material, set(kinds[:1]), "verificationMaterial", {"tlogEntries", "timestampVerificationData"})
+    entries = material.get("tlogEntries") or []
+    if not isinstance(entries, list) or len(entries) > _LIST_ITEMS:
+        raise LimitExceeded(f"bundle: tlogEntries is no list of at most {_LIST_ITEMS} entries")
+    stamps = material.get("timestampVerificationData") or {}
+    listed = stamps.get("rfc3161Timestamps") or [] if isinstance(stamps, dict) else None
+    if not isinstance(listed, list) or len(listed) > _LIST_ITEMS:
+        raise LimitExceeded(f"bundle: rfc3161Timestamps is no list of at most {_LIST_ITEMS} entries")
+    if kinds[0] == "publicKey":
+        return _key_hint(material["publicKey"]), ()
+    return "", bundle_chain(material[kinds[0]])
+
+
+def _key_hint(public_key: object) -> str:
+    if not isinstance(public_key, dict):
+        raise FormatViolation(f"publicKey is {quote(public_key)}, an object is needed")
+    check_members(public_key, set(), "publicKey", {"hint"})
+    hint = public_key.get("hint", "")
+    if not isinstance(hint, str):
+        raise FormatViolation(f"publicKey.hint is {quote(hint)}, a string is needed")
+    return hint

@@ -17,7 +17,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.format_names import Storage
-from imagesig.formats.bundle_document import (
+from imagesig.formats.bundle import (
     BUNDLE_FAMILY,
     DOCUMENT,
     content_of,
@@ -25,8 +25,7 @@ from imagesig.formats.bundle_document import (
     read_document,
     stored_bundle,
 )
-from imagesig.formats.cosign_family import CosignFamily, bundle_material
-from imagesig.formats.cosign_signers import Signers
+from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_material
 from imagesig.formats.dsse_envelope import parse_large, payload_of, read_large_envelope
 from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
 from imagesig.signature import (

@@ -21,13 +21,13 @@ from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, Mal
 from imagesig.format_names import SIMPLE_SIGNING, Storage
 from imagesig.formats.cosign_family import (
     CosignFamily,
+    Signers,
     annotations_of,
     check_made_by,
     classic_chain,
     classic_leaf,
     is_of_leaf,
 )
-from imagesig.formats.cosign_signers import Signers
 from imagesig.formats.format import check_members, decode_base64
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.oci.digest import parse_digest

@@ -1,4 +1,4 @@
-"""What cosign's two formats share: options, signing algorithms, and certificates on request.
+"""What cosign's formats share: options, signing algorithms, who made a signature, and certificates on request.
 
 Certificates are attached only on request ("bring your own PKI"): cosign refuses a bundle with a certificate where it
 has a bare key (cosign #3354).
@@ -7,19 +7,29 @@ has a bare key (cosign #3354).
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType, cosign_algorithms, signing_algorithms
+from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
-from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, LimitExceeded, MalformedError
-from imagesig.formats.format import choose_algorithm, decode_base64, find_signer
+from imagesig.errors import (
+    FormatViolation,
+    ImagesigError,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    SignatureInvalid,
+)
+from imagesig.formats.format import choose_algorithm, decode_base64, examine, find_signer
 from imagesig.oci.annotations import Annotations
-from imagesig.signature import Envelope, SignerInfo, StoredSignature
+from imagesig.signature import Claim, Envelope, Examined, SignerInfo, StoredSignature
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors, TrustedKey
 
@@ -168,3 +178,51 @@ def has_leaf(stored: StoredSignature, chain: Sequence[Certificate]) -> bool:
         return False
     certificate = material.get("certificate") if isinstance(material, dict) else None
     return certificate == (bundle_material(chain)["certificate"] if chain else None)
+
+
+class Signers(Struct, frozen=True):
+    """How one format's signatures are authenticated. See `Format.authenticate`."""
+
+    format: str
+    parse_claim: Callable[[bytes], Claim]
+
+    def of_bundle(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """A bundle with a certificate is trusted by its authority, never by a bare key."""
+        if not envelope.chain:
+            return examine(self.format, envelope, anchors, now, CANDIDATES, self.parse_claim)
+        if not anchors.authorities:
+            raise FormatViolation("the bundle has a certificate; the policy trusts bare keys only")
+        return self._of_certificate(envelope, envelope.chain, anchors, now)
+
+    def of_classic(self, envelope: Envelope, anchors: TrustAnchors, now: datetime) -> Examined:
+        """A classic signature by a trusted key is valid regardless of its certificates."""
+        try:
+            by_key = examine(self.format, envelope, anchors, now, CANDIDATES, self.parse_claim)
+        except SignatureInvalid:
+            chain = classic_chain(envelope.stored.parts[0].annotations) if anchors.authorities else ()
+            if not chain:
+                raise
+            return self._of_certificate(envelope, chain, anchors, now)
+        if not anchors.authorities or not envelope.chain:
+            return by_key
+        return replace(by_key, by_others=self._by_certificate(envelope, by_key.public_key, anchors, now))
+
+    def _by_certificate(
+        self, envelope: Envelope, public_key: PublicKey, anchors: TrustAnchors, now: datetime
+    ) -> tuple[Examined, ...]:
+        """The signature of a trusted key for each authority that certified this very key; empty if none did."""
+        try:
+            chain = classic_chain(envelope.stored.parts[0].annotations)
+            found = self._of_certificate(envelope, chain, anchors, now)
+        except ImagesigError:
+            return ()
+        # A certificate for another key that also verifies these bytes must not make two signers of one.
+        return found.by_all if found.authority and found.public_key == public_key else ()
+
+    def _of_certificate(
+        self, envelope: Envelope, chain: Sequence[bytes], anchors: TrustAnchors, now: datetime
+    ) -> Examined:
+        # speed: most signatures have no certificate (benchmarks/test_start.py)
+        from imagesig.formats.certified import examine_certified
+
+        return examine_certified(self.format, envelope, chain, anchors, now, CANDIDATES, self.parse_claim)

@@ -14,7 +14,6 @@ from io import BytesIO
 from imagesig import limits
 from imagesig.crypto.dsse import encoding_head, pre_authentication_encoding
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.json_cut import find_member, without
 from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import check_members, decode_base64
@@ -66,15 +65,20 @@ def parse_large(content: bytes, what: str, shape: Shape, depth: int) -> tuple[di
         FormatViolation: it has no payload, or one that is not text.
         LimitExceeded: it is too large.
     """
+    # speed: signatures are small (tests/test_start.py)
+    from imagesig.encoding.json_cut import find_member, without
+
     if len(content) > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{what}: {len(content)} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
-    place = find_member(content, "payload", what, depth)
-    if place is None or not place.text_end:
+    start = find_member(content, "payload", what, depth)
+    # Base64 has no escapes: a quotation mark ends it, and a text with a backslash is refused as no base64.
+    end = content.find(b'"', start + 1) if start is not None and content[start : start + 1] == b'"' else -1
+    if start is None or end < 0:
         raise FormatViolation(f"{what} has no payload in base64")
-    rest = without(content, place.start, place.text_end, b'""')
+    rest = without(content, start, end + 1, b'""')
     if len(rest) > limits.BUNDLE_BYTES:
         raise LimitExceeded(f"{what}: {len(rest)} bytes without the payload, at most {limits.BUNDLE_BYTES} are read")
-    return parse_object(rest, what, shape, nodes=limits.ENVELOPE_NODES), (place.start + 1, place.text_end - 1)
+    return parse_object(rest, what, shape, nodes=limits.ENVELOPE_NODES), (start + 1, end)
 
 
 def read_large_envelope(value: object, content: bytes, payload: tuple[int, int], what: str) -> Signed:
@@ -102,18 +106,17 @@ def _message(text: memoryview, what: str) -> bytes:
     message = BytesIO(head)
     message.seek(len(head))
     for start in range(0, len(text), _CHUNK):
-        piece = text[start : start + _CHUNK]
+        piece = bytes(text[start : start + _CHUNK])
         try:
             decoded = binascii.a2b_base64(piece, strict_mode=True)
         except binascii.Error:
             decoded = b""
-        # The decoder skips bits in the padding: then a second text gives the same bytes.
-        if (
-            len(piece) % 4
-            or not decoded
-            or binascii.b2a_base64(decoded[-(len(decoded) % 3 or 3) :], newline=False) != piece[-4:]
+        is_last = start + len(piece) == len(text)
+        # A decoder accepts bits in the padding too: then a second text gives the same bytes.
+        if len(decoded) * 4 != len(piece) * 3 and not (
+            is_last and binascii.b2a_base64(decoded, newline=False) == piece
         ):
-            raise FormatViolation(f"{what}: {quote(bytes(piece).decode('latin-1'))} is not standard base64")
+            raise FormatViolation(f"{what}: {quote(piece.decode('latin-1'))} is not standard base64")
         message.write(decoded)
     if message.tell() != len(head) + length:
         raise FormatViolation(f"{what}: padding inside of base64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -154,3 +155,25 @@ def test_the_signed_bytes_are_those_of_dsse() -> None:
 def test_the_text_around_a_payload_is_limited(made: Format) -> None:
     with pytest.raises(LimitExceeded, match="without the payload"):
         made.parse(changed(made_by(made), b'"sig":"', b'"sig":"' + b"A" * 300_000))
+
+
+@both
+def test_a_large_attestation_needs_at_most_three_times_its_statement(made: Format) -> None:
+    size = 8 << 20
+    claim = StatementClaim(
+        (Subject(DIGEST),), NAME, predicate_type="https://example.org/t", predicate=b'{"x":"' + b"y" * size + b'"}'
+    )
+    whole = made_by(made, claim)
+    (part,) = whole.parts
+    text, media_type, annotations = bytearray(part.content), part.media_type, part.annotations
+    trusted = anchors(private_key())
+    tracemalloc.start()
+    try:
+        envelope = made.parse(StoredSignature("layer 0", (Part(media_type, bytes(text), annotations),)))
+        read = made.authenticate(envelope, trusted, NOW).claim
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(read, StatementClaim)
+    assert read.predicate == claim.predicate
+    assert peak < 3 * size

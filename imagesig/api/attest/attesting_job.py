@@ -13,7 +13,7 @@ from imagesig import limits
 from imagesig.api.removing import anchors_of
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.arguments import checks_arguments
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureRejected
 from imagesig.format_names import ATTESTATION_NAMES, Purpose
 from imagesig.formats import Format, select_formats
 from imagesig.keys.provider import SigningKey
@@ -108,8 +108,8 @@ def _text(predicate: bytes | Mapping[str, Any]) -> bytes:
 def _whole(statement: bytes) -> StatementClaim:
     try:
         read = parse_statement(statement)
-    except MalformedError as error:
-        raise InvalidArgument(f"statement: {error}", hint=error.hint) from error
+    except (MalformedError, SignatureRejected) as error:
+        raise InvalidArgument(f"attest: {error}", hint=error.hint) from error
     if not read.predicate:
         raise InvalidArgument("statement: it has no predicate")
     uri = type_named(read.predicate_type)
@@ -137,5 +137,5 @@ def _check_readable(statement: bytes, predicate: bytes) -> None:
         parse_predicate(predicate)
     except LimitExceeded:
         pass  # deeper, or with more values, than conditions on the predicate can read: it is still valid
-    except MalformedError as error:
+    except (MalformedError, SignatureRejected) as error:
         raise InvalidArgument(str(error), hint="give the predicate as strict JSON in UTF-8") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagesig.api.inspecting import InspectedImage, inspect
+from imagesig.api.inspecting import InspectedAttestation, InspectedImage, inspect
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.options import output_option
 from imagesig.cli.output.failure import fail
@@ -41,9 +41,9 @@ def _write_text(found: InspectedImage) -> None:
     say(found.pinned)
     if found.failure:
         say("  some content could not be read: there may be more signatures")
-    if not found.signatures:
-        if not found.failure:
-            say("  no signatures")
+    if not found.signatures and not found.failure:
+        say("  no signatures")
+    if not found.signatures and not found.attestations:
         return
     say("  these claims are NOT verified; use `imagesig verify`")
     for signature in found.signatures:
@@ -62,3 +62,17 @@ def _write_text(found: InspectedImage) -> None:
             say(f"    annotation  {name}={value}")
         if signature.problem:
             say(f"    problem     {signature.problem}")
+    for attestation in found.attestations:
+        _write_attestation(attestation)
+
+
+def _write_attestation(attestation: InspectedAttestation) -> None:
+    where = f"  {word(attestation.platform)}" if attestation.platform else ""
+    say(f"  {attestation.format or 'unknown':7} {attestation.digest}{where}  attestation")
+    say(f"    stored      {attestation.origin}")
+    if attestation.predicate_type:
+        say(f"    type        {attestation.predicate_type}")
+    if attestation.key_hint:
+        say(f"    key hint    {readable_hint(attestation.key_hint)}")
+    if attestation.problem:
+        say(f"    problem     {attestation.problem}")
