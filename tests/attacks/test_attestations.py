@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagesig import VerificationResult, limits, sign, verify_attestation
+from imagesig import VerificationResult, layout, limits, sign, verify_attestation
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.errors import ImagesigError, LimitExceeded, NoSignatureAccepted, NoSignatures
 from imagesig.format_names import Storage
+from imagesig.images.build import PLATFORMS, build_image
+from imagesig.images.layout.layout import Layout
 from imagesig.policy import Condition
 from imagesig.statement import IN_TOTO
 from imagesig.stores import STORES, ReferrerStore
@@ -247,3 +251,18 @@ def test_a_predicate_at_the_limit_is_read_and_a_larger_one_is_not(stage: Atteste
         attest(other.image, form, b'{"x":"%b"}' % (b"x" * (whole - small + 1)))
         with pytest.raises((LimitExceeded, NoSignatureAccepted)):
             ask(other)
+
+
+@form
+def test_memory_is_at_most_three_times_the_statement(tmp_path: Path, form: str) -> None:
+    build_image(Layout.create(tmp_path / "image"), {"a": b"b"}, PLATFORMS[0], "1.0")
+    image = layout(tmp_path / "image", "1.0")
+    size = 6 * 1024 * 1024
+    attest(image, form, b'{"x":[%b1]}' % (b"1234567," * (size // 8)))
+    verify_attestation(image, KEY, predicate_type=TYPE)
+    tracemalloc.start()
+    try:
+        verify_attestation(image, KEY, predicate_type=TYPE)
+        assert tracemalloc.get_traced_memory()[1] < 3 * size
+    finally:
+        tracemalloc.stop()

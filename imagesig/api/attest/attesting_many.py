@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from imagesig.api.attest.attesting_job import attesting_job, replacing_own
 from imagesig.api.outcome import Outcome
 from imagesig.api.sign.signed_image import AttestedImage, attested_image
-from imagesig.api.sign.signing_many import BATCH, OnKeyError, SigningRun, opened_key, outcomes_of
-from imagesig.api.stored_signatures import ImageLike, check_workers, images_of
+from imagesig.api.sign.signing_many import BATCH, OnKeyError, SigningRun, check_run, opened_key, outcomes_of
+from imagesig.api.stored_signatures import ImageLike, images_of
 from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS
-from imagesig.errors import InvalidArgument
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.provider import SigningKey
 from imagesig.naming import PathLike
-from imagesig.text import quote
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -55,9 +53,7 @@ def attest_many(
         InvalidArgument: immediately, if an option is invalid or `workers` < 1.
         KeyProviderError: immediately, if the key cannot be opened; later, if it does not sign, which ends the run.
     """
-    if on_key_error not in get_args(OnKeyError):
-        raise InvalidArgument(f"attest_many: on_key_error {quote(on_key_error)}: raise or outcome is needed")
-    check_workers(workers, "attest_many")
+    check_run(workers, on_key_error, "attest_many")
     images = images_of(images, "attest_many")
     job = attesting_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline

@@ -76,9 +76,7 @@ def sign_many(
         KeyProviderError: immediately, if the key cannot be opened; later, if it does not sign, which ends the run. The
         outcomes say what was attached until then.
     """
-    if on_key_error not in get_args(OnKeyError):
-        raise InvalidArgument(f"sign_many: on_key_error {quote(on_key_error)}: raise or outcome is needed")
-    check_workers(workers, "sign_many")
+    check_run(workers, on_key_error, "sign_many")
     images = images_of(images, "sign_many")
     job = signing_job(**options)
     ends = None if deadline is None else time.monotonic() + deadline
@@ -88,6 +86,17 @@ def sign_many(
             check_signer(job.replaced_keys, used.info)
         run = SigningRun(used, job, workers, ends, on_key_error, BATCH, signed_image)
         return outcomes_of(images, run, ImageOpener(transport, timeout), opened.pop_all())
+
+
+def check_run(workers: object, on_key_error: object, what: str) -> None:
+    """Returns if these are a number of workers and one of `OnKeyError`. `what` names the function in errors.
+
+    Raises:
+        InvalidArgument: they are not.
+    """
+    if on_key_error not in get_args(OnKeyError):
+        raise InvalidArgument(f"{what}: on_key_error {quote(on_key_error)}: raise or outcome is needed")
+    check_workers(workers, what)
 
 
 def opened_key(key: str | PathLike | SigningKey, opened: contextlib.ExitStack) -> SigningKey:

@@ -15,8 +15,8 @@ from imagesig.api.outcome import Outcome, document_of, result_or_error
 from imagesig.api.sign.signature_run import Plan, plan
 from imagesig.api.sign.signed_image import MadeSignature, SignedImage, signed_image
 from imagesig.api.sign.signing_job import SigningJob, signing_job
-from imagesig.api.sign.signing_many import OnKeyError, SigningRun, opened_key, signed_tasks
-from imagesig.api.stored_signatures import check_workers, images_of
+from imagesig.api.sign.signing_many import OnKeyError, SigningRun, check_run, opened_key, signed_tasks
+from imagesig.api.stored_signatures import images_of
 from imagesig.api.trust.trusted_tags import TrustedRepository, TrustedTag, TrustReading
 from imagesig.arguments import checks_arguments
 from imagesig.concurrency import WORKERS, in_threads
@@ -118,7 +118,7 @@ def migrate_trust(
         InvalidArgument: immediately, if a format is invalid or `workers` < 1.
         KeyProviderError: as of `sign_many`.
     """
-    check_workers(workers, "migrate_trust")
+    check_run(workers, on_key_error, "migrate_trust")
     given, at = images_of(repositories, "migrate_trust"), now or datetime.now(UTC)
     job = signing_job(formats=formats, recursive=recursive, dry_run=dry_run, now=at, witnesses=witnesses)
     ends = None if deadline is None else time.monotonic() + deadline
