@@ -11,7 +11,7 @@ import pytest
 
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, LimitExceeded, SignatureInvalid
-from imagesig.format_names import ATTESTATION_NAMES, Purpose
+from imagesig.format_names import ATTESTATION_NAMES, BUNDLE, Purpose
 from imagesig.formats import Bundle, Cosign, Format, reader_of, select_formats
 from imagesig.formats.attestation import CosignAttestation
 from imagesig.formats.bundle_attestation import BundleAttestation
@@ -177,3 +177,15 @@ def test_a_large_attestation_needs_at_most_three_times_its_statement(made: Forma
     assert isinstance(read, StatementClaim)
     assert read.predicate == claim.predicate
     assert peak < 3 * size
+
+
+def test_a_message_signature_is_no_attestation() -> None:
+    """Tekton Chains stores such bundles beside images; the claim of one is a digest alone."""
+    document = {
+        "mediaType": BUNDLE,
+        "verificationMaterial": {"publicKey": {"hint": ""}},
+        "messageSignature": {"messageDigest": {"algorithm": "SHA2_256", "digest": "eA=="}, "signature": "eA=="},
+    }
+    stored = StoredSignature("bundle", (Part(BUNDLE, json.dumps(document).encode()),))
+    with pytest.raises(FormatViolation, match="no payload"):
+        BundleAttestation().parse(stored)

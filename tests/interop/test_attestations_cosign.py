@@ -21,6 +21,7 @@ from imagesig.images.registry.connect import registry
 from imagesig.predicates import predicate_type
 from tests.interop.homes import HOMES, Homes, SharedKey
 from tests.interop.tools import Run, Tools
+from tests.peers.servers import RegistryServer
 
 pytestmark = pytest.mark.interop
 
@@ -117,3 +118,33 @@ def check(run: Run, predicate: bytes, name: str) -> None:
     payload = base64.b64decode(json.loads(run.must_succeed().stdout.splitlines()[-1])["payload"])
     assert predicate in payload
     assert json.loads(payload)["predicateType"] == predicate_type(name)
+
+
+def test_replace_leaves_what_cosign_attested_with_another_key_or_type_exactly_as_it_is(
+    homes: Homes, tools: Tools, registry_referrers: RegistryServer
+) -> None:
+    """cosign's own --replace removes those of everybody, and writes the others several times."""
+    ours, theirs = homes.make("file", KeyType.ECDSA_P256), homes.make("file", KeyType.ECDSA_P256)
+    image = push(registry_referrers.host)
+    (tools.home / "p.json").write_text('{"a":1}')
+    offline = ["--use-signing-config=false", "--tlog-upload=false", "--yes", "--allow-http-registry"]
+    for key, name in ((theirs, "custom"), (theirs, "custom"), (ours, "vuln")):
+        file = tools.home / "p.json"
+        file.write_text(json.dumps(PREDICATES[name]))
+        what = ["--key", key.peer_uri, "--type", name, "--predicate", str(file), "--new-bundle-format=false"]
+        tools.run("cosign3", "attest", *what, *offline, image).must_succeed()
+    attest(image, ours.key, predicate_type="custom", predicate={"v": 1}, formats=["cosign"])
+    before = layers(image)
+    assert len(before) == 4
+    attest(image, ours.key, predicate_type="custom", predicate={"v": 2}, formats=["cosign"], replace=True)
+    after = layers(image)
+    assert after[:3] == before[:3]
+    assert len(after) == 4
+    check(verify_attestation(tools, "cosign3", ours, image, "custom", "cosign"), b'{"v":2}', "custom")
+
+
+def layers(image: str) -> list[object]:
+    opened = registry(image)
+    tag = opened.home.resolve("1.0").digest.replace(":", "-") + ".att"
+    found: list[object] = json.loads(opened.home.read(opened.home.resolve(tag), limit=1 << 20))["layers"]
+    return found

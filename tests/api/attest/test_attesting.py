@@ -303,3 +303,9 @@ def test_the_payload_is_what_cosign_stores(image: Image, keys: Any) -> None:
     envelope = json.loads(stored[0].parts[0].content)
     assert list(envelope) == ["payloadType", "payload", "signatures"]
     assert PREDICATE in base64.b64decode(envelope["payload"])
+
+
+def test_two_names_of_one_type_say_the_same(image: Image, keys: Any) -> None:
+    sbom = {"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT"}
+    attested(image, keys[0], sbom, predicate_type="spdx")
+    assert attested(image, keys[0], sbom, predicate_type="spdxjson") == ["present", "present"]
