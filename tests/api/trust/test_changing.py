@@ -46,6 +46,7 @@ from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
 from tests.content_trust.repository import NOW, Key, TrustRepository, certified
+from tests.content_trust.test_keyring import Folder
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
 _WRITTEN = Key.written.fget  # type: ignore[attr-defined]
@@ -229,6 +230,39 @@ def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> N
         stage.sign("1.0", TrustKeys(stage.targets, root=stage.bob))
     stage.sign("1.0", stage.own)  # the root key is ours
     assert stage.server.versions(stage.gun)["targets"] == 4
+
+
+def test_a_new_repository_needs_no_pin_and_no_root_key_but_a_folder(stage: Stage) -> None:
+    """As with docker: the first signer makes the root key. Trust data that are there are not taken over."""
+    folder = Folder()
+    made = stage.sign("1.0", TrustKeys(folder=folder))
+    assert made.created
+    assert sorted(folder.roles().values()) == ["root", f"targets {stage.gun}"]
+    stage.memory = InMemoryTrust()
+    for keys in (TrustKeys(folder=Folder()), TrustKeys(stage.targets)):
+        with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+            stage.sign("2.0", keys)
+        with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+            add_signer(stage.gun, "alice", [stage.alice.info.public_key], keys, trust_servers=stage.servers())
+    with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+        revoke_trust(f"{stage.gun}/other", TrustKeys(folder=Folder()), trust_servers=stage.servers())
+    assert stage.server.versions(stage.gun) == {"root": 1, "targets": 1, "snapshot": 1, "timestamp": 1}
+
+
+def test_a_repository_that_another_writer_made_first_is_not_trusted(stage: Stage) -> None:
+    other = Stage.__new__(Stage)
+    other.__dict__.update(stage.__dict__ | {"memory": InMemoryTrust()})
+    once: list[int] = []
+
+    def faster(_name: str, _files: Files) -> None:
+        if not once:
+            once.append(1)
+            other.init()
+
+    stage.server.before = faster
+    with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+        stage.sign("1.0", TrustKeys(folder=Folder()))
+    assert stage.tags() == set()
 
 
 def test_a_repository_that_disappeared_is_not_made_anew(stage: Stage) -> None:

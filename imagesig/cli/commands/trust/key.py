@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
 import click
 
+from imagesig.cli.commands.trust.docker_keys import KEY_NAME, in_folder, key_folder, secrets_of
 from imagesig.cli.key_options import passphrase_option
 from imagesig.cli.options import FilePath, Name
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
-from imagesig.content_trust.private_folder import PrivateKeyFolder, docker_passphrases
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied, InvalidArgument, KeyNotFound
-from imagesig.images.registry.credentials import docker_folder
 from imagesig.keys.file.disk import NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.file.notary_key import attributes_of, public_key_file
 from imagesig.keys.provider import ManagesKeys
-from imagesig.keys.secrets import SecretSource, from_file, prompt
 from imagesig.keys.uri import open_public_keys, resolve_key
 from imagesig.naming import scheme_of
 from imagesig.text import quote
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
-_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 _folder_option = click.option(
     "--dir", "folder", type=FilePath(folder=True, file=False), help="Folder for NAME.pub. Default: the current one."
@@ -86,7 +79,7 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
             hint=f"run: chmod 600 {key_file}",
         )
     found = attributes_of(file.content)
-    private_key = read_private_key(file.content, str(key_file), _secrets_of(found.role, passphrase_file))
+    private_key = read_private_key(file.content, str(key_file), secrets_of(found.role, passphrase_file))
     key_folder().store(private_key, found.role or name, found.repository)
     say(f"Successfully imported key from {key_file}")
 
@@ -111,7 +104,7 @@ def export(
     Example: imagesig trust key export hashivault://release --name alice
     """
     keys = key_folder(passphrase_file)
-    found = _in_folder(keys, key)
+    found = in_folder(keys, key)
     if private_file is not None:
         if found is None:
             raise InvalidArgument(f"{quote(key)}: private keys are exported from docker's folder only")
@@ -134,37 +127,8 @@ def export(
     say(f"Public key written: {path}")
 
 
-def key_folder(passphrase_file: Path | None = None) -> PrivateKeyFolder:
-    """Docker's folder of private keys; passphrases come from the file, docker's variables, or a prompt."""
-    if passphrase_file is None:
-        return PrivateKeyFolder.of_docker(os.environ, prompt)
-    source = from_file(passphrase_file, "--passphrase-file")
-    return PrivateKeyFolder(docker_folder(os.environ) / "trust" / "private", lambda _role: source)
-
-
-def _secrets_of(role: str, passphrase_file: Path | None) -> SecretSource:
-    """The passphrase of a file to load: of the option, of docker's variable, of imagesig's variables, or a prompt."""
-    others = key_settings(passphrase_file).secrets
-    return others if passphrase_file else docker_passphrases(os.environ, others)(role)
-
-
-def _in_folder(keys: PrivateKeyFolder, key: str) -> tuple[str, str] | None:
-    """Id and name of the key that is meant; None for a key URI. Raises `InvalidArgument` if several have the name."""
-    if not _ID.fullmatch(key) and not _NAME.fullmatch(key):
-        return None
-    roles = keys.roles()
-    if _ID.fullmatch(key):
-        if key not in roles:
-            raise KeyNotFound(f"{key}: docker's folder has no key with this id")
-        return key, roles[key]
-    ids = [item for item, role in roles.items() if role == key]
-    if len(ids) > 1:
-        raise InvalidArgument(f"{key}: {len(ids)} keys have this name", hint=f"give the id: {', '.join(sorted(ids))}")
-    return (ids[0], key) if ids else None
-
-
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not KEY_NAME.fullmatch(name):
         raise InvalidArgument(
             f"key name {quote(name)}: lowercase letters and digits are needed, and - or _ after the first character"
         )
