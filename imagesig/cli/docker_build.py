@@ -42,7 +42,13 @@ class Signing(Struct, frozen=True):
 
 
 @click.command("sign", add_help_option=False)
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: file, key URI, or name of docker trust key.")
+@click.option(
+    "--key",
+    "key_uri",
+    required=True,
+    metavar="KEY_URI",
+    help="Private key: file, key URI, or name of docker trust key.",
+)
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
 @click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
 @sign_format_options
