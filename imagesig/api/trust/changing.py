@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
+from imagesig.api.outcome import document_of
 from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.publishing import Edit, Published, Publisher
@@ -26,7 +27,7 @@ class ChangedTrust(Struct, frozen=True):
     """What was published for a repository, read back and verified.
 
     `versions` has the new version of each role that was published. `root` has the ids of the root keys: pin one of
-    them. `tag`, `digest` and `size` say what was signed, if something was. `notes` are warnings.
+    them. `tag`, `digest` and `size` say what was signed; they are empty and 0 if nothing was.
     """
 
     repository: str
@@ -34,9 +35,19 @@ class ChangedTrust(Struct, frozen=True):
     root: tuple[str, ...]
     tag: str = ""
     digest: str = ""
-    size: int = -1
+    size: int = 0
     created: bool = False
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> str:
+        """The repository with the tag that was changed, if it was one."""
+        return f"{self.repository}:{self.tag}" if self.tag else self.repository
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the repository. It has JSON types only."""
+        versions = [{"role": role, "version": version} for role, version in sorted(self.versions.items())]
+        return {"image": self.image, **document_of(self), "versions": versions}
 
 
 class TrustChange(Struct):
@@ -106,12 +117,12 @@ class TrustChange(Struct):
             | {role: server.public_key(name, role) for role in (SNAPSHOT, TIMESTAMP)}
         )
 
-    def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = -1) -> ChangedTrust:
+    def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = 0) -> ChangedTrust:
         """What the function returns."""
         url = self.servers.url(self.trust, self.image)
         root = tuple(key.canonical_id for key in done.view.root.roles[ROOT].keys)
-        notes = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
-        return ChangedTrust(self.image.repository, done.versions, root, tag, digest, size, self.is_new, notes)
+        warnings = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
+        return ChangedTrust(self.image.repository, done.versions, root, tag, digest, size, self.is_new, warnings)
 
 
 def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust | None:

@@ -324,14 +324,14 @@ def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stag
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice))
     done = remove_signer(stage.gun, "alice", stage.own, force=True, trust_servers=stage.servers())
-    assert any("no longer signed" in note for note in done.notes)
+    assert any("no longer signed" in note for note in done.warnings)
     with pytest.raises(NoSignatures):
         stage.released()
 
     stage.add("bob", stage.bob)
     done = stage.sign("2.0", TrustKeys(stage.bob))
     assert done.versions == {"targets/bob": 1, "targets/releases": 2}
-    assert any("are not kept" in note for note in done.notes)
+    assert any("are not kept" in note for note in done.warnings)
     stage.add("alice", stage.alice)
     assert stage.sign("1.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 3}
     assert stage.tags("targets/releases") == {"1.0", "2.0"}
@@ -387,14 +387,14 @@ def test_files_that_expire_soon_are_signed_again_if_their_keys_are_here(stage: S
     stage.init(now=NOW - 9.6 * YEARS)
     done = stage.sign("1.0")
     assert done.versions == {"root": 2, "targets": 2}
-    assert any("root certificate ends" in note for note in done.notes)
+    assert any("root certificate ends" in note for note in done.warnings)
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice), now=NOW - 3.1 * YEARS)  # its delegation has expired now
     assert stage.sign("2.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 2}
     assert stage.tags("targets/alice") == {"1.0", "2.0"}
     renewed = rotate_trust_key(stage.gun, "root", stage.own, new_key=stage.root, trust_servers=stage.servers())
     assert renewed.versions == {"root": 3}
-    assert not renewed.notes
+    assert not renewed.warnings
 
 
 def test_expired_files_stop_a_writer_who_cannot_sign_them(stage: Stage) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from imagesig.cli.commands.trust.docker_keys import KEY_NAME, in_folder, key_folder, secrets_of
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import FilePath, Name
+from imagesig.cli.options import FilePath, Name, output_option
+from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
+from imagesig.content_trust.key import canonical_id
+from imagesig.content_trust.private_folder import PrivateKeyFolder
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied, InvalidArgument, KeyNotFound
@@ -36,14 +40,16 @@ def command() -> None:
 @_folder_option
 @click.option("--key", "key_uri", metavar="KEY_URI", help="Where the key is made. Default: docker's folder.")
 @passphrase_option
-def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_file: Path | None) -> None:
+@output_option
+def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_file: Path | None, output: str) -> None:
     """Generate a P-256 key, and write its public half to NAME.pub for docker trust signer add.
 
     Example: imagesig trust key generate alice
     """
     path = _public_path(name, folder)
     refuse_existing((path,))
-    say(f"Generating key for {name}...")
+    if output == "text":
+        say(f"Generating key for {name}...")
     if key_uri is None:
         public_key = key_folder(passphrase_file).generate(name).key.public_key
         done = "Successfully generated and loaded private key."
@@ -56,14 +62,16 @@ def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_fil
                 public_key = key.info.public_key
         done = "Successfully generated private key."
     _write_public(path, public_key, name)
-    say(f"{done} Corresponding public key available: {path}")
+    text = f"{done} Corresponding public key available: {path}"
+    _report("trust key generate", output, text, {**_described(name, public_key), "file": str(path)})
 
 
 @command.command("load", short_help="Load a private key file for signing.")
 @click.argument("key_file", type=FilePath(), metavar="FILE")
 @click.option("--name", type=Name(), default="signer", show_default=True, help="Name for a key whose file has none.")
 @passphrase_option
-def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
+@output_option
+def load(key_file: Path, name: str, passphrase_file: Path | None, output: str) -> None:
     """Copy a private key into docker's folder of private keys, encrypted with a new passphrase.
 
     Example: imagesig trust key load --name alice alice.key
@@ -71,7 +79,8 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
     from imagesig.keys.file.reading import read_private_key
 
     _check_name(name)
-    say(f'Loading key from "{key_file}"...')
+    if output == "text":
+        say(f'Loading key from "{key_file}"...')
     file = read_key_file(key_file)
     if file.is_open_to_others:
         raise AccessDenied(
@@ -80,8 +89,10 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
         )
     found = attributes_of(file.content)
     private_key = read_private_key(file.content, str(key_file), secrets_of(found.role, passphrase_file))
-    key_folder().store(private_key, found.role or name, found.repository)
-    say(f"Successfully imported key from {key_file}")
+    stored = key_folder().store(private_key, found.role or name, found.repository)
+    described = _described(found.role or name, private_key.public_key)
+    text = f"Successfully imported key from {key_file}"
+    _report("trust key load", output, text, {**described, "file": str(stored)})
 
 
 @command.command("export", short_help="Write a public key for docker, or a private key file.")
@@ -96,8 +107,14 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
     help="Write the private key file instead, still encrypted, for docker trust key load.",
 )
 @passphrase_option
+@output_option
 def export(
-    key: str, name: str | None, folder: Path | None, private_file: Path | None, passphrase_file: Path | None
+    key: str,
+    name: str | None,
+    folder: Path | None,
+    private_file: Path | None,
+    passphrase_file: Path | None,
+    output: str,
 ) -> None:
     """Write the public key to NAME.pub for docker trust signer add. With --private-key write the private key instead.
 
@@ -109,7 +126,8 @@ def export(
         if found is None:
             raise InvalidArgument(f"{quote(key)}: private keys are exported from docker's folder only")
         create_files([NewFile(private_file, keys.export(found[0]), 0o600)])
-        say(f"Private key file written: {private_file}")
+        members = {"name": found[1], "key_id": found[0], "file": str(private_file)}
+        _report("trust key export", output, f"Private key file written: {private_file}", members)
         return
     chosen = name or (found[1] if found else "")
     if not chosen:
@@ -119,12 +137,30 @@ def export(
     if found is None:
         public_key = open_public_keys(key, settings=key_settings(passphrase_file))[0]
     else:
-        opened = keys.find(found[0])
-        if opened is None:
-            raise KeyNotFound(f"{quote(key)}: the key is no longer there")
-        public_key = opened.key.public_key
+        public_key = _public_half(keys, found[0])
     _write_public(path, public_key, chosen)
-    say(f"Public key written: {path}")
+    members = {**_described(chosen, public_key), "file": str(path)}
+    _report("trust key export", output, f"Public key written: {path}", members)
+
+
+def _public_half(keys: PrivateKeyFolder, key_id: str) -> PublicKey:
+    opened = keys.find(key_id)
+    if opened is None:
+        raise KeyNotFound(f"key {key_id}: it is no longer there")
+    return opened.key.public_key
+
+
+def _described(name: str, public_key: PublicKey) -> dict[str, str]:
+    """The members of a key in JSON. `key_id` is the one of docker, which names the private key's file too."""
+    kind = {"type": public_key.key_type.value, "fingerprint": public_key.fingerprint}
+    return {"name": name, "key_id": canonical_id(public_key), **kind, "pem": public_key.pem}
+
+
+def _report(command: str, output: str, text: str, members: Mapping[str, str]) -> None:
+    if output == "json":
+        write_json(command, members)
+    else:
+        say(text)
 
 
 def _check_name(name: str) -> None:
