@@ -41,6 +41,11 @@ def note(*lines: str) -> None:
     _flush(sys.stderr)
 
 
+def ask(question: str) -> None:
+    """Asks a question on stderr. The command ends unless the answer is yes."""
+    click.confirm(sentence(question), abort=True, err=True)
+
+
 def document(text: str, *, flush: bool = True) -> None:
     """Writes text for programs, or a part of it, to stdout unchanged: in UTF-8, in every locale."""
     if text.isascii():
