@@ -12,6 +12,7 @@ from imagesig.api.trust.signers import add_signer, remove_signer
 from imagesig.cli.commands.trust.changes import (
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
+    say_change,
     signer_change_options,
     trust_change_options,
 )
