@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attached.artifact import ArtifactKind
-from imagesig.api.attached.tree import TreeNode, tree
+from imagesig.api.attached.tree import ImageTree, TreeNode, tree
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import deadline
+from imagesig.deadlines import deadline, remaining
+from imagesig.effort import one_image
 from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
@@ -104,18 +105,20 @@ def download(
     if predicate_type and wanted is What.SIGNATURE:
         raise InvalidArgument("download: signatures have no predicate type")
     opened = ImageOpener(transport, timeout).open(image)
-    return tuple(_downloaded(opened, wanted, predicate_type))
+    grown = tree(opened)
+    # The budget is for all blobs together: a manifest may list any number of small ones.
+    with deadline(opened.timeout), one_image():
+        return tuple(_downloaded(opened, grown, wanted, predicate_type))
 
 
-def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    grown = tree(image)
+def _downloaded(image: Image, grown: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:
     nodes = [node for node in _hanging(grown.root) if node.kind in _KINDS[what] and not node.problem]
     count = left = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
     for node in nodes:
         for blob in node.blobs:
-            with deadline(image.timeout):
-                content = _read(image, node, blob)
+            remaining(blob.digest)
+            content = _read(image, node, blob)
             total -= len(content)
             if total < 0:
                 raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes hang on it")

@@ -12,7 +12,8 @@ import pytest
 
 import imagesig
 from imagesig import ArtifactKind, TreeNode, download, limits, tree
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NoSignatures, TransportError
+from imagesig.effort import ALLOWANCE, Cost
+from imagesig.errors import BudgetExceeded, ImageNotFound, InvalidArgument, LimitExceeded, NoSignatures, TransportError
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
@@ -214,6 +215,17 @@ def test_more_than_is_read_is_refused(image: imagesig.Image, monkeypatch: pytest
     monkeypatch.setattr(limits, "ATTESTATION_BYTES_PER_IMAGE", 300)
     with pytest.raises(LimitExceeded):
         download(image, "attestation")
+
+
+def test_one_manifest_does_not_cost_more_requests_than_an_image_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        put_layers(opened.home, tag_of(root.digest, ".att"), [(b'{"n":%d}' % n, DSSE, {}) for n in range(60)])
+        monkeypatch.setitem(ALLOWANCE, Cost.REQUESTS, 40)
+        assert len(tree(opened).root.children) == 60
+        with pytest.raises(BudgetExceeded, match="requests"):
+            download(registry(f"{server.host}/app:1"), "attestation")
 
 
 def test_an_index_that_contains_itself_ends(tmp_path: Path) -> None:
