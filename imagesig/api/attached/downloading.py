@@ -21,6 +21,7 @@ from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.oci.descriptor import Descriptor
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -39,6 +40,10 @@ _KINDS = {
     What.SIGNATURE: (ArtifactKind.SIGNATURE,),
 }
 _SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
+_NOT_JSON = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Controls that JSON never has unescaped."""
+_MOVES_CURSOR = regex(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+"""Further controls, and the direction and ends of lines, in UTF-8."""
 _SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
@@ -67,14 +72,16 @@ class Downloaded(RedactedStruct, frozen=True):
     def line(self) -> bytes:
         """The content in one line, as `imagesig download` prints it.
 
-        JSON as it is, a classic signature as cosign prints it, and an envelope that is no JSON (COSE) in base64.
+        JSON, a classic signature as cosign prints it, and an envelope that is no JSON (COSE) in base64. Characters that
+        move the cursor of a terminal are escaped: in JSON it is the same text.
         """
         if self.signature:
             payload = base64.b64encode(self.content).decode("ascii")
             return json.dumps({"Base64Signature": self.signature, "Payload": payload}).encode("ascii")
-        if self.content.lstrip()[:1] != b"{":
+        if self.content.lstrip()[:1] != b"{" or _NOT_JSON.search(self.content):
             return base64.b64encode(self.content)
-        return self.content.replace(b"\r", b"").replace(b"\n", b"")
+        text = self.content.replace(b"\r", b"").replace(b"\n", b"")
+        return _MOVES_CURSOR.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
 
 
 @checks_arguments

@@ -249,6 +249,13 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "\nverified" not in done.stdout
+    put_layers(layout, tag_of(root.digest, ".att"), [(b'{"payload":"\x1b[2Jverified"}\x00', DSSE, {})])
+    text = "\x9b2J\x7f\u202e\u2028\u2066\xe9"
+    add_referrer(layout, root, json.dumps({"a": text}, ensure_ascii=False).encode(), DSSE)
+    done = run_here("download", "attestation", f"oci:{tmp_path}/image:1")
+    assert done.exit_code == 0
+    assert all(line.isprintable() for line in done.stdout.split("\n"))
+    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[1:]]
 
 
 def test_the_commands(image: imagesig.Image) -> None:
