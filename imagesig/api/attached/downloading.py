@@ -17,7 +17,7 @@ from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline, remaining
 from imagesig.effort import one_image
-from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NoSignatures
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.oci.descriptor import Descriptor
@@ -101,6 +101,7 @@ def download(
 
     Raises:
         NoSignatures: there is nothing of the kind.
+        MalformedError: nothing of the kind can be read, and something that may be of the kind is broken or too large.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
         LimitExceeded: one of them, or all together, are too large.
     """
@@ -119,7 +120,8 @@ def download(
 
 
 def _downloaded(image: Image, grown: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    nodes = [node for node in _hanging(grown.root) if node.kind in _KINDS[what] and not node.problem]
+    hanging = [node for node in _hanging(grown.root) if node.kind in (*_KINDS[what], ArtifactKind.ARTIFACT)]
+    nodes = [node for node in hanging if node.kind in _KINDS[what] and not node.problem]
     count = left = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
     for node in nodes:
@@ -136,6 +138,8 @@ def _downloaded(image: Image, grown: ImageTree, what: What, predicate_type: str)
             count += 1
             yield found
     if not count:
+        if unread := next((node.problem for node in hanging if node.problem), ""):
+            raise MalformedError(f"{image}: {grown.digest} has no {what.value} that can be read: {unread}")
         others = f"; {left} of another type" if left else ""
         raise NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
 

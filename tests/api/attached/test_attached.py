@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,16 @@ import pytest
 import imagesig
 from imagesig import ArtifactKind, TreeNode, download, limits, tree
 from imagesig.effort import ALLOWANCE, Cost
-from imagesig.errors import BudgetExceeded, ImageNotFound, InvalidArgument, LimitExceeded, NoSignatures, TransportError
+from imagesig.errors import (
+    BudgetExceeded,
+    DeadlineExceeded,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NoSignatures,
+    TransportError,
+)
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
@@ -205,6 +216,33 @@ def test_a_registry_that_fails_is_incomplete_or_an_error() -> None:
         assert isinstance(grown.failure, TransportError)
         assert [node.kind for node in grown.root.children if not node.problem] == [ArtifactKind.SIGNATURE]
         assert grown.document()["complete"] is False
+
+
+def test_what_is_not_read_in_time_is_not_missing() -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        put_layers(opened.home, tag_of(root.digest, ".att"), [(b"{}", DSSE, {})])
+        server.faults.append(lambda request: time.sleep(0.5) if ".att" in request.path else None)  # type: ignore[func-returns-value]
+        for look in (tree, partial(tree, allow_incomplete=True), partial(download, what="attestation")):
+            with pytest.raises(DeadlineExceeded):
+                look(registry(f"{server.host}/app:1"), timeout=0.3)  # type: ignore[operator]
+
+
+def test_what_cannot_be_read_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        noted = {"dev.sigstore.bundle.predicateType": SLSA}
+        add_referrer(opened.home, root, bundle(statement(SLSA, {})), BUNDLE, **noted)
+        assert len(download(opened, "attestation")) == 1
+        monkeypatch.setitem(ALLOWANCE, Cost.MANIFEST_BYTES, 10)
+        with pytest.raises(MalformedError, match="bytes of manifests"):
+            download(opened, "attestation")
+        monkeypatch.undo()
+        opened.home.put_manifest(b'{"schemaVersion":2,"layers":{}}', OCI_MANIFEST, tag_of(root.digest, ".sig"))
+        with pytest.raises(MalformedError, match="that can be read"):
+            download(opened, "signature")
 
 
 def test_more_than_is_read_is_refused(image: imagesig.Image, monkeypatch: pytest.MonkeyPatch) -> None:
