@@ -296,6 +296,17 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path) -> None:
     assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[1:]]
 
 
+def test_an_sbom_moves_no_cursor_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.create(tmp_path / "image")
+    root = build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
+    sbom = "SPDXVersion: SPDX-2.3\x1b[2J\nDataLicense: \u202e\n"
+    put_layers(layout, tag_of(root.digest, ".sbom"), [(sbom.encode(), "text/spdx", {})])
+    assert run_here("download", "sbom", f"oci:{tmp_path}/image:1").stdout == sbom
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    shown = run_here("download", "sbom", f"oci:{tmp_path}/image:1").stdout
+    assert shown == "SPDXVersion: SPDX-2.3\\x1b[2J\nDataLicense: \\u202e\n"
+
+
 def test_the_commands(image: imagesig.Image) -> None:
     name = str(image)
     done = run_here("tree", name)
