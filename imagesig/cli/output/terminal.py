@@ -64,6 +64,14 @@ def file(content: bytes) -> None:
         sys.stdout.flush()
 
 
+def file_of_others(content: bytes) -> None:
+    """Writes the bytes of a file that others wrote to stdout: unchanged, but to a terminal as `say` writes lines."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        say(*content.decode("utf-8", "replace").splitlines())
+    else:
+        file(content)
+
+
 def status(text: str) -> None:
     """Writes a line to stderr that the next status replaces. An empty text removes it."""
     _write(sys.stderr, _CLEAR_LINE + printable(text))
