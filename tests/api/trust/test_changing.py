@@ -45,7 +45,8 @@ from imagesig.keys.file.provider import FileKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
-from tests.content_trust.repository import NOW, Key, TrustRepository, certified
+from tests.content_trust.repository import NOW, Delegation, Key, TrustRepository, certified
+from tests.content_trust.repository import tag as entry
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
 _WRITTEN = Key.written.fget  # type: ignore[attr-defined]
@@ -317,6 +318,28 @@ def test_a_revoked_tag_is_in_no_role_that_releases_it(stage: Stage) -> None:
         stage.released()
     with pytest.raises(NoSignatures, match="nothing to revoke"):
         revoke_trust(stage.gun, keys, trust_servers=stage.servers())
+
+
+@pytest.mark.parametrize("days", [10, 900], ids=["renewed", "revoked"])
+def test_no_key_signs_what_a_signer_delegates_which_could_be_the_file_of_another_role(stage: Stage, days: int) -> None:
+    alice, own, mallory = (PrivateKey.generate(KeyType.ECDSA_P256) for _ in range(3))
+    stage.alice, stage.targets = FileKey(alice, "alice"), FileKey(own, "targets")
+    stage.sign("1.0")
+    stage.add("alice", stage.alice)
+    below = Delegation([Key(mallory.loaded), Key(own.loaded)], {"1.0": entry(), "3.0": entry()}, version=1000)
+    below.expires, below.signed_by = NOW + timedelta(days=days), below.keys[:1]
+    made = TrustRepository(
+        delegations={"targets/alice": Delegation([Key(alice.loaded)], {}), "targets/alice/x": below}
+    ).files()
+    stage.server.store(stage.gun, {role: made[f"{role}.json"] for role in ("targets/alice", "targets/alice/x")})
+    keys = TrustKeys(stage.alice, root=stage.root, targets=stage.targets)
+
+    renewed = add_signer(stage.gun, "bob", [stage.bob.info.public_key], keys, trust_servers=stage.servers())
+    revoked = revoke_trust(f"{stage.gun}:1.0", keys, trust_servers=stage.servers())
+
+    assert (set(renewed.versions), set(revoked.versions)) == ({"targets"}, {"targets"})
+    assert any("targets/alice/x still has the tag" in note for note in revoked.notes)
+    assert stage.server.current[stage.gun]["targets/alice/x"] == made["targets/alice/x.json"]
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
