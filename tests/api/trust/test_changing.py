@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,6 +231,14 @@ def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> N
         stage.sign("1.0", TrustKeys(stage.targets, root=stage.bob))
     stage.sign("1.0", stage.own)  # the root key is ours
     assert stage.server.versions(stage.gun)["targets"] == 4
+
+
+def test_the_root_of_a_new_repository_is_compared_with_a_pin_in_a_file(stage: Stage, tmp_path: Path) -> None:
+    for name, key in (("root", stage.root), ("bob", stage.bob)):
+        (tmp_path / name).write_text(key.info.public_key.pem)
+    with pytest.raises(NotTrusted, match="not one that is pinned"):
+        stage.init(trust=ContentTrust(pin=str(tmp_path / "bob")))
+    assert stage.init(trust=ContentTrust(pin=str(tmp_path / "root"))).created
 
 
 def test_a_repository_that_disappeared_is_not_made_anew(stage: Stage) -> None:
