@@ -126,6 +126,12 @@ class Edition:
         content = serialized(alone, ())
         return {role.name: role for role in parse_targets(TARGETS, content).delegations}
 
+    def key_ids(self, name: str) -> dict[str, str]:
+        """The ids of the keys of a delegated role, each with its canonical id; itself for a key that is not used."""
+        known = {key.id: key.canonical_id for key in self.delegations()[name].keys}
+        entry = _entry(self._read(TARGETS)["delegations"], name)
+        return {item: known.get(item, item) for item in (entry["keyids"] if entry else ())}
+
     def role(self, name: str) -> Role:
         """Who signs the file of a role, as edited: a top-level role, or one that `targets` delegates to.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from imagesig import (
     ChangedTrust,
@@ -26,8 +28,9 @@ from imagesig import (
 )
 from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
 from imagesig.content_trust.canonical import canonical_json
-from imagesig.content_trust.metadata import parse_targets, serialized
-from imagesig.content_trust.signing_key import signing_key
+from imagesig.content_trust.key import key_id, written_key
+from imagesig.content_trust.metadata import parse_root, parse_targets, serialized
+from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.errors import (
     Expired,
     InvalidArgument,
@@ -296,6 +299,26 @@ def test_a_removed_signer_leaves_what_another_key_can_sign_again(stage: Stage) -
         remove(stage.own)
 
 
+def test_a_removed_signer_keeps_no_key_that_releases_even_one_that_imagesig_does_not_use(stage: Stage) -> None:
+    key = ec.generate_private_key(ec.SECP224R1())
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    odd = {"keytype": "ecdsa", "keyval": {"private": None, "public": b64encode(spki).decode()}}
+    odd_id = key_id("ecdsa", b64encode(spki).decode())
+    stage.add("alice", stage.alice)
+    signed: Any = dict(parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed)
+    signed["version"] += 1
+    signed["delegations"]["keys"][odd_id] = odd
+    for role in signed["delegations"]["roles"]:
+        role["keyids"].append(odd_id)
+    made = signing_key(stage.targets).sign(canonical_json(signed))
+    written = serialized(signed, [(made.key_id, made.method, b64encode(made.value).decode())])
+    stage.server.store(stage.gun, {"targets": written})
+
+    remove_signer(stage.gun, "alice", stage.own, trust_servers=stage.servers())
+    left: Any = parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed["delegations"]
+    assert left == {"keys": {}, "roles": [{"keyids": [], "name": "targets/releases", "paths": [""], "threshold": 1}]}
+
+
 def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stage: Stage) -> None:
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice))
@@ -441,6 +464,36 @@ def test_a_role_that_needs_two_signatures_is_not_rotated_to_one_key(stage: Stage
             trust=ContentTrust(pin=pins),
             trust_servers=stage.servers(),
         )
+
+
+def test_a_threshold_that_another_writer_raises_meanwhile_is_not_lowered(stage: Stage) -> None:
+    stage.init()
+    root = parse_root(stage.server.current[stage.gun]["root"])
+    own, bob = signing_key(stage.targets), signing_key(stage.bob)
+    raised = {
+        **root.document.signed,
+        "keys": {**root.document.signed["keys"], bob.key.id: written_key(bob.key.public_key)},  # type: ignore[dict-item]
+        "roles": {
+            **root.document.signed["roles"],  # type: ignore[dict-item]
+            "targets": {"keyids": [own.key.id, bob.key.id], "threshold": 2},
+        },
+        "version": 2,
+    }
+    targets = {**parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed, "version": 2}
+
+    def written(signed: dict[str, object], *keys: ProviderKey) -> bytes:
+        made = [key.sign(canonical_json(signed)) for key in keys]
+        return serialized(signed, [(one.key_id, one.method, b64encode(one.value).decode()) for one in made])
+
+    def faster(_name: str, files: Files) -> None:
+        if len(stage.server.updates) == 2:
+            signer = signing_key(stage.root).named(root.roles["root"].keys[0])
+            stage.server.store(stage.gun, {"root": written(raised, signer), "targets": written(targets, own, bob)})
+
+    stage.server.before = faster
+    keys = TrustKeys(stage.bob, root=stage.root, targets=stage.targets)
+    with pytest.raises(InvalidArgument, match="targets needs 2 signatures"):
+        rotate_trust_key(stage.gun, "targets", keys, new_key=stage.alice, trust_servers=stage.servers())
 
 
 def test_a_writer_accepts_no_old_timestamp_and_nothing_older_than_before(stage: Stage) -> None:
