@@ -93,12 +93,12 @@ def rotate_trust_key(
         present = change.present(change.servers.present(change.trust, change.image, change.now))
         name = change.image.repository
         _check_threshold(name, present.role(role))
-        if not keys.able(present.role(ROOT)):
-            keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
+        if not change.keys.able(present.role(ROOT)):
+            change.keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
         if role in (SNAPSHOT, TIMESTAMP) and new_key is None:
             made = change.servers.server(change.trust, change.image).public_key(name, role, new=True)
         else:
-            made = keys.made(role, name, change.now, new_key)
+            made = change.keys.made(role, name, change.now, new_key)
         if made.id in {key.id for key in present.role(role).keys}:
             raise KeyMismatch(f"{name}: {made.canonical_id} is the present key of {role}, another one is needed")
 

@@ -30,6 +30,7 @@ from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.content_trust.key import key_id, written_key
 from imagesig.content_trust.metadata import parse_root, parse_targets, serialized
+from imagesig.content_trust.private_folder import PrivateKeyFolder
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.errors import (
     Expired,
@@ -372,6 +373,26 @@ def test_no_key_signs_what_a_signer_delegates_which_could_be_the_file_of_another
     assert (set(renewed.versions), set(revoked.versions)) == ({"targets"}, {"targets"})
     assert any("targets/alice/x still has the tag" in note for note in revoked.notes)
     assert stage.server.current[stage.gun]["targets/alice/x"] == made["targets/alice/x.json"]
+
+
+@pytest.mark.parametrize("kind", ["root", "targets"])
+def test_a_key_of_another_repository_in_dockers_folder_signs_nothing_that_its_administrator_lists(
+    stage: Stage, kind: str, tmp_path: Path
+) -> None:
+    folder = PrivateKeyFolder(tmp_path, lambda _role: lambda _request: "a passphrase")
+    theirs, bob = folder.generate(kind, "" if kind == "root" else "registry.example/other"), folder.generate("bob")
+    stage.init()
+    for name, key in (("mallory", theirs.key), ("bob", bob.key)):
+        public = [stage.alice.info.public_key, key.public_key]
+        add_signer(stage.gun, name, public, stage.own, trust_servers=stage.servers())
+    stage.sign("1.0", TrustKeys(stage.alice))
+
+    done = stage.sign("2.0", TrustKeys(folder=folder))
+
+    assert done.versions == {"targets/bob": 2, "targets/releases": 2}
+    for role in ("targets/mallory", "targets/releases"):
+        signed = parse_targets(role, stage.server.current[stage.gun][role]).document.signatures
+        assert theirs.key.id not in [one.key_id for one in signed]
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
