@@ -175,6 +175,8 @@ class TrustServers:
         """The server of an image's repository, for writing. Raises `InvalidArgument` if no server may be asked."""
         if self._offline:
             raise InvalidArgument("content trust: offline, nothing can be published")
+        if self._backup is not None:
+            raise InvalidArgument("content trust: trust data are read from a folder, so nothing can be published")
         return self._server(self.url(trust, image), trust, image)
 
     def _from_memory(self, url: str, remembered: Mapping[str, bytes]) -> Callable[[File], bytes | None]:
