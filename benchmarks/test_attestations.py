@@ -17,8 +17,8 @@ from imagesig import attest, layout, verify_attestation
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
+from imagesig.in_toto.statement import parse_predicate
 from imagesig.policy import Condition
-from imagesig.statement import parse_predicate
 from tests.makers import private_key, signing_key
 
 MIB = 20

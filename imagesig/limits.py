@@ -72,12 +72,6 @@ BLOB_MESSAGE_BYTES = 256 * 1024 * 1024
 """A blob that is in memory as a whole, because its key signs no digest (Ed25519); all others are read in pieces."""
 SIGNATURE_VALUE_BYTES = 8 * 1024
 """A raw signature; RSA-4096 has 512 bytes."""
-ATTESTATION_BYTES = 32 * 1024 * 1024
-"""One in-toto statement; SBOMs of large images have 20 MiB."""
-ATTESTATION_FILE_BYTES = ATTESTATION_BYTES // 3 * 4 + BUNDLE_BYTES
-"""One stored attestation: the statement in base64, with certificates and log entries."""
-ATTESTATION_BYTES_PER_IMAGE = 64 * 1024 * 1024
-"""All statements that are read for one image."""
 STATEMENT_SUBJECTS = 1024
 """Subjects of one in-toto statement (CVE-2024-45395)."""
 STATEMENT_DIGESTS = 32

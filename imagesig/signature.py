@@ -119,11 +119,9 @@ def is_attestation(claim: Claim) -> bool:
 class Envelope(RedactedStruct, frozen=True):
     """A stored signature, split. `message` is exactly the bytes that were signed; `payload` is not parsed yet.
 
-    An attestation's payload is the end of its message and may be large, so it is not a copy: `payload` is empty.
-    `digests` are those of a blob that may be too long to be in memory; without it `message` is empty.
-
-    `key_hint` and `chain` (DER, leaf first, not parsed) come from the artefact. They may select a trusted key and lead
-    to a trusted authority, but never add one.
+    An attestation's payload is the end of its message: `payload` is empty. `digests` are those of a blob that may be
+    too long to be in memory; `message` is then empty. `key_hint` and `chain` (DER, leaf first, not parsed) come from
+    the artefact. They may select a trusted key and lead to a trusted authority, but never add one.
     """
 
     hidden = ("message", "signature", "payload")

@@ -11,10 +11,10 @@ from typing import Any
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.format_names import BUNDLE, DSSE, Storage
 from imagesig.images.image import Image
+from imagesig.in_toto.statement import IN_TOTO, STATEMENT_V01
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, StoredSignature
-from imagesig.statement import IN_TOTO, STATEMENT_V01
 from imagesig.stores import STORES
 from imagesig.testing import InMemoryRegistry
 from tests.attacks.hostile_listings import image_at, pushed

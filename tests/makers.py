@@ -13,13 +13,13 @@ from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign, signing_algor
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.format_names import BUNDLE
 from imagesig.formats.cosign import PAYLOAD_TYPE, SIGNATURE_ANNOTATION, SIMPLE_SIGNING
+from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
+from imagesig.in_toto.statement import STATEMENT_V1 as STATEMENT
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, SignerInfo, StoredSignature
-from imagesig.statement import IN_TOTO, SIGN_PREDICATE
-from imagesig.statement import STATEMENT_V1 as STATEMENT
 from imagesig.trust import TrustAnchors, TrustedKey
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

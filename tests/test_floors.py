@@ -40,23 +40,22 @@ FLOORS: dict[str, int] = {
     "crypto": 5,
     "format_names": 6,
     "signature": 6,
-    "statement": 7,
-    "predicates": 8,
+    "in_toto": 7,
     "trust": 6,
-    "formats": 9,
-    "policy": 9,
-    "keys": 9,
-    "images": 9,
-    "witnesses": 9,
-    "stores": 10,
-    "content_trust": 10,
-    "api": 11,
-    "aio": 12,
-    "docker": 12,
-    "plugins": 12,
-    "testing": 12,
-    "cli": 13,
-    "__main__": 14,
+    "formats": 8,
+    "policy": 8,
+    "keys": 8,
+    "images": 8,
+    "witnesses": 8,
+    "stores": 9,
+    "content_trust": 9,
+    "api": 10,
+    "aio": 11,
+    "docker": 11,
+    "plugins": 11,
+    "testing": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 """A unit is a module of the package, or a folder with all its modules. It imports lower floors and itself."""
 
@@ -76,7 +75,7 @@ PURE = frozenset(
         "crypto",
         "format_names",
     }
-    | {"signature", "statement", "predicates", "trust", "formats", "policy", "version"}
+    | {"signature", "in_toto", "trust", "formats", "policy", "version"}
     | {
         "http/dates.py",
         "http/hello.py",
@@ -139,6 +138,7 @@ LARGE = {
 """The modules of more than `LARGE_LINES`, at most four, each with the reason why it is one module."""
 FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
+    "api/blob/attesting_blob.py attest_blob": "parameters and their documentation",
     "api/blob/verifying_blob.py verify_blob": "parameters and their documentation",
     "api/attest/attesting.py attest": "parameters and their documentation",
     "api/copying.py copy": "parameters and their documentation",
@@ -369,11 +369,11 @@ def test_the_package_was_found() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "said"),
     [
-        ("crypto/x.py", "from imagesig.keys import provider", "crypto (floor 5) imports keys (floor 9)"),
+        ("crypto/x.py", "from imagesig.keys import provider", "crypto (floor 5) imports keys (floor 8)"),
         ("crypto/x.py", "from imagesig.oci.digest import Digest", "crypto (floor 5) imports oci (floor 5)"),
-        ("formats/x.py", "import imagesig.policy.judge", "formats (floor 9) imports policy"),
-        ("formats/x.py", "def f():\n    from imagesig.stores import tag", "imports stores (floor 10)"),
-        ("keys/x.py", "from imagesig import api", "imports api (floor 11)"),
+        ("formats/x.py", "import imagesig.policy.judge", "formats (floor 8) imports policy"),
+        ("formats/x.py", "def f():\n    from imagesig.stores import tag", "imports stores (floor 9)"),
+        ("keys/x.py", "from imagesig import api", "imports api (floor 10)"),
         ("keys/x.py", "import imagesig", "imports the whole package"),
         ("keys/x.py", "from imagesig import __version__", "imports __version__"),
         ("keys/x.py", "from ..stores import tag", "imports stores"),
@@ -384,7 +384,7 @@ def test_the_package_was_found() -> None:
         ("oci/x.py", "from urllib import request", "oci is pure and imports urllib.request"),
         ("signature.py", "def f():\n    import time", "signature is pure and imports time"),
         ("policy/x.py", "import logging", "policy is pure and imports logging"),
-        ("policy/files/load.py", "from imagesig.keys import uri", "policy (floor 9) imports keys (floor 9)"),
+        ("policy/files/load.py", "from imagesig.keys import uri", "policy (floor 8) imports keys (floor 8)"),
         ("trust.py", "from datetime import datetime\nx = datetime.now()", "reads the clock"),
         ("formats/x.py", "x = open('file')", "pure code calls open()"),
         ("keys/x.py", "import hvac", "hvac is imported when the module loads"),

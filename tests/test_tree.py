@@ -30,7 +30,6 @@ GROUPS = {
     "cli/commands/test_key_homes.py": "the commands of `imagesig key` over the real homes of keys",
     "cli/commands/test_local_names.py": "the names of layouts and archives, in every command that takes them",
     "cli/commands/test_key_services.py": "the commands doctor and key list over scripted key services",
-    "cli/commands/test_trust_changes.py": "trust sign, revoke, signer, init and rotate, and doctor for a trust server",
     "cli/test_canaries.py": "every command: none writes a secret",
     "formats/notation/test_golden.py": "recorded envelopes of notation, through the whole format",
     "formats/notation/test_strictness.py": "the rules of the specification, in every module of the format",

@@ -24,8 +24,9 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options, as `click.Command` does, but under headings."""
-        found = ((parameter.opts[-1], parameter.get_help_record(ctx)) for parameter in self.get_params(ctx))
-        records = {option: record for option, record in found if record is not None}
+        found = [(parameter.opts, parameter.get_help_record(ctx)) for parameter in self.get_params(ctx)]
+        # Older versions of click have the long name of --help first.
+        records = {option: record for options, record in found if record is not None for option in options}
         for heading, options in self._headings.items():
             shown = [records[option] for option in options.split() if option in records]
             if shown:

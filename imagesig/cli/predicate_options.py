@@ -13,8 +13,8 @@ from imagesig.api.attest.attesting_job import StatementVersion
 from imagesig.cli.images_from import STDIN
 from imagesig.cli.options import Name, gathered
 from imagesig.errors import LimitExceeded
+from imagesig.in_toto.predicates import PREDICATE_NAMES
 from imagesig.naming import refuse_key
-from imagesig.predicates import PREDICATE_NAMES
 from imagesig.reading import read_bounded
 
 HEADING = "--type --predicate --statement --statement-version"

@@ -20,6 +20,7 @@ from imagesig.format_names import DSSE, Storage
 from imagesig.formats.cosign_family import CosignFamily, Signers, annotations_of, classic_chain
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, parse_large, payload_of, read_large_envelope
 from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
+from imagesig.in_toto.statement import IN_TOTO
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import (
     AlreadySigned,
@@ -32,7 +33,6 @@ from imagesig.signature import (
     StatementClaim,
     StoredSignature,
 )
-from imagesig.statement import IN_TOTO
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 

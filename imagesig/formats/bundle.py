@@ -24,6 +24,14 @@ from imagesig.format_names import BUNDLE, Storage
 from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_chain, bundle_material, check_made_by, has_leaf
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, read_envelope
 from imagesig.formats.format import check_members
+from imagesig.in_toto.statement import (
+    IN_TOTO,
+    SIGN_PREDICATE,
+    STATEMENT_SHAPE,
+    STATEMENT_V1,
+    STATEMENTS,
+    parse_subjects,
+)
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import (
     AlreadySigned,
@@ -35,7 +43,6 @@ from imagesig.signature import (
     SignerInfo,
     StoredSignature,
 )
-from imagesig.statement import IN_TOTO, SIGN_PREDICATE, STATEMENT_SHAPE, STATEMENT_V1, STATEMENTS, parse_subjects
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 

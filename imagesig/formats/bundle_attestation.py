@@ -28,6 +28,7 @@ from imagesig.formats.bundle import (
 from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_material
 from imagesig.formats.dsse_envelope import parse_large, payload_of, read_large_envelope
 from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
+from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.signature import (
     AlreadySigned,
     Claim,
@@ -38,7 +39,6 @@ from imagesig.signature import (
     StatementClaim,
     StoredSignature,
 )
-from imagesig.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.trust import TrustAnchors
 
 

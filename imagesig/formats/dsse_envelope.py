@@ -17,8 +17,8 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, LimitExceeded
 from imagesig.formats.format import check_members, decode_base64
+from imagesig.in_toto.statement import IN_TOTO
 from imagesig.redacted import RedactedStruct
-from imagesig.statement import IN_TOTO
 from imagesig.text import quote
 
 ENVELOPE = Shape.of("payload payloadType", signatures=Shape.of("sig keyid"))

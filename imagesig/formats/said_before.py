@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument
 from imagesig.formats.cosign_family import check_made_by
 from imagesig.formats.format import Format
+from imagesig.in_toto.statement import SIGN_PREDICATE, STATEMENT_V1, parse_statement, statement_bytes
 from imagesig.signature import AlreadySigned, Claim, SignerInfo, StatementClaim, StoredSignature, is_attestation
-from imagesig.statement import SIGN_PREDICATE, STATEMENT_V1, parse_statement, statement_bytes
 
 
 def statement_to_sign(claim: Claim, format_name: str) -> tuple[str, bytes]:

@@ -210,10 +210,7 @@ class SigningKey(Closing, ABC):
             )
 
     def check(self) -> str:
-        """Proves that the key can sign now; returns how, for people. Raises as `sign` does.
-
-        The default signs and verifies a harmless test message.
-        """
+        """Proves that the key can sign now, by default with a test message; returns how. Raises as `sign` does."""
         self.sign(b"imagesig key check: this signs nothing")
         return "signed and verified a test message"
 

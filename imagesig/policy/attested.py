@@ -23,10 +23,10 @@ else:
 class Attested(Signers, frozen=True, dict=True, kw_only=True):
     """Attestations of one type by enough distinct authorities, for this very image. See `Signers`.
 
-    `predicate_type` is a URI, or one of the short names of `imagesig.predicates`, and becomes the URI. All `conditions`
-    and all expressions of `cel` must hold for the predicate of an attestation. One such attestation by an authority is
-    enough, unless `every` is true: then they must hold for every attestation of the type that an authority signed for
-    the image, as in cosign.
+    `predicate_type` is a URI, or one of the short names of `imagesig.in_toto.predicates`, and becomes the URI. All
+    `conditions` and all expressions of `cel` must hold for the predicate of an attestation. One such attestation by an
+    authority is enough, unless `every` is true: then they must hold for every attestation of the type that an authority
+    signed for the image, as in cosign.
 
     Raises:
         InvalidArgument: as `Signers` does; a type that is not known, or that of a signature; a trust server, which
@@ -42,8 +42,8 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
 
     def __post_init__(self) -> None:
         # speed: most rules need no attestation (tests/test_start.py)
+        from imagesig.in_toto.predicates import predicate_type as uri_of
         from imagesig.policy.predicate import Condition
-        from imagesig.predicates import predicate_type as uri_of
 
         check_kind(self.predicate_type, (str,), "policy: predicate type")
         force_setattr(self, "predicate_type", uri_of(self.predicate_type))
@@ -83,7 +83,7 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
 
     def describe(self) -> str:
         """One line: `slsaprovenance1 attested by any of release, qa; /builder/id equals 'x'`."""
-        from imagesig.predicates import short_name
+        from imagesig.in_toto.predicates import short_name
 
         parts = [f"{short_name(self.predicate_type)} attested by {self.who()}"]
         parts += [str(item) for item in self.conditions]

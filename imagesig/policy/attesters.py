@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
 from imagesig.format_names import ATTESTATION_NAMES
+from imagesig.in_toto.predicates import predicate_type as uri_of
+from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
 from imagesig.policy.policy import Policy
 from imagesig.policy.predicate import Condition, condition_of
 from imagesig.policy.requirement import Reject, Requirement, Rule
 from imagesig.policy.signed import Signed
-from imagesig.predicates import predicate_type as uri_of
-from imagesig.predicates import short_name
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
 

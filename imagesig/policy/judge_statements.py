@@ -10,12 +10,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig.errors import ConditionFailed, MalformedError, NoSignatureAccepted, PredicateMismatch, Rejection
+from imagesig.in_toto.predicates import short_name
+from imagesig.in_toto.statement import parse_predicate
 from imagesig.policy.attested import Attested
 from imagesig.policy.judged import Judged, Words, as_verified, claimed_subject, enforced_checks, first_reason
 from imagesig.policy.verdict import Verdict
-from imagesig.predicates import short_name
 from imagesig.signature import Check, Examined, StatementClaim, Subject, VerifiedSignature
-from imagesig.statement import parse_predicate
 from imagesig.text import quote
 
 

@@ -134,7 +134,7 @@ class ReferrerStore(Struct, frozen=True):
         """Whether an artefact says that it is an image signature, and attestations are read: then it comes last."""
         if not self.sizes.one_by_one:
             return False
-        from imagesig.statement import SIGN_PREDICATE
+        from imagesig.in_toto.statement import SIGN_PREDICATE
 
         return candidate.manifest.annotations.get(_PREDICATE_TYPE) == SIGN_PREDICATE
 

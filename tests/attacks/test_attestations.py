@@ -17,8 +17,8 @@ from imagesig.errors import ImagesigError, LimitExceeded, NoSignatureAccepted, N
 from imagesig.format_names import Storage
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
+from imagesig.in_toto.statement import IN_TOTO
 from imagesig.policy import Condition
-from imagesig.statement import IN_TOTO
 from imagesig.stores import STORES, ReferrerStore
 from imagesig.stores.store import ATTESTATIONS
 from tests.attestations import FORMS, TYPE, Attested, attest, attested_image, content, envelope, put, statement

@@ -12,9 +12,9 @@ PACKAGE = Path(imagesig.__file__).parent
 
 ADDED = {
     "policy/requirement.py": (
-        "Requirement = Signed | AcceptAnything | Reject | Unsupported\n",
+        "Requirement = Signed | Attested | AcceptAnything | Reject | Unsupported\n",
         "import msgspec\n\n\nclass Added(msgspec.Struct, frozen=True):\n    days: int = 0\n\n\n"
-        "Requirement = Signed | AcceptAnything | Reject | Unsupported | Added\n",
+        "Requirement = Signed | Attested | AcceptAnything | Reject | Unsupported | Added\n",
     ),
     "policy/authority.py": (
         "Authority = TrustedKey | KeyReference | CertificateAuthority | ContentTrust\n",

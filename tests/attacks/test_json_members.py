@@ -18,8 +18,8 @@ from imagesig.errors import MalformedError, NoSignatureAccepted
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
+from imagesig.in_toto.statement import IN_TOTO
 from imagesig.oci.digest import sha256
-from imagesig.statement import IN_TOTO
 from imagesig.testing.hostile.registries.stage import INDEX, MANIFEST
 from tests.attacks.hostile_listings import a_registry, image_at, pushed, signed, store, stored
 from tests.makers import private_key, signing_key, statement

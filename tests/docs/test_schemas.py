@@ -109,6 +109,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 VERIFY = ("verify", "--key", "release.pub")
 SIGN = ("sign", "--key", "release.key")
+ATTEST = ("attest", "--key", "release.key", "--type", "custom")
 ATTEST_BLOB = ("attest-blob", "--key", "release.key", "--type", "custom")
 MIGRATE = ("trust", "migrate", "--key", "release.key")
 RUNS: list[tuple[str, tuple[str, ...]]] = [
@@ -144,6 +145,11 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("trust migrate", (*MIGRATE, "oci:image:1.0")),
     ("generate-payload", ("generate-payload", "--identity", NAME, "oci:other:1.0")),
     ("generate-payload", ("generate-payload", "oci:nowhere")),
+    ("attest", (*ATTEST, "--predicate", "predicate", "oci:other:1.0")),
+    ("attest", (*ATTEST, "--predicate", "predicate", "--dry-run", "oci:image:1.0")),
+    ("attest", (*ATTEST, "--predicate", "predicate", "--images-from", "list")),
+    ("attest", (*ATTEST, "--predicate", "list", "oci:other:1.0")),
+    ("attest line", (*ATTEST, "--predicate", "predicate", "--images-from", "list")),
     ("attach", ("attach", "--key", "release.pub", "--signature", "release.pub", "oci:other:1.0")),
     ("inspect", ("inspect", "oci:image:1.0")),
     ("inspect", ("inspect", "oci:nowhere")),

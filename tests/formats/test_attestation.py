@@ -15,6 +15,7 @@ from imagesig.format_names import ATTESTATION_NAMES, BUNDLE, Purpose
 from imagesig.formats import Bundle, Cosign, Format, reader_of, select_formats
 from imagesig.formats.attestation import CosignAttestation
 from imagesig.formats.bundle_attestation import BundleAttestation
+from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.signature import (
     AlreadySigned,
     Claim,
@@ -25,7 +26,6 @@ from imagesig.signature import (
     Subject,
     is_attestation,
 )
-from imagesig.statement import IN_TOTO, SIGN_PREDICATE
 from tests.makers import DIGEST, NAME, NOW, OTHER_DIGEST, anchors, private_key, signer
 
 FORMATS = [CosignAttestation(), BundleAttestation()]

@@ -17,9 +17,9 @@ from imagesig.crypto.algorithms import ECDSA_SHA384, KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded, MalformedError, SignatureInvalid
 from imagesig.formats.bundle import Bundle, parse_statement, statement_bytes
+from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import AlreadySigned, Claim, Draft, Part, StoredSignature, Subject
-from imagesig.statement import SIGN_PREDICATE
 from imagesig.trust import TrustAnchors, TrustedKey
 from tests.formats.test_cosign import PUBLISHED_DIGEST, PUBLISHED_KEY
 from tests.makers import DIGEST, NOW, anchors, bundle_document, private_key, signer, statement, stored_bundle

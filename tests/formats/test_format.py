@@ -13,8 +13,8 @@ from imagesig.formats import Format, reader_of
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.cosign import Cosign
 from imagesig.formats.format import decode_base64, key_window_check
+from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.signature import EXPIRY, Envelope, Part, StoredSignature
-from imagesig.statement import SIGN_PREDICATE
 from imagesig.trust import TrustAnchors, TrustedKey, Window
 from tests.makers import NOW, bundle_document, private_key, statement, stored_bundle
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from imagesig.statement import IN_TOTO
+from imagesig.in_toto.statement import IN_TOTO
 from tests.authorities import Authority
 from tests.chains import leaf as self_signed
 from tests.envelopes import stored

@@ -18,7 +18,7 @@ from imagesig import attest
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.predicates import predicate_type
+from imagesig.in_toto.predicates import predicate_type
 from tests.interop.homes import HOMES, Homes, SharedKey
 from tests.interop.tools import Run, Tools
 from tests.peers.servers import RegistryServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import sign_blob, verify_blob
+from imagesig import attest_blob, sign_blob, verify_blob
 from imagesig.crypto.algorithms import ECDSA_SHA384, KeyType
 from imagesig.errors import NoSignatureAccepted
 from tests.interop.homes import Homes
@@ -104,3 +104,31 @@ def test_openssl_verifies_our_signature(homes: Homes, tools: Tools, file: Path) 
         raw.write_bytes(sign_blob(file, shared.key).signature)
         command = [str(binary("openssl")), "dgst", "-sha256", "-verify", str(shared.pem), "-signature", str(raw)]
         assert subprocess.run([*command, str(file)], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("home", "key_type"), [("file", KeyType.ECDSA_P384), ("Vault", KeyType.RSA_2048), ("KMS", KeyType.ECDSA_P256)]
+)
+def test_statements_about_blobs_go_both_ways(
+    homes: Homes, tools: Tools, file: Path, home: str, key_type: KeyType
+) -> None:
+    shared, predicate = homes.make(home, key_type), file.with_suffix(".json")
+    predicate.write_text('{"statements": [], "@context": "https://openvex.dev/ns/v0.2.0"}')
+    ours, theirs = file.with_suffix(".ours"), file.with_suffix(".theirs")
+    made = attest_blob(file, shared.key, predicate_type="openvex", predicate=predicate.read_bytes())
+    ours.write_bytes(made.bundle)
+    verify = ("verify-blob-attestation", "--key", str(shared.pem), *OFFLINE, "--type", "openvex", "--bundle")
+
+    tools.run("cosign3", *verify, str(ours), str(file)).must_succeed()
+    attest = ("attest-blob", "--key", shared.peer_uri, "--use-signing-config=false", "--tlog-upload=false", "--yes")
+    options = ("--predicate", str(predicate), "--type", "openvex", "--bundle", str(theirs))
+    tools.run("cosign3", *attest, *options, str(file)).must_succeed()
+    for bundle in (ours, theirs):
+        (statement,) = verify_blob(file, shared.pem, bundle=bundle, predicate_type="openvex").statements
+        assert statement.predicate_type == "https://openvex.dev/ns"
+
+    file.write_bytes(b"changed")
+    assert not tools.run("cosign3", *verify, str(ours), str(file)).ok
+    for bundle in (ours, theirs):
+        with pytest.raises(NoSignatureAccepted):
+            verify_blob(file, shared.pem, bundle=bundle, predicate_type="openvex")

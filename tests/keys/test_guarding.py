@@ -172,6 +172,9 @@ GUARDED = {
     "file/password_encryption.py": "its public functions hold the others",
     "file/pkcs12.py": "`_is_rsa` asks of what kind a key is that `_load` made",
     "file/reading.py": "`_load` holds the functions that it calls",
+    "file/notary_key.py": "`reading._load` holds the functions that read, `to_notary_pem` those that write",
+    "file/block_cipher.py": "called by functions of password_encryption.py, which hold it",
+    "awskms/session.py": "a block of awskms/provider.py holds `new`",
     "awskms/errors.py": "explains what `external_call` blocks of awskms/provider.py caught",
     "file/cosign_key.py": "`decrypt` and `encrypt` hold `_derive`; `_not_opened` explains",
 }

@@ -139,10 +139,10 @@ def _hanging(root: TreeNode) -> Iterator[TreeNode]:
 
 
 def _read(image: Image, node: TreeNode, blob: Descriptor) -> bytes:
-    if blob.size > limits.ATTESTATION_FILE_BYTES:
-        raise LimitExceeded(f"{blob.digest}: {blob.size} bytes, at most {limits.ATTESTATION_FILE_BYTES} are read")
+    if blob.size > limits.ATTESTATION_ENVELOPE_BYTES:
+        raise LimitExceeded(f"{blob.digest}: {blob.size} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
     home = image.home if node.kind is ArtifactKind.STATEMENT else image.signatures
-    return home.read(blob, limit=limits.ATTESTATION_FILE_BYTES)
+    return home.read(blob, limit=limits.ATTESTATION_ENVELOPE_BYTES)
 
 
 def _made(node: TreeNode, blob: Descriptor, content: bytes, what: What, wanted: str) -> Downloaded | None:

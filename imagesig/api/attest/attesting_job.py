@@ -16,12 +16,12 @@ from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureRejected
 from imagesig.format_names import ATTESTATION_NAMES, Purpose
 from imagesig.formats import Format, select_formats
+from imagesig.in_toto.predicates import check_predicate
+from imagesig.in_toto.predicates import predicate_type as type_named
+from imagesig.in_toto.statement import STATEMENT_V01, STATEMENT_V1, parse_predicate, parse_statement, statement_bytes
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.annotations import NO_ANNOTATIONS
-from imagesig.predicates import check_predicate
-from imagesig.predicates import predicate_type as type_named
 from imagesig.signature import StatementClaim, Subject
-from imagesig.statement import STATEMENT_V01, STATEMENT_V1, parse_predicate, parse_statement, statement_bytes
 from imagesig.text import quote
 
 DEFAULT_ATTESTATION_FORMATS = tuple(item.name for item in ATTESTATION_NAMES if item.signs_by_default)

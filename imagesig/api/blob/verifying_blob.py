@@ -49,7 +49,6 @@ from imagesig.signature import (
     StoredSignature,
     Subject,
     VerifiedSignature,
-    is_attestation,
 )
 
 if TYPE_CHECKING:
@@ -63,18 +62,17 @@ _Found = MessageSignature | Envelope | ImagesigError
 
 
 class VerifiedBlob(Struct, frozen=True):
-    """Proof that a blob's signature satisfies a policy. `digest` is that of what was read and verified."""
+    """Proof that a blob's signature, or what is attested of it, satisfies a policy.
+
+    `digest` is that of what was read and verified. `statements` are the accepted attestations.
+    """
 
     name: str
     size: int
     digest: str
     signatures: tuple[VerifiedSignature, ...]
+    statements: tuple[VerifiedStatement, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    @property
-    def statements(self) -> tuple[VerifiedStatement, ...]:
-        """What the signers attest of the blob."""
-        return tuple(VerifiedStatement(item) for item in self.signatures if is_attestation(item.claim))
 
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the blob. It has JSON types only."""
@@ -82,7 +80,7 @@ class VerifiedBlob(Struct, frozen=True):
             "name": self.name,
             "size": self.size,
             "digest": self.digest,
-            "signatures": [item.document() for item in self.signatures if not is_attestation(item.claim)],
+            "signatures": [item.document() for item in self.signatures],
             "statements": [item.document() for item in self.statements],
             "warnings": list(self.warnings),
         }
@@ -140,7 +138,8 @@ def verify_blob(
             reasons=verdict.warnings or ("the rule accepts anything",),
             hint="require a signature in the policy",
         )
-    return VerifiedBlob(read.name, read.size, read.digest, verdict.accepted, verdict.warnings)
+    statements = tuple(map(VerifiedStatement, verdict.statements))
+    return VerifiedBlob(read.name, read.size, read.digest, verdict.accepted, statements, verdict.warnings)
 
 
 class _Evidence(Struct, frozen=True):

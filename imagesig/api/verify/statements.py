@@ -18,10 +18,10 @@ from imagesig.errors import (
 )
 from imagesig.format_names import ATTESTATION_NAMES, FormatName
 from imagesig.formats import Format
+from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
 from imagesig.policy.judge_statements import StatementJudge
 from imagesig.policy.verdict import Verdict
-from imagesig.predicates import short_name
 from imagesig.signature import Envelope, Examined, StatementClaim, Subject
 from imagesig.text import printable
 

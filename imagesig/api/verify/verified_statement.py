@@ -7,8 +7,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from imagesig.in_toto.statement import parse_predicate
 from imagesig.signature import StatementClaim, VerifiedSignature
-from imagesig.statement import parse_predicate
 
 
 class VerifiedStatement(Struct, frozen=True, dict=True):

@@ -24,8 +24,8 @@ from imagesig.cli.transport import open_images, transport_options
 from imagesig.errors import LimitExceeded
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
+from imagesig.in_toto.predicates import PREDICATE_NAMES
 from imagesig.naming import refuse_key
-from imagesig.predicates import PREDICATE_NAMES
 from imagesig.reading import read_bounded
 
 if TYPE_CHECKING:

@@ -26,11 +26,11 @@ from imagesig.cli.trust import Trust, trust_options
 from imagesig.cli.verifying_processes import workers_for
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
+from imagesig.in_toto.predicates import short_name
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Policy
 from imagesig.policy.attesters import Question
 from imagesig.policy.predicate import condition_in
-from imagesig.predicates import short_name
 
 
 class Attesters(Struct, frozen=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
+from imagesig.in_toto.predicates import predicate_type
 from imagesig.policy.attested import Attested
 from imagesig.policy.files.document import Node, one_of
 from imagesig.policy.predicate import TESTS, Condition, Scalar
-from imagesig.predicates import predicate_type
 
 PREDICATE_FIELDS = ("conditions", "cel", "every")
 

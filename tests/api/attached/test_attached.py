@@ -207,7 +207,7 @@ def test_a_registry_that_fails_is_incomplete_or_an_error() -> None:
 
 
 def test_more_than_is_read_is_refused(image: imagesig.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ATTESTATION_FILE_BYTES", 10)
+    monkeypatch.setattr(limits, "ATTESTATION_ENVELOPE_BYTES", 10)
     with pytest.raises(LimitExceeded):
         download(image, "attestation")
     monkeypatch.undo()

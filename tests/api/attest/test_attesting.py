@@ -28,10 +28,10 @@ from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
 from imagesig.images.registry.connect import registry
+from imagesig.in_toto.statement import SIGN_PREDICATE, STATEMENT_V01
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import StatementClaim
-from imagesig.statement import SIGN_PREDICATE, STATEMENT_V01
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.trust import TrustAnchors, TrustedKey
 

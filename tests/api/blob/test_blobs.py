@@ -15,7 +15,7 @@ import click.testing
 import pytest
 
 import imagesig
-from imagesig import limits, sign_blob, verify_blob
+from imagesig import attest_blob, limits, sign_blob, verify_blob
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import ECDSA_SHA384, Algorithm, KeyType
 from imagesig.errors import (
@@ -353,3 +353,106 @@ def test_standard_input_is_a_blob(place: Path) -> None:
     done = click.testing.CliRunner().invoke(cli, ["sign-blob", "--key", "release.key", "-"], input=CONTENT)
     (place / "app.sig").write_text(done.stdout)
     assert run_here("verify-blob", "--key", "release.pub", "--signature", "app.sig", "app.tar").exit_code == 0
+
+
+# --- attestations -------------------------------------------------------------------------------------------------
+
+REVIEW = "https://example.org/review/v1"
+
+
+@pytest.mark.parametrize(
+    "key_type", [KeyType.ECDSA_P256, KeyType.ED25519, KeyType.RSA_2048], ids=lambda item: item.value
+)
+def test_a_statement_about_a_blob_is_signed_and_verified(key_type: KeyType, tmp_path: Path) -> None:
+    (tmp_path / "app.tar").write_bytes(CONTENT)
+    signing, predicate = key(key_type), b'{"reviewed": true, "number": 12345678901234567890.50}'
+    made = attest_blob(tmp_path / "app.tar", signing, predicate_type=REVIEW, predicate=predicate)
+
+    proof = verify_blob(CONTENT, signing.info.public_key, bundle=made.bundle, predicate_type=REVIEW)
+
+    (statement,) = proof.statements
+    assert (statement.predicate, statement.predicate_type, statement.subjects) == (predicate, REVIEW, (made.digest,))
+    payload = base64.b64decode(json.loads(made.bundle)["dsseEnvelope"]["payload"])
+    assert json.loads(payload)["subject"] == [{"name": "app.tar", "digest": {"sha256": made.digest[7:]}}]
+    assert verify_blob(
+        CONTENT,
+        signing.info.public_key,
+        bundle=made.bundle,
+        predicate_type=REVIEW,
+        conditions=[{"pointer": "/reviewed", "equals": True}],
+    )
+
+
+def test_what_is_attested_is_compared(tmp_path: Path) -> None:
+    signing, other = key(), key()
+    made = attest_blob(CONTENT, signing, predicate_type=REVIEW, predicate={"reviewed": True})
+    public = signing.info.public_key
+    asked: dict[str, Any] = {"bundle": made.bundle, "predicate_type": REVIEW}
+    assert verify_blob(CONTENT, public, **asked)
+
+    for blob, who, more in (
+        (b"", public, {}),
+        (CONTENT + b"x", public, {}),
+        (CONTENT, other.info.public_key, {}),
+        (CONTENT, public, {"predicate_type": "https://example.org/review/v2"}),
+        (CONTENT, public, {"predicate_type": "custom"}),
+        (CONTENT, public, {"conditions": [{"pointer": "/reviewed", "equals": False}]}),
+        (CONTENT, public, {"predicate_type": ""}),
+    ):
+        with pytest.raises(NoSignatureAccepted):
+            verify_blob(blob, who, **{**asked, **more})
+
+
+def test_a_signature_of_a_blob_is_no_attestation_of_it() -> None:
+    signing = key()
+    signed = sign_blob(CONTENT, signing)
+    for given in ({"bundle": signed.bundle}, {"signature": signed.base64}):
+        with pytest.raises(NoSignatureAccepted):
+            verify_blob(CONTENT, signing.info.public_key, predicate_type="custom", **given)  # type: ignore[arg-type]
+
+
+def test_the_signature_of_an_image_is_no_attestation_of_its_manifest(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path)
+    descriptor = build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
+    manifest = (tmp_path / "blobs" / "sha256" / descriptor.digest.removeprefix("sha256:")).read_bytes()
+    signing = key()
+    imagesig.sign(f"oci:{tmp_path}:1", signing, formats="bundle")
+    (found,) = imagesig.download(f"oci:{tmp_path}:1", "signature")
+
+    for predicate_type in ("custom", ""):
+        with pytest.raises(NoSignatureAccepted):
+            verify_blob(manifest, signing.info.public_key, bundle=found.content, predicate_type=predicate_type)
+    with pytest.raises(InvalidArgument, match="signature of an image"):
+        verify_blob(
+            manifest,
+            signing.info.public_key,
+            bundle=found.content,
+            predicate_type="https://sigstore.dev/cosign/sign/v1",
+        )
+
+
+def test_a_whole_statement_must_be_about_the_blob() -> None:
+    signing = key()
+    own = attest_blob(CONTENT, signing, predicate_type=REVIEW, predicate={"a": 1})
+    statement = base64.b64decode(json.loads(own.bundle)["dsseEnvelope"]["payload"])
+
+    again = attest_blob(CONTENT, signing, statement=statement)
+    assert base64.b64decode(json.loads(again.bundle)["dsseEnvelope"]["payload"]) == statement
+    with pytest.raises(InvalidArgument, match="is about sha256:"):
+        attest_blob(b"another", signing, statement=statement)
+
+
+def test_the_commands_attest_and_verify(place: Path) -> None:
+    (place / "review.json").write_text('{"reviewed": true}')
+    attest = ("attest-blob", "--key", "release.key", "--type", REVIEW, "--predicate", "review.json")
+    done = run_here(*attest, "--bundle", "app.review", "app.tar")
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    verify = ("verify-blob", "--key", "release.pub", "--bundle", "app.review")
+    verified = run_here(*verify, "--type", REVIEW, "--condition", "/reviewed equals true", "app.tar")
+    assert verified.exit_code == 0, verified.stderr
+    assert REVIEW in verified.stdout
+    assert run_here(*verify, "--type", REVIEW, "--condition", "/reviewed equals false", "app.tar").exit_code == 12
+    assert run_here(*verify, "--type", "custom", "app.tar").exit_code == 12
+    assert run_here(*verify, "app.tar").exit_code == 12
+    assert run_here(*attest[:-1], "-", "--bundle", "x", "-").exit_code == 2
+    assert run_here(*attest, "--statement", "review.json", "--bundle", "x", "app.tar").exit_code == 2

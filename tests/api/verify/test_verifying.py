@@ -25,12 +25,12 @@ from imagesig.images.build import build_image, build_index
 from imagesig.images.image import Image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.images.registry.connect import registry
+from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.oci.descriptor import Platform
 from imagesig.oci.manifest import OCI_EMPTY, Manifest
 from imagesig.policy import AcceptAnything, Policy, Reject, Rule, Scope, Signed
-from imagesig.statement import SIGN_PREDICATE
 from imagesig.testing import InMemoryRegistry
 from imagesig.trust import TrustedKey, Window
 from tests.makers import NAME, bundle_document, private_key, statement

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from imagesig.errors import InvalidArgument
 from imagesig.format_names import NAMES, READERS
+from imagesig.in_toto.predicates import PREDICATE_NAMES
 from imagesig.policy.predicate import TESTS
-from imagesig.predicates import PREDICATE_NAMES
 from tests.policy.files.documents import Json, documents, pem, policy_of
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "policy.schema.json").read_text())

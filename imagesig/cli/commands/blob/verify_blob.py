@@ -122,7 +122,7 @@ def command(
         write_json("verify-blob", {"blobs": [result.document()]})
         return
     say(result.digest)
-    for item in result.signatures:
+    for item in (*result.signatures, *(statement.signature for statement in result.statements)):
         said = f"  {word(item.claim.predicate_type)}" if isinstance(item.claim, StatementClaim) else ""
         say(f"  verified  {item.public_key.fingerprint}  {item.authority}{said}")
         if item.chain:

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
-from imagesig.statement import SIGN_PREDICATE
+from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.text import quote
 
 _Check = Callable[[Mapping[str, Raw], str], None]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from imagesig.errors import InvalidArgument
-from imagesig.predicates import PREDICATE_NAMES, check_predicate, predicate_type
-from imagesig.statement import SIGN_PREDICATE
+from imagesig.in_toto.predicates import PREDICATE_NAMES, check_predicate, predicate_type
+from imagesig.in_toto.statement import SIGN_PREDICATE
 
 GOOD: dict[str, dict[str, Any]] = {
     "custom": {"anything": [1]},

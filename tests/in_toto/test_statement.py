@@ -9,8 +9,8 @@ import pytest
 
 from imagesig import limits
 from imagesig.errors import FormatViolation, LimitExceeded, MalformedError
+from imagesig.in_toto.statement import STATEMENT_V1, STATEMENTS, parse_predicate, parse_statement, statement_bytes
 from imagesig.signature import StatementClaim, Subject
-from imagesig.statement import STATEMENT_V1, STATEMENTS, parse_predicate, parse_statement, statement_bytes
 from tests.makers import DIGEST, OTHER_DIGEST
 
 KEPT = b'{"n":12345678901234567890,  "x":1.50,"empty":"", "no":false,"\xc3\xa9":[]}'

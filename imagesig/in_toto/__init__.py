@@ -1,0 +1,1 @@
+"""in-toto statements, and the types of their predicates. Pure."""
