@@ -36,7 +36,7 @@ from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, first_of
 from imagesig.text import quote
-from imagesig.writing import replace_file
+from imagesig.writing import make_private_folder, replace_file
 
 PASSPHRASE_CHARACTERS = 8
 """The fewest of a new passphrase, as notary asks for at its prompt."""
@@ -130,7 +130,7 @@ class PrivateKeyFolder:
         content = to_notary_pem(private_key, self._new_passphrase(role, key_id), Attributes(role, repository))
         path = self._folder / f"{key_id}.key" if known is None else known[0]
         with external_call(f"{path}", lambda error: _not_written(path, error)):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             replace_file(path, content)
         return path
 

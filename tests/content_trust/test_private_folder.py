@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def test_a_key_is_stored_for_its_owner_only_and_found_again(tmp_path: Path) -> N
     signature = found.sign(b"message")
     made.key.verify(signature.method, signature.value, b"message")
     assert keys.roles() == {made.key.id: "alice"}
+
+
+@pytest.mark.parametrize("mask", [0, 0o002, 0o077])
+def test_no_folder_above_the_keys_is_made_for_others(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder(tmp_path / "docker").generate("alice")
+    finally:
+        os.umask(before)
+    for made in ("docker", "docker/trust", "docker/trust/private"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700
 
 
 def test_each_role_has_its_passphrase(tmp_path: Path) -> None:
