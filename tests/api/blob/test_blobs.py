@@ -349,6 +349,15 @@ def _policy(text: str) -> Any:
     return path
 
 
+@pytest.mark.parametrize("size", [0, 20, 31, 64])
+@pytest.mark.parametrize("kind", [KeyType.ECDSA_P256, KeyType.RSA_2048])
+def test_a_digest_of_another_size_is_not_signed_and_an_empty_one_is_no_empty_message(kind: KeyType, size: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"digest: {size} bytes"):
+        key(kind).sign_digest(bytes(size))
+    with pytest.raises(InvalidArgument):
+        key(KeyType.ED25519).sign_digest(b"")
+
+
 def test_a_digest_is_not_signed_by_a_key_that_signs_messages() -> None:
     with pytest.raises(UnsupportedAlgorithm, match="needs the message"):
         key(KeyType.ED25519).sign_digest(bytes(32))
