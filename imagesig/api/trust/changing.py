@@ -89,7 +89,9 @@ class TrustChange(Struct):
         if found is None and not creates:
             raise _no_pin(image)
         trust = found or ContentTrust(server, first_use=True)
-        return cls(image, servers, trust, keys, now or datetime.now(UTC), needs_pin=found is None)
+        return cls(
+            image, servers, trust, keys.within(image.repository), now or datetime.now(UTC), needs_pin=found is None
+        )
 
     def publish(self, edit: Edit) -> Published:
         """Publishes the change. Raises as `Publisher.publish`."""

@@ -17,6 +17,7 @@ from imagesig.cli.commands.trust.changes import (
 )
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.options import output_option
+from imagesig.cli.output.terminal import ask
 from imagesig.cli.transport import transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
@@ -63,7 +64,7 @@ def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions, output
     """Remove a tag, or every tag of a repository, from all roles whose keys are here."""
     for image in images:
         if not yes and not parse_reference(image).tag:
-            click.confirm(f"Revoke every tag of {parse_reference(image).repository}?", abort=True, err=True)
+            ask(f"Revoke every tag of {parse_reference(image).repository}?")
         if parse_reference(image).digest:
             raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
     with options.opened() as (keys, shared):
