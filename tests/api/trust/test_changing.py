@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,10 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from imagesig import (
     ChangedTrust,
     ContentTrust,
+    InspectedTrust,
     KeyType,
+    Session,
     SigningKey,
     TrustServers,
     add_signer,
+    aio,
     init_trust,
     remove_signer,
     revoke_trust,
@@ -610,3 +614,26 @@ def test_the_same_servers_see_the_change_at_once(stage: Stage) -> None:
     assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["1.0"]
     sign_trust(f"{stage.gun}:1.0@{stage.digests['2.0']}", stage.own, trust_servers=servers)
     assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["2.0"]
+
+
+def test_a_session_changes_and_shows_trust_data_with_its_trust_servers(stage: Stage) -> None:
+    """The memory is that of the session, so the second change needs neither the root key nor a pin."""
+    image, servers = f"{stage.gun}:1.0", stage.servers()
+    with Session(trust_servers=servers) as session:
+        assert session.init_trust(stage.gun, stage.own).created
+        session.add_signer(stage.gun, "alice", [stage.alice.info.public_key], TrustKeys(stage.targets))
+        assert session.sign_trust(image, TrustKeys(stage.alice)).digest == stage.digests["1.0"]
+        (shown,) = session.inspect_trust(image).tags
+        assert shown.signers == ("alice",)
+        session.revoke_trust(image, TrustKeys(stage.alice))
+        session.rotate_trust_key(stage.gun, "targets", stage.own, new_key=stage.bob)
+
+    async def changed() -> tuple[ChangedTrust, InspectedTrust]:
+        async with aio.Session(trust_servers=servers) as session:
+            await session.sign_trust(image, TrustKeys(stage.alice))
+            removed = await session.remove_signer(stage.gun, "alice", TrustKeys(stage.bob), force=True)
+            return removed, await session.inspect_trust(image)
+
+    removed, found = asyncio.run(changed())
+    assert any("no longer signed" in text for text in removed.warnings)
+    assert found.tags == found.signers == ()
