@@ -100,6 +100,12 @@ def test_the_lines_that_the_project_was_asked_for(
     assert json.loads(docker("trust", "inspect", name))[0]["SignedTags"] == []
 
 
+@pytest.mark.parametrize("words", ["help trust", "trust --help", "help imagesig trust", "help trust key generate"])
+def test_docker_help_shows_the_help_of_the_command(engine: DockerEngine, words: str) -> None:
+    done = engine.run(*words.split(), docker="docker29")
+    assert done.stdout.startswith("Usage: imagesig trust")
+
+
 def test_an_image_of_the_containerd_store_is_signed_where_docker_fails(
     engine: DockerEngine, docker: DockerEngine, name: str, tmp_path: Path
 ) -> None:
