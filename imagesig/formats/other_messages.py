@@ -25,7 +25,7 @@ _TRUST_DATA = regex(rb'"_type":"(?:root|targets|snapshot|timestamp)"', re.IGNORE
 """The first member of trust data as they are signed, in canonical JSON, after members that are unknown."""
 
 
-class _SimpleSigning(Struct):
+class _SimpleSigning(Struct, frozen=True):
     critical: Raw
 
 
