@@ -15,6 +15,7 @@ from imagesig import limits
 from imagesig.cli.options import FilePath, gathered
 from imagesig.errors import InvalidArgument
 from imagesig.naming import refuse_key
+from imagesig.reading import is_file
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
 
 def _lines(path: Path) -> int | None:
     """How many lines can hold an image, for the progress bar; None for a pipe, which can be read only once."""
-    if not path.is_file():
+    if not is_file(path):
         return None
     count = 0
     with contextlib.suppress(OSError), path.open("rb") as stream:
