@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from imagesig.api.blob.reading_blob import BlobLike
+from imagesig.cli.options import STDIN, stdin_buffer
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.writing import replace_file
 
-STDIN = "-"
 _MODE = 0o644
 
 blob_argument = click.argument("blob", metavar="FILE|-")
@@ -27,9 +26,7 @@ def blob_of(argument: str) -> BlobLike:
     """
     if argument != STDIN:
         return Path(argument)
-    if sys.stdin is None:
-        raise InvalidArgument("standard input is closed; a blob is needed there")
-    return sys.stdin.buffer
+    return stdin_buffer("blob")
 
 
 def write_file(path: Path, content: bytes, option: str) -> None:
