@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
+import tty
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,10 +24,12 @@ from imagesig.oci.manifest import OCI_INDEX
 from imagesig.policy import Identity, Policy
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores import STORES
+from tests.api.attached.test_attached import add_referrer
 from tests.commands import run
 from tests.makers import private_key
 from tests.makers import sign as sign_text
 
+ROOT = Path(__file__).parents[2]
 NAME = "registry.example/team/app:1.0"
 FORGED = "registry.example/team/app@sha256:" + "66" * 32
 WORDS = {
@@ -276,3 +283,19 @@ def test_a_log_record_is_one_harmless_line(tmp_path: Path, key: Path, caplog: py
 def test_policy_names_and_identity_are_what_a_proof_shows(signed: Path, key: Path) -> None:
     result = imagesig.verify(f"oci:{signed}:1.0", Policy.any_of(str(key.with_suffix(".pub")), identity=Identity.any()))
     assert result.verified
+
+
+@pytest.mark.parametrize("what", ["sbom", "attestation"])
+def test_what_others_stored_moves_no_cursor_of_a_terminal(signed: Path, what: str) -> None:
+    home = Layout(signed)
+    kind = "application/vnd.cyclonedx+json" if what == "sbom" else "application/vnd.dsse.envelope.v1+json"
+    add_referrer(home, home.resolve("1.0"), b'{"x":"' + WORDS["escape sequence"].encode() + b'"}', kind)
+    reading, writing = pty.openpty()
+    tty.setraw(writing)
+    done = subprocess.Popen(
+        [sys.executable, "-m", "imagesig", "download", what, f"oci:{signed}:1.0"], stdout=writing, cwd=ROOT
+    )
+    os.close(writing)
+    assert_harmless(os.read(reading, 10_000))
+    os.close(reading)
+    assert done.wait() == 0

@@ -2,7 +2,7 @@
 
 Every line is treated as untrusted. It goes through `imagesig.text.printable`, so it stays one line, moves no cursor,
 hides nothing, and can be written in the terminal's encoding. A document (JSON, SARIF, JUnit, PEM) comes from an encoder
-and is written unchanged.
+and is written unchanged. A file that others wrote is unchanged too, except on a terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TextIO
 
 import click
 
-from imagesig.text import holds_key, printable, sentence
+from imagesig.text import holds_key, printable, sentence, visible
 
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -57,11 +57,18 @@ def document(text: str, *, flush: bool = True) -> None:
 
 
 def file(content: bytes) -> None:
-    """Writes the bytes of a file to stdout unchanged."""
+    """Writes the bytes of a file to stdout: unchanged, but to a terminal with its control characters escaped."""
     if sys.stdout is not None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(_for_terminal(content, sys.stdout.encoding) if sys.stdout.isatty() else content)
         sys.stdout.flush()
+
+
+def _for_terminal(content: bytes, encoding: str) -> bytes:
+    text = content.decode("utf-8", "backslashreplace")
+    lines = ("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+    # In another encoding than UTF-8, parts of its characters would be controls.
+    return "\n".join(lines).encode(encoding, "backslashreplace")
 
 
 def status(text: str) -> None:
