@@ -7,6 +7,7 @@ import io
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import imagesig
@@ -18,6 +19,7 @@ from tests.attacks.policy_place import furnish
 PACKAGE = Path(imagesig.__file__).parent
 READERS = {
     "cli/options.py": "the only way to read it",
+    "cli/output/terminal.py": "asks whether an answer can come from it",
     "keys/secrets.py": "asks whether it is a terminal",
     "plugins/streams.py": "the requests of the programs that imagesig is a plugin of",
 }
@@ -68,6 +70,12 @@ def test_standard_input_that_cannot_be_read_is_our_error(
 def test_a_passphrase_is_not_asked_for_if_there_is_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     assert prompt(SecretRequest(SecretKind.PASSPHRASE, "a.key")) is None
+
+
+def test_nothing_is_revoked_if_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(click.Abort):
+        cli.main(["trust", "revoke", "localhost:1/x"], "imagesig", standalone_mode=False)
 
 
 def test_only_one_module_of_the_command_reads_standard_input() -> None:

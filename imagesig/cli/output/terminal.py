@@ -43,6 +43,8 @@ def note(*lines: str) -> None:
 
 def ask(question: str) -> None:
     """Asks a question on stderr. The command ends unless the answer is yes."""
+    if sys.stdin is None:
+        raise click.Abort
     click.confirm(sentence(question), abort=True, err=True)
 
 
