@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from typing import TextIO
 
 import click
@@ -112,10 +113,16 @@ def note_usage(error: click.ClickException) -> None:
 
 
 def prepare() -> None:
-    """Makes every encoding able to write click's own texts, such as the help."""
+    """Makes every encoding able to write click's own texts, such as the help, and warnings of other packages a line."""
+    warnings.showwarning = _note_warning  # type: ignore[assignment]
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # None, or a stream that the caller put there
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _note_warning(message: Warning | str, category: type[Warning], *_where: object) -> None:
+    """Certificates of others can cause such warnings, so they are written as every other line, without our paths."""
+    note(f"warning: {category.__name__}: {message}")
 
 
 def finish() -> None:
