@@ -44,6 +44,13 @@ def ways_out(source: str) -> list[str]:
 
 
 MODULES = sorted([*PACKAGE.glob("cli/**/*.py"), *PACKAGE.glob("plugins/*.py")])
+OTHERS = sorted(path for path in {*PACKAGE.rglob("*.py")} - {*MODULES} if "testing" not in path.parts)
+
+
+def test_the_library_writes_to_no_stream() -> None:
+    for path in OTHERS:
+        found = [way for way in ways_out(path.read_text("utf-8")) if "os." not in way]  # its files and pipes
+        assert not found, f"{path}: {found}"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
