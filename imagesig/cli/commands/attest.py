@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from imagesig import limits
 from imagesig.api.attest.attesting import attest
 from imagesig.api.attest.attesting_job import DEFAULT_ATTESTATION_FORMATS
 from imagesig.api.attest.attesting_many import attest_many
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.images_from import STDIN, Images, images_or_builds_options
+from imagesig.cli.images_from import Images, images_or_builds_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import Name
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.signed import write_attested
 from imagesig.cli.output.terminal import note
+from imagesig.cli.predicate_options import read_document
 from imagesig.cli.transport import open_images, transport_options
-from imagesig.errors import LimitExceeded
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
 from imagesig.in_toto.predicates import PREDICATE_NAMES
-from imagesig.naming import refuse_key
-from imagesig.reading import read_bounded
 
 if TYPE_CHECKING:
     from imagesig.api.options import AttestingJobOptions
@@ -105,8 +101,8 @@ def command(
         raise click.UsageError("give --type and --predicate, or --statement")
     options: AttestingJobOptions = {
         "predicate_type": predicate_type,
-        "predicate": _read(predicate, "--predicate") if predicate else None,
-        "statement": _read(statement, "--statement") if statement else b"",
+        "predicate": read_document(predicate, "--predicate") if predicate else None,
+        "statement": read_document(statement, "--statement") if statement else b"",
         "statement_version": "v0.1" if statement_version == "v0.1" else "v1",
         "formats": formats or DEFAULT_ATTESTATION_FORMATS,
         "recursive": recursive,
@@ -129,13 +125,3 @@ def command(
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _read(path: str, option: str) -> bytes:
-    if path != STDIN:
-        refuse_key(path, option, "give the path of a file", raw=True)
-        return read_bounded(path, limits.ATTESTATION_BYTES, option, streams=True)
-    content = sys.stdin.buffer.read(limits.ATTESTATION_BYTES + 1)
-    if len(content) > limits.ATTESTATION_BYTES:
-        raise LimitExceeded(f"{option}: more than {limits.ATTESTATION_BYTES} bytes on stdin")
-    return content
