@@ -26,7 +26,7 @@ help:
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (in total), TARGET=NAME for one parser'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
 	@echo 'make soak    sign and verify for SECONDS=NUMBER (300) while servers restart and tokens expire'
-	@echo 'make campaign  install the optional peers (two minutes once on two cores, needs Rust) and run their tests'
+	@echo 'make campaign  install the optional peers (twenty minutes once on two cores, needs Rust) and run their tests'
 	@echo 'make bench   measure imagesig and its peers; with BASE=COMMIT, imagesig and an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
 	@echo 'make registries  write docs/registries.md: what works at which kind of registry'
@@ -73,7 +73,7 @@ soak: .venv/.development peers
 	.venv/bin/python -m tests.soak --seconds $(SECONDS)
 
 # `make peers` leaves these out.
-OPTIONAL_PEERS = openbao kryoptic
+OPTIONAL_PEERS = openbao kryoptic policy-tester kyverno
 campaign: .venv/.development peers
 	.venv/bin/python -m tests.peers.install $(OPTIONAL_PEERS)
 	$(PYTEST) -m campaign
