@@ -21,7 +21,7 @@ help:
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make differential N=…   read N generated documents with each of Go'"'"'s readers and with ours (1000000)'
 	@echo 'make matrix  try every cell of the matrix of attestations and blobs, write docs/compatibility.md (20 minutes)'
-	@echo 'make mutations change one thing in each of many signed images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
+	@echo 'make mutations change one thing in each of many signed and attested images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (in total), TARGET=NAME for one parser'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
@@ -48,11 +48,12 @@ differential: .venv/.development peers
 matrix: .venv/.development peers
 	IMAGESIG_MATRIX=1 $(PYTEST) tests/interop/test_matrix.py tests/interop/test_attestation_matrix.py
 
-# `make test` tries 200.
+# `make test` tries 200, and 150 of attestations.
 COUNT ?= 2000
 SEED ?= 20261127
 mutations: .venv/.development peers
 	.venv/bin/python -m tests.mutations --count $(COUNT) --seed $(SEED) $(if $(KEEP),--keep $(KEEP))
+	.venv/bin/python -m tests.mutations --attestations --count $(COUNT) --seed $(SEED) $(if $(KEEP),--keep $(KEEP))
 
 check: .venv/.development
 	.venv/bin/ruff check
