@@ -51,6 +51,10 @@ class Homes:
         pem.write_text(key.info.public_key.pem)
         return SharedKey(key, theirs, pem)
 
+    def uri(self, home: str, name: str) -> str:
+        """The key URI of a name in a home, whether there is such a key or not."""
+        return self._uris(home, name)[0]
+
     def _uris(self, home: str, name: str) -> tuple[str, str]:
         if home == "file":
             path = str(self.folder / f"{name}.key")
