@@ -107,4 +107,5 @@ class Question(Struct, frozen=True):
             conditions=self.conditions,
             cel=self.cel,
             every=self.every,
+            identity=requirement.identity,
         )
