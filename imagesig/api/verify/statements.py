@@ -18,7 +18,7 @@ from imagesig.errors import (
     Rejection,
     TransportError,
 )
-from imagesig.format_names import ATTESTATION_NAMES, FormatName
+from imagesig.format_names import ATTESTATION_READERS, FormatName
 from imagesig.formats import Format
 from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
@@ -90,7 +90,7 @@ class StoredStatements(Struct, dict=True):
     @cached_property
     def _formats(self) -> tuple[FormatName, ...]:
         accepted = [item.formats for item in self._judges]
-        return tuple(item for item in ATTESTATION_NAMES if any(not names or item.reader in names for names in accepted))
+        return tuple(item for item in ATTESTATION_READERS if any(not names or item.name in names for names in accepted))
 
     @cached_property
     def _stored(self) -> Stored:

@@ -86,7 +86,8 @@ _attester_options = gathered(
             "formats",
             multiple=True,
             type=click.Choice([item.name for item in ATTESTATION_NAMES]),
-            help="Accept only attestations in this format; repeatable. Default: every format.",
+            help="Accept only attestations in this format; repeatable. cosign-x509 means the same as cosign, "
+            "bundle-x509 the same as bundle. Default: every format.",
         ),
     },
 )

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from imagesig.format_names import ATTESTATION_NAMES, READERS
+from imagesig.format_names import ATTESTATION_READERS, READERS
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.policy.attested import Attested
 from imagesig.policy.authority import Authority, check_distinct
@@ -24,7 +24,7 @@ from imagesig.trust import TimestampAuthorities
 
 FORMATS = READERS
 """The formats that a policy file can name for signatures."""
-ATTESTATION_FORMATS = tuple(dict.fromkeys(item.reader for item in ATTESTATION_NAMES))
+ATTESTATION_FORMATS = tuple(item.name for item in ATTESTATION_READERS)
 """The formats that a policy file can name for attestations."""
 
 LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
