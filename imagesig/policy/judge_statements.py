@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from imagesig.errors import (
     ConditionFailed,
+    LimitExceeded,
     MalformedError,
     NoSignatureAccepted,
     PredicateMismatch,
     Rejection,
-    SignatureRejected,
     SubjectMismatch,
 )
 from imagesig.in_toto.predicates import short_name
@@ -53,6 +53,11 @@ class StatementJudge(Struct):
     def reject(self, rejection: Rejection) -> None:
         """Adds an attestation that could not be examined."""
         self.judged.reject(rejection)
+
+    @property
+    def too_large(self) -> list[LimitExceeded]:
+        """The errors of attestations that were not read to their end, and may not fit."""
+        return [item.error for item in self.judged.refused if isinstance(item.error, LimitExceeded)]
 
     def verdict(self, image: object = "image") -> Verdict:
         """The verdict on all attestations that were added. `image` names the image in errors."""
@@ -116,18 +121,9 @@ class IndexJudge(Struct):
             return parse_predicate(claim.predicate)
 
         for number, variants in enumerate(self.index.signatures):
-            fits: list[VerifiedSignature] = []
-            failures: list[Rejection] = []
-            for signature in variants:
-                try:
-                    fits.append(self._accept(signature, claim, image, origin, document))
-                except SignatureRejected as error:
-                    failures.append(Rejection(origin, error, signature.authority))
-            self.judged.reasons += failures
+            fits = self.judged.sort(variants, lambda item: self._accept(item, claim, image, origin, document), origin)
             if fits:
                 self._fitting.setdefault((number, image), []).append(fits)
-            else:
-                self.judged.refused.append(failures[0])
 
     def conclude(self, judge: StatementJudge) -> None:
         """Adds what the signatures prove to the judge of the requirement."""

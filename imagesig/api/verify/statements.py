@@ -62,7 +62,8 @@ class StoredStatements(Struct, dict=True):
             verdict = judge.verdict(self.evaluation.image)
         # What was not read may be sufficient. If all must fit, it may also be the one that does not.
         if verdict.failure is not None or requirement.every:
-            for error in (*(item.failed for item in unread), *(item.limited for item in unread)):
+            too_large = judge.too_large if requirement.every else ()
+            for error in (*(item.failed for item in unread), *(item.limited for item in unread), *too_large):
                 if error:
                     raise error from verdict.failure
         if verdict.failure is not None:
