@@ -43,11 +43,10 @@ _PATH_CALLS = frozenset(
 )
 _CATCHES = ("OSError", "Exception", "BaseException")
 OUTSIDE = {
-    "content_trust/memory.py:_locked": "`store` explains them",
     "images/archive/writer.py:_compact": "`finish` explains them",
     "keys/file/provider.py:list": "its block `listing` is an external_call",
-    "witnesses/crl_cache.py:_write": "`put` explains them",
     "witnesses/crl_cache.py:_prune": "`put` explains them",
+    "writing.py:make_private_folder": "those who write a file explain them, as those of `replace_file`",
 }
 """Functions whose callers explain their errors, with the reason."""
 
