@@ -108,10 +108,13 @@ DEFS: dict[str, Schema] = {
             "predicate_type": TEXT,
             "statement_type": TEXT,
             "predicate_bytes": COUNT,
+            "proven_by": {"enum": ["signature", "index"]},
+            "index": TEXT,
             "signature": named("verified_signature"),
         },
         {"predicate": TEXT},
-        description="An attestation that the policy accepted. `predicate` is in base64, if it was asked for.",
+        description="A statement that the policy accepted. `signature` is its own, or one of the image `index` with "
+        "this digest that holds it. `predicate` is in base64, if it was asked for.",
     ),
     "inspected_signature": record(
         {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, Stored, pinned_name, stored_signatures
 from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
-from imagesig.errors import ImagesigError, TransportError, Unauthorized
+from imagesig.errors import ImagesigError, LimitExceeded, TransportError, Unauthorized
 from imagesig.formats import ALL_FORMATS, Format, select_formats
 from imagesig.formats.attestation import CosignAttestation
 from imagesig.formats.bundle_attestation import BundleAttestation
@@ -152,6 +152,13 @@ def inspect(
     )
 
 
+class _Large(Struct):
+    """The places of attestations that are too large to be signatures, and why some could not be read."""
+
+    origins: set[str] = field(default_factory=set)
+    failed: TransportError | None = None
+
+
 class _Inspection:
     """What is found of one image so far."""
 
@@ -168,34 +175,53 @@ class _Inspection:
         with at_most_attempts(1) if self.failures else nullcontext(), one_image():
             stored = stored_signatures(self._image, digest, self._formats)
             for item, reader in stored.found:
-                if reader.name == _BUNDLE.name and _is_attestation(item, reader):
+                if reader.name == _BUNDLE.name and not _recognizes(reader, item, otherwise=True):
                     self.attestations.append(_attested(item, _BUNDLE, target))
                 else:
                     self.signatures.append(_inspected(item, reader, target))
+            large = self._large(target, stored)
             self.signatures += [
                 InspectedSignature("", item.origin, digest, target.platform, problem=str(item.error))
                 for item in stored.rejections
+                if item.origin not in large.origins
             ]
             classic = stored_signatures(self._image, digest, (_CLASSIC,), lambda item, _: self._attest(item, target))
         self.attestations += [
             InspectedAttestation("", item.origin, digest, target.platform, problem=str(item.error))
             for item in classic.rejections
         ]
-        failed = stored.failed or classic.failed
+        failed = stored.failed or large.failed or classic.failed
         if failed:
             self.failures.append(failed)
         return failed
+
+    def _large(self, target: Target, stored: Stored) -> _Large:
+        """Adds the attestations among the bundles that are too large to be signatures."""
+        large = _Large()
+        unread = {item.origin for item in stored.rejections if isinstance(item.error, LimitExceeded)}
+        if not unread:
+            return large
+
+        def keep(item: StoredSignature, reader: Format) -> None:
+            if item.origin in unread and _recognizes(reader, item, otherwise=False):
+                large.origins.add(item.origin)
+                self.attestations.append(_attested(item, _BUNDLE, target))
+
+        found = stored_signatures(self._image, target.descriptor.digest, (_BUNDLE,), keep)
+        large.failed = found.failed
+        return large
 
     def _attest(self, item: StoredSignature, target: Target) -> None:
         """Notes a classic attestation as it is read; its content is not kept."""
         self.attestations.append(_attested(item, _CLASSIC, target))
 
 
-def _is_attestation(stored: StoredSignature, reader: Format) -> bool:
+def _recognizes(reader: Format, stored: StoredSignature, otherwise: bool) -> bool:
+    """Whether the artefact is what the format reads; `otherwise` if it cannot be split."""
     try:
-        return not reader.recognizes(reader.parse(stored))
+        return reader.recognizes(reader.parse(stored))
     except ImagesigError:
-        return False
+        return otherwise
 
 
 def _attested(stored: StoredSignature, reader: Format, target: Target) -> InspectedAttestation:

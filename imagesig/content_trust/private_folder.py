@@ -34,6 +34,7 @@ from imagesig.keys.file.notary_key import Attributes, attributes_of, exported, t
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, docker_variable, first_of
+from imagesig.reading import is_file
 from imagesig.text import quote
 from imagesig.writing import make_private_folder, replace_file
 
@@ -171,7 +172,7 @@ class PrivateKeyFolder:
         if not _ID.fullmatch(key_id):
             return None
         path = self._folder / f"{key_id}.key"
-        if path.is_file():
+        if is_file(path):
             attributes = self._attributes(path, "")
             return path, attributes.role if attributes else ""
         for found, path, suffix in self._files():

@@ -139,7 +139,7 @@ def from_environ(environ: Mapping[str, str]) -> SecretSource:
 
 def prompt(request: SecretRequest) -> str | None:
     """Asks on the terminal, twice for a new secret; None without a terminal."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return None
     import getpass
 

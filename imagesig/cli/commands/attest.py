@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from imagesig import limits
 from imagesig.api.attest.attesting import attest
 from imagesig.api.attest.attesting_job import DEFAULT_ATTESTATION_FORMATS
 from imagesig.api.attest.attesting_many import attest_many
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.images_from import STDIN, Images, images_or_builds_options
+from imagesig.cli.images_from import Images, images_or_builds_options
 from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import Name
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.signed import write_attested
 from imagesig.cli.output.terminal import note
+from imagesig.cli.predicate_options import HEADING, Said, predicate_options
 from imagesig.cli.transport import open_images, transport_options
-from imagesig.errors import LimitExceeded
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
-from imagesig.in_toto.predicates import PREDICATE_NAMES
-from imagesig.naming import refuse_key
-from imagesig.reading import read_bounded
 
 if TYPE_CHECKING:
     from imagesig.api.options import AttestingJobOptions
@@ -38,35 +32,14 @@ if TYPE_CHECKING:
     short_help="Sign what is said about images.",
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
-        "Statement": "--type --predicate --statement --statement-version",
+        "Statement": HEADING,
         "Attestation": "--format --replace --dry-run",
         "Which images": "--images-from --buildx-metadata --recursive",
     },
     example="imagesig attest --key release.key --type spdxjson --predicate sbom.json ghcr.io/acme/app:1.0",
 )
 @click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
-@click.option(
-    "--type",
-    "predicate_type",
-    type=Name(),
-    default="",
-    metavar="NAME|URI",
-    help=f"Type of the predicate: {', '.join(PREDICATE_NAMES)}, or any URI.",
-)
-@click.option("--predicate", default="", metavar="FILE", help="JSON object to sign, byte for byte; - is stdin.")
-@click.option(
-    "--statement",
-    default="",
-    metavar="FILE",
-    help="Whole in-toto statement to sign as it is, in place of --type and --predicate; - is stdin.",
-)
-@click.option(
-    "--statement-version",
-    type=click.Choice(["v1", "v0.1"]),
-    default="v1",
-    show_default=True,
-    help="in-toto version of the statement.",
-)
+@predicate_options
 @images_or_builds_options
 @click.option(
     "--format",
@@ -83,10 +56,7 @@ if TYPE_CHECKING:
 @transport_options
 def command(
     key_uri: str,
-    predicate_type: str,
-    predicate: str,
-    statement: str,
-    statement_version: str,
+    said: Said,
     images: Images,
     formats: tuple[str, ...],
     recursive: bool,
@@ -101,13 +71,12 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST]. Attesting the same again adds nothing.
     """
-    if bool(statement) == bool(predicate) or bool(predicate) != bool(predicate_type):
-        raise click.UsageError("give --type and --predicate, or --statement")
+    statement = said.read()
     options: AttestingJobOptions = {
-        "predicate_type": predicate_type,
-        "predicate": _read(predicate, "--predicate") if predicate else None,
-        "statement": _read(statement, "--statement") if statement else b"",
-        "statement_version": "v0.1" if statement_version == "v0.1" else "v1",
+        "predicate_type": statement["predicate_type"],
+        "predicate": statement["predicate"],
+        "statement": statement["statement"],
+        "statement_version": statement["statement_version"],
         "formats": formats or DEFAULT_ATTESTATION_FORMATS,
         "recursive": recursive,
         "dry_run": dry_run,
@@ -129,13 +98,3 @@ def command(
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _read(path: str, option: str) -> bytes:
-    if path != STDIN:
-        refuse_key(path, option, "give the path of a file", raw=True)
-        return read_bounded(path, limits.ATTESTATION_BYTES, option, streams=True)
-    content = sys.stdin.buffer.read(limits.ATTESTATION_BYTES + 1)
-    if len(content) > limits.ATTESTATION_BYTES:
-        raise LimitExceeded(f"{option}: more than {limits.ATTESTATION_BYTES} bytes on stdin")
-    return content

@@ -23,6 +23,7 @@ from imagesig.keys.file.notary_key import attributes_of, public_key_file
 from imagesig.keys.provider import ManagesKeys
 from imagesig.keys.uri import open_public_keys, resolve_key
 from imagesig.naming import scheme_of
+from imagesig.reading import is_folder
 from imagesig.text import quote
 
 _folder_option = click.option(
@@ -173,7 +174,7 @@ def _check_name(name: str) -> None:
 def _public_path(name: str, folder: Path | None) -> Path:
     _check_name(name)
     path = Path.cwd() if folder is None else folder
-    if not path.is_dir():
+    if not is_folder(path):
         raise InvalidArgument(f"public key path {quote(str(path))}: no such folder")
     return path / f"{name}.pub"
 

@@ -25,7 +25,7 @@ from imagesig.crypto.certificate_pem import BEGIN
 from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.uri import open_public_keys
 from imagesig.naming import is_key_uri
-from imagesig.reading import read_bounded, usage_error
+from imagesig.reading import is_file, read_bounded, usage_error
 
 
 @click.group("signer", short_help="Say who may sign tags of a repository.")
@@ -66,7 +66,7 @@ def add(
 def _public_key(name: str, options: TrustChangeOptions) -> PublicKey:
     """The public key of a file, which may be a certificate as docker takes it, or the newest one of a key URI."""
     path = Path(name)
-    if not is_key_uri(name) and path.is_file():
+    if not is_key_uri(name) and is_file(path):
         content = read_bounded(path, limits.CERTIFICATE_FILE_BYTES, "--key", explain=usage_error(f"--key {path}"))
         if BEGIN in content:
             return parse_certificates(content, f"--key {path}")[0].public_key
