@@ -20,6 +20,7 @@ from imagesig.effort import one_image
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NoSignatures
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.in_toto.predicates import predicate_type as uri_of
 from imagesig.oci.descriptor import Descriptor
 from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
@@ -95,9 +96,9 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type` only attestations that say they are of this
-    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. `transport` and
-    `timeout` are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type`, a URI or a short name such as `spdxjson`,
+    only attestations that say they are of this type. An SBOM may also be the predicate of an attestation; then its
+    `content` is the predicate. `transport` and `timeout` are as of `verify`.
 
     Raises:
         NoSignatures: there is nothing of the kind.
@@ -112,11 +113,12 @@ def download(
         raise InvalidArgument(f"download: {quote(what)}, one of {choices} is needed") from None
     if predicate_type and wanted is What.SIGNATURE:
         raise InvalidArgument("download: signatures have no predicate type")
+    uri = uri_of(predicate_type) if predicate_type else ""
     opened = ImageOpener(transport, timeout).open(image)
     grown = tree(opened)
     # The budget is for all blobs together: a manifest may list any number of small ones.
     with deadline(opened.timeout), one_image():
-        return tuple(_downloaded(opened, grown, wanted, predicate_type))
+        return tuple(_downloaded(opened, grown, wanted, uri))
 
 
 def _downloaded(image: Image, grown: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:

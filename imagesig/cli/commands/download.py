@@ -8,12 +8,18 @@ import click
 
 from imagesig.api.attached.downloading import What, download
 from imagesig.cli.help import GroupedCommand
+from imagesig.cli.options import Name
 from imagesig.cli.output.terminal import file, file_of_others, note
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
 
 type_option = click.option(
-    "--type", "predicate_type", default="", metavar="URI", help="Only attestations that say they are of this type."
+    "--type",
+    "predicate_type",
+    type=Name(),
+    default="",
+    metavar="NAME|URI",
+    help="Only attestations that say they are of this type.",
 )
 
 
@@ -24,11 +30,16 @@ def command() -> None:
 
 def _written(what: What, image: str, predicate_type: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
+    seen: list[bytes] = []
     for found in download(opened, what.value, predicate_type=predicate_type):
         if not found.signed:
             note(f"note: {found.digest} is a statement that nobody signed: {found.origin}")
         if what is What.SBOM:
-            file_of_others(found.content)
+            # Often a bundle and a classic attestation hold the same one.
+            if found.content in seen:
+                continue
+            file_of_others(b"\n" + found.content if seen else found.content)
+            seen.append(found.content)
         else:
             file(found.line + b"\n")
 
@@ -61,7 +72,10 @@ _subcommand(
 )
 _subcommand(
     What.SBOM,
-    "Write each SBOM: one that is attached as such, or the predicate of an attestation or of BuildKit's statement.",
+    """Write each distinct SBOM: one that is attached, or the predicate of an attestation or of BuildKit's statement.
+
+    Several are separated by a line break.
+    """,
     "Write stored SBOMs.",
 )
 _subcommand(
