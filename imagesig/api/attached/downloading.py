@@ -30,6 +30,7 @@ from imagesig.errors import (
 )
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.in_toto.predicates import predicate_type as uri_of
 from imagesig.oci.descriptor import Descriptor
 from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
@@ -106,9 +107,10 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type` only attestations that say they are of this
-    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. With
-    `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout` are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type`, a URI or a short name such as `spdxjson`,
+    only attestations that say they are of this type. An SBOM may also be the predicate of an attestation; then its
+    `content` is the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport`
+    and `timeout` are as of `verify`.
 
     Raises:
         NoSignatures: there is nothing of the kind.
@@ -140,9 +142,11 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
     Anyone who may push can add artifacts: one that cannot be read keeps no other one from being written.
 
     Raises:
+        InvalidArgument: no predicate type has this name.
         NoSignatures: there is nothing of the kind, and everything could be read.
         MalformedError: nothing of the kind can be read, and something that may be of the kind is broken.
     """
+    uri = uri_of(predicate_type) if predicate_type else ""
     ends = time.monotonic() + image.timeout
     grown = grown_tree(image, allow_incomplete=True, whole=False)
     failed = [Rejection(grown.image, grown.failure)] if grown.failure else []
@@ -165,7 +169,7 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
                 break
             continue
         total -= len(content)
-        found = _made(node, blob, content, what, predicate_type)
+        found = _made(node, blob, content, what, uri)
         left += found is None
         count += found is not None
         if found is not None:
