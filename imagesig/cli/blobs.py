@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from imagesig.api.blob.reading_blob import BlobLike
+from imagesig.cli.options import STDIN
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.external import external_call
 from imagesig.text import quote
 from imagesig.writing import replace_file
 
-STDIN = "-"
 _MODE = 0o644
 
 blob_argument = click.argument("blob", metavar="FILE|-")
+certificate_option = click.option("--certificate", is_flag=True, help="Put the key's certificate into the bundle.")
 
 
 def blob_of(argument: str) -> BlobLike:

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
-from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import parse_annotations
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
+from imagesig.cli.options import no_recursive_option, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
@@ -42,9 +42,9 @@ class Signing(Struct, frozen=True):
 
 
 @click.command("sign", add_help_option=False)
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@key_uri_option
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
-@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+@no_recursive_option
 @sign_format_options
 @signing_key_options
 @transport_options

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from imagesig import limits
-from imagesig.cli.options import FilePath, gathered
+from imagesig.cli.options import STDIN, FilePath, gathered
 from imagesig.errors import InvalidArgument
 from imagesig.naming import refuse_key
 from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.cli.workloads.file import Workloads
-
-STDIN = "-"
 
 
 class ListedImage(str):

@@ -1,4 +1,4 @@
-"""The options by which a command takes what is to be attested: a predicate and its type, or a whole statement."""
+"""The options with what a command attests: a predicate and its type, or a whole statement."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attest.attesting_job import StatementVersion
-from imagesig.cli.images_from import STDIN
-from imagesig.cli.options import Name, gathered
+from imagesig.cli.options import STDIN, Name, gathered
 from imagesig.errors import LimitExceeded
 from imagesig.in_toto.predicates import PREDICATE_NAMES
 from imagesig.naming import refuse_key
@@ -29,8 +28,8 @@ class StatementOptions(TypedDict):
     statement_version: StatementVersion
 
 
-class Said(Struct, frozen=True):
-    """The values of `predicate_options`."""
+class StatementSource(Struct, frozen=True):
+    """The values of `statement_source_options`."""
 
     predicate_type: str
     predicate: str
@@ -38,7 +37,7 @@ class Said(Struct, frozen=True):
     statement_version: str
 
     def read(self) -> StatementOptions:
-        """What is to be attested, read from its file.
+        """The predicate or the statement, read from its file.
 
         Raises:
             UsageError: neither a predicate with its type nor a statement, or both.
@@ -64,9 +63,9 @@ def _read(path: str, option: str) -> bytes:
     return content
 
 
-predicate_options = gathered(
-    "said",
-    Said,
+statement_source_options = gathered(
+    "source",
+    StatementSource,
     {
         "predicate_type": click.option(
             "--type",

@@ -2,71 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 import click
 
-from imagesig import limits
 from imagesig.api.attest.attesting import attest
 from imagesig.api.attest.attesting_job import DEFAULT_ATTESTATION_FORMATS
 from imagesig.api.attest.attesting_many import attest_many
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.images_from import STDIN, Images, images_or_builds_options
-from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import Name
+from imagesig.cli.images_from import Images, images_or_builds_options
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.signed import write_attested
 from imagesig.cli.output.terminal import note
+from imagesig.cli.predicate_options import HEADING, StatementSource, statement_source_options
 from imagesig.cli.transport import open_images, transport_options
-from imagesig.errors import LimitExceeded
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
-from imagesig.in_toto.predicates import PREDICATE_NAMES
-from imagesig.naming import refuse_key
-from imagesig.reading import read_bounded
-
-if TYPE_CHECKING:
-    from imagesig.api.options import AttestingJobOptions
 
 
 @click.command(
     "attest",
     cls=GroupedCommand,
-    short_help="Sign what is said about images.",
+    short_help="Sign statements about images.",
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
-        "Statement": "--type --predicate --statement --statement-version",
+        "Statement": HEADING,
         "Attestation": "--format --replace --dry-run",
         "Which images": "--images-from --buildx-metadata --recursive",
     },
     example="imagesig attest --key release.key --type spdxjson --predicate sbom.json ghcr.io/acme/app:1.0",
 )
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
-@click.option(
-    "--type",
-    "predicate_type",
-    type=Name(),
-    default="",
-    metavar="NAME|URI",
-    help=f"Type of the predicate: {', '.join(PREDICATE_NAMES)}, or any URI.",
-)
-@click.option("--predicate", default="", metavar="FILE", help="JSON object to sign, byte for byte; - is stdin.")
-@click.option(
-    "--statement",
-    default="",
-    metavar="FILE",
-    help="Whole in-toto statement to sign as it is, in place of --type and --predicate; - is stdin.",
-)
-@click.option(
-    "--statement-version",
-    type=click.Choice(["v1", "v0.1"]),
-    default="v1",
-    show_default=True,
-    help="in-toto version of the statement.",
-)
+@key_uri_option
+@statement_source_options
 @images_or_builds_options
 @click.option(
     "--format",
@@ -83,10 +51,7 @@ if TYPE_CHECKING:
 @transport_options
 def command(
     key_uri: str,
-    predicate_type: str,
-    predicate: str,
-    statement: str,
-    statement_version: str,
+    source: StatementSource,
     images: Images,
     formats: tuple[str, ...],
     recursive: bool,
@@ -101,41 +66,39 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST]. Attesting the same again adds nothing.
     """
-    if bool(statement) == bool(predicate) or bool(predicate) != bool(predicate_type):
-        raise click.UsageError("give --type and --predicate, or --statement")
-    options: AttestingJobOptions = {
-        "predicate_type": predicate_type,
-        "predicate": _read(predicate, "--predicate") if predicate else None,
-        "statement": _read(statement, "--statement") if statement else b"",
-        "statement_version": "v0.1" if statement_version == "v0.1" else "v1",
-        "formats": formats or DEFAULT_ATTESTATION_FORMATS,
-        "recursive": recursive,
-        "dry_run": dry_run,
-    }
+    statement, chosen = source.read(), formats or DEFAULT_ATTESTATION_FORMATS
     summary = Summary("planned" if dry_run else "attested")
     writer = writer_for(output, "attest", write_attested)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
-            outcomes = attest_many(images, key, transport=transport, replace=replace, **options)
+            outcomes = attest_many(
+                images,
+                key,
+                transport=transport,
+                replace=replace,
+                formats=chosen,
+                recursive=recursive,
+                dry_run=dry_run,
+                **statement,
+            )
             bar = Bar(images.total, "attested")
         else:
             # Arguments are few: all are drafted before the first is signed, so an error in one stops all.
             opened = open_images(images.known, transport)
             with image_progress(len(opened), "attested") as progress:
-                made = attest(opened, key, progress=progress, replace=replace, **options)
+                made = attest(
+                    opened,
+                    key,
+                    progress=progress,
+                    replace=replace,
+                    formats=chosen,
+                    recursive=recursive,
+                    dry_run=dry_run,
+                    **statement,
+                )
             outcomes = (Outcome(images.known[index], index, result) for index, result in enumerate(made))
             bar = Bar(0, "attested")
         for outcome in report(outcomes, writer, summary, bar):
             for warning in outcome.result.warnings if outcome.result else ():
                 note(f"warning: {shown_name(outcome.image)}: {warning}")
     raise click.exceptions.Exit(summary.status)
-
-
-def _read(path: str, option: str) -> bytes:
-    if path != STDIN:
-        refuse_key(path, option, "give the path of a file", raw=True)
-        return read_bounded(path, limits.ATTESTATION_BYTES, option, streams=True)
-    content = sys.stdin.buffer.read(limits.ATTESTATION_BYTES + 1)
-    if len(content) > limits.ATTESTATION_BYTES:
-        raise LimitExceeded(f"{option}: more than {limits.ATTESTATION_BYTES} bytes on stdin")
-    return content

@@ -13,7 +13,7 @@ from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import Name, choose_output, gathered
+from imagesig.cli.options import Name, choose_output, gathered, platform_option
 from imagesig.cli.output.failure import note_rejections, note_unverified
 from imagesig.cli.output.outcomes import Summary, report, writer_for
 from imagesig.cli.output.progress import Bar
@@ -22,7 +22,7 @@ from imagesig.cli.output.terminal import file, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust import Trust, trust_options
+from imagesig.cli.trust import Trust, threshold_option, trust_options, trusted_keys_option
 from imagesig.cli.verifying_processes import workers_for
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
@@ -62,16 +62,8 @@ _attester_options = gathered(
     "attesters",
     Attesters,
     {
-        "keys": click.option(
-            "--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable."
-        ),
-        "threshold": click.option(
-            "--threshold",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Number of distinct keys or CAs needed.",
-        ),
+        "keys": trusted_keys_option,
+        "threshold": threshold_option,
         "formats": click.option(
             "--format",
             "formats",
@@ -133,9 +125,7 @@ _asked_options = gathered(
 @trust_options
 @_asked_options
 @images_or_workloads_options
-@click.option(
-    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
-)
+@platform_option
 @policy_options
 @passphrase_option
 @choose_output(

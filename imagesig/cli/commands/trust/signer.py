@@ -10,6 +10,7 @@ import click
 from imagesig import limits
 from imagesig.api.trust.signers import add_signer, remove_signer
 from imagesig.cli.commands.trust.changes import (
+    SIGNER_CHANGE_HEADINGS,
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
     show,
@@ -35,7 +36,7 @@ def signer() -> None:
     "add",
     cls=GroupedCommand,
     short_help="Add a signer to repositories.",
-    headings={"Signer": "--key", **TRUST_CHANGE_HEADINGS},
+    headings={"Signer": "--key", **SIGNER_CHANGE_HEADINGS},
     example="imagesig trust signer add --key alice.pub alice registry.example/app",
 )
 @click.option(
