@@ -17,7 +17,7 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json
 from imagesig.errors import FormatViolation, MalformedError
 from imagesig.format_names import DSSE, Storage
-from imagesig.formats.cosign_family import CosignFamily, Signers, annotations_of, classic_chain
+from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION, CosignFamily, Signers, annotations_of, classic_chain
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, parse_large, payload_of, read_large_envelope
 from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
 from imagesig.in_toto.statement import IN_TOTO
@@ -38,8 +38,6 @@ from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
-
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 
 
 class _Body(Struct, frozen=True):

@@ -16,9 +16,8 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
-from imagesig.format_names import Storage
+from imagesig.format_names import BUNDLE_FAMILY, Storage
 from imagesig.formats.bundle import (
-    BUNDLE_FAMILY,
     DOCUMENT,
     content_of,
     key_material,

@@ -17,6 +17,7 @@ from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
+from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.oci.descriptor import Descriptor
@@ -38,7 +39,6 @@ _KINDS = {
     What.SIGNATURE: (ArtifactKind.SIGNATURE,),
 }
 _SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
-_SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
 class Downloaded(RedactedStruct, frozen=True):
@@ -155,7 +155,7 @@ def _made(node: TreeNode, blob: Descriptor, content: bytes, what: What, wanted: 
         if statement is None or not predicate_type.startswith(_SBOM_PREDICATES):
             return None
         content = bytes(statement.predicate)
-    signature = blob.annotations.get(_SIGNATURE, "")
+    signature = blob.annotations.get(SIGNATURE_ANNOTATION, "")
     return Downloaded(node.kind, blob.digest, blob.media_type, predicate_type, node.origin, content, signature)
 
 
