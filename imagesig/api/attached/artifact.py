@@ -1,4 +1,4 @@
-"""The kinds of artifacts that hang on an image, by what is stored. These are claims: nothing is verified."""
+"""The kinds of artifacts attached to an image, as they describe themselves. Nothing is verified."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesig.oci.manifest import Manifest
 
 
 class ArtifactKind(Enum):
-    """What an artifact says it is. The value is its name for people."""
+    """What an artifact claims to be. The value is the word that people see."""
 
     INDEX = "index"
     IMAGE = "image"

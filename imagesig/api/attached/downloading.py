@@ -1,4 +1,4 @@
-"""`download`: the attestations, SBOMs or signatures that hang on an image, as they are stored. Unverified."""
+"""`download`: the attestations, SBOMs or signatures attached to an image, as they are stored. Unverified."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
 
 
 class Downloaded(RedactedStruct, frozen=True):
-    """Something that hangs on an image, as others wrote it. Nothing is verified.
+    """An artifact attached to an image, as it is stored. Nothing is verified.
 
-    `content` are the stored bytes: a DSSE envelope, a Sigstore bundle, a statement, an SBOM. `signed` is False for
-    BuildKit's statements, which nobody signed. `signature` is base64, of a classic signature only.
+    `content` is the stored bytes: a DSSE envelope, a Sigstore bundle, a statement or an SBOM. `signed` is False for
+    BuildKit's statements, which have no signature. `signature` is base64, of a classic signature only.
     """
 
     hidden = ("content",)
@@ -87,14 +87,14 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type` only attestations that say they are of this
-    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. `transport` and
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type` selects the attestations that claim
+    this type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. `transport` and
     `timeout` are as of `verify`.
 
     Raises:
-        NoSignatures: there is nothing of the kind.
+        NoSignatures: the image has none of these.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
-        LimitExceeded: one of them, or all together, are too large.
+        LimitExceeded: one artifact is too large, or all together are.
     """
     try:
         wanted = What(what)
@@ -108,8 +108,8 @@ def download(
 
 
 def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    grown = tree(image)
-    nodes = [node for node in _hanging(grown.root) if node.kind in _KINDS[what] and not node.problem]
+    found_tree = tree(image)
+    nodes = [node for node in _attached(found_tree.root) if node.kind in _KINDS[what] and not node.problem]
     count = left = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
     for node in nodes:
@@ -118,7 +118,7 @@ def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downl
                 content = _read(image, node, blob)
             total -= len(content)
             if total < 0:
-                raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes hang on it")
+                raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes are attached to it")
             found = _made(node, blob, content, what, predicate_type)
             if found is None:
                 left += 1
@@ -127,11 +127,11 @@ def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downl
             yield found
     if not count:
         others = f"; {left} of another type" if left else ""
-        raise NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
+        raise NoSignatures(f"{image}: {found_tree.digest} has no {what.value}{others}", subject=found_tree.digest)
 
 
-def _hanging(root: TreeNode) -> Iterator[TreeNode]:
-    """What hangs on the image itself, and BuildKit's statements in its index."""
+def _attached(root: TreeNode) -> Iterator[TreeNode]:
+    """The artifacts attached to the image itself, and BuildKit's statements in its index."""
     for child in root.children:
         if child.kind is ArtifactKind.STATEMENT:
             yield from child.children

@@ -13,11 +13,11 @@ from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
 
 type_option = click.option(
-    "--type", "predicate_type", default="", metavar="URI", help="Only attestations that say they are of this type."
+    "--type", "predicate_type", default="", metavar="URI", help="Only attestations that claim this type."
 )
 
 
-@click.group("download", short_help="Write what hangs on an image to stdout, unverified.")
+@click.group("download", short_help="Write attached artifacts to stdout, unverified.")
 def command() -> None:
     """Write the attestations, SBOMs or signatures of an image to stdout, as they are stored. Nothing is verified."""
 
@@ -26,7 +26,7 @@ def _written(what: What, image: str, predicate_type: str, transport: Transport) 
     (opened,) = open_images([image], transport)
     for found in download(opened, what.value, predicate_type=predicate_type):
         if not found.signed:
-            note(f"note: {found.digest} is a statement that nobody signed: {found.origin}")
+            note(f"note: {found.digest} is an unsigned statement: {found.origin}")
         file(found.content if what is What.SBOM else found.line + b"\n")
 
 
