@@ -24,7 +24,7 @@ from imagesig.signature import Claim, Subject
 
 
 class SignedBlob(Struct, frozen=True):
-    """A signature over a blob. `signature` has the raw bytes, DER for ECDSA; `bundle` is a Sigstore bundle (JSON)."""
+    """A signature over a blob. `signature` is the raw bytes, DER for ECDSA; `bundle` is a Sigstore bundle (JSON)."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class SignedBlob(Struct, frozen=True):
 
     @property
     def base64(self) -> str:
-        """The signature as cosign and openssl pass it on: base64 in one line."""
+        """The signature in base64 on one line, as cosign and openssl write it."""
         return base64.b64encode(self.signature).decode("ascii")
 
     def document(self) -> dict[str, object]:
@@ -65,7 +65,7 @@ def sign_blob(
 
     The blob is read once in pieces, and its digest is signed. Ed25519 keys, and providers that sign no digests, need
     the blob in memory, at most `limits.BLOB_MESSAGE_BYTES`. `certificates` puts the key's certificate into the bundle.
-    `timeout` are seconds for opening the key and signing; reading is not limited.
+    `timeout` is the number of seconds for opening the key and signing; it does not limit reading.
 
     Raises:
         InvalidArgument: the blob cannot be read, or the key has no certificate.

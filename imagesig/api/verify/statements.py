@@ -1,4 +1,4 @@
-"""The evidence for requirements for attestations, which are read one after the other; only accepted ones are kept."""
+"""Judges the stored attestations of an image, one after the other, and keeps only the accepted ones."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class StoredStatements(Struct, dict=True):
             NoSignatures: there is no attestation of the type.
             NoSignatureAccepted: there are some, and they do not satisfy the requirement.
             TransportError: it does not hold, and a place with attestations did not answer, or not completely.
-            LimitExceeded: it does not hold, and the image has more than is read for one image.
+            LimitExceeded: it does not hold, and the image has more attestations than the limits allow.
         """
         judge, stored = self._judges[requirement], self._stored
         verdict = judge.verdict(self.evaluation.image)
-        # What was not read may be sufficient. If all must fit, it may also be the one that does not.
+        # An unread attestation may be the one that is needed; with `every`, it may be the one that does not fit.
         if verdict.failure is not None or requirement.every:
             for unread in (stored.failed, stored.limited):
                 if unread:
@@ -106,7 +106,7 @@ class StoredStatements(Struct, dict=True):
             judge.add(self._with_revocation(examined, requirement, known))
 
     def _is_other(self, predicate_type: str, requirement: Attested) -> bool:
-        """Whether an attestation is of another type than is needed. This decides on the error alone."""
+        """Whether an attestation has another type than the requirement. It decides only which error is raised."""
         if not predicate_type or predicate_type == requirement.predicate_type:
             return False
         self._other_types[predicate_type] = None
@@ -135,7 +135,7 @@ class StoredStatements(Struct, dict=True):
 
 
 def _unproven_type(item_format: Format, envelope: Envelope) -> str:
-    """The type that an attestation claims, although nobody trusted signed it; empty if it claims none."""
+    """The type that an attestation claims, without proof; empty if it claims none."""
     try:
         claim = item_format.claim(envelope)
     except ImagesigError:

@@ -1,4 +1,4 @@
-"""`VerifiedStatement`: what a trusted signer attests of an image."""
+"""`VerifiedStatement`: an accepted attestation of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesig.signature import StatementClaim, VerifiedSignature
 
 
 class VerifiedStatement(Struct, frozen=True, dict=True):
-    """An attestation that the policy accepted for the image; `signature` says who made it.
+    """An attestation that the policy accepted for the image; `signature` names its signer.
 
     `predicate` is JSON text, exactly as it was signed.
     """

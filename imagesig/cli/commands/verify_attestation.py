@@ -29,7 +29,7 @@ from imagesig.images.open import Transport
 from imagesig.in_toto.predicates import short_name
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Policy
-from imagesig.policy.attesters import Question
+from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.predicate import condition_in
 
 
@@ -54,8 +54,8 @@ class Asked(Struct, frozen=True):
     cel: tuple[str, ...]
     every: bool
 
-    def question(self) -> Question:
-        return Question.of(self.predicate_type, map(condition_in, self.conditions), self.cel, self.every)
+    def query(self) -> AttestationQuery:
+        return AttestationQuery.of(self.predicate_type, map(condition_in, self.conditions), self.cel, self.every)
 
 
 _attester_options = gathered(
@@ -152,11 +152,11 @@ def command(
 ) -> None:
     """Verify that trusted signers attest something of images, such as their provenance, and print what is attested.
 
-    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not looked at.
+    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not read.
     """
-    question = asked.question()
+    query = asked.query()
     open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
-    policy = question.policy(policy_of_command(policy_file, policy_from, lambda: attesters.policy(trust)))
+    policy = query.policy(policy_of_command(policy_file, policy_from, lambda: attesters.policy(trust)))
     if not policy.rules:
         # Opened first: an unusable key is one error of the command, not one for every image.
         policy = Policy(policy.default.opened(open_keys))
