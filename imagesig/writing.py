@@ -1,4 +1,7 @@
-"""Replaces files in one step: a reader sees the old file or the new one, and nothing is left after an error."""
+"""Replaces files in one step: a reader sees the old file or the new one, and nothing is left after an error.
+
+Folders for them are made for their owner only.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,17 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+
+
+def make_private_folder(path: Path) -> None:
+    """Makes the folder and those above it that are missing, all for their owner only. Raises `OSError`.
+
+    `Path.mkdir` gives the folders above the usual mode: others who may write there could put another folder in place.
+    """
+    if not path.is_dir():
+        if path.parent != path:
+            make_private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:

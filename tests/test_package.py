@@ -69,7 +69,7 @@ def _run(*command: str | Path, cwd: Path | None = None, **environment: str) -> s
         text=True,
         timeout=STEP_SECONDS,
     )
-    assert done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout[-6000:]}"
+    assert done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout[-30_000:]}"
     return done.stdout
 
 

@@ -25,7 +25,7 @@ class TrustBackup:
         tuf/REPOSITORY/metadata       what docker and notary keep, in a folder such as `~/.docker/trust`
         REPOSITORY/metadata           the same, without `tuf`
         v2/REPOSITORY/_trust/tuf      as a trust server serves them; without `v2` too
-        REPOSITORY
+        REPOSITORY                    unless its name ends with /metadata
         .                             the folder itself, which is then about one repository only
 
     A file with its hash in its name, as servers have them, comes before the one without.
@@ -66,7 +66,9 @@ class TrustBackup:
     def _metadata(self, repository: str) -> Path | None:
         """The folder with the files of a repository; None if there is none."""
         places = (f"tuf/{repository}/metadata", f"{repository}/metadata", f"v2/{repository}/_trust/tuf")
-        for place in (*places, f"{repository}/_trust/tuf", repository):
+        # `app/metadata` has the files of the repository `app`, not those of a repository with this name.
+        plain: tuple[str, ...] = () if repository.endswith("/metadata") else (repository,)
+        for place in (*places, f"{repository}/_trust/tuf", *plain):
             if (self.folder / place / f"{ROOT}.json").is_file():
                 return self.folder / place
         if not (self.folder / f"{ROOT}.json").is_file():

@@ -126,16 +126,22 @@ class Edition:
         content = serialized(alone, ())
         return {role.name: role for role in parse_targets(TARGETS, content).delegations}
 
+    def key_ids(self, name: str) -> dict[str, str]:
+        """The ids of the keys of a delegated role, each with its canonical id; itself for a key that is not used."""
+        known = {key.id: key.canonical_id for key in self.delegations()[name].keys}
+        entry = _entry(self._read(TARGETS)["delegations"], name)
+        return {item: known.get(item, item) for item in (entry["keyids"] if entry else ())}
+
     def role(self, name: str) -> Role:
-        """Who signs the file of a role, as edited: a top-level role, or one that is delegated to."""
+        """Who signs the file of a role, as edited: a top-level role, or one that `targets` delegates to.
+
+        Nobody signs further ones. Files do not name their role, and a signer chooses the keys and the content below his
+        role: with a key of another role, it would be that role's next file.
+        """
         if not name.startswith(f"{TARGETS}/"):
             content = serialized(self._root | {"expires": "2000-01-01T00:00:00Z", "version": 1}, ())
             return parse_root(content).roles[name]
-        known = self.delegations()
-        if name in known:
-            return known[name]
-        assert self.view is not None
-        return self.view.delegated[name].role
+        return self.delegations().get(name) or Role(name, (), 1)
 
     def present(self, role: str) -> Document | None:
         """The present file of a role; None if there is none that is verified."""
@@ -162,8 +168,8 @@ class Edition:
             present = self.present(name)
             if present is None or name in self.changed or present.expires > now + NEAR_EXPIRY:
                 continue
-            if name not in (ROOT, TARGETS, *self.delegations()) and name.count("/") == 1:
-                continue  # it is no longer delegated to
+            if name not in (ROOT, TARGETS, *self.delegations()):
+                continue  # `targets` does not, or no longer, delegate to it
             if able(self.role(name)):
                 self.sign_again(name)
             elif present.expires > now:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from imagesig.content_trust.key import TrustKey, canonical_id
-from imagesig.content_trust.role import ROOT, TARGETS, Role
+from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.crypto.certificate import parse_certificates
 from imagesig.errors import KeyNotFound
@@ -30,6 +31,10 @@ class KeyFolder(Protocol):
         """The role of each key by its canonical id."""
         ...
 
+    def repositories(self) -> Mapping[str, str]:
+        """The repository of each key that is for one only, by its canonical id."""
+        ...
+
     def find(self, key_id: str) -> ProviderKey | None:
         """The key with this canonical id; None if the folder does not have it."""
         ...
@@ -42,7 +47,8 @@ class KeyFolder(Protocol):
 class TrustKeys:
     """The private keys that may sign: open keys of any provider, and those of a folder.
 
-    Each key signs for the roles whose metadata list its public half. `root` and `targets` become the keys of a new
+    Each key signs for the roles whose metadata list its public half; a key that the folder has for a top-level role
+    signs for this role alone, and if it is of one repository, only there. `root` and `targets` become the keys of a new
     repository; without them its root key is the one of the folder, and its targets key is made there.
     """
 
@@ -59,10 +65,18 @@ class TrustKeys:
         self._found: dict[str, ProviderKey] = {}
         self._by_id: Mapping[str, tuple[SigningKey, PublicKey]] | None = None
         self._listed: Mapping[str, str] | None = None
+        self._of_one: Mapping[str, str] | None = None
+        self._repository = ""
+
+    def within(self, repository: str) -> TrustKeys:
+        """The same keys for this repository only."""
+        keys = copy(self)
+        keys._repository = repository
+        return keys
 
     def able(self, role: Role) -> bool:
         """Whether enough keys of the role are here. No key is opened."""
-        return len({key.canonical_id for key in role.keys if self._has(key.canonical_id)}) >= role.threshold
+        return len({key.canonical_id for key in role.keys if self._has(role, key.canonical_id)}) >= role.threshold
 
     def sign(self, role: Role, message: bytes) -> list[RoleSignature]:
         """The signatures of every key of the role that is here.
@@ -71,7 +85,8 @@ class TrustKeys:
             KeyNotFound: fewer keys are here than the role needs.
             KeyProviderError: a key cannot be opened, or does not sign.
         """
-        found = {key.canonical_id: (key, opened) for key in role.keys if (opened := self._find(key.canonical_id))}
+        may = (key for key in role.keys if self._may(role, key.canonical_id))
+        found = {key.canonical_id: (key, opened) for key in may if (opened := self._find(key.canonical_id))}
         if len(found) < role.threshold:
             needed = ", ".join(key.canonical_id for key in role.keys) or "a key"
             raise KeyNotFound(
@@ -112,8 +127,24 @@ class TrustKeys:
         self._found[opened.key.canonical_id] = opened
         return _certified(opened, repository, now) if role == ROOT else opened.key
 
-    def _has(self, key_id: str) -> bool:
-        return key_id in self._found or key_id in self._ids() or key_id in self._roles()
+    def _has(self, role: Role, key_id: str) -> bool:
+        here = key_id in self._found or key_id in self._ids() or key_id in self._roles()
+        return here and self._may(role, key_id)
+
+    def _may(self, role: Role, key_id: str) -> bool:
+        """Whether the role may use a key. The administrator of another repository, or a signer, chose to list it.
+
+        Files name neither their repository nor their role: what the key of a repository signs for others is its own
+        next file.
+        """
+        if key_id in self._ids():
+            return True
+        kind = self._roles().get(key_id, "")
+        if kind not in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP):
+            return True
+        if self._of_one is None:
+            self._of_one = self._folder.repositories() if self._folder is not None else {}
+        return kind == role.name and self._of_one.get(key_id, "") in ("", self._repository)
 
     def _ids(self) -> Mapping[str, tuple[SigningKey, PublicKey]]:
         """The given keys, in every version that signs, by canonical id."""

@@ -25,7 +25,7 @@ from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError
 from imagesig.external import external_call
 from imagesig.reading import Unreadable, read_bounded
-from imagesig.writing import replace_file
+from imagesig.writing import make_private_folder, replace_file
 
 _MOST_ROLES = limits.TRUST_DELEGATIONS + 4
 """With the root, targets, snapshot and timestamp."""
@@ -118,7 +118,7 @@ class FolderMemory:
 
     @contextlib.contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             while not _try_lock(folder):

@@ -36,7 +36,7 @@ from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, first_of
 from imagesig.text import quote
-from imagesig.writing import replace_file
+from imagesig.writing import make_private_folder, replace_file
 
 PASSPHRASE_CHARACTERS = 8
 """The fewest of a new passphrase, as notary asks for at its prompt."""
@@ -82,8 +82,11 @@ class PrivateKeyFolder:
         Raises:
             KeyProviderError: the folder cannot be read.
         """
-        found = ((key_id, self._attributes(path, suffix)) for key_id, path, suffix in self._files())
-        return {key_id: attributes.role for key_id, attributes in found if attributes is not None}
+        return {key_id: attributes.role for key_id, attributes in self._described()}
+
+    def repositories(self) -> dict[str, str]:
+        """The repository of each key whose header names one, by its canonical id: not verified. Raises as `roles`."""
+        return {key_id: attributes.repository for key_id, attributes in self._described() if attributes.repository}
 
     def find(self, key_id: str) -> ProviderKey | None:
         """The key with this canonical id; None if the folder does not have it.
@@ -127,7 +130,7 @@ class PrivateKeyFolder:
         content = to_notary_pem(private_key, self._new_passphrase(role, key_id), Attributes(role, repository))
         path = self._folder / f"{key_id}.key" if known is None else known[0]
         with external_call(f"{path}", lambda error: _not_written(path, error)):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             replace_file(path, content)
         return path
 
@@ -177,6 +180,11 @@ class PrivateKeyFolder:
             if found == key_id and (attributes := self._attributes(path, suffix)):
                 return path, attributes.role
         return None
+
+    def _described(self) -> Iterator[tuple[str, Attributes]]:
+        for key_id, path, suffix in self._files():
+            if (attributes := self._attributes(path, suffix)) is not None:
+                yield key_id, attributes
 
     def _files(self) -> Iterator[tuple[str, Path, str]]:
         """Id, path and the role in the name of each file, in a fixed order."""

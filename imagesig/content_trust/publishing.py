@@ -17,7 +17,7 @@ from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.metadata import parse_document, parse_root, serialized
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
-from imagesig.content_trust.servers import TrustServers
+from imagesig.content_trust.servers import TrustServers, read_pins
 from imagesig.content_trust.update import File, View
 from imagesig.deadlines import wait
 from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
@@ -76,7 +76,7 @@ class Publisher(Struct, frozen=True):
             notes = tuple(edition.renew(self.now, self.keys.able))
             files = self._signed(edition, skip)
             if base is None:
-                check_root(parse_root(files[ROOT]), self.image.repository, self.trust.pins, self.now)
+                check_root(parse_root(files[ROOT]), self.image.repository, read_pins(self.trust), self.now)
             self._store(files)
             try:
                 view = self._read_back(base, files)

@@ -152,9 +152,8 @@ class TrustServers:
 
     def _question(self, trust: ContentTrust, image: Reference, now: datetime, *, renews: bool = False) -> Question:
         """What is asked about a repository: with the pins that are read, and with what is remembered."""
-        pins = tuple(_read(pin) for pin in trust.pins)
         remembered = self._memory.load(self.url(trust, image), image.repository)
-        return Question(image.repository, pins, now, remembered, renews=renews)
+        return Question(image.repository, read_pins(trust), now, remembered, renews=renews)
 
     def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> View | None:
         if self._backup is not None:
@@ -176,6 +175,8 @@ class TrustServers:
         """The server of an image's repository, for writing. Raises `InvalidArgument` if no server may be asked."""
         if self._offline:
             raise InvalidArgument("content trust: offline, nothing can be published")
+        if self._backup is not None:
+            raise InvalidArgument("content trust: trust data are read from a folder, so nothing can be published")
         return self._server(self.url(trust, image), trust, image)
 
     def _from_memory(self, url: str, remembered: Mapping[str, bytes]) -> Callable[[File], bytes | None]:
@@ -258,6 +259,11 @@ def _from_backup(backup: TrustBackup, question: Question) -> View | None:
 
 def _made(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> TrustServers:
     return TrustServers(**given, environ=environ)  # type: ignore[arg-type]
+
+
+def read_pins(trust: ContentTrust) -> tuple[RootPin, ...]:
+    """The pins, with those in files read. Raises `InvalidArgument` for a file that cannot be used."""
+    return tuple(_read(pin) for pin in trust.pins)
 
 
 def _read(pin: RootPin) -> RootPin:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, overload
 
 from msgspec import Struct
 
+from imagesig.errors import InvalidArgument
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -160,6 +162,13 @@ class ToSign(Struct, frozen=True):
     message: bytes
     algorithm: Algorithm
     hashed: bytes = b""
+
+    @classmethod
+    def of_digest(cls, digest: bytes, algorithm: Algorithm) -> ToSign:
+        """The message with this digest. Raises `InvalidArgument` for an empty one, or one of another size."""
+        if not digest or (algorithm.hash is not None and len(digest) != algorithm.hash.size):
+            raise InvalidArgument(f"digest: {len(digest)} bytes, not one for {algorithm}")
+        return cls(b"", algorithm, digest)
 
     @property
     def digest(self) -> bytes:

@@ -6,9 +6,18 @@ from collections.abc import Iterable
 
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument
 from imagesig.formats.cosign_family import check_made_by
+from imagesig.formats.dsse_envelope import payload_of
 from imagesig.formats.format import Format
 from imagesig.in_toto.statement import SIGN_PREDICATE, STATEMENT_V1, parse_statement, statement_bytes
-from imagesig.signature import AlreadySigned, Claim, SignerInfo, StatementClaim, StoredSignature, is_attestation
+from imagesig.signature import (
+    AlreadySigned,
+    Claim,
+    Envelope,
+    SignerInfo,
+    StatementClaim,
+    StoredSignature,
+    is_attestation,
+)
 
 
 def statement_to_sign(claim: Claim, format_name: str) -> tuple[str, bytes]:
@@ -51,7 +60,7 @@ def already_attested(
         try:
             envelope = format.parse(item)
             if (envelope.chain[0] if envelope.chain else b"") == leaf and is_same_statement(
-                format.claim(envelope), claim
+                format.claim(envelope), claim, envelope
             ):
                 check_made_by(envelope, signer)
                 return AlreadySigned(format.name, item.origin)
@@ -60,12 +69,17 @@ def already_attested(
     return None
 
 
-def is_same_statement(one: Claim, other: Claim) -> bool:
-    """Whether two attestations have the same subjects, type and predicate. Names of subjects are not compared."""
-    if not isinstance(one, StatementClaim) or not isinstance(other, StatementClaim):
+def is_same_statement(stored: Claim, new: Claim, envelope: Envelope) -> bool:
+    """Whether a stored attestation has the same subjects, type and predicate. Names of subjects are not compared.
+
+    A whole statement may have subjects that claims leave out, so it must be the same text.
+    """
+    if not isinstance(stored, StatementClaim) or not isinstance(new, StatementClaim):
+        return False
+    if new.whole and payload_of(envelope.message) != new.whole:
         return False
     return (
-        one.predicate_type == other.predicate_type
-        and one.predicate == other.predicate
-        and {item.digest for item in one.subjects} == {item.digest for item in other.subjects}
+        stored.predicate_type == new.predicate_type
+        and stored.predicate == new.predicate
+        and {item.digest for item in stored.subjects} == {item.digest for item in new.subjects}
     )

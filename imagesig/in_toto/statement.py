@@ -78,6 +78,9 @@ def parse_statement(payload: bytes | memoryview) -> Statement:
         most = limits.STATEMENT_REST_BYTES
         raise LimitExceeded(f"statement: {len(rest)} bytes without the predicate, at most {most} are read")
     document = parse_object(rest, "statement", STATEMENT_SHAPE, nodes=limits.ENVELOPE_NODES)
+    if document.get("predicate") is not None:
+        # Its bounds are unknown: without this, other readers would see a predicate and this one none.
+        raise MalformedError("statement: the name of the member 'predicate' is written with escapes")
     if missing := sorted(_MEMBERS - {"predicate"} - document.keys()):
         raise FormatViolation(f"statement has no member {missing[0]!r}")
     if unknown := sorted(document.keys() - _MEMBERS):

@@ -115,9 +115,10 @@ class SigningKey(Closing, ABC):
         """The signature of the message with this digest, which is of the algorithm's hash. Otherwise as `sign`.
 
         Raises:
+            InvalidArgument: the digest has another size.
             UnsupportedAlgorithm: this key needs the message itself; see `signs_digests`.
         """
-        return self.sign_batch([ToSign(b"", algorithm or self.info.algorithms[0], digest)])[0]
+        return self.sign_batch([ToSign.of_digest(digest, algorithm or self.info.algorithms[0])])[0]
 
     def signs_digests(self, algorithm: Algorithm) -> bool:
         """Whether the digest of a message is enough to sign it with this algorithm. Never for Ed25519.

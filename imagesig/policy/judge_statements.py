@@ -9,7 +9,14 @@ from functools import cache
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from imagesig.errors import ConditionFailed, MalformedError, NoSignatureAccepted, PredicateMismatch, Rejection
+from imagesig.errors import (
+    ConditionFailed,
+    LimitExceeded,
+    MalformedError,
+    NoSignatureAccepted,
+    PredicateMismatch,
+    Rejection,
+)
 from imagesig.in_toto.predicates import short_name
 from imagesig.in_toto.statement import parse_predicate
 from imagesig.policy.attested import Attested
@@ -44,6 +51,11 @@ class StatementJudge(Struct):
     def reject(self, rejection: Rejection) -> None:
         """Adds an attestation that could not be examined."""
         self.judged.reject(rejection)
+
+    @property
+    def too_large(self) -> list[LimitExceeded]:
+        """The errors of attestations that were not read to their end, and may not fit."""
+        return [item.error for item in self.judged.refused if isinstance(item.error, LimitExceeded)]
 
     def verdict(self, image: object = "image") -> Verdict:
         """The verdict on all attestations that were added. `image` names the image in errors."""

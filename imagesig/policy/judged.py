@@ -7,7 +7,15 @@ from typing import assert_never
 
 from msgspec import Struct, field
 
-from imagesig.errors import Finding, FormatViolation, NoSignatureAccepted, Rejection, SignatureRejected, SubjectMismatch
+from imagesig.errors import (
+    ConditionFailed,
+    Finding,
+    FormatViolation,
+    NoSignatureAccepted,
+    Rejection,
+    SignatureRejected,
+    SubjectMismatch,
+)
 from imagesig.policy.credit import credit
 from imagesig.policy.enforcement import Action
 from imagesig.policy.signers import Signers
@@ -52,7 +60,10 @@ class Judged(Struct):
         if fits:
             self.fitting.append(fits)
         else:
-            self.refused.append(failures[0])
+            # A condition fails only for a trusted signer: with `every` that decides, so no other reason hides it.
+            self.refused.append(
+                next((item for item in failures if isinstance(item.error, ConditionFailed)), failures[0])
+            )
         self.reasons += failures
 
     def verdict(self, requirement: Signers, what: str, words: Words) -> Verdict:

@@ -206,7 +206,8 @@ def _compared(seen: object, wanted: object, *, least: bool) -> bool:
 def _is_younger(seen: object, wanted: object, now: datetime) -> bool:
     time, duration = parse_time(seen), parse_duration(wanted)
     # A time in the future proves no age; a small difference of clocks is allowed.
-    return time is not None and duration is not None and now - duration <= time <= now + _SKEW
+    # Compared as durations: a long one leads to a time before the year 1, which has no date.
+    return time is not None and duration is not None and -_SKEW <= now - time <= duration
 
 
 TESTS: Mapping[str, Callable[[object, object, datetime], bool]] = {

@@ -187,10 +187,10 @@ def merged(home: ImageHome, tag: str, theirs: Tagged) -> Merge:
         missing = [layer for layer in carried if _identity(layer) not in present]
         if not missing:
             return None
-        if len(layers) + len(missing) > limits.SIGNATURE_LAYERS:
+        most = limits.ATTESTATIONS if tag.endswith(".att") else limits.SIGNATURE_LAYERS
+        if len(layers) + len(missing) > most:
             raise LimitExceeded(
-                f"{tag}: would have {len(layers) + len(missing)} layers; verifiers read at most "
-                f"{limits.SIGNATURE_LAYERS}",
+                f"{tag}: would have {len(layers) + len(missing)} layers; verifiers read at most {most}",
                 hint="remove signatures that are no longer needed",
             )
         return _written(home, now, [*layers, *(layer.to_json() for layer in missing)])

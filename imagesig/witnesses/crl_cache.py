@@ -97,9 +97,9 @@ class FileCrlCache:
         return self._folder / hashlib.sha256(url.encode()).hexdigest()
 
     def _write(self, path: Path, content: bytes) -> None:
-        from imagesig.writing import replace_file
+        from imagesig.writing import make_private_folder, replace_file
 
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         replace_file(path, content)
 
     def _prune(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,9 @@ from imagesig.cli.late_inspect import load_inspect_late
 
 def _run(program: str) -> str:
     start = "import sys; from imagesig.cli.late_inspect import load_inspect_late; load_inspect_late(); import inspect; "
-    done = subprocess.run([sys.executable, "-S", "-c", start + program], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-S", "-c", start + program]  # without site, whose files of other packages may load it
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

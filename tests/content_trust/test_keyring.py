@@ -38,6 +38,9 @@ class Folder:
     def roles(self) -> dict[str, str]:
         return {key_id: name for key_id, (name, _) in self.keys.items()}
 
+    def repositories(self) -> dict[str, str]:
+        return {}
+
     def find(self, key_id: str) -> ProviderKey | None:
         self.opened.append(key_id)
         return signing_key(self.keys[key_id][1]) if key_id in self.keys else None

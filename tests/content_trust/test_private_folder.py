@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from imagesig.content_trust.key import canonical_id
+from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.private_folder import PrivateKeyFolder
+from imagesig.content_trust.role import Role
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AccessDenied, InvalidArgument, KeyExists, KeyMismatch, SecretRequired, WrongSecret
 from tests.makers import private_key
@@ -31,6 +34,17 @@ def test_a_key_is_stored_for_its_owner_only_and_found_again(tmp_path: Path) -> N
     signature = found.sign(b"message")
     made.key.verify(signature.method, signature.value, b"message")
     assert keys.roles() == {made.key.id: "alice"}
+
+
+@pytest.mark.parametrize("mask", [0, 0o002, 0o077])
+def test_no_folder_above_the_keys_is_made_for_others(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder(tmp_path / "docker").generate("alice")
+    finally:
+        os.umask(before)
+    for made in ("docker", "docker/trust", "docker/trust/private"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700
 
 
 def test_each_role_has_its_passphrase(tmp_path: Path) -> None:
@@ -103,3 +117,13 @@ def test_an_exported_file_names_its_place_and_stays_encrypted(tmp_path: Path) ->
     path = keys.store(private_key(), "alice")
     expected = path.read_text().replace("role: alice", f"path: {path.stem}\nrole: alice")
     assert keys.export(path.stem).decode() == expected
+
+
+def test_a_key_of_a_repository_signs_only_there_and_only_for_its_role(tmp_path: Path) -> None:
+    keys = folder(tmp_path)
+    for kind, repository, places in (("targets", "registry.example/app", 1), ("root", "", 2), ("alice", "", 2)):
+        key = keys.generate(kind, repository).key
+        for name in (kind, "targets/alice"):
+            role = Role(name, (key,), 1)
+            able = [TrustKeys(folder=keys).within(f"registry.example/{place}").able(role) for place in ("app", "b")]
+            assert sum(able) == (places if name == kind or kind == "alice" else 0)

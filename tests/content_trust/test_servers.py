@@ -14,7 +14,7 @@ from imagesig.images.registry.credentials import Credential
 from imagesig.oci.reference import parse_reference
 from imagesig.testing.loopback_server import Answer
 from tests.content_trust.notary import Notary, notary
-from tests.content_trust.repository import GUN, NOW, TrustRepository
+from tests.content_trust.repository import GUN, NOW, TrustRepository, p256
 
 IMAGE = parse_reference(f"{GUN}:1.0")
 
@@ -105,3 +105,19 @@ def test_a_pin_file_without_a_key_is_refused(trust: Notary, tmp_path: Path, cont
 
     with pytest.raises(InvalidArgument):
         TrustServers(memory=InMemoryTrust()).view(ContentTrust(trust.url, tmp_path / "pin"), IMAGE, NOW)
+
+
+def test_a_folder_in_place_of_a_server_speaks_for_the_repository_of_its_name_and_publishes_nothing(
+    trust: Notary, tmp_path: Path
+) -> None:
+    made = TrustRepository(root=[p256()])  # a pinned key without a certificate names no repository
+    for name, content in made.files().items():
+        path = tmp_path / GUN / "metadata" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    servers = TrustServers(server=trust.url, memory=InMemoryTrust(), backup=tmp_path)
+    pin = ContentTrust(pin=made.root[0].id)
+    assert servers.view(pin, IMAGE, NOW)
+    assert servers.view(pin, parse_reference(f"{GUN}/metadata"), NOW) is None
+    with pytest.raises(InvalidArgument, match="nothing can be published"):
+        servers.server(pin, IMAGE)

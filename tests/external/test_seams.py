@@ -29,7 +29,7 @@ SEAMS = [
     # keys: cryptography and NaCl
     Seam(f"{_SERIALIZATION}:load_der_private_key", "open_plain", "keys"),
     Seam(f"{_SERIALIZATION}:load_der_private_key", "doctor_key", "keys"),
-    Seam(f"{_SERIALIZATION}:load_pem_private_key", "open_pkcs8", "keys"),
+    Seam(f"{_SERIALIZATION}:load_der_private_key", "open_pkcs8", "keys"),
     Seam(f"{_SERIALIZATION}.pkcs12:load_pkcs12", "open_p12", "keys"),
     Seam(f"{_SERIALIZATION}:NoEncryption", "generate", "keys"),
     Seam("cryptography.hazmat.primitives.asymmetric.ec:generate_private_key", "generate", "keys"),

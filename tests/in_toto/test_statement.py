@@ -101,6 +101,13 @@ def test_a_statement_of_another_shape_is_refused(changes: dict[str, Any], said: 
         parse_statement(json.dumps(document(**changes)).encode())
 
 
+def test_a_predicate_whose_name_has_an_escape_is_not_read_as_none() -> None:
+    escaped = json.dumps(document(predicate={"a": 1})).replace('"predicate"', r'"predicat\u0065"').encode()
+    assert json.loads(escaped)["predicate"] == {"a": 1}
+    with pytest.raises(MalformedError, match="escapes"):
+        parse_statement(escaped)
+
+
 def test_subjects_without_a_sha256_digest_are_passed_over() -> None:
     other = {"digest": {"gitCommit": "ab"}}
     named = {"digest": {"sha256": OTHER_DIGEST.removeprefix("sha256:"), "sha512": "x"}, "annotations": {"size": 1}}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 import imagesig.policy.judge_statements as module
 from imagesig.crypto.algorithms import signing_algorithms
@@ -156,6 +157,16 @@ def test_every_attestation_of_the_type_must_fit_if_that_is_asked_for() -> None:
     assert failure is not None
     assert "every attestation" in str(failure)
     assert reasons(requirement, good, bad) == [ConditionFailed]
+
+
+def test_every_attestation_must_fit_whichever_of_its_authorities_is_looked_at_first() -> None:
+    requirement = wants(conditions=(BUILDER,), every=True)
+    bad = attested({"builder": "y"}, by=KEYS[1])
+    revoked = replace(bad, authority="a", checks=(Check.failed("revocation", SignatureInvalid("revoked")),))
+    for first, other in ((revoked, bad), (bad, revoked)):
+        failure = verdict(requirement, attested({"builder": "x"}), replace(first, by_others=(other,))).failure
+        assert failure is not None
+        assert "every attestation" in str(failure)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ HOLDS = [
     ("/made", "at_most", "2026-11-20T12:00:00.5Z"),
     ("/made", "younger_than", "30d"),
     ("/go", "younger_than", "2w"),
+    ("/go", "younger_than", "999999w"),
 ]
 
 FAILS = [
@@ -82,6 +83,7 @@ FAILS = [
     ("/no zone", "younger_than", "30d"),
     ("/old", "younger_than", "30d"),
     ("/future", "younger_than", "30d"),
+    ("/future", "younger_than", "999999d"),
     ("/absent", "younger_than", "30d"),
     ("/count", "younger_than", "30d"),
 ]

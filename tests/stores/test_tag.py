@@ -113,6 +113,14 @@ def test_no_more_signatures_are_attached_than_verifiers_read(home: Layout, monke
     assert merged(home, "t", listing(replace(LAYER, size=8)))(listing(LAYER)) is not None
 
 
+def test_no_more_attestations_are_merged_than_verifiers_read(home: Layout) -> None:
+    there, more = (listing(*(replace(LAYER, size=n) for n in numbers)) for numbers in (range(99), range(99, 101)))
+    tag = tag_of(DIGEST, ".att")
+    with pytest.raises(LimitExceeded, match="at most 100"):
+        merged(home, tag, more)(there)
+    assert merged(home, tag_of(DIGEST, ".sig"), more)(there) is not None
+
+
 def test_a_place_that_cannot_hold_signatures_is_told_before_anything_is_signed(home: Layout) -> None:
     class Refusing:
         def check_holds(self, *, referrers: bool) -> None:

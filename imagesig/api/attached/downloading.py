@@ -12,15 +12,17 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attached.artifact import ArtifactKind
-from imagesig.api.attached.tree import TreeNode, tree
+from imagesig.api.attached.tree import ImageTree, TreeNode, tree
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import deadline
-from imagesig.errors import InvalidArgument, LimitExceeded, NoSignatures
+from imagesig.deadlines import deadline, remaining
+from imagesig.effort import one_image
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NoSignatures
 from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.oci.descriptor import Descriptor
+from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 
@@ -39,6 +41,10 @@ _KINDS = {
     What.SIGNATURE: (ArtifactKind.SIGNATURE,),
 }
 _SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
+_NOT_JSON = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Controls that JSON never has unescaped."""
+_MOVES_CURSOR = regex(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+"""Further controls, and the direction and ends of lines, in UTF-8."""
 
 
 class Downloaded(RedactedStruct, frozen=True):
@@ -66,14 +72,16 @@ class Downloaded(RedactedStruct, frozen=True):
     def line(self) -> bytes:
         """The content in one line, as `imagesig download` prints it.
 
-        JSON as it is, a classic signature as cosign prints it, and an envelope that is no JSON (COSE) in base64.
+        JSON, a classic signature as cosign prints it, and an envelope that is no JSON (COSE) in base64. Characters that
+        move the cursor of a terminal are escaped: in JSON it is the same text.
         """
         if self.signature:
             payload = base64.b64encode(self.content).decode("ascii")
             return json.dumps({"Base64Signature": self.signature, "Payload": payload}).encode("ascii")
-        if self.content.lstrip()[:1] != b"{":
+        if self.content.lstrip()[:1] != b"{" or _NOT_JSON.search(self.content):
             return base64.b64encode(self.content)
-        return self.content.replace(b"\r", b"").replace(b"\n", b"")
+        text = self.content.replace(b"\r", b"").replace(b"\n", b"")
+        return _MOVES_CURSOR.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
 
 
 @checks_arguments
@@ -93,6 +101,7 @@ def download(
 
     Raises:
         NoSignatures: the image has none of these.
+        MalformedError: none of these can be read, and an artifact that may be one is broken or too large.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
         LimitExceeded: one artifact is too large, or all together are.
     """
@@ -104,18 +113,21 @@ def download(
     if predicate_type and wanted is What.SIGNATURE:
         raise InvalidArgument("download: signatures have no predicate type")
     opened = ImageOpener(transport, timeout).open(image)
-    return tuple(_downloaded(opened, wanted, predicate_type))
+    found_tree = tree(opened)
+    # The budget is for all blobs together: a manifest may list any number of small ones.
+    with deadline(opened.timeout), one_image():
+        return tuple(_downloaded(opened, found_tree, wanted, predicate_type))
 
 
-def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    found_tree = tree(image)
-    nodes = [node for node in _attached(found_tree.root) if node.kind in _KINDS[what] and not node.problem]
+def _downloaded(image: Image, found_tree: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:
+    attached = [node for node in _attached(found_tree.root) if node.kind in (*_KINDS[what], ArtifactKind.ARTIFACT)]
+    nodes = [node for node in attached if node.kind in _KINDS[what] and not node.problem]
     count = left = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
     for node in nodes:
         for blob in node.blobs:
-            with deadline(image.timeout):
-                content = _read(image, node, blob)
+            remaining(blob.digest)
+            content = _read(image, node, blob)
             total -= len(content)
             if total < 0:
                 raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes are attached to it")
@@ -126,6 +138,8 @@ def _downloaded(image: Image, what: What, predicate_type: str) -> Iterator[Downl
             count += 1
             yield found
     if not count:
+        if unread := next((node.problem for node in attached if node.problem), ""):
+            raise MalformedError(f"{image}: {found_tree.digest} has no {what.value} that can be read: {unread}")
         others = f"; {left} of another type" if left else ""
         raise NoSignatures(f"{image}: {found_tree.digest} has no {what.value}{others}", subject=found_tree.digest)
 

@@ -15,7 +15,15 @@ from imagesig.api.stored_signatures import ImageLike, pinned_name
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import Cost, one_image
-from imagesig.errors import ImageNotFound, ImagesigError, LimitExceeded, NotFound, TransportError, Unauthorized
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImageNotFound,
+    ImagesigError,
+    LimitExceeded,
+    NotFound,
+    TransportError,
+    Unauthorized,
+)
 from imagesig.images.buildkit import manifests_in, statements_in
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
@@ -231,6 +239,8 @@ class _TreeReader:
                 found.extend(read())
         except TransportError as error:
             found.append(replace(node, problem=self._failed(error)))
+        except DeadlineExceeded:
+            raise  # all that follows would be missing too
         except ImagesigError as error:
             found.append(replace(node, problem=str(error)))
         return found

@@ -114,6 +114,11 @@ def _claim_of_whole(statement: bytes) -> StatementClaim:
     if not read.predicate:
         raise InvalidArgument("statement: no predicate, a JSON object is needed")
     uri = type_named(read.predicate_type)
+    if uri != read.predicate_type:
+        raise InvalidArgument(
+            f"statement: its predicateType is {quote(read.predicate_type)}, {uri} is needed",
+            hint="verifiers compare the type with the URI, also if they are asked for the short name",
+        )
     check_predicate(uri, read.predicate)
     _check_readable(statement, read.predicate)
     claim = read.claim

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from imagesig.crypto.algorithms import Hash
 from imagesig.errors import InvalidArgument, LimitExceeded
 from imagesig.external import external_call
+from imagesig.formats.other_messages import HEAD_BYTES
 from imagesig.naming import PathLike
 from imagesig.reading import read_pieces
 from imagesig.redacted import RedactedStruct
@@ -29,14 +30,15 @@ BlobLike = bytes | str | PathLike | BinaryStream
 
 
 class Blob(RedactedStruct, frozen=True):
-    """A blob that was read: its size in bytes and its digests. `message` is the whole blob, or None."""
+    """A blob that was read: its size in bytes, its digests and its `head`. `message` is the whole blob, or None."""
 
-    hidden = ("message",)
+    hidden = ("message", "head")
 
     name: str
     size: int
     digests: Mapping[Hash, bytes]
     message: bytes | None = None
+    head: bytes = b""
 
     @property
     def title(self) -> str:
@@ -67,9 +69,10 @@ def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: 
         LimitExceeded: the blob is larger than `whole`, and `why` is given.
     """
     used = {item: hashlib.new(item.value) for item in {Hash.SHA256, *hashes}}
-    size, kept = 0, bytearray()
+    size, kept, head = 0, bytearray(), bytearray()
     for piece in _pieces(blob):
         size += len(piece)
+        head += piece[: HEAD_BYTES - len(head)]
         if size <= whole:
             kept += piece
         elif why and whole:
@@ -82,7 +85,7 @@ def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: 
         for hashed in used.values():
             hashed.update(piece)
     message = bytes(kept) if whole and size <= whole else None
-    return Blob(blob_name(blob), size, {item: hashed.digest() for item, hashed in used.items()}, message)
+    return Blob(blob_name(blob), size, {item: hashed.digest() for item, hashed in used.items()}, message, bytes(head))
 
 
 def _pieces(blob: BlobLike) -> Iterator[bytes]:

@@ -15,8 +15,10 @@ from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, Hash, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
+from imagesig.errors import InvalidArgument
 from imagesig.formats.blob_bundle import NAME, message_bundle
 from imagesig.formats.bundle import Bundle
+from imagesig.formats.other_messages import kind_of_message
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
@@ -68,7 +70,8 @@ def sign_blob(
     `timeout` is the number of seconds for opening the key and signing; it does not limit reading.
 
     Raises:
-        InvalidArgument: the blob cannot be read, or the key has no certificate.
+        InvalidArgument: the blob cannot be read, or is the message of another kind of signature; or the key has no
+            certificate.
         LimitExceeded: the blob is too large for a key that signs no digests.
         UnsupportedAlgorithm: the key signs with no algorithm that others verify.
         KeyProviderError: the key cannot be opened, or cannot sign.
@@ -79,6 +82,7 @@ def sign_blob(
         algorithm = format_.algorithm_of(info, "blob")
         format_.chain_of(info, "blob")
         found = read_blob_to_sign(blob, signing, algorithm)
+        _check_is_no_message(found)
         with deadline(timeout):
             signer, (signature,) = signing.signed([request_for(found, signing, algorithm)])
     record_blob_signature(found.name, Claim((Subject(found.digest),)), NAME, signer)
@@ -87,6 +91,15 @@ def sign_blob(
     return SignedBlob(
         found.name, found.size, found.digest, signature, bundle, algorithm, signer.key_id, signer.public_key
     )
+
+
+def _check_is_no_message(blob: Blob) -> None:
+    """Raises `InvalidArgument` if the signature of the blob would be one of an image, or of something said about it."""
+    if kind := kind_of_message(blob.head, blob.size):
+        raise InvalidArgument(
+            f"{blob.title}: is {kind}; its signature would be one of an image, not of a file",
+            hint="use imagesig sign or imagesig attest; sign an archive of the file if it is a file indeed",
+        )
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class DiagnosedTrust(Struct, frozen=True):
     def steps(self, image: Reference) -> Iterator[Diagnosis]:
         """The results for the repository of an image, as they come."""
         steps, trust = Steps(), self.trust or ContentTrust(first_use=True)
+        keys = self.keys.within(image.repository)
         reader = self.servers if self.trust is not None else self.servers.forgetful()
         views: list[View] = []
         yield from steps.run("trust server", lambda: self._address(trust, image), needed=True)
@@ -59,7 +60,7 @@ class DiagnosedTrust(Struct, frozen=True):
         for view in views:
             yield from steps.run("root pin", lambda view=view: _pins(view), asks=False)  # type: ignore[misc]
             yield from steps.run("trust expiry", lambda view=view: _expiry(view), asks=False)  # type: ignore[misc]
-            yield from steps.run("trust keys", lambda view=view: self._keys(view), asks=False)  # type: ignore[misc]
+            yield from steps.run("trust keys", lambda view=view: _keys(view, keys), asks=False)  # type: ignore[misc]
 
     def _address(self, trust: ContentTrust, image: Reference) -> Iterator[Diagnosis]:
         url = self.servers.url(trust, image)
@@ -86,20 +87,21 @@ class DiagnosedTrust(Struct, frozen=True):
         for note in view.skipped:
             yield Diagnosis("trust data", State.NOTE, note)
 
-    def _keys(self, view: View) -> Iterator[Diagnosis]:
-        delegated = [role for item in (view.targets, *view.delegated.values()) for role in item.targets.delegations]
-        roles = [view.root.roles[name] for name in (ROOT, TARGETS)] + delegated
-        able = [role.name for role in roles if self.keys.able(role)]
-        unable = [role.name for role in roles if role.name not in able]
-        if able:
-            yield Diagnosis("trust keys", State.OK, f"keys that are here sign {', '.join(able)}")
-        if unable:
-            yield Diagnosis("trust keys", State.NOTE, f"no key that is here signs {', '.join(unable)}")
-        for role in (view.root.roles[SNAPSHOT], view.root.roles[TIMESTAMP]):
-            here = self.keys.able(role)
-            yield Diagnosis(
-                "trust keys", State.OK, f"{role.name}: signed {'with a key that is here' if here else _by(role)}"
-            )
+
+def _keys(view: View, keys: TrustKeys) -> Iterator[Diagnosis]:
+    delegated = [role for item in (view.targets, *view.delegated.values()) for role in item.targets.delegations]
+    roles = [view.root.roles[name] for name in (ROOT, TARGETS)] + delegated
+    able = [role.name for role in roles if keys.able(role)]
+    unable = [role.name for role in roles if role.name not in able]
+    if able:
+        yield Diagnosis("trust keys", State.OK, f"keys that are here sign {', '.join(able)}")
+    if unable:
+        yield Diagnosis("trust keys", State.NOTE, f"no key that is here signs {', '.join(unable)}")
+    for role in (view.root.roles[SNAPSHOT], view.root.roles[TIMESTAMP]):
+        here = keys.able(role)
+        yield Diagnosis(
+            "trust keys", State.OK, f"{role.name}: signed {'with a key that is here' if here else _by(role)}"
+        )
 
 
 def _by(role: Role) -> str:

@@ -51,12 +51,15 @@ class PriorStatements:
     def keep(self, stored: StoredSignature, reader: Format) -> StoredSignature | None:
         """The attestation if it equals the new one, by any signer; else None. See `Keep`."""
         try:
-            claim = reader.claim(reader.parse(stored))
+            envelope = reader.parse(stored)
+            claim = reader.claim(envelope)
+            is_same = is_same_statement(claim, self._claim, envelope)
+            del envelope  # memory: `made_by` makes another one
         except BudgetExceeded:
             raise
         except ImagesigError:
             return None
-        if is_same_statement(claim, self._claim):
+        if is_same:
             return stored
         if (
             self._job.replaced_keys is not None

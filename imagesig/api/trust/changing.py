@@ -66,7 +66,7 @@ class TrustChange(Struct):
         image, servers = parse_reference(name), servers or TrustServers()
         if trust is None:
             trust = _trust(image, keys, server, servers)
-        return cls(image, servers, trust, keys, now or datetime.now(UTC))
+        return cls(image, servers, trust, keys.within(image.repository), now or datetime.now(UTC))
 
     def publish(self, edit: Edit) -> Published:
         """Publishes the change. Raises as `Publisher.publish`."""

@@ -9,7 +9,7 @@ from imagesig.api.trust.changing import ChangedTrust, TrustChange
 from imagesig.arguments import checks_arguments
 from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.keyring import TrustKeys
-from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.content_trust.servers import TrustServers
 from imagesig.content_trust.update import View
 from imagesig.deadlines import deadline
@@ -92,23 +92,28 @@ def rotate_trust_key(
         change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
         present = change.present(change.servers.present(change.trust, change.image, change.now))
         name = change.image.repository
-        if (threshold := present.role(role).threshold) > 1:
-            raise InvalidArgument(
-                f"{name}: {role} needs {threshold} signatures, which rotating to one key would lower to 1: only roles "
-                "with a threshold of 1 are rotated"
-            )
-        if not keys.able(present.role(ROOT)):
-            keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
+        _check_threshold(name, present.role(role))
+        if not change.keys.able(present.role(ROOT)):
+            change.keys.sign(present.role(ROOT), b"")  # raises the error that names the missing key
         if role in (SNAPSHOT, TIMESTAMP) and new_key is None:
             made = change.servers.server(change.trust, change.image).public_key(name, role, new=True)
         else:
-            made = keys.made(role, name, change.now, new_key)
+            made = change.keys.made(role, name, change.now, new_key)
         if made.id in {key.id for key in present.role(role).keys}:
             raise KeyMismatch(f"{name}: {made.canonical_id} is the present key of {role}, another one is needed")
 
         def edit(view: View | None) -> Edition:
             edition = change.present(view)
+            _check_threshold(name, edition.role(role))  # another writer may have raised it
             edition.entrust(role, made)
             return edition
 
         return change.result(change.publish(edit))
+
+
+def _check_threshold(repository: str, role: Role) -> None:
+    if role.threshold > 1:
+        raise InvalidArgument(
+            f"{repository}: {role.name} needs {role.threshold} signatures, which rotating to one key would lower to 1: "
+            "only roles with a threshold of 1 are rotated"
+        )

@@ -65,7 +65,8 @@ def _revoke(change: TrustChange, edition: Edition) -> None:
             )
     others = [role for role, is_able in able.items() if not is_able]
     if others:
-        change.notes = [f"{', '.join(others)} still has the tag: its keys are not here; that does not release it"]
+        reason = "its keys are not here, or it is below a signer's role"
+        change.notes = [f"{', '.join(others)} still has the tag: {reason}; that does not release it"]
 
 
 def _listed(change: TrustChange, edition: Edition) -> Iterator[tuple[str, str]]:

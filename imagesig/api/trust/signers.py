@@ -110,13 +110,14 @@ def _remove(change: TrustChange, edition: Edition, role: str, *, force: bool) ->
     delegations = edition.delegations()
     if role not in delegations:
         raise NoSignatures(f"{change.image.repository}: there is no signer {role.removeprefix(f'{TARGETS}/')}")
-    others = {
-        key.id for name, other in delegations.items() if name not in (role, RELEASES) for key in other.keys
-    }  # a key that another signer has too may still release
+    # With the keys that only others use: those of a curve that imagesig does not support, for one.
+    listed = {name: edition.key_ids(name) for name in delegations}
+    others = {key for name, keys in listed.items() if name not in (role, RELEASES) for key in keys.values()}
+    gone = set(listed[role].values()) - others  # a key that another signer has too may still release
     edition.undelegate(role)
     if RELEASES not in delegations:
         return
-    edition.withdraw(RELEASES, [key.id for key in delegations[role].keys if key.id not in others])
+    edition.withdraw(RELEASES, [key for key, canonical in listed[RELEASES].items() if canonical in gone])
     present, left = edition.present(RELEASES), edition.role(RELEASES)
     if present is None:
         return

@@ -54,7 +54,7 @@ class StoredStatements(Struct, dict=True):
         verdict = judge.verdict(self.evaluation.image)
         # An unread attestation may be the one that is needed; with `every`, it may be the one that does not fit.
         if verdict.failure is not None or requirement.every:
-            for unread in (stored.failed, stored.limited):
+            for unread in (stored.failed, stored.limited, *(judge.too_large if requirement.every else ())):
                 if unread:
                     raise unread from verdict.failure
         if verdict.failure is not None:

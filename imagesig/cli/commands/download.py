@@ -8,7 +8,7 @@ import click
 
 from imagesig.api.attached.downloading import What, download
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.output.terminal import file, note
+from imagesig.cli.output.terminal import file, file_of_others, note
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.images.open import Transport
 
@@ -27,7 +27,10 @@ def _written(what: What, image: str, predicate_type: str, transport: Transport) 
     for found in download(opened, what.value, predicate_type=predicate_type):
         if not found.signed:
             note(f"note: {found.digest} is an unsigned statement: {found.origin}")
-        file(found.content if what is What.SBOM else found.line + b"\n")
+        if what is What.SBOM:
+            file_of_others(found.content)
+        else:
+            file(found.line + b"\n")
 
 
 def _subcommand(what: What, help_text: str, short_help: str) -> Callable[..., object]:

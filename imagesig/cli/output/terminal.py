@@ -41,6 +41,11 @@ def note(*lines: str) -> None:
     _flush(sys.stderr)
 
 
+def ask(question: str) -> None:
+    """Asks a question on stderr. The command ends unless the answer is yes."""
+    click.confirm(sentence(question), abort=True, err=True)
+
+
 def document(text: str, *, flush: bool = True) -> None:
     """Writes text for programs, or a part of it, to stdout unchanged: in UTF-8, in every locale."""
     if text.isascii():
@@ -57,6 +62,14 @@ def file(content: bytes) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
+
+
+def file_of_others(content: bytes) -> None:
+    """Writes the bytes of a file that others wrote to stdout: unchanged, but to a terminal as `say` writes lines."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        say(*content.decode("utf-8", "replace").splitlines())
+    else:
+        file(content)
 
 
 def status(text: str) -> None:

@@ -226,7 +226,9 @@ class RegistrySession:
         """The reach of a request: the user named the registry itself, the registry named all other hosts."""
         place, parsed = self._place(), parse_url(url)
         if not self._is_ours(url):
-            return place.reach.of_named(place.origin, parsed)
+            named = place.reach.of_named(place.origin, parsed)
+            # It was ours when the login was added, and another thread found the registry elsewhere since.
+            return named.with_login(parsed) if "authorization" in headers else named
         with_login = place.reach.with_login(parsed) if "authorization" in headers else place.reach
         if with_login == place.reach or self._login.is_anonymous(place.url, self.path):
             return place.reach

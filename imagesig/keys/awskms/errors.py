@@ -139,6 +139,11 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
 
 
 def _by_system(what: str, error: Exception) -> ImagesigError | None:
+    if isinstance(error, RuntimeError) and "still expired" in str(error):  # botocore has no class for this
+        return AccessDenied(
+            f"{what}: the AWS credentials that were fetched for this call have expired already",
+            hint="correct this machine's clock, or the program, file or service that AWS credentials come from",
+        )
     if not isinstance(error, OSError):
         return None
     path = error.filename if isinstance(error.filename, str) else ""

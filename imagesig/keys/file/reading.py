@@ -141,6 +141,12 @@ def _from_pem(pem: bytes, passphrase: bytes | None) -> PrivateKey:
     return PrivateKey.of(load_pem_private_key(pem, passphrase))
 
 
+def _from_der(der: bytes, passphrase: bytes) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    return PrivateKey.of(load_der_private_key(der, passphrase))
+
+
 def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> PrivateKey:
     try:
         encrypted = _der(pem)
@@ -148,7 +154,8 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
         encrypted = b""  # the error below says so
     check_derivation(encrypted, subject)
     try:
-        key = _load(lambda: _from_pem(pem, passphrase), subject, encrypted=True)
+        # These bytes, not the text: in a block with headers, `cryptography` finds others than were checked.
+        key = _load(lambda: _from_der(encrypted, passphrase), subject, encrypted=True)
     except (WrongSecret, KeyUnusable):
         if notary := _load_notary(encrypted, passphrase, subject):
             return notary

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,17 @@ import pytest
 
 import imagesig
 from imagesig import ArtifactKind, TreeNode, download, limits, tree
-from imagesig.errors import ImageNotFound, InvalidArgument, LimitExceeded, NoSignatures, TransportError
+from imagesig.effort import ALLOWANCE, Cost
+from imagesig.errors import (
+    BudgetExceeded,
+    DeadlineExceeded,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NoSignatures,
+    TransportError,
+)
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
@@ -206,6 +218,33 @@ def test_a_registry_that_fails_is_incomplete_or_an_error() -> None:
         assert grown.document()["complete"] is False
 
 
+def test_what_is_not_read_in_time_is_not_missing() -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        put_layers(opened.home, tag_of(root.digest, ".att"), [(b"{}", DSSE, {})])
+        server.faults.append(lambda request: time.sleep(0.5) if ".att" in request.path else None)  # type: ignore[func-returns-value]
+        for look in (tree, partial(tree, allow_incomplete=True), partial(download, what="attestation")):
+            with pytest.raises(DeadlineExceeded):
+                look(registry(f"{server.host}/app:1"), timeout=0.3)  # type: ignore[operator]
+
+
+def test_what_cannot_be_read_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        noted = {"dev.sigstore.bundle.predicateType": SLSA}
+        add_referrer(opened.home, root, bundle(statement(SLSA, {})), BUNDLE, **noted)
+        assert len(download(opened, "attestation")) == 1
+        monkeypatch.setitem(ALLOWANCE, Cost.MANIFEST_BYTES, 10)
+        with pytest.raises(MalformedError, match="bytes of manifests"):
+            download(opened, "attestation")
+        monkeypatch.undo()
+        opened.home.put_manifest(b'{"schemaVersion":2,"layers":{}}', OCI_MANIFEST, tag_of(root.digest, ".sig"))
+        with pytest.raises(MalformedError, match="that can be read"):
+            download(opened, "signature")
+
+
 def test_more_than_is_read_is_refused(image: imagesig.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ATTESTATION_ENVELOPE_BYTES", 10)
     with pytest.raises(LimitExceeded):
@@ -214,6 +253,17 @@ def test_more_than_is_read_is_refused(image: imagesig.Image, monkeypatch: pytest
     monkeypatch.setattr(limits, "ATTESTATION_BYTES_PER_IMAGE", 300)
     with pytest.raises(LimitExceeded):
         download(image, "attestation")
+
+
+def test_one_manifest_does_not_cost_more_requests_than_an_image_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1")
+        root = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1")
+        put_layers(opened.home, tag_of(root.digest, ".att"), [(b'{"n":%d}' % n, DSSE, {}) for n in range(60)])
+        monkeypatch.setitem(ALLOWANCE, Cost.REQUESTS, 40)
+        assert len(tree(opened).root.children) == 60
+        with pytest.raises(BudgetExceeded, match="requests"):
+            download(registry(f"{server.host}/app:1"), "attestation")
 
 
 def test_an_index_that_contains_itself_ends(tmp_path: Path) -> None:
@@ -237,6 +287,24 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "\nverified" not in done.stdout
+    put_layers(layout, tag_of(root.digest, ".att"), [(b'{"payload":"\x1b[2Jverified"}\x00', DSSE, {})])
+    text = "\x9b2J\x7f\u202e\u2028\u2066\xe9"
+    add_referrer(layout, root, json.dumps({"a": text}, ensure_ascii=False).encode(), DSSE)
+    done = run_here("download", "attestation", f"oci:{tmp_path}/image:1")
+    assert done.exit_code == 0
+    assert all(line.isprintable() for line in done.stdout.split("\n"))
+    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[1:]]
+
+
+def test_an_sbom_moves_no_cursor_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.create(tmp_path / "image")
+    root = build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
+    sbom = "SPDXVersion: SPDX-2.3\x1b[2J\nDataLicense: \u202e\n"
+    put_layers(layout, tag_of(root.digest, ".sbom"), [(sbom.encode(), "text/spdx", {})])
+    assert run_here("download", "sbom", f"oci:{tmp_path}/image:1").stdout == sbom
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    shown = run_here("download", "sbom", f"oci:{tmp_path}/image:1").stdout
+    assert shown == "SPDXVersion: SPDX-2.3\\x1b[2J\nDataLicense: \\u202e\n"
 
 
 def test_the_commands(image: imagesig.Image) -> None:

@@ -197,6 +197,24 @@ def test_a_whole_statement_is_signed_as_it_is(image: Image, keys: Any) -> None:
         attest(image, keys[0], statement=whole, recursive=True)
 
 
+def test_a_whole_statement_that_names_something_else_too_is_another_one(image: Image, keys: Any) -> None:
+    digest = image.home.resolve("1.0").digest.removeprefix("sha256:")
+    subjects = [{"digest": {"sha256": digest}}, {"digest": {"gitCommit": "a"}}]
+    whole = {"_type": STATEMENT_V01, "subject": subjects, "predicateType": TYPE, "predicate": {}}
+    first = json.dumps(whole).encode()
+    attest(image, keys[0], statement=first)
+    made = attest(image, keys[0], statement=first.replace(b'"a"', b'"b"')).attestations
+    assert [item.state for item in made] == ["attached"] * 2
+    assert [item.state for item in attest(image, keys[0], statement=first).attestations] == ["present"] * 2
+
+
+def test_a_whole_statement_with_a_short_name_for_its_type_is_refused(image: Image, keys: Any) -> None:
+    subject = {"digest": {"sha256": image.home.resolve("1.0").digest.removeprefix("sha256:")}}
+    whole = {"_type": STATEMENT_V01, "subject": [subject], "predicateType": "custom", "predicate": {}}
+    with pytest.raises(InvalidArgument, match="attestation/v1 is needed"):
+        attest(image, keys[0], statement=json.dumps(whole).encode())
+
+
 def test_replace_keeps_a_statement_about_other_images_too(image: Image, keys: Any) -> None:
     digest = image.home.resolve("1.0").digest.removeprefix("sha256:")
     subjects = [{"digest": {"sha256": digest}}, {"digest": {"sha256": "0" * 64}}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -18,6 +19,8 @@ import imagesig
 from imagesig import attest_blob, limits, sign_blob, verify_blob
 from imagesig.cli.main import cli
 from imagesig.crypto.algorithms import ECDSA_SHA384, Algorithm, KeyType
+from imagesig.crypto.dsse import pre_authentication_encoding
+from imagesig.encoding import cbor
 from imagesig.errors import (
     AllowedUnverified,
     FormatViolation,
@@ -28,12 +31,16 @@ from imagesig.errors import (
     RefusedByPolicy,
     SubjectMismatch,
     UnsupportedAlgorithm,
+    VerificationError,
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
+from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.keys.wrapped import WrappedKey
 from imagesig.policy import Policy
 from imagesig.testing import MemoryProvider
+from tests.attestations import TYPE, attested_image, envelope, put, statement
+from tests.attestations import content as bundle_content
 from tests.commands import run_here
 
 CONTENT = b"a release\n"
@@ -43,11 +50,60 @@ def key(key_type: KeyType = KeyType.ECDSA_P256) -> imagesig.SigningKey:
     return MemoryProvider(key_type).open()
 
 
+STATEMENT = b'{"_type":"https://in-toto.io/Statement/v1","subject":[],"predicateType":"x:y","predicate":{}}'
+OTHER_MESSAGES = {
+    "DSSE": pre_authentication_encoding(IN_TOTO, STATEMENT),
+    "DSSE of another type": pre_authentication_encoding("text/plain", b""),
+    "COSE": cbor.dump(["Signature1", b"", b"", b"{}"]),
+    "JWS": base64.urlsafe_b64encode(b' {"alg":"ES256"}').rstrip(b"=") + b".e30",
+    "simple signing": b' {"optional":null,"critic\\u0061l":{"type":"cosign container image signature"}}\n',
+    "trust data": b'{"A":1,"_type":"Targets","delegations":{}}',
+}
+FILES = {
+    "statement": STATEMENT,
+    "bundle": json.dumps({"dsseEnvelope": {}}).encode(),
+    "text": b"DSSE v1 of file.txt",
+    "name": b"file.txt",
+    "short": b"a.b",
+    "large": b'{"critical":{},"x":"' + b"x" * limits.BUNDLE_BYTES + b'"}',
+}
+
+
 class OnlyMessages(WrappedKey):
     """A key of a provider that signs no digests."""
 
     def signs_digests(self, algorithm: Algorithm) -> bool:
         return False
+
+
+@pytest.mark.parametrize("name", OTHER_MESSAGES)
+@pytest.mark.parametrize("key_type", [KeyType.ECDSA_P256, KeyType.ED25519], ids=lambda item: item.value)
+def test_what_signatures_of_images_sign_is_not_signed_as_a_blob(name: str, key_type: KeyType) -> None:
+    for blob in (OTHER_MESSAGES[name], io.BytesIO(OTHER_MESSAGES[name])):
+        with pytest.raises(InvalidArgument, match="its signature would be"):
+            sign_blob(blob, key(key_type))
+
+
+def test_a_file_that_is_signed_makes_no_signature_of_an_image() -> None:
+    signing = key()
+    with attested_image() as stage:
+        for kind in (TYPE, SIGN_PREDICATE):
+            payload = statement(stage.digest, predicateType=kind)
+            with contextlib.suppress(InvalidArgument):
+                made = sign_blob(pre_authentication_encoding(IN_TOTO, payload), signing)
+                forged = envelope(payload, signatures=[{"sig": made.base64}])
+                put(stage.image, "bundle", bundle_content("bundle", forged))
+        with pytest.raises(VerificationError):
+            imagesig.verify(stage.image, signing.info.public_key)
+        with pytest.raises(VerificationError):
+            imagesig.verify_attestation(stage.image, signing.info.public_key, predicate_type=TYPE)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_alike_is_signed(name: str) -> None:
+    signing = key()
+    signed = sign_blob(FILES[name], signing)
+    assert verify_blob(FILES[name], signing.info.public_key, bundle=signed.bundle)
 
 
 @pytest.mark.parametrize("key_type", KeyType, ids=lambda item: item.value)
@@ -291,6 +347,15 @@ def _policy(text: str) -> Any:
     path = Path(tempfile.mkdtemp()) / "policy.toml"
     path.write_text(f"version = 1\n{text}\n")
     return path
+
+
+@pytest.mark.parametrize("size", [0, 20, 31, 64])
+@pytest.mark.parametrize("kind", [KeyType.ECDSA_P256, KeyType.RSA_2048])
+def test_a_digest_of_another_size_is_not_signed_and_an_empty_one_is_no_empty_message(kind: KeyType, size: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"digest: {size} bytes"):
+        key(kind).sign_digest(bytes(size))
+    with pytest.raises(InvalidArgument):
+        key(KeyType.ED25519).sign_digest(b"")
 
 
 def test_a_digest_is_not_signed_by_a_key_that_signs_messages() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from imagesig import (
     ChangedTrust,
@@ -25,8 +28,10 @@ from imagesig import (
 )
 from imagesig.content_trust import InMemoryTrust, TrustKeys, canonical_id
 from imagesig.content_trust.canonical import canonical_json
-from imagesig.content_trust.metadata import parse_targets, serialized
-from imagesig.content_trust.signing_key import signing_key
+from imagesig.content_trust.key import key_id, written_key
+from imagesig.content_trust.metadata import parse_root, parse_targets, serialized
+from imagesig.content_trust.private_folder import PrivateKeyFolder
+from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.errors import (
     Expired,
     InvalidArgument,
@@ -45,7 +50,8 @@ from imagesig.keys.file.provider import FileKey
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
-from tests.content_trust.repository import NOW, Key, TrustRepository, certified
+from tests.content_trust.repository import NOW, Delegation, Key, TrustRepository, certified
+from tests.content_trust.repository import tag as entry
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
 _WRITTEN = Key.written.fget  # type: ignore[attr-defined]
@@ -231,6 +237,14 @@ def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> N
     assert stage.server.versions(stage.gun)["targets"] == 4
 
 
+def test_the_root_of_a_new_repository_is_compared_with_a_pin_in_a_file(stage: Stage, tmp_path: Path) -> None:
+    for name, key in (("root", stage.root), ("bob", stage.bob)):
+        (tmp_path / name).write_text(key.info.public_key.pem)
+    with pytest.raises(NotTrusted, match="not one that is pinned"):
+        stage.init(trust=ContentTrust(pin=str(tmp_path / "bob")))
+    assert stage.init(trust=ContentTrust(pin=str(tmp_path / "root"))).created
+
+
 def test_a_repository_that_disappeared_is_not_made_anew(stage: Stage) -> None:
     stage.sign("1.0")
     stage.server.current.clear()
@@ -286,6 +300,26 @@ def test_a_removed_signer_leaves_what_another_key_can_sign_again(stage: Stage) -
         remove(stage.own)
 
 
+def test_a_removed_signer_keeps_no_key_that_releases_even_one_that_imagesig_does_not_use(stage: Stage) -> None:
+    key = ec.generate_private_key(ec.SECP224R1())
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    odd = {"keytype": "ecdsa", "keyval": {"private": None, "public": b64encode(spki).decode()}}
+    odd_id = key_id("ecdsa", b64encode(spki).decode())
+    stage.add("alice", stage.alice)
+    signed: Any = dict(parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed)
+    signed["version"] += 1
+    signed["delegations"]["keys"][odd_id] = odd
+    for role in signed["delegations"]["roles"]:
+        role["keyids"].append(odd_id)
+    made = signing_key(stage.targets).sign(canonical_json(signed))
+    written = serialized(signed, [(made.key_id, made.method, b64encode(made.value).decode())])
+    stage.server.store(stage.gun, {"targets": written})
+
+    remove_signer(stage.gun, "alice", stage.own, trust_servers=stage.servers())
+    left: Any = parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed["delegations"]
+    assert left == {"keys": {}, "roles": [{"keyids": [], "name": "targets/releases", "paths": [""], "threshold": 1}]}
+
+
 def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stage: Stage) -> None:
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice))
@@ -317,6 +351,48 @@ def test_a_revoked_tag_is_in_no_role_that_releases_it(stage: Stage) -> None:
         stage.released()
     with pytest.raises(NoSignatures, match="nothing to revoke"):
         revoke_trust(stage.gun, keys, trust_servers=stage.servers())
+
+
+@pytest.mark.parametrize("days", [10, 900], ids=["renewed", "revoked"])
+def test_no_key_signs_what_a_signer_delegates_which_could_be_the_file_of_another_role(stage: Stage, days: int) -> None:
+    alice, own, mallory = (PrivateKey.generate(KeyType.ECDSA_P256) for _ in range(3))
+    stage.alice, stage.targets = FileKey(alice, "alice"), FileKey(own, "targets")
+    stage.sign("1.0")
+    stage.add("alice", stage.alice)
+    below = Delegation([Key(mallory.loaded), Key(own.loaded)], {"1.0": entry(), "3.0": entry()}, version=1000)
+    below.expires, below.signed_by = NOW + timedelta(days=days), below.keys[:1]
+    made = TrustRepository(
+        delegations={"targets/alice": Delegation([Key(alice.loaded)], {}), "targets/alice/x": below}
+    ).files()
+    stage.server.store(stage.gun, {role: made[f"{role}.json"] for role in ("targets/alice", "targets/alice/x")})
+    keys = TrustKeys(stage.alice, root=stage.root, targets=stage.targets)
+
+    renewed = add_signer(stage.gun, "bob", [stage.bob.info.public_key], keys, trust_servers=stage.servers())
+    revoked = revoke_trust(f"{stage.gun}:1.0", keys, trust_servers=stage.servers())
+
+    assert (set(renewed.versions), set(revoked.versions)) == ({"targets"}, {"targets"})
+    assert any("targets/alice/x still has the tag" in note for note in revoked.notes)
+    assert stage.server.current[stage.gun]["targets/alice/x"] == made["targets/alice/x.json"]
+
+
+@pytest.mark.parametrize("kind", ["root", "targets"])
+def test_a_key_of_another_repository_in_dockers_folder_signs_nothing_that_its_administrator_lists(
+    stage: Stage, kind: str, tmp_path: Path
+) -> None:
+    folder = PrivateKeyFolder(tmp_path, lambda _role: lambda _request: "a passphrase")
+    theirs, bob = folder.generate(kind, "" if kind == "root" else "registry.example/other"), folder.generate("bob")
+    stage.init()
+    for name, key in (("mallory", theirs.key), ("bob", bob.key)):
+        public = [stage.alice.info.public_key, key.public_key]
+        add_signer(stage.gun, name, public, stage.own, trust_servers=stage.servers())
+    stage.sign("1.0", TrustKeys(stage.alice))
+
+    done = stage.sign("2.0", TrustKeys(folder=folder))
+
+    assert done.versions == {"targets/bob": 2, "targets/releases": 2}
+    for role in ("targets/mallory", "targets/releases"):
+        signed = parse_targets(role, stage.server.current[stage.gun][role]).document.signatures
+        assert theirs.key.id not in [one.key_id for one in signed]
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
@@ -409,6 +485,36 @@ def test_a_role_that_needs_two_signatures_is_not_rotated_to_one_key(stage: Stage
             trust=ContentTrust(pin=pins),
             trust_servers=stage.servers(),
         )
+
+
+def test_a_threshold_that_another_writer_raises_meanwhile_is_not_lowered(stage: Stage) -> None:
+    stage.init()
+    root = parse_root(stage.server.current[stage.gun]["root"])
+    own, bob = signing_key(stage.targets), signing_key(stage.bob)
+    raised = {
+        **root.document.signed,
+        "keys": {**root.document.signed["keys"], bob.key.id: written_key(bob.key.public_key)},  # type: ignore[dict-item]
+        "roles": {
+            **root.document.signed["roles"],  # type: ignore[dict-item]
+            "targets": {"keyids": [own.key.id, bob.key.id], "threshold": 2},
+        },
+        "version": 2,
+    }
+    targets = {**parse_targets("targets", stage.server.current[stage.gun]["targets"]).document.signed, "version": 2}
+
+    def written(signed: dict[str, object], *keys: ProviderKey) -> bytes:
+        made = [key.sign(canonical_json(signed)) for key in keys]
+        return serialized(signed, [(one.key_id, one.method, b64encode(one.value).decode()) for one in made])
+
+    def faster(_name: str, files: Files) -> None:
+        if len(stage.server.updates) == 2:
+            signer = signing_key(stage.root).named(root.roles["root"].keys[0])
+            stage.server.store(stage.gun, {"root": written(raised, signer), "targets": written(targets, own, bob)})
+
+    stage.server.before = faster
+    keys = TrustKeys(stage.bob, root=stage.root, targets=stage.targets)
+    with pytest.raises(InvalidArgument, match="targets needs 2 signatures"):
+        rotate_trust_key(stage.gun, "targets", keys, new_key=stage.alice, trust_servers=stage.servers())
 
 
 def test_a_writer_accepts_no_old_timestamp_and_nothing_older_than_before(stage: Stage) -> None:

@@ -216,6 +216,25 @@ def test_a_large_one_keeps_no_small_one_from_being_read_but_not_all_are_known_to
         ask(stage, every=True)
 
 
+@pytest.mark.parametrize("limit", ["ATTESTATION_BYTES", "STATEMENT_SUBJECTS", "BUNDLE_BYTES"])
+@form
+def test_one_that_is_too_large_to_be_read_is_not_known_to_fit(
+    stage: Attested, form: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = {"pointer": "/n", "equals": 1}
+    attest(stage.image, form, {"n": 1})
+    named = [{"name": str(n), "digest": {"sha256": stage.digest.removeprefix("sha256:")}} for n in range(9)]
+    if limit == "BUNDLE_BYTES":
+        put(stage.image, form, content(form, envelope(statement(stage.digest), extra="x" * 10_000)))
+        monkeypatch.setattr(limits, limit, 9_000)
+    else:
+        attest(stage.image, form, {"n": 2, "more": "x" * 10_000}, subject=named)
+        monkeypatch.setattr(limits, limit, 8 if limit == "STATEMENT_SUBJECTS" else 5_000)
+    assert len(ask(stage, conditions=[fits]).statements) == 1
+    with pytest.raises(LimitExceeded):
+        ask(stage, conditions=[fits], every=True)
+
+
 def test_a_predicate_with_a_duplicate_member_is_no_value(stage: Attested) -> None:
     attest(stage.image, predicate=b'{"a": 1, "a": 2}')
     (made,) = ask(stage).statements

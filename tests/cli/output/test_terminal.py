@@ -117,6 +117,15 @@ def test_each_text_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.written.decode(out.encoding).split("\n") == ["a", "b\\nc", ""]
 
 
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_file_of_others_moves_no_cursor_of_a_terminal(monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
+    stream = _Terminal("utf-8", tty=tty)
+    monkeypatch.setattr(sys, "stdout", stream)
+    text = "{\n  a\x1b[2J\u202e\xff"
+    terminal.file_of_others(text.encode())
+    assert stream.written == (b"{\n  a\\x1b[2J\\u202e\xc3\xbf\n" if tty else text.encode())
+
+
 def test_a_document_is_in_utf_8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for encoding in ("utf-8", "ascii", "latin-1"):
         stream = _Terminal(encoding)

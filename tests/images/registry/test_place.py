@@ -6,13 +6,21 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 from imagesig import ImagesigError, SigningKey, copy, inspect, registry, sign, verify
 from imagesig.errors import NoSignatures, Unreachable
+from imagesig.http.client import HttpClient, Response
+from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
+from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.connect import registry_client
+from imagesig.images.registry.credentials import Credential
+from imagesig.images.registry.place import Place, Whereabouts
+from imagesig.images.registry.session import PULL, RegistrySession
+from imagesig.oci.reference import parse_reference
 from imagesig.testing import InMemoryRegistry
 from tests.attacks.network import Network, head_of, scripted
 from tests.commands import run_here
@@ -266,3 +274,24 @@ def test_cosign_reaches_the_same_registries(
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert not front.plain
+
+
+@pytest.mark.parametrize("asked", range(1, 9))
+def test_a_registry_that_another_thread_finds_elsewhere_gets_no_login_in_clear_outside_this_machine(asked: int) -> None:
+    host = "registry.localhost:5000"
+    sent: list[tuple[str, Reach, dict[str, str]]] = []
+    places = [Place.of("http", host, LOOPBACK_ONLY)] * asked + [Place.of("https", host, ANYWHERE)] * 20
+
+    class Http(HttpClient):
+        def request(self, _method: str, url: str, **given: Any) -> Response:
+            sent.append((url, given["reach"], given["headers"]))
+            return Response(200, {}, b"", url)
+
+    http = Http(user_agent="test")
+    login = RegistryLogin(http, lambda _host: Credential("user", "s3cret"))
+    login.answer('Basic realm="x"', f"http://{host}", "app", PULL, "")
+    whereabouts = Whereabouts(lambda: places.pop(0), lambda _used: False)
+    RegistrySession(http, login, whereabouts, parse_reference(f"{host}/app:1.0")).request("GET", "tags/list", limit=9)
+    ((url, reach, headers),) = sent
+    if url.startswith("http:") and "authorization" in headers:
+        assert reach.loopback_only or reach.has_login

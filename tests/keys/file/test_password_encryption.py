@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from imagesig import open_key
-from imagesig.errors import KeyUnusable
+from imagesig.errors import KeyUnusable, WrongSecret
 from imagesig.keys.secrets import fixed
 from tests.keys.file.test_private_key import _EC
 
@@ -92,5 +92,17 @@ def test_a_key_that_is_too_dear_to_open_is_refused_at_once(make: Callable[[], by
     file.chmod(0o600)
     began = time.process_time()
     with pytest.raises(KeyUnusable, match="its passphrase is derived with"):
+        open_key(str(file), secrets=fixed("a wrong passphrase"))
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("header", ["DEK-Info: AES-256-CBC,00", "Proc-Type: 4,ENCRYPTED", "role: alice"])
+def test_a_header_hides_no_derivation_that_is_too_dear(header: str, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    first, rest = _pkcs8(_many_rounds).decode().split("\n", 1)
+    file.write_text(f"{first}\n{header}\n\n{rest}")
+    file.chmod(0o600)
+    began = time.process_time()
+    with pytest.raises((KeyUnusable, WrongSecret)):
         open_key(str(file), secrets=fixed("a wrong passphrase"))
     assert time.process_time() - began < 1

@@ -114,7 +114,7 @@ SIGNER_CHANGE_HEADINGS = TRUST_CHANGE_HEADINGS | {
 }
 
 
-def show(changed: ChangedTrust) -> None:
+def say_change(changed: ChangedTrust) -> None:
     """Prints what was published."""
     name = f"{changed.repository}:{changed.tag}" if changed.tag else changed.repository
     if changed.created:

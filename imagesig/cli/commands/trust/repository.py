@@ -8,7 +8,12 @@ from contextlib import ExitStack
 import click
 
 from imagesig.api.trust.repositories import ROTATED, init_trust, rotate_trust_key
-from imagesig.cli.commands.trust.changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
+from imagesig.cli.commands.trust.changes import (
+    TRUST_CHANGE_HEADINGS,
+    TrustChangeOptions,
+    say_change,
+    trust_change_options,
+)
 from imagesig.cli.help import GroupedCommand
 
 
@@ -28,7 +33,7 @@ def init(repositories: Sequence[str], options: TrustChangeOptions) -> None:
     """
     with options.opened() as (keys, shared):
         for repository in repositories:
-            show(init_trust(repository, keys, **shared))
+            say_change(init_trust(repository, keys, **shared))
 
 
 @click.command(
@@ -54,4 +59,4 @@ def rotate(new_key: str, repository: str, role: str, options: TrustChangeOptions
     """
     with options.opened() as (keys, shared), ExitStack() as stack:
         given = stack.enter_context(options.open(new_key)) if new_key else None
-        show(rotate_trust_key(repository, role, keys, new_key=given, **shared))
+        say_change(rotate_trust_key(repository, role, keys, new_key=given, **shared))

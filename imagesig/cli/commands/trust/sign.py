@@ -8,8 +8,14 @@ import click
 
 from imagesig.api.trust.revoking import revoke_trust
 from imagesig.api.trust.signing import sign_trust
-from imagesig.cli.commands.trust.changes import TRUST_CHANGE_HEADINGS, TrustChangeOptions, show, trust_change_options
+from imagesig.cli.commands.trust.changes import (
+    TRUST_CHANGE_HEADINGS,
+    TrustChangeOptions,
+    say_change,
+    trust_change_options,
+)
 from imagesig.cli.help import GroupedCommand
+from imagesig.cli.output.terminal import ask
 from imagesig.cli.transport import transport_options
 from imagesig.errors import InvalidArgument
 from imagesig.images.open import Transport
@@ -34,7 +40,7 @@ def sign(images: Sequence[str], options: TrustChangeOptions, transport: Transpor
     """
     with options.opened() as (keys, shared):
         for image in images:
-            show(sign_trust(image, keys, transport=transport, timeout=transport.timeout, **shared))
+            say_change(sign_trust(image, keys, transport=transport, timeout=transport.timeout, **shared))
 
 
 @click.command(
@@ -51,9 +57,9 @@ def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions) -> Non
     """Remove a tag, or every tag of a repository, from all roles whose keys are here."""
     for image in images:
         if not yes and not parse_reference(image).tag:
-            click.confirm(f"Revoke every tag of {parse_reference(image).repository}?", abort=True, err=True)
+            ask(f"Revoke every tag of {parse_reference(image).repository}?")
         if parse_reference(image).digest:
             raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
     with options.opened() as (keys, shared):
         for image in images:
-            show(revoke_trust(image, keys, **shared))
+            say_change(revoke_trust(image, keys, **shared))

@@ -13,7 +13,7 @@ from imagesig.cli.commands.trust.changes import (
     SIGNER_CHANGE_HEADINGS,
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
-    show,
+    say_change,
     signer_change_options,
     trust_change_options,
 )
@@ -55,7 +55,7 @@ def add(public_keys: Sequence[str], name: str, repositories: Sequence[str], opti
     added = [_public_key(item, options) for item in public_keys]
     with options.opened() as (keys, shared):
         for repository in repositories:
-            show(add_signer(repository, name, added, keys, **shared))
+            say_change(add_signer(repository, name, added, keys, **shared))
 
 
 def _public_key(name: str, options: TrustChangeOptions) -> PublicKey:
@@ -83,4 +83,4 @@ def remove(force: bool, name: str, repositories: Sequence[str], options: TrustCh
     """Remove a signer. Released tags are signed again with another key of targets/releases that is here."""
     with options.opened() as (keys, shared):
         for repository in repositories:
-            show(remove_signer(repository, name, keys, force=force, **shared))
+            say_change(remove_signer(repository, name, keys, force=force, **shared))
