@@ -17,7 +17,7 @@ from msgspec import Struct
 from imagesig.content_trust.key import TrustKey, written_key
 from imagesig.content_trust.metadata import Document, FileHash, parse_root, parse_targets, serialized
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, Role, check_delegation_name
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.encoding.shape import as_bytes, as_object
 from imagesig.errors import Expired, MalformedError
 
@@ -48,14 +48,14 @@ class Edition:
     imagesig cannot write again.
     """
 
-    def __init__(self, root: Json, view: View | None) -> None:
+    def __init__(self, root: Json, view: TrustData | None) -> None:
         self.view = view
         self.changed: set[str] = set()
         self._root = root
         self._targets: dict[str, Json] = {}
 
     @classmethod
-    def of(cls, view: View) -> Edition:
+    def of(cls, view: TrustData) -> Edition:
         """No change yet."""
         return cls(_root(view.root.document.signed), view)
 

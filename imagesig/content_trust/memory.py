@@ -48,7 +48,7 @@ class TrustMemory(Protocol):
         ...
 
 
-class Forgetful:
+class NoTrustMemory:
     """Remembers nothing."""
 
     def load(self, server: str, repository: str) -> Files:

@@ -18,7 +18,7 @@ from imagesig.content_trust.metadata import parse_document, parse_root, serializ
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
 from imagesig.content_trust.servers import TrustServers, read_pins
-from imagesig.content_trust.update import File, View
+from imagesig.content_trust.update import File, TrustData
 from imagesig.deadlines import wait
 from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
 from imagesig.oci.reference import Reference
@@ -29,14 +29,14 @@ _PAUSE = 0.05
 _REPAIRS = 2
 """How often files are published anew under the next version, because the server cannot serve what it stored."""
 
-Edit = Callable[[View | None], Edition]
+Edit = Callable[[TrustData | None], Edition]
 """Makes the change from the verified present files. It is called again after another writer was faster."""
 
 
 class Published(Struct, frozen=True):
     """The verified trust data after a change, the new version of each role that was published, and warnings."""
 
-    view: View
+    view: TrustData
     versions: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ class Publisher(Struct, frozen=True):
                 wait(_PAUSE * attempt * (1 + random.random()), self.image.repository)  # noqa: S311 - not a secret
         raise AssertionError("the last attempt returns or raises")
 
-    def _published(self, base: View | None, edit: Edit) -> Published:
+    def _published(self, base: TrustData | None, edit: Edit) -> Published:
         failure: MalformedError | SignatureRejected | None = None
         for skip in range(_REPAIRS + 1):
             edition = edit(base)
@@ -123,7 +123,7 @@ class Publisher(Struct, frozen=True):
                     raise Stale(str(error), hint="run the same again") from error  # of a root, notary says it otherwise
                 raise
 
-    def _read_back(self, base: View | None, files: Mapping[str, bytes]) -> View:
+    def _read_back(self, base: TrustData | None, files: Mapping[str, bytes]) -> TrustData:
         """The verified trust data on the server, which have these files or later ones."""
         remembered = base.files if base is not None else {ROOT: files[ROOT]}
         root = parse_root(files.get(ROOT) or remembered[ROOT])
@@ -146,7 +146,7 @@ def _version(role: str, content: bytes | None) -> int:
     return parse_document(role, content).version if content is not None else 0
 
 
-def _is_there(view: View, role: str, content: bytes) -> bool:
+def _is_there(view: TrustData, role: str, content: bytes) -> bool:
     found = view.files.get(role)
     if found is None:
         raise MalformedError(f"{role}.json: it was stored, but the trust data on the server do not use it")

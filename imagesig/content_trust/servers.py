@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
-from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.memory import FolderMemory, NoTrustMemory, TrustMemory, state_folder
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
-from imagesig.content_trust.update import File, Question, View, every_role, update
+from imagesig.content_trust.update import File, Question, TrustData, every_role, update
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
 from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
 from imagesig.oci.reference import Reference
@@ -70,7 +70,7 @@ class TrustServers:
         self._ca_file = Path(ca_file) if ca_file else None
         self._credentials = credentials
         self._servers: dict[tuple[str, str, str], TrustServer] = {}
-        self._views: Once[View | None] = Once(_VIEWS, _is_worth_another_attempt)
+        self._views: Once[TrustData | None] = Once(_VIEWS, _is_worth_another_attempt)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
@@ -81,9 +81,9 @@ class TrustServers:
     def is_offline(self) -> bool:
         return self._offline
 
-    def forgetful(self) -> TrustServers:
+    def without_memory(self) -> TrustServers:
         """The same for looking at trust data without verifying whose they are: nothing is remembered."""
-        return _made({**self._given, "memory": Forgetful()}, self._environ)
+        return _made({**self._given, "memory": NoTrustMemory()}, self._environ)
 
     def url(self, trust: ContentTrust, image: Reference) -> str:
         """The URL of the server for an image. Raises as `server_url` does."""
@@ -102,7 +102,7 @@ class TrustServers:
         wanted: Callable[[str], bool] = every_role,
         roles: tuple[str, ...] = (),
         accepts_expired: bool = False,
-    ) -> View | None:
+    ) -> TrustData | None:
         """The verified trust data of the image's repository; None if the server has none.
 
         `wanted` says which delegated roles are read, and `roles` names them for the cache. With `accepts_expired`,
@@ -117,7 +117,7 @@ class TrustServers:
         periods = (int(time.monotonic() // _VIEW_SECONDS), int(now.timestamp() // _VIEW_SECONDS))
         key = (url, image.repository, trust, roles, periods, accepts_expired)
 
-        def updated() -> View | None:
+        def updated() -> TrustData | None:
             question = self._question(trust, image, now)
             asked = replace(question, wanted=wanted, accepts_expired=accepts_expired)
             return self._updated(url, trust, image, asked)
@@ -135,11 +135,13 @@ class TrustServers:
         """Whether a root of the image's repository is remembered. Raises if that cannot be found out."""
         return ROOT in self._memory.load(self.url(trust, image), image.repository)
 
-    def present(self, trust: ContentTrust, image: Reference, now: datetime) -> View | None:
+    def present(self, trust: ContentTrust, image: Reference, now: datetime) -> TrustData | None:
         """As `view`, for a writer: asked of the server now, with files that have expired since."""
         return self._updated(self.url(trust, image), trust, image, self._question(trust, image, now, renews=True))
 
-    def read_back(self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]) -> View:
+    def read_back(
+        self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]
+    ) -> TrustData:
         """The verified trust data after they were changed. `written` has the files that they must follow.
 
         They are remembered, and used by `view`. Raises as `view`.
@@ -155,7 +157,7 @@ class TrustServers:
         remembered = self._memory.load(self.url(trust, image), image.repository)
         return Question(image.repository, read_pins(trust), now, remembered, renews=renews)
 
-    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> View | None:
+    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> TrustData | None:
         if self._backup is not None:
             return _from_backup(self._backup, question)
         remembered = question.remembered
@@ -220,7 +222,7 @@ class TrustServers:
                 server.close()
 
 
-def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> View | None:
+def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> TrustData | None:
     """The answer to a question, with files from `fetch`."""
     steps = update(question)
     try:
@@ -234,11 +236,11 @@ def _answered(question: Question, fetch: Callable[[File], bytes | None], source:
                 )
             need = steps.send(content)
     except StopIteration as done:
-        view: View | None = done.value
+        view: TrustData | None = done.value
         return view
 
 
-def _from_backup(backup: TrustBackup, question: Question) -> View | None:
+def _from_backup(backup: TrustBackup, question: Question) -> TrustData | None:
     """The answer from a folder. A signer's file that is not in it is skipped: his signature is then not known."""
     repository = question.repository
     lacking: list[str] = []

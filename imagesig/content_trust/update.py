@@ -72,7 +72,7 @@ class SignedTargets(Struct, frozen=True):
     signers: tuple[RoleSigner, ...]
 
 
-class View(Struct, frozen=True):
+class TrustData(Struct, frozen=True):
     """The verified trust data of one repository at one time.
 
     `delegated` has the roles below `targets` by name. `skipped` says which roles, keys and tags are not used, and why.
@@ -128,7 +128,7 @@ class Question(Struct, frozen=True):
             check_expiry(document, self.now)
 
 
-Steps = Generator[File, bytes | None, View | None]
+Steps = Generator[File, bytes | None, TrustData | None]
 _Targets = Generator[File, bytes | None, SignedTargets]
 _Bytes = Generator[File, bytes | None, bytes]
 
@@ -195,7 +195,7 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
     return new
 
 
-def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
+def _load(question: Question, root: Root) -> Generator[File, bytes | None, TrustData]:
     check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
     question.check_expiry(root.document)
     content = yield File.current(TIMESTAMP)
@@ -211,7 +211,7 @@ def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]
     delegated: dict[str, SignedTargets] = {}
     skipped = list(targets.targets.skipped)
     yield from _delegations(question, targets, snapshot, delegated, skipped)
-    return View(root, timestamp, snapshot, targets, delegated, tuple(skipped))
+    return TrustData(root, timestamp, snapshot, targets, delegated, tuple(skipped))
 
 
 def _delegations(

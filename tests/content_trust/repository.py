@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.content_trust.key import canonical_id, family_of, key_id, public_text
 from imagesig.content_trust.metadata import serialized
-from imagesig.content_trust.update import Question, View, update
+from imagesig.content_trust.update import Question, TrustData, update
 from imagesig.crypto.public_key import PublicKey
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -221,7 +221,7 @@ def hashes_of(content: bytes) -> Json:
     return {"hashes": hashed, "length": len(content)}
 
 
-def fetched(files: Mapping[str, bytes], question: Question) -> View | None:
+def fetched(files: Mapping[str, bytes], question: Question) -> TrustData | None:
     """The answer of `update` with these files on the server."""
     steps = update(question)
     try:
@@ -229,5 +229,5 @@ def fetched(files: Mapping[str, bytes], question: Question) -> View | None:
         while True:
             need = steps.send(files.get(need.name))
     except StopIteration as done:
-        answer: View | None = done.value
+        answer: TrustData | None = done.value
         return answer

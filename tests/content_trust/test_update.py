@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from imagesig.content_trust.lookup import released, releases, signers_of
-from imagesig.content_trust.update import Question, View
+from imagesig.content_trust.update import Question, TrustData
 from imagesig.errors import (
     DigestMismatch,
     Expired,
@@ -41,11 +41,11 @@ ROOT = certified()
 OTHER = "sha256:" + "cd" * 32
 
 
-def asked(repository: TrustRepository, *pins: RootPin, remembered: View | None = None, **more: Any) -> Question:
+def asked(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> Question:
     return Question(repository.name, pins, more.get("now", NOW), remembered.files if remembered else {})
 
 
-def seen(repository: TrustRepository, *pins: RootPin, remembered: View | None = None, **more: Any) -> View:
+def seen(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> TrustData:
     view = fetched(repository.files(), asked(repository, *pins, remembered=remembered, **more))
     assert view is not None
     return view

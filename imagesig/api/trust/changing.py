@@ -13,7 +13,7 @@ from imagesig.content_trust.publishing import Edit, Published, Publisher
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
 from imagesig.oci.reference import Reference, parse_reference
@@ -72,7 +72,7 @@ class TrustChange(Struct):
         """Publishes the change. Raises as `Publisher.publish`."""
         return Publisher(self.servers, self.trust, self.image, self.keys, self.now).publish(edit)
 
-    def present(self, view: View | None) -> Edition:
+    def present(self, view: TrustData | None) -> Edition:
         """The edition of present trust data. Raises `NoSignatures` if there are none."""
         if view is None:
             raise NoSignatures(
@@ -81,7 +81,7 @@ class TrustChange(Struct):
             )
         return Edition.of(view)
 
-    def present_or_new(self, view: View | None) -> Edition:
+    def present_or_new(self, view: TrustData | None) -> Edition:
         """The edition of present trust data, or of a new repository with a root key of ours."""
         if view is not None:
             return Edition.of(view)

@@ -14,7 +14,7 @@ from imagesig.content_trust.lookup import ADMINISTRATOR, Release, releases, sign
 from imagesig.content_trust.role import RELEASES, ROOT, TARGETS, Role
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
@@ -105,11 +105,11 @@ def _unpinned(servers: TrustServers) -> TrustServers:
         raise InvalidArgument(
             "trust inspect: offline, only what was verified with a pin is remembered", hint="give the pin too: --pin"
         )
-    return servers.forgetful()
+    return servers.without_memory()
 
 
 def _inspected(
-    image: str, reference: Reference, view: View, notes: tuple[str, ...], *, is_verified: bool
+    image: str, reference: Reference, view: TrustData, notes: tuple[str, ...], *, is_verified: bool
 ) -> InspectedTrust:
     roles = (role for item in (view.targets, *view.delegated.values()) for role in item.targets.delegations)
     return InspectedTrust(
@@ -123,7 +123,7 @@ def _inspected(
     )
 
 
-def _tags(view: View, reference: Reference) -> Iterator[SignedTag]:
+def _tags(view: TrustData, reference: Reference) -> Iterator[SignedTag]:
     for tag, release in releases(view).items():
         if reference.tag in ("", tag):
             yield _signed_tag(view, release)
@@ -132,7 +132,7 @@ def _tags(view: View, reference: Reference) -> Iterator[SignedTag]:
                 yield _signed_tag(view, Release(tag, other, view.targets))
 
 
-def _signed_tag(view: View, release: Release) -> SignedTag:
+def _signed_tag(view: TrustData, release: Release) -> SignedTag:
     return SignedTag(release.tag, release.manifest.sha256.hex(), signers_of(view, release.tag, release.manifest))
 
 

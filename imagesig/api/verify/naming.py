@@ -12,7 +12,7 @@ from imagesig.content_trust.lookup import Release, released, releases, signers_o
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
@@ -142,7 +142,7 @@ def _not_counted(trust: ContentTrust, origin: str, why: str, warnings: tuple[str
     return Statement(trust, None, Rejection(origin, NotTrusted(why), trust.name), False, warnings)
 
 
-def _release(view: View, image: Reference, trust: ContentTrust) -> Release | None:
+def _release(view: TrustData, image: Reference, trust: ContentTrust) -> Release | None:
     """The release that the image's name means. A name with a digest needs a release of that digest."""
     if image.tag and not image.digest:
         return released(view, image.tag)
