@@ -1,4 +1,4 @@
-"""`TrustKeys`: the private keys of a user that sign trust data, from any provider and from docker's folder."""
+"""`TrustKeys`: the private keys that sign trust data, from any provider and from docker's folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class KeyFolder(Protocol):
         ...
 
     def generate(self, role: str, repository: str = "") -> ProviderKey:
-        """A new key, which the folder has from now on."""
+        """A new key, stored in the folder."""
         ...
 
 
@@ -75,14 +75,14 @@ class TrustKeys:
         return keys
 
     def able(self, role: Role) -> bool:
-        """Whether enough keys of the role are here. No key is opened."""
+        """Whether enough keys of the role are available. No key is opened."""
         return len({key.canonical_id for key in role.keys if self._has(role, key.canonical_id)}) >= role.threshold
 
     def sign(self, role: Role, message: bytes) -> list[RoleSignature]:
-        """The signatures of every key of the role that is here.
+        """The signatures by every available key of the role.
 
         Raises:
-            KeyNotFound: fewer keys are here than the role needs.
+            KeyNotFound: fewer keys are available than the role needs.
             KeyProviderError: a key cannot be opened, or does not sign.
         """
         may = (key for key in role.keys if self._may(role, key.canonical_id))

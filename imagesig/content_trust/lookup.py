@@ -1,4 +1,4 @@
-"""What verified trust data say: the digest that a tag names, and who signed it."""
+"""Looks up tags in verified trust data: the digest of a tag, and its signers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tags_of(signed: SignedTargets) -> Iterator[tuple[str, FileHash]]:
 
 
 def tag_in(signed: SignedTargets | None, tag: str) -> FileHash | None:
-    """What a role names by this tag."""
+    """The manifest of a tag in a role; None if the role does not name the tag."""
     if signed is None or not (signed.role.name == TARGETS or signed.role.may_name(tag)):
         return None
     return signed.targets.tags.get(tag)

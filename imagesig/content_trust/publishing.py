@@ -1,4 +1,4 @@
-"""Publishing changes of trust data: signed, stored on the server in one step, read back and verified."""
+"""Publishes changes of trust data: signs them, stores them on the server in one step, reads and verifies them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Publisher(Struct, frozen=True):
     now: datetime
 
     def publish(self, edit: Edit) -> Published:
-        """Makes the change and publishes it: again if another writer was faster, a limited number of times.
+        """Makes the change and publishes it. If another writer was faster, it tries again, a limited number of times.
 
         Raises:
             SignatureRejected, MalformedError: the present trust data cannot be verified; nothing is published.
@@ -117,7 +117,7 @@ class Publisher(Struct, frozen=True):
             server.publish(repository, files)
         except (Stale, UnexpectedResponse) as error:
             found = {role: server.fetch(repository, File.current(role)) for role in files}
-            # A request is sent again if its connection breaks, and then conflicts with itself.
+            # A request that is repeated after a broken connection may conflict with itself.
             if any(found[role] != content for role, content in files.items()):
                 if any(_version(role, found[role]) >= _version(role, content) for role, content in files.items()):
                     raise Stale(str(error), hint="run the same again") from error  # of a root, notary says it otherwise

@@ -1,4 +1,4 @@
-"""`TrustServers`: verified trust data of any number of repositories, with what was remembered of them."""
+"""`TrustServers`: the verified trust data of any number of repositories, compared with the remembered ones."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _VIEW_SECONDS = 60
 
 
 class TrustServers:
-    """Reads trust servers and remembers what they said. Thread-safe; share one for many images.
+    """Reads and remembers the trust data of servers. Thread-safe; share one for many images.
 
     Args:
         server: the URL of the server of all repositories, in place of those of the policy.
-        memory: what was seen before; by default files in `$XDG_STATE_HOME/imagesig`.
-        offline: asks no server. Only what is remembered and not expired is used.
+        memory: the trust data seen before; by default files in `$XDG_STATE_HOME/imagesig`.
+        offline: asks no server, and uses only remembered trust data that have not expired.
         ca_file: PEM file with the authorities of all servers, instead of docker's files and the system's.
         credentials: from a registry's host to its login; by default docker's and podman's files.
         environ: the environment; that of the process by default.
         backup: a folder with the metadata (see `TrustBackup`), which is read in place of every server. What is
-            remembered of the server still counts, and nothing more is remembered.
+            remembered of the server is still compared, and nothing more is remembered.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class TrustServers:
         return self._offline
 
     def without_memory(self) -> TrustServers:
-        """The same for looking at trust data without verifying whose they are: nothing is remembered."""
+        """The same servers without a memory, to show trust data whose owner is not verified."""
         return _made({**self._given, "memory": NoTrustMemory()}, self._environ)
 
     def url(self, trust: ContentTrust, image: Reference) -> str:
@@ -136,7 +136,7 @@ class TrustServers:
         return ROOT in self._memory.load(self.url(trust, image), image.repository)
 
     def present(self, trust: ContentTrust, image: Reference, now: datetime) -> TrustData | None:
-        """As `view`, for a writer: asked of the server now, with files that have expired since."""
+        """The newest trust data for a writer: read from the server now, and accepted although files have expired."""
         return self._updated(self.url(trust, image), trust, image, self._question(trust, image, now, renews=True))
 
     def read_back(
@@ -241,7 +241,7 @@ def _answered(question: Question, fetch: Callable[[File], bytes | None], source:
 
 
 def _from_backup(backup: TrustBackup, question: Question) -> TrustData | None:
-    """The answer from a folder. A signer's file that is not in it is skipped: his signature is then not known."""
+    """The trust data in a folder. A missing file of a signer is skipped; the tags of this signer are then not known."""
     repository = question.repository
     lacking: list[str] = []
 

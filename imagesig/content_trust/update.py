@@ -1,4 +1,4 @@
-"""The client algorithm: from what is remembered and what the server has to verified trust data, or an error.
+"""The client algorithm: verified trust data from the remembered files and those of the server.
 
 Pure: `update` is a generator that asks for one file at a time and gets its bytes, or None if the server has none.
 Spec: notary `client/tufclient.go`; TUF 1.0 section 5, whose stricter rules apply where notary is laxer.
@@ -106,12 +106,11 @@ def every_role(_name: str) -> bool:
 
 
 class Question(Struct, frozen=True):
-    """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
+    """An update: the repository (its full name without tag), the pins, the time, and the remembered files by role.
 
-    Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
-    read. `renews` accepts files that have expired, except the timestamp, for an owner who signs them again: the
-    timestamp proves that they are the present ones.
-    With `accepts_expired`, every file that has expired is used like others: of a server that has ended.
+    Without pins, every root is trusted whose certificates are for the repository. `wanted` selects delegated roles to
+    read. `renews` accepts expired files, except the timestamp, for an owner who signs them again: the timestamp proves
+    that they are the newest ones. `accepts_expired` accepts every expired file, as for a server that has ended.
     """
 
     repository: str

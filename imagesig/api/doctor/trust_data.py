@@ -32,7 +32,7 @@ _PREFIX = "trust "
 class DiagnosedTrust(Struct, frozen=True):
     """What `diagnose` checks of content trust: how servers are reached, and the private keys of this user.
 
-    Without `trust` the data are shown as the server gives them, and it is said that nobody vouches for them.
+    Without `trust` the data are shown as the server gives them, with a note that they are not verified.
     """
 
     servers: TrustServers

@@ -1,4 +1,4 @@
-"""What the functions that change trust data share: whose present data they start from, and what they return."""
+"""The steps and the result that all functions share that change trust data."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TrustChange(Struct):
         now: datetime | None,
         servers: TrustServers | None,
     ) -> TrustChange:
-        """Raises `InvalidArgument` if nothing says whose present trust data are accepted."""
+        """The change, with checked arguments. Raises `InvalidArgument` if no present root is trusted."""
         if is_local(name):
             raise InvalidArgument(f"{quote(name)}: content trust is about tags of registries", hint="give REPO:TAG")
         image, servers = parse_reference(name), servers or TrustServers()
@@ -93,7 +93,7 @@ class TrustChange(Struct):
         )
 
     def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = -1) -> ChangedTrust:
-        """What the function returns."""
+        """The result of the function."""
         url = self.servers.url(self.trust, self.image)
         root = tuple(key.canonical_id for key in done.view.root.roles[ROOT].keys)
         notes = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
@@ -101,14 +101,14 @@ class TrustChange(Struct):
 
 
 def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust:
-    """Whose present root is accepted without a pin: the remembered one, or one that our own root key signed."""
+    """The trust in the present root without a pin: it is remembered, or a root key of the user signed it."""
     remembered = ContentTrust(server, first_use=True)
     if servers.remembers(remembered, image):
         return remembered
     if ids := keys.root_ids():
         return ContentTrust(server, pin=tuple(map(RootKeyId, ids)))
     raise InvalidArgument(
-        f"{image.repository}: no root is pinned or remembered, and its root key is not here; one is needed to know "
-        "whose trust data these are",
+        f"{image.repository}: no root is pinned or remembered, and its root key is not available; the trust data "
+        "cannot be verified",
         hint="give the root key's id, public key or certificate authority: --pin",
     )

@@ -73,8 +73,9 @@ def inspect_trust(
 ) -> InspectedTrust:
     """The trust data of a repository, or of one tag of it.
 
-    With `trust` (a pinned root) they are verified as `verify` does. Without it they are those of `server`, by default
-    of docker's rule: consistent and signed, but nobody knows by whom, and nothing is remembered.
+    With `trust` (a pinned root) they are verified as `verify` does. Without it they are read from `server`, by default
+    from the server of docker's rule: their signatures are consistent, but the root key is not verified, and nothing is
+    remembered.
 
     Raises:
         NoSignatures: the server has no trust data for the repository.
@@ -103,7 +104,8 @@ def inspect_trust(
 def _unpinned(servers: TrustServers) -> TrustServers:
     if servers.is_offline:
         raise InvalidArgument(
-            "trust inspect: offline, only what was verified with a pin is remembered", hint="give the pin too: --pin"
+            "trust inspect: offline and without a pin; only trust data that were verified with a pin are remembered",
+            hint="give the pin too: --pin",
         )
     return servers.without_memory()
 

@@ -54,7 +54,7 @@ def init_trust(
 
 
 def _own(server: str) -> ContentTrust:
-    """Accepts any root: it is only asked whether there is one, and a new one is our own."""
+    """Accepts any root, because only its absence matters; the new root is our own."""
     return ContentTrust(server, first_use=True)
 
 

@@ -1,4 +1,4 @@
-"""What is to be migrated: the tags of repositories that verified trust data name, and those that they do not name."""
+"""The tags to migrate: those that verified trust data name, beside those that they do not name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TrustedTag(Struct, frozen=True):
 
 
 class TrustedRepository(Struct, frozen=True):
-    """The tags of one repository: trusted ones by manifest, those that are refused, and those that nobody signed.
+    """The tags of one repository: trusted ones by manifest, refused ones, and unsigned ones.
 
     `warnings` say which parts of the trust data are not used, and whose they are if nothing is pinned.
     """
@@ -124,7 +124,7 @@ class TrustReading(Struct, frozen=True):
         except (SignatureRejected, MalformedError):
             if strict is None:
                 raise
-            return strict, strict  # what has expired is of no use either
+            return strict, strict  # the expired data cannot be verified either
 
     def _sorted(self, name: Reference, strict: TrustData | None, view: TrustData) -> TrustedRepository:
         trusted: dict[FileHash, list[TrustedTag]] = {}

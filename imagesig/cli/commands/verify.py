@@ -193,7 +193,9 @@ def _write_text(result: VerificationResult) -> None:
         lines.append(f"  {word(result.platform)} is listed in the index that was signed")
     for signature in result.signatures:
         if not signature.authority:
-            note(f"  - {signature.origin}: nobody trusted vouches for its signer, {signature.public_key.fingerprint}")
+            note(
+                f"  - {signature.origin}: no trusted authority certified its signer, {signature.public_key.fingerprint}"
+            )
             continue
         lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
         if signature.chain:

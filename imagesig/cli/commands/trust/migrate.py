@@ -74,8 +74,8 @@ def migrate(
 ) -> None:
     """Sign every tag that the trust data of repositories name, in today's formats.
 
-    The digest is the one that the trust data name, whatever the registry's tag means now. Signers are kept as the
-    annotation imagesig.content-trust.signers. Running it again completes what failed and adds nothing else.
+    The digest is the one that the trust data name, not the one of the registry's tag. The annotation
+    imagesig.content-trust.signers names the signers. Running it again completes what failed and adds nothing else.
 
     The exit status is 0 if every signed tag is migrated, 10 if a repository has no trust data or a named tag is not in
     them, 11 if a digest is gone from the registry, and 12 if trust data have expired, lack a signer or cannot be

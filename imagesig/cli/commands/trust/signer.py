@@ -27,7 +27,7 @@ from imagesig.naming import is_key_uri
 from imagesig.reading import read_bounded, usage_error
 
 
-@click.group("signer", short_help="Say who may sign tags of a repository.")
+@click.group("signer", short_help="Add and remove signers of a repository.")
 def signer() -> None:
     """The signers of repositories: their keys sign the roles targets/NAME and targets/releases."""
 
