@@ -76,7 +76,7 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
         metadata = request.metadata_file or str(Path(folder, "metadata.json"))
         inner = dict(environ)
         if not request.metadata_file:
-            # The provenance is for the reader of the file, who is nobody but us.
+            # The provenance would be in the metadata file, which only imagesig reads.
             inner["BUILDX_METADATA_PROVENANCE"] = "disabled"
         own = [] if request.metadata_file else ["--metadata-file", metadata]
         if status := run([*options, "buildx", subcommand, *own, *request.arguments], inner):

@@ -1,7 +1,7 @@
 """BuildKit's statements (provenance, SBOM) in an index: unsigned in-toto statements about its images.
 
 Spec: moby/buildkit docs/attestations/attestation-storage.md. An entry of the index for no platform names the image by
-an annotation; the layers of its manifest are the statements. Whoever may push can write them.
+an annotation; the layers of its manifest are the statements. Anyone who may push can write them.
 """
 
 from __future__ import annotations
