@@ -87,28 +87,22 @@ FORMATS = (
     FormatName("notation", "notation", "notation:Notation", _EITHER, NOTATION),
     FormatName("notation-jws", "notation", "notation:notation_jws", _JWS, NOTATION, envelope="jws"),
     FormatName("notation-cose", "notation", "notation:notation_cose", _COSE, NOTATION, envelope="cose"),
-    FormatName(
-        "cosign",
-        "cosign",
-        "attestation:CosignAttestation",
-        (DSSE,),
-        signs_by_default=True,
-        purpose=Purpose.ATTESTATION,
-    ),
-    FormatName(
-        "bundle",
-        "bundle",
-        "bundle_attestation:BundleAttestation",
-        _BUNDLES,
-        BUNDLE,
-        signs_by_default=True,
-        purpose=Purpose.ATTESTATION,
+    *(
+        FormatName(name, family, maker, media_types, artifact_type, default, purpose=Purpose.ATTESTATION)
+        for name, family, maker, media_types, artifact_type, default in (
+            ("cosign", "cosign", "attestation:CosignAttestation", (DSSE,), "", True),
+            ("cosign-x509", "cosign", "attestation:CosignAttestation.certified", (DSSE,), "", False),
+            ("bundle", "bundle", "bundle_attestation:BundleAttestation", _BUNDLES, BUNDLE, True),
+            ("bundle-x509", "bundle", "bundle_attestation:BundleAttestation.certified", _BUNDLES, BUNDLE, False),
+        )
     ),
 )
 NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.SIGNATURE)
 """The formats of signatures: those that `sign` and `verify` know."""
 ATTESTATION_NAMES = tuple(item for item in FORMATS if item.purpose is Purpose.ATTESTATION)
 """The formats of attestations: those that `attest` and `verify_attestation` know."""
+ATTESTATION_READERS = tuple(item for item in ATTESTATION_NAMES if item.name == item.reader)
+"""Those that differ in what they accept."""
 READERS = tuple(dict.fromkeys(item.reader for item in NAMES))
 """The names that differ in what they accept: those that a policy file can have."""
 _BY_NAME = {kind: {item.name: item for item in FORMATS if item.purpose is kind} for kind in Purpose}

@@ -207,8 +207,9 @@ class Examined(Struct, frozen=True):
 class VerifiedSignature(Struct, frozen=True):
     """A signature that the policy accepted for the image. Only `imagesig.policy.judge` makes one.
 
-    `authority` is the one that it is credited to, if several certified its signer. It is empty if the rule only logs
-    that no trusted authority certified the signer. `annotations` are those that were signed for this image.
+    `authority` is the one that it is credited to; empty if the rule only logs that nobody trusted certified the signer.
+    `annotations` are those signed for this image. If the digest `index` is given, that index was signed, and `claim` is
+    a statement of BuildKit in it, found at `origin`.
     """
 
     format: str
@@ -220,6 +221,7 @@ class VerifiedSignature(Struct, frozen=True):
     checks: tuple[Check, ...]
     chain: tuple[Certificate, ...] = ()
     annotations: Annotations = NO_ANNOTATIONS
+    index: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -265,10 +267,6 @@ def certificate_document(certificate: Certificate) -> dict[str, object]:
     }
 
 
-def _as_made(signature: bytes) -> bytes:
-    return signature
-
-
 class TimestampRequest(Struct, frozen=True):
     """A timestamp to fetch for the first signature of a draft (RFC 3161).
 
@@ -279,7 +277,7 @@ class TimestampRequest(Struct, frozen=True):
     url: str
     hash: Hash
     authorities: tuple[Certificate, ...]
-    stored_form: Callable[[bytes], bytes] = _as_made
+    stored_form: Callable[[bytes], bytes] = bytes
 
 
 class Draft(RedactedStruct, frozen=True):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
+from imagesig.api.stored_signatures import ImageLike, Stored, pinned_name, stored_signatures
 from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
-from imagesig.errors import ImagesigError, TransportError, Unauthorized
-from imagesig.format_names import ATTESTATION_NAMES, NAMES, Purpose
+from imagesig.errors import ImagesigError, LimitExceeded, TransportError, Unauthorized
+from imagesig.format_names import ATTESTATION_READERS, NAMES, Purpose
 from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
@@ -25,8 +25,9 @@ from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.signature import Claim, StatementClaim, StoredSignature, certificate_document, claim_document
 
 _SIGNATURE_TYPES = frozenset(media_type for item in NAMES for media_type in item.media_types)
-_APART = tuple(item for item in ATTESTATION_NAMES if not _SIGNATURE_TYPES.intersection(item.media_types))
-"""The formats of attestations that share no media type with signatures, so that the first search does not find them."""
+_SHARED = tuple(item for item in ATTESTATION_READERS if _SIGNATURE_TYPES.intersection(item.media_types))
+"""The formats of attestations that share a media type with signatures, so that the first search finds them."""
+_APART = tuple(item for item in ATTESTATION_READERS if item not in _SHARED)
 
 
 class InspectedSignature(Struct, frozen=True):
@@ -153,13 +154,20 @@ def inspect(
     )
 
 
+class _Large(Struct):
+    """The places of attestations that are too large to be signatures, and why some could not be read."""
+
+    origins: set[str] = field(default_factory=set)
+    failed: TransportError | None = None
+
+
 class _Inspection:
     """What is found of one image so far."""
 
     def __init__(self, image: Image) -> None:
         self._image = image
         self._formats = select_formats(ALL_FORMATS)
-        self._attested = select_formats([item.name for item in ATTESTATION_NAMES], Purpose.ATTESTATION)
+        self._attested = select_formats([item.name for item in ATTESTATION_READERS], Purpose.ATTESTATION)
         self.signatures: list[InspectedSignature] = []
         self.attestations: list[InspectedAttestation] = []
         self.failures: list[TransportError] = []
@@ -170,13 +178,16 @@ class _Inspection:
         with at_most_attempts(1) if self.failures else nullcontext(), one_image():
             stored = stored_signatures(self._image, digest, self._formats)
             for item, reader in stored.found:
-                if _is_signature(item, reader):
+                # A broken artefact with the media type of a signature is listed as a signature.
+                if _recognizes(reader, item, otherwise=True):
                     self.signatures.append(_inspected(item, reader, target))
                 else:
-                    self.attestations.append(_attested(item, reader_of(item, self._attested) or reader, target))
+                    self._attest(item, reader_of(item, self._attested) or reader, target)
+            large = self._large(target, stored)
             self.signatures += [
                 InspectedSignature("", item.origin, digest, target.platform, problem=str(item.error))
                 for item in stored.rejections
+                if item.origin not in large.origins
             ]
             apart = stored_signatures(
                 self._image, digest, _APART, lambda item, reader: self._attest(item, reader, target)
@@ -185,22 +196,38 @@ class _Inspection:
             InspectedAttestation("", item.origin, digest, target.platform, problem=str(item.error))
             for item in apart.rejections
         ]
-        failed = stored.failed or apart.failed
+        failed = stored.failed or large.failed or apart.failed
         if failed:
             self.failures.append(failed)
         return failed
+
+    def _large(self, target: Target, stored: Stored) -> _Large:
+        """Adds the attestations among the bundles that are too large to be signatures."""
+        large = _Large()
+        unread = {item.origin for item in stored.rejections if isinstance(item.error, LimitExceeded)}
+        if not unread:
+            return large
+
+        def keep(item: StoredSignature, reader: Format) -> None:
+            if item.origin in unread and _recognizes(reader, item, otherwise=False):
+                large.origins.add(item.origin)
+                self._attest(item, reader, target)
+
+        found = stored_signatures(self._image, target.descriptor.digest, _SHARED, keep)
+        large.failed = found.failed
+        return large
 
     def _attest(self, item: StoredSignature, reader: Format, target: Target) -> None:
         """Adds an attestation as it is read; its content is not kept."""
         self.attestations.append(_attested(item, reader, target))
 
 
-def _is_signature(stored: StoredSignature, reader: Format) -> bool:
-    """False for an attestation with a signature's media type; a broken artefact is listed as a signature."""
+def _recognizes(reader: Format, stored: StoredSignature, otherwise: bool) -> bool:
+    """Whether the artefact is what the format reads; `otherwise` if it cannot be split."""
     try:
         return reader.recognizes(reader.parse(stored))
     except ImagesigError:
-        return True
+        return otherwise
 
 
 def _attested(stored: StoredSignature, reader: Format, target: Target) -> InspectedAttestation:

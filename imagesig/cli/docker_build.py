@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
-from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
+from imagesig.cli.key_options import KeyOptions, signing_key_options
 from imagesig.cli.options import no_recursive_option, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
@@ -42,7 +42,13 @@ class Signing(Struct, frozen=True):
 
 
 @click.command("sign", add_help_option=False)
-@key_uri_option
+@click.option(
+    "--key",
+    "key_uri",
+    required=True,
+    metavar="KEY_URI",
+    help="Private key: file, key URI, or name of docker trust key.",
+)
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
 @no_recursive_option
 @sign_format_options
@@ -72,7 +78,7 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
     """
     request = build_request(subcommand, arguments)
     signing = parse_signing(request.signing)
-    with signing.key_options.open(signing.key_uri) as key, tempfile.TemporaryDirectory(prefix="imagesig-") as folder:
+    with _opened(signing) as key, tempfile.TemporaryDirectory(prefix="imagesig-") as folder:
         metadata = request.metadata_file or str(Path(folder, "metadata.json"))
         inner = dict(environ)
         if not request.metadata_file:
@@ -83,6 +89,14 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
             return status
         _sign_all(request, signing, key, read_metadata(metadata))
     return 0
+
+
+def _opened(signing: Signing) -> SigningKey:
+    """The key: a file or key URI, or, as no such file exists, the name or id of a key that `docker trust` has."""
+    from imagesig.cli.commands.trust.docker_keys import named_key_file
+
+    named = named_key_file(signing.key_uri)
+    return signing.key_options.open(signing.key_uri if named is None else str(named))
 
 
 def parse_signing(arguments: Sequence[str]) -> Signing:

@@ -55,18 +55,23 @@ def timing(
     now: datetime,
     *,
     signature: bytes,
-    token: bytes,
+    token: bytes | None,
 ) -> Timing:
     """Whether a signer's chain is valid: now, or at the time of a timestamp if the policy names timestamp services.
 
-    `token` is the RFC 3161 token over `signature`, empty if there is none. If the policy names timestamp services, it
-    must be there.
+    `token` is the RFC 3161 token over `signature`: empty if there is none, None if those of the format are not read.
+    If the policy names timestamp services, it must be there.
     Spec: Notary Project trust-store-trust-policy, "Signature Verification", authenticTimestamp.
     """
     try:
         if timestamps is None or (timestamps.after_expiry_only and all(now <= item.not_after for item in chain)):
             check_validity(chain, now, now)
             return Timing(Check(AUTHENTIC_TIMESTAMP, True, f"the certificates are valid at {now.isoformat()}"))
+        if token is None:
+            raise TimestampInvalid(
+                "the policy needs a timestamp (RFC 3161), and imagesig reads none in cosign's formats",
+                hint="sign again with a valid certificate, or trust the signer's key",
+            )
         if not token:
             raise TimestampInvalid("the signature has no timestamp (RFC 3161), and the policy needs one")
         from imagesig.trust.timestamp import examine_timestamp
@@ -101,7 +106,7 @@ def examine_certified(
     made = Check("signature", True, f"made by {describe_holder(signer)}, {algorithm}")
 
     def examined(authority: str, certified: Check, path: tuple[Certificate, ...]) -> Examined:
-        timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=b"")
+        timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=None)
         return Examined(
             format=format_name,
             origin=envelope.stored.origin,

@@ -1,7 +1,8 @@
 """BuildKit's statements (provenance, SBOM) in an index: unsigned in-toto statements about its images.
 
 Spec: moby/buildkit docs/attestations/attestation-storage.md. An entry of the index for no platform names the image by
-an annotation; the layers of its manifest are the statements. Anyone who may push can write them.
+an annotation; the layers of its manifest are the statements. Anyone who may push can write them; only a signature of
+the index proves them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from imagesig.in_toto.statement import IN_TOTO
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import Index, Manifest
+from imagesig.oci.platform import Platform
 
 _TYPE = "vnd.docker.reference.type"
 _DIGEST = "vnd.docker.reference.digest"
 _ATTESTATION = "attestation-manifest"
 _PREDICATE_TYPE = "in-toto.io/predicate-type"
+_NO_PLATFORM = Platform("unknown", "unknown")
 
 
 class BuildKitManifest(Struct, frozen=True):
@@ -26,6 +29,11 @@ class BuildKitManifest(Struct, frozen=True):
 
     descriptor: Descriptor
     subject: str
+
+    @property
+    def is_no_image(self) -> bool:
+        """Whether the entry is for no platform, as BuildKit writes it. Otherwise a container engine may run it."""
+        return self.descriptor.platform == _NO_PLATFORM
 
 
 class BuildKitStatement(Struct, frozen=True):

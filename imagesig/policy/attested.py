@@ -10,6 +10,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.format_names import Purpose
 from imagesig.policy.authority import OpenPublicKeys
 from imagesig.policy.exact import check_kind, checked_tuple
+from imagesig.policy.identity import KINDS, OF_IMAGE, Identity
 from imagesig.policy.signers import Signers
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
@@ -28,6 +29,9 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
     authority is enough, unless `every` is true: then they must hold for every attestation of the type that an authority
     signed for the image, as in cosign.
 
+    A signature of an image index by an authority proves BuildKit's statements in it too, for the images that it lists.
+    `identity` is what the name in such a signature must be; an attestation has no name.
+
     Raises:
         InvalidArgument: as `Signers` does; a type that is not known, or that of a signature; a trust server, which
             signs no attestations.
@@ -39,6 +43,7 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     cel: tuple[str, ...] = ()
     every: bool = False
+    identity: Identity = OF_IMAGE
 
     def __post_init__(self) -> None:
         # speed: most rules need no attestation (tests/test_start.py)
@@ -58,6 +63,7 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
         force_setattr(self, "conditions", conditions)
         force_setattr(self, "cel", expressions)
         check_kind(self.every, (bool,), "policy: every")
+        check_kind(self.identity, KINDS.values(), "policy: identity")
         super().__post_init__()
         if any(type(item) is ContentTrust for item in self.authorities):
             raise InvalidArgument(
@@ -90,6 +96,8 @@ class Attested(Signers, frozen=True, dict=True, kw_only=True):
         parts += [f"cel {quote(text)}" for text in self.cel]
         if self.every:
             parts.append("every attestation of the type must fit")
+        if self.identity != OF_IMAGE:
+            parts.append(f"signed indexes with identity {self.identity}")
         return "; ".join(parts + self.how())
 
     def caution(self, *, alone: bool) -> str:

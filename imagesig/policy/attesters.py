@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig.errors import InvalidArgument
-from imagesig.format_names import ATTESTATION_NAMES
+from imagesig.format_names import ATTESTATION_READERS
 from imagesig.in_toto.predicates import predicate_type as uri_of
 from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
@@ -90,7 +90,7 @@ class AttestationQuery(Struct, frozen=True):
         if requirement.annotations:
             named = ", ".join(map(quote, requirement.annotations))
             return Reject(f"it needs the annotations {named} in signatures, and attestations have none")
-        known = tuple(dict.fromkeys(item.reader for item in ATTESTATION_NAMES))
+        known = tuple(item.name for item in ATTESTATION_READERS)
         formats = tuple(name for name in requirement.formats if name in known)
         if requirement.formats and not formats:
             accepted = ", ".join(requirement.formats)
@@ -107,4 +107,5 @@ class AttestationQuery(Struct, frozen=True):
             conditions=self.conditions,
             cel=self.cel,
             every=self.every,
+            identity=requirement.identity,
         )

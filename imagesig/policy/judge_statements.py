@@ -16,9 +16,11 @@ from imagesig.errors import (
     NoSignatureAccepted,
     PredicateMismatch,
     Rejection,
+    SubjectMismatch,
 )
 from imagesig.in_toto.predicates import short_name
 from imagesig.in_toto.statement import parse_predicate
+from imagesig.oci.annotations import NO_ANNOTATIONS
 from imagesig.policy.attested import Attested
 from imagesig.policy.judged import Judged, Words, as_verified, claimed_subject, enforced_checks, first_reason
 from imagesig.policy.verdict import Verdict
@@ -78,15 +80,93 @@ class StatementJudge(Struct):
         kept = enforced_checks(attestation, self.requirement)
         claimed = claimed_subject(attestation, self.subject, is_statement=True)
         of_subject = Check("subject", True, f"attested {self.subject.digest}")
-        checks = predicate_checks(attestation, self.requirement, self.subject, self.now, document)
+        assert isinstance(attestation.claim, StatementClaim)
+        checks = predicate_checks(attestation.claim, attestation, self.requirement, self.subject, self.now, document)
         return as_verified(attestation, claimed, (*kept, of_subject, *checks))
 
 
 _HINT = "attest the image as the policy requires, or change the policy"
 
 
+class SignedIndex(Struct, frozen=True):
+    """An index that authorities signed, and its `images` that need a statement.
+
+    Each entry of `signatures` is one accepted signature of the index, once for every authority that certified its
+    signer.
+    """
+
+    digest: str
+    images: tuple[str, ...]
+    signatures: tuple[tuple[VerifiedSignature, ...], ...]
+
+
+class IndexJudge(Struct):
+    """Judges the statements that a signed index holds, one after the other. A signature proves all of them.
+
+    It proves something of the index only if a statement fits for each of its images.
+    """
+
+    requirement: Attested
+    index: SignedIndex
+    now: datetime
+    judged: Judged = field(default_factory=Judged)
+    _fitting: dict[tuple[int, str], list[list[VerifiedSignature]]] = field(default_factory=dict)
+    """The statements that fit, by signature and image."""
+
+    def add(self, claim: StatementClaim, image: str, origin: str) -> None:
+        """Judges a statement that the index holds about one of its images. `origin` says where it is."""
+
+        @cache
+        def document() -> object:
+            return parse_predicate(claim.predicate)
+
+        for number, variants in enumerate(self.index.signatures):
+            fits = self.judged.sort(variants, lambda item: self._accept(item, claim, image, origin, document), origin)
+            if fits:
+                self._fitting.setdefault((number, image), []).append(fits)
+
+    def conclude(self, judge: StatementJudge) -> None:
+        """Adds what the signatures prove to the judge of the requirement."""
+        for number, variants in enumerate(self.index.signatures):
+            missing = [image for image in self.index.images if (number, image) not in self._fitting]
+            if not missing:
+                judge.judged.fitting += [fits for image in self.index.images for fits in self._fitting[number, image]]
+            elif len(missing) < len(self.index.images):
+                error = SubjectMismatch(
+                    f"the index has statements that fit, and none about its image {missing[0]}: each image needs one",
+                    hint="verify one platform",
+                )
+                self.judged.reject(Rejection(variants[0].origin, error, variants[0].authority))
+        judge.judged.refused += self.judged.refused
+        judge.judged.reasons += self.judged.reasons
+
+    def _accept(
+        self,
+        signature: VerifiedSignature,
+        claim: StatementClaim,
+        image: str,
+        origin: str,
+        document: Callable[[], object],
+    ) -> VerifiedSignature:
+        named = [item.digest for item in claim.subjects]
+        if image not in named:
+            seen = named[0] if named else "nothing with a sha256"
+            raise SubjectMismatch(f"the index says that this statement is about {image}, but it is about {seen}")
+        listed = Check("index", True, f"the signed index {self.index.digest} holds this statement about {image}")
+        checks = predicate_checks(claim, signature, self.requirement, Subject(image), self.now, document)
+        return replace(
+            signature,
+            origin=origin,
+            claim=claim,
+            checks=(*signature.checks, listed, *checks),
+            annotations=NO_ANNOTATIONS,
+            index=self.index.digest,
+        )
+
+
 def predicate_checks(
-    signature: Examined,
+    claim: StatementClaim,
+    signer: Examined | VerifiedSignature,
     requirement: Attested,
     subject: Subject,
     now: datetime,
@@ -98,8 +178,6 @@ def predicate_checks(
         PredicateMismatch: it is of another type.
         ConditionFailed: it is not strict JSON, or a condition does not hold.
     """
-    claim = signature.claim
-    assert isinstance(claim, StatementClaim)
     if claim.predicate_type != requirement.predicate_type:
         raise PredicateMismatch(
             f"attested as {quote(claim.predicate_type)}, {quote(requirement.predicate_type)} is needed"
@@ -118,7 +196,7 @@ def predicate_checks(
     if requirement.cel:
         from imagesig.policy.cel import failure
 
-        values = {"predicate": parsed, "subject": _subject(subject), "signer": _signer(signature)}
+        values = {"predicate": parsed, "subject": _subject(subject), "signer": _signer(signer)}
         for text in requirement.cel:
             if reason := failure(text, values):
                 raise ConditionFailed(reason)
@@ -129,7 +207,7 @@ def _subject(subject: Subject) -> dict[str, object]:
     return {"digest": subject.digest, "sha256": subject.digest.removeprefix("sha256:")}
 
 
-def _signer(signature: Examined) -> dict[str, object]:
+def _signer(signature: Examined | VerifiedSignature) -> dict[str, object]:
     return {
         "name": signature.authority,
         "fingerprint": signature.public_key.fingerprint,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import assert_never
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar, assert_never
 
 from msgspec import Struct, field
 
@@ -22,6 +22,8 @@ from imagesig.policy.signers import Signers
 from imagesig.policy.verdict import Verdict
 from imagesig.signature import Check, Claim, Examined, StatementClaim, Subject, VerifiedSignature
 from imagesig.text import quote
+
+_Signature = TypeVar("_Signature", Examined, VerifiedSignature)
 
 
 class Words(Struct, frozen=True):
@@ -50,21 +52,27 @@ class Judged(Struct):
 
     def add(self, signature: Examined, accept: Callable[[Examined], VerifiedSignature]) -> None:
         """Judges a signature, once for each authority that certified its signer."""
+        if fits := self.sort(signature.by_all, accept, signature.origin):
+            self.fitting.append(fits)
+
+    def sort(
+        self, variants: Iterable[_Signature], accept: Callable[[_Signature], VerifiedSignature], origin: str
+    ) -> list[VerifiedSignature]:
+        """What is accepted of one signature, given once for each of its authorities; other reasons are added."""
         fits: list[VerifiedSignature] = []
         failures: list[Rejection] = []
-        for variant in signature.by_all:
+        for variant in variants:
             try:
                 fits.append(accept(variant))
             except SignatureRejected as error:
-                failures.append(Rejection(variant.origin, error, variant.authority))
-        if fits:
-            self.fitting.append(fits)
-        else:
+                failures.append(Rejection(origin, error, variant.authority))
+        if not fits:
             # A condition fails only for a trusted signer: with `every` that decides, so no other reason hides it.
             self.refused.append(
                 next((item for item in failures if isinstance(item.error, ConditionFailed)), failures[0])
             )
         self.reasons += failures
+        return fits
 
     def verdict(self, requirement: Signers, what: str, words: Words) -> Verdict:
         """The verdict for a requirement. In the error, `what` names the image, and `words` name what was judged."""

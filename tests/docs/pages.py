@@ -38,7 +38,7 @@ def prepared(page: Path, here: World, request: pytest.FixtureRequest) -> Iterato
                 "AWS_SECRET_ACCESS_KEY": "testing",
             }
             here.environ |= {"AWS_REGION": "us-east-1"}
-        if "from_env" in text:
+        if "from_env" in text or "buildx build --provenance" in text:
             _docker(here, request.getfixturevalue("docker_containerd"))
         if script.exists():
             here.prepare((PREPARE / "common.sh").read_text() + script.read_text())

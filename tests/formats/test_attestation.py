@@ -103,7 +103,7 @@ def test_what_a_bundle_says_decides_which_format_reads_it() -> None:
     signature, attestation = made_by(Bundle(), Claim((Subject(DIGEST),))), made_by(BundleAttestation())
     assert isinstance(reader_of(signature, readers), Bundle)
     assert isinstance(reader_of(attestation, readers), BundleAttestation)
-    assert [item.name for item in ATTESTATION_NAMES] == ["cosign", "bundle"]
+    assert [item.name for item in ATTESTATION_NAMES] == ["cosign", "cosign-x509", "bundle", "bundle-x509"]
     assert not any(isinstance(reader_of(made_by(CosignAttestation()), [item]), Cosign) for item in readers)
 
 

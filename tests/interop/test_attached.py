@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def test_what_cosign_attests_is_shown_and_downloaded(
     assert tools.run("cosign3", "tree", "--allow-http-registry", name).ok
 
 
-def test_what_buildkit_wrote_is_shown_as_unsigned(
-    docker_containerd: DockerEngine, registry_referrers: RegistryServer, tmp_path: Path
-) -> None:
+@pytest.fixture
+def built(docker_containerd: DockerEngine, registry_referrers: RegistryServer, tmp_path: Path) -> str:
+    """An image that buildx built and pushed with its provenance, unsigned."""
     name = f"{registry_referrers.host}/attached/{uuid.uuid4().hex[:8]}:1"
     build = ("buildx", "build", "--provenance=mode=max")
     done = subprocess.run(
@@ -80,7 +81,11 @@ def test_what_buildkit_wrote_is_shown_as_unsigned(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return name
 
+
+def test_what_buildkit_wrote_is_shown_as_unsigned(built: str) -> None:
+    name = built
     root = tree(name).root
     assert root.kind is ArtifactKind.INDEX
     (statements,) = (node for node in root.children if node.kind is ArtifactKind.STATEMENT)
@@ -89,3 +94,31 @@ def test_what_buildkit_wrote_is_shown_as_unsigned(
     assert not found.signed
     assert json.loads(found.content)["predicateType"] == statements.children[0].predicate_type
     assert imagesig.inspect(name).signatures == (), "a statement is no signature"
+
+
+@pytest.mark.parametrize("signed_by", ["imagesig", "cosign"])
+def test_what_buildkit_wrote_is_proven_by_a_signature_of_the_index(
+    built: str, homes: Homes, tools: Tools, signed_by: str
+) -> None:
+    shared = homes.make("file", KeyType.ECDSA_P256)
+    (found,) = download(built, "attestation")
+    asked = partial(imagesig.verify_attestation, built, shared.key.info.public_key, predicate_type=found.predicate_type)
+    with pytest.raises(imagesig.NoSignatures, match="nobody signed the index"):
+        asked()
+    (child,) = (node for node in tree(built).root.children if node.kind is ArtifactKind.IMAGE)
+    imagesig.sign(f"{built.rpartition(':')[0]}@{child.digest}", shared.key)
+    with pytest.raises(imagesig.NoSignatures, match="nobody signed the index"):
+        asked()
+
+    if signed_by == "cosign":
+        offline = ("--use-signing-config=false", "--tlog-upload=false", "--yes", "--allow-http-registry")
+        tools.run("cosign3", "sign", "--key", shared.peer_uri, *offline, built).must_succeed()
+    else:
+        imagesig.sign(built, shared.key)
+
+    result = asked()
+    (statement,) = result.statements
+    assert statement.index == result.digest
+    assert child.digest in statement.subjects
+    assert statement.predicate in found.content
+    assert asked(platform=child.platform).digest == child.digest

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import sign
+from imagesig import NoSignatureAccepted, attest, sign, verify_attestation
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey, read_chain
 from imagesig.keys.certify import certificate_request
+from imagesig.trust import CertificateAuthority
 from tests.authority import Authority, authority
 from tests.interop.homes import HOMES, Homes, SharedKey
 from tests.interop.tools import Run, Tools
@@ -39,7 +40,9 @@ def certified(shared: SharedKey, issuer: Authority) -> CertifiedKey:
     return CertifiedKey(shared.key, *read_chain(issuer.issue(request).encode()))
 
 
-def cosign_verify(tools: Tools, form: str, chain: Path, image: str, identity: str = IDENTITY) -> Run:
+def cosign_verify(
+    tools: Tools, form: str, chain: Path, image: str, identity: str = IDENTITY, verify: tuple[str, ...] = ("verify",)
+) -> Run:
     """Classic signatures are judged by the chain; bundles by a trusted root made of it, as cosign wants it."""
     who = ["--certificate-identity", identity, "--certificate-oidc-issuer-regexp", ".*"]
     trust = ["--certificate-chain", str(chain)]
@@ -49,7 +52,7 @@ def cosign_verify(tools: Tools, form: str, chain: Path, image: str, identity: st
         tools.run("cosign3", "trusted-root", "create", *made).must_succeed()
         trust = ["--trusted-root", str(root)]
     loose = ["--insecure-ignore-sct", "--insecure-ignore-tlog", "--allow-http-registry", "--allow-insecure-registry"]
-    return tools.run("cosign3", "verify", *trust, *who, *loose, image)
+    return tools.run("cosign3", *verify, *trust, *who, *loose, image)
 
 
 @pytest.mark.parametrize("home", HOMES)
@@ -91,3 +94,39 @@ def test_nobody_who_did_not_ask_gets_certificates(
     shared, image = homes.make("file", KeyType.ECDSA_P256), push(registry_referrers.host)
     sign(image, certified(shared, issuer), formats=[form])
     tools.cosign_verify("cosign3", str(shared.pem), image).must_succeed()
+
+
+@pytest.mark.parametrize("form", ["cosign-x509", "bundle-x509"])
+def test_cosign_verifies_what_a_certified_key_attests(
+    form: str, homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer
+) -> None:
+    image = push(registry_referrers.host)
+    key = certified(homes.make("file", KeyType.ECDSA_P256), issuer)
+    attest(image, key, predicate_type="custom", predicate={"a": 1}, formats=[form])
+    chain = issuer.folder / "issuers.pem"
+    chain.write_text(issuer.issuers)
+    verify = ("verify-attestation", "--type", "https://cosign.sigstore.dev/attestation/v1")
+    cosign_verify(tools, form, chain, image, verify=verify).must_succeed()
+    assert not cosign_verify(tools, form, chain, image, "somebody@else.example", verify=verify).ok
+
+
+@pytest.mark.parametrize("cosign", ["cosign2", "cosign3"])
+def test_we_verify_what_cosign_attests_with_certificates(
+    cosign: str, homes: Homes, tools: Tools, issuer: Authority, registry_referrers: RegistryServer
+) -> None:
+    image, shared = push(registry_referrers.host), homes.make("file", KeyType.ECDSA_P256)
+    leaf, *others = certified(shared, issuer).info.chain
+    files = {"leaf.pem": leaf.pem, "chain.pem": "".join(item.pem for item in others), "p.json": "{}"}
+    for name, text in files.items():
+        (tools.home / name).write_text(text)
+    certificates = ["--certificate", str(tools.home / "leaf.pem"), "--certificate-chain", str(tools.home / "chain.pem")]
+    about = ["--type", "https://example.org/a", "--predicate", str(tools.home / "p.json")]
+    old = ["--use-signing-config=false", "--new-bundle-format=false"] if cosign == "cosign3" else []
+    loose = ["--tlog-upload=false", "--yes", "--allow-http-registry", "--allow-insecure-registry"]
+    tools.run(cosign, "attest", "--key", shared.peer_uri, *certificates, *about, *old, *loose, image).must_succeed()
+    trusted = CertificateAuthority.from_pem("acme", issuer.root.read_bytes(), [IDENTITY])
+    (statement,) = verify_attestation(image, trusted, predicate_type="https://example.org/a").statements
+    assert statement.signature.chain[0] == leaf
+    stranger = CertificateAuthority.from_pem("acme", issuer.root.read_bytes(), ["somebody@else.example"])
+    with pytest.raises(NoSignatureAccepted):
+        verify_attestation(image, stranger, predicate_type="https://example.org/a")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from enum import Enum
 
 import msgspec
@@ -12,12 +13,21 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attached.artifact import ArtifactKind
-from imagesig.api.attached.tree import ImageTree, TreeNode, tree
+from imagesig.api.attached.tree import ImageTree, TreeNode, image_tree
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import deadline, remaining
+from imagesig.deadlines import deadline
 from imagesig.effort import one_image
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NoSignatures
+from imagesig.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NoSignatures,
+    NotFound,
+    Rejection,
+    TransportError,
+    Unauthorized,
+)
 from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
@@ -90,20 +100,21 @@ def download(
     what: str,
     *,
     predicate_type: str = "",
+    allow_incomplete: bool = False,
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. A `predicate_type` selects the attestations that claim
-    this type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. `transport` and
-    `timeout` are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type` selects the attestations that claim this
+    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. With
+    `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout` are as of `verify`.
 
     Raises:
         NoSignatures: the image has none of these.
         MalformedError: none of these can be read, and an artifact that may be one is broken or too large.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
-        LimitExceeded: one artifact is too large, or all together are.
+        LimitExceeded: one artifact is too large, all together are, or too many are listed.
     """
     try:
         wanted = What(what)
@@ -113,35 +124,77 @@ def download(
     if predicate_type and wanted is What.SIGNATURE:
         raise InvalidArgument("download: signatures have no predicate type")
     opened = ImageOpener(transport, timeout).open(image)
-    found_tree = tree(opened)
-    # The budget is for all blobs together: a manifest may list any number of small ones.
-    with deadline(opened.timeout), one_image():
-        return tuple(_downloaded(opened, found_tree, wanted, predicate_type))
+    found = []
+    with one_image():
+        for item in each_download(opened, wanted, predicate_type):
+            if isinstance(item, Downloaded):
+                found.append(item)
+            elif not allow_incomplete:
+                raise item.error
+    return tuple(found)
 
 
-def _downloaded(image: Image, found_tree: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    attached = [node for node in _attached(found_tree.root) if node.kind in (*_KINDS[what], ArtifactKind.ARTIFACT)]
-    nodes = [node for node in attached if node.kind in _KINDS[what] and not node.problem]
-    count = left = 0
+def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded | Rejection]:
+    """The artifacts, one after the other, and then the reasons why some may be missing.
+
+    Anyone who may push can add artifacts: one that cannot be read does not hide the others.
+
+    Raises:
+        NoSignatures: the image has none of these, and everything could be read.
+        MalformedError: none of these can be read, and an artifact that may be one is broken.
+    """
+    ends = time.monotonic() + image.timeout
+    found_tree = image_tree(image, allow_incomplete=True, whole=False)
+    failed = [Rejection(found_tree.image, found_tree.failure)] if found_tree.failure else []
+    count = left = unanswered = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
-    for node in nodes:
-        for blob in node.blobs:
-            remaining(blob.digest)
-            content = _read(image, node, blob)
-            total -= len(content)
-            if total < 0:
+    blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
+    if len(blobs) > limits.REFERRERS:
+        error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
+        failed.append(Rejection(found_tree.image, error))
+    for node, blob in blobs[: limits.REFERRERS]:
+        try:
+            if blob.size > total:
                 raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes are attached to it")
-            found = _made(node, blob, content, what, predicate_type)
-            if found is None:
-                left += 1
-                continue
-            count += 1
+            with deadline(ends - time.monotonic()):
+                content = _read(image, node, blob)
+        except (MalformedError, TransportError) as error:
+            failed.append(Rejection(f"{node.origin} {blob.digest}", error))
+            unanswered += isinstance(error, TransportError) and not isinstance(error, NotFound)
+            if unanswered >= limits.UNREAD_BLOBS or isinstance(error, Unauthorized):
+                break
+            continue
+        total -= len(content)
+        found = _made(node, blob, content, what, predicate_type)
+        left += found is None
+        count += found is not None
+        if found is not None:
             yield found
-    if not count:
-        if unread := next((node.problem for node in attached if node.problem), ""):
-            raise MalformedError(f"{image}: {found_tree.digest} has no {what.value} that can be read: {unread}")
-        others = f"; {left} of another type" if left else ""
-        raise NoSignatures(f"{image}: {found_tree.digest} has no {what.value}{others}", subject=found_tree.digest)
+    yield from failed
+    if not count and not failed:
+        raise _nothing(image, found_tree, what, left)
+
+
+def _nothing(image: Image, found_tree: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:
+    may_be = (*_KINDS[what], ArtifactKind.ARTIFACT)
+    if unread := next(
+        (node.problem for node in _attached(found_tree.root) if node.problem and node.kind in may_be), ""
+    ):
+        return MalformedError(
+            f"{image}: {found_tree.digest} has no {what.value} that can be read: {unread}",
+            hint="imagesig tree shows everything that cannot be read",
+        )
+    others = f"; {left} of another type" if left else ""
+    return NoSignatures(f"{image}: {found_tree.digest} has no {what.value}{others}", subject=found_tree.digest)
+
+
+def _in_reading_order(nodes: Iterable[TreeNode]) -> list[tuple[TreeNode, Descriptor]]:
+    """The blobs in their order. If they exceed the limits for one image, large ones come last."""
+    found = [(node, blob) for node in nodes for blob in node.blobs]
+    total = sum(max(blob.size, 0) for _, blob in found)
+    if total <= limits.ATTESTATION_BYTES_PER_IMAGE and len(found) <= limits.REFERRERS:
+        return found
+    return sorted(found, key=lambda item: item[1].size)
 
 
 def _attached(root: TreeNode) -> Iterator[TreeNode]:

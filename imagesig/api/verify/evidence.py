@@ -110,7 +110,7 @@ class StoredEvidence(Struct, dict=True):
         # speed: most rules need no attestation (benchmarks/test_start.py)
         from imagesig.api.verify.statements import StoredStatements
 
-        return StoredStatements(self.evaluation, self.manifest.digest)
+        return StoredStatements(self.evaluation, self.manifest)
 
     @cached_property
     def _formats(self) -> tuple[FormatName, ...]:
@@ -176,7 +176,7 @@ class StoredEvidence(Struct, dict=True):
             return Subject(digest)
         if found is None:
             found = resolve(self.evaluation.image, digest)
-            self.manifest = Manifest(digest, found)
+            self.manifest = replace(self.manifest, descriptor=found)
         return Subject(digest, found.media_type, found.size)
 
     def _missing(self) -> ImageNotFound | None:

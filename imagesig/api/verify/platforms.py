@@ -27,7 +27,8 @@ def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:
     root = resolve(image)
     choice = child_for_platform(image, root, platform)
     image.check_platform(choice.descriptor.digest)
-    return _judge_child(image, choice, Manifest(root.digest, root), judge)
+    child = choice.descriptor.digest
+    return _judge_child(image, choice, Manifest(root.digest, root, child if child != root.digest else ""), judge)
 
 
 def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> Judged:

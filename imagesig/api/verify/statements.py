@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from imagesig.api.stored_signatures import Stored, each_envelope
+from imagesig.api.verify.subjects import Manifest
 from imagesig.errors import (
     BudgetExceeded,
     ImagesigError,
@@ -16,7 +18,7 @@ from imagesig.errors import (
     Rejection,
     TransportError,
 )
-from imagesig.format_names import ATTESTATION_NAMES, FormatName
+from imagesig.format_names import ATTESTATION_READERS, FormatName
 from imagesig.formats import Format
 from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
@@ -28,6 +30,7 @@ from imagesig.text import printable
 if TYPE_CHECKING:
     from imagesig.api.verify.evidence import Evaluation
     from imagesig.api.verify.revoking import Answers
+    from imagesig.api.verify.vouched import IndexStatements
 
 _TYPES = 10
 """Types of other attestations that an error names."""
@@ -37,7 +40,7 @@ class StoredStatements(Struct, dict=True):
     """The attestations stored for the manifest with this digest, judged for all requirements of the rule at once."""
 
     evaluation: Evaluation
-    digest: str
+    manifest: Manifest
     _other_types: dict[str, None] = field(default_factory=dict)
     """Types of attestations that no requirement asks for, for people."""
 
@@ -50,18 +53,35 @@ class StoredStatements(Struct, dict=True):
             TransportError: it does not hold, and a place with attestations did not answer, or not completely.
             LimitExceeded: it does not hold, and the image has more attestations than the limits allow.
         """
-        judge, stored = self._judges[requirement], self._stored
+        judge, unread = self._judges[requirement], [self._stored]
         verdict = judge.verdict(self.evaluation.image)
+        # speed: what the signed index proves is only read if it can change the verdict
+        if verdict.failure is not None or requirement.every:
+            self._in_index.add_to(judge)
+            unread.append(self._in_index.unread)
+            verdict = judge.verdict(self.evaluation.image)
         # An unread attestation may be the one that is needed; with `every`, it may be the one that does not fit.
         if verdict.failure is not None or requirement.every:
-            for unread in (stored.failed, stored.limited, *(judge.too_large if requirement.every else ())):
-                if unread:
-                    raise unread from verdict.failure
+            too_large = judge.too_large if requirement.every else ()
+            for error in (*(item.failed for item in unread), *(item.limited for item in unread), *too_large):
+                if error:
+                    raise error from verdict.failure
         if verdict.failure is not None:
             if not verdict.accepted and not verdict.rejections:
                 raise self._none_of_type(requirement)
             raise verdict.failure
         return verdict
+
+    @property
+    def digest(self) -> str:
+        return self.manifest.digest
+
+    @cached_property
+    def _in_index(self) -> IndexStatements:
+        # speed: most images have no statements of BuildKit that are needed
+        from imagesig.api.verify.vouched import IndexStatements
+
+        return IndexStatements(self.evaluation, self.manifest)
 
     @cached_property
     def _judges(self) -> dict[Attested, StatementJudge]:
@@ -71,7 +91,7 @@ class StoredStatements(Struct, dict=True):
     @cached_property
     def _formats(self) -> tuple[FormatName, ...]:
         accepted = [item.formats for item in self._judges]
-        return tuple(item for item in ATTESTATION_NAMES if any(not names or item.reader in names for names in accepted))
+        return tuple(item for item in ATTESTATION_READERS if any(not names or item.name in names for names in accepted))
 
     @cached_property
     def _stored(self) -> Stored:
@@ -124,14 +144,22 @@ class StoredStatements(Struct, dict=True):
 
     def _none_of_type(self, requirement: Attested) -> ImagesigError:
         image, names = self.evaluation.image, ", ".join(item.name for item in self._formats)
-        others = [printable(short_name(item)) for item in list(self._other_types)[:_TYPES]]
-        more = f"; it has attestations of: {', '.join(others)}" if others else ""
+        more = f"; it has attestations of: {_named(self._other_types)}" if self._other_types else ""
+        if not self._in_index.unsigned and self._in_index.types:
+            more += f"; its index holds statements of BuildKit of: {_named(self._in_index.types)}"
+        unsigned = "; its index holds such a statement of BuildKit, and nobody signed the index"
         return NoSignatures(
             f"{image}: {self.digest} has no attestation of {short_name(requirement.predicate_type)} (looked for: "
-            f"{names} in {image.signatures.name}){more}",
+            f"{names} in {image.signatures.name}){more}{unsigned if self._in_index.unsigned else ''}",
             subject=self.digest,
-            hint="attest it: imagesig attest --type, or ask for a type that it has",
+            hint="sign the index: imagesig sign"
+            if self._in_index.unsigned
+            else "attest it: imagesig attest --type, or ask for a type that it has",
         )
+
+
+def _named(types: Iterable[str]) -> str:
+    return ", ".join(printable(short_name(item)) for item in list(types)[:_TYPES])
 
 
 def _unproven_type(item_format: Format, envelope: Envelope) -> str:

@@ -13,10 +13,14 @@ from imagesig.policy.verdict import RuleVerdict
 
 
 class Manifest(Struct, frozen=True):
-    """One manifest of the image. `descriptor` has its media type and size if they are already known."""
+    """One manifest of the image. `descriptor` has its media type and size if they are already known.
+
+    If it is an index that is to prove something about one of its images alone, `child` is the digest of that image.
+    """
 
     digest: str
     descriptor: Descriptor | None = None
+    child: str = ""
 
 
 Judge = Callable[[Manifest], RuleVerdict]

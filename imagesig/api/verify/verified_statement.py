@@ -12,17 +12,23 @@ from imagesig.signature import StatementClaim, VerifiedSignature
 
 
 class VerifiedStatement(Struct, frozen=True, dict=True):
-    """An attestation that the policy accepted for the image; `signature` names its signer.
+    """A statement that the policy accepted for the image; `signature` proves it.
 
-    `predicate` is JSON text, exactly as it was signed.
+    `predicate` is JSON text, exactly as it was signed. If `index` is not empty, the statement itself is not signed:
+    BuildKit stored it in the image index with this digest, and `signature` is one of that index.
     """
 
     signature: VerifiedSignature
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The digests of everything that the statement is about; the verified image is one of them."""
+        """The digests of everything that the statement is about: the verified image, or one that `index` lists."""
         return tuple(subject.digest for subject in self._claim.subjects)
+
+    @property
+    def index(self) -> str:
+        """The digest of the signed index that holds the statement; empty if the statement itself is signed."""
+        return self.signature.index
 
     @property
     def authority(self) -> str:
@@ -65,6 +71,8 @@ class VerifiedStatement(Struct, frozen=True, dict=True):
             "predicate_type": self.predicate_type,
             "statement_type": self.statement_type,
             "predicate_bytes": len(self.predicate),
+            "proven_by": "index" if self.index else "signature",
+            "index": self.index,
             **content,
             "signature": self.signature.document(),
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from imagesig.api.attest.attesting import attest
@@ -19,6 +21,9 @@ from imagesig.cli.predicate_options import HEADING, StatementSource, statement_s
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
+
+if TYPE_CHECKING:
+    from imagesig.api.options import AttestingJobOptions
 
 
 @click.command(
@@ -66,36 +71,27 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST]. Attesting the same again adds nothing.
     """
-    statement, chosen = source.read(), formats or DEFAULT_ATTESTATION_FORMATS
+    statement = source.read()
+    options: AttestingJobOptions = {
+        "predicate_type": statement["predicate_type"],
+        "predicate": statement["predicate"],
+        "statement": statement["statement"],
+        "statement_version": statement["statement_version"],
+        "formats": formats or DEFAULT_ATTESTATION_FORMATS,
+        "recursive": recursive,
+        "dry_run": dry_run,
+    }
     summary = Summary("planned" if dry_run else "attested")
     writer = writer_for(output, "attest", write_attested)
     with key_options.open(key_uri, timeout=transport.timeout) as key:
         if images.known is None:
-            outcomes = attest_many(
-                images,
-                key,
-                transport=transport,
-                replace=replace,
-                formats=chosen,
-                recursive=recursive,
-                dry_run=dry_run,
-                **statement,
-            )
+            outcomes = attest_many(images, key, transport=transport, replace=replace, **options)
             bar = Bar(images.total, "attested")
         else:
             # Arguments are few: all are drafted before the first is signed, so an error in one stops all.
             opened = open_images(images.known, transport)
             with image_progress(len(opened), "attested") as progress:
-                made = attest(
-                    opened,
-                    key,
-                    progress=progress,
-                    replace=replace,
-                    formats=chosen,
-                    recursive=recursive,
-                    dry_run=dry_run,
-                    **statement,
-                )
+                made = attest(opened, key, progress=progress, replace=replace, **options)
             outcomes = (Outcome(images.known[index], index, result) for index, result in enumerate(made))
             bar = Bar(0, "attested")
         for outcome in report(outcomes, writer, summary, bar):

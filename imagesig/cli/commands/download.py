@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 import click
 
-from imagesig.api.attached.downloading import What, download
+from imagesig.api.attached.downloading import What, each_download
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.output.terminal import file, file_of_others, note
+from imagesig.cli.output.terminal import file, note
 from imagesig.cli.transport import open_images, transport_options
+from imagesig.effort import one_image
+from imagesig.errors import Rejection
 from imagesig.images.open import Transport
+
+_SHOWN = 10
+"""The most artifacts that are named because they are not written."""
 
 type_option = click.option(
     "--type", "predicate_type", default="", metavar="URI", help="Only attestations that claim this type."
@@ -24,13 +29,21 @@ def command() -> None:
 
 def _written(what: What, image: str, predicate_type: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
-    for found in download(opened, what.value, predicate_type=predicate_type):
-        if not found.signed:
-            note(f"note: {found.digest} is an unsigned statement: {found.origin}")
-        if what is What.SBOM:
-            file_of_others(found.content)
-        else:
-            file(found.line + b"\n")
+    unread: list[Rejection] = []
+    with one_image():
+        for found in each_download(opened, what, predicate_type):
+            if isinstance(found, Rejection):
+                unread.append(found)
+                continue
+            if not found.signed:
+                note(f"note: {found.digest} is an unsigned statement: {found.origin}")
+            file(found.content if what is What.SBOM else found.line + b"\n")
+    for item in unread[:_SHOWN]:
+        note(f"error: not written: {item}")
+    if len(unread) > _SHOWN:
+        note(f"error: not written: {len(unread) - _SHOWN} more")
+    if unread:
+        raise click.exceptions.Exit(unread[0].error.exit_status)
 
 
 def _subcommand(what: What, help_text: str, short_help: str) -> Callable[..., object]:

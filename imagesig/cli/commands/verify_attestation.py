@@ -28,7 +28,7 @@ from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
 from imagesig.in_toto.predicates import short_name
 from imagesig.keys.uri import open_public_keys
-from imagesig.policy import Policy
+from imagesig.policy import Identity, Policy
 from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.predicate import condition_in
 
@@ -38,11 +38,13 @@ class Attesters(Struct, frozen=True):
 
     keys: tuple[str, ...]
     threshold: int
+    identity: str
     formats: tuple[str, ...]
 
     def policy(self, trust: Trust) -> Policy:
+        identity = Identity.any() if self.identity == "any" else self.identity or None
         return trust.policy(
-            self.keys, [], threshold=self.threshold, annotations={}, identity=None, formats=self.formats
+            self.keys, [], threshold=self.threshold, annotations={}, identity=identity, formats=self.formats
         )
 
 
@@ -64,12 +66,20 @@ _attester_options = gathered(
     {
         "keys": trusted_keys_option,
         "threshold": threshold_option,
+        "identity": click.option(
+            "--identity",
+            type=Name(),
+            default="",
+            metavar="REPO[:TAG]",
+            help="Name in the signature of an image index that proves BuildKit's statements; 'any' accepts every name.",
+        ),
         "formats": click.option(
             "--format",
             "formats",
             multiple=True,
             type=click.Choice([item.name for item in ATTESTATION_NAMES]),
-            help="Accept only attestations in this format; repeatable. Default: every format.",
+            help="Accept only attestations in this format; repeatable. cosign-x509 means the same as cosign, "
+            "bundle-x509 the same as bundle. Default: every format.",
         ),
     },
 )
@@ -113,8 +123,8 @@ _asked_options = gathered(
     short_help="Verify attestations of images; print what is attested.",
     headings={
         "Whom to trust": """
-            --key --ca --certificate-identity --threshold --format --policy --policy-from --allow-unverified
-            --trust-policy --trust-store --scope --notation --passphrase-file
+            --key --ca --certificate-identity --threshold --identity --format --policy --policy-from
+            --allow-unverified --trust-policy --trust-store --scope --notation --passphrase-file
         """,
         "What is attested": "--type --condition --cel --every",
         "Which images": "--images-from --workload --platform",
@@ -197,6 +207,8 @@ def _write_text(result: VerificationResult) -> None:
         signature = statement.signature
         name = short_name(statement.predicate_type)
         lines.append(f"  attested  {word(name)}  {signature.format:7} {signature.fingerprint}  {statement.authority}")
+        if statement.index:
+            lines.append(f"    unsigned itself: it is in the signed index {statement.index}")
         if signature.chain:
             lines.append(f"    signer     {certificate_line(signature.chain[0])}")
         lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from imagesig.format_names import ATTESTATION_NAMES, READERS
+from imagesig.format_names import ATTESTATION_READERS, READERS
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.policy.attested import Attested
 from imagesig.policy.authority import Authority, check_distinct
@@ -24,7 +24,7 @@ from imagesig.trust import TimestampAuthorities
 
 FORMATS = READERS
 """The formats that a policy file can name for signatures."""
-ATTESTATION_FORMATS = tuple(dict.fromkeys(item.reader for item in ATTESTATION_NAMES))
+ATTESTATION_FORMATS = tuple(item.name for item in ATTESTATION_READERS)
 """The formats that a policy file can name for attestations."""
 
 LEVELS = {"strict": STRICT, "permissive": PERMISSIVE, "audit": AUDIT}
@@ -35,8 +35,8 @@ REJECT_ALL, ACCEPT_ALL = "reject", "insecureAcceptAnything"
 """A rule that refuses or accepts every image has one of these texts instead of a list of requirements."""
 
 _HOW_MANY = ("any", "all", "threshold")
-_BOTH = (*_HOW_MANY, "of", "formats", "timestamps", "enforcement")
-_OF_SIGNATURES = ("annotations", "identity")
+_BOTH = (*_HOW_MANY, "of", "formats", "identity", "timestamps", "enforcement")
+_OF_SIGNATURES = ("annotations",)
 _OF_ATTESTATIONS = ("predicate_type", *PREDICATE_FIELDS)
 
 
@@ -53,9 +53,12 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed | Attested
     enforcement = _enforcement(fields["enforcement"]) if "enforcement" in fields else STRICT
     choices = ATTESTATION_FORMATS if is_attested else FORMATS
     formats = _formats(fields["formats"], choices) if "formats" in fields else ()
+    identity = parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE
     if is_attested:
         about = parse_predicate_fields(fields)
-        return node.made(lambda: Attested(signers, threshold, formats, timestamps, enforcement, **about))
+        return node.made(
+            lambda: Attested(signers, threshold, formats, timestamps, enforcement, identity=identity, **about)
+        )
     return Signed(
         signers,
         threshold,
@@ -63,7 +66,7 @@ def parse_requirement(node: Node, authorities: Authorities) -> Signed | Attested
         timestamps,
         enforcement,
         annotations=_annotations(fields["annotations"]) if "annotations" in fields else NO_ANNOTATIONS,
-        identity=parse_identity(fields["identity"]) if "identity" in fields else OF_IMAGE,
+        identity=identity,
     )
 
 
@@ -176,14 +179,14 @@ def _signed_document(requirement: Signed) -> dict[str, object]:
     document: dict[str, object] = {}
     if requirement.annotations:
         document["annotations"] = dict(requirement.annotations)
-    if requirement.identity != OF_IMAGE:
-        identity = requirement.identity
-        document["identity"] = {"type": identity.kind, **identity.texts} if identity.texts else identity.kind
     return document
 
 
-def _how(requirement: Signers, names: Names) -> dict[str, object]:
+def _how(requirement: Signed | Attested, names: Names) -> dict[str, object]:
     document: dict[str, object] = {}
+    if requirement.identity != OF_IMAGE:
+        identity = requirement.identity
+        document["identity"] = {"type": identity.kind, **identity.texts} if identity.texts else identity.kind
     if requirement.formats:
         document["formats"] = list(requirement.formats)
     if requirement.timestamps:

@@ -21,7 +21,7 @@ from imagesig.errors import (
     NoSignatures,
     SignaturesUnsupported,
 )
-from imagesig.format_names import ATTESTATION_NAMES, Purpose
+from imagesig.format_names import ATTESTATION_READERS, Purpose
 from imagesig.formats import BundleAttestation, select_formats
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.image import Image
@@ -71,7 +71,7 @@ def image(tmp_path: Path) -> Image:
 def statements(image: Image, key: SigningKey, digest: str = "") -> list[tuple[str, StatementClaim]]:
     """What the key said of the image, with the format of each."""
     anchors = TrustAnchors((TrustedKey("key", (key.info.public_key,)),))
-    formats = select_formats([item.name for item in ATTESTATION_NAMES], Purpose.ATTESTATION)
+    formats = select_formats([item.name for item in ATTESTATION_READERS], Purpose.ATTESTATION)
     stored = stored_signatures(image, digest or image.home.resolve(image.target).digest, formats)
     assert stored.failed is None
     found = []
@@ -164,7 +164,7 @@ def test_an_attestation_is_no_signature_for_verify_inspect_and_remove(opened: Ca
     assert {item.subjects for item in seen.attestations} == {(seen.digest,)}
 
 
-@pytest.mark.parametrize("name", [item.name for item in ATTESTATION_NAMES])
+@pytest.mark.parametrize("name", [item.name for item in ATTESTATION_READERS])
 def test_inspect_lists_attestations_of_every_format(opened: Callable[[], Image], keys: Any, name: str) -> None:
     attest(opened(), keys[0], predicate_type=TYPE, predicate=PREDICATE, formats=[name])
 

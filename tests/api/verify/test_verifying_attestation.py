@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import imagesig
 from imagesig import effort, limits, sign, verify, verify_attestation
+from imagesig.crypto.certificate import Certificate
 from imagesig.errors import (
     InvalidArgument,
     LimitExceeded,
@@ -20,15 +22,20 @@ from imagesig.errors import (
     RefusedByPolicy,
 )
 from imagesig.images.build import PLATFORMS, build_index
+from imagesig.keys.certified import CertifiedKey
 from imagesig.policy import Attested as AttestedRequirement
 from imagesig.policy import Condition, Policy, Reject, Rule, Signed
 from imagesig.testing import InMemoryRegistry
-from imagesig.trust import TrustedKey
+from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustedKey
+from imagesig.trust.holder import Holder
 from tests.attacks.hostile_listings import image_at
 from tests.attestations import FORMS, TYPE, Attested, attest, attested_image, content, envelope, put, statement
-from tests.makers import private_key, signing_key
+from tests.chains import leaf, pem, root
+from tests.commands import run_here
+from tests.makers import NOW, private_key, signing_key
 
 KEY = private_key().public_key
+PREDICATE = {"buildDefinition": {"buildType": "b"}, "runDetails": {"builder": {}}}
 VULN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 form = pytest.mark.parametrize("form", FORMS)
 
@@ -260,3 +267,72 @@ def test_an_attestation_moved_from_another_image_is_rejected(stage: Attested) ->
         put(stage.image, item, content(item, envelope(other)))
     with pytest.raises(NoSignatureAccepted, match="but the image is"):
         ask(stage)
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified_key() -> CertifiedKey:
+    return CertifiedKey(signing_key(), certified_chain())
+
+
+def certified_chain() -> tuple[Certificate, ...]:
+    return leaf(root(), key=private_key()).chain
+
+
+@pytest.mark.parametrize("form", ["cosign-x509", "bundle-x509"])
+def test_an_attestation_with_certificates_is_proven_by_their_authority(
+    stage: Attested, certified_key: CertifiedKey, form: str
+) -> None:
+    chain = certified_key.info.chain
+    authority = CertificateAuthority("acme", chain[-1:])
+    for state in ("attached", "present"):
+        made = imagesig.attest(stage.image, certified_key, predicate_type=TYPE, predicate=PREDICATE, formats=[form])
+        assert [item.state for item in made.attestations] == [state]
+    (statement,) = ask(stage, authority, now=NOW).statements
+    assert (statement.authority, statement.signature.chain) == ("acme", chain)
+    found = imagesig.inspect(stage.image).attestations
+    assert [item.format for item in found] == [form.removesuffix("-x509")]
+    for refused, reason in (
+        (CertificateAuthority("acme", chain[-1:], (Holder.of("CN=other"),)), "other"),
+        (CertificateAuthority("acme", root(number=905).chain), "no path leads"),
+    ):
+        with pytest.raises(NoSignatureAccepted, match=reason):
+            ask(stage, refused, now=NOW)
+
+
+@pytest.mark.parametrize("form", ["cosign-x509", "bundle-x509"])
+def test_an_expired_certificate_proves_no_attestation_and_no_timestamp_is_read(
+    stage: Attested, certified_key: CertifiedKey, form: str
+) -> None:
+    authority = CertificateAuthority("acme", certified_key.info.chain[-1:])
+    imagesig.attest(stage.image, certified_key, predicate_type=TYPE, predicate=PREDICATE, formats=[form])
+    with pytest.raises(NoSignatureAccepted, match="not at 2027"):
+        ask(stage, authority, now=NOW + timedelta(days=100))
+    stamps = TimestampAuthorities(root(number=905).chain, after_expiry_only=True)
+    stamped = Policy(Rule((AttestedRequirement((authority,), timestamps=stamps, predicate_type=TYPE),)))
+    assert ask(stage, stamped, now=NOW).statements
+    with pytest.raises(NoSignatureAccepted, match="imagesig reads none in cosign's formats"):
+        ask(stage, stamped, now=NOW + timedelta(days=100))
+
+
+def test_the_commands_attest_and_verify_with_certificates(stage: Attested, tmp_path: Path) -> None:
+    start, end = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
+    chain = leaf(root(start=start, end=end), key=private_key(), start=start, end=end).chain
+    for name, text in {
+        "key": private_key().to_pem(None).decode(),
+        "chain.pem": pem(chain),
+        "ca.pem": pem(chain[-1:]),
+        "predicate.json": json.dumps(PREDICATE),
+    }.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "key").chmod(0o600)
+    given = ["--key", tmp_path / "key", "--certificate-chain", tmp_path / "chain.pem", "--format", "bundle-x509"]
+    done = run_here("attest", *given, "--type", TYPE, "--predicate", tmp_path / "predicate.json", stage.image)
+    assert done.exit_code == 0, done.stderr
+    asked = ["verify-attestation", "--ca", tmp_path / "ca.pem", "--type", TYPE, stage.image]
+    done = run_here(*asked, "--certificate-identity", "CN=leaf,O=imagesig,ST=WA,C=US")
+    assert done.exit_code == 0, done.stderr
+    assert "CN=leaf" in done.stdout
+    assert run_here(*asked, "--certificate-identity", "CN=other,O=imagesig,ST=WA,C=US").exit_code == 12

@@ -23,3 +23,5 @@ cat > vex.json <<VEX
                  "justification": "vulnerable_code_not_present"}]}
 VEX
 echo '{"environment": "production", "ticket": "REL-7"}' > approval.json
+echo content > file
+printf 'FROM scratch\nCOPY file /file\n' > Dockerfile

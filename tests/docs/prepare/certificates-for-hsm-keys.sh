@@ -1,3 +1,4 @@
 vault_key
 authority
 cp ca.crt issuers.pem
+echo '{"reviewed": true}' > review.json

@@ -180,6 +180,7 @@ _attested = _with(
         ),
         _optional(
             conditions=st.lists(_conditions, min_size=1, max_size=3),
+            identity=_identities,
             cel=st.sampled_from(["predicate.a == 1", ["has(predicate.a)", "signer.name == 'qa'"]]),
             every=st.booleans(),
             formats=st.lists(st.sampled_from(["cosign", "bundle"]), min_size=1, unique=True),

@@ -176,7 +176,7 @@ def _document(**members: Any) -> Json:
                 {"predicate_type": "provenance"},
                 {"predicate_type": 1},
                 {"predicate_type": "vuln", "annotations": {"a": "b"}},
-                {"predicate_type": "vuln", "identity": "any"},
+                {"predicate_type": "vuln", "identity": "exactName"},
                 {"predicate_type": "vuln", "formats": ["notation"]},
                 {"predicate_type": "vuln", "every": 1},
                 {"predicate_type": "vuln", "cel": ""},

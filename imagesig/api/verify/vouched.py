@@ -1,0 +1,229 @@
+"""BuildKit's statements in an image index, proven by signatures of that index: index, manifest, layer, each by digest.
+
+Without an accepted signature of the index itself they prove nothing. A signature of one of its images does not cover
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from imagesig import limits
+from imagesig.api.stored_signatures import Stored, resolve
+from imagesig.api.verify.subjects import Manifest
+from imagesig.effort import Cost
+from imagesig.errors import (
+    BudgetExceeded,
+    FormatViolation,
+    LimitExceeded,
+    MalformedError,
+    NoSignatureAccepted,
+    NoSignatures,
+    NotFound,
+    Rejection,
+    SignatureRejected,
+    SubjectMismatch,
+    TransportError,
+)
+from imagesig.format_names import READERS
+from imagesig.images.buildkit import BuildKitManifest, BuildKitStatement, manifests_in, statements_in
+from imagesig.in_toto.statement import parse_statement
+from imagesig.oci.manifest import INDEX_TYPES, Index, parse_index, parse_manifest
+from imagesig.policy import Rule, Signed
+from imagesig.policy.attested import Attested
+from imagesig.policy.judge_statements import IndexJudge, SignedIndex, StatementJudge
+from imagesig.signature import StatementClaim, VerifiedSignature
+from imagesig.stores.store import Reading, pay
+from imagesig.text import quote
+
+if TYPE_CHECKING:
+    from imagesig.api.verify.evidence import Evaluation
+
+
+_Read = TypeVar("_Read")
+
+
+class _Held(Struct, frozen=True):
+    """A statement that the index holds about one of its images, not read yet. `origin` says where it is."""
+
+    statement: BuildKitStatement
+    image: str
+    origin: str
+
+
+class IndexStatements(Struct, dict=True):
+    """The statements that the index with this digest holds, and what its signatures prove.
+
+    `unread` has what could not be read. `unsigned` says that there are statements of a type that is needed, in an index
+    that nobody signed.
+    """
+
+    evaluation: Evaluation
+    manifest: Manifest
+    unread: Stored = field(default_factory=Stored)
+    unsigned: bool = False
+
+    def add_to(self, judge: StatementJudge) -> None:
+        """Adds to the judge of a requirement what the index proves for it."""
+        images, held = self._images, self._of_type(judge.requirement.predicate_type)
+        if (images and held) or self.unread.rejections:
+            signatures = self._signatures(judge)
+            if signatures:
+                index = SignedIndex(self.manifest.digest, images, signatures)
+                self._judge(IndexJudge(judge.requirement, index, judge.now), held, judge)
+
+    def _judge(self, of_index: IndexJudge, held: Sequence[_Held], judge: StatementJudge) -> None:
+        if len(held) > limits.ATTESTATIONS:
+            self.unread.limited = LimitExceeded(f"{len(held)} statements, at most {limits.ATTESTATIONS} are read")
+        rejections = list(self.unread.rejections)
+        for item in sorted(held, key=lambda item: item.statement.blob.size)[: limits.ATTESTATIONS]:
+            claim = self._reading(item.origin, partial(self._claim, item), rejections)
+            if claim is not None:
+                of_index.add(claim, item.image, item.origin)
+        of_index.conclude(judge)
+        for rejection in rejections:
+            judge.reject(rejection)
+
+    @cached_property
+    def _index(self) -> Index | None:
+        """The index; None for an image of one platform, and for one that cannot be read."""
+        image, digest = self.evaluation.image, self.manifest.digest
+
+        def read() -> Index | None:
+            found = self.manifest.descriptor or resolve(image, digest)
+            if found.media_type not in INDEX_TYPES:
+                return None
+            content = image.home.read(found, limit=limits.MANIFEST_BYTES)
+            return parse_index(content, found.media_type, f"{image}: index {digest}")
+
+        return self._reading(f"{image.home.name}@{digest}", read)
+
+    @cached_property
+    def _statement_manifests(self) -> dict[str, BuildKitManifest]:
+        found = manifests_in(self._index) if self._index is not None else ()
+        return {item.descriptor.digest: item for item in found if item.is_no_image}
+
+    @cached_property
+    def _images(self) -> tuple[str, ...]:
+        """The images for which a statement is needed: the one that was asked for, or each that the index lists."""
+        listed = dict.fromkeys(item.digest for item in self._index.manifests) if self._index is not None else {}
+        images = tuple(item for item in listed if item not in self._statement_manifests)
+        return tuple(item for item in images if item == self.manifest.child) if self.manifest.child else images
+
+    @cached_property
+    def _held(self) -> tuple[_Held, ...]:
+        """The statements about these images."""
+        return tuple(held for item in self._statement_manifests.values() for held in self._in_manifest(item))
+
+    def _in_manifest(self, item: BuildKitManifest) -> Iterator[_Held]:
+        home, descriptor = self.evaluation.image.home, item.descriptor
+        origin = f"{home.name}@{descriptor.digest}"
+        if item.subject not in self._images:
+            if not self.manifest.child:
+                error = SubjectMismatch(f"it is about {item.subject}, which the index does not list as an image")
+                self.unread.rejections.append(Rejection(origin, error))
+            return
+
+        def read() -> tuple[BuildKitStatement, ...]:
+            pay(Cost.MANIFEST_BYTES, descriptor, limits.SIGNATURE_MANIFEST_BYTES, origin)
+            content = self._blobs.read(descriptor, limits.SIGNATURE_MANIFEST_BYTES)
+            return tuple(statements_in(parse_manifest(content, descriptor.media_type, origin, needs_config=False)))
+
+        for place, statement in enumerate(self._reading(origin, read) or ()):
+            yield _Held(statement, item.subject, f"{origin} statement {place}")
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types that the manifests give for these statements, for people. Nothing is proven of them."""
+        return tuple(
+            dict.fromkeys(item.statement.predicate_type for item in self._held if item.statement.predicate_type)
+        )
+
+    def _of_type(self, predicate_type: str) -> tuple[_Held, ...]:
+        """The statements whose manifest gives this type, or none."""
+        return tuple(item for item in self._held if item.statement.predicate_type in (predicate_type, ""))
+
+    @cached_property
+    def _blobs(self) -> Reading:
+        return Reading(self.evaluation.image.home)
+
+    def _claim(self, held: _Held) -> StatementClaim:
+        blob, said = held.statement.blob, held.statement.predicate_type
+        pay(Cost.STATEMENT_BYTES, blob, limits.ATTESTATION_BYTES, held.origin)
+        claim = parse_statement(self._blobs.read(blob, limits.ATTESTATION_BYTES)).claim
+        if said and claim.predicate_type != said:
+            raise FormatViolation(
+                f"its manifest gives the type {quote(said)}, and it has {quote(claim.predicate_type)}"
+            )
+        return claim
+
+    def _signatures(self, judge: StatementJudge) -> tuple[tuple[VerifiedSignature, ...], ...]:
+        """The signatures of the index that authorities of the requirement accept: each one once for each authority.
+
+        Of one authority's signatures by one key the first is enough.
+        """
+        # speed: a circle otherwise; most rules need no attestation
+        from imagesig.api.verify.evidence import StoredEvidence
+
+        signed = _signed(judge.requirement)
+        rule = Rule(signed, self.evaluation.rule.name)
+        evidence = StoredEvidence(replace(self.evaluation, rule=rule, named=None), self.manifest)
+        found: dict[str, dict[str, VerifiedSignature]] = {}
+        seen: set[tuple[str, bytes]] = set()
+        for requirement in signed:
+            try:
+                accepted = evidence.signatures(requirement).accepted
+            except NoSignatures:
+                self.unsigned = True
+                return ()
+            except NoSignatureAccepted as error:
+                for rejection in error.rejections if requirement is signed[-1] and not found else ():
+                    judge.reject(rejection)
+                continue
+            except LimitExceeded as error:
+                self.unread.limited = self.unread.limited or error
+                continue
+            except TransportError as error:
+                self.unread.failed = self.unread.failed or error
+                continue
+            for item in accepted:
+                signer = item.authority, item.public_key.spki
+                # Without an authority it is only logged that nobody certified the signer: that proves nothing.
+                if item.authority and signer not in seen:
+                    seen.add(signer)
+                    found.setdefault(item.origin, {})[item.authority] = item
+        return tuple(tuple(variants.values()) for variants in found.values())
+
+    def _reading(
+        self, origin: str, read: Callable[[], _Read], rejections: list[Rejection] | None = None
+    ) -> _Read | None:
+        """What `read` gives; None if that cannot be read, which is then noted."""
+        try:
+            return read()
+        except (MalformedError, SignatureRejected, NotFound) as error:
+            if isinstance(error, BudgetExceeded):
+                self.unread.limited = self.unread.limited or error
+            (self.unread.rejections if rejections is None else rejections).append(Rejection(origin, error))
+        except TransportError as error:
+            self.unread.failed = self.unread.failed or error
+        return None
+
+
+def _signed(requirement: Attested) -> tuple[Signed, ...]:
+    """A requirement for a signature by each authority, so that none takes the place of another."""
+    formats = tuple(name for name in requirement.formats if name in READERS)
+    return tuple(
+        Signed(
+            (item,),
+            formats=formats,
+            timestamps=requirement.timestamps,
+            enforcement=requirement.enforcement,
+            identity=requirement.identity,
+        )
+        for item in requirement.authorities
+    )
