@@ -80,7 +80,7 @@ class TreeNode(Struct, frozen=True):
 
 
 class ImageTree(Struct, frozen=True):
-    """What hangs on an image. With a `failure` it is incomplete: something could not be read, or there is more."""
+    """The tree of an image. With a `failure` it is incomplete: something could not be read, or a limit was reached."""
 
     image: str
     digest: str
@@ -111,7 +111,7 @@ def tree(
 ) -> ImageTree:
     """The artifacts attached to an image and to the images that it lists. Nothing is verified; do not trust them.
 
-    With `allow_incomplete`, if something cannot be read, or there is more than is read for one image, the result has
+    With `allow_incomplete`, if something cannot be read, or the image has more than the limits allow, the result has
     the rest and the first `failure`. `transport` and `timeout` are as of `verify`.
 
     Raises:

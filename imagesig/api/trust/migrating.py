@@ -112,7 +112,7 @@ def migrate_trust(
 
     Outcomes have these errors, among others: `ImageNotFound`, the registry no longer has the digest;
     `NoSignatureAccepted`, the trust data have expired, lack a signer or cannot be verified; `NoSignatures`, there are
-    none, or a tag that was named is not in them. A tag of the registry that nobody signed is no error.
+    none, or a tag that was named is not in them. An unsigned tag of the registry is no error.
 
     Raises:
         InvalidArgument: immediately, if a format is invalid or `workers` < 1.

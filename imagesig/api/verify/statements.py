@@ -29,8 +29,8 @@ from imagesig.text import printable
 
 if TYPE_CHECKING:
     from imagesig.api.verify.evidence import Evaluation
+    from imagesig.api.verify.index_statements import IndexStatements
     from imagesig.api.verify.revoking import Answers
-    from imagesig.api.verify.vouched import IndexStatements
 
 _TYPES = 10
 """Types of other attestations that an error names."""
@@ -79,7 +79,7 @@ class StoredStatements(Struct, dict=True):
     @cached_property
     def _in_index(self) -> IndexStatements:
         # speed: most images have no statements of BuildKit that are needed
-        from imagesig.api.verify.vouched import IndexStatements
+        from imagesig.api.verify.index_statements import IndexStatements
 
         return IndexStatements(self.evaluation, self.manifest)
 
@@ -147,7 +147,7 @@ class StoredStatements(Struct, dict=True):
         more = f"; it has attestations of: {_named(self._other_types)}" if self._other_types else ""
         if not self._in_index.unsigned and self._in_index.types:
             more += f"; its index holds statements of BuildKit of: {_named(self._in_index.types)}"
-        unsigned = "; its index holds such a statement of BuildKit, and nobody signed the index"
+        unsigned = "; its index has such a statement of BuildKit, but the index is not signed"
         return NoSignatures(
             f"{image}: {self.digest} has no attestation of {short_name(requirement.predicate_type)} (looked for: "
             f"{names} in {image.signatures.name}){more}{unsigned if self._in_index.unsigned else ''}",
