@@ -117,13 +117,12 @@ class TrustKeys:
             KeyNotFound: no key is given, and there is no folder.
             KeyProviderError: the key cannot be used or made.
         """
-        if given is None and self._folder is None:
-            raise KeyNotFound(f"{repository}: no {role} key is given", hint="give the key of the role")
         if given is not None:
             opened = signing_key(given)
-        else:
-            assert self._folder is not None
+        elif self._folder is not None:
             opened = self._folder.generate(role, "" if role == ROOT else repository)
+        else:
+            raise KeyNotFound(f"{repository}: no {role} key is given", hint="give the key of the role")
         self._found[opened.key.canonical_id] = opened
         return _certified(opened, repository, now) if role == ROOT else opened.key
 

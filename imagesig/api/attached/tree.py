@@ -154,7 +154,7 @@ class _TreeReader:
         if found.digest in self._seen:
             return node
         self._seen.add(found.digest)
-        # First: whoever may push can use up what is read for one image, by other artifacts.
+        # First: anyone who may push can exhaust the limits of one image with other artifacts.
         listed = self._or_problem(node, partial(self._listed, found, depth)) if kind is ArtifactKind.INDEX else []
         return replace(node, children=(*self._tagged(found.digest), *self._referrers(found.digest, depth), *listed))
 

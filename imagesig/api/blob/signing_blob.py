@@ -94,7 +94,7 @@ def sign_blob(
 
 
 def _check_is_no_message(blob: Blob) -> None:
-    """Raises `InvalidArgument` if the signature of the blob would be one of an image, or of something said about it."""
+    """Raises `InvalidArgument` if a signature of the blob would also be one of an image or of a statement about it."""
     if kind := kind_of_message(blob.head, blob.size):
         raise InvalidArgument(
             f"{blob.title}: is {kind}; its signature would be one of an image, not of a file",

@@ -146,7 +146,7 @@ class StoredStatements(Struct, dict=True):
         image, names = self.evaluation.image, ", ".join(item.name for item in self._formats)
         more = f"; it has attestations of: {_named(self._other_types)}" if self._other_types else ""
         if not self._in_index.unsigned and self._in_index.types:
-            more += f"; its index holds statements of BuildKit of: {_named(self._in_index.types)}"
+            more += f"; its index has statements of BuildKit of: {_named(self._in_index.types)}"
         unsigned = "; its index has such a statement of BuildKit, but the index is not signed"
         return NoSignatures(
             f"{image}: {self.digest} has no attestation of {short_name(requirement.predicate_type)} (looked for: "

@@ -27,7 +27,7 @@ class VerifiedStatement(Struct, frozen=True, dict=True):
 
     @property
     def index(self) -> str:
-        """The digest of the signed index that holds the statement; empty if the statement itself is signed."""
+        """The digest of the signed index that contains the statement; empty if the statement itself is signed."""
         return self.signature.index
 
     @property
