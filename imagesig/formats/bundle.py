@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
@@ -20,7 +21,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
-from imagesig.format_names import BUNDLE, Storage
+from imagesig.format_names import BUNDLE, BUNDLE_FAMILY, Storage
 from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_chain, bundle_material, check_made_by, has_leaf
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, read_envelope
 from imagesig.formats.format import check_members
@@ -46,8 +47,7 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
-BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
-READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+READABLE_TYPES = (BUNDLE, f"{BUNDLE_FAMILY}+json;version=0.3")
 DOCUMENT = Shape.of(
     "mediaType messageSignature",
     verificationMaterial=Shape.of("publicKey certificate x509CertificateChain tlogEntries timestampVerificationData"),
@@ -127,9 +127,9 @@ class Bundle(CosignFamily, frozen=True):
 
     def parse(self, stored: StoredSignature) -> Envelope:
         document = parse_object(content_of(stored), "bundle", DOCUMENT, nodes=limits.ENVELOPE_NODES)
-        dsse, key_hint, chain = read_document(document)
+        dsse, material = read_document(document)
         payload, signed = read_envelope(dsse, "dsseEnvelope", limits.BUNDLE_BYTES)
-        return Envelope(stored, signed.message, signed.signature, payload, key_hint, chain)
+        return material.on(Envelope(stored, signed.message, signed.signature, payload))
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_statement(envelope.payload)
@@ -188,8 +188,20 @@ def content_of(stored: StoredSignature) -> bytes:
     return content
 
 
-def read_document(document: Mapping[str, object]) -> tuple[object, str, tuple[bytes, ...]]:
-    """The DSSE envelope of a parsed bundle, the hint to a bare key, and the certificates in DER, signer first.
+class Material(Struct, frozen=True):
+    """The `verificationMaterial` of a bundle: the fields of `Envelope` that it has."""
+
+    key_hint: str = ""
+    chain: tuple[bytes, ...] = ()
+    timestamps: tuple[object, ...] = ()
+
+    def on(self, envelope: Envelope) -> Envelope:
+        """The envelope with this material."""
+        return replace(envelope, key_hint=self.key_hint, chain=self.chain, timestamps=self.timestamps)
+
+
+def read_document(document: Mapping[str, object]) -> tuple[object, Material]:
+    """The DSSE envelope of a parsed bundle, and what says who signed it.
 
     Raises:
         FormatViolation: it is no bundle of this version with a DSSE envelope.
@@ -200,8 +212,7 @@ def read_document(document: Mapping[str, object]) -> tuple[object, str, tuple[by
         raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
     if document.get("messageSignature") is not None:
         raise FormatViolation("the bundle has a DSSE envelope and a message signature, one of them is needed")
-    key_hint, chain = read_material(document["verificationMaterial"])
-    return document["dsseEnvelope"], key_hint, chain
+    return document["dsseEnvelope"], read_material(document["verificationMaterial"])
 
 
 def key_material(public_key: PublicKey) -> dict[str, object]:
@@ -235,8 +246,10 @@ def stored_bundle(
     )
 
 
-def read_material(material: object) -> tuple[str, tuple[bytes, ...]]:
+def read_material(material: object) -> Material:
     """The hint to a bare key, or the certificates in DER, signer first, of a bundle's `verificationMaterial`.
+
+    Timestamps are not decoded.
 
     Raises:
         FormatViolation, LimitExceeded: it has neither, both, or more entries than are read.
@@ -252,9 +265,10 @@ def read_material(material: object) -> tuple[str, tuple[bytes, ...]]:
     listed = stamps.get("rfc3161Timestamps") or [] if isinstance(stamps, dict) else None
     if not isinstance(listed, list) or len(listed) > _LIST_ITEMS:
         raise LimitExceeded(f"bundle: rfc3161Timestamps is no list of at most {_LIST_ITEMS} entries")
+    timestamps = tuple(item.get("signedTimestamp") if isinstance(item, dict) else None for item in listed)
     if kinds[0] == "publicKey":
-        return _key_hint(material["publicKey"]), ()
-    return "", bundle_chain(material[kinds[0]])
+        return Material(_key_hint(material["publicKey"]), timestamps=timestamps)
+    return Material("", bundle_chain(material[kinds[0]]), timestamps)
 
 
 def _key_hint(public_key: object) -> str:

@@ -36,6 +36,7 @@ from imagesig.trust import TrustAnchors, TrustedKey
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
 
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
 CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
 
@@ -228,7 +229,15 @@ class Signers(Struct, frozen=True):
     ) -> Examined:
         # speed: most signatures have no certificate (benchmarks/test_start.py)
         from imagesig.formats.certified import examine_certified
+        from imagesig.formats.cosign_timestamps import timed
 
         return examine_certified(
-            self.format, envelope, chain, anchors, now, self.candidates or CANDIDATES, self.parse_claim
+            self.format,
+            envelope,
+            chain,
+            anchors,
+            now,
+            self.candidates or CANDIDATES,
+            self.parse_claim,
+            lambda path: timed(path, anchors.timestamps, now, envelope),
         )
