@@ -18,7 +18,7 @@ from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.effort import Cost, spend
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import Shape
 from imagesig.errors import BudgetExceeded, FormatViolation, MalformedError, TimestampInvalid
 from imagesig.formats.certified import Timing, timing
 from imagesig.formats.format import decode_base64
@@ -27,6 +27,7 @@ from imagesig.trust import TimestampAuthorities
 from imagesig.trust.timestamp_exchange import token_in_response
 
 _ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
+_SHAPE = Shape.of("SignedRFC3161Timestamp")
 
 
 def timed(
@@ -68,7 +69,7 @@ def _in_annotation(envelope: Envelope) -> tuple[object, ...]:
     text = parts[0].annotations.get(_ANNOTATION, "") if parts else ""
     if not text.strip():
         return ()
-    found = parse_object(text.encode("utf-8", "replace"), f"annotation {_ANNOTATION}", OURS)
+    found = parse_object(text.encode("utf-8", "replace"), f"annotation {_ANNOTATION}", _SHAPE)
     return (found.get("SignedRFC3161Timestamp"),)
 
 

@@ -107,10 +107,10 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or a short name such as `spdxjson`, selects
-    the attestations that claim this type. An SBOM may also be the predicate of an attestation; then its `content` is
-    the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout`
-    are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or a short name such as `spdxjson`,
+    selects the attestations that claim this type. An SBOM may also be the predicate of an attestation; then its
+    `content` is the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out.
+    `transport` and `timeout` are as of `verify`.
 
     Raises:
         NoSignatures: the image has none of these.
