@@ -19,6 +19,7 @@ from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
 from imagesig.errors import (
+    ImagesigError,
     InvalidArgument,
     LimitExceeded,
     MalformedError,
@@ -149,13 +150,10 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
     uri = uri_of(predicate_type) if predicate_type else ""
     ends = time.monotonic() + image.timeout
     found_tree = image_tree(image, allow_incomplete=True, whole=False)
-    failed = [Rejection(found_tree.image, found_tree.failure)] if found_tree.failure else []
+    blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
+    failed = [Rejection(found_tree.image, error) for error in _incomplete(found_tree, len(blobs))]
     count = left = unanswered = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
-    blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
-    if len(blobs) > limits.REFERRERS:
-        error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
-        failed.append(Rejection(found_tree.image, error))
     for node, blob in blobs[: limits.REFERRERS]:
         try:
             if blob.size > total:
@@ -177,6 +175,13 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
     yield from failed
     if not count and not failed:
         raise _nothing(image, found_tree, what, left)
+
+
+def _incomplete(found_tree: ImageTree, blobs: int) -> Iterator[ImagesigError]:
+    if found_tree.failure:
+        yield found_tree.failure
+    if blobs > limits.REFERRERS:
+        yield LimitExceeded(f"{found_tree.image}: {blobs} blobs of this kind, at most {limits.REFERRERS} are read")
 
 
 def _nothing(image: Image, found_tree: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:
