@@ -121,7 +121,8 @@ class Envelope(RedactedStruct, frozen=True):
 
     An attestation's payload is the end of its message: `payload` is empty. `digests` are those of a blob that may be
     too long to be in memory; `message` is then empty. `key_hint` and `chain` (DER, leaf first, not parsed) come from
-    the artefact. They may select a trusted key and lead to a trusted authority, but never add one.
+    the artefact. They may select a trusted key and lead to a trusted authority, but never add one. `timestamps` are
+    those of a bundle, in base64, not decoded.
     """
 
     hidden = ("message", "signature", "payload")
@@ -134,6 +135,7 @@ class Envelope(RedactedStruct, frozen=True):
     chain: tuple[bytes, ...] = ()
     digests: Mapping[Hash, bytes] = {}
     in_memory: bool = True
+    timestamps: tuple[object, ...] = ()
 
     def verify(self, public_key: PublicKey, algorithm: Algorithm) -> None:
         """Returns if the key made the signature over exactly this message. Raises as `PublicKey.verify` does."""

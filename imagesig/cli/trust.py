@@ -14,12 +14,12 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.cli.options import FilePath, Name, gathered
 from imagesig.errors import InvalidArgument
-from imagesig.policy import Identity, Policy
 from imagesig.reading import is_folder, read_bounded, usage_error
 from imagesig.trust import CertificateAuthority, ContentTrust
 
 if TYPE_CHECKING:
     from imagesig.content_trust.servers import TrustServers
+    from imagesig.policy import Identity, Policy
 
 _Command = Callable[..., object]
 
@@ -71,6 +71,8 @@ class Trust(Struct, frozen=True):
         formats: Sequence[str],
     ) -> Policy:
         """The policy that the options describe. Raises `InvalidArgument` for options that cannot be combined."""
+        from imagesig.policy import Policy  # speed: not for `trust inspect` (benchmarks/test_trust.py)
+
         if self.trust_policy or self.notation:
             if keys or servers or threshold != 1 or annotations or identity or formats:
                 raise _not_combined()
@@ -95,6 +97,7 @@ class Trust(Struct, frozen=True):
     def _trust_policy(self) -> Policy:
         if self.authorities or self.holders:
             raise _not_combined()
+        from imagesig.policy import Policy
         from imagesig.policy.files.load_notation import TRUST_STORE, notation_folder
 
         own = notation_folder(os.environ)

@@ -18,7 +18,7 @@ from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, SubjectMismatch
 from imagesig.format_names import BUNDLE
-from imagesig.formats.bundle import READABLE_TYPES, key_material, read_material
+from imagesig.formats.bundle import READABLE_TYPES, Material, key_material, read_material
 from imagesig.formats.cosign_family import CANDIDATES, Signers, bundle_material
 from imagesig.formats.format import check_members, decode_base64
 from imagesig.redacted import RedactedStruct
@@ -43,7 +43,7 @@ class MessageSignature(RedactedStruct, frozen=True):
     """A signature over a blob: from a bundle, or alone.
 
     `digest` is what the bundle says about the blob, `hash` the algorithm of it; both are empty if it says nothing.
-    `chain` has certificates in DER, not parsed, the signer's first.
+    `material` has the key's hint, or certificates in DER, not parsed, and timestamps.
     """
 
     hidden = ("signature",)
@@ -52,8 +52,7 @@ class MessageSignature(RedactedStruct, frozen=True):
     signature: bytes
     hash: Hash | None = None
     digest: bytes = b""
-    key_hint: str = ""
-    chain: tuple[bytes, ...] = ()
+    material: Material = Material()
 
 
 def message_bundle(
@@ -90,9 +89,9 @@ def parse_message_bundle(content: bytes) -> MessageSignature:
         raise FormatViolation(f"messageSignature is {quote(message)}, an object is needed")
     check_members(message, {"signature"}, "messageSignature", {"messageDigest"})
     hash_, digest = _message_digest(message.get("messageDigest") or {})
-    key_hint, chain = read_material(document["verificationMaterial"])
+    material = read_material(document["verificationMaterial"])
     value = decode_base64(message["signature"], "messageSignature.signature")
-    return MessageSignature("the bundle", value, hash_, digest, key_hint, chain)
+    return MessageSignature("the bundle", value, hash_, digest, material)
 
 
 def _document(content: bytes) -> Mapping[str, object]:
@@ -150,8 +149,6 @@ def authenticate(
         message or b"",
         found.signature,
         payload=b"",
-        key_hint=found.key_hint,
-        chain=found.chain,
         digests=digests,
         in_memory=message is not None,
     )
@@ -160,4 +157,4 @@ def authenticate(
         for kind, algorithms in CANDIDATES.items()
     }
     claim = Claim((Subject(f"sha256:{digests[Hash.SHA256].hex()}"),))
-    return Signers(NAME, lambda _: claim, candidates).of_bundle(envelope, anchors, now)
+    return Signers(NAME, lambda _: claim, candidates).of_bundle(found.material.on(envelope), anchors, now)

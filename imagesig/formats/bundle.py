@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
@@ -126,9 +127,9 @@ class Bundle(CosignFamily, frozen=True):
 
     def parse(self, stored: StoredSignature) -> Envelope:
         document = parse_object(content_of(stored), "bundle", DOCUMENT, nodes=limits.ENVELOPE_NODES)
-        dsse, key_hint, chain = read_document(document)
+        dsse, material = read_document(document)
         payload, signed = read_envelope(dsse, "dsseEnvelope", limits.BUNDLE_BYTES)
-        return Envelope(stored, signed.message, signed.signature, payload, key_hint, chain)
+        return material.on(Envelope(stored, signed.message, signed.signature, payload))
 
     def claim(self, envelope: Envelope) -> Claim:
         return parse_statement(envelope.payload)
@@ -187,8 +188,20 @@ def content_of(stored: StoredSignature) -> bytes:
     return content
 
 
-def read_document(document: Mapping[str, object]) -> tuple[object, str, tuple[bytes, ...]]:
-    """The DSSE envelope of a parsed bundle, the hint to a bare key, and the certificates in DER, signer first.
+class Material(Struct, frozen=True):
+    """The `verificationMaterial` of a bundle: the fields of `Envelope` that it has."""
+
+    key_hint: str = ""
+    chain: tuple[bytes, ...] = ()
+    timestamps: tuple[object, ...] = ()
+
+    def on(self, envelope: Envelope) -> Envelope:
+        """The envelope with this material."""
+        return replace(envelope, key_hint=self.key_hint, chain=self.chain, timestamps=self.timestamps)
+
+
+def read_document(document: Mapping[str, object]) -> tuple[object, Material]:
+    """The DSSE envelope of a parsed bundle, and what says who signed it.
 
     Raises:
         FormatViolation: it is no bundle of this version with a DSSE envelope.
@@ -199,8 +212,7 @@ def read_document(document: Mapping[str, object]) -> tuple[object, str, tuple[by
         raise FormatViolation(f"bundle of type {quote(document['mediaType'])}, {BUNDLE} is needed")
     if document.get("messageSignature") is not None:
         raise FormatViolation("the bundle has a DSSE envelope and a message signature, one of them is needed")
-    key_hint, chain = read_material(document["verificationMaterial"])
-    return document["dsseEnvelope"], key_hint, chain
+    return document["dsseEnvelope"], read_material(document["verificationMaterial"])
 
 
 def key_material(public_key: PublicKey) -> dict[str, object]:
@@ -234,8 +246,10 @@ def stored_bundle(
     )
 
 
-def read_material(material: object) -> tuple[str, tuple[bytes, ...]]:
+def read_material(material: object) -> Material:
     """The hint to a bare key, or the certificates in DER, signer first, of a bundle's `verificationMaterial`.
+
+    Timestamps are not decoded.
 
     Raises:
         FormatViolation, LimitExceeded: it has neither, both, or more entries than are read.
@@ -251,9 +265,10 @@ def read_material(material: object) -> tuple[str, tuple[bytes, ...]]:
     listed = stamps.get("rfc3161Timestamps") or [] if isinstance(stamps, dict) else None
     if not isinstance(listed, list) or len(listed) > _LIST_ITEMS:
         raise LimitExceeded(f"bundle: rfc3161Timestamps is no list of at most {_LIST_ITEMS} entries")
+    timestamps = tuple(item.get("signedTimestamp") if isinstance(item, dict) else None for item in listed)
     if kinds[0] == "publicKey":
-        return _key_hint(material["publicKey"]), ()
-    return "", bundle_chain(material[kinds[0]])
+        return Material(_key_hint(material["publicKey"]), timestamps=timestamps)
+    return Material("", bundle_chain(material[kinds[0]]), timestamps)
 
 
 def _key_hint(public_key: object) -> str:

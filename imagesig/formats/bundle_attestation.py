@@ -95,10 +95,10 @@ class BundleAttestation(CosignFamily, frozen=True):
         """See `Format.parse`. The envelope is without the text that was found: a caller can drop that."""
         content = content_of(stored)
         document, payload = parse_large(content, "bundle", DOCUMENT, 2)
-        dsse, key_hint, chain = read_document(document)
+        dsse, material = read_document(document)
         signed = read_large_envelope(dsse, content, payload, "dsseEnvelope")
         light = replace(stored, parts=(replace(stored.parts[0], content=b""),))
-        return Envelope(light, signed.message, signed.signature, b"", key_hint, chain)
+        return material.on(Envelope(light, signed.message, signed.signature, b""))
 
     def claim(self, envelope: Envelope) -> StatementClaim:
         return statement_claim(payload_of(envelope.message))

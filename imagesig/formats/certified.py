@@ -55,28 +55,24 @@ def timing(
     now: datetime,
     *,
     signature: bytes,
-    token: bytes | None,
+    token: bytes,
+    known: Sequence[Certificate] = (),
 ) -> Timing:
     """Whether a signer's chain is valid: now, or at the time of a timestamp if the policy names timestamp services.
 
-    `token` is the RFC 3161 token over `signature`: empty if there is none, None if those of the format are not read.
-    If the policy names timestamp services, it must be there.
+    `token` is the RFC 3161 token over `signature`, empty if there is none. If the policy names timestamp services, it
+    must be there. `known` are certificates that complete those in the token.
     Spec: Notary Project trust-store-trust-policy, "Signature Verification", authenticTimestamp.
     """
     try:
         if timestamps is None or (timestamps.after_expiry_only and all(now <= item.not_after for item in chain)):
             check_validity(chain, now, now)
             return Timing(Check(AUTHENTIC_TIMESTAMP, True, f"the certificates are valid at {now.isoformat()}"))
-        if token is None:
-            raise TimestampInvalid(
-                "the policy needs a timestamp (RFC 3161), and imagesig reads none in cosign's formats",
-                hint="sign again with a valid certificate, or trust the signer's key",
-            )
         if not token:
             raise TimestampInvalid("the signature has no timestamp (RFC 3161), and the policy needs one")
         from imagesig.trust.timestamp import examine_timestamp
 
-        stamp = examine_timestamp(token, signature, timestamps, now)
+        stamp = examine_timestamp(token, signature, timestamps, now, known=known)
         check_validity(chain, stamp.earliest, stamp.latest)
     except (Expired, TimestampInvalid) as error:
         return Timing(Check.failed(AUTHENTIC_TIMESTAMP, error))
@@ -92,21 +88,20 @@ def examine_certified(
     now: datetime,
     candidates: Mapping[KeyType, tuple[Algorithm, ...]],
     parse_claim: Callable[[bytes], Claim],
+    timed: Callable[[Sequence[Certificate]], Timing],
 ) -> Examined:
     """`Format.authenticate` for cosign's signatures with a certificate. Raises as that does.
 
     `chain` came with the signature, in DER: the signer's certificate, then others in any order. A path to a trusted
-    authority is searched before the signature is verified, so that an untrusted signer costs little. Timestamps of
-    cosign signatures are not read, so a policy that needs one refuses them.
+    authority is searched before the signature is verified, so that an untrusted signer costs little. `timed` judges the
+    validity of a trusted path, with the timestamps of the signature.
     """
     signer, others = _signer_and_others(chain)
     paths, unknown = _paths(signer, others, anchors, now)
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
-    claim = parse_claim(envelope.payload)
-    made = Check("signature", True, f"made by {describe_holder(signer)}, {algorithm}")
+    claim, made = parse_claim(envelope.payload), f"made by {describe_holder(signer)}, {algorithm}"
 
-    def examined(authority: str, certified: Check, path: tuple[Certificate, ...]) -> Examined:
-        timed = timing(path, anchors.timestamps, now, signature=envelope.signature, token=None)
+    def examined(authority: str, certified: Check, path: tuple[Certificate, ...], stamped: Timing) -> Examined:
         return Examined(
             format=format_name,
             origin=envelope.stored.origin,
@@ -114,15 +109,16 @@ def examine_certified(
             public_key=public_key,
             algorithm=algorithm,
             claim=claim,
-            checks=(made, certified, timed.check),
-            authentic_time=timed.authentic_time,
+            checks=(Check("signature", True, made), certified, stamped.check),
+            authentic_time=stamped.authentic_time,
             chain=path,
-            timestamp_chain=timed.timestamp_chain,
+            timestamp_chain=stamped.timestamp_chain,
         )
 
     if unknown is not None:
-        return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others))
-    first, *rest = (examined(item.name, certified_by(item.name, signer), path) for item, path in paths)
+        unread = timing((signer, *others), anchors.timestamps, now, signature=envelope.signature, token=b"")
+        return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others), unread)
+    first, *rest = (examined(item.name, certified_by(item.name, signer), path, timed(path)) for item, path in paths)
     return replace(first, by_others=tuple(rest)) if rest else first
 
 

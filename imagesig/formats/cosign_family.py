@@ -229,7 +229,15 @@ class Signers(Struct, frozen=True):
     ) -> Examined:
         # speed: most signatures have no certificate (benchmarks/test_start.py)
         from imagesig.formats.certified import examine_certified
+        from imagesig.formats.cosign_timestamps import timed
 
         return examine_certified(
-            self.format, envelope, chain, anchors, now, self.candidates or CANDIDATES, self.parse_claim
+            self.format,
+            envelope,
+            chain,
+            anchors,
+            now,
+            self.candidates or CANDIDATES,
+            self.parse_claim,
+            lambda path: timed(path, anchors.timestamps, now, envelope),
         )

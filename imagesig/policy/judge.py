@@ -98,7 +98,7 @@ def judge(
     return judged.verdict(requirement, f"{image}: {subject.digest}", _WORDS)
 
 
-_WORDS = Words("signer", "signature", "sign the image as the policy requires, or change the policy")
+_WORDS = Words("signer", "signature", "sign it as the policy requires, or change the policy")
 
 
 def _annotation_checks(claimed: Subject, requirement: Signed) -> Iterator[Check]:

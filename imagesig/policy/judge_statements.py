@@ -85,7 +85,7 @@ class StatementJudge(Struct):
         return as_verified(attestation, claimed, (*kept, of_subject, *checks))
 
 
-_HINT = "attest the image as the policy requires, or change the policy"
+_HINT = "attest it as the policy requires, or change the policy"
 
 
 class SignedIndex(Struct, frozen=True):

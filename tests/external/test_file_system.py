@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import imagesig
-from imagesig import inspect_trust
+from imagesig import archive, directory, docker_archive, inspect_trust, key_from_pem, layout
 from imagesig.content_trust.backup import TrustBackup
 from imagesig.content_trust.update import File
+from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, InternalError
+from imagesig.trust import ContentTrust
 from tests.attacks.policy_place import furnish
 from tests.commands import run_here
 
@@ -183,6 +185,31 @@ def test_a_folder_in_the_environment_that_cannot_be_looked_at_is_our_error(
     monkeypatch.setenv(variable, f"{place}/{LONG}")
     with pytest.raises(ImagesigError) as caught:
         inspect_trust("localhost:1/x", timeout=2)
+    assert not isinstance(caught.value, InternalError)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"], ids=["NUL", "half of a pair"])
+@pytest.mark.parametrize("form", ["oci", "oci-archive", "docker-archive", "dir"])
+def test_a_text_that_is_no_path_is_our_error(form: str, text: str) -> None:
+    opened = {"oci": layout, "oci-archive": archive, "docker-archive": docker_archive, "dir": directory}[form]
+    for ask in (
+        lambda: imagesig.inspect(f"{form}:{text}:1.0"),
+        lambda: imagesig.tree(f"{form}:{text}:1.0"),
+        lambda: imagesig.copy("oci:image:1.0", f"{form}:{text}"),
+        lambda: opened(text),
+    ):
+        with pytest.raises(ImagesigError) as caught:
+            ask()
+        assert not isinstance(caught.value, InternalError)
+
+
+@pytest.mark.parametrize("label", ["CERTIFICATE", "PUBLIC KEY"])
+@pytest.mark.parametrize(
+    "read", [key_from_pem, lambda text: ContentTrust(pin=text), PublicKey.from_pem], ids=["key", "pin", "public key"]
+)
+def test_a_pem_text_with_half_of_a_pair_is_our_error(read: Callable[[str], object], label: str) -> None:
+    with pytest.raises(ImagesigError) as caught:
+        read(f"-----BEGIN {label}-----\ud800")
     assert not isinstance(caught.value, InternalError)
 
 

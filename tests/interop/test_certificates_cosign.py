@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,15 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey, read_chain
 from imagesig.keys.certify import certificate_request
-from imagesig.trust import CertificateAuthority
+from imagesig.policy import Attested, Policy, Rule
+from imagesig.trust import CertificateAuthority, TimestampAuthorities
+from tests.authorities import Authority as ServiceAuthority
 from tests.authority import Authority, authority
 from tests.interop.homes import HOMES, Homes, SharedKey
 from tests.interop.tools import Run, Tools
+from tests.peers.openssl import TimestampService
 from tests.peers.servers import RegistryServer
+from tests.witnesses.loopback import Said, serving
 
 pytestmark = pytest.mark.interop
 
@@ -130,3 +136,42 @@ def test_we_verify_what_cosign_attests_with_certificates(
     stranger = CertificateAuthority.from_pem("acme", issuer.root.read_bytes(), ["somebody@else.example"])
     with pytest.raises(NoSignatureAccepted):
         verify_attestation(image, stranger, predicate_type="https://example.org/a")
+
+
+@pytest.mark.parametrize("form", ["cosign", "bundle"])
+def test_we_read_the_timestamps_that_cosign_writes(
+    form: str,
+    homes: Homes,
+    tools: Tools,
+    issuer: Authority,
+    registry_referrers: RegistryServer,
+    tmp_path: Path,
+) -> None:
+    image, shared = push(registry_referrers.host), homes.make("file", KeyType.ECDSA_P256)
+    leaf, *others = certified(shared, issuer).info.chain
+    (tools.home / "leaf.pem").write_text(leaf.pem)
+    (tools.home / "chain.pem").write_text("".join(item.pem for item in others))
+    (tools.home / "p.json").write_text("{}")
+    now = datetime.now(UTC)
+    services = ServiceAuthority("timestamp root", now=now)
+    service = services.tsa()
+    # Without an accuracy: the certificate of the signer is valid since this second.
+    tsa = TimestampService(tmp_path / "tsa", service, (), ("ess_cert_id_alg = sha256",))
+    reply = {"content-type": "application/timestamp-reply"}
+    with serving(lambda asked: Said(tsa.answer(asked.body), status=201, headers=reply)) as server:
+        certificates = ["--certificate", str(tools.home / "leaf.pem")]
+        certificates += ["--certificate-chain", str(tools.home / "chain.pem")]
+        about = ["--type", "https://example.org/a", "--predicate", str(tools.home / "p.json")]
+        flags = ["--use-signing-config=false", f"--new-bundle-format={str(form == 'bundle').lower()}"]
+        loose = ["--tlog-upload=false", "--yes", "--allow-http-registry", "--allow-insecure-registry"]
+        stamps = ["--timestamp-server-url", server.url]
+        options = [*certificates, *about, *flags, *loose, *stamps]
+        tools.run("cosign3", "attest", "--key", shared.peer_uri, *options, image).must_succeed()
+    later = now + timedelta(days=20)
+    authority = CertificateAuthority.from_pem("acme", issuer.issuers.encode(), [IDENTITY])
+    asked = partial(verify_attestation, image, predicate_type="https://example.org/a", now=later)
+    with pytest.raises(NoSignatureAccepted, match="is valid from"):
+        asked(authority)
+    stamped = TimestampAuthorities((services.certificate, service.certificate), after_expiry_only=True)
+    policy = Policy(Rule((Attested((authority,), timestamps=stamped, predicate_type="https://example.org/a"),)))
+    assert asked(policy).statements

@@ -31,6 +31,7 @@ from imagesig.errors import (
 from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
+from imagesig.in_toto.predicates import predicate_type as uri_of
 from imagesig.oci.descriptor import Descriptor
 from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
@@ -106,9 +107,10 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. A `predicate_type` selects the attestations that claim this
-    type. An SBOM may also be the predicate of an attestation; then its `content` is the predicate. With
-    `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout` are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or a name such as `spdxjson`, selects
+    the attestations that claim this type. An SBOM may also be the predicate of an attestation; then its `content` is
+    the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout`
+    are as of `verify`.
 
     Raises:
         NoSignatures: the image has none of these.
@@ -140,14 +142,15 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
     Anyone who may push can add artifacts: one that cannot be read does not hide the others.
 
     Raises:
+        InvalidArgument: no predicate type has this name.
         NoSignatures: the image has none of these, and everything could be read.
         MalformedError: none of these can be read, and an artifact that may be one is broken.
     """
+    uri = uri_of(predicate_type) if predicate_type else ""
     ends = time.monotonic() + image.timeout
     found_tree = image_tree(image, allow_incomplete=True, whole=False)
     failed = [Rejection(found_tree.image, found_tree.failure)] if found_tree.failure else []
-    count = left = unanswered = 0
-    total = limits.ATTESTATION_BYTES_PER_IMAGE
+    count, left, unanswered, total = 0, 0, 0, limits.ATTESTATION_BYTES_PER_IMAGE
     blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
     if len(blobs) > limits.REFERRERS:
         error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
@@ -165,7 +168,7 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
                 break
             continue
         total -= len(content)
-        found = _made(node, blob, content, what, predicate_type)
+        found = _made(node, blob, content, what, uri)
         left += found is None
         count += found is not None
         if found is not None:

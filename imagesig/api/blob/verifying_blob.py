@@ -30,6 +30,7 @@ from imagesig.errors import (
 )
 from imagesig.format_names import BUNDLE
 from imagesig.formats.blob_bundle import MessageSignature, authenticate, hashes_for, parse_message_bundle
+from imagesig.formats.bundle import Material
 from imagesig.formats.bundle_attestation import BundleAttestation
 from imagesig.formats.format import decode_base64
 from imagesig.keys.certified import read_chain
@@ -233,7 +234,7 @@ def _found(
 
 def _bare(signature: bytes | str, chain: bytes | str | Path | Sequence[Certificate]) -> MessageSignature:
     certificates = read_chain(chain)[0] if chain else ()
-    return MessageSignature(_ORIGIN, _raw(signature), chain=tuple(item.der for item in certificates))
+    return MessageSignature(_ORIGIN, _raw(signature), material=Material(chain=tuple(item.der for item in certificates)))
 
 
 def _raw(signature: bytes | str) -> bytes:

@@ -8,6 +8,7 @@ import click
 
 from imagesig.api.attached.downloading import What, each_download
 from imagesig.cli.help import GroupedCommand
+from imagesig.cli.options import Name
 from imagesig.cli.output.terminal import file, note
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.effort import one_image
@@ -18,7 +19,12 @@ _SHOWN = 10
 """The most artifacts that are named because they are not written."""
 
 type_option = click.option(
-    "--type", "predicate_type", default="", metavar="URI", help="Only attestations that claim this type."
+    "--type",
+    "predicate_type",
+    type=Name(),
+    default="",
+    metavar="NAME|URI",
+    help="Only attestations that claim this type.",
 )
 
 
@@ -30,6 +36,7 @@ def command() -> None:
 def _written(what: What, image: str, predicate_type: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
     unread: list[Rejection] = []
+    written: list[bytes] = []
     with one_image():
         for found in each_download(opened, what, predicate_type):
             if isinstance(found, Rejection):
@@ -37,7 +44,11 @@ def _written(what: What, image: str, predicate_type: str, transport: Transport) 
                 continue
             if not found.signed:
                 note(f"note: {found.digest} is an unsigned statement: {found.origin}")
-            file(found.content if what is What.SBOM else found.line + b"\n")
+            if what is not What.SBOM:
+                file(found.line + b"\n")
+            elif found.content not in written:  # often a bundle and a classic attestation hold the same one
+                file(b"\n" + found.content if written else found.content)
+                written.append(found.content)
     for item in unread[:_SHOWN]:
         note(f"error: not written: {item}")
     if len(unread) > _SHOWN:
@@ -74,7 +85,10 @@ _subcommand(
 )
 _subcommand(
     What.SBOM,
-    "Write each SBOM: one that is attached as such, or the predicate of an attestation or of BuildKit's statement.",
+    """Write each distinct SBOM: one that is attached, or the predicate of an attestation or of BuildKit's statement.
+
+    Several are separated by a line break.
+    """,
     "Write stored SBOMs.",
 )
 _subcommand(

@@ -143,7 +143,7 @@ _asked_options = gathered(
     "predicate",
     "json",
     "jsonl",
-    help_text="Format of stdout: predicate is the proven predicates, each followed by a line break; json is one "
+    help_text="Format of stdout: predicate is each distinct proven predicate, followed by a line break; json is one "
     "document, jsonl one line for each image as soon as it is known.",
 )
 @transport_options
@@ -192,9 +192,10 @@ def command(
 
 
 def _write_predicates(result: VerificationResult) -> None:
+    """Writes each distinct predicate once: often a bundle and a classic attestation say the same."""
     note_unverified(result)
-    for statement in result.statements:
-        file(statement.predicate + b"\n")
+    for predicate in dict.fromkeys(statement.predicate for statement in result.statements):
+        file(predicate + b"\n")
 
 
 def _write_text(result: VerificationResult) -> None:

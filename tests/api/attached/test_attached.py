@@ -319,3 +319,17 @@ def test_the_commands(image: imagesig.Image) -> None:
     assert run_here("download", "attestation", "--type", "https://example.org/none", name).exit_code == 10
     assert '"bomFormat"' in run_here("download", "sbom", name).stdout
     assert len(run_here("download", "signature", name).stdout.splitlines()) == 2
+
+
+def test_an_sbom_that_both_forms_hold_is_written_once_and_found_by_its_short_name(tmp_path: Path) -> None:
+    layout, key = Layout.create(tmp_path / "image"), MemoryProvider().open()
+    build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
+    name = f"oci:{tmp_path}/image:1"
+    sboms = [{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": item} for item in ("one", "two")]
+    for number, sbom in enumerate(sboms, 1):
+        imagesig.attest(name, key, predicate_type="spdxjson", predicate=sbom)
+        lines = run_here("download", "sbom", "--type", "spdx", name).stdout.split("\n")
+        assert sorted(lines) == sorted(json.dumps(item, separators=(",", ":")) for item in sboms[:number])
+    assert len(download(name, "attestation", predicate_type="spdxjson")) == 4
+    with pytest.raises(InvalidArgument, match="a URI or a known name"):
+        download(name, "attestation", predicate_type="sbom")

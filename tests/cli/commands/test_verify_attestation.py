@@ -39,6 +39,17 @@ def test_the_proven_predicate_is_printed_as_it_was_signed(place: Path) -> None:
     assert done.stdout == (place / "p.json").read_text() + "\n"
 
 
+def test_what_both_forms_say_is_printed_once(place: Path) -> None:
+    """`attest` writes both by default."""
+    run_here("attest", "--key", "a.key", "--type", TYPE, "--statement-version", "v0.1", "--predicate", "p.json", IMAGE)
+    done = run_here(*ASK, "--type", TYPE, "--output", "predicate", IMAGE)
+    assert done.stdout == (place / "p.json").read_text() + "\n"
+    (place / "q.json").write_text("{}")
+    run_here("attest", "--key", "a.key", "--type", TYPE, "--predicate", "q.json", IMAGE)
+    done = run_here(*ASK, "--type", TYPE, "--output", "predicate", IMAGE)
+    assert sorted(done.stdout.split("\n")) == sorted(["{}", *(place / "p.json").read_text().split("\n"), ""])
+
+
 def test_json_has_the_statements_without_their_predicates() -> None:
     done = run_here(*ASK, "--type", TYPE, "--output", "json", IMAGE)
     (image,) = json.loads(done.stdout)["images"]
