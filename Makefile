@@ -13,19 +13,20 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check differential mutations fuzz mutants soak campaign bench docs registries peers venv clean help
+.PHONY: demo test unit check differential matrix mutations fuzz mutants soak campaign bench docs registries peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, reject a forgery'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make differential N=…   read N generated documents with each of Go'"'"'s readers and with ours (1000000)'
-	@echo 'make mutations change one thing in each of many signed images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
+	@echo 'make matrix  try every cell of the matrix of attestations and blobs, write docs/compatibility.md (20 minutes)'
+	@echo 'make mutations change one thing in each of many signed and attested images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
 	@echo 'make check   ruff, mypy --strict, import floors'
 	@echo 'make fuzz    coverage-guided fuzzing of every parser: TIME=SECONDS (in total), TARGET=NAME for one parser'
 	@echo 'make mutants change the deciding code, one operator at a time, and run its tests: SAMPLE=NUMBER, ONLY=TEXT'
 	@echo 'make soak    sign and verify for SECONDS=NUMBER (300) while servers restart and tokens expire'
-	@echo 'make campaign  install the optional peers (two minutes once on two cores, needs Rust) and run their tests'
+	@echo 'make campaign  install the optional peers (twenty minutes once on two cores, needs Rust) and run their tests'
 	@echo 'make bench   measure imagesig and its peers; with BASE=COMMIT, imagesig and an older version'
 	@echo 'make docs    build the documentation into docs/_build/html'
 	@echo 'make registries  write docs/registries.md: what works at which kind of registry'
@@ -43,11 +44,16 @@ unit: .venv/.development
 differential: .venv/.development peers
 	IMAGESIG_DIFFERENTIAL=$(or $(N),1000000) $(PYTEST) $(PARALLEL) tests/differential
 
-# `make test` tries 200.
+# `make test` tries each pair of values.
+matrix: .venv/.development peers
+	IMAGESIG_MATRIX=1 $(PYTEST) tests/interop/test_matrix.py tests/interop/test_attestation_matrix.py
+
+# `make test` tries 200, and 150 of attestations.
 COUNT ?= 2000
 SEED ?= 20261127
 mutations: .venv/.development peers
 	.venv/bin/python -m tests.mutations --count $(COUNT) --seed $(SEED) $(if $(KEEP),--keep $(KEEP))
+	.venv/bin/python -m tests.mutations --attestations --count $(COUNT) --seed $(SEED) $(if $(KEEP),--keep $(KEEP))
 
 check: .venv/.development
 	.venv/bin/ruff check
@@ -68,7 +74,7 @@ soak: .venv/.development peers
 	.venv/bin/python -m tests.soak --seconds $(SECONDS)
 
 # `make peers` leaves these out.
-OPTIONAL_PEERS = openbao kryoptic
+OPTIONAL_PEERS = openbao kryoptic policy-tester kyverno
 campaign: .venv/.development peers
 	.venv/bin/python -m tests.peers.install $(OPTIONAL_PEERS)
 	$(PYTEST) -m campaign

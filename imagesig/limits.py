@@ -83,8 +83,10 @@ ATTESTATION_ENVELOPE_BYTES = ATTESTATION_BYTES // 3 * 4 + 256 * 1024
 """One stored attestation: the statement in base64, and the rest of its envelope or bundle."""
 ATTESTATION_BYTES_PER_IMAGE = 64 * 1024 * 1024
 """All statements read for one image, one after the other; in base64 they have a third more."""
-ATTESTATIONS = 100
-"""Attestations of one image that are read."""
+STORED_ATTESTATION_BYTES_PER_IMAGE = ATTESTATION_BYTES_PER_IMAGE // 3 * 4 + 100 * BUNDLE_BYTES
+"""The same as stored, with the rest of a hundred envelopes of the largest size."""
+ATTESTATIONS = 1000
+"""Attestations of one image that are read, as many as signatures: anyone who may push can add small ones."""
 ATTESTATION_NODES = 5_000_000
 """JSON values of one predicate, which is parsed only if somebody asks for its content."""
 ATTESTATION_TEXT_BYTES = 128 * 1024 * 1024

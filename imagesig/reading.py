@@ -163,11 +163,26 @@ def check_file(
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a folder. False if that cannot be found out."""
+    """Whether this is a folder, or a link to one. False if that cannot be found out."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a regular file, or a link to one. False if that cannot be found out."""
+    return stat.S_ISREG(_mode(path))
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether something has this name. False if that cannot be found out."""
+    return _mode(path) != 0
+
+
+def _mode(path: str | os.PathLike[str]) -> int:
+    # `pathlib` raises for names that are too long, and for folders that may not be entered.
     try:
-        return stat.S_ISDIR(Path(path).stat().st_mode)
+        return Path(path).stat().st_mode
     except (OSError, ValueError):
-        return False
+        return 0
 
 
 def _shown(path: str | os.PathLike[str]) -> str:

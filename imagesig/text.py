@@ -81,6 +81,11 @@ def printable(text: str) -> str:
     text = _cut(text)
     if _KEY_BLOCK in text:
         text = _PEM.sub(HIDDEN, text)
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """The text with line breaks, controls, lone surrogates and invisible characters escaped; as long as it is."""
     if not text.isprintable():
         text = "".join(character if character.isprintable() else _escaped(character) for character in text)
     return text if text.isascii() else _INVISIBLE.sub(lambda found: _escaped(found[0]), text)

@@ -131,3 +131,45 @@ MOVED_IN_PART: dict[str, tuple[Made, str]] = {
     ),
 }
 """Images of which something cannot be copied, and what the warning says of it."""
+
+
+def _named(other: Members, **changes: object) -> Members:
+    """Another image of a layout; a member that is given as an ellipsis is missing."""
+    whole = other | {"annotations": {"org.opencontainers.image.ref.name": "2.0"}} | changes
+    return {name: value for name, value in whole.items() if value is not ...}
+
+
+Listed = Callable[[Path, Members], object]
+
+ODD_ENTRIES: dict[str, Listed] = {
+    "sha512": lambda f, _: _named(entry(f, json.dumps(manifest(f)).encode(), OCI_MANIFEST, "sha512")),
+    "digest-upper-case": lambda _, o: _named(o, digest="sha256:" + "A" * 64),
+    "digest-short": lambda _, o: _named(o, digest="sha256:abc"),
+    "digest-unknown": lambda _, o: _named(o, digest="md5:" + "0" * 32),
+    "digest-a-path": lambda _, o: _named(o, digest="sha256:../../x"),
+    "digest-missing": lambda _, o: _named(o, digest=...),
+    "type-missing": lambda _, o: _named(o, mediaType=...),
+    "type-empty": lambda _, o: _named(o, mediaType=""),
+    "type-odd": lambda _, o: _named(o, mediaType="odd"),
+    "size-missing": lambda _, o: _named(o, size=...),
+    "size-null": lambda _, o: _named(o, size=None),
+    "size-negative": lambda _, o: _named(o, size=-1),
+    "annotation-null": lambda _, o: o | {"annotations": {"a": None}},
+    "null": lambda _, o: None,
+}
+"""Entries of `index.json` that imagesig cannot read: skopeo reads the image beside them."""
+
+WRONG_ENTRIES: dict[str, Listed] = {
+    "text": lambda _, o: "entry",
+    "size-text": lambda _, o: _named(o, size="12"),
+    "size-fraction": lambda _, o: _named(o, size=1.5),
+    "size-true": lambda _, o: _named(o, size=True),
+    "size-2^63": lambda _, o: _named(o, size=2**63),
+    "digest-number": lambda _, o: _named(o, digest=1),
+    "type-list": lambda _, o: _named(o, mediaType=[]),
+    "annotations-list": lambda _, o: _named(o, annotations=[]),
+    "annotation-number": lambda _, o: _named(o, annotations={"a": 1}),
+    "platform-text": lambda _, o: _named(o, platform="linux/amd64"),
+    "data-no-base64": lambda _, o: _named(o, data="!!"),
+}
+"""Entries with which skopeo refuses the whole index."""

@@ -213,6 +213,20 @@ DEFS: dict[str, Schema] = {
         }
     ),
     "tag_not_migrated": record({"migrated": constant(False), "image": TEXT, **ERROR}, HALF_DONE),
+    "changed_trust": record(
+        {
+            "image": {"description": "The repository, with the tag that was changed.", **TEXT},
+            "repository": TEXT,
+            "versions": listed(record({"role": TEXT, "version": COUNT})),
+            "root": {"description": "The ids of the root keys: pin one of them.", **listed(TEXT)},
+            "tag": TEXT,
+            "digest": {"description": "What was signed; empty if nothing was.", **TEXT},
+            "size": COUNT,
+            "created": {"description": "Whether the repository had no trust data.", **BOOLEAN},
+            "warnings": listed(TEXT),
+        }
+    ),
+    "unchanged_trust": record({"image": TEXT, **ERROR}),
     "payload": record(
         {**IMAGE, "identity": TEXT, "payload": TEXT, "payload_digest": DIGEST, "warnings": listed(TEXT)},
         description="What is to be signed elsewhere.",
@@ -340,6 +354,7 @@ def _documents() -> dict[str, Schema]:
         "tree": [named("tree"), named("partial_tree")],
         "remove": [named("image_without_signatures"), named("image_with_signatures")],
     }
+    images |= {name: [named("changed_trust"), named("unchanged_trust")] for name in TRUST_CHANGES}
     made = {command: [_document(command, {"images": listed(_any(kinds))})] for command, kinds in images.items()}
     for command, (kinds, summary) in FLEETS.items():
         members = {"images": listed(_any(kinds)), "summary": summary}
@@ -350,6 +365,10 @@ def _documents() -> dict[str, Schema]:
         made[command] = [_document(command, {"policy": policy})]
     made["doctor"] = [_document("doctor", {"findings": listed(named("step"))})]
     made["key generate"] = [_document("key generate", {**KEY, "pem": TEXT})]
+    for command in ("generate", "load", "export"):
+        made[f"trust key {command}"] = [_document(f"trust key {command}", {**TRUST_KEY, **KEY, "pem": TEXT})]
+    private = {**TRUST_KEY, "key_id": TEXT}
+    made["trust key export"].append(_document("trust key export", private))
     made["key check"] = [_document("key check", {**KEY, "proof": TEXT})]
     made["key list"] = [
         _document(
@@ -360,6 +379,9 @@ def _documents() -> dict[str, Schema]:
     return {command: _any([*kinds, _failure(command)]) for command, kinds in made.items()}
 
 
+TRUST_KEY = {"name": {"description": "Of the signer.", **TEXT}, "file": TEXT}
+TRUST_CHANGES = tuple(f"trust {name}" for name in ("sign", "revoke", "signer add", "signer remove", "init", "rotate"))
+"""Commands that change trust data."""
 BLOBS = {"attest-blob": "attested_blob", "sign-blob": "signed_blob", "verify-blob": "verified_blob"}
 FLEETS = {
     "verify": ([named("verified_image"), named("unverified_image")], _summary("verified")),
@@ -398,7 +420,7 @@ def _document(command: str, members: dict[str, Schema], optional: dict[str, Sche
 def _failure(command: str) -> Schema:
     """The document of a command that fails as a whole."""
     results = {"blobs": NO_RESULTS} if command in BLOBS else {"images": NO_RESULTS}
-    results = {} if command.startswith(("key ", "policy ")) else results
+    results = {} if command.startswith(("key ", "policy ", "trust key ")) else results
     optional = HALF_DONE if command in ("sign", "attach", "attest", "trust migrate") else {}
     # The findings of `doctor` are its steps; a failure has none, under the same name.
     return _document(

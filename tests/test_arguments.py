@@ -63,6 +63,7 @@ OF_BLOBS: dict[str, dict[str, Any]] = {
     "verify_blob": {"blob": b"content", "policy": PUBLIC, "signature": b"a signature by nobody"},
 }
 OF_TRUST: dict[str, dict[str, Any]] = {
+    "inspect_trust": {"image": TRUSTED},
     "sign_trust": {"image": TRUSTED, "keys": TrustKeys()},
     "revoke_trust": {"image": TRUSTED, "keys": TrustKeys()},
     "add_signer": {"repository": TRUSTED, "name": "alice", "public_keys": (), "keys": TrustKeys()},
@@ -73,7 +74,6 @@ OF_TRUST: dict[str, dict[str, Any]] = {
 """No server is there: no call succeeds."""
 OTHERS: dict[str, dict[str, Any]] = {
     "imagesig.worker_processes": {"count": 1},
-    "imagesig.inspect_trust": {"image": "registry.invalid/app:1"},
     "imagesig.diagnose": {"key": PRIVATE, "image": IMAGE},
     "imagesig.open_key": {"uri_or_path": PRIVATE},
     "imagesig.open_public_keys": {"uri_or_path": PUBLIC},
@@ -209,6 +209,9 @@ def calls() -> dict[str, Call]:
     for name, arguments in (OF_BLOBS | OF_TRUST).items():
         found[f"imagesig.{name}"] = (getattr(imagesig, name), arguments)
         found[f"aio.{name}"] = (getattr(aio, name), arguments)
+    for name, arguments in OF_TRUST.items():
+        found[f"Session.{name}"] = (getattr(imagesig.Session(), name), arguments)
+        found[f"aio.Session.{name}"] = (getattr(aio.Session(), name), arguments)
     functions = public_functions()
     return found | {name: (functions[name], arguments) for name, arguments in OTHERS.items()}
 
@@ -242,7 +245,7 @@ def test_every_public_function_has_a_row() -> None:
     twins = OF_IMAGES.keys() | OF_BLOBS.keys() | OF_TRUST.keys()
     assert public_functions().keys() - {f"imagesig.{name}" for name in twins} == OTHERS.keys() | AUTHORS_ONLY.keys()
     assert twins == set(aio.__all__) - {"Session"}
-    assert OF_IMAGES.keys() <= set(dir(imagesig.Session)) & set(dir(aio.Session))
+    assert OF_IMAGES.keys() | OF_TRUST.keys() <= set(dir(imagesig.Session)) & set(dir(aio.Session))
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

@@ -23,8 +23,10 @@ WORKING = {
     "imagesig.images.registry.tag_change.TagChange",
     "imagesig.api.verify.evidence.StoredEvidence",
     "imagesig.api.verify.statements.StoredStatements",
+    "imagesig.api.verify.vouched.IndexStatements",
     "imagesig.policy.judged.Judged",
     "imagesig.policy.judge_statements.StatementJudge",
+    "imagesig.policy.judge_statements.IndexJudge",
 }
 """Those that collect while something is read or written."""
 

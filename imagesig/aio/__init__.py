@@ -17,6 +17,7 @@ from imagesig.aio.session import Session
 from imagesig.aio.trust import (
     add_signer,
     init_trust,
+    inspect_trust,
     migrate_trust,
     remove_signer,
     revoke_trust,
@@ -74,6 +75,7 @@ __all__ += ["verify", "verify_attestation", "verify_blob", "verify_many"]
 __all__ += [
     "add_signer",
     "init_trust",
+    "inspect_trust",
     "migrate_trust",
     "remove_signer",
     "revoke_trust",

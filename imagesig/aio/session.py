@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, 
 from typing import TYPE_CHECKING, Self, overload
 
 from imagesig.aio.runner import PER_HOST, WORKERS, Runner, seconds_for
+from imagesig.aio.trust_session import TrustSession
 from imagesig.api import session
 from imagesig.api.policy_keys import KEY_SECONDS
 from imagesig.api.stored_signatures import ImageLike
@@ -28,20 +29,18 @@ if TYPE_CHECKING:
     from imagesig.api.sign.signed_image import AttestedImage, SignedImage
     from imagesig.api.sign.signing import Progress
     from imagesig.api.sign.signing_elsewhere import Payload
-    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult
     from imagesig.content_trust.servers import TrustServers
     from imagesig.images.open import TransportLike
     from imagesig.keys import SigningKey
     from imagesig.naming import PathLike
     from imagesig.policy import AuthorityLike, Policy
-    from imagesig.trust import ContentTrust
     from imagesig.witnesses import Witnesses
 
 Images = Iterable[ImageLike] | AsyncIterable[ImageLike]
 
 
-class Session:
+class Session(TrustSession):
     """`imagesig.Session` for asyncio: its methods are the functions of `imagesig.aio`.
 
     Use it with `async with`, or close it. `workers` are threads that work at the same time, and `per_host` how many of
@@ -233,20 +232,6 @@ class Session:
             return self._session.attest_many(ready, key, **options)
 
         return self._runner.stream(images, start, None)
-
-    def migrate_trust(
-        self,
-        repositories: Iterable[str] | AsyncIterable[str],
-        key: str | PathLike | SigningKey,
-        trust: ContentTrust,
-        **options: Unpack[given.SessionMigrateTrustOptions],
-    ) -> AsyncGenerator[Outcome[MigratedTag], None]:
-        """`imagesig.migrate_trust`, with its options and errors; `repositories` may be an asynchronous iterable too."""
-
-        def start(ready: Iterable[ImageLike]) -> Generator[Outcome[MigratedTag], None, None]:
-            return self._session.migrate_trust(ready, key, trust, **options)  # type: ignore[arg-type]  # as given
-
-        return self._runner.stream(repositories, start, None)
 
     def remove_many(
         self, images: Images, **options: Unpack[given.SessionRemoveManyOptions]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from imagesig.aio.runner import SHARED
 from imagesig.api.stored_signatures import ImageLike
-from imagesig.api.trust import repositories, revoking, signers, signing
+from imagesig.api.trust import inspecting, repositories, revoking, signers, signing
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api.options import (
+        InspectTrustOptions,
         MigrateTrustOptions,
         RemoveSignerOptions,
         RotateTrustKeyOptions,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from imagesig.api.outcome import Outcome
     from imagesig.api.trust.changing import ChangedTrust
+    from imagesig.api.trust.inspecting import InspectedTrust
     from imagesig.api.trust.migrating import MigratedTag
     from imagesig.content_trust import TrustKeys
     from imagesig.crypto.public_key import PublicKey
@@ -45,6 +47,14 @@ def migrate_trust(
         return migrating.migrate_trust(ready, key, trust, **options)  # type: ignore[arg-type]  # as they were given
 
     return SHARED.stream(repositories, start, None)
+
+
+async def inspect_trust(
+    image: str, trust: ContentTrust | None = None, **options: Unpack[InspectTrustOptions]
+) -> InspectedTrust:
+    """`imagesig.inspect_trust`, with its options and errors."""
+    action = functools.partial(inspecting.inspect_trust, image, trust, **options)
+    return await SHARED.call(action, [image], seconds=options.get("timeout"), stops=True)
 
 
 async def sign_trust(image: str, keys: TrustKeys, **options: Unpack[SignTrustOptions]) -> ChangedTrust:

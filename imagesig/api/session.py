@@ -21,6 +21,7 @@ from imagesig.api.sign.signing import Progress, sign
 from imagesig.api.sign.signing_elsewhere import Payload, attach, generate_payload
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.api.trust.trust_session import TrustSession
 from imagesig.api.verify.verifying import OpenPublicKeys, VerificationResult, verify
 from imagesig.api.verify.verifying_attestation import verify_attestation
 from imagesig.api.verify.verifying_many import verify_many
@@ -35,13 +36,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagesig.api import options as given
-    from imagesig.api.trust.migrating import MigratedTag
     from imagesig.content_trust.servers import TrustServers
-    from imagesig.trust import ContentTrust
     from imagesig.witnesses import Witnesses
 
 
-class Session:
+class Session(TrustSession):
     """What a service holds: open connections, logins, opened policy keys, answers about revocation. Thread-safe.
 
     Use it as a context manager, or close it. Its methods are the public functions of the same names.
@@ -49,7 +48,8 @@ class Session:
     Args:
         transport: how images given by name are reached: settings, or a client with open connections.
         open_keys: opens files and key URIs of policies.
-        trust_servers: reads the trust servers of policies with content trust; by default with the user's files.
+        trust_servers: reads the trust servers of policies with content trust, and of the functions about it; by default
+            with the user's files.
         witnesses: how timestamp services and revocation servers are reached; `online()` by default.
         key_seconds: seconds after which a policy's key is opened again, so that a rotation is noticed. A wrong PIN
         or passphrase is not tried again.
@@ -193,27 +193,6 @@ class Session:
     ) -> Generator[Outcome[AttestedImage], None, None]:
         """`imagesig.attest_many`, with its options and errors."""
         return attest_many(images, key, transport=self.transport, **options)
-
-    def migrate_trust(
-        self,
-        repositories: Iterable[str],
-        key: str | PathLike | SigningKey,
-        trust: ContentTrust,
-        **options: Unpack[given.SessionMigrateTrustOptions],
-    ) -> Generator[Outcome[MigratedTag], None, None]:
-        """`imagesig.migrate_trust`, with its options and errors."""
-        # speed: most sessions migrate nothing (benchmarks/test_start.py)
-        from imagesig.api.trust.migrating import migrate_trust
-
-        return migrate_trust(
-            repositories,
-            key,
-            trust,
-            transport=self.transport,
-            witnesses=self._witnesses,
-            trust_servers=self._trust_servers,
-            **options,
-        )
 
     def generate_payload(self, image: ImageLike, **options: Unpack[given.SessionPayloadOptions]) -> Payload:
         """`imagesig.generate_payload`, with its options and errors."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from imagesig.api.blob.reading_blob import BlobLike
+from imagesig.cli.options import STDIN, stdin_buffer
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.external import external_call
+from imagesig.reading import exists, is_file
 from imagesig.text import quote
 from imagesig.writing import replace_file
 
-STDIN = "-"
 _MODE = 0o644
 
 blob_argument = click.argument("blob", metavar="FILE|-")
@@ -27,17 +27,20 @@ def blob_of(argument: str) -> BlobLike:
     """
     if argument != STDIN:
         return Path(argument)
-    if sys.stdin is None:
-        raise InvalidArgument("standard input is closed; a blob is needed there")
-    return sys.stdin.buffer
+    return stdin_buffer("blob")
 
 
 def write_file(path: Path, content: bytes, option: str) -> None:
     """Writes a file that others may read, in one step. `option` names it in errors.
 
     Raises:
-        InvalidArgument: it cannot be written.
+        InvalidArgument: it cannot be written, or something else has its name: root would replace a device.
     """
+    if exists(path) and not is_file(path):
+        raise InvalidArgument(
+            f"{option} {quote(str(path))}: is a folder, pipe, socket or device, a regular file is needed",
+            hint="give the name of a file",
+        )
 
     def explain(error: Exception) -> ImagesigError | None:
         if not isinstance(error, OSError):

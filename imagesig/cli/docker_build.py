@@ -42,7 +42,13 @@ class Signing(Struct, frozen=True):
 
 
 @click.command("sign", add_help_option=False)
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@click.option(
+    "--key",
+    "key_uri",
+    required=True,
+    metavar="KEY_URI",
+    help="Private key: file, key URI, or name of docker trust key.",
+)
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
 @click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
 @sign_format_options
@@ -72,7 +78,7 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
     """
     request = build_request(subcommand, arguments)
     signing = parse_signing(request.signing)
-    with signing.key_options.open(signing.key_uri) as key, tempfile.TemporaryDirectory(prefix="imagesig-") as folder:
+    with _opened(signing) as key, tempfile.TemporaryDirectory(prefix="imagesig-") as folder:
         metadata = request.metadata_file or str(Path(folder, "metadata.json"))
         inner = dict(environ)
         if not request.metadata_file:
@@ -83,6 +89,14 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
             return status
         _sign_all(request, signing, key, read_metadata(metadata))
     return 0
+
+
+def _opened(signing: Signing) -> SigningKey:
+    """The key: a file or key URI, or, as no such file exists, the name or id of a key that `docker trust` has."""
+    from imagesig.cli.commands.trust.docker_keys import named_key_file
+
+    named = named_key_file(signing.key_uri)
+    return signing.key_options.open(signing.key_uri if named is None else str(named))
 
 
 def parse_signing(arguments: Sequence[str]) -> Signing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,15 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from imagesig import limits
-from imagesig.cli.options import FilePath, gathered
+from imagesig.cli.options import STDIN, FilePath, gathered, standard_input
 from imagesig.errors import InvalidArgument
 from imagesig.naming import refuse_key
+from imagesig.reading import is_file
 from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.cli.workloads.file import Workloads
-
-STDIN = "-"
 
 
 class ListedImage(str):
@@ -117,7 +115,8 @@ class Images:
     def _all(self) -> Iterator[ListedImage]:
         yield from self._known
         if self._images_from == STDIN:
-            yield from read_list(sys.stdin.buffer, "stdin")
+            with standard_input("--images-from") as stdin:
+                yield from read_list(stdin, "stdin")
             return
         path = Path(self._images_from)
         try:
@@ -210,7 +209,7 @@ def _distinct(images: Iterable[ListedImage]) -> Iterator[ListedImage]:
 
 def _lines(path: Path) -> int | None:
     """How many lines can hold an image, for the progress bar; None for a pipe, which can be read only once."""
-    if not path.is_file():
+    if not is_file(path):
         return None
     count = 0
     with contextlib.suppress(OSError), path.open("rb") as stream:

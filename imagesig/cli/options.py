@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
 from imagesig.errors import InvalidArgument
+from imagesig.external import external_call
 from imagesig.format_names import NAMES
 from imagesig.naming import is_raw_key, refuse_key
 from imagesig.text import holds_key, quote
@@ -107,3 +110,27 @@ def parse_annotations(items: Sequence[str]) -> dict[str, str]:
             raise InvalidArgument(f"annotation {quote(name)}: given twice")
         annotations[name] = value
     return annotations
+
+
+STDIN = "-"
+"""The name of standard input where a file is named."""
+
+
+def stdin_buffer(what: str) -> BinaryIO:
+    """Standard input as bytes. `what` names what is read there. Raises `InvalidArgument` if it is closed."""
+    if sys.stdin is None:
+        raise InvalidArgument(f"{what}: standard input is closed", hint="name a file, or connect standard input")
+    return sys.stdin.buffer
+
+
+@contextmanager
+def standard_input(what: str) -> Iterator[BinaryIO]:
+    """The same, for a block that reads it; an error of the system becomes an `InvalidArgument`."""
+    with external_call(what, lambda error: _unreadable(what, error)):
+        yield stdin_buffer(what)
+
+
+def _unreadable(what: str, error: Exception) -> InvalidArgument | None:
+    if not isinstance(error, OSError | ValueError):
+        return None
+    return InvalidArgument(f"{what}: standard input cannot be read ({type(error).__name__})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TypedDict
 
 import click
@@ -10,8 +9,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attest.attesting_job import StatementVersion
-from imagesig.cli.images_from import STDIN
-from imagesig.cli.options import Name, gathered
+from imagesig.cli.options import STDIN, Name, gathered, standard_input
 from imagesig.errors import LimitExceeded
 from imagesig.in_toto.predicates import PREDICATE_NAMES
 from imagesig.naming import refuse_key
@@ -48,17 +46,23 @@ class Said(Struct, frozen=True):
             raise click.UsageError("give --type and --predicate, or --statement")
         return {
             "predicate_type": self.predicate_type,
-            "predicate": _read(self.predicate, "--predicate") if self.predicate else None,
-            "statement": _read(self.statement, "--statement") if self.statement else b"",
+            "predicate": read_document(self.predicate, "--predicate") if self.predicate else None,
+            "statement": read_document(self.statement, "--statement") if self.statement else b"",
             "statement_version": "v0.1" if self.statement_version == "v0.1" else "v1",
         }
 
 
-def _read(path: str, option: str) -> bytes:
+def read_document(path: str, option: str) -> bytes:
+    """A predicate or statement: a file, or standard input. `option` names it in errors.
+
+    Raises:
+        InvalidArgument, LimitExceeded: it cannot be read, or is too large.
+    """
     if path != STDIN:
         refuse_key(path, option, "give the path of a file", raw=True)
         return read_bounded(path, limits.ATTESTATION_BYTES, option, streams=True)
-    content = sys.stdin.buffer.read(limits.ATTESTATION_BYTES + 1)
+    with standard_input(option) as stream:
+        content = stream.read(limits.ATTESTATION_BYTES + 1)
     if len(content) > limits.ATTESTATION_BYTES:
         raise LimitExceeded(f"{option}: more than {limits.ATTESTATION_BYTES} bytes on stdin")
     return content

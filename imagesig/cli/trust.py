@@ -15,7 +15,7 @@ from imagesig import limits
 from imagesig.cli.options import FilePath, Name, gathered
 from imagesig.errors import InvalidArgument
 from imagesig.policy import Identity, Policy
-from imagesig.reading import read_bounded, usage_error
+from imagesig.reading import is_folder, read_bounded, usage_error
 from imagesig.trust import CertificateAuthority, ContentTrust
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Trust(Struct, frozen=True):
         own = notation_folder(os.environ)
         path = self.trust_policy or own
         store: Path | str = self.trust_store or ""
-        beside = (path if path.is_dir() else path.parent) / TRUST_STORE
-        if not store and not beside.is_dir():
+        beside = (path if is_folder(path) else path.parent) / TRUST_STORE
+        if not store and not is_folder(beside):
             store = own / TRUST_STORE
         return Policy.from_notation(path, trust_store=store, scope=self.scope)
 

@@ -10,7 +10,7 @@ from imagesig.content_trust.metadata import most_bytes
 from imagesig.content_trust.role import RELEASES, ROOT
 from imagesig.content_trust.update import File
 from imagesig.errors import ImagesigError, InvalidArgument
-from imagesig.reading import Unreadable, read_bounded
+from imagesig.reading import Unreadable, is_file, is_folder, read_bounded
 from imagesig.text import quote
 
 _BY_HASH = re.compile(r"(.+)\.[0-9a-f]{64}\.json", re.ASCII)
@@ -32,7 +32,7 @@ class TrustBackup:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise InvalidArgument(f"trust data {quote(str(folder))}: not a folder, one with metadata files is needed")
         self.folder = folder
         self._owner = ""
@@ -50,7 +50,7 @@ class TrustBackup:
             return None
         by_hash = _BY_HASH.fullmatch(file.name)
         names = (file.name, f"{by_hash[1]}.json") if by_hash else (file.name,)
-        found = next((path for name in names if (path := metadata / name).is_file()), None)
+        found = next((path for name in names if is_file(path := metadata / name)), None)
         if found is None:
             return None
         return read_bounded(found, most_bytes(file.role), "trust data", explain=_unreadable)
@@ -61,7 +61,10 @@ class TrustBackup:
         if role == RELEASES or metadata is None:
             return True
         path = metadata / f"{role}.json"
-        return path.is_file() or any(path.parent.glob(f"{path.stem}.*.json"))
+        try:
+            return is_file(path) or any(path.parent.glob(f"{path.stem}.*.json"))
+        except OSError:  # a name that is too long for the file system, or a folder that cannot be listed
+            return False
 
     def _metadata(self, repository: str) -> Path | None:
         """The folder with the files of a repository; None if there is none."""
@@ -69,9 +72,9 @@ class TrustBackup:
         # `app/metadata` has the files of the repository `app`, not those of a repository with this name.
         plain: tuple[str, ...] = () if repository.endswith("/metadata") else (repository,)
         for place in (*places, f"{repository}/_trust/tuf", *plain):
-            if (self.folder / place / f"{ROOT}.json").is_file():
+            if is_file(self.folder / place / f"{ROOT}.json"):
                 return self.folder / place
-        if not (self.folder / f"{ROOT}.json").is_file():
+        if not is_file(self.folder / f"{ROOT}.json"):
             return None
         with self._lock:
             self._owner = self._owner or repository

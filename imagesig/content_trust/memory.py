@@ -12,13 +12,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 from imagesig import limits
-from imagesig.content_trust.metadata import most_bytes, parse_document
-from imagesig.content_trust.role import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from imagesig.content_trust.metadata import Document, most_bytes, parse_document
+from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagesig.deadlines import wait
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
@@ -139,24 +140,45 @@ def _try_lock(folder: int) -> bool:
 class DockerTrust:
     """Reads what docker and notary remember, in a folder such as `~/.docker/trust`. It is never written.
 
-    Docker's folder does not say which server a repository is on.
+    Docker's folder does not say which server a repository is on. Without a timestamp, which only a server makes, a
+    repository was begun there and never read from a server: nothing is remembered.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self, server: str, repository: str) -> Files:
+        return {role: document.content for role, document in self.documents(repository).items()}
+
+    def documents(self, repository: str) -> dict[str, Document]:
+        """The files of a repository by role; none if docker has not read it. Raises as `load`."""
         folder = self._folder / "tuf" / repository / "metadata"
-        found = {}
-        for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP, RELEASES):
-            with contextlib.suppress(_NoFile):
-                found[role] = read_bounded(
-                    folder / f"{role}.json", most_bytes(role), "docker's trust data", explain=_unreadable
-                )
-        return found if ROOT in found else {}
+        found: dict[str, Document] = {}
+        left = limits.TRUST_UPDATE_BYTES
+        for role in (TIMESTAMP, ROOT, TARGETS, SNAPSHOT, *_delegated(folder)):
+            path = folder / f"{role}.json"
+            try:
+                content = read_bounded(path, min(most_bytes(role), left), "docker's trust data", explain=_unreadable)
+                found[role], left = parse_document(role, content), left - len(content)
+            except _NoFile:
+                if role in (TIMESTAMP, ROOT):
+                    return {}
+            except MalformedError as error:
+                raise InvalidArgument(
+                    f"docker's trust data: {path}: {error}",
+                    hint="remove the file to trust the server as at first contact",
+                ) from error
+        return found
 
     def store(self, server: str, repository: str, files: Files) -> None:
         return None
+
+
+def _delegated(folder: Path) -> list[str]:
+    """The delegated roles that have a file, as many as are read of a repository."""
+    with external_call(str(folder), lambda error: _unlisted(folder, error)):
+        files = islice((folder / TARGETS).rglob("*.json"), limits.TRUST_DELEGATIONS)
+        return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
 
 
 def merged(known: Files, files: Files) -> Files:
@@ -186,6 +208,12 @@ class _NoFile(InvalidArgument):
 
 def _unreadable(reason: Unreadable, sentence: str) -> ImagesigError:
     return (_NoFile if reason is Unreadable.MISSING else InvalidArgument)(f"content trust memory: {sentence}")
+
+
+def _unlisted(folder: Path, error: Exception) -> ImagesigError | None:
+    if isinstance(error, OSError):
+        return InvalidArgument(f"docker's trust data: {folder} cannot be listed ({error.strerror})")
+    return None
 
 
 def _unwritable(path: Path, error: Exception) -> ImagesigError | None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.content_trust.key import canonical_id
-from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import (
@@ -34,13 +33,13 @@ from imagesig.keys.file.form import has_private_key
 from imagesig.keys.file.notary_key import Attributes, attributes_of, exported, to_notary_pem
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.file.provider import FileProvider
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, first_of
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, docker_variable, first_of
+from imagesig.reading import is_file
 from imagesig.text import quote
 from imagesig.writing import make_private_folder, replace_file
 
 PASSPHRASE_CHARACTERS = 8
 """The fewest of a new passphrase, as notary asks for at its prompt."""
-_ROOT_VARIABLE, _OTHER_VARIABLE = "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE"
 _FILE_NAME = re.compile(r"([0-9a-f]{64})(?:_([a-z0-9_-]{1,64}))?\.key", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -52,16 +51,11 @@ def docker_passphrases(environ: Mapping[str, str], *others: SecretSource) -> Pas
     """Docker's two variables, for root keys and for all other keys, and then the other sources."""
 
     def of_role(role: str) -> SecretSource:
-        value = environ.get(passphrase_variable(role))
+        value = environ.get(docker_variable(role))
         # docker asks if the variable is empty
         return first_of(lambda _request: value or None, *others)
 
     return of_role
-
-
-def passphrase_variable(role: str) -> str:
-    """The name of docker's variable for the keys of a role."""
-    return _ROOT_VARIABLE if role == ROOT else _OTHER_VARIABLE
 
 
 class PrivateKeyFolder:
@@ -108,10 +102,15 @@ class PrivateKeyFolder:
         try:
             key = FileProvider(path.parent, secrets=secrets).open(path.name)
         except SecretRequired as error:
-            raise SecretRequired(str(error), hint=f"set {passphrase_variable(role)}") from None
+            raise SecretRequired(str(error), hint=f"set {docker_variable(role)}") from None
         if canonical_id(key.info.public_key) != key_id:
             raise KeyMismatch(f"{path}: it has the key {canonical_id(key.info.public_key)}")
         return signing_key(key)
+
+    def path(self, key_id: str) -> Path | None:
+        """The file of the key with this canonical id; None if the folder does not have it."""
+        found = self._file(key_id)
+        return found[0] if found else None
 
     def store(self, private_key: PrivateKey, role: str, repository: str = "") -> Path:
         """Writes a key, encrypted, and gives its file. A file of the same key and role is replaced.
@@ -159,7 +158,7 @@ class PrivateKeyFolder:
         if passphrase is None:
             raise SecretRequired(
                 f"new {subject}: no passphrase was given, and the key is not written without one",
-                hint=f"set {passphrase_variable(role)}",
+                hint=f"set {docker_variable(role)}",
             )
         if len(passphrase) < PASSPHRASE_CHARACTERS:
             raise InvalidArgument(
@@ -173,7 +172,7 @@ class PrivateKeyFolder:
         if not _ID.fullmatch(key_id):
             return None
         path = self._folder / f"{key_id}.key"
-        if path.is_file():
+        if is_file(path):
             attributes = self._attributes(path, "")
             return path, attributes.role if attributes else ""
         for found, path, suffix in self._files():

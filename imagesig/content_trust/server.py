@@ -21,6 +21,7 @@ from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialSource, docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
+from imagesig.reading import is_file
 from imagesig.text import quote
 from imagesig.url import Url, parse_url, redact
 from imagesig.version import __version__
@@ -170,10 +171,13 @@ def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] |
     names = [f"{url.host}:{url.port}", url.netloc]
     for folder in dict.fromkeys(docker / "tls" / name for name in names):
         authorities = folder / "ca.crt"
-        certificates = sorted(folder.glob("*.cert")) if folder.is_dir() else []
+        try:
+            certificates = sorted(folder.glob("*.cert"))
+        except OSError as error:
+            raise InvalidArgument(f"docker's TLS files {folder}: cannot be listed ({error.strerror})") from error
         client = next(((item, item.with_suffix(".key")) for item in certificates), None)
-        if authorities.is_file() or client:
-            return authorities if authorities.is_file() else None, client
+        if is_file(authorities) or client:
+            return authorities if is_file(authorities) else None, client
     return None, None
 
 

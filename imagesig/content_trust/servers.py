@@ -14,12 +14,19 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
-from imagesig.content_trust.memory import FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.memory import DockerTrust, FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.question import Question, every_role
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
-from imagesig.content_trust.update import File, Question, View, every_role, update
+from imagesig.content_trust.update import File, View, update
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
-from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.registry.credentials import (
+    Credential,
+    CredentialFiles,
+    CredentialSource,
+    credential_files,
+    docker_folder,
+)
 from imagesig.oci.reference import Reference
 from imagesig.reading import read_bounded, usage_error
 from imagesig.trust.anchors import ContentTrust, PinFile, RootPin, root_pin
@@ -34,7 +41,8 @@ class TrustServers:
 
     Args:
         server: the URL of the server of all repositories, in place of those of the policy.
-        memory: what was seen before; by default files in `$XDG_STATE_HOME/imagesig`.
+        memory: what was seen before; by default files in `$XDG_STATE_HOME/imagesig`. Then what docker has seen counts
+            too, in the folder `trust` of its configuration.
         offline: asks no server. Only what is remembered and not expired is used.
         ca_file: PEM file with the authorities of all servers, instead of docker's files and the system's.
         credentials: from a registry's host to its login; by default docker's and podman's files.
@@ -65,6 +73,8 @@ class TrustServers:
         }
         self._environ = os.environ if environ is None else environ
         self._memory = memory if memory is not None else FolderMemory(state_folder(self._environ))
+        docker = docker_folder(self._environ) / "trust"
+        self._docker = DockerTrust(docker) if memory is None else None
         self._offline = offline
         self._backup = TrustBackup(Path(backup)) if backup else None
         self._ca_file = Path(ca_file) if ca_file else None
@@ -153,13 +163,14 @@ class TrustServers:
     def _question(self, trust: ContentTrust, image: Reference, now: datetime, *, renews: bool = False) -> Question:
         """What is asked about a repository: with the pins that are read, and with what is remembered."""
         remembered = self._memory.load(self.url(trust, image), image.repository)
-        return Question(image.repository, read_pins(trust), now, remembered, renews=renews)
+        seen = self._docker.documents(image.repository) if self._docker is not None else {}
+        return Question(image.repository, read_pins(trust), now, remembered, seen, renews=renews)
 
     def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> View | None:
         if self._backup is not None:
             return _from_backup(self._backup, question)
         remembered = question.remembered
-        fetch = self._from_memory(url, remembered) if self._offline else self._from_server(url, trust, image)
+        fetch = self._from_memory(url, question) if self._offline else self._from_server(url, trust, image)
         view = _answered(question, fetch, url)
         if view is None or self._offline or question.accepts_expired or question.renews:
             return view
@@ -179,10 +190,10 @@ class TrustServers:
             raise InvalidArgument("content trust: trust data are read from a folder, so nothing can be published")
         return self._server(self.url(trust, image), trust, image)
 
-    def _from_memory(self, url: str, remembered: Mapping[str, bytes]) -> Callable[[File], bytes | None]:
+    def _from_memory(self, url: str, question: Question) -> Callable[[File], bytes | None]:
         def fetch(file: File) -> bytes | None:
-            if file == File.current(file.role) and file.role in remembered:
-                return remembered[file.role]
+            if file == File.current(file.role) and (content := question.newest(file.role)) is not None:
+                return content
             raise Unreachable(
                 f"{url}: {file.name} is not remembered, and nothing is asked offline",
                 hint="verify once without --offline",

@@ -6,10 +6,10 @@ Spec: notary `client/tufclient.go`; TUF 1.0 section 5, whose stricter rules appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from datetime import datetime
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from imagesig import limits
 from imagesig.content_trust.metadata import (
@@ -19,12 +19,12 @@ from imagesig.content_trust.metadata import (
     Root,
     Targets,
     most_bytes,
-    parse_document,
     parse_listing,
     parse_root,
     parse_targets,
 )
 from imagesig.content_trust.pin import check_root
+from imagesig.content_trust.question import FORGET, Question, rolled_back
 from imagesig.content_trust.role import (
     ROOT,
     SNAPSHOT,
@@ -32,7 +32,6 @@ from imagesig.content_trust.role import (
     TIMESTAMP,
     Role,
     RoleSigner,
-    check_expiry,
     check_signatures,
 )
 from imagesig.errors import (
@@ -44,11 +43,6 @@ from imagesig.errors import (
     NotTrusted,
     SignatureInvalid,
     SignatureRejected,
-)
-from imagesig.trust.anchors import RootPin
-
-_FORGET = (
-    "ask its owner; if it was created again, remove what is remembered of it in $XDG_STATE_HOME/imagesig/content-trust"
 )
 
 
@@ -101,33 +95,6 @@ class View(Struct, frozen=True):
         return (self.root.document, *targets, self.snapshot.document, self.timestamp.document)
 
 
-def every_role(_name: str) -> bool:
-    return True
-
-
-class Question(Struct, frozen=True):
-    """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
-
-    Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
-    read. `renews` accepts files that have expired, except the timestamp, for an owner who signs them again: the
-    timestamp proves that they are the present ones.
-    With `accepts_expired`, every file that has expired is used like others: of a server that has ended.
-    """
-
-    repository: str
-    pins: tuple[RootPin, ...]
-    now: datetime
-    remembered: Mapping[str, bytes] = field(default_factory=dict)
-    wanted: Callable[[str], bool] = every_role
-    renews: bool = False
-    accepts_expired: bool = False
-
-    def check_expiry(self, document: Document) -> None:
-        """Raises `Expired` if the file is no longer valid, unless that is accepted."""
-        if not self.accepts_expired and (not self.renews or document.role == TIMESTAMP):
-            check_expiry(document, self.now)
-
-
 Steps = Generator[File, bytes | None, View | None]
 _Targets = Generator[File, bytes | None, SignedTargets]
 _Bytes = Generator[File, bytes | None, bytes]
@@ -140,7 +107,7 @@ def update(question: Question) -> Steps:
         SignatureRejected: they are not signed, expired, older than what is remembered, or another repository's.
         MalformedError: a file cannot be read, or is not the one that another file names.
     """
-    remembered = question.remembered.get(ROOT)
+    remembered = question.first(ROOT)
     if remembered is None:
         content = yield File.current(ROOT)
         return None if content is None else (yield from _load(question, parse_root(content)))
@@ -158,7 +125,7 @@ def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Ge
     if content is None:
         raise NotTrusted(
             f"root.json: the server has no trust data, but version {known.document.version} is remembered",
-            hint=_FORGET,
+            hint=FORGET,
         ) from failure
     newest, version = parse_root(content), known.document.version
     if newest.document.version == version and content == known.document.content:
@@ -167,7 +134,7 @@ def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Ge
         raise NotTrusted(
             f"root.json: the server has another root of version {newest.document.version}, version {version} is "
             "remembered: the repository was rolled back or replaced",
-            hint=_FORGET,
+            hint=FORGET,
         ) from failure
     if newest.document.version - version > limits.TRUST_ROOT_ROTATIONS:
         raise LimitExceeded(
@@ -197,6 +164,7 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
 
 def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
     check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
+    question.check_rollback(root.roles[ROOT], root.document)
     question.check_expiry(root.document)
     content = yield File.current(TIMESTAMP)
     if content is None:
@@ -225,10 +193,10 @@ def _delegations(
     for role in parent.targets.delegations:
         if not question.wanted(role.name):
             continue
-        known = _known(question, role.narrowed(parent.role))
+        known = question.known(role.narrowed(parent.role))
         if role.name not in snapshot.files:
             if known is not None:
-                raise _rolled_back(known, "none is listed now")
+                raise rolled_back(known, "none is listed now")
             continue  # a role without a file has signed nothing yet
         if len(found) >= limits.TRUST_DELEGATIONS:
             raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
@@ -236,7 +204,7 @@ def _delegations(
             one = yield from _targets(question, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
             if known is not None and not isinstance(error, Expired):
-                raise _rolled_back(known, f"the one that is listed now is refused: {error}") from error
+                raise rolled_back(known, f"the one that is listed now is refused: {error}") from error
             skipped.append(f"{role.name} is not used: {error}")
             continue
         found[role.name] = one
@@ -254,14 +222,14 @@ def _listed(question: Question, role: str, listed: FileHash) -> _Bytes:
     """The bytes of the file that another file names by its hash: remembered ones if they are the same."""
     if listed.length > most_bytes(role):
         raise LimitExceeded(f"{role}.json: {listed.length} bytes, at most {most_bytes(role)} are read")
-    remembered = question.remembered.get(role)
-    if remembered is not None and FileHash.of(remembered) == listed:
-        return remembered
-    content = yield File(f"{role}.{listed.sha256.hex()}.json", role, listed.length)
-    if content is None:
+    for content in question.every(role):
+        if FileHash.of(content) == listed:
+            return content
+    fetched = yield File(f"{role}.{listed.sha256.hex()}.json", role, listed.length)
+    if fetched is None:
         raise MalformedError(f"{role}.json: the server does not have the version that its other metadata name")
-    _check_hash(content, role, listed)
-    return content
+    _check_hash(fetched, role, listed)
+    return fetched
 
 
 def _check_hash(content: bytes, role: str, listed: FileHash) -> None:
@@ -272,28 +240,6 @@ def _check_hash(content: bytes, role: str, listed: FileHash) -> None:
 def _check(question: Question, role: Role, document: Document) -> tuple[RoleSigner, ...]:
     """The signers of a file that is signed, not older than what is remembered, and not expired."""
     signers = check_signatures(role, document)
-    earlier = _known(question, role)
-    if earlier is not None and earlier.version > document.version:
-        raise _rolled_back(earlier, f"version {document.version} is listed now")
+    question.check_rollback(role, document)
     question.check_expiry(document)
     return signers
-
-
-def _known(question: Question, role: Role) -> Document | None:
-    """What is remembered of a role, if its present keys signed it: else its version says nothing (TUF 5.3.11)."""
-    remembered = question.remembered.get(role.name)
-    if remembered is None:
-        return None
-    earlier = parse_document(role.name, remembered)
-    try:
-        check_signatures(role, earlier)
-    except SignatureRejected:
-        return None
-    return earlier
-
-
-def _rolled_back(earlier: Document, now: str) -> NotTrusted:
-    return NotTrusted(
-        f"{earlier.role}.json: version {earlier.version} was seen before, and {now}: the server rolled it back",
-        hint=_FORGET,
-    )

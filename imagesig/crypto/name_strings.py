@@ -19,9 +19,9 @@ _RESTRICTED = {
     0x12: ("NumericString", regex(rb"[0-9 ]*")),
     0x13: ("PrintableString", regex(rb"[A-Za-z0-9 '()+,\-./:=?]*")),
     0x16: ("IA5String", regex(rb"[\x00-\x7f]*")),
-    0x1A: ("VisibleString", regex(rb"[\x20-\x7e]*")),
 }
 """By tag, the types whose characters are restricted."""
+_TELETEX, _BMP = 0x14, 0x1E
 _UTF8_STRING = 0x0C
 _LABELS = {
     "2.5.4.5": "serialNumber",
@@ -59,7 +59,7 @@ def check_strings(certificate: Certificate, what: str) -> None:
 
 
 def _misfit(name: bytes, what: str) -> str:
-    """The first string with other characters than those of its type, for people; empty if there is none."""
+    """The first string that Go cannot read, for people; empty if there is none."""
     for attribute, tag, value in _strings(name, what):
         if tag == _UTF8_STRING:
             try:
@@ -67,10 +67,24 @@ def _misfit(name: bytes, what: str) -> str:
             except UnicodeDecodeError:
                 return f"{attribute} is not UTF-8"
             continue
-        kind, characters = _RESTRICTED.get(tag, ("", None))
-        if characters is not None and not characters.fullmatch(value):
-            return f"{attribute} has characters that a {kind} cannot have"
+        if tag == _BMP:
+            if not _is_bmp(value):
+                return f"{attribute} has characters that a BMPString cannot have"
+        elif tag in _RESTRICTED:
+            kind, characters = _RESTRICTED[tag]
+            if not characters.fullmatch(value):
+                return f"{attribute} has characters that a {kind} cannot have"
+        elif tag != _TELETEX:
+            return f"{attribute} is no string of a type that every tool reads (tag {tag:#04x})"
     return ""
+
+
+def _is_bmp(value: bytes) -> bool:
+    """Whether the bytes are characters of two bytes each, without surrogates."""
+    try:
+        return len(value.decode("utf-16-be")) * 2 == len(value)
+    except UnicodeDecodeError:
+        return False
 
 
 def _strings(name: bytes, what: str) -> Iterator[tuple[str, int, bytes]]:

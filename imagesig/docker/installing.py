@@ -5,6 +5,7 @@ What the alias was before is kept in docker's own place for settings of plugins:
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -83,8 +84,15 @@ def _remove_plugin(folder: Path, name: str) -> list[str]:
     return [f"removed  {path}"]
 
 
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise InvalidArgument(f"{path}: cannot be removed ({error.strerror})") from error
+
+
 def _exists(path: Path) -> bool:
-    return path.is_symlink() or path.exists()
+    return os.path.lexists(path)
 
 
 def _is_ours(path: Path) -> bool:
@@ -127,7 +135,7 @@ def _restore_alias(path: Path, config: dict[str, Any]) -> list[str]:
         if not config[name]:
             del config[name]
     if not config and memory.get(_CREATED):
-        path.unlink()
+        _remove(path)
     else:
         write_config(path, config)
     return [f"alias    builder = {left or 'none'} in {path}"]

@@ -172,6 +172,20 @@ _GO_ESCAPES = str.maketrans(
 )
 
 
+def may_have_member(data: bytes, name: str) -> bool:
+    """Whether some reader may find this member, in any case, in the outermost object. For what is to be refused then.
+
+    Go's reader takes names in any case, replaces bytes that are no UTF-8, and reads deeper documents than Python's.
+    """
+    try:
+        found = json.loads(data.decode("utf-8", "replace"), parse_int=str, parse_float=str)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return isinstance(found, dict) and any(member.lower() == name for member in found)
+
+
 def go_json(value: Mapping[str, object]) -> bytes:
     """Compact JSON in the member order given, escaped as Go's `encoding/json` does.
 

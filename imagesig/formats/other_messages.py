@@ -8,10 +8,8 @@ from __future__ import annotations
 import base64
 import re
 
-import msgspec
-from msgspec import Raw, Struct
-
 from imagesig import limits
+from imagesig.encoding.json import may_have_member
 from imagesig.patterns import regex
 
 HEAD_BYTES = limits.BUNDLE_BYTES
@@ -23,10 +21,6 @@ _BEGINNINGS = {
 _JWS = regex(rb"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
 _TRUST_DATA = regex(rb'"_type":"(?:root|targets|snapshot|timestamp)"', re.IGNORECASE)
 """The first member of trust data as they are signed, in canonical JSON, after members that are unknown."""
-
-
-class _SimpleSigning(Struct, frozen=True):
-    critical: Raw
 
 
 def kind_of_message(head: bytes, size: int) -> str:
@@ -43,7 +37,7 @@ def kind_of_message(head: bytes, size: int) -> str:
         return ""
     if (found := _JWS.fullmatch(head)) and _is_object(found[1]):
         return "the message of a Notary Project signature (JWS)"
-    return "the payload of an image signature" if _is_simple_signing(head) else ""
+    return "the payload of an image signature" if may_have_member(head, "critical") else ""
 
 
 def _is_object(part: bytes) -> bool:
@@ -53,11 +47,3 @@ def _is_object(part: bytes) -> bool:
         return base64.urlsafe_b64decode(start + b"=" * (-len(start) % 4)).lstrip().startswith(b"{")
     except ValueError:
         return False
-
-
-def _is_simple_signing(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text, type=_SimpleSigning)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
-    return True

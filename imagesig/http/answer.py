@@ -10,11 +10,14 @@ from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from imagesig.patterns import regex
+
 _OVERHEAD_BYTES = 64 * 1024
 """Bytes that may arrive without ending the headers or adding to the body: headers, trailers, chunk extensions."""
 _RECEIVE_BYTES = 64 * 1024
 _LENGTH_DIGITS = 19
 """llhttp accepts no length above 2^64."""
+_COMPRESSED = regex(r"(?i)gzip|compress|deflate|\bbr\b|zstd|snappy|\bexi\b|\blz|\bxz|bzip2")
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -72,6 +75,12 @@ class Answer:
         """The length of the body in `content-length`; None if there is no valid one."""
         text = self.headers.get("content-length", "")
         return int(text) if len(text) <= _LENGTH_DIGITS and text.isascii() and text.isdigit() else None
+
+    @property
+    def compression(self) -> str:
+        """The content encoding, if it changes the bytes. Servers in the field name others: `utf-8`, `aws-chunked`."""
+        named = self.headers.get("content-encoding", "")
+        return named if _COMPRESSED.search(named) else ""
 
     @property
     def has_more(self) -> bool:

@@ -34,8 +34,7 @@ class TlsContext:
     def get(self) -> ssl.SSLContext:
         """Raises `InvalidArgument` for a file without certificate authorities, or without a certificate and its key."""
         # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
-        import ssl
-
+        from imagesig.http.tls_files import client_context
         from imagesig.http.tls_socket import TlsSocket
 
         if self._given is not None:
@@ -46,7 +45,7 @@ class TlsContext:
                 self._state = _state_of_authorities(self._ca_file)
                 if self._ca_file is not None:
                     check_authorities(Path(self._ca_file))
-                context = ssl.create_default_context(cafile=self._ca_file)
+                context = client_context(cafile=self._ca_file)
                 context.set_alpn_protocols(["http/1.1"])
                 context.sslsocket_class = TlsSocket
                 if self._client_certificate is not None:

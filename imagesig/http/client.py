@@ -277,9 +277,9 @@ def _answer(raw: Answer, content: bytes, what: What) -> Response:
 
 def _pieces(raw: Answer, limit: int | None, what: What) -> Iterator[bytes]:
     """The body as it arrives, at most `limit` bytes; with None, the reader of the pieces limits them."""
-    encoding = raw.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise UnexpectedResponse(f"{what}: content encoding {quote(encoding)}, none was asked for")
+    if raw.compression:
+        compressed = f"{what}: content encoding {quote(raw.compression)}, none was asked for"
+        raise UnexpectedResponse(compressed, hint="turn off compression in the proxy or gateway before the server")
     announced = raw.announced
     if limit is not None and announced is not None and announced > limit:
         raise LimitExceeded(f"{what}: {announced} bytes announced, at most {limit} are read")

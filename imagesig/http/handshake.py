@@ -20,6 +20,7 @@ from imagesig.http.direct import Direct
 from imagesig.http.faults import What
 from imagesig.http.proxies import Proxy
 from imagesig.http.reach import ANYWHERE
+from imagesig.http.tls_files import client_context
 from imagesig.redacted import RedactedStruct
 from imagesig.url import Url
 
@@ -43,7 +44,7 @@ class Authorities(RedactedStruct, frozen=True):
     def of(cls, file: Path | None, environ: Mapping[str, str]) -> Authorities:
         """The authorities in a file of the user, else in those that OpenSSL's variables name, else the system's."""
         if file is not None:
-            return cls("--registry-ca", str(file), ssl.create_default_context(cafile=str(file)))
+            return cls("--registry-ca", str(file), client_context(cafile=str(file)))
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             if environ.get(variable):
                 return cls(variable, environ[variable])
@@ -86,7 +87,7 @@ def handshake(url: Url, proxy: Proxy | None, authorities: Authorities) -> Handsh
     """
     what = What("TLS with", url, proxy)
     try:
-        return _seen(url, proxy, what, authorities.context or ssl.create_default_context())
+        return _seen(url, proxy, what, authorities.context or client_context())
     except Unreachable as error:
         if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
             raise

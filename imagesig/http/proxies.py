@@ -64,7 +64,8 @@ class Proxies(RedactedStruct, frozen=True):
     """Proxy URLs by the target's scheme, and the hosts that are reached directly, as in `NO_PROXY`.
 
     `cgi` says that this process answers a web request: `HTTP_PROXY` may then be the client's `Proxy` header.
-    `lower` are the settings that come from variables in lower case: schemes, and `no`.
+    `lower` are the settings that come from variables in lower case: schemes, and `no`. `named_by` is another variable
+    that names the proxies, such as `VAULT_PROXY_ADDR`.
     """
 
     hidden = ("urls",)
@@ -73,6 +74,7 @@ class Proxies(RedactedStruct, frozen=True):
     bypass: str = ""
     cgi: bool = False
     lower: frozenset[str] = frozenset()
+    named_by: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
@@ -112,7 +114,8 @@ class Proxies(RedactedStruct, frozen=True):
         entry = _listed(self.bypass).entry_for(target.host, str(target.port))
         if entry:
             return ProxyDecision(None, f"{quote(entry)} in {self._variable('no')} names {target.host}:{target.port}")
-        return ProxyDecision(_parsed(text, variable), f"{variable} is set, and no entry of NO_PROXY names the host")
+        why = f"{variable} is set" + ("" if self.named_by else ", and no entry of NO_PROXY names the host")
+        return ProxyDecision(_parsed(text, variable), why)
 
     def for_url(self, url: str) -> str:
         """The proxy's URL for this URL, with its login, for other clients; empty for none. Raises as `find` does."""
@@ -123,6 +126,9 @@ class Proxies(RedactedStruct, frozen=True):
         return f"{proxy.url.scheme}://{login}{'@' if login else ''}{proxy.url.netloc}"
 
     def _variable(self, name: str) -> str:
+        return self.named_by or self._usual_variable(name)
+
+    def _usual_variable(self, name: str) -> str:
         return f"{name}_proxy" if name in self.lower else f"{name.upper()}_PROXY"
 
 

@@ -21,4 +21,13 @@ def local_path(given: str | os.PathLike[str]) -> Path:
     text = os.fspath(given)
     if (holds_key(text) or is_raw_key(text)) and not os.path.lexists(text):
         refuse_key(text, "image", "give a reference, or the path of a local image", raw=True)
+    if not _is_path(text):
+        raise InvalidArgument(f"image {quote(text)}: not a path: it has a NUL character, or is not text")
     return Path(text)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeError:  # half of a surrogate pair that stands for no byte
+        return False

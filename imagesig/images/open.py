@@ -190,8 +190,8 @@ def _client(given: object) -> RegistryClient:
 
 
 def open_image(text: str, **transport: Any) -> Image:
-    """`oci:DIRECTORY[:TAG|@DIGEST]`, `oci-archive:FILE[:TAG|@DIGEST]`, `docker-archive:FILE[:REFERENCE|@DIGEST]`,
-    `dir:DIRECTORY`, or a reference to a registry.
+    """`oci:DIRECTORY[:TAG|:@NUMBER|@DIGEST]`, `oci-archive:FILE[:TAG|@DIGEST]`,
+    `docker-archive:FILE[:REFERENCE|@DIGEST]`, `dir:DIRECTORY`, or a reference to a registry.
 
     `transport` are arguments of `registry()`.
 
@@ -235,8 +235,10 @@ def check_destination(text: str) -> None:
     if not is_local(text):
         parse_reference(text)
         return
-    form, path, _ = _split(text)
+    form, path, target = _split(text)
     local_path(path)
+    if target.startswith("@"):
+        raise InvalidArgument(f"{quote(text)}: {quote(target)} names an entry that exists, a tag is needed to write")
     if not FORMS[form].home:
         raise InvalidArgument(
             f"{quote(text)}: this form can only be read",

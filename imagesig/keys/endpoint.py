@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Protocol, runtime_checkable
 
+from imagesig.http.proxies import Proxies
 from imagesig.redacted import RedactedStruct
 
 
@@ -13,16 +14,17 @@ class Endpoint(RedactedStruct, frozen=True):
 
     `name` is that of the service. `context` is the TLS context of its connections; `authorities` are what names the
     certificate authorities in it, and their file. `server_name` is the name to look for in
-    the certificate, if it is not the host.
+    the certificate, if it is not the host. `proxies` are None for those of the environment.
     """
 
-    hidden = ("context",)
+    hidden = ("context", "proxies")
 
     name: str
     url: str
     context: ssl.SSLContext | None
     authorities: tuple[str, str] = ("", "")
     server_name: str = ""
+    proxies: Proxies | None = None
 
 
 @runtime_checkable

@@ -25,11 +25,15 @@ class SecretKind(Enum):
 
 
 class SecretRequest(Struct, frozen=True):
-    """A request for a secret: its kind and, for people, what it opens. `new` asks the user to choose one."""
+    """A request for a secret: its kind and, for people, what it opens. `new` asks the user to choose one.
+
+    `role` is what the headers of a key file of docker or notary say of the key, such as `root`; empty for other files.
+    """
 
     kind: SecretKind
     subject: str
     new: bool = False
+    role: str = ""
 
 
 SecretSource = Callable[[SecretRequest], str | None]
@@ -106,15 +110,23 @@ _VARIABLES = {
 }
 
 
-def from_environ(environ: Mapping[str, str]) -> SecretSource:
-    """A source that reads the variables of imagesig and cosign.
+def docker_variable(role: str) -> str:
+    """The name of docker's variable with the passphrase of the keys of a role of content trust."""
+    return f"DOCKER_CONTENT_TRUST_{'ROOT' if role == 'root' else 'REPOSITORY'}_PASSPHRASE"
 
-    Passphrases: `IMAGESIG_PASSPHRASE` or `COSIGN_PASSWORD`. PINs: `IMAGESIG_PKCS11_PIN` or `COSIGN_PKCS11_PIN`.
-    An empty value is a secret too.
+
+def from_environ(environ: Mapping[str, str]) -> SecretSource:
+    """A source that reads the variables of imagesig and cosign, and those of docker for its key files.
+
+    Passphrases: `IMAGESIG_PASSPHRASE` or `COSIGN_PASSWORD`; first `docker_variable` for a key file of docker or notary.
+    PINs: `IMAGESIG_PKCS11_PIN` or `COSIGN_PKCS11_PIN`. An empty value is a secret too, but not of docker's variables.
     """
 
     def look_up(request: SecretRequest) -> str | None:
-        name = next((name for name in _VARIABLES[request.kind] if name in environ), None)
+        names = [name for name in _VARIABLES[request.kind] if name in environ]
+        if request.role and environ.get(docker_variable(request.role)):
+            names.insert(0, docker_variable(request.role))
+        name = next(iter(names), None)
         if name is None:
             return None
         errors = "surrogateescape" if request.kind is SecretKind.PASSPHRASE else "strict"
@@ -127,7 +139,7 @@ def from_environ(environ: Mapping[str, str]) -> SecretSource:
 
 def prompt(request: SecretRequest) -> str | None:
     """Asks on the terminal, twice for a new secret; None without a terminal."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return None
     import getpass
 

@@ -154,9 +154,9 @@ def parse_layout_index(data: bytes, what: str) -> list[dict[str, object]]:
     entries = document.get("manifests")
     if entries is None and "manifests" in document:
         return []  # Go writes null for an empty list; Docker 25.0 did
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(entry is None or isinstance(entry, dict) for entry in entries):
         raise MalformedError(f"{what} has no list of manifests")
-    return entries
+    return [entry or {} for entry in entries]  # Go reads null as an entry without members
 
 
 def _subject(document: dict[str, object], what: str) -> Descriptor | None:

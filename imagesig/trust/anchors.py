@@ -174,7 +174,7 @@ def root_pin(given: object) -> RootPin:
     if not isinstance(text, str) or not text:
         raise InvalidArgument(f"content trust: pin {quote(given)}", hint=_PIN_HINT)
     if "-----BEGIN CERTIFICATE-----" in text:
-        return CertificateAuthority.from_pem("pinned root authority", text.encode())
+        return CertificateAuthority.from_pem("pinned root authority", text.encode("utf-8", "replace"))
     if "-----BEGIN " in text:
         return PublicKey.from_pem(text)
     if KEY_ID.fullmatch(text):

@@ -38,7 +38,6 @@ def test_an_async_function_has_the_options_of_its_twin(name: str) -> None:
 
 WITHOUT_TWIN = {
     "diagnose": "for people",
-    "inspect_trust": "for people",
     "worker_processes": "makes an executor",
 }
 

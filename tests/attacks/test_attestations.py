@@ -192,6 +192,14 @@ def test_a_signature_bundle_does_not_hide_a_classic_attestation(api: bool) -> No
         assert ask(stage).statements
 
 
+@form
+def test_many_small_attestations_of_others_do_not_hide_a_good_one(stage: Attested, form: str) -> None:
+    for number in range(102):
+        put(stage.image, form, content(form, envelope(statement(stage.digest, {"n": number}), private_key(number=7))))
+    attest(stage.image, form, {**GOOD, "text": "x" * 5000})
+    assert len(ask(stage, conditions=ONLY_GOOD).statements) == 1
+
+
 def test_many_signatures_do_not_hide_an_attestation(stage: Attested, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STORES, Storage.ATTESTATION_REFERRER, ReferrerStore(ATTESTATIONS, 3))
     attest(stage.image, "bundle", {**GOOD, "text": "x" * 5000})

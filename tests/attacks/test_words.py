@@ -5,24 +5,36 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
+import tty
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from asn1crypto import pem, x509
+from msgspec.structs import replace
 
 import imagesig
 from imagesig.format_names import BUNDLE
 from imagesig.formats import select_formats
+from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
+from imagesig.oci.annotations import Annotations
 from imagesig.oci.manifest import OCI_INDEX
 from imagesig.policy import Identity, Policy
 from imagesig.signature import Part, StoredSignature
-from imagesig.stores import STORES
+from imagesig.stores import STORES, TagStore
+from tests.api.attached.test_attached import add_referrer
+from tests.chains import certified
 from tests.commands import run
-from tests.makers import private_key
+from tests.makers import classic, payload, private_key
 from tests.makers import sign as sign_text
 
+ROOT = Path(__file__).parents[2]
 NAME = "registry.example/team/app:1.0"
 FORGED = "registry.example/team/app@sha256:" + "66" * 32
 WORDS = {
@@ -276,3 +288,39 @@ def test_a_log_record_is_one_harmless_line(tmp_path: Path, key: Path, caplog: py
 def test_policy_names_and_identity_are_what_a_proof_shows(signed: Path, key: Path) -> None:
     result = imagesig.verify(f"oci:{signed}:1.0", Policy.any_of(str(key.with_suffix(".pub")), identity=Identity.any()))
     assert result.verified
+
+
+@pytest.mark.parametrize("what", ["sbom", "attestation"])
+def test_what_others_stored_moves_no_cursor_of_a_terminal(signed: Path, what: str) -> None:
+    home = Layout(signed)
+    kind = "application/vnd.cyclonedx+json" if what == "sbom" else "application/vnd.dsse.envelope.v1+json"
+    add_referrer(home, home.resolve("1.0"), b'{"x":"' + WORDS["escape sequence"].encode() + b'"}', kind)
+    reading, writing = pty.openpty()
+    tty.setraw(writing)
+    done = subprocess.Popen(
+        [sys.executable, "-m", "imagesig", "download", what, f"oci:{signed}:1.0"], stdout=writing, cwd=ROOT
+    )
+    os.close(writing)
+    assert_harmless(os.read(reading, 10_000))
+    os.close(reading)
+    assert done.wait() == 0
+
+
+def test_a_warning_of_another_package_is_one_line_of_ours(signed: Path) -> None:
+    """`cryptography` warns of names that are too long; whoever may push stores a certificate with one."""
+    certificate = x509.Certificate.load(certified().chain[0].der)
+    certificate["tbs_certificate"]["subject"] = x509.Name.build({"common_name": "x" * 200, "country_name": "US"})
+    text = pem.armor("CERTIFICATE", certificate.dump(force=True)).decode()
+    home = Layout(signed)
+    subject = home.resolve("1.0")
+    made = classic(payload(image={"docker-manifest-digest": subject.digest}), private_key(number=7))
+    annotations = Annotations({**made.parts[0].annotations, CERTIFICATE_ANNOTATION: text})
+    TagStore().attach(home, subject, replace(made, parts=(replace(made.parts[0], annotations=annotations),)))()
+
+    done = run("inspect", f"oci:{signed}:1.0")
+
+    assert done.returncode == 0
+    assert b"xxx" in done.stdout
+    assert_harmless(done.stdout, done.stderr)
+    assert all(line.startswith(b"warning: ") for line in done.stderr.splitlines())
+    assert b".py" not in done.stderr

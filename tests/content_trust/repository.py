@@ -19,7 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.content_trust.key import canonical_id, family_of, key_id, public_text
 from imagesig.content_trust.metadata import serialized
-from imagesig.content_trust.update import Question, View, update
+from imagesig.content_trust.question import Question
+from imagesig.content_trust.update import View, update
 from imagesig.crypto.public_key import PublicKey
 
 NOW = datetime.now(UTC).replace(microsecond=0)

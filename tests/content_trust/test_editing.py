@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.key import TrustKey
 from imagesig.content_trust.metadata import FileHash, serialized
-from imagesig.content_trust.update import Question
+from imagesig.content_trust.question import Question
 from imagesig.errors import MalformedError
 from tests.content_trust.repository import NOW, Delegation, Key, TrustRepository, fetched, p256, tag
 

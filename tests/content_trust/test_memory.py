@@ -13,7 +13,7 @@ from imagesig.content_trust.memory import (
     TrustMemory,
     state_folder,
 )
-from imagesig.content_trust.update import Question
+from imagesig.content_trust.question import Question
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.registry.credentials import docker_folder
 from tests.content_trust.repository import GUN, NOW, TrustRepository, fetched

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from imagesig.content_trust.lookup import released, releases, signers_of
-from imagesig.content_trust.update import Question, View
+from imagesig.content_trust.question import Question
+from imagesig.content_trust.update import View
 from imagesig.errors import (
     DigestMismatch,
     Expired,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
@@ -13,6 +15,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.formats import Bundle, Cosign, Notation
 from imagesig.signature import Claim, SignerInfo, Subject
 from tests.chains import leaf, root
+from tests.interop.tools import Tools
 from tests.makers import DIGEST, NAME, NOW
 
 EMAIL, DOMAIN = "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.25"
@@ -62,12 +65,15 @@ def odd(kind: _ASN1Type, value: str, oid: x509.ObjectIdentifier = NameOID.COMMON
 REFUSED = {
     "IA5String": odd(_ASN1Type.IA5String, "m\u00fcller@acme.example", NameOID.EMAIL_ADDRESS),
     "NumericString": odd(_ASN1Type.NumericString, "a1"),
-    "VisibleString": odd(_ASN1Type.VisibleString, "\u00fc"),
+    "VisibleString": odd(_ASN1Type.VisibleString, "a"),
+    "UniversalString": odd(_ASN1Type.UniversalString, "a"),
+    "BMPString": odd(_ASN1Type.BMPString, "\U0001f600"),
 }
 READ = {
     "IA5String": odd(_ASN1Type.IA5String, "a_1@acme.example", NameOID.EMAIL_ADDRESS),
     "UTF8String": odd(_ASN1Type.UTF8String, "\u00fc_\u4f8b"),
     "BMPString": odd(_ASN1Type.BMPString, "\u00fc"),
+    "T61String": odd(_ASN1Type.T61String, "a"),
 }
 
 
@@ -79,10 +85,23 @@ def test_a_certificate_with_such_a_string_is_refused_before_it_signs(name: str, 
     for signer in (leaf(root(), REFUSED[name]), leaf(root(subject=REFUSED[name]))):  # type: ignore[arg-type]
         info = SignerInfo(signer.certificate.public_key, "app.key", chain=signer.chain)
         claim = Claim((Subject(DIGEST, "application/vnd.oci.image.manifest.v1+json", 7),), NAME)
-        with pytest.raises(InvalidArgument, match=f"^app.key: .*characters that a {name} cannot have"):
+        with pytest.raises(InvalidArgument, match=f"^app.key: .*({name} cannot have|no string of a type)"):
             form.draft(claim, info, NOW, ())
 
 
 @pytest.mark.parametrize("name", READ)
 def test_a_certificate_that_every_tool_reads_is_accepted(name: str) -> None:
     check_strings(leaf(root(), READ[name]).certificate, "app.key")
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("subject", [*REFUSED.values(), *READ.values()], ids=[*REFUSED, *(f"good-{n}" for n in READ)])
+def test_what_is_refused_is_what_cosign_cannot_read(subject: x509.Name, tmp_path: Path) -> None:
+    certificate, blob = tmp_path / "c.pem", tmp_path / "blob"
+    certificate.write_text(leaf(root(), subject).certificate.pem)
+    blob.write_text("AAAA")
+    options = ("--certificate", "--certificate-chain", "--signature")
+    given = [text for option in options for text in (option, str(blob if option == "--signature" else certificate))]
+    identity = ("--certificate-identity", "x", "--certificate-oidc-issuer", "y", "--insecure-ignore-tlog")
+    run = Tools(tmp_path).run("cosign3", "verify-blob", *given, *identity, str(blob))
+    assert ("invalid RDNSequence" in run.stderr) is any(subject is item for item in REFUSED.values())

@@ -91,6 +91,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("schemas")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
+        patch.setenv("DOCKER_CONFIG", str(place / "docker"))
+        patch.setenv("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "correct horse battery")
         for name in ("release", "qa"):
             assert run_here("key", "generate", f"{name}.key").exit_code == 0
         for name in ("image", "unsigned", "other"):
@@ -143,6 +145,22 @@ RUNS: list[tuple[str, tuple[str, ...]]] = [
     ("trust migrate", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
     ("trust migrate line", (*MIGRATE, "--pin", "0" * 64, "oci:image:1.0")),
     ("trust migrate", (*MIGRATE, "oci:image:1.0")),
+    ("trust sign", ("trust", "sign", "oci:image:1.0", "UPPER")),
+    ("trust sign", ("trust", "sign", "--pin", "0" * 64, "--trust-on-first-use", "registry.example/app:1")),
+    ("trust revoke", ("trust", "revoke", "registry.example/app:1@sha256:" + "0" * 64)),
+    ("trust signer add", ("trust", "signer", "add", "--key", "release.pub", "alice", "oci:image:1.0")),
+    ("trust signer add", ("trust", "signer", "add", "--key", "no.pub", "alice", "registry.example/app")),
+    ("trust signer remove", ("trust", "signer", "remove", "alice", "oci:image:1.0")),
+    ("trust init", ("trust", "init", "oci:image:1.0")),
+    ("trust init", ("trust", "init", "--root-key", "no.key", "registry.example/app")),
+    ("trust rotate", ("trust", "rotate", "oci:image:1.0", "root")),
+    ("trust key generate", ("trust", "key", "generate", "alice")),
+    ("trust key generate", ("trust", "key", "generate", "release")),
+    ("trust key load", ("trust", "key", "load", "release.key")),
+    ("trust key load", ("trust", "key", "load", "release.pub")),
+    ("trust key export", ("trust", "key", "export", "alice", "--name", "bob")),
+    ("trust key export", ("trust", "key", "export", "alice", "--private-key", "alice.key")),
+    ("trust key export", ("trust", "key", "export", "nobody")),
     ("generate-payload", ("generate-payload", "--identity", NAME, "oci:other:1.0")),
     ("generate-payload", ("generate-payload", "oci:nowhere")),
     ("attest", (*ATTEST, "--predicate", "predicate", "oci:other:1.0")),

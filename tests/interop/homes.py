@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesig.crypto.algorithms import KeyType
@@ -32,6 +32,13 @@ class Homes:
 
     folder: Path
     environ: dict[str, str]
+    _shared: dict[tuple[str, KeyType], SharedKey] = field(default_factory=dict)
+
+    def shared(self, home: str, key_type: KeyType) -> SharedKey:
+        """One key for each home and type in the whole run: generating RSA-4096 takes its time."""
+        if (home, key_type) not in self._shared:
+            self._shared[home, key_type] = self.make(home, key_type)
+        return self._shared[home, key_type]
 
     def make(self, home: str, key_type: KeyType) -> SharedKey:
         name = f"{key_type.value}-{uuid.uuid4().hex[:8]}"
@@ -43,6 +50,10 @@ class Homes:
         pem = self.folder / f"{name}.pem"
         pem.write_text(key.info.public_key.pem)
         return SharedKey(key, theirs, pem)
+
+    def uri(self, home: str, name: str) -> str:
+        """The key URI of a name in a home, whether there is such a key or not."""
+        return self._uris(home, name)[0]
 
     def _uris(self, home: str, name: str) -> tuple[str, str]:
         if home == "file":

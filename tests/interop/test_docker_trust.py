@@ -72,3 +72,30 @@ def test_the_output_is_dockers_byte_for_byte(
             shown = run_here("trust", "inspect", *options, *names)
             assert shown.exit_code == 0, shown.stderr
             assert shown.stdout == docker.run("trust", "inspect", *options, *names)
+
+
+def test_what_docker_has_seen_newer_is_a_rollback(
+    notary: NotaryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trust data of before, which verify by themselves, are refused to a user whose docker has seen later ones."""
+    docker, gun = Docker(notary, tmp_path / "docker"), "registry.example/docker/seen"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    docker.run("trust", "key", "generate", "alice", "--dir", ".")
+    docker.run("trust", "signer", "add", "--key", "alice.pub", "alice", gun)
+    for tag in ("1.0", "2.0"):
+        docker.notary.add(gun, tag, DIGESTS["ab"], 418, "targets/releases", "targets/alice")
+        docker.run("trust", "inspect", gun)
+        shutil.copytree(docker.folder / "trust" / "tuf", tmp_path / tag / "tuf")
+    options = ("trust", "migrate", "--dry-run", "--key", tmp_path / "k.key", "--trust-on-first-use")
+    assert run_here("key", "generate", tmp_path / "k.key").exit_code == 0
+
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
+    before = run_here(*options, "--from", tmp_path / "1.0", gun)
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker.folder))
+    rolled_back = run_here(*options, "--from", tmp_path / "1.0", gun)
+    present = run_here(*options, "--from", tmp_path / "2.0", gun)
+
+    assert "was seen before" not in before.stdout + before.stderr
+    assert rolled_back.exit_code == 12
+    assert "was seen before" in rolled_back.stdout + rolled_back.stderr
+    assert "was seen before" not in present.stdout + present.stderr

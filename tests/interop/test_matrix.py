@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,8 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from imagesig.keys.certified import CertifiedKey
 from tests.chains import pem
+from tests.interop.cells import REGISTRIES
+from tests.interop.compatibility import SIGNATURES, Matrix, written
 from tests.interop.homes import HOMES, Homes, SharedKey
 from tests.interop.notation import NotationHome
 from tests.interop.tools import PASSPHRASE, Run, Tools
@@ -28,37 +29,20 @@ from tests.plugins.programs import program
 
 pytestmark = pytest.mark.interop
 
-REGISTRIES = ("referrers", "tag", "ggcr")
 THEY_VERIFY = ("cosign 3 classic", "cosign 3 bundle", "cosign 2 classic", "skopeo classic")
 WE_VERIFY = ("cosign 3 classic", "cosign 3 bundle", "cosign 2 classic", "skopeo classic")
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """What each cell said, over the registries: `ok`, or which side refused and why."""
-
-    cells: dict[tuple[str, str, str, str], dict[str, str]] = field(default_factory=dict)
-
-    def note(self, direction: str, home: str, key_type: KeyType, column: str, kind: str, said: str) -> None:
-        self.cells.setdefault((direction, home, key_type.value, column), {})[kind] = said
-
-
 @pytest.fixture(scope="module")
 def matrix() -> Iterator[Matrix]:
-    found = Matrix()
-    yield found
-    from tests.interop.compatibility import write
-
-    write(found.cells, Path(__file__).parents[2] / "docs" / "compatibility.md")
+    with written(SIGNATURES) as found:
+        yield found
 
 
 @pytest.fixture(params=REGISTRIES)
 def host(request: pytest.FixtureRequest) -> str:
     server: RegistryServer = request.getfixturevalue(f"registry_{request.param}")
     return server.host
-
-
-_KEYS: dict[tuple[str, KeyType], SharedKey] = {}
 
 
 @pytest.fixture(params=HOMES)
@@ -69,11 +53,7 @@ def home(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=list(KeyType), ids=lambda key_type: key_type.value)
 def shared_key(request: pytest.FixtureRequest, home: str, homes: Homes) -> SharedKey:
-    """One key per home and type for the whole run: generating RSA-4096 takes its time."""
-    at = (home, request.param)
-    if at not in _KEYS:
-        _KEYS[at] = homes.make(home, request.param)
-    return _KEYS[at]
+    return homes.shared(home, request.param)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
-from tests.interop.homes import open_homes
+from tests.interop.homes import Homes, open_homes
 from tests.interop.notary_client import NotaryClient
 from tests.interop.test_docker_trust import Docker
 from tests.peers.engine import DockerEngine
@@ -187,6 +187,27 @@ def test_keys_in_an_hsm_in_vault_and_in_kms_sign(
     pinned = ("--notary-server", stage.server.url, "--pin", new.pem, "--signer", "kms", "--signer", "vault")
     done = run_here("verify", *pinned, f"{stage.gun}:2.0")
     assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize(("home", "scheme"), [("PKCS#11", "pkcs11"), ("Vault", "hashivault"), ("KMS", "awskms")])
+def test_a_signer_whose_key_was_made_in_its_home_is_added_by_docker(
+    stage: Stage, homes: Homes, monkeypatch: pytest.MonkeyPatch, home: str, scheme: str
+) -> None:
+    """The private key is in no file; docker takes the public one that imagesig wrote, when made and when exported."""
+    for name, value in homes.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("IMAGESIG_PKCS11_PIN", homes.environ["COSIGN_PKCS11_PIN"])
+    uri, folder = homes.uri(home, f"trust-{scheme}"), ("--dir", stage.docker.folder)
+    made = json.loads(stage.run("key", "generate", "alice", "--key", uri, *folder, "--output", "json"))
+    exported = json.loads(stage.run("key", "export", uri, "--name", "al", *folder, "--output", "json"))
+    assert uri.startswith(scheme)
+    assert (made["key_id"], made["pem"]) == (exported["key_id"], exported["pem"])
+    assert not (stage.folder / "ours" / "trust").exists()
+    stage.refused("key", "export", uri, "--private-key", stage.folder / "private")
+
+    stage.docker.run("trust", "signer", "add", "--key", "al.pub", "alice", stage.gun)
+    stage.run("sign", "--trust-on-first-use", "--key", uri, f"{stage.gun}:1.0")
+    assert stage.signed() == {"1.0": (stage.digests["1.0"], ["alice"])}
 
 
 def test_docker_pulls_with_content_trust_what_imagesig_signed(stage: Stage, docker_classic: DockerEngine) -> None:

@@ -18,6 +18,7 @@ _UNSTEADY = (
     (re.compile(r'^time="[^"]*" level=fatal msg="(.*)"$'), r"\1"),
     (re.compile(r"^[Ee]rror:? (?:during command execution: )?"), ""),
     (re.compile(r"signing \[[^\]]*\]: recursively signing: signing digest: "), ""),
+    (re.compile(r"\bsigning (?:/|127\.)\S+: "), ""),
     (re.compile(r", RequestID: \w+"), ""),
 )
 

@@ -143,3 +143,19 @@ def test_without_a_terminal_the_prompt_has_no_answer(monkeypatch: pytest.MonkeyP
     terminal = _Terminal(monkeypatch, is_terminal=False)
     assert prompt(_PASSPHRASE) is None
     assert terminal.prompts == []
+
+
+@pytest.mark.parametrize(
+    ("role", "environ", "secret"),
+    [
+        ("root", {}, "ours"),
+        ("root", {"DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE": "root"}, "root"),
+        ("root", {"DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE": ""}, "ours"),
+        ("root", {"DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "repository"}, "ours"),
+        ("alice", {"DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "repository"}, "repository"),
+        ("", {"DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "repository"}, "ours"),
+    ],
+)
+def test_key_files_of_docker_have_its_variables(role: str, environ: dict[str, str], secret: str) -> None:
+    source = from_environ({"IMAGESIG_PASSPHRASE": "ours", **environ})
+    assert source(SecretRequest(SecretKind.PASSPHRASE, "app.key", role=role)) == secret

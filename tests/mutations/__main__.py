@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.mutations.campaign import run
+from tests.mutations.material import ATTESTATIONS, FORMS
 
 
 def main() -> int:
@@ -16,12 +17,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000, help="mutations to try")
     parser.add_argument("--seed", type=int, default=20261127)
     parser.add_argument("--number", type=int, help="this mutation alone")
+    parser.add_argument("--attestations", action="store_true", help="of attestations instead of signatures")
     parser.add_argument("--keep", type=Path, help="where the files of disagreements go that nothing explains")
     options = parser.parse_args()
     numbers = range(options.count) if options.number is None else [options.number]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        report = run(Path(folder), options.seed, numbers, options.keep)
+        report = run(Path(folder), options.seed, numbers, options.keep, ATTESTATIONS if options.attestations else FORMS)
     for line in report.lines():
         print(line)
     for fault in report.faults():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.mutations.changes import Mutation, mutation
 from tests.mutations.judges import Bench, Judged
-from tests.mutations.material import Material
+from tests.mutations.material import ATTESTED, FORMS, Material
 from tests.mutations.serving import Shelf, keep
 
 NEVER_KNOWN = ("other-image", "crash")
@@ -93,6 +93,7 @@ class Report:
                 f"    imagesig: {_said(judged.ours.accepted, judged.ours.what or judged.ours.reason)}\n"
                 f"    {judged.judge}: {_said(judged.theirs.accepted, judged.theirs.what or judged.theirs.reason)}\n"
                 f"    again: python -m tests.mutations --seed {item.seed} --number {item.number} --keep FOLDER"
+                f"{' --attestations' if item.base.form in ATTESTED else ''}"
             )
 
 
@@ -106,17 +107,23 @@ def known_disagreements() -> list[Known]:
 
 
 @contextmanager
-def bench(folder: Path) -> Iterator[tuple[Material, Bench]]:
+def bench(folder: Path, forms: Mapping[str, tuple[str, ...]] = FORMS) -> Iterator[tuple[Material, Bench]]:
     """Images, registry and judges for one run."""
-    made = Material(folder / "material")
+    made = Material(folder / "material", forms)
     with Shelf() as shelf:
         yield made, Bench(made, shelf, folder / "bench")
 
 
-def run(folder: Path, seed: int, numbers: Sequence[int], kept: Path | None = None) -> Report:
+def run(
+    folder: Path,
+    seed: int,
+    numbers: Sequence[int],
+    kept: Path | None = None,
+    forms: Mapping[str, tuple[str, ...]] = FORMS,
+) -> Report:
     """Judges the mutations of these numbers; `kept` gets the files of those that are not explained."""
     known, report = known_disagreements(), Report()
-    with bench(folder) as (made, judges), ThreadPoolExecutor(_THREADS) as pool:
+    with bench(folder, forms) as (made, judges), ThreadPoolExecutor(_THREADS) as pool:
 
         def one(number: int) -> tuple[Mutation, list[Judged]]:
             item = mutation(made, seed, number)

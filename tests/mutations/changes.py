@@ -122,7 +122,7 @@ def _signature_of_another(random: Random, base: Base, store: Store) -> str | Non
     """The image's signature tag or listing leads to the signatures of another image."""
     _add_all(store, base.other)
     top, other = base.store.tags[TAG], base.other.tags[TAG]
-    names = [suffix for suffix in (".sig", "") if f"sha256-{top[7:]}{suffix}" in store.tags]
+    names = [suffix for suffix in (".sig", ".att", "") if f"sha256-{top[7:]}{suffix}" in store.tags]
     if store.listings and (not names or random.random() < 0.5):
         store.listings[top] = base.other.listings[other]
         return "listing"

@@ -51,7 +51,14 @@ def change_envelope(random: Random, made: Material, base: Base, store: Store, fi
     other = base.other.read(
         roles(Base(base.home, base.form, base.shape, base.other, base.other, base.evil))["envelope"]
     )
-    change = {"bundle": _bundle, "bundle-x509": _bundle, "notation-jws": _jws, "notation-cose": _cose}[form]
+    change = {
+        "attestation": _attestation,
+        "attestation-bundle": _bundle,
+        "bundle": _bundle,
+        "bundle-x509": _bundle,
+        "notation-jws": _jws,
+        "notation-cose": _cose,
+    }[form]
     content, changed = change(random, made, store.read(place), other)
     store.put(place, content, fix)
     return changed
@@ -130,18 +137,22 @@ def _signature_file(random: Random, made: Material, base: Base, store: Store) ->
     return Changed(kind, field)
 
 
-def _bundle(random: Random, made: Material, content: bytes, other: bytes) -> tuple[bytes, Changed]:
+def _attestation(random: Random, made: Material, content: bytes, other: bytes) -> tuple[bytes, Changed]:
+    return _bundle(random, made, content, other, at="")
+
+
+def _bundle(
+    random: Random, made: Material, content: bytes, other: bytes, at: str = "/dsseEnvelope"
+) -> tuple[bytes, Changed]:
     tree, twin = load(content), load(other)
-    payload, signature = get(tree, "/dsseEnvelope/payload"), get(tree, "/dsseEnvelope/signatures[]/sig")
+    payload, signature = get(tree, f"{at}/payload"), get(tree, f"{at}/signatures[]/sig")
     certified = b'"certificate"' in content
     what = random.choice(
         ["payload", "payload", "payload-type", "signature", *(["certificate"] * 2 if certified else [])]
     )
     if what == "payload":
         statement = base64.b64decode(str(payload.value))
-        changed, kind, path = change_json(
-            random, statement, base64.b64decode(str(get(twin, "/dsseEnvelope/payload").value))
-        )
+        changed, kind, path = change_json(random, statement, base64.b64decode(str(get(twin, f"{at}/payload").value)))
         payload.holder[1] = base64.b64encode(changed).decode()
         field = f"payload{path}"
         if random.random() < 0.7:
@@ -150,7 +161,7 @@ def _bundle(random: Random, made: Material, content: bytes, other: bytes) -> tup
         return dump(tree), Changed(kind, field)
     if what == "payload-type":
         kind = random.choice(["application/json", "", IN_TOTO.upper(), IN_TOTO + " ", "application/vnd.in-toto+jsonx"])
-        get(tree, "/dsseEnvelope/payloadType").holder[1] = kind
+        get(tree, f"{at}/payloadType").holder[1] = kind
         signature.holder[1] = base64.b64encode(made.sign_der(_pae(kind, base64.b64decode(str(payload.value))))).decode()
         return dump(tree), Changed("signed-type", f"payloadType:{kind}")
     if what == "signature":

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagesig import Identity, ImagesigError, Policy, verify
+from imagesig import Identity, ImagesigError, Policy, verify, verify_attestation
 from imagesig.errors import NoSignatureAccepted
 from imagesig.images.open import open_image
 from imagesig.trust import CertificateAuthority, Holder
@@ -21,7 +22,7 @@ from tests.chains import pem
 from tests.interop.notation import LAYOUT_SCOPE, NotationHome
 from tests.interop.tools import Run, Tools
 from tests.mutations.changes import Mutation
-from tests.mutations.material import HOLDER, IDENTITY, TAG, Base, Material
+from tests.mutations.material import ATTESTED, HOLDER, IDENTITY, TAG, TYPE, Base, Material
 from tests.mutations.serving import Shelf, write
 from tests.mutations.stores import Store
 
@@ -32,6 +33,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 @dataclass(frozen=True)
 class Opinion:
     """Whether an image is accepted, and then what: its digest, or for Docker's archives config and layers.
+
+    Of an attestation, the digest and the predicates.
 
     cosign does not say which image it verified of a bundle in a layout.
     """
@@ -73,6 +76,9 @@ _JUDGES: dict[tuple[str, str], tuple[str, ...]] = {
     ("fallback", "bundle"): (COSIGN,),
     ("registry", "cosign-x509"): (COSIGN,),
     ("registry", "bundle-x509"): (COSIGN,),
+    ("registry", "attestation"): (COSIGN,),
+    ("registry", "attestation-bundle"): (COSIGN,),
+    ("fallback", "attestation-bundle"): (COSIGN,),
     ("registry", "notation-jws"): (NOTATION,),
     ("fallback", "notation-jws"): (NOTATION,),
     ("registry", "notation-cose"): (NOTATION,),
@@ -170,6 +176,9 @@ class Bench:
         platform = "linux/amd64" if mutation.base.shape == "index" and judge in (SKOPEO, DEPLOYS) else ""
         try:
             image = open_image(name, timeout=_SECONDS)
+            if mutation.base.form in ATTESTED:
+                attested = verify_attestation(image, self._by_key, predicate_type=TYPE)
+                return Opinion(True, _attested(attested.digest, [item.predicate for item in attested.statements]))
             result = verify(image, self._policy(judge, mutation), platform=platform)
         except ImagesigError as error:
             return Opinion(False, reason=_why(error))
@@ -206,6 +215,9 @@ class Bench:
         else:
             options += ["--key", str(self._public)]
         options += ["--local-image"] if local else ["--allow-http-registry", "--allow-insecure-registry"]
+        if form in ATTESTED:
+            done = self._tools.run("cosign3", "verify-attestation", "--type", TYPE, *options, f"{place}:{TAG}")
+            return _opinion_of_statements(done, mutation.store.tags[TAG])
         done = self._tools.run("cosign3", "verify", *options, place if local else f"{place}:{TAG}")
         return _opinion(done, done.stdout)
 
@@ -257,6 +269,21 @@ def _opinion(done: Run, said: str) -> Opinion:
         return Opinion(False, reason=done.reason)
     found = _DIGEST.search(said)
     return Opinion(True, found[0] if found else "")
+
+
+def _opinion_of_statements(done: Run, digest: str) -> Opinion:
+    """The digest that the statements name, and their predicates. `digest` is taken if they name it among others."""
+    if not done.ok:
+        return Opinion(False, reason=done.reason)
+    statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in done.stdout.splitlines()]
+    subjects = [{f"sha256:{item['digest'].get('sha256')}" for item in it["subject"]} for it in statements]
+    named = digest if all(digest in item for item in subjects) else str(sorted(map(sorted, subjects)))
+    return Opinion(True, _attested(named, [json.dumps(item.get("predicate")).encode() for item in statements]))
+
+
+def _attested(digest: str, predicates: Sequence[bytes]) -> str:
+    """The same attestation in two places is one."""
+    return " ".join([digest, *sorted({json.dumps(json.loads(item or b"null"), sort_keys=True) for item in predicates})])
 
 
 def _docker_what(manifest: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Keys, certificates, and the valid signed images that are changed: each made once for a run."""
+"""Keys, certificates, and the valid signed or attested images that are changed: each made once for a run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from imagesig import copy, key_from_pem, layout, sign
+from imagesig import attest, copy, key_from_pem, layout, sign
 from imagesig.crypto.algorithms import KeyType
+from imagesig.format_names import DSSE
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from tests.chains import CODE_SIGNING, SIGNS, SUBJECT, Issuer, intermediate, key_usage, leaf, pem, root
@@ -59,6 +60,7 @@ class Material:
     """Everything that is made in a folder for one run."""
 
     folder: Path
+    forms: Mapping[str, tuple[str, ...]]
     bases: list[Base] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class Material:
         self.middle = intermediate(self.root, **self.valid)
         self.signer = self.leaf(self.middle)
         self.stranger = leaf(intermediate(root(number=950, **self.valid), number=951, **self.valid), **self.valid)
-        for form, homes in FORMS.items():
+        for form, homes in self.forms.items():
             for shape in ("image", "index"):
                 self._make(form, shape, homes)
 
@@ -146,7 +148,11 @@ class Material:
         else:
             build_image(build, files, PLATFORMS[0], TAG)
         key = private_key().loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        if what != "evil":
+        if form in ATTESTED and what != "evil":
+            opened = key_from_pem(key)
+            predicate = {**PREDICATE, "app": what}
+            attest(layout(folder, TAG), opened, predicate_type=TYPE, predicate=predicate, formats=[ATTESTED[form]])
+        elif what != "evil":
             opened = key_from_pem(key + pem(self.signer.chain).encode())
             formats = ("cosign", "bundle") if form == "both" else (form,)
             sign(layout(folder, TAG), opened, formats=formats, identity=IDENTITY)
@@ -165,6 +171,17 @@ class Material:
         return store
 
 
+TYPE = "slsaprovenance1"
+PREDICATE = {
+    "buildDefinition": {"buildType": "https://b.example/t", "externalParameters": {"n": 12345678901234567890, "b": []}},
+    "runDetails": {"builder": {"id": "https://b.example/b"}, "metadata": {"startedOn": "2026-11-01T00:00:00Z"}},
+}
+ATTESTED = {"attestation": "cosign", "attestation-bundle": "bundle"}
+"""The forms of attestations, and the names of their formats."""
+ATTESTATIONS: dict[str, tuple[str, ...]] = {
+    "attestation": ("registry",),
+    "attestation-bundle": ("registry", "fallback"),
+}
 FORMS: dict[str, tuple[str, ...]] = {
     "cosign": ("registry", "layout", "oci-archive", "docker-archive", "dir"),
     "bundle": ("registry", "fallback", "layout"),
@@ -239,6 +256,8 @@ def _of_signatures(store: Store, manifests: list[str], top: str) -> dict[str, Pl
         if "simplesigning" in layer.get("mediaType", "") and top.encode() in store.blobs[layer["digest"]]:
             found |= {"classic-manifest": Place("blob", digest), "payload": _blob(layer)}
             found["classic-config"] = _blob(document["config"])
+        if layer.get("mediaType") == DSSE and store.tags.get(f"sha256-{top[7:]}.att") == digest:
+            found |= {"classic-manifest": Place("blob", digest), "envelope": _blob(layer)}
         if document.get("subject", {}).get("digest") == top:
             found |= {"referrer": Place("blob", digest), "envelope": _blob(layer)}
     return found

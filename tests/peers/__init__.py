@@ -39,6 +39,8 @@ BINARIES = SYSTEM | {
     "p11-kit-client",
     "tpm2-pkcs11",  # with swtpm, a TPM in software
     "kryoptic",  # optional: `make campaign` builds it
+    "kyverno",  # Kyverno's command, and policy-controller's without a cluster; optional, minutes of building
+    "policy-tester",
     "openbao",  # the whole server; optional, because it has 180 MB
     "pkcs11-quirks",  # a PKCS#11 module with one vendor's quirk at a time
     "python3.14",  # of Debian sid, under sid's own loader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -35,6 +36,31 @@ class GoInstall:
             environment = {**_GO_ENVIRONMENT, "GOBIN": str(root)}
             workshop.run(go, "install", "-tags", self.tags, f"{self.package}@v{self.version}", env=environment)
         workshop.publish(workshop.root / self.package.rpartition("/")[2])
+        return self.version
+
+
+@dataclass(frozen=True, slots=True)
+class GoProgram:
+    """A recipe: one program of a Go module that replaces other modules, which `go install` refuses.
+
+    It is built in the module's own folder, with the module's go.mod and go.sum.
+    """
+
+    module: str
+    version: str
+    program: str
+
+    def install(self, workshop: Workshop) -> str:
+        """The requested version; the module proxy's checksum database confirms it."""
+        go = _toolchain(workshop)
+        environment = {**_GO_ENVIRONMENT, "CGO_ENABLED": "0"}
+        said = workshop.run(go, "mod", "download", "-json", f"{self.module}@v{self.version}", env=environment)
+        folder = json.loads(said[said.index("{") :])["Dir"]
+        with workshop.whole_root() as root:
+            built = root / self.program.rpartition("/")[2]
+            options = ("-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", built)
+            workshop.run(go, "build", "-C", folder, *options, self.program, env=environment)
+        workshop.publish(workshop.root / built.name)
         return self.version
 
 

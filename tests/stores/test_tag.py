@@ -114,11 +114,15 @@ def test_no_more_signatures_are_attached_than_verifiers_read(home: Layout, monke
 
 
 def test_no_more_attestations_are_merged_than_verifiers_read(home: Layout) -> None:
-    there, more = (listing(*(replace(LAYER, size=n) for n in numbers)) for numbers in (range(99), range(99, 101)))
+    most = limits.ATTESTATIONS
+    there, more, fewer = (
+        listing(*(replace(LAYER, size=n) for n in numbers))
+        for numbers in (range(most - 1), range(most - 1, most + 1), range(most - 1, most))
+    )
     tag = tag_of(DIGEST, ".att")
-    with pytest.raises(LimitExceeded, match="at most 100"):
+    with pytest.raises(LimitExceeded, match=f"at most {most}"):
         merged(home, tag, more)(there)
-    assert merged(home, tag_of(DIGEST, ".sig"), more)(there) is not None
+    assert merged(home, tag, fewer)(there) is not None
 
 
 def test_a_place_that_cannot_hold_signatures_is_told_before_anything_is_signed(home: Layout) -> None:

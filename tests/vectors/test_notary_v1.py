@@ -21,8 +21,9 @@ from imagesig.content_trust.metadata import (
 )
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.private_folder import PrivateKeyFolder
+from imagesig.content_trust.question import Question
 from imagesig.content_trust.role import check_expiry, check_signatures
-from imagesig.content_trust.update import Question, update
+from imagesig.content_trust.update import update
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import DigestMismatch, Expired, ImagesigError
 from imagesig.keys.secrets import fixed

@@ -44,6 +44,11 @@ def predicate_type_of(annotations: Mapping[str, str]) -> str:
     return next((annotations[name] for name in PREDICATE_ANNOTATIONS if name in annotations), "")
 
 
+def is_known(artifact_type: str) -> bool:
+    """Whether a listing names the type of a signature, an attestation or an SBOM."""
+    return artifact_type in _SIGNATURES or artifact_type.startswith((_BUNDLES, DSSE, IN_TOTO, *_SBOMS))
+
+
 def kind_of(manifest: Manifest, predicate_type: str) -> ArtifactKind:
     """The kind of a referrer."""
     types = (manifest.artifact_type, manifest.config.media_type, *(layer.media_type for layer in manifest.layers))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from enum import Enum
 
 import msgspec
@@ -12,12 +13,21 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attached.artifact import ArtifactKind
-from imagesig.api.attached.tree import ImageTree, TreeNode, tree
+from imagesig.api.attached.tree import ImageTree, TreeNode, grown_tree
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import deadline, remaining
+from imagesig.deadlines import deadline
 from imagesig.effort import one_image
-from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NoSignatures
+from imagesig.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NoSignatures,
+    NotFound,
+    Rejection,
+    TransportError,
+    Unauthorized,
+)
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.in_toto.predicates import predicate_type as uri_of
@@ -91,6 +101,7 @@ def download(
     what: str,
     *,
     predicate_type: str = "",
+    allow_incomplete: bool = False,
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> tuple[Downloaded, ...]:
@@ -98,13 +109,14 @@ def download(
 
     `what` is `attestation`, `sbom` or `signature`. With a `predicate_type`, a URI or a short name such as `spdxjson`,
     only attestations that say they are of this type. An SBOM may also be the predicate of an attestation; then its
-    `content` is the predicate. `transport` and `timeout` are as of `verify`.
+    `content` is the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport`
+    and `timeout` are as of `verify`.
 
     Raises:
         NoSignatures: there is nothing of the kind.
         MalformedError: nothing of the kind can be read, and something that may be of the kind is broken or too large.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
-        LimitExceeded: one of them, or all together, are too large.
+        LimitExceeded: one of them, or all together, are too large, or more artifacts are listed than are read.
     """
     try:
         wanted = What(what)
@@ -113,37 +125,77 @@ def download(
         raise InvalidArgument(f"download: {quote(what)}, one of {choices} is needed") from None
     if predicate_type and wanted is What.SIGNATURE:
         raise InvalidArgument("download: signatures have no predicate type")
-    uri = uri_of(predicate_type) if predicate_type else ""
     opened = ImageOpener(transport, timeout).open(image)
-    grown = tree(opened)
-    # The budget is for all blobs together: a manifest may list any number of small ones.
-    with deadline(opened.timeout), one_image():
-        return tuple(_downloaded(opened, grown, wanted, uri))
+    found = []
+    with one_image():
+        for item in each_download(opened, wanted, predicate_type):
+            if isinstance(item, Downloaded):
+                found.append(item)
+            elif not allow_incomplete:
+                raise item.error
+    return tuple(found)
 
 
-def _downloaded(image: Image, grown: ImageTree, what: What, predicate_type: str) -> Iterator[Downloaded]:
-    hanging = [node for node in _hanging(grown.root) if node.kind in (*_KINDS[what], ArtifactKind.ARTIFACT)]
-    nodes = [node for node in hanging if node.kind in _KINDS[what] and not node.problem]
-    count = left = 0
+def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded | Rejection]:
+    """What can be downloaded, one after the other, and then why something may be missing.
+
+    Anyone who may push can add artifacts: one that cannot be read keeps no other one from being written.
+
+    Raises:
+        NoSignatures: there is nothing of the kind, and everything could be read.
+        MalformedError: nothing of the kind can be read, and something that may be of the kind is broken.
+    """
+    wanted = uri_of(predicate_type) if predicate_type else ""
+    ends = time.monotonic() + image.timeout
+    grown = grown_tree(image, allow_incomplete=True, whole=False)
+    failed = [Rejection(grown.image, grown.failure)] if grown.failure else []
+    count = left = unanswered = 0
     total = limits.ATTESTATION_BYTES_PER_IMAGE
-    for node in nodes:
-        for blob in node.blobs:
-            remaining(blob.digest)
-            content = _read(image, node, blob)
-            total -= len(content)
-            if total < 0:
+    blobs = _in_reading_order(node for node in _hanging(grown.root) if node.kind in _KINDS[what])
+    if len(blobs) > limits.REFERRERS:
+        error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
+        failed.append(Rejection(grown.image, error))
+    for node, blob in blobs[: limits.REFERRERS]:
+        try:
+            if blob.size > total:
                 raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes hang on it")
-            found = _made(node, blob, content, what, predicate_type)
-            if found is None:
-                left += 1
-                continue
-            count += 1
+            with deadline(ends - time.monotonic()):
+                content = _read(image, node, blob)
+        except (MalformedError, TransportError) as error:
+            failed.append(Rejection(f"{node.origin} {blob.digest}", error))
+            unanswered += isinstance(error, TransportError) and not isinstance(error, NotFound)
+            if unanswered >= limits.UNREAD_BLOBS or isinstance(error, Unauthorized):
+                break
+            continue
+        total -= len(content)
+        found = _made(node, blob, content, what, wanted)
+        left += found is None
+        count += found is not None
+        if found is not None:
             yield found
-    if not count:
-        if unread := next((node.problem for node in hanging if node.problem), ""):
-            raise MalformedError(f"{image}: {grown.digest} has no {what.value} that can be read: {unread}")
-        others = f"; {left} of another type" if left else ""
-        raise NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
+    yield from failed
+    if not count and not failed:
+        raise _nothing(image, grown, what, left)
+
+
+def _nothing(image: Image, grown: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:
+    may_be = (*_KINDS[what], ArtifactKind.ARTIFACT)
+    if unread := next((node.problem for node in _hanging(grown.root) if node.problem and node.kind in may_be), ""):
+        return MalformedError(
+            f"{image}: {grown.digest} has no {what.value} that can be read: {unread}",
+            hint="imagesig tree shows everything that cannot be read",
+        )
+    others = f"; {left} of another type" if left else ""
+    return NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
+
+
+def _in_reading_order(nodes: Iterable[TreeNode]) -> list[tuple[TreeNode, Descriptor]]:
+    """The blobs in their order; if they are more than is read for one image, large ones come last."""
+    found = [(node, blob) for node in nodes for blob in node.blobs]
+    total = sum(max(blob.size, 0) for _, blob in found)
+    if total <= limits.ATTESTATION_BYTES_PER_IMAGE and len(found) <= limits.REFERRERS:
+        return found
+    return sorted(found, key=lambda item: item[1].size)
 
 
 def _hanging(root: TreeNode) -> Iterator[TreeNode]:

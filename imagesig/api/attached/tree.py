@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -10,12 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.api.attached.artifact import TAGS, ArtifactKind, kind_of, predicate_type_of
+from imagesig.api.attached.artifact import TAGS, ArtifactKind, is_known, kind_of, predicate_type_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import Cost, one_image
 from imagesig.errors import (
+    BudgetExceeded,
     DeadlineExceeded,
     ImageNotFound,
     ImagesigError,
@@ -79,13 +80,13 @@ class TreeNode(Struct, frozen=True):
 
 
 class ImageTree(Struct, frozen=True):
-    """What hangs on an image. With a `failure` it is incomplete: something could not be read."""
+    """What hangs on an image. With a `failure` it is incomplete: something could not be read, or there is more."""
 
     image: str
     digest: str
     pinned: str
     root: TreeNode
-    failure: TransportError | None = None
+    failure: TransportError | LimitExceeded | None = None
 
     def document(self) -> dict[str, object]:
         """What `--output json` prints for the image. It has JSON types only."""
@@ -110,32 +111,41 @@ def tree(
 ) -> ImageTree:
     """What hangs on an image and on the images that it lists. Nothing is verified; do not trust it.
 
-    With `allow_incomplete`, if something cannot be read, the result has the rest and the first `failure`. `transport`
-    and `timeout` are as of `verify`.
+    With `allow_incomplete`, if something cannot be read, or there is more than is read for one image, the result has
+    the rest and the first `failure`. `transport` and `timeout` are as of `verify`.
 
     Raises:
         ImageNotFound, TransportError, DeadlineExceeded: the image, or what hangs on it, could not be read.
         LimitExceeded: there is more than is read for one image.
     """
-    opened = ImageOpener(transport, timeout).open(image)
-    with deadline(opened.timeout), one_image():
+    return grown_tree(ImageOpener(transport, timeout).open(image), allow_incomplete=allow_incomplete)
+
+
+def grown_tree(image: Image, *, allow_incomplete: bool, whole: bool = True) -> ImageTree:
+    """The tree of an open image. If it is not `whole`, what hangs on its platforms and artifacts is not looked at."""
+    with deadline(image.timeout), one_image():
         try:
-            root = opened.home.resolve(opened.target)
+            root = image.home.resolve(image.target)
         except NotFound as error:
-            raise ImageNotFound(f"{opened}: there is no such image", hint="check the reference") from error
-        growing = _Growing(opened, allow_incomplete)
+            raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
+        growing = _Growing(image, allow_incomplete, whole)
         grown = growing.manifest(root, _DEPTH)
-    return ImageTree(str(opened), root.digest, pinned_name(opened, root.digest), grown, growing.failure)
+    if growing.limited and not allow_incomplete:
+        raise growing.limited
+    failure = growing.failure or growing.limited
+    return ImageTree(str(image), root.digest, pinned_name(image, root.digest), grown, failure)
 
 
 class _Growing:
     """Reads what hangs on an image; each manifest once."""
 
-    def __init__(self, image: Image, allow_incomplete: bool) -> None:
-        self._image, self._allow_incomplete = image, allow_incomplete
+    def __init__(self, image: Image, allow_incomplete: bool, whole: bool) -> None:
+        self._image, self._allow_incomplete, self._whole = image, allow_incomplete, whole
         self._seen: set[str] = set()
-        self._failures = 0
+        self._failures = self._listed_manifests = 0
         self.failure: TransportError | None = None
+        self.limited: LimitExceeded | None = None
+        """Why something that may be there is not in the tree at all."""
 
     def manifest(self, found: Descriptor, depth: int, platform: str = "") -> TreeNode:
         """An image or index, with everything that hangs on it."""
@@ -144,21 +154,22 @@ class _Growing:
         if found.digest in self._seen:
             return node
         self._seen.add(found.digest)
-        children = [*self._tagged(found.digest), *self._referrers(found.digest, depth)]
-        if kind is ArtifactKind.INDEX:
-            children += self._or_problem(node, partial(self._listed, found, depth))
-        return replace(node, children=tuple(children))
+        # First: whoever may push can use up what is read for one image, by other artifacts.
+        listed = self._or_problem(node, partial(self._listed, found, depth)) if kind is ArtifactKind.INDEX else []
+        return replace(node, children=(*self._tagged(found.digest), *self._referrers(found.digest, depth), *listed))
 
     def _listed(self, index: Descriptor, depth: int) -> Iterator[TreeNode]:
         what = f"{self._image}: index {index.digest}"
         parsed = parse_index(self._image.home.read(index, limit=limits.MANIFEST_BYTES), index.media_type, what)
-        if len(self._seen) + len(parsed.manifests) > limits.INDEX_CHILDREN:
-            raise LimitExceeded(f"{what}: more than {limits.INDEX_CHILDREN} manifests")
+        self._listed_manifests += len(parsed.manifests)
+        if self._listed_manifests > limits.INDEX_CHILDREN:
+            self.limited = LimitExceeded(f"{what}: more than {limits.INDEX_CHILDREN} manifests")
+            raise self.limited
         statements = {item.descriptor.digest: item.subject for item in manifests_in(parsed)}
         for entry in parsed.manifests:
             if entry.digest in statements:
                 yield self._buildkit(entry, statements[entry.digest])
-            elif entry.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and depth:
+            elif entry.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and depth and self._whole:
                 yield self.manifest(entry, depth - 1, str(entry.platform or ""))
 
     def _buildkit(self, entry: Descriptor, subject: str) -> TreeNode:
@@ -191,7 +202,7 @@ class _Growing:
             predicate = predicate_type_of(layer.annotations)
             node = TreeNode(kind, layer.digest, layer.media_type, layer.size, predicate_type=predicate, origin=tag)
             yield replace(node, blobs=(layer,))
-        yield from _left_out(layers, limits.SIGNATURE_LAYERS, TreeNode(kind, "", origin=tag))
+        yield from self._left_out(layers, limits.SIGNATURE_LAYERS, TreeNode(kind, "", origin=tag))
 
     def _referrers(self, digest: str, depth: int) -> list[TreeNode]:
         if not depth:
@@ -201,13 +212,13 @@ class _Growing:
 
     def _listed_referrers(self, digest: str, depth: int, node: TreeNode) -> Iterator[TreeNode]:
         listing = self._image.signatures.referrers(digest)
-        for entry in listing.entries[: limits.REFERRERS]:
+        for entry in _likely(listing.entries):
             if entry.digest not in self._seen:
                 self._seen.add(entry.digest)
                 kind, said = ArtifactKind.ARTIFACT, entry.artifact_type
                 named = TreeNode(kind, entry.digest, entry.media_type, artifact_type=said, origin="referrer")
                 yield from self._or_problem(named, partial(self._referrer, entry, depth, named))
-        yield from _left_out(listing, limits.REFERRERS, node)
+        yield from self._left_out(listing, limits.REFERRERS, node)
 
     def _referrer(self, entry: Descriptor, depth: int, node: TreeNode) -> Iterator[TreeNode]:
         if entry.media_type in INDEX_TYPES:
@@ -222,7 +233,7 @@ class _Growing:
             artifact_type=manifest.artifact_type or manifest.config.media_type,
             predicate_type=predicate,
             created=manifest.annotations.get(_CREATED, ""),
-            children=tuple(self._referrers(entry.digest, depth - 1)),
+            children=tuple(self._referrers(entry.digest, depth - 1) if self._whole else ()),
             blobs=manifest.layers,
         )
 
@@ -242,6 +253,8 @@ class _Growing:
         except DeadlineExceeded:
             raise  # all that follows would be missing too
         except ImagesigError as error:
+            if isinstance(error, BudgetExceeded):
+                self.limited = self.limited or error
             found.append(replace(node, problem=str(error)))
         return found
 
@@ -255,10 +268,29 @@ class _Growing:
             raise error
         return str(error)
 
+    def _left_out(self, listing: Listing, most: int, node: TreeNode) -> Iterator[TreeNode]:
+        """A node for each entry that cannot be read, and one if there are more than are shown."""
+        for place, error in listing.malformed[:_SHOWN]:
+            yield replace(node, problem=f"entry {place}: {error}")
+        limited = listing.limited
+        if limited is None and len(listing.entries) > most:
+            limited = LimitExceeded(f"{node.origin}: {listing.count} entries, {most} are read")
+        if limited is not None:
+            self.limited = self.limited or limited
+            yield replace(node, problem=str(limited))
 
-def _left_out(listing: Listing, most: int, node: TreeNode) -> Iterator[TreeNode]:
-    """A node for each entry that cannot be read, and one if there are more than are shown."""
-    for place, error in listing.malformed[:_SHOWN]:
-        yield replace(node, problem=f"entry {place}: {error}")
-    if listing.limited or len(listing.entries) > most:
-        yield replace(node, problem=str(listing.limited or f"{listing.count} entries, {most} are shown"))
+
+def _likely(entries: Sequence[Descriptor]) -> list[Descriptor]:
+    """The entries to read, in their order: of too many, those that say they are of a known kind, and small ones.
+
+    Whoever may push can add any number of others.
+    """
+    if len(entries) <= limits.REFERRERS:
+        return list(entries)
+
+    def order(place: int) -> tuple[int, int, int]:
+        entry = entries[place]
+        rank = 0 if is_known(entry.artifact_type) else 1 if not entry.artifact_type else 2
+        return rank, entry.size, place
+
+    return [entries[place] for place in sorted(sorted(range(len(entries)), key=order)[: limits.REFERRERS])]

@@ -40,6 +40,8 @@ def proxy(area: str, url: str, decide: Callable[[], ProxyDecision], environ: Map
     else:
         host = parse_url(url).host
         hint = f"if {host} is to be reached without a proxy, add {host} to NO_PROXY"
+        if "NO_PROXY" not in decision.reason:
+            hint = f"if {host} is to be reached without a proxy, unset {decision.reason.partition(' ')[0]}"
         yield Diagnosis(area, State.OK, f"{decision.proxy}: {decision.reason}", hint)
     scheme = parse_url(url).scheme
     other = "http" if scheme == "https" else "https"
@@ -67,7 +69,7 @@ def _ignored(area: str, variable: str, why: str, hint: str) -> Diagnosis:
 def endpoint(found: Endpoint, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     """The steps for the server of a key service."""
     prefix, url, steps = f"{found.name} ", parse_url(found.url), Steps()
-    proxies = Proxies.from_environment(environ)
+    proxies = found.proxies or Proxies.from_environment(environ)
 
     def encrypted() -> Iterator[Diagnosis]:
         if found.context is None:
@@ -133,6 +135,8 @@ def tls(prefix: str, url: str, decision: ProxyDecision, authorities: Authorities
 def _unconnected(prefix: str, error: ImagesigError, decision: ProxyDecision) -> Diagnosis:
     """The result if there is no TLS: without a connection, it is about the connection."""
     step = failed(prefix + ("TLS" if isinstance(error.__cause__, ssl.SSLError) else "connection"), error)
+    if prefix and "--plain-http" in step.hint:
+        step = replace(step, hint=f"if it speaks HTTP without TLS, write http:// in the address of {prefix.strip()}")
     if decision.proxy is None:
         return step
     hint = f"{step.hint}; {decision.reason}: correct it, or add the host to NO_PROXY".removeprefix("; ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from imagesig.content_trust.update import View
 from imagesig.deadlines import deadline
 from imagesig.http.handshake import Authorities
 from imagesig.http.proxies import Proxies
+from imagesig.http.tls_files import client_context
 from imagesig.oci.reference import Reference
 from imagesig.text import quote
 from imagesig.trust import ContentTrust
@@ -115,7 +115,7 @@ def _tls(url: str, server: TrustServer, proxies: Proxies) -> Iterator[Diagnosis]
         return
     authorities = Authorities.of(None, os.environ)
     if server.ca_file is not None:
-        context = ssl.create_default_context(cafile=str(server.ca_file))
+        context = client_context(cafile=str(server.ca_file))
         authorities = Authorities("--notary-ca, or docker's folder", str(server.ca_file), context)
     with deadline(limits.OPERATION_SECONDS):
         yield from tuple(servers.tls(_PREFIX, url, proxies.decide(parsed), authorities))

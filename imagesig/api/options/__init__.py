@@ -32,10 +32,15 @@ from imagesig.api.options.stored import SessionRemoveManyOptions as SessionRemov
 from imagesig.api.options.stored import SessionRemoveOptions as SessionRemoveOptions
 from imagesig.api.options.stored import SessionTreeOptions as SessionTreeOptions
 from imagesig.api.options.stored import TreeOptions as TreeOptions
+from imagesig.api.options.trust import InspectTrustOptions as InspectTrustOptions
 from imagesig.api.options.trust import MigrateTrustOptions as MigrateTrustOptions
 from imagesig.api.options.trust import RemoveSignerOptions as RemoveSignerOptions
 from imagesig.api.options.trust import RotateTrustKeyOptions as RotateTrustKeyOptions
+from imagesig.api.options.trust import SessionInspectTrustOptions as SessionInspectTrustOptions
 from imagesig.api.options.trust import SessionMigrateTrustOptions as SessionMigrateTrustOptions
+from imagesig.api.options.trust import SessionRemoveSignerOptions as SessionRemoveSignerOptions
+from imagesig.api.options.trust import SessionRotateTrustKeyOptions as SessionRotateTrustKeyOptions
+from imagesig.api.options.trust import SessionTrustChangeOptions as SessionTrustChangeOptions
 from imagesig.api.options.trust import SignTrustOptions as SignTrustOptions
 from imagesig.api.options.trust import TrustChangeOptions as TrustChangeOptions
 from imagesig.api.options.verifying import ExplainOptions as ExplainOptions

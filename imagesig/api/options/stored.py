@@ -43,6 +43,7 @@ class SessionDownloadOptions(TypedDict, total=False):
     """Of `Session.download`."""
 
     predicate_type: str
+    allow_incomplete: bool
     timeout: float | None
 
 

@@ -37,14 +37,30 @@ class MigrateTrustOptions(SessionMigrateTrustOptions, total=False):
     transport: TransportLike | None
 
 
-class TrustChangeOptions(TypedDict, total=False):
-    """Of `revoke_trust`, `add_signer` and `init_trust`."""
+class SessionInspectTrustOptions(TypedDict, total=False):
+    """Of `Session.inspect_trust`."""
 
-    trust: ContentTrust | None
     server: str
     now: datetime | None
-    trust_servers: TrustServers | None
     timeout: float
+
+
+class InspectTrustOptions(SessionInspectTrustOptions, total=False):
+    """Of `inspect_trust`."""
+
+    trust_servers: TrustServers | None
+
+
+class SessionTrustChangeOptions(SessionInspectTrustOptions, total=False):
+    """Of `Session.sign_trust`, `Session.revoke_trust`, `Session.add_signer` and `Session.init_trust`."""
+
+    trust: ContentTrust | None
+
+
+class TrustChangeOptions(SessionTrustChangeOptions, total=False):
+    """Of `revoke_trust`, `add_signer` and `init_trust`."""
+
+    trust_servers: TrustServers | None
 
 
 class SignTrustOptions(TrustChangeOptions, total=False):
@@ -53,13 +69,25 @@ class SignTrustOptions(TrustChangeOptions, total=False):
     transport: TransportLike | None
 
 
-class RemoveSignerOptions(TrustChangeOptions, total=False):
-    """Of `remove_signer`."""
+class SessionRemoveSignerOptions(SessionTrustChangeOptions, total=False):
+    """Of `Session.remove_signer`."""
 
     force: bool
 
 
-class RotateTrustKeyOptions(TrustChangeOptions, total=False):
-    """Of `rotate_trust_key`."""
+class RemoveSignerOptions(SessionRemoveSignerOptions, total=False):
+    """Of `remove_signer`."""
+
+    trust_servers: TrustServers | None
+
+
+class SessionRotateTrustKeyOptions(SessionTrustChangeOptions, total=False):
+    """Of `Session.rotate_trust_key`."""
 
     new_key: SigningKey | None
+
+
+class RotateTrustKeyOptions(SessionRotateTrustKeyOptions, total=False):
+    """Of `rotate_trust_key`."""
+
+    trust_servers: TrustServers | None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
+from imagesig.api.outcome import document_of
 from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.publishing import Edit, Published, Publisher
@@ -26,7 +27,7 @@ class ChangedTrust(Struct, frozen=True):
     """What was published for a repository, read back and verified.
 
     `versions` has the new version of each role that was published. `root` has the ids of the root keys: pin one of
-    them. `tag`, `digest` and `size` say what was signed, if something was. `notes` are warnings.
+    them. `tag`, `digest` and `size` say what was signed; they are empty and 0 if nothing was.
     """
 
     repository: str
@@ -34,19 +35,33 @@ class ChangedTrust(Struct, frozen=True):
     root: tuple[str, ...]
     tag: str = ""
     digest: str = ""
-    size: int = -1
+    size: int = 0
     created: bool = False
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> str:
+        """The repository with the tag that was changed, if it was one."""
+        return f"{self.repository}:{self.tag}" if self.tag else self.repository
+
+    def document(self) -> dict[str, object]:
+        """What `--output json` prints for the repository. It has JSON types only."""
+        versions = [{"role": role, "version": version} for role, version in sorted(self.versions.items())]
+        return {"image": self.image, **document_of(self), "versions": versions}
 
 
 class TrustChange(Struct):
-    """One change of one repository: where it is, whose present root is trusted, and the keys that sign."""
+    """One change of one repository: where it is, whose present root is trusted, and the keys that sign.
+
+    `needs_pin` says that no present root is trusted: the repository must be new.
+    """
 
     image: Reference
     servers: TrustServers
     trust: ContentTrust
     keys: TrustKeys
     now: datetime
+    needs_pin: bool = False
     is_new: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -59,14 +74,24 @@ class TrustChange(Struct):
         server: str,
         now: datetime | None,
         servers: TrustServers | None,
+        *,
+        creates: bool = False,
     ) -> TrustChange:
-        """Raises `InvalidArgument` if nothing says whose present trust data are accepted."""
+        """The change. `creates` says that a repository without trust data gets them.
+
+        Raises `InvalidArgument` if nothing says whose present trust data are accepted; with `creates`, the edition does
+        if there are some.
+        """
         if is_local(name):
             raise InvalidArgument(f"{quote(name)}: content trust is about tags of registries", hint="give REPO:TAG")
         image, servers = parse_reference(name), servers or TrustServers()
-        if trust is None:
-            trust = _trust(image, keys, server, servers)
-        return cls(image, servers, trust, keys.within(image.repository), now or datetime.now(UTC))
+        found = trust if trust is not None else _trust(image, keys, server, servers)
+        if found is None and not creates:
+            raise _no_pin(image)
+        trust = found or ContentTrust(server, first_use=True)
+        return cls(
+            image, servers, trust, keys.within(image.repository), now or datetime.now(UTC), needs_pin=found is None
+        )
 
     def publish(self, edit: Edit) -> Published:
         """Publishes the change. Raises as `Publisher.publish`."""
@@ -84,6 +109,8 @@ class TrustChange(Struct):
     def present_or_new(self, view: View | None) -> Edition:
         """The edition of present trust data, or of a new repository with a root key of ours."""
         if view is not None:
+            if self.needs_pin:
+                raise _no_pin(self.image)
             return Edition.of(view)
         server, name = self.servers.server(self.trust, self.image), self.image.repository
         self.is_new = True
@@ -92,22 +119,26 @@ class TrustChange(Struct):
             | {role: server.public_key(name, role) for role in (SNAPSHOT, TIMESTAMP)}
         )
 
-    def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = -1) -> ChangedTrust:
+    def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = 0) -> ChangedTrust:
         """What the function returns."""
         url = self.servers.url(self.trust, self.image)
         root = tuple(key.canonical_id for key in done.view.root.roles[ROOT].keys)
-        notes = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
-        return ChangedTrust(self.image.repository, done.versions, root, tag, digest, size, self.is_new, notes)
+        warnings = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
+        return ChangedTrust(self.image.repository, done.versions, root, tag, digest, size, self.is_new, warnings)
 
 
-def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust:
+def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust | None:
     """Whose present root is accepted without a pin: the remembered one, or one that our own root key signed."""
     remembered = ContentTrust(server, first_use=True)
     if servers.remembers(remembered, image):
         return remembered
     if ids := keys.root_ids():
         return ContentTrust(server, pin=tuple(map(RootKeyId, ids)))
-    raise InvalidArgument(
+    return None
+
+
+def _no_pin(image: Reference) -> InvalidArgument:
+    return InvalidArgument(
         f"{image.repository}: no root is pinned or remembered, and its root key is not here; one is needed to know "
         "whose trust data these are",
         hint="give the root key's id, public key or certificate authority: --pin",

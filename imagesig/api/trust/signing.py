@@ -38,8 +38,8 @@ def sign_trust(
     """Signs a tag, as `docker trust sign` does: in every delegated role whose keys are here, else in `targets`.
 
     `image` is REPO:TAG, or REPO:TAG@DIGEST; the digest and size are those of the manifest in the registry. A repository
-    without trust data gets them, with keys as `TrustKeys` says. Without `trust`, the present root must be remembered,
-    or signed by a root key in `keys`.
+    without trust data gets them, with keys as `TrustKeys` says. Without `trust`, the root of present trust data must be
+    remembered, or signed by a root key in `keys`.
 
     Raises:
         InvalidArgument: not a tag of a registry, or nothing says whose trust data are accepted.
@@ -49,7 +49,7 @@ def sign_trust(
         Stale: other writers were faster each time.
     """
     with deadline(timeout):
-        change = TrustChange.of(image, keys, trust, server, now, trust_servers)
+        change = TrustChange.of(image, keys, trust, server, now, trust_servers, creates=True)
         if not change.image.tag:
             raise InvalidArgument(
                 f"{quote(image)}: a tag is needed to sign it", hint="give REPO:TAG or REPO:TAG@DIGEST"

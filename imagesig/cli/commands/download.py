@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import click
 
-from imagesig.api.attached.downloading import What, download
+from imagesig.api.attached.downloading import What, each_download
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.options import Name
-from imagesig.cli.output.terminal import file, file_of_others, note
+from imagesig.cli.output.terminal import file, note
 from imagesig.cli.transport import open_images, transport_options
+from imagesig.effort import one_image
+from imagesig.errors import Rejection
 from imagesig.images.open import Transport
+
+_SHOWN = 10
+"""The most artifacts that are named because they are not written."""
 
 type_option = click.option(
     "--type",
@@ -30,18 +35,26 @@ def command() -> None:
 
 def _written(what: What, image: str, predicate_type: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
+    unread: list[Rejection] = []
     seen: list[bytes] = []
-    for found in download(opened, what.value, predicate_type=predicate_type):
-        if not found.signed:
-            note(f"note: {found.digest} is a statement that nobody signed: {found.origin}")
-        if what is What.SBOM:
-            # Often a bundle and a classic attestation hold the same one.
-            if found.content in seen:
+    with one_image():
+        for found in each_download(opened, what, predicate_type):
+            if isinstance(found, Rejection):
+                unread.append(found)
                 continue
-            file_of_others(b"\n" + found.content if seen else found.content)
-            seen.append(found.content)
-        else:
-            file(found.line + b"\n")
+            if not found.signed:
+                note(f"note: {found.digest} is a statement that nobody signed: {found.origin}")
+            if what is not What.SBOM:
+                file(found.line + b"\n")
+            elif found.content not in seen:  # a bundle and a classic attestation often hold the same one
+                file(b"\n" + found.content if seen else found.content)
+                seen.append(found.content)
+    for item in unread[:_SHOWN]:
+        note(f"error: not written: {item}")
+    if len(unread) > _SHOWN:
+        note(f"error: not written: {len(unread) - _SHOWN} more")
+    if unread:
+        raise click.exceptions.Exit(unread[0].error.exit_status)
 
 
 def _subcommand(what: What, help_text: str, short_help: str) -> Callable[..., object]:

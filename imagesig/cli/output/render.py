@@ -30,8 +30,8 @@ def write_json(command: str, members: Mapping[str, object]) -> None:
 
 def write_json_error(command: str, error: dict[str, object]) -> None:
     """Writes the document of a command that failed before it had results: the error takes their place."""
-    group = command.partition(" ")[0]
-    no_results: dict[str, object] = {} if group in _WITHOUT_LISTS else {_RESULTS.get(command, "images"): []}
+    has_list = not set(_WITHOUT_LISTS) & set(command.split()[:-1])
+    no_results: dict[str, object] = {_RESULTS.get(command, "images"): []} if has_list else {}
     write_json(command, {**no_results, **error})
 
 

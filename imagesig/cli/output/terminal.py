@@ -2,7 +2,7 @@
 
 Every line is treated as untrusted. It goes through `imagesig.text.printable`, so it stays one line, moves no cursor,
 hides nothing, and can be written in the terminal's encoding. A document (JSON, SARIF, JUnit, PEM) comes from an encoder
-and is written unchanged.
+and is written unchanged. A file that others wrote is unchanged too, except on a terminal.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from typing import TextIO
 
 import click
 
-from imagesig.text import holds_key, printable, sentence
+from imagesig.text import holds_key, printable, sentence, visible
 
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -43,6 +44,8 @@ def note(*lines: str) -> None:
 
 def ask(question: str) -> None:
     """Asks a question on stderr. The command ends unless the answer is yes."""
+    if sys.stdin is None:
+        raise click.Abort
     click.confirm(sentence(question), abort=True, err=True)
 
 
@@ -57,19 +60,18 @@ def document(text: str, *, flush: bool = True) -> None:
 
 
 def file(content: bytes) -> None:
-    """Writes the bytes of a file to stdout unchanged."""
+    """Writes the bytes of a file to stdout: unchanged, but to a terminal with its control characters escaped."""
     if sys.stdout is not None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(_for_terminal(content, sys.stdout.encoding) if sys.stdout.isatty() else content)
         sys.stdout.flush()
 
 
-def file_of_others(content: bytes) -> None:
-    """Writes the bytes of a file that others wrote to stdout: unchanged, but to a terminal as `say` writes lines."""
-    if sys.stdout is not None and sys.stdout.isatty():
-        say(*content.decode("utf-8", "replace").splitlines())
-    else:
-        file(content)
+def _for_terminal(content: bytes, encoding: str) -> bytes:
+    text = content.decode("utf-8", "backslashreplace")
+    lines = ("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+    # In another encoding than UTF-8, parts of its characters would be controls.
+    return "\n".join(lines).encode(encoding, "backslashreplace")
 
 
 def status(text: str) -> None:
@@ -111,10 +113,16 @@ def note_usage(error: click.ClickException) -> None:
 
 
 def prepare() -> None:
-    """Makes every encoding able to write click's own texts, such as the help."""
+    """Makes every encoding able to write click's own texts, such as the help, and warnings of other packages a line."""
+    warnings.showwarning = _note_warning  # type: ignore[assignment]
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # None, or a stream that the caller put there
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _note_warning(message: Warning | str, category: type[Warning], *_where: object) -> None:
+    """Certificates of others can cause such warnings, so they are written as every other line, without our paths."""
+    note(f"warning: {category.__name__}: {message}")
 
 
 def finish() -> None:

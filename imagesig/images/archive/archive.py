@@ -31,6 +31,7 @@ from imagesig.images.local_path import local_path
 from imagesig.images.stream import checked, hash_of
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
 from imagesig.oci.digest import is_digest, sha256
+from imagesig.reading import exists
 
 DOCKER = "docker-archive"
 _SIGNATURES_INDEX = "imagesig-index.json"
@@ -70,7 +71,7 @@ class Archive(LayoutHome):
         self._hashed: WeakKeyDictionary[ArchiveFile, dict[str, bool]] = WeakKeyDictionary()
         self._writers = threading.Lock()
         self._lock = threading.RLock()
-        if opened is None and not (create and not path.exists()):
+        if opened is None and not (create and not exists(path)):
             self._current = ArchiveFile(path, self.name)
         if self._current is not None:
             self._check_version()
@@ -186,7 +187,7 @@ class Archive(LayoutHome):
             self._changes = changes = Changes(self._path, self.name, resume=resume)
             try:
                 # The file may have been replaced while this writer waited.
-                self._current = ArchiveFile(self._path, self.name) if self._path.exists() else None
+                self._current = ArchiveFile(self._path, self.name) if exists(self._path) else None
                 if self._current:
                     self._check_version()
                 yield True

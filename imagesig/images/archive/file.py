@@ -46,7 +46,7 @@ class ArchiveFile:
             hint = "write oci:DIRECTORY for a layout that is a directory" if stat.S_ISDIR(status.st_mode) else ""
             raise InvalidArgument(f"{what}: is not a regular file", hint=hint)
         self.mode = stat.S_IMODE(status.st_mode)
-        magic = os.pread(self.descriptor, 4, 0)
+        magic = _Plain(self.descriptor, 0).read(4)
         for start, name in _OTHERS.items():
             if magic.startswith(start):
                 raise InvalidArgument(
@@ -71,7 +71,7 @@ class ArchiveFile:
         """Whether a member starts with these bytes. In a compressed archive: whether it is a document that was kept."""
         if self.compressed:
             return member.name in self._kept
-        return os.pread(self.descriptor, len(start), member.offset) == start
+        return _Plain(self.descriptor, member.offset).read(len(start)) == start
 
     @contextmanager
     def open(self, member: Member) -> Iterator[Iterator[bytes]]:

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -101,7 +101,8 @@ class ArchiveWriter:
     def abandon(self, *, keep: bool) -> None:
         """Ends without replacing the archive. `keep` leaves the written blobs for the next writer that resumes."""
         if not (keep and (self._members or self._resumed)):
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):  # it is only cleaned up: the error that ended the writer is raised
+                self._partial.unlink(missing_ok=True)
         self._file.close()
 
     def _compact(self, previous: MemberSource | None, kept: list[Member], mode: int) -> None:

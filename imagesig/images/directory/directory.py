@@ -64,7 +64,7 @@ class Directory(LocalHome):
             str, bytes
         ] = {}  # not in files: payloads of signatures, and the manifests that present them
         self._held = threading.local()
-        if create and not (path.is_dir() and any(path.iterdir())):
+        if create and not _is_filled(path):
             return  # made when the first file is written
         version = self._folder.read("version", limits.CONFIG_BYTES, missing=self._not_a_directory)
         if not version.startswith(_VERSION + b"1."):
@@ -204,6 +204,16 @@ class Directory(LocalHome):
     def _not_a_directory(self) -> InvalidArgument:
         hint = "write oci:DIRECTORY for an OCI layout" if self._folder.has("oci-layout") else "check the path"
         return InvalidArgument(f"{self.name}: not a directory of this form", hint=hint)
+
+
+def _is_filled(path: Path) -> bool:
+    """Whether this is a folder with something in it, or one that cannot be listed: reading it raises why."""
+    try:
+        return any(path.iterdir())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
 
 
 def _hex(digest: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
 
 from imagesig.encoding.json import go_json
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.oci.descriptor import Descriptor, parse_descriptor
-from imagesig.oci.digest import tag_of
-from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES
+from imagesig.oci.digest import sha256, tag_of
+from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST
 from imagesig.oci.reference import parse_reference
+from imagesig.text import quote
 
 LAYOUT_VERSION = "1.0.0"
 MARKER = "oci-layout"
@@ -39,6 +42,61 @@ NEW_DOCUMENTS: Mapping[str, bytes] = {
     INDEX: go_json({"schemaVersion": 2, "manifests": []}),
 }
 """The files of an empty layout."""
+
+
+class UnreadEntry(Struct, frozen=True):
+    """An entry whose media type, digest or size other tools read, and imagesig does not.
+
+    `names` has the annotations of the entry, and `digest` its digest as it is written. Nothing else of it is used.
+    """
+
+    names: Descriptor
+    digest: object
+    error: MalformedError
+
+
+class Entries(Struct, frozen=True):
+    """The entries of `index.json`: those that are descriptors, and the others, which only take names."""
+
+    read: list[Descriptor]
+    unread: list[UnreadEntry]
+
+
+_WRITE_ANEW = "write this image anew with: skopeo copy oci:FROM:TAG oci:TO:TAG"
+_READABLE: Mapping[str, str | int] = {"mediaType": OCI_MANIFEST, "digest": sha256(b""), "size": 0}
+"""A value of each required member that can be read."""
+
+
+def read_entries(entries: Sequence[Mapping[str, object]], what: str) -> Entries:
+    """The entries of an index. One with a sha512 digest, as other tools write it, does not hide those beside it.
+
+    Raises:
+        MalformedError: an entry with which Go's readers refuse the whole index, because a member has a wrong type.
+    """
+    found = Entries([], [])
+    for entry in entries:
+        try:
+            found.read.append(parse_descriptor(entry, what))
+        except MalformedError as error:
+            names = parse_descriptor(_readable(entry), what)
+            shown = tag_of_entry(names)
+            why = MalformedError(f"{error} (its tag is {quote(shown)})" if shown else str(error), hint=_WRITE_ANEW)
+            found.unread.append(UnreadEntry(names, entry.get("digest"), why))
+    return found
+
+
+def _readable(entry: Mapping[str, object]) -> dict[str, object]:
+    """The entry with other values in place of those that Go's readers take, and imagesig does not."""
+    odd: dict[str, object] = {
+        name: value for name, value in _READABLE.items() if _goes_into(entry.get(name), type(value))
+    }
+    texts = {name: "" if text is None else text for name, text in entry_annotations(entry).items()}
+    return {**entry, **odd, **({"annotations": texts} if texts else {})}
+
+
+def _goes_into(value: object, kind: type) -> bool:
+    """Whether Go reads this value into a member of this type: it takes null for a missing one."""
+    return value is None or (type(value) is kind and (not isinstance(value, int) or abs(value) < 2**63))
 
 
 def entry_annotations(entry: Mapping[str, object]) -> dict[str, object]:
@@ -152,9 +210,10 @@ def _is_found_by(entry: dict[str, object], tag: str) -> bool:
     if entry_annotations(entry).get(REF_NAME) == tag:
         return True
     try:
-        return is_named(parse_descriptor(entry, INDEX), tag)
+        found = read_entries([entry], INDEX)
     except MalformedError:
         return False
+    return is_named([*found.read, *(item.names for item in found.unread)][0], tag)
 
 
 def corrected(entries: list[dict[str, object]], entry: dict[str, object]) -> list[dict[str, object]]:

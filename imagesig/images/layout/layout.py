@@ -15,23 +15,24 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.errors import InvalidArgument
+from imagesig.errors import ImageNotFound, InvalidArgument
 from imagesig.images.files import chunks_of, locked
 from imagesig.images.folder import Folder
 from imagesig.images.image import Image
 from imagesig.images.layout.home import LayoutHome
-from imagesig.images.layout.index import INDEX, MARKER, NEW_DOCUMENTS, IndexChange
+from imagesig.images.layout.index import INDEX, MARKER, NEW_DOCUMENTS, IndexChange, read_entries
 from imagesig.images.local_path import local_path
 from imagesig.images.stream import checked
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
+from imagesig.text import quote
 
 _BLOBS = "blobs/sha256"
 
 
 @checks_arguments
 def layout(directory: str | os.PathLike[str], target: str = "", *, timeout: float = limits.OPERATION_SECONDS) -> Image:
-    """The image in an OCI layout that a tag or digest names; without one, the only image.
+    """The image in an OCI layout that a tag or digest names, or `@0` for the first entry; without one, the only image.
 
     Raises:
         InvalidArgument: not a layout, or several images and no tag.
@@ -58,6 +59,21 @@ class Layout(LayoutHome):
             if not folder.has(name):
                 folder.write(name, content)
         return cls(directory)
+
+    def image(self, target: str = "") -> Image:
+        """See `LocalHome.image`. `@0` is the first entry of `index.json`, as in skopeo."""
+        return super().image(self._at(target) if target.startswith("@") else target)
+
+    def _at(self, target: str) -> str:
+        entries, number = self._index(), target.removeprefix("@")
+        if not (number.isascii() and number.isdigit() and len(number) < len(str(limits.MANIFEST_BYTES))):
+            raise InvalidArgument(f"{self.name}: {quote(target)} names no entry of index.json: @0 is the first one")
+        if int(number) >= len(entries):
+            raise ImageNotFound(f"{self.name}: there is no entry {quote(target)}, index.json has {len(entries)}")
+        found = read_entries([entries[int(number)]], f"{self.name}: index.json entry")
+        for unread in found.unread:
+            raise unread.error
+        return found.read[0].digest
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:

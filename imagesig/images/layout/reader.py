@@ -27,14 +27,17 @@ from imagesig.images.layout.index import (
     INDEX,
     LAYOUT_VERSION,
     MARKER,
+    Entries,
     is_image,
     is_named,
+    read_entries,
     saved_by_cosign,
     tag_of_entry,
 )
 from imagesig.images.layout.loadable import is_loadable
 from imagesig.images.local_home import LocalHome
-from imagesig.oci.descriptor import Descriptor, parse_descriptor
+from imagesig.logs import Logger
+from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import digest_like, is_address, is_digest, is_tag_of_digest, sha256
 from imagesig.oci.kind import kind_of
 from imagesig.oci.listing import Listing, parse_contents
@@ -45,6 +48,8 @@ from imagesig.oci.manifest import (
 )
 from imagesig.oci.shapes import LAYOUT
 from imagesig.text import quote
+
+logger = Logger("imagesig")
 
 
 class LayoutReader(LocalHome):
@@ -90,9 +95,12 @@ class LayoutReader(LocalHome):
         except NotFound:
             return None
 
-    def _described(self, entries: list[Descriptor], digest: str, tag_or_digest: str) -> Descriptor:
+    def _described(self, entries: Entries, digest: str, tag_or_digest: str) -> Descriptor:
         content = self._manifest(digest)
-        listed = [entry for entry in entries if entry.digest == digest]
+        listed = [entry for entry in entries.read if entry.digest == digest]
+        for entry in entries.unread:
+            if entry.digest == digest:
+                raise entry.error
         claimed = {entry.media_type for entry in listed}
         is_list = is_tag_of_digest(tag_or_digest)
         media_type = kind_of(content, claimed, f"{self.name}: {digest}", is_list=is_list)
@@ -100,14 +108,17 @@ class LayoutReader(LocalHome):
             raise MalformedError(f"{self.name}: index.json lists {digest} with a wrong size")
         return replace(listed[0], media_type=media_type) if listed else Descriptor.of(content, media_type)
 
-    def _tagged(self, entries: list[Descriptor], tag: str) -> str | None:
+    def _tagged(self, entries: Entries, tag: str) -> str | None:
         """The digest that a tag names; None if no manifest has the tag."""
-        found = {entry.digest for entry in entries if is_named(entry, tag)}
+        for unread in entries.unread:
+            if is_named(unread.names, tag):
+                raise unread.error
+        found = {entry.digest for entry in entries.read if is_named(entry, tag)}
         if len(found) > 1:
             raise MalformedError(f"{self.name}: the tag {quote(tag)} names {len(found)} different manifests")
         if found:
             return next(iter(found))
-        saved = saved_by_cosign(entries, tag)
+        saved = saved_by_cosign(entries.read, tag)
         return None if saved is None else saved.digest
 
     def _manifest(self, digest: str) -> bytes:
@@ -144,8 +155,19 @@ class LayoutReader(LocalHome):
         return Listing(tuple(found[name] for name in sorted(found)), limited=limited)
 
     def only_image(self) -> str:
-        """The digest of the only image. Raises `InvalidArgument` for several, `ImageNotFound` for none."""
-        entries = self._entries()
+        """The digest of the only image.
+
+        Raises:
+            InvalidArgument: several images.
+            ImageNotFound: no image.
+            MalformedError: other tools may load another image.
+        """
+        found = self._entries()
+        for unread in found.unread:  # it may be the image that is meant
+            if not found.read:
+                raise unread.error
+            raise MalformedError(str(unread.error), hint=f"name the image: {self.name}:TAG or @DIGEST")
+        entries = found.read
         images = {entry.digest: entry for entry in entries if is_image(entry)}
         images = {digest: entry for digest, entry in images.items() if not self._has_subject(entry)}
         if not images:
@@ -166,7 +188,7 @@ class LayoutReader(LocalHome):
 
     def tag_for(self, digest: str) -> str:
         """A tag of the image with this digest; empty if it has none."""
-        tags = [tag_of_entry(entry) for entry in self._entries() if entry.digest == digest]
+        tags = [tag_of_entry(entry) for entry in self._entries().read if entry.digest == digest]
         return next((tag for tag in tags if tag), "")
 
     def _has_subject(self, entry: Descriptor) -> bool:
@@ -181,8 +203,11 @@ class LayoutReader(LocalHome):
     def _read_manifest(self, entry: Descriptor) -> bytes:
         return self.read(entry, limit=limits.MANIFEST_BYTES)
 
-    def _entries(self) -> list[Descriptor]:
-        return [parse_descriptor(entry, f"{self.name}: index.json entry") for entry in self._index()]
+    def _entries(self) -> Entries:
+        found = read_entries(self._index(), f"{self.name}: index.json entry")
+        for unread in found.unread:
+            logger.debug("an entry is passed over: %s", unread.error)
+        return found
 
     def _index(self) -> list[dict[str, object]]:
         return self._listed(INDEX)

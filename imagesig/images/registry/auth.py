@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape
-from imagesig.errors import InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
+from imagesig.errors import ImagesigError, InvalidArgument, MalformedError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
 from imagesig.images.registry.challenges import (
@@ -100,6 +100,13 @@ class RegistryLogin:
         if isinstance(source, CredentialFiles):
             return source.for_repository(host, repository).is_empty
         return self._last_credentials.get(host, ANONYMOUS).is_empty
+
+    def has_credentials(self, registry: str, repository: str) -> bool:
+        """Whether there are credentials for a repository that can be read."""
+        try:
+            return not self._credential(registry, repository).is_empty
+        except ImagesigError:
+            return False
 
     def token_request(self, registry: str) -> TokenRequest | None:
         """What the token server of a registry was asked for last; None if the registry named no token server yet."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import quote as percent_encoded
 
 from imagesig import limits
-from imagesig.errors import TransportError, UnexpectedResponse
+from imagesig.errors import TransportError, UnexpectedResponse, Unreachable
 from imagesig.http.client import Response
 from imagesig.images.registry.refusals import is_passing, patiently
 from imagesig.images.registry.session import PUSH, RegistrySession
@@ -21,8 +21,6 @@ from imagesig.url import served_url
 _SMALL_BYTES = 1024 * 1024
 _STORED = (200, 201, 204)
 """Statuses of a completed upload: 201, and other ones of success. 202 means that the upload goes on."""
-_TWO_REQUESTS = frozenset({400, 404, 405, 411, 415, 501})
-"""Statuses of registries that refuse an upload in a single request."""
 
 
 class RegistryBlobs:
@@ -67,9 +65,9 @@ class RegistryBlobs:
         return descriptor
 
     def _upload(self, content: bytes, descriptor: Descriptor) -> Response:
-        start = self._begin_upload(content if len(content) <= _SMALL_BYTES else b"", descriptor.digest)
-        if start.status in _TWO_REQUESTS and not is_passing(start):
-            start = self._begin_upload(b"", descriptor.digest)
+        start = self._upload_at_once(content, descriptor.digest) if len(content) <= _SMALL_BYTES else None
+        if start is None or (start.status >= 400 and not is_passing(start)):
+            start = self._begin_upload()
         if start.status == 201 or start.status >= 400:
             return start
         return self._session.request(
@@ -81,9 +79,28 @@ class RegistryBlobs:
             actions=PUSH,
         )
 
+    def _upload_at_once(self, content: bytes, digest: str) -> Response | None:
+        """The answer to an upload in a single request; None if there is none.
+
+        Registries that do not support it answer 202, and registries and gateways in the field refuse it with any
+        status. The two requests that every client makes are then the ones that decide.
+        """
+        try:
+            return self._session.request(
+                "POST",
+                f"blobs/uploads/?digest={digest}",
+                limit=limits.ERROR_BODY_BYTES,
+                body=content,
+                content_type="application/octet-stream",
+                actions=PUSH,
+                attempts=1,
+            )
+        except (Unreachable, UnexpectedResponse):
+            return None
+
     def put_stream(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         what = self._what(descriptor)
-        start = self._begin_upload(b"", descriptor.digest)
+        start = self._begin_upload()
         done = self._session.upload(self._place(start, descriptor), checked(chunks, descriptor, what), descriptor.size)
         self._session.expect(done, f"{what}: upload", *_STORED)
         self._there.add(descriptor.digest)
@@ -111,15 +128,10 @@ class RegistryBlobs:
         self._unmountable.add(source.path)
         return False
 
-    def _begin_upload(self, content: bytes, digest: str) -> Response:
-        """Starts an upload. A small blob is sent with it; registries that do not support this answer 202."""
+    def _begin_upload(self) -> Response:
+        """Starts an upload."""
         return self._session.request(
-            "POST",
-            f"blobs/uploads/?digest={digest}" if content else "blobs/uploads/",
-            limit=limits.ERROR_BODY_BYTES,
-            body=content,
-            content_type="application/octet-stream" if content else "",
-            actions=PUSH,
+            "POST", "blobs/uploads/", limit=limits.ERROR_BODY_BYTES, body=b"", content_type="", actions=PUSH
         )
 
     def _place(self, start: Response, descriptor: Descriptor) -> str:

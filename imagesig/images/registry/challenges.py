@@ -24,7 +24,8 @@ _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CHALLENGE = regex(rf"[\s,]*({_WORD})(?:\s+(?!=)|(?=,)|$)")
 _TOKEN68 = regex(r"[A-Za-z0-9._~+/-]++=*+\s*+(?=,|$)")
 """What a challenge such as Negotiate has in place of parameters."""
-_PARAMETER = regex(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+_PARAMETER = regex(rf'[\s,;]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=[,;]|$)')
+"""Servers in the field also separate parameters with semicolons."""
 
 
 _SCOPE_CHARACTERS = 4096
@@ -110,6 +111,11 @@ def check_realm(realm: str, registry: str, *, plain_http: bool) -> None:
     Raises:
         UnexpectedResponse: it must not be used.
     """
+    if not realm:
+        raise UnexpectedResponse(
+            f"{redact(registry)}: its Bearer challenge names no token server, realm is needed",
+            hint="check the gateway before the registry: it may change the header WWW-Authenticate",
+        )
     shown = f"{redact(registry)}: its token server {quote(redact(realm))}"
     try:
         url = parse_url(realm)

@@ -39,10 +39,10 @@ class Helper(RedactedStruct, frozen=True):
 
 def helper_for(document: Mapping[str, object], host: str) -> Helper:
     """The helper that a file names for a host. An empty name in `credHelpers` turns `credsStore` off for the host."""
-    for key, name in _matching(document.get("credHelpers"), _canonical(host)):
+    for key, name in _matching(member(document, "credHelpers"), _canonical(host)):
         if isinstance(name, str):
             return Helper(redact(key), name)
-    store = document.get(_STORE)
+    store = member(document, _STORE)
     return Helper(_STORE, store) if isinstance(store, str) and store else Helper()
 
 
@@ -50,9 +50,15 @@ def inline_entries(document: Mapping[str, object], host: str, repository: str) -
     """The entries of `auths` for a repository: those for the longest path first, those for the whole host last."""
     parts = [_canonical(host), *(repository.split("/") if repository else ())]
     for count in range(len(parts), 0, -1):
-        for key, value in _matching(document.get("auths"), "/".join(parts[:count])):
+        for key, value in _matching(member(document, "auths"), "/".join(parts[:count])):
             if isinstance(value, dict):
                 yield InlineEntry(redact(key), value)
+
+
+def member(document: Mapping[str, object], name: str) -> object:
+    """A member of a credential file. As in Go, its name has no case; one in the usual spelling has priority."""
+    found = (value for written, value in document.items() if written.lower() == name.lower())
+    return document.get(name, next(found, None))
 
 
 def server_of(host: str) -> str:

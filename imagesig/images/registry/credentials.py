@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
-from imagesig.images.registry.credential_entry import helper_for, inline_entries, server_of
+from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, server_of
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -32,9 +33,12 @@ _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
 )
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
+_SAID_BYTES = 512
 _NOT_FOUND = "credentials not found"
 _KEPT = 1024
 """Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How files begin that PowerShell writes."""
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 """Go's base64 decoder skips them."""
 
@@ -218,7 +222,11 @@ class CredentialFiles:
         if done.returncode:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
-            raise Unauthorized(f"{what}: ended with status {done.returncode}", hint=f"run: docker login {host}")
+            said = done.stdout[:_SAID_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
+            why = (
+                f" ({quote(said)})" if said else ""
+            )  # the protocol has errors on stdout, and credentials only without one
+            raise Unauthorized(f"{what}: ended with status {done.returncode}{why}", hint=f"run: docker login {host}")
         return _answered(done.stdout, what)
 
 
@@ -248,6 +256,8 @@ def _read(file: Path) -> dict[str, object] | None:
     except _NoFile:
         return None
     try:
+        if content.startswith(_MARKS):
+            raise InvalidArgument(f"{file}: it begins with a byte order mark", hint="save it as UTF-8 without the mark")
         return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:
         raise InvalidArgument(str(error), hint="fix or remove the file") from error
@@ -266,7 +276,7 @@ def _credential_of(entry: Mapping[str, object], source: str) -> Credential:
     """The credential in an entry of `auths`; `ANONYMOUS` if it is empty, as docker leaves it beside a helper."""
 
     def text(name: str) -> str:
-        value = entry.get(name, "")
+        value = member(entry, name)
         return value if isinstance(value, str) else ""
 
     username, password = text("username"), text("password")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from imagesig import limits
@@ -89,6 +89,8 @@ class RegistrySession:
         self._place = place
         self.path = reference.path
         self.name = reference.repository
+        self._greeted: str | None = None
+        self._is_public = False
 
     @property
     def registry(self) -> str:
@@ -243,14 +245,39 @@ class RegistrySession:
         if not self._is_ours(url) or not self._is_ours(response.url):
             return ""
         if response.status == 401:
-            challenge = response.headers.get("www-authenticate", "")
+            # As Go's client: Basic, where a registry asks for a login and names none.
+            challenge = response.headers.get("www-authenticate", "") or self._greeting() or "Basic"
         elif used and says_expired(response):
             challenge = self._login.challenge_of(self.registry, self.path)
-            if not challenge:
-                return ""
+        elif not used and self._may_be_hidden(response):
+            challenge = self._greeting()
         else:
             return ""
+        if not challenge:
+            return ""
         return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)
+
+    def _may_be_hidden(self, response: Response) -> bool:
+        """Whether a registry may hide this repository from people without a login, and there are credentials."""
+        self._is_public = self._is_public or response.status < 300
+        is_answer = response.status == 404 and f"{self.base}/blobs/sha" in response.url  # a blob is sent if it is new
+        return (
+            not self._is_public
+            and not is_answer
+            and response.status in (403, 404)
+            and self._login.has_credentials(self.registry, self.path)
+        )
+
+    def _greeting(self) -> str:
+        """The challenge for the version of the API, which other clients ask for first; empty if there is none."""
+        if self._greeted is None:
+            self._greeted = ""
+            spend(Cost.REQUESTS, 1, self.name)
+            with suppress(TransportError):
+                answer = self.contact().greet()
+                if answer.status == 401 and self._is_ours(answer.url):
+                    self._greeted = answer.headers.get("www-authenticate", "")
+        return self._greeted
 
     def _send(
         self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int

@@ -212,7 +212,7 @@ def key_from_pem(pem: str | bytes, *, passphrase: str | None = None) -> SigningK
         UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
         SecretRequired, WrongSecret: the key is encrypted, and the passphrase is missing or wrong.
     """
-    content = pem.encode("utf-8", "surrogateescape") if isinstance(pem, str) else bytes(pem)
+    content = pem.encode("utf-8", "replace") if isinstance(pem, str) else bytes(pem)
     secrets = no_secrets if passphrase is None else fixed(passphrase)
     return MemoryProvider({_AS_TEXT: content}, secrets=secrets).open(_AS_TEXT)
 

@@ -40,7 +40,7 @@ from imagesig.keys.file.password_encryption import (
 )
 from imagesig.keys.file.pkcs12 import read_pkcs12
 from imagesig.keys.file.private_key import PrivateKey, encoded
-from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
+from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, docker_variable
 from imagesig.patterns import regex
 
 # The ciphers that `cryptography` reads. A vector of another length makes `cryptography` 50 panic.
@@ -76,7 +76,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
     if form is Form.ENCRYPTED:
         if label in PLAIN_LABELS and not _LEGACY_ENCRYPTION.search(pem):
             raise unread_cipher(subject, "its DEK-Info", CONVERT)
-        passphrase = passphrase_for(subject, secrets)
+        passphrase = passphrase_for(subject, secrets, notary_key.attributes_of(data).role)
         if label == NOTARY_ED25519:
             return _load(lambda: _from_legacy_ed25519(pem, passphrase), subject, encrypted=True)
         if label in PLAIN_LABELS:
@@ -89,13 +89,14 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
     return _load(lambda: _from_pem(pem, None), subject)
 
 
-def passphrase_for(subject: str, secrets: SecretSource) -> bytes:
+def passphrase_for(subject: str, secrets: SecretSource, role: str = "") -> bytes:
     """The passphrase of an encrypted key. Raises `SecretRequired` if the source has none."""
-    secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject))
+    secret = ask(secrets, SecretRequest(SecretKind.PASSPHRASE, subject, role=role))
     if secret is None:
+        variable = docker_variable(role) if role else "IMAGESIG_PASSPHRASE"
         raise SecretRequired(
             f"{subject}: the key is encrypted and no passphrase was given",
-            hint="put it into a file for --passphrase-file, or into the variable IMAGESIG_PASSPHRASE",
+            hint=f"put it into a file for --passphrase-file, or into the variable {variable}",
         )
     return encoded(secret)
 

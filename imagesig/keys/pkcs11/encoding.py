@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from imagesig.crypto.algorithms import FIELD_BYTES, Algorithm, Hash, KeyType, Scheme, ToSign, signing_algorithms
-from imagesig.crypto.ecdsa import der_from_rs
+from imagesig.crypto.ecdsa import der_from_rs, is_canonical_der
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import KeyUnusable, UnsupportedAlgorithm
 
@@ -239,8 +239,18 @@ def _salt_length(algorithm: Algorithm) -> int:
 
 
 def signature_from_token(signature: bytes, key_type: KeyType) -> bytes:
-    """A token's signature in our encoding: converts ECDSA from r||s to DER."""
-    return der_from_rs(signature, key_type) if key_type.is_ecdsa else signature
+    """A token's signature in our encoding: converts ECDSA from r||s to DER.
+
+    Tokens may leave out leading zeros of both numbers, and some modules write DER themselves. The signature is verified
+    afterwards.
+    Spec: PKCS#11 3.1, "ECDSA": r and s have the same length, at most that of the order of the base point.
+    """
+    if not key_type.is_ecdsa:
+        return signature
+    size, half = FIELD_BYTES[key_type], len(signature) // 2
+    if len(signature) % 2 == 0 and 0 < half < size and not is_canonical_der(signature):
+        signature = signature[:half].rjust(size, b"\0") + signature[half:].rjust(size, b"\0")
+    return signature if is_canonical_der(signature) and len(signature) != 2 * size else der_from_rs(signature, key_type)
 
 
 def public_key_of_certificate(der: bytes) -> PublicKey:

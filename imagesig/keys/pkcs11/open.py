@@ -10,7 +10,7 @@ from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.pkcs11.uri import Pkcs11Uri, parse_pkcs11_uri
 from imagesig.keys.secrets import first_of, from_file
 from imagesig.keys.uri import KeySettings
-from imagesig.reading import check_file
+from imagesig.reading import check_file, is_file
 
 _VARIABLES = ("IMAGESIG_PKCS11_MODULE", "COSIGN_PKCS11_MODULE_PATH")
 _SOFTHSM = "SOFTHSM2_CONF"
@@ -74,7 +74,7 @@ def _module_path(parsed: Pkcs11Uri, settings: KeySettings) -> tuple[Path, str]:
         if environ.get(variable):
             return Path(environ[variable]), variable
     for proxy in _PROXY_MODULES:
-        if Path(proxy).is_file():
+        if is_file(proxy):
             return Path(proxy), "p11-kit"
     raise InvalidArgument(
         f"key URI {parsed}: no PKCS#11 module configured",

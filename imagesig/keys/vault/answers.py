@@ -33,6 +33,10 @@ class KeyVersions(Struct, frozen=True):
 
 def parse_key(data: dict[str, Any], key_id: str) -> KeyVersions:
     type_name = data.get("type")
+    if not isinstance(type_name, str):
+        raise KeyProviderError(
+            f"{key_id}: Vault's answer names no type of key", hint="name the mount of a transit engine: ?mount=NAME"
+        )
     if type_name not in _TYPES:
         raise KeyUnusable(
             f"{key_id}: is a {quote(type_name)} key, one of {', '.join(_TYPES)} is needed", hint="name another key"

@@ -34,7 +34,7 @@ class VaultConnection(RedactedStruct, frozen=True):
     `address` is a URL, or `unix://PATH` for the socket of an agent. `ca` is a PEM file or a folder of PEM files,
     `ca_pem` has certificates itself; with neither, the system's authorities are trusted. Without `verify_tls` every
     certificate is accepted. `client_certificate` are the files of the certificate and its key. `ca_from` is what
-    named `ca_pem`, and the file, for people.
+    named `ca_pem`, and the file, for people. `proxy_from` is Vault's own variable that named the proxy, if one did.
     """
 
     hidden = ("proxies",)
@@ -48,6 +48,7 @@ class VaultConnection(RedactedStruct, frozen=True):
     verify_tls: bool = True
     server_name: str = ""
     proxies: Mapping[str, str] = field(default_factory=dict)
+    proxy_from: str = ""
     plain_http: bool = False
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from imagesig.errors import ImagesigError
+from imagesig.http.proxies import Proxies
 from imagesig.keys.endpoint import Endpoint
 from imagesig.keys.vault.client import VaultClient
 from imagesig.keys.vault.connection import VaultConnection
@@ -31,7 +32,8 @@ def endpoint_of(connection: VaultConnection) -> Endpoint | None:
 
     context = tls_context(connection) if connection.address.lower().startswith("https:") else None
     url = f"{connection.address}/v1/sys/seal-status"
-    return Endpoint("Vault", url, context, connection.ca_from, connection.server_name)
+    proxies = Proxies(connection.proxies, named_by=connection.proxy_from) if connection.proxy_from else None
+    return Endpoint("Vault", url, context, connection.ca_from, connection.server_name, proxies)
 
 
 def _fact(ask: Callable[[], str]) -> str | ImagesigError:

@@ -32,6 +32,8 @@ _PARAMETERS = frozenset({"mount", "version", "namespace", "address", "ca"})
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - where the token is
 _WHERE = ("namespace", "address", "ca")
 PLAIN_HTTP = "IMAGESIG_VAULT_PLAIN_HTTP"
+_NO_PREFIXES = ("/v1", "/ui", "/ui/vault")
+"""Ends of paths in addresses that people copy from a browser or from a request."""
 _UNIX = "unix://"
 _SOCKET_BYTES = 107
 """The longest path of a Unix socket. Spec: unix(7)."""
@@ -83,6 +85,7 @@ def _connection(query: Mapping[str, str], variables: Variables) -> tuple[VaultCo
     if not _SERVER_NAME.fullmatch(server_name):
         raise InvalidArgument(f"{server_name_from} {quote(server_name)}: a host name is needed")
     ca_pem, ca_from = _authorities(query, variables)
+    proxies = _proxies(variables)
     connection = VaultConnection(
         address=address if is_unix else address.rstrip("/"),
         namespace=header_text(namespace, namespace_from),
@@ -91,7 +94,8 @@ def _connection(query: Mapping[str, str], variables: Variables) -> tuple[VaultCo
         client_certificate=_client_certificate(variables),
         verify_tls=not variables.switch("SKIP_VERIFY"),
         server_name=server_name,
-        proxies={} if is_unix else _proxies(variables.environ, address),
+        proxies={} if is_unix else _for_requests(proxies, address),
+        proxy_from=proxies.named_by,
         plain_http=is_true(_setting(variables.environ, PLAIN_HTTP), PLAIN_HTTP),
     )
     return connection, is_unix or named_by.endswith("AGENT_ADDR")
@@ -111,10 +115,19 @@ def _address(query: Mapping[str, str], variables: Variables) -> tuple[str, str]:
                 f"{named_by} {quote(address)}: unix:///PATH/OF/SOCKET is needed, of at most {_SOCKET_BYTES} bytes"
             )
         return address, named_by
-    url = parse_url(address, named_by)
+    hint = f"write https://HOST:8200 in {named_by}"
+    try:
+        url = parse_url(address, named_by)
+    except InvalidArgument as error:
+        raise InvalidArgument(str(error), hint=error.hint or hint) from None
     if url.has_login:
         raise InvalidArgument(
             f"{named_by} {quote(redact(address))}: it has a user or a password, which Vault does not accept"
+        )
+    if url.target.rstrip("/").endswith(_NO_PREFIXES):
+        raise InvalidArgument(
+            f"{named_by} {quote(redact(address))}: its path is that of Vault's API or pages, no path is needed",
+            hint=hint,
         )
     return address, named_by
 
@@ -154,9 +167,21 @@ def _setting(environ: Mapping[str, str], variable: str) -> str:
     return cleaned(environ.get(variable, ""), variable)
 
 
-def _proxies(environ: Mapping[str, str], address: str) -> dict[str, str]:
+def _proxies(variables: Variables) -> Proxies:
+    """The proxies of the environment, or the one of Vault's own variables: as in Vault, NO_PROXY does not matter then.
+
+    Spec: Vault's `api.Config.ReadEnvironment`.
+    """
+    for name in ("PROXY_ADDR", "HTTP_PROXY"):
+        value, named_by = variables.find(name)
+        if value:
+            return Proxies({"http": value, "https": value}, named_by=named_by)
+    return Proxies.from_environment(variables.environ)
+
+
+def _for_requests(proxies: Proxies, address: str) -> dict[str, str]:
     # `requests` reads NO_PROXY only together with the rest of the environment, which our session ignores.
-    proxy = Proxies.from_environment(environ).for_url(address)
+    proxy = proxies.for_url(address)
     return {address.partition(":")[0].lower(): proxy} if proxy else {}
 
 

@@ -284,5 +284,8 @@ def _split_version(name: str) -> tuple[str, int]:
             raise InvalidArgument(f"Vault key {quote(name)}: NAME or NAME?version=NUMBER is needed")
         version = int(value)
     if not _NAME.fullmatch(key):
-        raise InvalidArgument(f"Vault key {quote(key)}: letters, digits, '_', '-' and '.' are allowed")
+        raise InvalidArgument(
+            f"Vault key {quote(key)}: letters, digits, '_', '-' and '.' are allowed",
+            hint="write hashivault://NAME, with ?mount=MOUNT for another mount than transit",
+        )
     return key, version

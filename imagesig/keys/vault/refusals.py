@@ -23,7 +23,7 @@ from imagesig.errors import (
 from imagesig.text import quote
 
 _TEXT_BYTES = 4096
-_REFUSAL = Shape.of("errors warnings data")
+_REFUSAL = Shape.of("errors warnings data", data=Shape.of("", batch_results=Shape.of("error")))
 _LOG_IN = "log in again: run vault login, or set VAULT_TOKEN to a valid token"
 _PLAIN = ("http request to an https server", "plain http request was sent to https")
 """What Go's server, and nginx, say of HTTP to a port with TLS."""
@@ -80,16 +80,20 @@ def refusal(what: str, method: str, path: str, status: int, reasons: str) -> Key
     if status == 404 or "key not found" in low:
         return KeyNotFound(f"{what}: not found ({text})", hint=_missing(low))
     meaning = _MEANINGS.get(status, _OTHER_FAILURE if status >= 500 else _OTHER_REFUSAL)
+    if "license" in low:
+        meaning = _Meaning(KeyProviderError, "refused", "renew Vault's licence: vault license get")
     if "sealed" in low:
         meaning = _Meaning(KeyProviderUnavailable, "sealed", "unseal Vault: vault operator unseal")
     return meaning.kind(f"{what}: {meaning.says} ({text})", hint=meaning.hint)
 
 
 def _permission(method: str, path: str, status: int, reasons: str) -> str:
+    # Vault says a reason for each refusal.
+    other = "" if reasons else "; if a proxy or gateway before Vault refused it, correct VAULT_ADDR or the proxy"
     if status == 401 or "invalid token" in reasons or "bad token" in reasons or "missing client token" in reasons:
-        return _LOG_IN
+        return _LOG_IN + other
     needed = json.dumps(_needed(method, path))
-    return f'renew the token, or add to its policy: path "{path}" {{ capabilities = {needed} }}'
+    return f'renew the token, or add to its policy: path "{path}" {{ capabilities = {needed} }}{other}'
 
 
 def _needed(method: str, path: str) -> tuple[str, ...]:
@@ -109,10 +113,18 @@ def reasons_in(body: bytes) -> str:
     """Vault's reasons in the body of a refusal, on one line; empty for a page of HTML and other documents."""
     text = body[:_TEXT_BYTES].decode("utf-8", "replace")
     try:
-        errors = parse_object(body, "refusal", _REFUSAL).get("errors")
+        document = parse_object(body, "refusal", _REFUSAL)
     except (MalformedError, LimitExceeded):
         return _line(text) if "<" not in text else next((words for words in _PLAIN if words in text.lower()), "")
+    errors = document.get("errors") or _in_batch(document.get("data"))
     return _line("; ".join(item for item in errors if isinstance(item, str))) if isinstance(errors, list) else ""
+
+
+def _in_batch(data: object) -> object:
+    """The errors of the items of a batch: if all of them fail, Vault answers with a refusal that has only these."""
+    results = data.get("batch_results") if isinstance(data, dict) else None
+    found = [item.get("error") for item in results if isinstance(item, dict)] if isinstance(results, list) else []
+    return list(dict.fromkeys(item for item in found if isinstance(item, str)))
 
 
 def _line(text: str) -> str:

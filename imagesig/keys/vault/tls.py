@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from imagesig.http.tls_files import client_context
 from imagesig.keys.tls_faults import TlsHints
 from imagesig.keys.tls_files import authorities_in, checked_authorities, load_client_certificate
 from imagesig.keys.vault.connection import VaultConnection
@@ -18,7 +19,7 @@ HINTS = TlsHints(
 
 def tls_context(connection: VaultConnection) -> ssl.SSLContext:
     """The context for this connection. Raises `InvalidArgument` for unusable files."""
-    context = ssl.create_default_context(cadata=_authorities(connection) or None)
+    context = client_context(cadata=_authorities(connection) or None)
     if connection.client_certificate is not None:
         load_client_certificate(context, *connection.client_certificate)
     if not connection.verify_tls:

@@ -12,7 +12,7 @@ from imagesig.policy.files.document import Node, read_json, read_toml
 from imagesig.policy.files.kinds import CONTAINERS, IMAGESIG, NOTATION, kind_of
 from imagesig.policy.files.parse import parse_policy
 from imagesig.policy.requirement import PathLike, Rules
-from imagesig.reading import read_bounded, usage_error
+from imagesig.reading import is_folder, read_bounded, usage_error
 
 
 def load_policy(path: str | PathLike) -> Rules:
@@ -34,8 +34,8 @@ def load_policy_of_kind(path: str | PathLike, kind: str = "") -> Rules:
     if chosen == NOTATION:
         from imagesig.policy.files.load_notation import TRUST_STORE, load_notation_policy, notation_folder
 
-        beside = (file if file.is_dir() else file.parent) / TRUST_STORE
-        return load_notation_policy(file, beside if beside.is_dir() else notation_folder(os.environ) / TRUST_STORE)
+        beside = (file if is_folder(file) else file.parent) / TRUST_STORE
+        return load_notation_policy(file, beside if is_folder(beside) else notation_folder(os.environ) / TRUST_STORE)
     return load_policy(file)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig import limits
@@ -15,7 +15,7 @@ from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, rules_of
 from imagesig.policy.requirement import PathLike, Rules
-from imagesig.reading import read_bounded, usage_error
+from imagesig.reading import is_folder, read_bounded, usage_error
 from imagesig.text import quote
 from imagesig.trust.profile import is_authority
 
@@ -76,16 +76,16 @@ def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:
     return tuple(found)
 
 
-def _files(place: Path, what: str) -> Iterator[Path]:
+def _files(place: Path, what: str) -> list[Path]:
     try:
         mode = place.lstat().st_mode
         if not stat.S_ISDIR(mode):
             kind = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
             raise InvalidArgument(f"{what}: is {kind}, a folder is needed")
-        entries = sorted(place.iterdir())
+        found = [entry for entry in sorted(place.iterdir()) if not stat.S_ISDIR(entry.lstat().st_mode)]
     except OSError as error:
         raise InvalidArgument(f"{what}: cannot be read: {error.strerror}", hint="check its name and folder") from error
-    yield from (entry for entry in entries if not stat.S_ISDIR(entry.lstat().st_mode))
+    return found
 
 
 def _certificates(file: Path, what: str) -> tuple[Certificate, ...]:
@@ -96,7 +96,7 @@ def _certificates(file: Path, what: str) -> tuple[Certificate, ...]:
 
 
 def _policy_file(path: Path) -> Path:
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     for name in POLICY_NAMES:
         if os.path.lexists(path / name):

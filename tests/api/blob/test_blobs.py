@@ -57,11 +57,16 @@ OTHER_MESSAGES = {
     "COSE": cbor.dump(["Signature1", b"", b"", b"{}"]),
     "JWS": base64.urlsafe_b64encode(b' {"alg":"ES256"}').rstrip(b"=") + b".e30",
     "simple signing": b' {"optional":null,"critic\\u0061l":{"type":"cosign container image signature"}}\n',
+    "simple signing in another case": b'{"CRITICAL":{"type":"cosign container image signature"}}',
+    "simple signing that is no UTF-8": b'{"critical":{},"optional":{"a":"\xff"}}',
+    "simple signing with a half of a pair": b'{"critical":{},"optional":{"a":"\\ud800"}}',
+    "simple signing that is deep": b'{"critical":{},"optional":' + b"[" * 5000 + b"]" * 5000 + b"}",
     "trust data": b'{"A":1,"_type":"Targets","delegations":{}}',
 }
 FILES = {
     "statement": STATEMENT,
     "bundle": json.dumps({"dsseEnvelope": {}}).encode(),
+    "report": b'{"severity":{"critical":3}}',
     "text": b"DSSE v1 of file.txt",
     "name": b"file.txt",
     "short": b"a.b",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,10 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from imagesig import (
     ChangedTrust,
     ContentTrust,
+    InspectedTrust,
     KeyType,
+    Session,
     SigningKey,
     TrustServers,
     add_signer,
+    aio,
     init_trust,
     remove_signer,
     revoke_trust,
@@ -52,6 +56,7 @@ from imagesig.testing import InMemoryRegistry
 from imagesig.testing.loopback_server import Answer
 from tests.content_trust.repository import NOW, Delegation, Key, TrustRepository, certified
 from tests.content_trust.repository import tag as entry
+from tests.content_trust.test_keyring import Folder
 from tests.content_trust.writable_notary import Files, WritableNotary, refusal, writable_notary
 
 _WRITTEN = Key.written.fget  # type: ignore[attr-defined]
@@ -237,6 +242,39 @@ def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> N
     assert stage.server.versions(stage.gun)["targets"] == 4
 
 
+def test_a_new_repository_needs_no_pin_and_no_root_key_but_a_folder(stage: Stage) -> None:
+    """As with docker: the first signer makes the root key. Trust data that are there are not taken over."""
+    folder = Folder()
+    made = stage.sign("1.0", TrustKeys(folder=folder))
+    assert made.created
+    assert sorted(folder.roles().values()) == ["root", f"targets {stage.gun}"]
+    stage.memory = InMemoryTrust()
+    for keys in (TrustKeys(folder=Folder()), TrustKeys(stage.targets)):
+        with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+            stage.sign("2.0", keys)
+        with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+            add_signer(stage.gun, "alice", [stage.alice.info.public_key], keys, trust_servers=stage.servers())
+    with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+        revoke_trust(f"{stage.gun}/other", TrustKeys(folder=Folder()), trust_servers=stage.servers())
+    assert stage.server.versions(stage.gun) == {"root": 1, "targets": 1, "snapshot": 1, "timestamp": 1}
+
+
+def test_a_repository_that_another_writer_made_first_is_not_trusted(stage: Stage) -> None:
+    other = Stage.__new__(Stage)
+    other.__dict__.update(stage.__dict__ | {"memory": InMemoryTrust()})
+    once: list[int] = []
+
+    def faster(_name: str, _files: Files) -> None:
+        if not once:
+            once.append(1)
+            other.init()
+
+    stage.server.before = faster
+    with pytest.raises(InvalidArgument, match="no root is pinned or remembered"):
+        stage.sign("1.0", TrustKeys(folder=Folder()))
+    assert stage.tags() == set()
+
+
 def test_the_root_of_a_new_repository_is_compared_with_a_pin_in_a_file(stage: Stage, tmp_path: Path) -> None:
     for name, key in (("root", stage.root), ("bob", stage.bob)):
         (tmp_path / name).write_text(key.info.public_key.pem)
@@ -324,14 +362,14 @@ def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stag
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice))
     done = remove_signer(stage.gun, "alice", stage.own, force=True, trust_servers=stage.servers())
-    assert any("no longer signed" in note for note in done.notes)
+    assert any("no longer signed" in note for note in done.warnings)
     with pytest.raises(NoSignatures):
         stage.released()
 
     stage.add("bob", stage.bob)
     done = stage.sign("2.0", TrustKeys(stage.bob))
     assert done.versions == {"targets/bob": 1, "targets/releases": 2}
-    assert any("are not kept" in note for note in done.notes)
+    assert any("are not kept" in note for note in done.warnings)
     stage.add("alice", stage.alice)
     assert stage.sign("1.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 3}
     assert stage.tags("targets/releases") == {"1.0", "2.0"}
@@ -371,7 +409,7 @@ def test_no_key_signs_what_a_signer_delegates_which_could_be_the_file_of_another
     revoked = revoke_trust(f"{stage.gun}:1.0", keys, trust_servers=stage.servers())
 
     assert (set(renewed.versions), set(revoked.versions)) == ({"targets"}, {"targets"})
-    assert any("targets/alice/x still has the tag" in note for note in revoked.notes)
+    assert any("targets/alice/x still has the tag" in note for note in revoked.warnings)
     assert stage.server.current[stage.gun]["targets/alice/x"] == made["targets/alice/x.json"]
 
 
@@ -429,14 +467,14 @@ def test_files_that_expire_soon_are_signed_again_if_their_keys_are_here(stage: S
     stage.init(now=NOW - 9.6 * YEARS)
     done = stage.sign("1.0")
     assert done.versions == {"root": 2, "targets": 2}
-    assert any("root certificate ends" in note for note in done.notes)
+    assert any("root certificate ends" in note for note in done.warnings)
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice), now=NOW - 3.1 * YEARS)  # its delegation has expired now
     assert stage.sign("2.0", TrustKeys(stage.alice)).versions == {"targets/alice": 2, "targets/releases": 2}
     assert stage.tags("targets/alice") == {"1.0", "2.0"}
     renewed = rotate_trust_key(stage.gun, "root", stage.own, new_key=stage.root, trust_servers=stage.servers())
     assert renewed.versions == {"root": 3}
-    assert not renewed.notes
+    assert not renewed.warnings
 
 
 def test_expired_files_stop_a_writer_who_cannot_sign_them(stage: Stage) -> None:
@@ -576,3 +614,26 @@ def test_the_same_servers_see_the_change_at_once(stage: Stage) -> None:
     assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["1.0"]
     sign_trust(f"{stage.gun}:1.0@{stage.digests['2.0']}", stage.own, trust_servers=servers)
     assert verify(f"{stage.gun}:1.0", trust, trust_servers=servers).digest == stage.digests["2.0"]
+
+
+def test_a_session_changes_and_shows_trust_data_with_its_trust_servers(stage: Stage) -> None:
+    """The memory is that of the session, so the second change needs neither the root key nor a pin."""
+    image, servers = f"{stage.gun}:1.0", stage.servers()
+    with Session(trust_servers=servers) as session:
+        assert session.init_trust(stage.gun, stage.own).created
+        session.add_signer(stage.gun, "alice", [stage.alice.info.public_key], TrustKeys(stage.targets))
+        assert session.sign_trust(image, TrustKeys(stage.alice)).digest == stage.digests["1.0"]
+        (shown,) = session.inspect_trust(image).tags
+        assert shown.signers == ("alice",)
+        session.revoke_trust(image, TrustKeys(stage.alice))
+        session.rotate_trust_key(stage.gun, "targets", stage.own, new_key=stage.bob)
+
+    async def changed() -> tuple[ChangedTrust, InspectedTrust]:
+        async with aio.Session(trust_servers=servers) as session:
+            await session.sign_trust(image, TrustKeys(stage.alice))
+            removed = await session.remove_signer(stage.gun, "alice", TrustKeys(stage.bob), force=True)
+            return removed, await session.inspect_trust(image)
+
+    removed, found = asyncio.run(changed())
+    assert any("no longer signed" in text for text in removed.warnings)
+    assert found.tags == found.signers == ()

@@ -118,6 +118,36 @@ def test_a_helper_that_fails_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert "s3cret" not in str(failed.value)
 
 
+def test_what_a_failed_helper_says_is_shown_on_one_line(tmp_path: Path) -> None:
+    helper(tmp_path, "sad", 'printf "gpg: decryption failed: No secret key\\nmore"; exit 1')
+    source = files(tmp_path, {"credsStore": "sad"}, path=str(tmp_path))
+    with pytest.raises(Unauthorized, match=r"ended with status 1 \('gpg: decryption failed: No secret key'\)$"):
+        source("registry.example")
+
+
+@pytest.mark.parametrize("name", ["auths", "Auths", "AUTHS"])
+@pytest.mark.parametrize("inner", ["auth", "Auth"])
+def test_names_of_members_have_no_case_as_in_go(tmp_path: Path, name: str, inner: str) -> None:
+    entry = {inner: auth("user:x")["auth"]}
+    assert files(tmp_path, {name: {"registry.example": entry}})("registry.example").username == "user"
+
+
+@pytest.mark.parametrize("name", ["credsstore", "CredsStore", "CREDHELPERS", "credhelpers"])
+def test_names_of_helpers_have_no_case_as_in_go(tmp_path: Path, name: str) -> None:
+    helper(tmp_path, "good", """echo '{"Username":"user","Secret":"x"}'""")
+    value = "good" if "store" in name.lower() else {"registry.example": "good"}
+    assert files(tmp_path, {name: value}, path=str(tmp_path))("registry.example").username == "user"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_powershell_is_said_to_be_one(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_bytes(json.dumps({"auths": {}}).encode(encoding))
+    with pytest.raises(InvalidArgument, match="byte order mark") as caught:
+        CredentialFiles([file])("registry.example")
+    assert "UTF-8" in caught.value.hint
+
+
 def test_a_helper_gives_an_identity_token(tmp_path: Path) -> None:
     helper(tmp_path, "token", 'echo "{\\"Username\\":\\"<token>\\",\\"Secret\\":\\"refresh\\"}"')
     assert files(tmp_path, {"credsStore": "token"}, path=str(tmp_path))("registry.example").identity_token == "refresh"

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from imagesig.crypto.algorithms import (
@@ -19,7 +20,7 @@ from imagesig.crypto.algorithms import (
     KeyType,
     ToSign,
 )
-from imagesig.errors import KeyUnusable, UnsupportedAlgorithm
+from imagesig.errors import KeyUnusable, MalformedError, UnsupportedAlgorithm
 from imagesig.keys.pkcs11.encoding import (
     CURVES,
     algorithms_for,
@@ -27,6 +28,7 @@ from imagesig.keys.pkcs11.encoding import (
     key_type_of_curve,
     operations_for,
     public_key_from,
+    signature_from_token,
 )
 from tests.makers import private_key
 from tests.peers import binary
@@ -172,3 +174,34 @@ def test_mechanisms_that_are_not_known_are_all_tried() -> None:
 def test_a_token_without_any_mechanism_for_a_key_is_an_error() -> None:
     with pytest.raises(UnsupportedAlgorithm, match="ed25519"):
         algorithms_for(KeyType.ED25519, {"ECDSA"})
+
+
+R, S = 0x1234, 0x80 << 232
+"""Numbers that are shorter than the order of P-256: 2 and 30 bytes."""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        R.to_bytes(32) + S.to_bytes(32),
+        R.to_bytes(30) + S.to_bytes(30),
+        R.to_bytes(31) + S.to_bytes(31),
+        encode_dss_signature(R, S),
+    ],
+    ids=["whole", "shortest", "short", "DER"],
+)
+def test_a_signature_without_leading_zeros_or_in_der_is_read(written: bytes) -> None:
+    assert signature_from_token(written, KeyType.ECDSA_P256) == encode_dss_signature(R, S)
+
+
+@pytest.mark.parametrize("written", [b"", b"1", b"1" * 63, b"1" * 65, b"1" * 66, b"0" * 70, b"\0" * 96])
+def test_a_signature_of_another_length_is_refused(written: bytes) -> None:
+    with pytest.raises(MalformedError):
+        signature_from_token(written, KeyType.ECDSA_P256)
+
+
+def test_64_bytes_are_two_numbers_also_if_they_look_like_der() -> None:
+    r, s = 1 << 200, 1 << 220
+    der = encode_dss_signature(r, s)
+    padded = der + b"\x05" * (64 - len(der))
+    assert decode_dss_signature(signature_from_token(padded, KeyType.ECDSA_P256)) != (r, s)

@@ -10,7 +10,9 @@ import pytest
 
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderUnavailable, SecretRequired
 from imagesig.keys import KeySettings, open_key, resolve_key
+from imagesig.keys.vault.open import provider_from_uri
 from imagesig.testing import ScriptedVault
+from imagesig.url import parse_url
 from tests.makers import private_key
 
 TOKEN = "hvs.s3cret-token"
@@ -243,3 +245,67 @@ def test_the_variables_of_this_process_do_not_reach_a_program_that_gives_its_own
         monkeypatch.setattr(hvac.v1, name, "/nonexistent/of-another")
         monkeypatch.setitem(os.environ, name, "/nonexistent/of-another")
     assert signs("hashivault://app", VAULT_ADDR=vault.address, VAULT_TOKEN=TOKEN) == 0
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/ui", "/ui/", "/ui/vault", "/prefix/v1"])
+def test_an_address_of_the_api_or_of_the_pages_is_refused_with_the_variable(path: str) -> None:
+    with pytest.raises(InvalidArgument, match="VAULT_ADDR") as caught:
+        resolve_key("hashivault://app", KeySettings({"VAULT_ADDR": f"https://v.example{path}", "VAULT_TOKEN": TOKEN}))
+    assert "https://HOST:8200" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["v.example:8200", "v.example", "tcp://v.example:8200", "//v.example"])
+def test_an_address_without_a_scheme_is_helped(address: str) -> None:
+    with pytest.raises(InvalidArgument, match="VAULT_ADDR") as caught:
+        resolve_key("hashivault://app", KeySettings({"VAULT_ADDR": address, "VAULT_TOKEN": TOKEN}))
+    assert "write https://HOST:8200 in VAULT_ADDR" in caught.value.hint
+
+
+PROXY = "http://user:s3cret@proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named_by"),
+    [
+        ({"VAULT_PROXY_ADDR": PROXY}, "VAULT_PROXY_ADDR"),
+        ({"VAULT_HTTP_PROXY": PROXY}, "VAULT_HTTP_PROXY"),
+        ({"VAULT_HTTP_PROXY": "http://other.example", "VAULT_PROXY_ADDR": PROXY}, "VAULT_PROXY_ADDR"),
+        ({"VAULT_PROXY_ADDR": PROXY, "HTTPS_PROXY": "http://other.example"}, "VAULT_PROXY_ADDR"),
+        ({"VAULT_PROXY_ADDR": PROXY, "NO_PROXY": "v.example"}, "VAULT_PROXY_ADDR"),
+        ({"HTTPS_PROXY": PROXY}, ""),
+    ],
+    ids=str,
+)
+def test_vaults_own_variables_name_the_proxy_first(environ: dict[str, str], named_by: str) -> None:
+    settings = KeySettings({"VAULT_ADDR": "https://v.example:8200", "VAULT_TOKEN": TOKEN, **environ})
+    provider, _ = provider_from_uri("hashivault://app", settings)
+    endpoint = provider.endpoint()
+    assert endpoint is not None
+    connection = provider._connection
+    assert connection is not None
+    assert (dict(connection.proxies), connection.proxy_from) == ({"https": PROXY}, named_by)
+    if named_by:
+        assert endpoint.proxies is not None
+        decision = endpoint.proxies.decide(parse_url(endpoint.url))
+        assert decision.reason == f"{named_by} is set"
+        assert str(decision.proxy) == "http://proxy.example:3128"
+
+
+def test_openbao_has_variables_for_the_proxy_too() -> None:
+    environ = {"BAO_ADDR": "https://v.example", "BAO_TOKEN": TOKEN, "BAO_PROXY_ADDR": PROXY, "VAULT_PROXY_ADDR": "x"}
+    provider, _ = provider_from_uri("openbao://app", KeySettings(environ))
+    assert provider._connection is not None
+    assert provider._connection.proxy_from == "BAO_PROXY_ADDR"
+
+
+def test_vaults_own_proxy_is_not_asked_for_a_vault_on_this_machine(vault: ScriptedVault) -> None:
+    assert (
+        signs("hashivault://app", VAULT_ADDR=vault.address, VAULT_TOKEN=TOKEN, VAULT_PROXY_ADDR="http://p.example") == 0
+    )
+
+
+def test_a_proxy_that_cannot_be_read_is_named_by_its_variable_without_its_value() -> None:
+    environ = {"VAULT_ADDR": "https://v.example", "VAULT_TOKEN": TOKEN, "VAULT_PROXY_ADDR": "socks5://me:s3cret@p"}
+    with pytest.raises(InvalidArgument, match="VAULT_PROXY_ADDR") as caught:
+        resolve_key("hashivault://app", KeySettings(environ))
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagesig.errors import AccessDenied, KeyNotFound, KeyProviderError, KeyProviderUnavailable, KeyUnusable
+from imagesig.errors import (
+    AccessDenied,
+    InvalidArgument,
+    KeyNotFound,
+    KeyProviderError,
+    KeyProviderUnavailable,
+    KeyUnusable,
+)
 from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.vault.provider import VaultProvider
 from imagesig.testing import Answer, Request, ScriptedVault
@@ -183,3 +190,49 @@ def test_a_key_that_may_not_be_read_is_listed_with_the_missing_capability(vault:
     assert app.key_type is not None
     assert other.key_type is None
     assert 'path "transit/keys/other" { capabilities = ["read"] }' in other.detail
+
+
+def test_the_errors_in_a_batch_are_the_reason(vault: ScriptedVault) -> None:
+    """Vault refuses a batch in which every item fails with the items' errors alone."""
+    body = {"data": {"batch_results": [{"error": "requested version is too old"}] * 2}}
+    with open_key("hashivault://app", settings=settings(vault)) as key:
+        vault.faults.append(
+            lambda request: Answer(400, json.dumps(body).encode()) if "/sign/" in request.path else None
+        )
+        with pytest.raises(KeyUnusable, match="'requested version is too old'"):
+            key.sign(b"message")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], "x", {"batch_results": None}, {"batch_results": [1, None, {"error": 1}, {}]}, {"batch_results": {}}],
+    ids=repr,
+)
+def test_a_batch_without_errors_has_no_reason(vault: ScriptedVault, data: object) -> None:
+    answer = Answer(400, json.dumps({"data": data}).encode(), {"content-type": "application/json"})
+    assert "(status 400)" in str(refusal(vault, answer))
+
+
+def test_a_refusal_without_a_reason_is_not_of_vault(vault: ScriptedVault) -> None:
+    refused = refusal(vault, Answer(403, b"<html>Access denied</html>", {"content-type": "text/html"}))
+    assert isinstance(refused, AccessDenied)
+    assert "gateway" in refused.hint
+
+
+def test_a_licence_that_ended_is_not_tried_again(vault: ScriptedVault) -> None:
+    refused = refusal(vault, because(500, "license is expired"))
+    assert "vault license get" in refused.hint
+    assert not refused.retryable
+
+
+def test_an_answer_without_a_type_of_key_is_said_to_be_one(vault: ScriptedVault) -> None:
+    refused = refusal(vault, Answer(200, b'{"data":{"keys":{}}}', {"content-type": "application/json"}))
+    assert "names no type of key" in str(refused)
+    assert "mount" in refused.hint
+
+
+@pytest.mark.parametrize("name", ["transit/app", "app/", "/app", "transit/keys/app"])
+def test_a_name_with_a_mount_is_told_where_the_mount_goes(vault: ScriptedVault, name: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        open_key(f"hashivault://{name}", settings=settings(vault))
+    assert "?mount=" in refused.value.hint

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from imagesig.api.blob.attesting_blob import attest_blob
-from imagesig.cli.blobs import STDIN, blob_argument, blob_of, write_file
+from imagesig.cli.blobs import blob_argument, blob_of, write_file
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import FilePath, output_option
+from imagesig.cli.options import STDIN, FilePath, output_option
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note
 from imagesig.cli.predicate_options import HEADING, Said, predicate_options

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 
+from imagesig.api.outcome import attempt
 from imagesig.cli.key_options import passphrase_option, permissions_option
 from imagesig.cli.options import FilePath, Name, gathered
+from imagesig.cli.output.failure import fail, worst
+from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
 from imagesig.errors import InvalidArgument
@@ -120,13 +124,33 @@ TRUST_CHANGE_HEADINGS = {
 }
 
 
-def say_change(changed: ChangedTrust) -> None:
-    """Prints what was published."""
-    name = f"{changed.repository}:{changed.tag}" if changed.tag else changed.repository
+def change_each(command: str, names: Iterable[str], change: Callable[[str], ChangedTrust], output: str) -> None:
+    """Changes the trust data of each repository or tag, and prints what was published as soon as it is.
+
+    A failure ends only its own change. The exit status is that of the most serious one.
+    """
+    documents: list[dict[str, object]] = []
+    statuses: list[int] = []
+    for index, name in enumerate(names):
+        outcome = attempt(index, name, None, partial(change, name))
+        documents.append(outcome.document())
+        if outcome.error is not None:
+            statuses.append(fail(outcome.error) if output == "text" else outcome.error.exit_status)
+            continue
+        assert outcome.result is not None
+        if output == "text":
+            _show(outcome.result)
+        note(*(f"warning: {text}" for text in outcome.result.warnings))
+    if output == "json":
+        write_json(command, {"images": documents})
+    if status := worst(statuses):
+        raise click.exceptions.Exit(status)
+
+
+def _show(changed: ChangedTrust) -> None:
     if changed.created:
         say(f"{changed.repository}: new trust data; root key {', '.join(changed.root)}")
     if changed.digest:
-        say(f"{name}: {changed.digest}, {changed.size} bytes")
+        say(f"{changed.image}: {changed.digest}, {changed.size} bytes")
     published = ", ".join(f"{role} version {version}" for role, version in sorted(changed.versions.items()))
-    say(f"{name}: published and verified: {published}")
-    note(*(f"warning: {text}" for text in changed.notes))
+    say(f"{changed.image}: published and verified: {published}")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from imagesig.cli.commands.trust.docker_keys import KEY_NAME, in_folder, key_folder, secrets_of
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import FilePath, Name
+from imagesig.cli.options import FilePath, Name, output_option
+from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
-from imagesig.content_trust.private_folder import PrivateKeyFolder, docker_passphrases
+from imagesig.content_trust.key import canonical_id
+from imagesig.content_trust.private_folder import PrivateKeyFolder
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied, InvalidArgument, KeyNotFound
-from imagesig.images.registry.credentials import docker_folder
 from imagesig.keys.file.disk import NewFile, create_files, read_key_file, refuse_existing
 from imagesig.keys.file.notary_key import attributes_of, public_key_file
 from imagesig.keys.provider import ManagesKeys
-from imagesig.keys.secrets import SecretSource, from_file, prompt
 from imagesig.keys.uri import open_public_keys, resolve_key
 from imagesig.naming import scheme_of
+from imagesig.reading import is_folder
 from imagesig.text import quote
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
-_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 _folder_option = click.option(
     "--dir", "folder", type=FilePath(folder=True, file=False), help="Folder for NAME.pub. Default: the current one."
@@ -43,14 +41,16 @@ def command() -> None:
 @_folder_option
 @click.option("--key", "key_uri", metavar="KEY_URI", help="Where the key is made. Default: docker's folder.")
 @passphrase_option
-def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_file: Path | None) -> None:
+@output_option
+def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_file: Path | None, output: str) -> None:
     """Generate a P-256 key, and write its public half to NAME.pub for docker trust signer add.
 
     Example: imagesig trust key generate alice
     """
     path = _public_path(name, folder)
     refuse_existing((path,))
-    say(f"Generating key for {name}...")
+    if output == "text":
+        say(f"Generating key for {name}...")
     if key_uri is None:
         public_key = key_folder(passphrase_file).generate(name).key.public_key
         done = "Successfully generated and loaded private key."
@@ -63,14 +63,16 @@ def generate(name: str, folder: Path | None, key_uri: str | None, passphrase_fil
                 public_key = key.info.public_key
         done = "Successfully generated private key."
     _write_public(path, public_key, name)
-    say(f"{done} Corresponding public key available: {path}")
+    text = f"{done} Corresponding public key available: {path}"
+    _report("trust key generate", output, text, {**_described(name, public_key), "file": str(path)})
 
 
 @command.command("load", short_help="Load a private key file for signing.")
 @click.argument("key_file", type=FilePath(), metavar="FILE")
 @click.option("--name", type=Name(), default="signer", show_default=True, help="Name for a key whose file has none.")
 @passphrase_option
-def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
+@output_option
+def load(key_file: Path, name: str, passphrase_file: Path | None, output: str) -> None:
     """Copy a private key into docker's folder of private keys, encrypted with a new passphrase.
 
     Example: imagesig trust key load --name alice alice.key
@@ -78,7 +80,8 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
     from imagesig.keys.file.reading import read_private_key
 
     _check_name(name)
-    say(f'Loading key from "{key_file}"...')
+    if output == "text":
+        say(f'Loading key from "{key_file}"...')
     file = read_key_file(key_file)
     if file.is_open_to_others:
         raise AccessDenied(
@@ -86,9 +89,11 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
             hint=f"run: chmod 600 {key_file}",
         )
     found = attributes_of(file.content)
-    private_key = read_private_key(file.content, str(key_file), _secrets_of(found.role, passphrase_file))
-    key_folder().store(private_key, found.role or name, found.repository)
-    say(f"Successfully imported key from {key_file}")
+    private_key = read_private_key(file.content, str(key_file), secrets_of(found.role, passphrase_file))
+    stored = key_folder().store(private_key, found.role or name, found.repository)
+    described = _described(found.role or name, private_key.public_key)
+    text = f"Successfully imported key from {key_file}"
+    _report("trust key load", output, text, {**described, "file": str(stored)})
 
 
 @command.command("export", short_help="Write a public key for docker, or a private key file.")
@@ -103,20 +108,27 @@ def load(key_file: Path, name: str, passphrase_file: Path | None) -> None:
     help="Write the private key file instead, still encrypted, for docker trust key load.",
 )
 @passphrase_option
+@output_option
 def export(
-    key: str, name: str | None, folder: Path | None, private_file: Path | None, passphrase_file: Path | None
+    key: str,
+    name: str | None,
+    folder: Path | None,
+    private_file: Path | None,
+    passphrase_file: Path | None,
+    output: str,
 ) -> None:
     """Write the public key to NAME.pub for docker trust signer add. With --private-key write the private key instead.
 
     Example: imagesig trust key export hashivault://release --name alice
     """
     keys = key_folder(passphrase_file)
-    found = _in_folder(keys, key)
+    found = in_folder(keys, key)
     if private_file is not None:
         if found is None:
             raise InvalidArgument(f"{quote(key)}: private keys are exported from docker's folder only")
         create_files([NewFile(private_file, keys.export(found[0]), 0o600)])
-        say(f"Private key file written: {private_file}")
+        members = {"name": found[1], "key_id": found[0], "file": str(private_file)}
+        _report("trust key export", output, f"Private key file written: {private_file}", members)
         return
     chosen = name or (found[1] if found else "")
     if not chosen:
@@ -126,45 +138,34 @@ def export(
     if found is None:
         public_key = open_public_keys(key, settings=key_settings(passphrase_file))[0]
     else:
-        opened = keys.find(found[0])
-        if opened is None:
-            raise KeyNotFound(f"{quote(key)}: the key is no longer there")
-        public_key = opened.key.public_key
+        public_key = _public_half(keys, found[0])
     _write_public(path, public_key, chosen)
-    say(f"Public key written: {path}")
+    members = {**_described(chosen, public_key), "file": str(path)}
+    _report("trust key export", output, f"Public key written: {path}", members)
 
 
-def key_folder(passphrase_file: Path | None = None) -> PrivateKeyFolder:
-    """Docker's folder of private keys; passphrases come from the file, docker's variables, or a prompt."""
-    if passphrase_file is None:
-        return PrivateKeyFolder.of_docker(os.environ, prompt)
-    source = from_file(passphrase_file, "--passphrase-file")
-    return PrivateKeyFolder(docker_folder(os.environ) / "trust" / "private", lambda _role: source)
+def _public_half(keys: PrivateKeyFolder, key_id: str) -> PublicKey:
+    opened = keys.find(key_id)
+    if opened is None:
+        raise KeyNotFound(f"key {key_id}: it is no longer there")
+    return opened.key.public_key
 
 
-def _secrets_of(role: str, passphrase_file: Path | None) -> SecretSource:
-    """The passphrase of a file to load: of the option, of docker's variable, of imagesig's variables, or a prompt."""
-    others = key_settings(passphrase_file).secrets
-    return others if passphrase_file else docker_passphrases(os.environ, others)(role)
+def _described(name: str, public_key: PublicKey) -> dict[str, str]:
+    """The members of a key in JSON. `key_id` is the one of docker, which names the private key's file too."""
+    kind = {"type": public_key.key_type.value, "fingerprint": public_key.fingerprint}
+    return {"name": name, "key_id": canonical_id(public_key), **kind, "pem": public_key.pem}
 
 
-def _in_folder(keys: PrivateKeyFolder, key: str) -> tuple[str, str] | None:
-    """Id and name of the key that is meant; None for a key URI. Raises `InvalidArgument` if several have the name."""
-    if not _ID.fullmatch(key) and not _NAME.fullmatch(key):
-        return None
-    roles = keys.roles()
-    if _ID.fullmatch(key):
-        if key not in roles:
-            raise KeyNotFound(f"{key}: docker's folder has no key with this id")
-        return key, roles[key]
-    ids = [item for item, role in roles.items() if role == key]
-    if len(ids) > 1:
-        raise InvalidArgument(f"{key}: {len(ids)} keys have this name", hint=f"give the id: {', '.join(sorted(ids))}")
-    return (ids[0], key) if ids else None
+def _report(command: str, output: str, text: str, members: Mapping[str, str]) -> None:
+    if output == "json":
+        write_json(command, members)
+    else:
+        say(text)
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not KEY_NAME.fullmatch(name):
         raise InvalidArgument(
             f"key name {quote(name)}: lowercase letters and digits are needed, and - or _ after the first character"
         )
@@ -173,7 +174,7 @@ def _check_name(name: str) -> None:
 def _public_path(name: str, folder: Path | None) -> Path:
     _check_name(name)
     path = Path.cwd() if folder is None else folder
-    if not path.is_dir():
+    if not is_folder(path):
         raise InvalidArgument(f"public key path {quote(str(path))}: no such folder")
     return path / f"{name}.pub"
 

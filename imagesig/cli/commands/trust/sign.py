@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import click
 
+from imagesig.api.trust.changing import ChangedTrust
 from imagesig.api.trust.revoking import revoke_trust
 from imagesig.api.trust.signing import sign_trust
 from imagesig.cli.commands.trust.changes import (
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
-    say_change,
+    change_each,
     trust_change_options,
 )
 from imagesig.cli.help import GroupedCommand
+from imagesig.cli.options import output_option
 from imagesig.cli.output.terminal import ask
 from imagesig.cli.transport import transport_options
 from imagesig.errors import InvalidArgument
@@ -31,16 +33,20 @@ from imagesig.oci.reference import parse_reference
 )
 @click.argument("images", metavar="REPO:TAG[@DIGEST]...", nargs=-1, required=True)
 @trust_change_options
+@output_option
 @transport_options
-def sign(images: Sequence[str], options: TrustChangeOptions, transport: Transport) -> None:
+def sign(images: Sequence[str], options: TrustChangeOptions, output: str, transport: Transport) -> None:
     """Sign tags as `docker trust sign` does; the digest comes from the registry, so no engine is needed.
 
     A tag is signed in every delegated role whose key is here: in docker's folder, or given with --key. A repository
     without signers is signed with its targets key, and one without trust data gets them.
     """
     with options.opened() as (keys, shared):
-        for image in images:
-            say_change(sign_trust(image, keys, transport=transport, timeout=transport.timeout, **shared))
+
+        def change(image: str) -> ChangedTrust:
+            return sign_trust(image, keys, transport=transport, timeout=transport.timeout, **shared)
+
+        change_each("trust sign", images, change, output)
 
 
 @click.command(
@@ -53,7 +59,8 @@ def sign(images: Sequence[str], options: TrustChangeOptions, transport: Transpor
 @click.argument("images", metavar="REPO[:TAG]...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Revoke every tag of a repository without asking.")
 @trust_change_options
-def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions) -> None:
+@output_option
+def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions, output: str) -> None:
     """Remove a tag, or every tag of a repository, from all roles whose keys are here."""
     for image in images:
         if not yes and not parse_reference(image).tag:
@@ -61,5 +68,4 @@ def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions) -> Non
         if parse_reference(image).digest:
             raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
     with options.opened() as (keys, shared):
-        for image in images:
-            say_change(revoke_trust(image, keys, **shared))
+        change_each("trust revoke", images, lambda image: revoke_trust(image, keys, **shared), output)

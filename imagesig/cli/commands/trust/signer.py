@@ -8,22 +8,24 @@ from pathlib import Path
 import click
 
 from imagesig import limits
+from imagesig.api.trust.changing import ChangedTrust
 from imagesig.api.trust.signers import add_signer, remove_signer
 from imagesig.cli.commands.trust.changes import (
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
-    say_change,
+    change_each,
     signer_change_options,
     trust_change_options,
 )
 from imagesig.cli.help import GroupedCommand
+from imagesig.cli.options import output_option
 from imagesig.cli.settings import key_settings
 from imagesig.crypto.certificate import parse_certificates
 from imagesig.crypto.certificate_pem import BEGIN
 from imagesig.crypto.public_key import PublicKey
 from imagesig.keys.uri import open_public_keys
 from imagesig.naming import is_key_uri
-from imagesig.reading import read_bounded, usage_error
+from imagesig.reading import is_file, read_bounded, usage_error
 
 
 @click.group("signer", short_help="Say who may sign tags of a repository.")
@@ -49,18 +51,22 @@ def signer() -> None:
 @click.argument("name", metavar="NAME")
 @click.argument("repositories", metavar="REPO...", nargs=-1, required=True)
 @signer_change_options
-def add(public_keys: Sequence[str], name: str, repositories: Sequence[str], options: TrustChangeOptions) -> None:
+@output_option
+def add(
+    public_keys: Sequence[str], name: str, repositories: Sequence[str], options: TrustChangeOptions, output: str
+) -> None:
     """Add a signer with their public keys. The targets key signs; a repository without trust data gets them."""
     added = [_public_key(item, options) for item in public_keys]
     with options.opened() as (keys, shared):
-        for repository in repositories:
-            say_change(add_signer(repository, name, added, keys, **shared))
+        change_each(
+            "trust signer add", repositories, lambda item: add_signer(item, name, added, keys, **shared), output
+        )
 
 
 def _public_key(name: str, options: TrustChangeOptions) -> PublicKey:
     """The public key of a file, which may be a certificate as docker takes it, or the newest one of a key URI."""
     path = Path(name)
-    if not is_key_uri(name) and path.is_file():
+    if not is_key_uri(name) and is_file(path):
         content = read_bounded(path, limits.CERTIFICATE_FILE_BYTES, "--key", explain=usage_error(f"--key {path}"))
         if BEGIN in content:
             return parse_certificates(content, f"--key {path}")[0].public_key
@@ -78,8 +84,12 @@ def _public_key(name: str, options: TrustChangeOptions) -> PublicKey:
 @click.argument("name", metavar="NAME")
 @click.argument("repositories", metavar="REPO...", nargs=-1, required=True)
 @trust_change_options
-def remove(force: bool, name: str, repositories: Sequence[str], options: TrustChangeOptions) -> None:
+@output_option
+def remove(force: bool, name: str, repositories: Sequence[str], options: TrustChangeOptions, output: str) -> None:
     """Remove a signer. Released tags are signed again with another key of targets/releases that is here."""
     with options.opened() as (keys, shared):
-        for repository in repositories:
-            say_change(remove_signer(repository, name, keys, force=force, **shared))
+
+        def change(repository: str) -> ChangedTrust:
+            return remove_signer(repository, name, keys, force=force, **shared)
+
+        change_each("trust signer remove", repositories, change, output)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from imagesig.crypto.algorithms import KeyType
@@ -15,6 +17,7 @@ from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
 from tests.content_trust.repository import certified
 from tests.content_trust.writable_notary import WritableNotary, writable_notary
+from tests.schemas import schemas
 
 pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
 
@@ -80,6 +83,42 @@ def test_a_key_is_rotated(stage: Stage) -> None:
     assert stage.digest in stage.run("verify", "--pin", stage.folder / "new.pub", stage.image)
     assert run_here("trust", "rotate", *stage.own, stage.gun, "releases").exit_code == 2
     assert run_here("trust", "rotate", *stage.own, "--new-key", "x", stage.gun, "timestamp").exit_code != 0
+
+
+def test_each_change_has_a_document_with_a_schema(stage: Stage) -> None:
+    def run(*arguments: object) -> dict[str, Any]:
+        done = run_here("trust", *arguments, "--output", "json")
+        document: dict[str, Any] = json.loads(done.stdout)
+        jsonschema.validate(document, schemas()[document["command"]])
+        return document
+
+    (made,) = run("init", *stage.own, stage.gun)["images"]
+    assert (made["image"], made["created"], made["digest"], made["size"]) == (stage.gun, True, "", 0)
+    assert made["versions"] == [{"role": "root", "version": 1}, {"role": "targets", "version": 1}]
+    run("signer", "add", *stage.own, "--key", stage.folder / "alice.pub", "alice", stage.gun)
+    (signed,) = run("sign", "--key", stage.folder / "alice.key", stage.image)["images"]
+    assert (signed["image"], signed["tag"], signed["digest"]) == (stage.image, "1.0", stage.digest)
+    assert signed["root"] == made["root"]
+    run("revoke", "--key", stage.folder / "alice.key", stage.image)
+    stage.key("new")
+    assert run("rotate", *stage.own, "--new-key", stage.folder / "new.key", stage.gun, "root")["images"][0]["root"]
+    own = ("--root-key", stage.folder / "new.key", *stage.own[2:])
+    (removed,) = run("signer", "remove", "--force", *own, "alice", stage.gun)["images"]
+    assert any("no longer signed" in text for text in removed["warnings"])
+
+
+def test_a_change_that_fails_ends_no_other_one(stage: Stage) -> None:
+    arguments = ("trust", "sign", *stage.own, f"{stage.gun}:none", stage.image, "oci:folder:1.0")
+    done = run_here(*arguments, "--output", "json")
+    missing, signed, refused = json.loads(done.stdout)["images"]
+
+    assert (missing["image"], missing["error"]) == (f"{stage.gun}:none", "ImageNotFound")
+    assert (signed["image"], signed["digest"]) == (stage.image, stage.digest)
+    assert refused["error"] == "InvalidArgument"
+    shown = run_here(*arguments)
+    assert done.exit_code == shown.exit_code != 0
+    assert "hint: give REPO:TAG" in shown.stderr
+    assert f"{stage.image}: {stage.digest}" in shown.stdout
 
 
 def test_nothing_is_published_on_top_of_an_unknown_root(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,85 @@
+"""A file that a command writes is a new regular file: it replaces no pipe, socket or device, and follows no link."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.policy_place import furnish
+from tests.commands import run_here
+
+WRITERS = {
+    "--bundle": ("sign-blob", "--key", "a.key", "a.json", "--bundle"),
+    "--output-signature": ("sign-blob", "--key", "a.key", "a.json", "--output-signature"),
+    "--bundle of attest-blob": (
+        *("attest-blob", "--key", "a.key", "--type", "custom", "--predicate", "a.json", "a.json"),
+        "--bundle",
+    ),
+}
+COPIES = ("oci-archive:", "dir:", "oci:")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(path.name)
+
+
+SPECIAL: dict[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "link to a pipe": lambda path: (os.mkfifo("a pipe"), path.symlink_to("a pipe"))[-1],
+    "link to a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    furnish(tmp_path, "a")
+    (tmp_path / "a.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("make", SPECIAL.values(), ids=SPECIAL)
+def test_a_pipe_or_device_is_not_replaced(
+    place: Path, make: Callable[[Path], None], arguments: tuple[str, ...]
+) -> None:
+    out = place / "out"
+    make(out)
+    before = out.lstat()
+
+    done = run_here(*arguments, "out")
+
+    assert done.exit_code == 2
+    assert "regular file is needed" in done.stderr
+    assert (before.st_ino, before.st_mode) == (out.lstat().st_ino, out.lstat().st_mode)
+
+
+@pytest.mark.parametrize("arguments", WRITERS.values(), ids=WRITERS)
+def test_a_link_is_replaced_and_not_followed(place: Path, arguments: tuple[str, ...]) -> None:
+    """Another user may have put it into a shared folder."""
+    (place / "theirs").write_text("theirs")
+    (place / "out").symlink_to("theirs")
+
+    assert run_here(*arguments, "out").exit_code == 0
+
+    assert (place / "theirs").read_text() == "theirs"
+    assert not (place / "out").is_symlink()
+
+
+@pytest.mark.parametrize("form", COPIES)
+@pytest.mark.parametrize("make", SPECIAL.values(), ids=SPECIAL)
+def test_a_copy_replaces_no_pipe_or_device(place: Path, make: Callable[[Path], None], form: str) -> None:
+    out = place / "out"
+    make(out)
+    before = out.lstat()
+
+    done = run_here("copy", "--timeout", "5", "oci:image:1.0", f"{form}out")
+
+    assert done.exit_code in (1, 2)
+    assert (before.st_ino, before.st_mode) == (out.lstat().st_ino, out.lstat().st_mode)

@@ -1,0 +1,48 @@
+"""Certificates that a user names as authorities: each is an anchor, as for Go's clients, in every Python."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from imagesig.http.tls_files import client_context
+from imagesig.testing import InMemoryRegistry
+from tests.commands import run_here
+from tests.tls import tls_front, trusted
+
+pytestmark = pytest.mark.usefixtures("no_proxies")
+
+
+def test_an_intermediate_authority_alone_is_trusted_as_by_go(tmp_path: Path) -> None:
+    root = trustme.CA()
+    issuing = root.create_child_ca()
+    with InMemoryRegistry() as server, tls_front(server.host, issuing) as front:
+        server.add_image()
+        for authority in (root, issuing):
+            done = run_here("inspect", "--registry-ca", trusted(authority, tmp_path), f"{front.host}/app:1")
+            assert done.exit_code == 0, done.output
+        doctor = run_here("doctor", "--registry-ca", trusted(issuing, tmp_path), f"{front.host}/app:1")
+        assert "not trusted" not in doctor.output
+        other = run_here("inspect", "--registry-ca", trusted(trustme.CA(), tmp_path), f"{front.host}/app:1")
+        assert other.exit_code == 1
+        assert "certificate verify failed" in other.stderr
+
+
+def test_a_private_authority_needs_no_more_in_a_new_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_in_3_13(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.verify_flags |= ssl.VERIFY_X509_STRICT
+        return made
+
+    monkeypatch.setattr("ssl.create_default_context", as_in_3_13)
+    assert not client_context().verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def test_only_a_file_of_the_user_makes_anchors_of_all_its_certificates() -> None:
+    context = client_context(cadata=trustme.CA().cert_pem.bytes().decode())
+    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
