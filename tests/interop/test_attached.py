@@ -69,11 +69,15 @@ def test_what_cosign_attests_is_shown_and_downloaded(
 @pytest.fixture
 def built(docker_containerd: DockerEngine, registry_referrers: RegistryServer, tmp_path: Path) -> str:
     """An image that buildx built and pushed with its provenance, unsigned."""
-    name = f"{registry_referrers.host}/attached/{uuid.uuid4().hex[:8]}:1"
-    build = ("buildx", "build", "--provenance=mode=max")
+    return build_with(docker_containerd, registry_referrers, tmp_path)
+
+
+def build_with(engine: DockerEngine, server: RegistryServer, folder: Path, *options: str) -> str:
+    name = f"{server.host}/attached/{uuid.uuid4().hex[:8]}:1"
+    build = ("buildx", "build", "--provenance=mode=max", *options)
     done = subprocess.run(
-        [str(binary("docker")), *build, "-t", name, "--push", str(context(tmp_path))],
-        env=docker_containerd.environ,
+        [str(binary("docker")), *build, "-t", name, "--push", str(context(folder))],
+        env=engine.environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -122,3 +126,19 @@ def test_what_buildkit_wrote_is_proven_by_a_signature_of_the_index(
     assert child.digest in statement.subjects
     assert statement.predicate in found.content
     assert asked(platform=child.platform).digest == child.digest
+
+
+def test_each_platform_of_a_signed_index_has_its_own_statement(
+    docker_containerd: DockerEngine, registry_referrers: RegistryServer, homes: Homes, tmp_path: Path
+) -> None:
+    name = build_with(docker_containerd, registry_referrers, tmp_path, "--platform", "linux/amd64,linux/arm64")
+    shared = homes.make("file", KeyType.ECDSA_P256)
+    imagesig.sign(name, shared.key)
+    children = [node for node in tree(name).root.children if node.kind is ArtifactKind.IMAGE]
+    asked = partial(
+        imagesig.verify_attestation, name, shared.key.info.public_key, predicate_type="https://slsa.dev/provenance/v0.2"
+    )
+    assert len(children) == len(asked().statements) == 2
+    for child in children:
+        (statement,) = asked(platform=child.platform).statements
+        assert child.digest in statement.subjects

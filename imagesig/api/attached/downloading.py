@@ -107,7 +107,7 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or a short name such as `spdxjson`, selects
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or short name such as `spdxjson`, selects
     the attestations that claim this type. An SBOM may also be the predicate of an attestation; then its `content` is
     the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout`
     are as of `verify`.
@@ -150,33 +150,44 @@ def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Dow
     ends = time.monotonic() + image.timeout
     found_tree = image_tree(image, allow_incomplete=True, whole=False)
     failed = [Rejection(found_tree.image, found_tree.failure)] if found_tree.failure else []
-    count = left = unanswered = 0
-    total = limits.ATTESTATION_BYTES_PER_IMAGE
+    count = left = 0
     blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
     if len(blobs) > limits.REFERRERS:
         error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
         failed.append(Rejection(found_tree.image, error))
-    for node, blob in blobs[: limits.REFERRERS]:
+    for node, blob, content in _contents(image, blobs[: limits.REFERRERS], ends):
+        if isinstance(content, Rejection):
+            failed.append(content)
+        elif (found := _made(node, blob, content, what, uri)) is None:
+            left += 1
+        else:
+            count += 1
+            yield found
+    yield from failed
+    if not count and not failed:
+        raise _nothing(image, found_tree, what, left)
+
+
+def _contents(
+    image: Image, blobs: Iterable[tuple[TreeNode, Descriptor]], ends: float
+) -> Iterator[tuple[TreeNode, Descriptor, bytes | Rejection]]:
+    """The bytes of each blob, or why it cannot be read; none after a registry that does not answer."""
+    unanswered = 0
+    total = limits.ATTESTATION_BYTES_PER_IMAGE
+    for node, blob in blobs:
         try:
             if blob.size > total:
                 raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes are attached to it")
             with deadline(ends - time.monotonic()):
                 content = _read(image, node, blob)
         except (MalformedError, TransportError) as error:
-            failed.append(Rejection(f"{node.origin} {blob.digest}", error))
+            yield node, blob, Rejection(f"{node.origin} {blob.digest}", error)
             unanswered += isinstance(error, TransportError) and not isinstance(error, NotFound)
             if unanswered >= limits.UNREAD_BLOBS or isinstance(error, Unauthorized):
-                break
-            continue
-        total -= len(content)
-        found = _made(node, blob, content, what, uri)
-        left += found is None
-        count += found is not None
-        if found is not None:
-            yield found
-    yield from failed
-    if not count and not failed:
-        raise _nothing(image, found_tree, what, left)
+                return
+        else:
+            total -= len(content)
+            yield node, blob, content
 
 
 def _nothing(image: Image, found_tree: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:

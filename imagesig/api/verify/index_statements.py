@@ -29,6 +29,7 @@ from imagesig.errors import (
     SignatureRejected,
     SubjectMismatch,
     TransportError,
+    Unauthorized,
 )
 from imagesig.format_names import READERS
 from imagesig.images.buildkit import BuildKitManifest, BuildKitStatement, manifests_in, statements_in
@@ -67,6 +68,7 @@ class IndexStatements(Struct, dict=True):
     manifest: Manifest
     unread: Stored = field(default_factory=Stored)
     unsigned: bool = False
+    _failures: int = 0
 
     def add_to(self, judge: StatementJudge) -> None:
         """Adds the statements that the index proves to the judge of a requirement."""
@@ -82,6 +84,8 @@ class IndexStatements(Struct, dict=True):
             self.unread.limited = LimitExceeded(f"{len(listed)} statements, at most {limits.ATTESTATIONS} are read")
         rejections = list(self.unread.rejections)
         for item in sorted(listed, key=lambda item: item.statement.blob.size)[: limits.ATTESTATIONS]:
+            if self._is_over:
+                break
             claim = self._reading(item.origin, partial(self._claim, item), rejections)
             if claim is not None:
                 of_index.add(claim, item.image, item.origin)
@@ -104,21 +108,23 @@ class IndexStatements(Struct, dict=True):
         return self._reading(f"{image.home.name}@{digest}", read)
 
     @cached_property
-    def _statement_manifests(self) -> dict[str, BuildKitManifest]:
+    def _statement_manifests(self) -> tuple[BuildKitManifest, ...]:
         found = manifests_in(self._index) if self._index is not None else ()
-        return {item.descriptor.digest: item for item in found if item.is_no_image}
+        return tuple(dict.fromkeys(item for item in found if item.is_no_image))
 
     @cached_property
     def _images(self) -> tuple[str, ...]:
         """The images for which a statement is needed: the one that was asked for, or each that the index lists."""
-        listed = dict.fromkeys(item.digest for item in self._index.manifests) if self._index is not None else {}
-        images = tuple(item for item in listed if item not in self._statement_manifests)
+        # By entry: the manifest of a statement may be listed for a platform too, and then an engine may run it.
+        statements = {item.descriptor for item in self._statement_manifests}
+        listed = self._index.manifests if self._index is not None else ()
+        images = tuple(dict.fromkeys(item.digest for item in listed if item not in statements))
         return tuple(item for item in images if item == self.manifest.child) if self.manifest.child else images
 
     @cached_property
     def _listed(self) -> tuple[_ListedStatement, ...]:
         """The statements about these images."""
-        return tuple(listed for item in self._statement_manifests.values() for listed in self._in_manifest(item))
+        return tuple(listed for item in self._statement_manifests for listed in self._in_manifest(item))
 
     def _in_manifest(self, item: BuildKitManifest) -> Iterator[_ListedStatement]:
         home, descriptor = self.evaluation.image.home, item.descriptor
@@ -127,6 +133,9 @@ class IndexStatements(Struct, dict=True):
             if not self.manifest.child:
                 error = SubjectMismatch(f"it is about {item.subject}, which the index does not list as an image")
                 self.unread.rejections.append(Rejection(origin, error))
+            return
+
+        if self._is_over:
             return
 
         def read() -> tuple[BuildKitStatement, ...]:
@@ -211,7 +220,13 @@ class IndexStatements(Struct, dict=True):
             (self.unread.rejections if rejections is None else rejections).append(Rejection(origin, error))
         except TransportError as error:
             self.unread.failed = self.unread.failed or error
+            self._failures += 1
         return None
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether asking the home for more is pointless."""
+        return isinstance(self.unread.failed, Unauthorized) or self._failures >= limits.UNREAD_BLOBS
 
 
 def _signed(requirement: Attested) -> tuple[Signed, ...]:

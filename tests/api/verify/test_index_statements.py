@@ -203,6 +203,24 @@ def test_an_entry_that_an_engine_may_run_is_an_image_and_no_statement(build: Bui
         ask(one(build, platform=platform))
 
 
+def test_a_statement_that_is_listed_for_a_platform_too_is_an_image(build: Build) -> None:
+    build.children = build.children[:1]
+    build.state(build.first)
+    entry = build.entries[0]
+    build.entries.append(Descriptor(entry.media_type, entry.digest, entry.size, platform=PLATFORMS[1]))
+    with pytest.raises(NoSignatureAccepted, match=f"none about its image {entry.digest}"):
+        ask(build.signed())
+
+
+def test_one_manifest_may_be_about_two_images_if_its_statement_is(build: Build) -> None:
+    both = [{"name": "_", "digest": {"sha256": item.digest[7:]}} for item in build.children]
+    build.state(build.first, subject=both)
+    (entry,) = build.entries
+    noted = Annotations({**entry.annotations, "vnd.docker.reference.digest": build.children[1].digest})
+    build.entries.append(Descriptor(entry.media_type, entry.digest, entry.size, noted, platform=NO_PLATFORM))
+    assert {item.subjects for item in ask(build.signed()).statements} == {tuple(item.digest for item in build.children)}
+
+
 def test_an_index_without_images_proves_nothing(build: Build) -> None:
     build.state(build.first)
     with pytest.raises(NoSignatureAccepted, match="does not list"):
@@ -263,6 +281,19 @@ def test_what_the_registry_did_not_give_is_not_missing(build: Build) -> None:
     build.server.faults.append(lambda request: Answer(403, b"{}") if blob in request.path else None)
     with pytest.raises(imagesig.TransportError):
         ask(image)
+
+
+def test_a_registry_that_fails_is_not_asked_for_everything(build: Build) -> None:
+    build.children = build.children[:1]
+    blobs = {build.state(build.first, {"n": number}) for number in range(20)}
+    image = build.signed()
+    build.server.faults.append(
+        lambda request: Answer(500, b"{}") if any(item in request.path for item in blobs) else None
+    )
+    build.server.requests.clear()
+    with pytest.raises(imagesig.TransportError):
+        ask(image)
+    assert len({item.path for item in build.server.requests if item.path[-71:] in blobs}) == limits.UNREAD_BLOBS
 
 
 def test_statements_in_an_index_are_limited(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
